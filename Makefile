@@ -1,0 +1,51 @@
+# Everything a newcomer needs: `make run` and `make test`. Only python3 and make have to be there.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CONSTRAINTS := .ci/constraints.txt
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help run test check fmt lint unit clean lock
+
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+$(READY): pyproject.toml $(CONSTRAINTS)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
+		|| { echo "Veneer needs Python 3.11 to 3.14; set PYTHON=python3.x"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[servers,dev]'
+	@touch $(READY)
+
+run: $(READY) ## Start PostgreSQL, Redis, the Etter backend and the proxy
+	@$(BIN)/python -m tests.stack $(ARGS)
+
+check: $(READY) lint unit ## Format, lint, types, import contracts, unit tests
+
+lint: $(READY)
+	@$(BIN)/ruff format --check --quiet . || { echo "run: make fmt"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+unit: $(READY)
+	@$(PYTEST) -q tests/unit tests/properties tests/golden
+
+test: $(READY) ## The whole suite on real Redis and PostgreSQL, with coverage
+	@$(PYTEST) -q -n 2 --cov --cov-report= tests
+	@$(BIN)/coverage report
+
+fmt: $(READY) ## Format and fix what can be fixed
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: ## Renew the constraints file from pyproject.toml
+	@rm -rf .lock && $(PYTHON) -m venv .lock
+	@.lock/bin/python -m pip install --quiet --disable-pip-version-check -e '.[servers,otel,sentry,dev]'
+	@.lock/bin/python -m pip freeze --exclude-editable > $(CONSTRAINTS)
+	@rm -rf .lock
+
+clean: ## Remove what make made
+	rm -rf $(VENV) .veneer .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

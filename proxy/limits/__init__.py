@@ -1,0 +1,1 @@
+"""Admission: rate limits in memory and in Redis, in-flight limits."""

@@ -1,0 +1,1 @@
+"""policies.yaml to frozen typed objects; route matching; reload."""

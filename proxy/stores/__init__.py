@@ -1,0 +1,1 @@
+"""Where entries and invalidations are kept: memory, Redis, both, and the invalidation log."""

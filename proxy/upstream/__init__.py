@@ -1,0 +1,1 @@
+"""Connections to the backend: streaming, timeouts, retries, health, upgrades."""

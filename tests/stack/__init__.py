@@ -1,0 +1,1 @@
+"""Real PostgreSQL, Redis, backend and proxy processes, for `make run`, tests and benchmarks."""
