@@ -1,0 +1,68 @@
+"""The stored response (RFC 9111 section 3) and where it stands in the invalidation log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from proxy.core.fields import Fields
+
+
+class Position(NamedTuple):
+    """A place in the total order of invalidations.
+
+    `seq` counts events from 1 within an `epoch`; a new epoch begins whenever the log may have lost events.
+    Positions of different epochs cannot be compared: an entry of another epoch is dead.
+    """
+
+    epoch: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class ByteSpan:
+    """The part of a representation that a stored 206 holds: octets first to last inclusive of `complete` in all."""
+
+    first: int
+    last: int
+    complete: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CodedBody:
+    """The entry's body in one content coding, made once by this cache."""
+
+    coding: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored response.
+
+    `request_time` and `response_time` are seconds since the epoch (RFC 9111 section 4.2.3). `vary` is the list of
+    (lower-case field name, normalised value or None if absent) of the request that selected it (section 4.1), in the
+    order of the names. `uri` is authority + normalised target under the route's key rules. `tags` are the names by
+    which it can be invalidated. `born` is the log position applied *before* its fetch began: an invalidation after it
+    kills it. `span` is set for a partial response. `coded` holds bodies compressed by this cache; `body` is as the
+    origin sent it. `soft_stale` is not stored here: softness is a fact of the log.
+    """
+
+    status: int
+    reason: str
+    fields: Fields
+    body: bytes
+    request_time: float
+    response_time: float
+    uri: str
+    born: Position
+    vary: tuple[tuple[str, str | None], ...] = ()
+    tags: tuple[str, ...] = ()
+    span: ByteSpan | None = None
+    coded: tuple[CodedBody, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """Octets this entry holds, bodies and fields, for the stores' bounds."""
+        fields = sum(len(name) + len(value) for name, value in self.fields)
+        return len(self.body) + sum(len(c.body) for c in self.coded) + fields + len(self.uri)

@@ -1,0 +1,100 @@
+"""Header and trailer fields: an immutable, ordered multimap (RFC 9110 section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+Pair = tuple[str, str]
+"""One field line: name as it came, value without surrounding whitespace; each character is one octet (Latin-1)."""
+
+
+class Fields:
+    """Field lines in the order and spelling in which they came.
+
+    Octets are held as Latin-1 text, so that `raw()` gives back exactly the bytes that arrived, obs-text included.
+    Names passed to methods are lower case; names in the lines keep their spelling.
+    """
+
+    __slots__ = ("_index", "_pairs")
+
+    def __init__(self, pairs: Iterable[Pair] = ()) -> None:
+        self._pairs: tuple[Pair, ...] = tuple(pairs)
+        self._index: dict[str, tuple[str, ...]] | None = None
+
+    @classmethod
+    def from_raw(cls, pairs: Iterable[tuple[bytes, bytes]]) -> Fields:
+        """Fields from octets as a parser hands them over."""
+        return cls((name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs)
+
+    def raw(self) -> list[tuple[bytes, bytes]]:
+        """The lines as octets, for the wire."""
+        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self._pairs]
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """The lines, in order."""
+        return self._pairs
+
+    def _lookup(self) -> dict[str, tuple[str, ...]]:
+        if self._index is None:
+            index: dict[str, tuple[str, ...]] = {}
+            for name, value in self._pairs:
+                lower = name.lower()
+                index[lower] = (*index.get(lower, ()), value)
+            self._index = index
+        return self._index
+
+    def lines(self, name: str) -> tuple[str, ...]:
+        """Every value of the field, one per line; empty when absent."""
+        return self._lookup().get(name, ())
+
+    def get(self, name: str) -> str | None:
+        """The field's lines joined by ", " (RFC 9110 section 5.3), or None when absent."""
+        lines = self._lookup().get(name)
+        return None if lines is None else ", ".join(lines)
+
+    def first(self, name: str) -> str | None:
+        """The value of the field's first line, or None when absent."""
+        lines = self._lookup().get(name)
+        return None if lines is None else lines[0]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._lookup()
+
+    def names(self) -> Iterable[str]:
+        """The distinct names, lower case, in order of first appearance."""
+        return self._lookup().keys()
+
+    def without(self, names: Iterable[str]) -> Fields:
+        """These fields less every line whose lower-case name is in `names`."""
+        drop = frozenset(names)
+        if not any(name in self for name in drop):
+            return self
+        return self.filter(lambda name: name not in drop)
+
+    def filter(self, keep: Callable[[str], bool]) -> Fields:
+        """The lines whose lower-case name `keep` accepts."""
+        return Fields(pair for pair in self._pairs if keep(pair[0].lower()))
+
+    def added(self, *pairs: Pair) -> Fields:
+        """These fields with lines appended."""
+        return Fields((*self._pairs, *pairs))
+
+    def replaced(self, name: str, value: str) -> Fields:
+        """These fields with every line of `name` (any case) replaced by one line at the end."""
+        return Fields((*self.without((name.lower(),)).pairs, (name, value)))
+
+    def __iter__(self) -> Iterator[Pair]:
+        return iter(self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fields) and self._pairs == other._pairs
+
+    def __hash__(self) -> int:
+        return hash(self._pairs)
+
+    def __repr__(self) -> str:
+        return f"Fields({list(self._pairs)!r})"

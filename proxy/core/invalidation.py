@@ -1,0 +1,42 @@
+"""What an invalidation names, and what a stored response answers to.
+
+An invalidation is an event in a log; entries are checked against the log, never looked up from it. Both sides speak
+in *subjects*, short strings: "t:user:42" a tag, "t:user:*" a tag prefix, "u:<uri>" a URI, "p:<uri prefix>", "*".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Strength(Enum):
+    """Hard: the response must not be used again. Soft: it is stale, so the stale-* windows still apply."""
+
+    HARD = "hard"
+    SOFT = "soft"
+
+
+class Validity(Enum):
+    """What the log says of an entry."""
+
+    VALID = "valid"
+    SOFT = "soft"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Invalidation:
+    """One event: the subjects it names. `tags` may end in ":*" (the tag itself and all below it) or be "*".
+
+    `uris` and `uri_prefixes` are either "authority/path?query" or, beginning with "/", valid for every authority.
+    """
+
+    tags: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+    uri_prefixes: tuple[str, ...] = ()
+    everything: bool = False
+    strength: Strength = Strength.HARD
+
+    def __bool__(self) -> bool:
+        return bool(self.tags or self.uris or self.uri_prefixes or self.everything)

@@ -1,0 +1,46 @@
+"""Request and response heads: what the core reasons about (RFC 9110 sections 6 to 8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proxy.core.fields import Fields
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"})
+"""Methods registered as safe (RFC 9110 section 9.2.1 and the IANA registry); every other method is unsafe."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """A client's request as it is matched, keyed and forwarded.
+
+    `path` is normalised (core.target) and `query` is the text after "?" or None; `authority` is the lower-case
+    host and port the request was made for. `fields` are end-to-end only: hop-by-hop fields are gone.
+    """
+
+    method: str
+    path: str
+    query: str | None
+    authority: str
+    fields: Fields
+    scheme: str = "http"
+    version: tuple[int, int] = (1, 1)
+
+    @property
+    def target(self) -> str:
+        """The request target in origin form, as it is forwarded (RFC 9112 section 3.2.1)."""
+        return self.path if self.query is None else f"{self.path}?{self.query}"
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether the method is known to be safe (RFC 9110 section 9.2.1)."""
+        return self.method in SAFE_METHODS
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """A response's status line and its end-to-end fields."""
+
+    status: int
+    reason: str
+    fields: Fields

@@ -1,0 +1,58 @@
+"""The knobs the core accepts; policy builds them from a route, the core never imports policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class SetCookieRule(Enum):
+    """What to do with a response that sets cookies (RFC 9111 section 7.3)."""
+
+    EXPLICIT = "explicit"  # store only if the origin itself gave explicit freshness
+    REFUSE = "refuse"
+    STRIP = "strip"
+    STORE = "store"
+
+
+class OriginRule(Enum):
+    """Whose freshness counts when both the origin and the policy speak."""
+
+    RESPECT = "respect"  # the policy's ttl fills in where the origin is silent
+    OVERRIDE = "override"  # the policy's ttl replaces the origin's freshness; no-store and private still win
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRules:
+    """What of a request, beside method, authority and path, enters the cache key.
+
+    `query_only` None means the whole query; otherwise only these parameters, sorted. `query_except` are dropped.
+    `query_sort` sorts parameters by name where neither is given. `headers` (lower case) enter with normalised value.
+    """
+
+    query_only: frozenset[str] | None = None
+    query_except: frozenset[str] = frozenset()
+    query_sort: bool = False
+    headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CacheRules:
+    """How one route caches. The default is a standards-obeying shared cache (RFC 9111). Times are seconds."""
+
+    enabled: bool = True
+    ttl_s: float | None = None
+    origin: OriginRule = OriginRule.RESPECT
+    heuristic_fraction: float = 0.1
+    heuristic_max_s: float = 86_400.0
+    stale_while_revalidate_s: float | None = None
+    stale_if_error_s: float | None = None
+    stale_on_disconnect: bool = True
+    obey_request_no_cache: bool = True
+    set_cookie: SetCookieRule = SetCookieRule.EXPLICIT
+    share_authorized: bool = False
+    targeted_fields: tuple[str, ...] = ("cdn-cache-control",)
+    max_body_bytes: int = 16 * 1024 * 1024
+    key: KeyRules = field(default_factory=KeyRules)
+    language_from_content: bool = False
+    trust_short_partial: bool = False

@@ -1,0 +1,284 @@
+"""Protocols between the pipeline and the rooms below it. Doubles for tests exist only for these."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from proxy.core.entry import CodedBody, Entry, Position
+from proxy.core.fields import Fields
+from proxy.core.invalidation import Invalidation, Validity
+from proxy.core.messages import RequestHead, ResponseHead
+from proxy.core.rate import RateLimit, RateVerdict
+
+
+class Clock(Protocol):
+    """The time, injected."""
+
+    def now(self) -> float:
+        """Seconds since the epoch: for dates and ages."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back: for durations and leases."""
+        ...
+
+
+# ---------------------------------------------------------------- entries
+
+
+class EntryStore(Protocol):
+    """Stored responses by cache key. Never raises for a store's failure: a failing store is a miss and a warning."""
+
+    async def lookup(self, key: str, request: RequestHead) -> Sequence[Entry]:
+        """Every stored response under `key` that may match `request` (core.vary decides), newest first."""
+        ...
+
+    def peek(self, key: str) -> Sequence[Entry] | None:
+        """What memory alone holds for `key`, without waiting; None when the answer needs `lookup`."""
+        ...
+
+    async def put(self, key: str, entry: Entry, keep_s: float) -> None:
+        """Store `entry`, replacing the one with equal `vary` and `span`; it may be forgotten after `keep_s` seconds.
+
+        Other nodes drop what they hold in memory under `key` when something was replaced.
+        """
+        ...
+
+    def attach(self, key: str, entry: Entry, coded: CodedBody) -> None:
+        """Keep a coded body with `entry` where it is still stored; in memory only, a hint that may be dropped."""
+        ...
+
+    async def discard(self, key: str) -> None:
+        """Forget everything under `key`, here and in the shared store."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The proof of an invalidation: its position, who applied it, and whose lease had to run out.
+
+    `shared` is False when the shared log could not be reached, so that only this node has applied the event.
+    """
+
+    position: Position
+    acknowledged: tuple[str, ...]
+    expired: tuple[str, ...]
+    duration_ms: float
+    shared: bool = True
+
+
+class Standing(Enum):
+    """Whether this node may answer from its stores without asking the backend."""
+
+    LEADING = "leading"  # alone, or with a fresh lease
+    LOST = "lost"  # the lease ran out or the shared store is away: nothing stored may be trusted
+
+
+class InvalidationLog(Protocol):
+    """The total order of invalidations, as far as this node has applied it, and the lease that makes it strict."""
+
+    @property
+    def position(self) -> Position:
+        """The last position applied here. Taken before a fetch begins, it becomes the entry's `born`."""
+        ...
+
+    def standing(self) -> Standing:
+        """One comparison: is the lease fresh?"""
+        ...
+
+    def validity(self, entry: Entry) -> Validity:
+        """Has anything that names `entry` happened after it was born? Constant time when nothing happened at all."""
+        ...
+
+    async def append(self, invalidation: Invalidation, *, strict: bool) -> Receipt:
+        """Put an event into the order and apply it here.
+
+        With `strict` returns only when every live node has applied it or its lease has run out.
+        """
+        ...
+
+
+# ---------------------------------------------------------------- rates
+
+
+class RateStore(Protocol):
+    """Shared or local rate-limit state."""
+
+    async def admit(self, client: str, limit: RateLimit) -> RateVerdict:
+        """Count one request of `client` against `limit`."""
+        ...
+
+
+# ---------------------------------------------------------------- upstream
+
+
+class UpstreamFailure(Enum):
+    """Why there is no (whole) response from the backend."""
+
+    CONNECT = "connect"
+    CONNECT_TIMEOUT = "connect-timeout"
+    READ_TIMEOUT = "read-timeout"
+    WRITE_TIMEOUT = "write-timeout"
+    POOL_TIMEOUT = "pool-timeout"
+    RESET = "reset"
+    MALFORMED = "malformed"
+    TRUNCATED = "truncated"
+    UNHEALTHY = "unhealthy"
+
+
+class UpstreamError(Exception):
+    """The exchange with the backend failed.
+
+    `sent` tells whether the backend may have seen the request: then the outcome of a write is unknown.
+    """
+
+    def __init__(self, failure: UpstreamFailure, detail: str, *, sent: bool) -> None:
+        super().__init__(f"{failure.value}: {detail}")
+        self.failure = failure
+        self.detail = detail
+        self.sent = sent
+
+
+class InterimSink(Protocol):
+    """Takes 1xx responses as they come (RFC 9110 section 15.2)."""
+
+    def __call__(self, head: ResponseHead) -> None:
+        """Relay one interim response; never 100 (the upstream room handles Expect) and never 101."""
+        ...
+
+
+class Tunnel(Protocol):
+    """The raw byte stream after 101 Switching Protocols."""
+
+    async def read(self) -> bytes:
+        """The next octets; empty at the end."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send octets, waiting while the peer is slow."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close it."""
+        ...
+
+
+class UpstreamResponse(Protocol):
+    """A final response whose body is still arriving. Must be closed on every path."""
+
+    @property
+    def head(self) -> ResponseHead:
+        """Status and end-to-end fields; hop-by-hop fields and Transfer-Encoding are gone, Content-Length stays."""
+        ...
+
+    @property
+    def content_length(self) -> int | None:
+        """Octets to come if announced."""
+        ...
+
+    @property
+    def trailers(self) -> Fields:
+        """Trailer fields; empty until the body has ended."""
+        ...
+
+    @property
+    def tunnel(self) -> Tunnel | None:
+        """Set when the status is 101."""
+        ...
+
+    def body(self) -> AsyncIterator[bytes]:
+        """The body in pieces as they arrive. Raises UpstreamError when it is cut short."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give the connection back if the message was whole, close it otherwise. Idempotent."""
+        ...
+
+
+class Upstream(Protocol):
+    """The backend."""
+
+    async def exchange(
+        self, request: RequestHead, body: AsyncIterator[bytes] | None, on_interim: InterimSink | None = None
+    ) -> UpstreamResponse:
+        """Send the request, streaming its body, and return when the final head has arrived.
+
+        `request.fields` are written exactly as given, after Host; framing and Connection fields are added here.
+        Raises UpstreamError.
+        """
+        ...
+
+
+# ---------------------------------------------------------------- codings
+
+
+class StreamEncoder(Protocol):
+    """A content coding applied piece by piece."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Coded octets ready so far; may be empty."""
+        ...
+
+    def flush(self) -> bytes:
+        """All that was fed, decodable now (for slow streams)."""
+        ...
+
+    def finish(self) -> bytes:
+        """The end of the coded stream."""
+        ...
+
+
+class Codec(Protocol):
+    """Makes content codings: "br", "zstd", "gzip"."""
+
+    async def encode(self, coding: str, level: int, body: bytes) -> bytes:
+        """The whole body coded; larger bodies off the event loop."""
+        ...
+
+    def stream(self, coding: str, level: int) -> StreamEncoder:
+        """A new encoder for one body."""
+        ...
+
+
+# ---------------------------------------------------------------- downstream
+
+
+class Client(Protocol):
+    """The client's side of one exchange: the only way to answer it."""
+
+    @property
+    def body(self) -> AsyncIterator[bytes] | None:
+        """The request body as it arrives, None when there is none. Raises BodyTooLargeError past the limit."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """The peer's address as a string, without port."""
+        ...
+
+    def interim(self, head: ResponseHead) -> None:
+        """Relay a 1xx response; dropped for HTTP/1.0 clients."""
+        ...
+
+    async def begin(self, head: ResponseHead, length: int | None) -> None:
+        """Send the final head. `length` None means that the end is marked by chunked coding or by closing."""
+        ...
+
+    async def send(self, data: bytes) -> None:
+        """Send body octets, waiting while the client is slow. Raises ConnectionError when it is gone."""
+        ...
+
+    async def finish(self, trailers: Fields) -> None:
+        """The body is whole."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection so that the client sees the body is not whole."""
+        ...
+
+    async def upgrade(self, head: ResponseHead) -> Tunnel:
+        """Send 101 and hand over the raw stream."""
+        ...

@@ -1,0 +1,58 @@
+"""Background tasks: the only caller of asyncio.create_task. Each is named, kept, bounded and reported."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+class TaskGroupClosedError(RuntimeError):
+    """A task was offered after `aclose` began."""
+
+
+class Tasks:
+    """Keeps background tasks alive until they end, logs the ones that fail, and cancels the rest on close."""
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self._limit = limit
+        self._running: set[asyncio.Task[Any]] = set()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    @property
+    def full(self) -> bool:
+        """Whether the bound is reached; optional work is then left undone."""
+        return len(self._running) >= self._limit
+
+    def start(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """Run `work` in the background under `name`.
+
+        Raises TaskGroupClosedError once closing has begun.
+        """
+        if self._closed:
+            work.close()
+            raise TaskGroupClosedError(name)
+        task = asyncio.create_task(work, name=name)  # noqa: TID251 - this is the one place
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("task %s failed", task.get_name(), exc_info=error)
+
+    async def aclose(self) -> None:
+        """Cancel what still runs and wait until it has ended."""
+        self._closed = True
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
