@@ -1,0 +1,71 @@
+"""pytest fixtures over the real servers; each xdist worker has its own, so nothing is shared or locked."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.stack.postgres import PostgresServer
+from tests.stack.redis import NO_REDIS, RedisServer, find_redis_binary
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this test process, empty but for its own databases."""
+    # Not under pytest's directory: that is closed to other accounts, and as root PostgreSQL runs as one.
+    with tempfile.TemporaryDirectory(prefix="veneer-postgres-") as directory:
+        server = PostgresServer(Path(directory))
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def database_url(postgres_server: PostgresServer, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a fresh, empty database that the tests of one module share."""
+    name = f"{re.sub('[^a-z0-9]+', '_', request.node.name.lower())[:40]}_{next(_numbers)}"
+    yield postgres_server.create_database(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis of this test process; take `redis_url` unless the server itself is the subject."""
+    if find_redis_binary() is None:
+        pytest.skip(NO_REDIS)
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """The URL of an empty Redis."""
+    redis_server.flush()
+    return redis_server.url
+
+
+@pytest.fixture
+def new_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RedisServer]]:
+    """Start Redis servers of the test's own, to be killed and restarted; arguments as RedisServer's."""
+    if find_redis_binary() is None:
+        pytest.skip(NO_REDIS)
+    started: list[RedisServer] = []
+
+    def start(*, persist: bool = False, extra_args: tuple[str, ...] = ()) -> RedisServer:
+        server = RedisServer(tmp_path_factory.mktemp("own_redis"), persist=persist, extra_args=extra_args)
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
