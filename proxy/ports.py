@@ -246,12 +246,26 @@ class Codec(Protocol):
 # ---------------------------------------------------------------- downstream
 
 
+class BodyTooLargeError(Exception):
+    """The request body passed the route's limit (413)."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"the request body is larger than {limit_bytes} bytes")
+        self.limit_bytes = limit_bytes
+
+
+class ClientGoneError(ConnectionError):
+    """The client closed or broke its connection, or its body framing was broken."""
+
+
 class Client(Protocol):
     """The client's side of one exchange: the only way to answer it."""
 
-    @property
-    def body(self) -> AsyncIterator[bytes] | None:
-        """The request body as it arrives, None when there is none. Raises BodyTooLargeError past the limit."""
+    def body(self, limit_bytes: int) -> AsyncIterator[bytes] | None:
+        """The request body as it arrives, None when there is none.
+
+        Raises BodyTooLargeError past the limit and ClientGoneError when the body breaks off.
+        """
         ...
 
     @property
@@ -268,7 +282,11 @@ class Client(Protocol):
         ...
 
     async def send(self, data: bytes) -> None:
-        """Send body octets, waiting while the client is slow. Raises ConnectionError when it is gone."""
+        """Send body octets, waiting while the client is slow. Raises ClientGoneError."""
+        ...
+
+    async def flush(self) -> None:
+        """Send the head now, when the body may be long in coming."""
         ...
 
     async def finish(self, trailers: Fields) -> None:
