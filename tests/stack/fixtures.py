@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.stack.backend import BackendServer, preparation, run_step
 from tests.stack.postgres import PostgresServer
+from tests.stack.proxy import ProxyOptions, ProxyServer
 from tests.stack.redis import NO_REDIS, RedisServer, find_redis_binary
 
 _numbers = itertools.count(1)
@@ -69,3 +71,36 @@ def new_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def backend_server(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendServer]:
+    """The Etter service on a database of this module with the tiny data set."""
+    directory = tmp_path_factory.mktemp("backend")
+    for step in preparation(database_url, "tiny"):
+        run_step(step, directory)
+    server = BackendServer(database_url, directory)
+    server.start()
+    yield server
+    server.stop()
+    assert "Traceback" not in server.process.log_text(), server.process.log_text()
+
+
+@pytest.fixture
+def new_proxy(tmp_path: Path) -> Iterator[Callable[[ProxyOptions], ProxyServer]]:
+    """Start proxies of the test's own; afterwards they are stopped, and none may have logged an exception."""
+    started: list[ProxyServer] = []
+
+    def start(options: ProxyOptions) -> ProxyServer:
+        server = ProxyServer(options, tmp_path, name=f"proxy{len(started)}")
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+    for server in started:
+        text = server.process.log_text()
+        assert "Traceback" not in text, text
+        assert "never awaited" not in text, text

@@ -34,7 +34,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What to run and how: argv, the directory of its log, and how it is asked to stop."""
+    """What to run and how: argv, where its output goes, and how it is asked to stop."""
 
     name: str
     argv: Sequence[str]
@@ -42,6 +42,7 @@ class Launch:
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     account: Account | None = None
     stop_signal: signal.Signals = signal.SIGTERM
+    inherit_output: bool = False
 
 
 def free_port() -> int:
@@ -117,8 +118,8 @@ class ManagedProcess:
                     cwd=ROOT,
                     env={**os.environ, "PYTHONUNBUFFERED": "1", **launch.env},
                     stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
+                    stdout=None if launch.inherit_output else log,
+                    stderr=None if launch.inherit_output else subprocess.STDOUT,
                     start_new_session=True,
                     user=account.user if account else None,
                     group=account.group if account else None,
