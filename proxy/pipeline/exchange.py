@@ -1,0 +1,80 @@
+"""The record of one exchange: what the log line says and the metrics count. The pipeline fills it, once, at the end."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Protocol
+
+import msgspec
+
+
+class CacheUse(Enum):
+    """What the cache did for a request: one word for the log and the metrics' label."""
+
+    HIT = "hit"
+    STALE = "stale"  # served past its freshness: stale-while-revalidate, stale-if-error
+    REVALIDATED = "revalidated"  # the backend said 304
+    COLLAPSED = "collapsed"  # shared somebody else's fetch
+    MISS = "miss"
+    BYPASS = "bypass"  # the route, the method or the request keeps the cache out of it
+    NONE = "none"  # never looked: refused, or an answer of the proxy's own
+
+
+class Refusal(Enum):
+    """Why the proxy answered with an error of its own instead of asking the backend."""
+
+    MALFORMED = "malformed"
+    HEAD_TOO_LARGE = "head-too-large"
+    BODY_TOO_LARGE = "body-too-large"
+    RATE = "rate"
+    LOAD = "load"
+    UPSTREAM = "upstream"
+    ONLY_IF_CACHED = "only-if-cached"
+    INTERNAL = "internal"
+
+
+# A Struct, not a dataclass: one is made for every request, and it encodes itself.
+class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One exchange as it ended. Texts are Latin-1 as they came; defaults are left out of the log line.
+
+    `time` is when the request's head was whole, in seconds since the epoch. `bytes_in` and `bytes_out` count body octets as they
+    crossed the client's wire (after content coding), `bytes_identity` what `bytes_out` was before this proxy coded it
+    (0 when it did not). `upstream_ms` is None when the backend was not asked. `cache_forward` and `cache_reason` are
+    the words of Cache-Status. `error` says what went wrong in one line, also where the client saw only a cut connection.
+    """
+
+    time: float
+    request_id: str
+    client: str
+    method: str
+    path: str
+    status: int
+    duration_ms: float
+    query: str | None = None
+    route: str = ""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    bytes_identity: int = 0
+    upstream_ms: float | None = None
+    cache: CacheUse = CacheUse.NONE
+    cache_forward: str = ""
+    cache_reason: str = ""
+    coding: str = ""
+    rate_remaining: int | None = None
+    refused: Refusal | None = None
+    error: str = ""
+    user_agent: str = ""
+    trace_id: str = ""
+    span_id: str = ""
+
+
+class Recorder(Protocol):
+    """Where exchanges are recorded. Neither call blocks nor raises."""
+
+    def begin(self) -> None:
+        """An exchange has begun: it counts as active until `finish`."""
+        ...
+
+    def finish(self, record: ExchangeRecord) -> None:
+        """It has ended, on whatever path. Exactly one call for each `begin`."""
+        ...
