@@ -30,7 +30,7 @@ lint: $(READY)
 	@$(BIN)/lint-imports --no-logo
 
 unit: $(READY)
-	@$(PYTEST) -q tests/unit tests/properties tests/golden
+	@$(PYTEST) -q -m "not slow" tests/unit tests/properties tests/golden
 
 test: $(READY) ## The whole suite on real Redis and PostgreSQL, with coverage
 	@$(PYTEST) -q -n 2 --cov --cov-report= tests
