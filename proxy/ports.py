@@ -111,6 +111,10 @@ class RateStore(Protocol):
         """Count one request of `client` against `limit`."""
         ...
 
+    def admit_now(self, client: str, limit: RateLimit) -> RateVerdict | None:
+        """As `admit`, when no waiting is needed; None when it is, and then nothing has been counted."""
+        ...
+
 
 # ---------------------------------------------------------------- upstream
 

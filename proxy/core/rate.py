@@ -31,7 +31,7 @@ class Accuracy(Enum):
     """How nodes share a limit."""
 
     EXACT = "exact"  # every request is counted in the shared store
-    LEASED = "leased"  # a node takes `batch` at once: at most nodes x batch too many or too few in flight
+    LEASED = "leased"  # a node takes `batch` at once; what it took may come a lease later than it was counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,11 @@ class RateLimit:
         object.__setattr__(self, "tolerance_us", interval_us * (self.burst - 1))
         object.__setattr__(self, "key", f"{self.name}:{interval_us}:{self.burst}")
 
+    @property
+    def batch(self) -> int:
+        """Requests a node takes from the shared store at once: one, or a tenth of the burst where leased."""
+        return 1 if self.accuracy is Accuracy.EXACT else max(1, self.burst // 10)
+
     def share(self, nodes: int) -> RateLimit:
         """The part of this limit that one of `nodes` may admit on its own; never less than a burst of 1."""
         nodes = max(1, nodes)
@@ -96,9 +101,10 @@ def backlog(limit: RateLimit, whole_at_us: int, now_us: int) -> int:
     return min(max(0, whole_at_us - now_us), limit.tolerance_us + limit.interval_us)
 
 
-def admits(limit: RateLimit, backlog_us: int, count: int = 1) -> bool:
-    """Whether `count` more requests may come at once on top of `backlog_us`."""
-    return backlog_us + (count - 1) * limit.interval_us <= limit.tolerance_us
+def grants(limit: RateLimit, backlog_us: int, most: int = 1) -> int:
+    """How many of `most` requests may come at once on top of `backlog_us`; each grant adds one interval to it."""
+    spare_us = limit.tolerance_us - backlog_us
+    return 0 if spare_us < 0 else min(most, spare_us // limit.interval_us + 1)
 
 
 def verdict(limit: RateLimit, backlog_us: int, *, allowed: bool) -> RateVerdict:

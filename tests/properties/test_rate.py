@@ -23,7 +23,7 @@ START_US = 1_795_000_000 * rate.MICROS
 def admit(limit: rate.RateLimit, whole_at_us: int, now_us: int) -> tuple[int, rate.RateVerdict]:
     """One request, as every store does it: the new state and the answer."""
     waiting = rate.backlog(limit, whole_at_us, now_us)
-    allowed = rate.admits(limit, waiting)
+    allowed = rate.grants(limit, waiting) == 1
     waiting += limit.interval_us if allowed else 0
     return now_us + waiting, rate.verdict(limit, waiting, allowed=allowed)
 

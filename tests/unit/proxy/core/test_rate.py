@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 
 from proxy.core.rate import (
+    Accuracy,
     RateLimit,
     RateVerdict,
     StoreLoss,
-    admits,
     backlog,
+    grants,
     limit_field,
     policy_field,
     retry_after_field,
@@ -49,10 +50,17 @@ def test_impossible_limits_are_refused(quota: int, window_s: float, burst: int, 
 
 
 def test_several_at_once_count_as_one_after_the_other() -> None:
-    assert admits(PER_CLIENT, 0, 100)
-    assert not admits(PER_CLIENT, 0, 101)
-    assert admits(PER_CLIENT, 10 * PER_CLIENT.interval_us, 90)
-    assert not admits(PER_CLIENT, 10 * PER_CLIENT.interval_us, 91)
+    assert grants(PER_CLIENT, 0, 1000) == 100
+    assert grants(PER_CLIENT, 10 * PER_CLIENT.interval_us, 1000) == 90
+    assert grants(PER_CLIENT, 10 * PER_CLIENT.interval_us, 7) == 7
+    assert grants(PER_CLIENT, PER_CLIENT.tolerance_us, 7) == 1
+    assert grants(PER_CLIENT, PER_CLIENT.tolerance_us + 1, 7) == 0
+
+
+def test_only_leased_limits_are_taken_in_batches() -> None:
+    assert PER_CLIENT.batch == 1
+    assert RateLimit("p", 1000, 60, 100, accuracy=Accuracy.LEASED).batch == 10
+    assert RateLimit("p", 1000, 60, 1, accuracy=Accuracy.LEASED).batch == 1
 
 
 def test_the_past_is_an_empty_backlog() -> None:

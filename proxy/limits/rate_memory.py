@@ -1,0 +1,58 @@
+"""Rate limits of one process."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from proxy.core.rate import MICROS, RateLimit, RateVerdict, backlog, grants, verdict
+from proxy.limits.keys import client_key
+from proxy.ports import Clock
+
+_HANDS = 2
+"""Old clients looked at for each new one: more than one, so that worked-off state leaves faster than new comes."""
+
+
+class MemoryRates:
+    """A RateStore in this process: one number for each client with a backlog, at most `most_clients` of them.
+
+    For each new client the two longest known are looked at: worked-off state leaves, live state goes to the back. Only
+    when all state is live and the bound is reached is a live client forgotten, and counted in `forgotten`; it then has
+    its whole burst again.
+    """
+
+    def __init__(self, clock: Clock, most_clients: int = 100_000) -> None:
+        self._clock = clock
+        self._most = max(1, most_clients)
+        self._whole_at_us: OrderedDict[str, int] = OrderedDict()
+        self.forgotten = 0
+
+    def __len__(self) -> int:
+        return len(self._whole_at_us)
+
+    async def admit(self, client: str, limit: RateLimit) -> RateVerdict:
+        """Count one request of `client` against `limit`."""
+        return self.admit_now(client, limit)
+
+    def admit_now(self, client: str, limit: RateLimit) -> RateVerdict:
+        """As `admit`, without waiting."""
+        now_us = round(self._clock.monotonic() * MICROS)
+        key = client_key(limit, client)
+        whole_at_us = self._whole_at_us.get(key)
+        waiting_us = 0 if whole_at_us is None else backlog(limit, whole_at_us, now_us)
+        if not grants(limit, waiting_us):
+            return verdict(limit, waiting_us, allowed=False)
+        waiting_us += limit.interval_us
+        if whole_at_us is None:
+            self._make_room(now_us)
+        self._whole_at_us[key] = now_us + waiting_us
+        return verdict(limit, waiting_us, allowed=True)
+
+    def _make_room(self, now_us: int) -> None:
+        known = self._whole_at_us
+        for _ in range(min(_HANDS, len(known))):
+            key, whole_at_us = known.popitem(last=False)
+            if whole_at_us > now_us:
+                known[key] = whole_at_us
+        if len(known) >= self._most:
+            known.popitem(last=False)
+            self.forgotten += 1

@@ -1,0 +1,189 @@
+"""Rate limits shared through Redis: one call for a request, none for one that is known to be refused."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import NamedTuple
+
+import msgspec
+from redis import asyncio as aioredis
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+
+from proxy.core.rate import MICROS, RateLimit, RateVerdict, StoreLoss, verdict
+from proxy.limits.bounded import BoundedMap
+from proxy.limits.keys import client_key
+from proxy.limits.rate_memory import MemoryRates
+from proxy.ports import Clock
+
+RedisClient = aioredis.Redis | aioredis.RedisCluster
+logger = logging.getLogger(__name__)
+
+_SCRIPT = files("proxy.limits").joinpath("lua/admit.lua").read_text("ascii")
+_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, msgspec.ValidationError)
+_LEASE_S = 1.0
+"""How long a leased batch may be used: what is not used by then is not made up for."""
+
+
+@dataclass(slots=True)
+class RateCounts:
+    """What the shared rate store has done since the start."""
+
+    calls: int = 0
+    errors: int = 0
+    refused_locally: int = 0
+    leased: int = 0
+    local_share: int = 0
+    open: int = 0
+    closed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RedisRateSettings:
+    """How Redis is asked. `timeout_s` bounds one call; while Redis is away it is tried every `retry_every_s`."""
+
+    prefix: str = "veneer"
+    timeout_s: float = 0.25
+    retry_every_s: float = 0.5
+    most_clients: int = 100_000
+
+
+class _Lease(NamedTuple):
+    """Requests already counted in Redis that this node may still admit, and the answer to give meanwhile."""
+
+    left: int
+    until_s: float
+    answer: RateVerdict
+
+
+class RedisRates:
+    """A RateStore shared by every node on one Redis, Sentinel or Cluster (each call touches one key).
+
+    A client refused once is refused here, without asking, until the moment Redis computed; limits with
+    `accuracy: leased` admit from batches. While Redis is away each limit does what its `on_store_loss` says;
+    `nodes` then tells how many nodes share it. One request tries Redis again every `retry_every_s`.
+    """
+
+    def __init__(
+        self, redis: RedisClient, clock: Clock, nodes: Callable[[], int], settings: RedisRateSettings | None = None
+    ) -> None:
+        self._redis = redis
+        self._clock = clock
+        self._nodes = nodes
+        self._settings = settings or RedisRateSettings()
+        self._local = MemoryRates(clock, self._settings.most_clients)
+        self._refused_until_s: BoundedMap[float] = BoundedMap(self._settings.most_clients // 10)
+        self._leases: BoundedMap[_Lease] = BoundedMap(self._settings.most_clients // 10)
+        self._shares: BoundedMap[RateLimit] = BoundedMap(1_000)
+        self._away = False
+        self._try_again_s = 0.0
+        self.counts = RateCounts()
+
+    @property
+    def available(self) -> bool:
+        """Whether Redis answered when it was last asked."""
+        return not self._away
+
+    async def admit(self, client: str, limit: RateLimit) -> RateVerdict:
+        """Count one request of `client` against `limit`."""
+        answer = self.admit_now(client, limit)
+        return answer if answer is not None else await self._ask(client, limit)
+
+    def admit_now(self, client: str, limit: RateLimit) -> RateVerdict | None:
+        """The answer that needs no call, or None: a known refusal, a leased place, what holds while Redis is away."""
+        key = self._key(client, limit)
+        now_s = self._clock.monotonic()
+        until_s = self._refused_until_s.get(key)
+        if until_s is not None:
+            if now_s < until_s:
+                self.counts.refused_locally += 1
+                return _refusal(limit, until_s - now_s)
+            self._refused_until_s.discard(key)
+        lease = self._leases.get(key)
+        if lease is not None:
+            if lease.left and now_s < lease.until_s:
+                self._leases[key] = lease._replace(left=lease.left - 1)
+                self.counts.leased += 1
+                return lease.answer._replace(remaining=lease.answer.remaining + lease.left - 1)
+            self._leases.discard(key)
+        if self._away and now_s < self._try_again_s:
+            return self._without_redis(client, limit)
+        return None
+
+    def _key(self, client: str, limit: RateLimit) -> str:
+        return f"{self._settings.prefix}:rate:{client_key(limit, client)}"
+
+    async def _ask(self, client: str, limit: RateLimit) -> RateVerdict:
+        key = self._key(client, limit)
+        before_s = self._clock.monotonic()
+        if self._away:  # this request is the one that tries; the others go on without Redis
+            self._try_again_s = before_s + self._settings.retry_every_s
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                granted, backlog_us = await self._call(key, limit)
+        except _FAILURES as error:
+            self._lost(error)
+            return self._without_redis(client, limit)
+        self._found()
+        answer = verdict(limit, backlog_us, allowed=granted > 0)
+        if not granted:
+            # From the moment before the call: the local refusal never outlasts the computed one.
+            self._refused_until_s[key] = before_s + answer.retry_after_s
+        elif granted > 1:
+            self._keep(key, _Lease(granted - 1, before_s + _LEASE_S, answer), limit.batch)
+            return answer._replace(remaining=answer.remaining + granted - 1)
+        return answer
+
+    def _keep(self, key: str, lease: _Lease, batch: int) -> None:
+        held = self._leases.get(key)
+        # Requests that asked side by side each brought a batch: one is kept, the bound on what is outstanding.
+        left = lease.left if held is None else min(batch, held.left + lease.left)
+        self._leases[key] = lease._replace(left=left)
+
+    async def _call(self, key: str, limit: RateLimit) -> tuple[int, int]:
+        arguments = (key, str(limit.interval_us), str(limit.tolerance_us), str(limit.batch))
+        self.counts.calls += 1
+        try:
+            reply = await self._redis.evalsha(_SHA, 1, *arguments)
+        except NoScriptError:  # a new or restarted server
+            reply = await self._redis.eval(_SCRIPT, 1, *arguments)
+        return msgspec.convert(reply, tuple[int, int])
+
+    def _lost(self, error: BaseException) -> None:
+        self.counts.errors += 1
+        self._try_again_s = self._clock.monotonic() + self._settings.retry_every_s
+        if not self._away:
+            self._away = True
+            logger.warning("rate limits: Redis is away (%r); each limit's on_store_loss holds", error)
+
+    def _found(self) -> None:
+        if self._away:
+            self._away = False
+            logger.info("rate limits: Redis is back")
+
+    def _without_redis(self, client: str, limit: RateLimit) -> RateVerdict:
+        if limit.on_store_loss is StoreLoss.OPEN:
+            self.counts.open += 1
+            return RateVerdict(limit, allowed=True, remaining=limit.burst - 1, retry_after_s=0.0, reset_s=0.0)
+        if limit.on_store_loss is StoreLoss.CLOSED:
+            self.counts.closed += 1
+            return _refusal(limit, self._settings.retry_every_s)
+        self.counts.local_share += 1
+        return self._local.admit_now(client, self._share(limit))._replace(limit=limit)
+
+    def _share(self, limit: RateLimit) -> RateLimit:
+        nodes = max(1, self._nodes())
+        name = f"{limit.key}/{nodes}"
+        share = self._shares.get(name)
+        if share is None:
+            share = self._shares[name] = limit.share(nodes)
+        return share
+
+
+def _refusal(limit: RateLimit, wait_s: float) -> RateVerdict:
+    return RateVerdict(limit, False, 0, wait_s, wait_s + limit.tolerance_us / MICROS)
