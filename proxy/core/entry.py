@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from proxy.core.fields import Fields
+from proxy.core.invalidation import Validity
 
 
 class Position(NamedTuple):
@@ -36,6 +37,20 @@ class CodedBody:
     body: bytes
 
 
+@dataclass(slots=True)
+class LastCheck:
+    """What the log last said of an entry: a memo that saves asking again while the log has not moved.
+
+    `moved` is the log's local count of changes then, `through` the position up to which the entry was found valid.
+    `subjects` are what the entry answers to, worked out once.
+    """
+
+    moved: int = -1
+    validity: Validity = Validity.DEAD
+    through: int = -1
+    subjects: tuple[str, ...] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One stored response.
@@ -45,7 +60,8 @@ class Entry:
     order of the names. `uri` is authority + normalised target under the route's key rules. `tags` are the names by
     which it can be invalidated. `born` is the log position applied *before* its fetch began: an invalidation after it
     kills it. `span` is set for a partial response. `coded` holds bodies compressed by this cache; `body` is as the
-    origin sent it. `soft_stale` is not stored here: softness is a fact of the log.
+    origin sent it. `soft_stale` is not stored here: softness is a fact of the log. `last_check` is the log's own
+    memo, of no meaning outside this process; it is neither compared nor stored.
     """
 
     status: int
@@ -60,6 +76,7 @@ class Entry:
     tags: tuple[str, ...] = ()
     span: ByteSpan | None = None
     coded: tuple[CodedBody, ...] = ()
+    last_check: LastCheck = field(default_factory=LastCheck, init=False, compare=False, repr=False)
 
     @property
     def size_bytes(self) -> int:

@@ -1,0 +1,200 @@
+"""L1: stored responses in this process, bounded in octets, evicted by SIEVE.
+
+SIEVE (Zhang et al., NSDI 2024) keeps objects in the order they came. A hit only sets a mark. To make room a hand
+moves from the oldest towards the newest, clears marks and takes the first object without one, so a scan of
+objects used once passes through without pushing out those in use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from proxy.core.entry import CodedBody, Entry
+from proxy.core.messages import RequestHead
+
+DEFAULT_MAX_BYTES = 256 * 1024 * 1024
+DEFAULT_MAX_VARIANTS = 32
+ENTRY_COST_BYTES = 1500
+"""Octets of Python objects around one entry and its place, measured (tests/unit/proxy/stores/test_memory.py)."""
+PAIR_COST_BYTES = 190
+"""Octets of Python objects around one field line, tag or Vary pair."""
+
+
+def cost_bytes(key: str, entry: Entry) -> int:
+    """The memory an entry takes here, by estimate: its octets and the objects that hold them."""
+    pairs = len(entry.fields) + len(entry.tags) + len(entry.vary) + len(entry.coded)
+    return entry.size_bytes + len(key) + ENTRY_COST_BYTES + PAIR_COST_BYTES * pairs
+
+
+@dataclass(eq=False, slots=True)
+class _Place:
+    """A key's variants, newest first, and its place in the queue."""
+
+    key: str
+    entries: tuple[Entry, ...] = ()
+    size_bytes: int = 0
+    used: bool = False
+    newer: _Place | None = None
+    older: _Place | None = None
+
+
+class _Queue:
+    """Places in the order they came, and SIEVE's hand."""
+
+    def __init__(self) -> None:
+        self._newest: _Place | None = None
+        self._oldest: _Place | None = None
+        self._hand: _Place | None = None
+
+    def add(self, place: _Place) -> None:
+        place.older = self._newest
+        if self._newest is not None:
+            self._newest.newer = place
+        self._newest = place
+        if self._oldest is None:
+            self._oldest = place
+
+    def remove(self, place: _Place) -> None:
+        if self._hand is place:
+            self._hand = place.newer
+        if place.newer is None:
+            self._newest = place.older
+        else:
+            place.newer.older = place.older
+        if place.older is None:
+            self._oldest = place.newer
+        else:
+            place.older.newer = place.newer
+        place.newer = place.older = None
+
+    def victim(self, spare: _Place | None) -> _Place | None:
+        """The next place to go, never `spare`; None when there is no other."""
+        if self._oldest is None or (self._oldest is spare and self._newest is spare):
+            return None
+        hand = self._hand or self._oldest
+        while hand.used or hand is spare:
+            hand.used = False
+            hand = hand.newer or self._oldest
+        self._hand = hand
+        return hand
+
+
+class MemoryStore:
+    """An EntryStore in this process.
+
+    An entry larger than a quarter of `max_bytes` is not kept; a key keeps at most `max_variants` entries, the newest.
+    """
+
+    def __init__(self, *, max_bytes: int = DEFAULT_MAX_BYTES, max_variants: int = DEFAULT_MAX_VARIANTS) -> None:
+        self._max_bytes = max_bytes
+        self._max_entry_bytes = max_bytes // 4
+        self._max_variants = max_variants
+        self._places: dict[str, _Place] = {}
+        self._queue = _Queue()
+        self._bytes = 0
+        self._evicted = 0
+
+    async def start(self) -> None:
+        """Nothing to open."""
+
+    async def aclose(self) -> None:
+        """Nothing to close; what is stored is forgotten."""
+        self.clear()
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def size_bytes(self) -> int:
+        """Octets held, by estimate."""
+        return self._bytes
+
+    @property
+    def evicted(self) -> int:
+        """Keys forgotten to make room, ever."""
+        return self._evicted
+
+    def entries(self) -> Iterator[Entry]:
+        """Every stored response, in no particular order. The store must not change meanwhile."""
+        for place in self._places.values():
+            yield from place.entries
+
+    async def lookup(self, key: str, request: RequestHead) -> Sequence[Entry]:  # noqa: ARG002 - core.vary chooses
+        """Every stored response under `key`, newest first."""
+        return self.peek(key)
+
+    def peek(self, key: str) -> Sequence[Entry]:
+        """Every stored response under `key`, newest first; marks it as used."""
+        place = self._places.get(key)
+        if place is None:
+            return ()
+        place.used = True
+        return place.entries
+
+    async def put(self, key: str, entry: Entry, keep_s: float) -> None:
+        """Store `entry`, replacing the one with equal `vary` and `span`. It stays until room is needed."""
+        if keep_s > 0:
+            self.keep(key, (entry,))
+
+    def keep(self, key: str, entries: Iterable[Entry]) -> None:
+        """Store several responses of one key, the newest first, each replacing the one with equal `vary` and `span`."""
+        place = self._places.get(key)
+        kept = () if place is None else place.entries
+        for entry in reversed(tuple(entries)):
+            others = [other for other in kept if other.vary != entry.vary or other.span != entry.span]
+            kept = (entry, *others) if cost_bytes(key, entry) <= self._max_entry_bytes else tuple(others)
+        self._set(key, place, kept[: self._max_variants])
+
+    def attach(self, key: str, entry: Entry, coded: CodedBody) -> None:
+        """Keep a coded body with `entry` where it is still stored."""
+        place = self._places.get(key)
+        if place is None or not any(other is entry for other in place.entries):
+            return
+        fatter = replace(entry, coded=(*(c for c in entry.coded if c.coding != coded.coding), coded))
+        if cost_bytes(key, fatter) <= self._max_entry_bytes:
+            self._set(key, place, tuple(fatter if other is entry else other for other in place.entries))
+
+    async def discard(self, key: str) -> None:
+        """Forget everything under `key`."""
+        self.drop(key)
+
+    def drop(self, key: str) -> None:
+        """Forget everything under `key`, now."""
+        place = self._places.pop(key, None)
+        if place is not None:
+            self._queue.remove(place)
+            self._bytes -= place.size_bytes
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._places.clear()
+        self._queue = _Queue()
+        self._bytes = 0
+
+    def _set(self, key: str, place: _Place | None, entries: tuple[Entry, ...]) -> None:
+        if not entries:
+            self.drop(key)
+            return
+        if place is None:
+            place = self._places[key] = _Place(key)
+            self._queue.add(place)
+        size = sum(cost_bytes(key, entry) for entry in entries)
+        self._bytes += size - place.size_bytes
+        place.entries, place.size_bytes = entries, size
+        self._make_room(place)
+
+    def _make_room(self, spare: _Place) -> None:
+        while self._bytes > self._max_bytes:
+            victim = self._queue.victim(spare)
+            if victim is None:
+                self._drop_oldest_variant(spare)
+                continue
+            self.drop(victim.key)
+            self._evicted += 1
+
+    def _drop_oldest_variant(self, place: _Place) -> None:
+        dropped = cost_bytes(place.key, place.entries[-1])
+        place.entries = place.entries[:-1]
+        place.size_bytes -= dropped
+        self._bytes -= dropped

@@ -1,0 +1,54 @@
+"""The invalidation log of a process that is alone: a counter and a table."""
+
+from __future__ import annotations
+
+import secrets
+
+from proxy.core.entry import Entry, Position
+from proxy.core.invalidation import Invalidation, Validity
+from proxy.ports import Clock, Receipt, Standing
+from proxy.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
+
+
+class MemoryLog:
+    """An InvalidationLog in this process. Nobody else answers from its stores, so it always leads."""
+
+    def __init__(self, clock: Clock, *, max_table_bytes: int = DEFAULT_MAX_BYTES) -> None:
+        self._clock = clock
+        self._epoch = f"local-{secrets.token_hex(8)}"
+        self._seq = 0
+        self._table = SubjectTable(max_table_bytes)
+
+    async def start(self) -> None:
+        """Nothing to open."""
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+    @property
+    def position(self) -> Position:
+        """The last position applied here."""
+        return Position(self._epoch, self._seq)
+
+    @property
+    def moved(self) -> int:
+        """A number that changes whenever the answer of `validity` may change."""
+        return self._seq
+
+    def standing(self) -> Standing:
+        """Always leading."""
+        return Standing.LEADING
+
+    def validity(self, entry: Entry) -> Validity:
+        """Has anything that names `entry` happened after it was born?"""
+        memo = entry.last_check
+        if memo.moved == self._seq:
+            return memo.validity
+        return check(entry, self._table, self._seq, self._epoch, self._seq)
+
+    async def append(self, invalidation: Invalidation, *, strict: bool) -> Receipt:  # noqa: ARG002 - alone, all is strict
+        """Put an event into the order and apply it; it holds at once."""
+        began = self._clock.monotonic()
+        self._seq += 1
+        self._table.apply(invalidation, self._seq)
+        return Receipt(self.position, (), (), (self._clock.monotonic() - began) * 1000)

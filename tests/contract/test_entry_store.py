@@ -1,0 +1,67 @@
+"""What every EntryStore promises."""
+
+from __future__ import annotations
+
+from proxy.core.entry import ByteSpan, CodedBody, Position
+from proxy.ports import EntryStore
+from tests.support.entries import get, stored
+
+BORN = Position("e", 1)
+DE = (("accept-language", "de"),)
+EN = (("accept-language", "en"),)
+
+
+async def test_what_is_put_is_found_until_it_is_discarded(store: EntryStore) -> None:
+    assert not await store.lookup("k", get())
+    entry = stored(BORN, "tag", body=b"\x00\xff" * 3000)
+    await store.put("k", entry, 60)
+    assert list(await store.lookup("k", get())) == [entry]
+    assert not await store.lookup("K", get())
+    await store.discard("k")
+    assert not await store.lookup("k", get())
+    await store.discard("k")
+
+
+async def test_an_entry_replaces_its_equal_in_vary_and_span(store: EntryStore) -> None:
+    await store.put("k", stored(BORN, body=b"old"), 60)
+    await store.put("k", stored(BORN, body=b"new"), 60)
+    assert [entry.body for entry in await store.lookup("k", get())] == [b"new"]
+
+
+async def test_variants_and_parts_stand_beside_each_other(store: EntryStore) -> None:
+    whole = stored(BORN, body=b"0123456789", vary=DE)
+    part = stored(BORN, body=b"234", vary=DE, span=ByteSpan(2, 4, 10))
+    other = stored(BORN, body=b"ten", vary=EN)
+    for entry in (whole, part, other):
+        await store.put("k", entry, 60)
+    german = await store.lookup("k", get(accept_language="de"))
+    assert [entry for entry in german if entry.vary == DE] == [part, whole]
+    english = await store.lookup("k", get(accept_language="en"))
+    assert [entry for entry in english if entry.vary == EN] == [other]
+
+
+async def test_a_request_that_no_variant_fits_learns_that_there_are_others(store: EntryStore) -> None:
+    await store.put("k", stored(BORN, vary=DE), 60)
+    assert [entry.vary for entry in await store.lookup("k", get(accept_language="fr"))] == [DE]
+
+
+async def test_what_may_be_forgotten_at_once_is_not_kept(store: EntryStore) -> None:
+    await store.put("k", stored(BORN), 0)
+    assert not await store.lookup("k", get())
+
+
+async def test_a_coded_body_is_a_hint_that_harms_nothing(store: EntryStore) -> None:
+    entry = stored(BORN)
+    store.attach("k", entry, CodedBody("br", b"not even stored"))
+    await store.put("k", entry, 60)
+    store.attach("k", entry, CodedBody("br", b"coded"))
+    (found,) = await store.lookup("k", get())
+    assert found.body == entry.body
+    assert found.coded in ((), (CodedBody("br", b"coded"),))
+
+
+async def test_peek_never_invents(store: EntryStore) -> None:
+    assert not store.peek("k")
+    entry = stored(BORN)
+    await store.put("k", entry, 60)
+    assert store.peek("k") in (None, (entry,))

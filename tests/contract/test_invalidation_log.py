@@ -1,0 +1,92 @@
+"""What every InvalidationLog promises."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.core.entry import Position
+from proxy.core.invalidation import Invalidation, Strength, Validity
+from proxy.ports import InvalidationLog, Standing
+from tests.support.entries import stored
+
+URI = "site:8080/api/users/42?page=1"
+TAGS = ("users:42:name", "list")
+
+REACHED = [
+    Invalidation(tags=("users:42:name",)),
+    Invalidation(tags=("users:42:name:*",)),
+    Invalidation(tags=("users:42:*",)),
+    Invalidation(tags=("users:*",)),
+    Invalidation(tags=("nothing", "list")),
+    Invalidation(tags=("list:*",)),
+    Invalidation(tags=("*",)),
+    Invalidation(everything=True),
+    Invalidation(uris=(URI,)),
+    Invalidation(uris=("/api/users/42?page=1",)),
+    Invalidation(uri_prefixes=("site:8080/api/",)),
+    Invalidation(uri_prefixes=("/api/users/4",)),
+    Invalidation(uri_prefixes=("/",)),
+    Invalidation(uri_prefixes=(URI,)),
+]
+MISSED = [
+    Invalidation(),
+    Invalidation(tags=("users",)),
+    Invalidation(tags=("users:42",)),
+    Invalidation(tags=("users:4:*",)),
+    Invalidation(tags=("user:*", "lis:*", "LIST")),
+    Invalidation(uris=("/api/users/42", "site/api/users/42?page=1")),
+    Invalidation(uri_prefixes=("/users", "other:8080/", URI + "0")),
+]
+
+
+@pytest.mark.parametrize("event", REACHED)
+@pytest.mark.parametrize("strength", Strength)
+async def test_an_event_reaches_what_it_names(log: InvalidationLog, event: Invalidation, strength: Strength) -> None:
+    before = stored(log.position, *TAGS, uri=URI)
+    assert log.validity(before) is Validity.VALID
+    event = Invalidation(event.tags, event.uris, event.uri_prefixes, event.everything, strength)
+    await log.append(event, strict=True)
+    assert log.validity(before) is (Validity.DEAD if strength is Strength.HARD else Validity.SOFT)
+    assert log.validity(stored(log.position, *TAGS, uri=URI)) is Validity.VALID
+
+
+@pytest.mark.parametrize("event", MISSED)
+async def test_an_event_leaves_the_rest_alone(log: InvalidationLog, event: Invalidation) -> None:
+    entry = stored(log.position, *TAGS, uri=URI)
+    await log.append(event, strict=True)
+    assert log.validity(entry) is Validity.VALID
+
+
+async def test_what_was_fetched_before_a_write_and_stored_after_it_is_dead(log: InvalidationLog) -> None:
+    born = log.position
+    await log.append(Invalidation(tags=("x",)), strict=True)
+    assert log.validity(stored(born, "x")) is Validity.DEAD
+    assert log.validity(stored(born, "y")) is Validity.VALID
+
+
+async def test_an_entry_of_another_epoch_is_dead_whatever_its_number(log: InvalidationLog) -> None:
+    assert log.validity(stored(Position("another", 10**9), "x")) is Validity.DEAD
+    assert log.validity(stored(Position("", 0), "x")) is Validity.DEAD
+
+
+async def test_a_verdict_given_twice_is_the_same_until_the_log_moves(log: InvalidationLog) -> None:
+    entry = stored(log.position, "x")
+    for event, verdict in [
+        (Invalidation(tags=("y",)), Validity.VALID),
+        (Invalidation(tags=("x",), strength=Strength.SOFT), Validity.SOFT),
+        (Invalidation(tags=("y",)), Validity.SOFT),
+        (Invalidation(tags=("x",)), Validity.DEAD),
+        (Invalidation(tags=("y",)), Validity.DEAD),
+    ]:
+        await log.append(event, strict=True)
+        assert [log.validity(entry), log.validity(entry)] == [verdict, verdict]
+
+
+async def test_a_receipt_names_the_position_of_its_event(log: InvalidationLog) -> None:
+    first = await log.append(Invalidation(tags=("x",)), strict=True)
+    second = await log.append(Invalidation(tags=("x",)), strict=False)
+    assert first.position.epoch == second.position.epoch == log.position.epoch
+    assert second.position.seq == first.position.seq + 1
+    assert first.shared
+    assert first.duration_ms >= 0
+    assert log.standing() is Standing.LEADING
