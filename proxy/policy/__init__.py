@@ -1,1 +1,1 @@
-"""policies.yaml to frozen typed objects; route matching; reload."""
+"""policies.yaml: from text to frozen typed objects, route matching and reload."""

@@ -1,0 +1,132 @@
+"""First match wins, without trying every route: a dictionary for literal paths, a tree of segments for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+from urllib.parse import unquote_plus
+
+from proxy.policy.model import Match, QueryCondition, Route
+from proxy.policy.template import Parameter
+
+_NO_PARAMS: MappingProxyType[str, str] = MappingProxyType({})
+
+
+class _Candidate(NamedTuple):
+    order: int
+    route: Route
+    match: Match | None  # made once where the route has no parameters
+
+
+class _Node:
+    __slots__ = ("ends", "literals", "parameter", "rests")
+
+    def __init__(self) -> None:
+        self.literals: dict[str, _Node] = {}
+        self.parameter: _Node | None = None
+        self.ends: list[_Candidate] = []
+        self.rests: list[_Candidate] = []
+
+
+class RouteTable:
+    """Compiled routes. `routes[-1]` must accept every request: it is the default route.
+
+    A path is split once and walks the tree; each node of the tree is visited at most once, and only nodes that agree
+    with the path so far, so the work is bounded by the tree and in practice by the length of the path.
+    """
+
+    __slots__ = ("_default", "_exact", "_root")
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        listed, default = routes[:-1], routes[-1]
+        self._default = Match(default, _NO_PARAMS)
+        self._root = _Node()
+        candidates = [
+            _Candidate(order, route, None if route.template.names else Match(route, _NO_PARAMS))
+            for order, route in enumerate(listed)
+        ]
+        for candidate in candidates:
+            self._grow(candidate)
+        # A literal path's candidates are known beforehand, routes with parameters among them.
+        literals = {path for route in listed if (path := route.template.literal) is not None}
+        self._exact = {
+            path: tuple(c for c in candidates if c.route.template.matches(path[1:].split("/"))) for path in literals
+        }
+
+    def _grow(self, candidate: _Candidate) -> None:
+        node = self._root
+        for part in candidate.route.template.parts:
+            if not isinstance(part, Parameter):
+                node = node.literals.setdefault(part, _Node())
+            elif part.rest:
+                node.rests.append(candidate)
+                return
+            else:
+                node.parameter = node.parameter or _Node()
+                node = node.parameter
+        node.ends.append(candidate)
+
+    def match(self, method: str, path: str, query: str | None) -> Match:
+        """The first route that accepts method, path and query."""
+        exact = self._exact.get(path)
+        segments: list[str] | None = None
+        candidates: Iterable[_Candidate] = exact or ()
+        if exact is None:
+            if not path.startswith("/"):
+                return self._default  # OPTIONS * (RFC 9110 section 9.3.7)
+            segments = path[1:].split("/")
+            candidates = self._walk(segments)
+        for candidate in candidates:
+            route = candidate.route
+            if route.methods is not None and method not in route.methods:
+                continue
+            if route.conditions and not holds(route.conditions, query):
+                continue
+            return candidate.match or Match(route, route.template.params(segments or path[1:].split("/")))
+        return self._default
+
+    def _walk(self, segments: list[str]) -> list[_Candidate]:
+        found: list[_Candidate] = []
+        nodes = [self._root]
+        for segment in segments:
+            following: list[_Node] = []
+            for node in nodes:
+                found += node.rests
+                if (literal := node.literals.get(segment)) is not None:
+                    following.append(literal)
+                if node.parameter is not None and segment:
+                    following.append(node.parameter)
+            nodes = following
+            if not nodes:
+                break
+        for node in nodes:
+            found += node.ends
+        if len(found) > 1:
+            found.sort()
+        return found
+
+
+def holds(conditions: tuple[QueryCondition, ...], query: str | None) -> bool:
+    """Whether each condition's parameter occurs exactly once and with its value."""
+    pairs = [item.partition("=") for item in (query or "").split("&")]
+    for condition in conditions:
+        values = [unquote_plus(value) for name, _, value in pairs if unquote_plus(name) == condition.name]
+        if values != [condition.value]:
+            return False
+    return True
+
+
+def covered_by(route: Route, earlier: Sequence[Route]) -> tuple[Route, ...]:
+    """The earlier routes that together leave nothing for `route`; empty when it can be reached."""
+    covering: list[Route] = []
+    for other in earlier:
+        if other.template.covers(route.template) and set(other.conditions) <= set(route.conditions):
+            if other.methods is None:
+                return (other,)
+            if route.methods is None or not other.methods.isdisjoint(route.methods):
+                covering.append(other)
+    if route.methods is None:
+        return ()
+    taken = frozenset[str]().union(*(other.methods or () for other in covering))
+    return tuple(covering) if route.methods <= taken else ()

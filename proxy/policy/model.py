@@ -1,0 +1,272 @@
+"""The policy as the rest of the proxy sees it: frozen, complete, every unit in a name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from proxy.core.rate import RateLimit
+from proxy.core.rules import CacheRules
+from proxy.policy.template import PathTemplate, TagTemplate
+
+CODINGS = ("br", "zstd", "gzip")
+"""Content codings this proxy can make, best first."""
+
+COMPRESSIBLE_TYPES = (
+    "application/javascript",
+    "application/json",
+    "application/*+json",
+    "application/x-ndjson",
+    "application/xml",
+    "application/*+xml",
+    "image/svg+xml",
+    "text/*",
+)
+"""Media types worth compressing; "*" stands for any characters within one side of the slash."""
+
+
+class Consistency(Enum):
+    """What an invalidating response waits for."""
+
+    STRICT = "strict"  # every live node has applied the invalidation, or its lease has run out
+    BOUNDED = "bounded"  # nothing: other nodes follow within the lease
+
+
+class StoreLoss(Enum):
+    """What a node does with its stored responses once it cannot hear the shared log."""
+
+    FORWARD = "forward"
+    STALE = "stale"
+
+
+class RateKeyKind(Enum):
+    """What tells one client from another."""
+
+    CLIENT_IP = "client_ip"
+    HEADER = "header"
+    AUTHORIZATION = "authorization"
+    ROUTE = "route"  # one quota for each route, all clients together
+    GLOBAL = "global"  # one quota for everything the limit is applied to
+
+
+class RateStoreLoss(Enum):
+    """What a shared limit does while the shared store is away."""
+
+    LOCAL_SHARE = "local_share"  # this node counts by itself against its part of the quota
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class RateAccuracy(Enum):
+    """How a shared limit is counted."""
+
+    EXACT = "exact"  # one call to the shared store for each request
+    LEASED = "leased"  # nodes take batches; may admit up to nodes x batch more
+
+
+class EtagRule(Enum):
+    """Whether responses without a validator get an entity tag."""
+
+    GENERATE = "generate"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class RateKey:
+    """Where the client's name is found; `header` is lower case and set for HEADER only."""
+
+    kind: RateKeyKind
+    header: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateRule:
+    """A named limit as it is applied to a route. Routes that name the same limit share one quota per client."""
+
+    limit: RateLimit
+    key: RateKey = RateKey(RateKeyKind.CLIENT_IP)
+    on_store_loss: RateStoreLoss = RateStoreLoss.LOCAL_SHARE
+    accuracy: RateAccuracy = RateAccuracy.EXACT
+
+
+@dataclass(frozen=True, slots=True)
+class CompressRules:
+    """How a route's responses are coded. `prefer` is the order among codings the client likes equally."""
+
+    enabled: bool = True
+    min_size_bytes: int = 1024
+    level: int = 6
+    prefer: tuple[str, ...] = CODINGS
+    stream_over_bytes: int = 500_000
+    types: tuple[str, ...] = COMPRESSIBLE_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRules:
+    """Active health checks of an upstream: GET `path`, any 2xx or 3xx is good."""
+
+    path: str
+    every_s: float = 5.0
+    timeout_s: float = 2.0
+    unhealthy_after: int = 3
+    healthy_after: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerRules:
+    """`failures` in a row open the breaker for `open_s` seconds; then one request is let through to try."""
+
+    failures: int = 5
+    open_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamSettings:
+    """One backend. Timeouts are per phase: read and write count from the last octet that moved."""
+
+    name: str
+    url: str
+    connect_timeout_s: float = 2.0
+    read_timeout_s: float = 30.0
+    write_timeout_s: float = 30.0
+    pool_timeout_s: float = 5.0
+    keep_alive_s: float = 60.0
+    max_connections: int = 256
+    preserve_host: bool = True
+    health: HealthRules | None = None
+    breaker: BreakerRules | None = field(default_factory=BreakerRules)
+
+
+@dataclass(frozen=True, slots=True)
+class SizeLimits:
+    """Bounds on what clients may send; heads beyond them get 431, targets 414, bodies 413."""
+
+    head_bytes: int = 32 * 1024
+    header_count: int = 128
+    target_bytes: int = 8 * 1024
+    body_bytes: int = 1024**3
+    connections: int = 10_000
+    in_flight: int = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTimeouts:
+    """How long a client may take: for a head, between octets of a body, between requests; and for the drain at stop."""
+
+    head_s: float = 15.0
+    body_s: float = 30.0
+    idle_s: float = 75.0
+    drain_s: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class AdminSettings:
+    """The admin listener; `token_env` names the environment variable that holds its token. Read at start only."""
+
+    listen: str = "127.0.0.1:9090"
+    token_env: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """The stores and the lease. Read at start only."""
+
+    memory_bytes: int = 256 * 1024**2
+    max_variants: int = 32
+    redis_url: str | None = None
+    redis_max_connections: int = 64
+    redis_timeout_s: float = 0.25
+    redis_entry_bytes: int = 8 * 1024**2
+    redis_compress_over_bytes: int = 1024
+    lease_renew_s: float = 0.5
+    lease_valid_s: float = 2.0
+
+
+DEFAULT_INVALIDATES_ON = frozenset(range(200, 400))
+"""RFC 9111 section 4.4: a non-error response is one with a 2xx or 3xx status."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryCondition:
+    """The query holds the parameter exactly once, with this value (percent-encoding undone)."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Everything that is decided by which route a request takes.
+
+    `methods` None means every method. `body_bytes` and `read_timeout_s` replace the general limits.
+    """
+
+    name: str
+    upstream: str
+    template: PathTemplate
+    methods: frozenset[str] | None = None
+    conditions: tuple[QueryCondition, ...] = ()
+    cache: CacheRules = field(default_factory=CacheRules)
+    tag_templates: tuple[TagTemplate, ...] = ()
+    invalidation_templates: tuple[TagTemplate, ...] = ()
+    invalidates_on: frozenset[int] = DEFAULT_INVALIDATES_ON
+    consistency: Consistency = Consistency.STRICT
+    on_store_loss: StoreLoss = StoreLoss.FORWARD
+    compress: CompressRules = field(default_factory=CompressRules)
+    rate_limit: RateRule | None = None
+    body_bytes: int | None = None
+    read_timeout_s: float | None = None
+    coalesce: bool = True
+    coalesce_wait_s: float = 5.0
+    etag: EtagRule = EtagRule.GENERATE
+    audit_share: float = 0.0
+
+    def tags(self, params: Mapping[str, str]) -> tuple[str, ...]:
+        """The tags of a response on this route; `params` are those of the match. None ends in "*"."""
+        return tuple(template.fill(params) for template in self.tag_templates)
+
+    def invalidates(self, params: Mapping[str, str]) -> tuple[str, ...]:
+        """The tags that a request on this route invalidates; some may end in ":*" or be "*"."""
+        return tuple(template.fill(params) for template in self.invalidation_templates)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The route a request takes and the values of its path parameters, as they stand in the path."""
+
+    route: Route
+    params: Mapping[str, str]
+
+
+class Matcher(Protocol):
+    """Finds the first route that matches: proxy.policy.match.RouteTable."""
+
+    def match(self, method: str, path: str, query: str | None) -> Match:
+        """The first route in the order of the file, or the default route."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One whole configuration. A request takes `current` once and uses that object to its end."""
+
+    version_digest: str
+    upstreams: Mapping[str, UpstreamSettings]
+    routes: tuple[Route, ...]
+    matcher: Matcher
+    limits: SizeLimits = field(default_factory=SizeLimits)
+    timeouts: ClientTimeouts = field(default_factory=ClientTimeouts)
+    admin: AdminSettings = field(default_factory=AdminSettings)
+    stores: StoreSettings = field(default_factory=StoreSettings)
+    rate_limits: Mapping[str, RateRule] = field(default_factory=dict)
+    trusted_proxies: tuple[str, ...] = ()
+    warm: tuple[str, ...] = ()
+
+    def match(self, method: str, path: str, query: str | None = None) -> Match:
+        """The route for a normalised path; always one, for the last route is the default one.
+
+        Linear in the length of the path, whatever the number of routes is.
+        """
+        return self.matcher.match(method, path, query)

@@ -1,0 +1,70 @@
+"""What is wrong with a policy file: every problem at once, each with its place and the nearest right spelling."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+MAX_PROBLEMS = 100
+"""Reports stop here: a file with more is better read from the top."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """A place in the text; line and column count from 1."""
+
+    line: int
+    column: int
+
+
+NOWHERE = Mark(0, 0)
+"""The place of a problem that has no line: an unreadable file, an environment variable."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing to put right. `key` is the key path, as in "routes[2].cache.ttl"; empty for the file as a whole."""
+
+    line: int
+    column: int
+    key: str
+    message: str
+    suggestion: str | None = None
+
+    def report(self, name: str) -> str:
+        """One line for people: place, key, message, suggestion."""
+        place = f"{name}:{self.line}:{self.column}" if self.line else name
+        key = f" {self.key}:" if self.key else ""
+        hint = f"; {self.suggestion}" if self.suggestion else ""
+        return f"{place}:{key} {self.message}{hint}"
+
+
+class PolicyError(Exception):
+    """A policy that cannot be used. `problems` are in the order of the text; str() is a readable report."""
+
+    def __init__(self, name: str, problems: Iterable[Problem]) -> None:
+        self.name = name
+        found = sorted(set(problems), key=lambda problem: (problem.line, problem.column, problem.key))
+        self.problems: tuple[Problem, ...] = tuple(found[:MAX_PROBLEMS])
+        self.omitted = len(found) - len(self.problems)
+        super().__init__(self.report())
+
+    def report(self) -> str:
+        """Every problem on a line of its own."""
+        lines = [problem.report(self.name) for problem in self.problems]
+        if self.omitted:
+            lines.append(f"{self.name}: and {self.omitted} more problems")
+        return "\n".join(lines)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """A hint that names the known word most like `word`, or lists them when few and none is alike."""
+    words = sorted(set(known))
+    lowered = {candidate.lower(): candidate for candidate in words}
+    close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    if close:
+        return f'did you mean "{lowered[close[0]]}"?'
+    if words and len(words) <= 16:
+        return "known: " + ", ".join(words)
+    return None
