@@ -1,0 +1,52 @@
+"""Content codings without holding up the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from proxy.compress.encoders import coding as coding_named
+from proxy.ports import StreamEncoder
+
+
+@dataclass(frozen=True, slots=True)
+class CodecSettings:
+    """Bodies of at most `inline_bytes` are coded at once, larger ones (and slow levels) in one of `threads` threads."""
+
+    inline_bytes: int = 16 * 1024
+    threads: int = 2
+
+
+class Codecs:
+    """proxy.ports.Codec. A level that a coding lacks means its nearest. Close it at the end."""
+
+    def __init__(self, settings: CodecSettings | None = None) -> None:
+        self._settings = settings or CodecSettings()
+        self._threads = ThreadPoolExecutor(self._settings.threads, thread_name_prefix="compress")
+        # Waiting happens here, in requests that can be cancelled, and not in the executor's queue.
+        self._places = asyncio.Semaphore(self._settings.threads)
+
+    async def encode(self, coding: str, level: int, body: bytes) -> bytes:
+        """The whole body coded; the same octets in every process.
+
+        Raises ValueError for an unknown coding.
+        """
+        how = coding_named(coding)
+        level = how.level(level)
+        if len(body) <= self._settings.inline_bytes and level < how.slow_from:
+            return how.encode(body, level)
+        async with self._places:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, how.encode, body, level)
+
+    def stream(self, coding: str, level: int) -> StreamEncoder:
+        """A new encoder for one body.
+
+        Raises ValueError for an unknown coding.
+        """
+        how = coding_named(coding)
+        return how.stream(how.level(level))
+
+    async def aclose(self) -> None:
+        """Drop what waits, let what runs end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
