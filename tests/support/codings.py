@@ -33,7 +33,11 @@ def decode_so_far(coding: str, body: bytes) -> bytes:
     """What a client can show of a coded body that has not ended."""
     match coding:
         case "br":
-            return bytes(brotli.Decompressor().process(body))
+            decoder = brotli.Decompressor()
+            shown = [decoder.process(body)]
+            while shown[-1]:  # this decoder keeps what did not fit its buffer until it is asked again
+                shown.append(decoder.process(b""))
+            return b"".join(shown)
         case "zstd":
             return zstd.ZstdDecompressor().decompress(body)
         case "gzip":
