@@ -1,0 +1,288 @@
+"""One connection to a backend: an asyncio protocol that carries one exchange after another."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections.abc import Callable
+from typing import cast
+
+from proxy.ports import InterimSink, UpstreamError, UpstreamFailure
+from proxy.upstream.head import MalformedError, ParsedHead
+from proxy.upstream.parser import Phase, ResponseParser
+from proxy.upstream.settings import PoolSettings
+
+
+class Connection(asyncio.Protocol):
+    """Feeds the parser, wakes whoever waits, holds back a fast backend, and counts silence.
+
+    One consumer waits at a time. A failure is kept and raised to that consumer; the transport is closed with it.
+    """
+
+    def __init__(
+        self, settings: PoolSettings, loop: asyncio.AbstractEventLoop, on_lost: Callable[[Connection], None]
+    ) -> None:
+        self._settings = settings
+        self._loop = loop
+        self._on_lost = on_lost
+        self.parser = ResponseParser(settings.max_head_octets, settings.max_fields)
+        self.transport: asyncio.Transport | None = None
+        self.served = 0
+        self.busy = False
+        self.closed = False
+        self.failure: UpstreamError | None = None
+        self.body_error: Exception | None = None
+        self.request_sent = False
+        self.continued = False
+        self.ended = False
+        self._on_interim: InterimSink | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._drain_waiter: asyncio.Future[None] | None = None
+        self._continue_waiter: asyncio.Future[None] | None = None
+        self._writing_paused = False
+        self._reading_paused = False
+        self._buffered = 0
+        self._poll: select.poll | None = None
+        self._silent_at: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    # ---- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport; watch its socket for octets that come while nobody asked."""
+        self.transport = cast("asyncio.Transport", transport)
+        socket = transport.get_extra_info("socket")
+        if socket is not None and hasattr(select, "poll"):
+            self._poll = select.poll()
+            self._poll.register(socket.fileno(), select.POLLIN)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived; octets nobody asked for end the connection (RFC 9112 section 9.2)."""
+        if not self.busy:
+            self.abort()
+            return
+        parser = self.parser
+        try:
+            parser.feed(data)
+        except MalformedError as error:
+            self._relay_interims()
+            self.fail(UpstreamFailure.MALFORMED, str(error))
+            return
+        if parser.interims:
+            self._relay_interims()
+        if parser.phase is Phase.DONE:
+            self._silent_at = None
+            if not parser.reusable and self.transport is not None:
+                self.transport.pause_reading()
+        else:
+            if self._silent_at is not None:
+                self._silent_at = self._loop.time() + self._settings.read_timeout_s
+            self._buffered += len(data)
+            if self._buffered > self._settings.body_buffer_octets:
+                self._pause_reading()
+        self.wake()
+
+    def eof_received(self) -> bool:
+        """The backend has nothing more to send; a tunnel's other direction stays open."""
+        if not self.busy:
+            return False
+        self.ended = True
+        if self.parser.phase is Phase.TUNNEL:
+            self.wake()
+            return True
+        if not self.parser.end():
+            self._fail_incomplete("the backend closed the connection")
+        self.wake()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Whatever was under way has failed unless it was whole."""
+        self.closed = self.ended = True
+        self._poll = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.busy and self.failure is None and self.parser.phase not in {Phase.DONE, Phase.TUNNEL}:
+            self._fail_incomplete(str(exc) if exc else "the connection was closed")
+        self._writing_paused = False
+        self._settle(self._drain_waiter)
+        self.wake()
+        self._on_lost(self)
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full."""
+        self._writing_paused = True
+
+    def resume_writing(self) -> None:
+        """The transport's buffer has room again."""
+        self._writing_paused = False
+        self._settle(self._drain_waiter)
+
+    # ---- one exchange
+
+    def usable(self) -> bool:
+        """Whether a request may be written: still open, and nothing unread has come since the last response."""
+        if self.closed or self.transport is None or self.transport.is_closing():
+            return False
+        return self._poll is None or not self._poll.poll(0)
+
+    def start(self, head: bytes, *, for_head: bool, upgrading: bool, on_interim: InterimSink | None) -> None:
+        """Write a request head and expect its response."""
+        assert self.transport is not None
+        self.parser.begin(for_head=for_head, upgrading=upgrading)
+        self.busy = True
+        self.continued = False
+        self._on_interim = on_interim
+        self._buffered = 0
+        self.request_sent = False
+        self.body_error = None
+        self.transport.write(head)
+
+    def listen(self) -> None:
+        """The whole request has been sent: from now on silence counts."""
+        self.request_sent = True
+        if self.parser.phase not in {Phase.DONE, Phase.TUNNEL} and not self._reading_paused:
+            self._silent_at = self._loop.time() + self._settings.read_timeout_s
+            if self._timer is None:
+                self._timer = self._loop.call_at(self._silent_at, self._check_silence)
+
+    async def write(self, data: bytes) -> None:
+        """Write, waiting while the backend is slow.
+
+        Raises UpstreamError WRITE_TIMEOUT, or why the connection has ended.
+        """
+        if self.failure is not None:
+            raise self.failure
+        if self.closed or self.transport is None:
+            raise UpstreamError(UpstreamFailure.RESET, "the connection was closed", sent=True)
+        self.transport.write(data)
+        if not self._writing_paused:
+            return
+        self._drain_waiter = self._loop.create_future()
+        try:
+            async with asyncio.timeout(self._settings.write_timeout_s):
+                await self._drain_waiter
+        except TimeoutError:
+            limit = self._settings.write_timeout_s
+            self.fail(UpstreamFailure.WRITE_TIMEOUT, f"the backend took no octets for {limit:g} s")
+        finally:
+            self._drain_waiter = None
+        if self.failure is not None:
+            raise self.failure
+
+    async def final_head(self) -> ParsedHead:
+        """Wait for the final head. Raises UpstreamError, and what the request body raised."""
+        while (final := self.parser.final) is None:
+            if self.body_error is not None:
+                raise self.body_error
+            if self.failure is not None:
+                raise self.failure
+            await self.changed()
+        return final
+
+    async def changed(self) -> None:
+        """Wait until octets have arrived or the connection has ended."""
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def wake(self) -> None:
+        """Let the consumer look again."""
+        self._settle(self._waiter)
+        if self._continue_waiter is not None and (self.continued or self.over):
+            self._settle(self._continue_waiter)
+
+    @property
+    def over(self) -> bool:
+        """Whether the final head has arrived, or none can arrive any more."""
+        return self.parser.final is not None or self.failure is not None or self.closed
+
+    async def may_continue(self) -> bool:
+        """Wait for 100 Continue, but not for ever (RFC 9110 section 10.1.1); False when an answer came instead."""
+        if not self.continued and not self.over:
+            self._continue_waiter = self._loop.create_future()
+            try:
+                async with asyncio.timeout(self._settings.continue_timeout_s):
+                    await self._continue_waiter
+            except TimeoutError:
+                return True
+            finally:
+                self._continue_waiter = None
+        return self.continued and not self.over
+
+    def take(self) -> list[bytes]:
+        """The body pieces that have arrived; a held-back backend may go on."""
+        parser = self.parser
+        pieces, parser.pieces = parser.pieces, []
+        self._buffered = 0
+        if self._reading_paused and self.transport is not None and not self.closed:
+            self._reading_paused = False
+            self.transport.resume_reading()
+            if self.request_sent:
+                self.listen()
+        return pieces
+
+    def finish(self) -> None:
+        """The exchange is over and whole; the connection may be used again."""
+        self.busy = False
+        self._on_interim = None
+        self.served += 1
+
+    def fail(self, failure: UpstreamFailure, detail: str) -> None:
+        """End the exchange with an error and the connection with it."""
+        if self.failure is None:
+            self.failure = UpstreamError(failure, detail, sent=True)
+        self.abort()
+        self.wake()
+
+    def body_failed(self, error: Exception) -> None:
+        """The request's body cannot be sent whole: the backend must not take it for complete."""
+        self.body_error = error
+        self.abort()
+        self.wake()
+
+    def abort(self) -> None:
+        """Close at once; nothing that is still buffered goes out."""
+        self._silent_at = None
+        if self.transport is not None:
+            self.transport.abort()
+
+    # ---- inside
+
+    def _fail_incomplete(self, detail: str) -> None:
+        if self.parser.final is None:
+            self.failure = UpstreamError(UpstreamFailure.RESET, f"{detail} before a whole response head", sent=True)
+        else:
+            self.failure = UpstreamError(UpstreamFailure.TRUNCATED, f"{detail} in the middle of a response", sent=True)
+
+    def _relay_interims(self) -> None:
+        interims, self.parser.interims = self.parser.interims, []
+        for head in interims:
+            if head.status == 100:
+                self.continued = True
+            elif self._on_interim is not None:
+                self._on_interim(head)
+
+    def _pause_reading(self) -> None:
+        if not self._reading_paused and self.transport is not None and not self.transport.is_closing():
+            self._reading_paused = True
+            self._silent_at = None
+            self.transport.pause_reading()
+
+    def _check_silence(self) -> None:
+        """The one timer of a connection: it looks at the latest deadline instead of being moved with each octet."""
+        self._timer = None
+        if self._silent_at is None:
+            return
+        if self._loop.time() < self._silent_at:
+            self._timer = self._loop.call_at(self._silent_at, self._check_silence)
+            return
+        limit = self._settings.read_timeout_s
+        self.fail(UpstreamFailure.READ_TIMEOUT, f"the backend sent nothing for {limit:g} s")
+
+    @staticmethod
+    def _settle(waiter: asyncio.Future[None] | None) -> None:
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

@@ -1,0 +1,59 @@
+"""Opening connections: name to addresses, each tried in order."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+
+from proxy.ports import UpstreamError, UpstreamFailure
+from proxy.upstream.connection import Connection
+from proxy.upstream.settings import Endpoint, PoolSettings
+
+
+async def dial(settings: PoolSettings, factory: Callable[[], Connection]) -> Connection:
+    """A connected `Connection` within `connect_timeout_s`, TLS included.
+
+    Raises UpstreamError CONNECT or CONNECT_TIMEOUT; no request octet has been sent then.
+    """
+    endpoint = settings.endpoint
+    try:
+        async with asyncio.timeout(settings.connect_timeout_s):
+            if endpoint.unix_path is not None:
+                loop = asyncio.get_running_loop()
+                return (await loop.create_unix_connection(factory, endpoint.unix_path))[1]
+            return await _first_that_answers(settings, factory)
+    except TimeoutError:
+        detail = f"no connection to {endpoint} within {settings.connect_timeout_s:g} s"
+        raise UpstreamError(UpstreamFailure.CONNECT_TIMEOUT, detail, sent=False) from None
+    except OSError as error:
+        raise UpstreamError(UpstreamFailure.CONNECT, f"no connection to {endpoint}: {error}", sent=False) from error
+
+
+async def _first_that_answers(settings: PoolSettings, factory: Callable[[], Connection]) -> Connection:
+    loop = asyncio.get_running_loop()
+    endpoint = settings.endpoint
+    tls = (settings.tls or ssl.create_default_context()) if endpoint.tls else None
+    name = endpoint.host if tls is not None else None
+    addresses = await _resolve(endpoint)
+    last: OSError = OSError(f"{endpoint.host} has no address")
+    for position, address in enumerate(addresses):
+        # A silent address leaves time for those after it.
+        patience_s = settings.connect_timeout_s / (len(addresses) - position) if len(addresses) > 1 else None
+        try:
+            async with asyncio.timeout(patience_s):
+                connecting = loop.create_connection(factory, address, endpoint.port, ssl=tls, server_hostname=name)
+                return (await connecting)[1]
+        except TimeoutError:
+            last = TimeoutError(f"{address} did not answer")
+        except OSError as error:
+            last = error
+    raise last
+
+
+async def _resolve(endpoint: Endpoint) -> list[str]:
+    """The addresses of the endpoint's host in the resolver's order, without repetition."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -1,0 +1,155 @@
+"""Response heads, scanned strictly (RFC 9112 sections 2 to 6).
+
+llhttp is not used: it cannot be told that a response answers HEAD, takes octets past Content-Length for the next
+response and drops what it has already read when it refuses. This scan costs the same.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from proxy.core.fields import Fields, Pair
+from proxy.core.messages import ResponseHead
+
+_STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?\r\n")
+_FIELD_LINE = re.compile(
+    r"^([!#$%&'*+\-.^_`|~0-9A-Za-z]++):[ \t]*+((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*+\r\n",
+    re.MULTILINE,
+)
+_DIGITS = re.compile(r"[0-9]{1,18}")
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authentication-info",
+        "proxy-connection",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_MEANINGFUL = _HOP_BY_HOP | {"content-length"}
+
+
+class MalformedError(ValueError):
+    """The backend broke HTTP's grammar; the message says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedHead:
+    """A head and what it says about the octets after it.
+
+    `length` is the announced Content-Length. `coded` is set by any Transfer-Encoding, `chunked` when it is exactly
+    "chunked". `upgrade` is the Upgrade field of a 101.
+    """
+
+    head: ResponseHead
+    length: int | None
+    coded: bool
+    chunked: bool
+    persistent: bool
+    keep_alive: str | None
+
+
+def scan_fields(block: str, max_fields: int) -> list[Pair]:
+    """Every field line of `block`, which ends with CRLF or is empty.
+
+    Raises MalformedError on anything but `name: value` lines: folded lines, space before the colon, control
+    characters, bare CR or LF, too many lines.
+    """
+    pairs: list[Pair] = _FIELD_LINE.findall(block)
+    # Each match starts at a line's start and holds one LF, so equal counts mean that every line matched.
+    if len(pairs) != block.count("\n"):
+        raise MalformedError("a field line of the response is malformed")
+    if len(pairs) > max_fields:
+        msg = f"{len(pairs)} field lines in the response; at most {max_fields} are taken"
+        raise MalformedError(msg)
+    return pairs
+
+
+def parse_trailers(octets: bytes, max_fields: int) -> Fields:
+    """Trailer fields less those that would speak about framing or the connection (RFC 9110 section 6.5.1).
+
+    Raises MalformedError.
+    """
+    pairs = scan_fields(octets.decode("latin-1"), max_fields)
+    return Fields(pair for pair in pairs if pair[0].lower() not in _MEANINGFUL)
+
+
+def parse_head(octets: bytes, max_fields: int) -> ParsedHead:
+    """The head in `octets`: status line and field lines, each with its CRLF, without the empty line.
+
+    Raises MalformedError.
+    """
+    text = octets.decode("latin-1")
+    status_line = _STATUS_LINE.match(text)
+    if status_line is None:
+        msg = f"not a status line of HTTP/1.x: {octets[:40]!r}"
+        raise MalformedError(msg)
+    minor, status, reason = status_line.groups()
+    pairs = scan_fields(text[status_line.end() :], max_fields)
+    special = [(name.lower(), value) for name, value in pairs if name.lower() in _MEANINGFUL]
+    if not special:
+        head = ResponseHead(int(status), reason or "", Fields(pairs))
+        return ParsedHead(head, None, coded=False, chunked=False, persistent=minor != "0", keep_alive=None)
+    return _with_framing(int(status), reason or "", minor, pairs, special)
+
+
+def _with_framing(status: int, reason: str, minor: str, pairs: list[Pair], special: list[Pair]) -> ParsedHead:
+    lengths = [value for name, value in special if name == "content-length"]
+    codings = [value for name, value in special if name == "transfer-encoding"]
+    if len(special) == 1 and lengths and "," not in lengths[0]:
+        head = ResponseHead(status, reason, Fields(pairs))
+        return ParsedHead(head, _length(lengths), coded=False, chunked=False, persistent=minor != "0", keep_alive=None)
+    length = _length(lengths) if lengths else None
+    chunked = _is_chunked(codings, minor, length) if codings else False
+    options = _connection_options([value for name, value in special if name == "connection"])
+    drop = (_HOP_BY_HOP | options) - {"content-length"}
+    if status == 101:
+        drop -= {"upgrade"}
+    kept = [pair for pair in pairs if pair[0].lower() not in drop]
+    if len(lengths) > 1 or any("," in value for value in lengths):
+        kept = [pair for pair in kept if pair[0].lower() != "content-length"]
+        kept.append(("Content-Length", str(length)))
+    persistent = "close" not in options and (minor != "0" or "keep-alive" in options)
+    keep_alive = next((value for name, value in special if name == "keep-alive"), None)
+    return ParsedHead(
+        ResponseHead(status, reason, Fields(kept)), length, bool(codings), chunked, persistent, keep_alive
+    )
+
+
+def _length(lines: list[str]) -> int:
+    """One length from equal ones (RFC 9110 section 8.6)."""
+    values = {value.strip(" \t") for line in lines for value in line.split(",")}
+    if len(values) != 1:
+        msg = f"Content-Length says different things: {', '.join(lines)!r}"
+        raise MalformedError(msg)
+    value = values.pop()
+    if not _DIGITS.fullmatch(value):
+        msg = f"Content-Length {value!r} is not a number of octets"
+        raise MalformedError(msg)
+    return int(value)
+
+
+def _is_chunked(lines: list[str], minor: str, length: int | None) -> bool:
+    """Whether the body is chunked; an unknown coding alone is read to the end of the connection.
+
+    RFC 9112 section 6.3, with everything ambiguous refused: Content-Length beside it, HTTP/1.0, chunked among others.
+    """
+    if length is not None:
+        raise MalformedError("both Content-Length and Transfer-Encoding")
+    if minor == "0":
+        raise MalformedError("Transfer-Encoding in an HTTP/1.0 response")
+    codings = [coding.strip(" \t").lower() for line in lines for coding in line.split(",")]
+    if codings == ["chunked"]:
+        return True
+    if any(coding.partition(";")[0].strip(" \t") == "chunked" for coding in codings):
+        msg = f"Transfer-Encoding {', '.join(lines)!r} was not asked for"
+        raise MalformedError(msg)
+    return False
+
+
+def _connection_options(lines: list[str]) -> frozenset[str]:
+    return frozenset(option.strip(" \t").lower() for line in lines for option in line.split(","))

@@ -1,0 +1,197 @@
+"""The backend as the pipeline sees it: a bounded pool of kept-alive connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+
+from proxy.core.messages import RequestHead
+from proxy.ports import Clock, InterimSink, UpstreamError, UpstreamFailure
+from proxy.tasks import Tasks
+from proxy.upstream.connection import Connection
+from proxy.upstream.dial import dial
+from proxy.upstream.keepalive import idle_limit_s
+from proxy.upstream.request import WrittenHead, write_head
+from proxy.upstream.response import BackendResponse
+from proxy.upstream.sender import send_body
+from proxy.upstream.settings import PoolSettings
+
+
+class UpstreamPool:
+    """Implements `proxy.ports.Upstream` for one backend.
+
+    A request is sent twice only when it has no body, its method is safe, and a reused connection died before one octet
+    of an answer: the backend closed it while idle (RFC 9112 section 9.3.1).
+    """
+
+    def __init__(self, settings: PoolSettings, clock: Clock, tasks: Tasks) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._tasks = tasks
+        self._idle: dict[Connection, float] = {}  # with the time until which it may be used, oldest first
+        self._taken = 0  # connections leased, idle or being opened
+        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    @property
+    def open_connections(self) -> int:
+        """Connections leased, idle or being opened."""
+        return self._taken
+
+    async def exchange(
+        self, request: RequestHead, body: AsyncIterator[bytes] | None, on_interim: InterimSink | None = None
+    ) -> BackendResponse:
+        """Send the request, streaming its body, and return when the final head has arrived.
+
+        Raises UpstreamError, and whatever `body` raised.
+        """
+        written = write_head(request, self._settings, has_body=body is not None)
+        connection = self._take_idle() or await self._acquire()
+        if body is not None or not connection.served or not request.is_safe:
+            return await self._attempt(connection, request, written, body, on_interim)
+        try:
+            return await self._attempt(connection, request, written, None, on_interim)
+        except UpstreamError as error:
+            if error.failure is not UpstreamFailure.RESET or not connection.parser.untouched:
+                raise
+        try:
+            connection = await self._acquire(fresh=True)
+        except UpstreamError as error:
+            raise UpstreamError(error.failure, error.detail, sent=True) from error
+        return await self._attempt(connection, request, written, None, on_interim)
+
+    async def aclose(self) -> None:
+        """Close idle connections now and leased ones as they come back."""
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        while self._idle:
+            self._discard(self._idle.popitem()[0])
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(UpstreamError(UpstreamFailure.CONNECT, "the proxy is stopping", sent=False))
+
+    async def _attempt(
+        self,
+        connection: Connection,
+        request: RequestHead,
+        written: WrittenHead,
+        body: AsyncIterator[bytes] | None,
+        on_interim: InterimSink | None,
+    ) -> BackendResponse:
+        sender: asyncio.Task[None] | None = None
+        try:
+            connection.start(
+                written.octets, for_head=request.method == "HEAD", upgrading=written.upgrading, on_interim=on_interim
+            )
+            if body is None:
+                connection.listen()
+            else:
+                sender = self._tasks.start(send_body(connection, written, body), "upstream request body")
+            final = await connection.final_head()
+            return BackendResponse(connection, final, self._release, sender)
+        except BaseException:
+            if sender is not None:
+                sender.cancel()
+            self._discard(connection)
+            raise
+
+    # ---- leases
+
+    def _take_idle(self) -> Connection | None:
+        """The most recently used idle connection that still works."""
+        while self._idle:
+            connection, until = self._idle.popitem()
+            if until > self._clock.monotonic() and connection.usable():
+                return connection
+            self._discard(connection)
+        return None
+
+    async def _acquire(self, *, fresh: bool = False) -> Connection:
+        """Lease a connection: a new one, or with all in use the next that comes back, unless it must be `fresh`."""
+        if self._taken >= self._settings.max_connections and fresh and self._idle:
+            self._discard(self._idle.popitem()[0])
+        if self._taken < self._settings.max_connections:
+            self._taken += 1
+        else:
+            connection = await self._wait_turn()
+            if connection is not None:
+                if not fresh and connection.usable():
+                    return connection
+                connection.abort()
+        try:
+            return await dial(self._settings, self._make_connection)
+        except BaseException:
+            self._free_slot()
+            raise
+
+    async def _wait_turn(self) -> Connection | None:
+        """Somebody else's connection, or None for the right to open one. Raises UpstreamError POOL_TIMEOUT."""
+        turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(self._settings.pool_timeout_s):
+                return await turn
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self._hand_back(turn.result())
+            if isinstance(error, TimeoutError):
+                limit = self._settings.max_connections
+                detail = f"all {limit} connections were in use for {self._settings.pool_timeout_s:g} s"
+                raise UpstreamError(UpstreamFailure.POOL_TIMEOUT, detail, sent=False) from None
+            raise
+        finally:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+
+    def _make_connection(self) -> Connection:
+        return Connection(self._settings, asyncio.get_running_loop(), self._lost)
+
+    def _release(self, connection: Connection, reusable: bool) -> None:
+        if not reusable or self._closed or connection.ended:
+            self._discard(connection)
+            return
+        connection.finish()
+        self._hand_back(connection)
+
+    def _hand_back(self, connection: Connection | None) -> None:
+        """Pass a connection, or a free slot, to whoever waits longest; keep or free it when nobody does."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(connection)
+                return
+        if connection is None:
+            self._taken -= 1
+        elif connection.closed:
+            self._discard(connection)
+        else:
+            limit_s = idle_limit_s(connection.parser.final, self._settings.keepalive_s)
+            self._idle[connection] = self._clock.monotonic() + limit_s
+            if self._sweeper is None:
+                self._sweeper = asyncio.get_running_loop().call_later(self._settings.keepalive_s, self._sweep)
+
+    def _discard(self, connection: Connection) -> None:
+        connection.abort()
+        self._free_slot()
+
+    def _free_slot(self) -> None:
+        self._hand_back(None)
+
+    def _lost(self, connection: Connection) -> None:
+        """The backend closed an idle connection."""
+        if self._idle.pop(connection, None) is not None:
+            self._free_slot()
+
+    def _sweep(self) -> None:
+        """Close what has been idle too long, and come back while anything is idle."""
+        self._sweeper = None
+        now = self._clock.monotonic()
+        for connection in [connection for connection, until in self._idle.items() if until <= now]:
+            del self._idle[connection]
+            self._discard(connection)
+        if self._idle:
+            self._sweeper = asyncio.get_running_loop().call_later(self._settings.keepalive_s, self._sweep)

@@ -1,0 +1,142 @@
+"""A backend's response while its body arrives, and the tunnel after 101."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from proxy.core.fields import Fields
+from proxy.core.messages import ResponseHead
+from proxy.ports import UpstreamError, UpstreamFailure
+from proxy.upstream.connection import Connection
+from proxy.upstream.head import ParsedHead
+from proxy.upstream.parser import Phase
+
+Release = Callable[[Connection, bool], None]
+"""Takes a connection back; True when it may carry another exchange."""
+
+
+class BackendResponse:
+    """Implements `proxy.ports.UpstreamResponse` on a leased connection.
+
+    A response that is already whole holds no connection any more.
+    """
+
+    __slots__ = ("_connection", "_final", "_length", "_pieces", "_release", "_sender", "_trailers", "_tunnel")
+
+    def __init__(
+        self, connection: Connection, final: ParsedHead, release: Release, sender: asyncio.Task[None] | None
+    ) -> None:
+        parser = connection.parser
+        self._connection: Connection | None = connection
+        self._final = final
+        self._release = release
+        self._sender = sender
+        self._trailers = Fields()
+        self._pieces: list[bytes] = []
+        self._length = 0 if parser.phase is Phase.DONE else final.length
+        self._tunnel: BackendTunnel | None = None
+        if parser.phase is Phase.TUNNEL:
+            self._tunnel = BackendTunnel(connection, self._end_tunnel)
+        elif parser.phase is Phase.DONE:
+            self._pieces = connection.take()
+            self._length = sum(map(len, self._pieces))
+            self._end()
+
+    @property
+    def head(self) -> ResponseHead:
+        """Status and end-to-end fields."""
+        return self._final.head
+
+    @property
+    def content_length(self) -> int | None:
+        """Octets to come if known."""
+        return self._length
+
+    @property
+    def trailers(self) -> Fields:
+        """Trailer fields; empty until the body has ended."""
+        return self._trailers
+
+    @property
+    def tunnel(self) -> BackendTunnel | None:
+        """The raw stream after 101."""
+        return self._tunnel
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """The body in pieces as they arrive. Raises UpstreamError when it is cut short."""
+        pieces, self._pieces = self._pieces, []
+        for piece in pieces:
+            yield piece
+        while (connection := self._connection) is not None and self._tunnel is None:
+            pieces = connection.take()
+            if connection.parser.phase is Phase.DONE:
+                self._end()
+            elif not pieces:
+                if (error := _failure(connection)) is not None:
+                    self._give_back(reusable=False)
+                    raise error
+                await connection.changed()
+            for piece in pieces:
+                yield piece
+
+    async def aclose(self) -> None:
+        """Give the connection back if the message was whole, close it otherwise. Idempotent."""
+        connection = self._connection
+        if connection is not None and connection.parser.phase is Phase.DONE:
+            self._end()
+        else:
+            self._give_back(reusable=False)
+
+    def _end(self) -> None:
+        """The response is whole; the connection is free unless the request is not."""
+        connection = self._connection
+        if connection is not None:
+            self._trailers = connection.parser.trailers
+            self._give_back(reusable=connection.parser.reusable and connection.request_sent)
+
+    def _end_tunnel(self) -> None:
+        self._give_back(reusable=False)
+
+    def _give_back(self, *, reusable: bool) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._sender is not None:
+            self._sender.cancel()
+        self._release(connection, reusable)
+
+
+class BackendTunnel:
+    """Implements `proxy.ports.Tunnel`."""
+
+    __slots__ = ("_connection", "_on_close")
+
+    def __init__(self, connection: Connection, on_close: Callable[[], None]) -> None:
+        self._connection = connection
+        self._on_close = on_close
+
+    async def read(self) -> bytes:
+        """The next octets; empty at the end."""
+        connection = self._connection
+        while not (pieces := connection.take()) and not connection.ended:
+            await connection.changed()
+        return b"".join(pieces)
+
+    async def write(self, data: bytes) -> None:
+        """Send octets, waiting while the backend is slow. Raises UpstreamError when it is gone."""
+        await self._connection.write(data)
+
+    async def aclose(self) -> None:
+        """Close it."""
+        self._on_close()
+
+
+def _failure(connection: Connection) -> UpstreamError | None:
+    if connection.failure is not None:
+        return connection.failure
+    if connection.body_error is not None:
+        return UpstreamError(UpstreamFailure.TRUNCATED, f"the request body failed: {connection.body_error}", sent=True)
+    if connection.closed:
+        return UpstreamError(UpstreamFailure.TRUNCATED, "the connection was closed", sent=True)
+    return None

@@ -1,0 +1,72 @@
+"""Where a backend is and how patiently it is treated."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A place to connect to: a host and port, with or without TLS, or the path of a unix socket."""
+
+    host: str
+    port: int
+    tls: bool = False
+    unix_path: str | None = None
+
+    @classmethod
+    def parse(cls, url: str) -> Endpoint:
+        """The endpoint of `http://host[:port]`, `https://host[:port]` or `unix:/path/of/socket`.
+
+        Raises ValueError when the text is none of these.
+        """
+        parts = urlsplit(url)
+        if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
+            return cls(host="localhost", port=0, unix_path=unquote(parts.path))
+        if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+            msg = f"not a backend: {url!r}; it should look like http://host:port, https://host or unix:/path"
+            raise ValueError(msg)
+        if parts.username or parts.path.strip("/") or parts.query or parts.fragment:
+            msg = f"backend {url!r} must have neither user, path, query nor fragment"
+            raise ValueError(msg)
+        return cls(parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme], tls=parts.scheme == "https")
+
+    @property
+    def authority(self) -> str:
+        """Host and port as a Host field names them; the port is left out where it is the scheme's own."""
+        if self.unix_path is not None:
+            return self.host
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS["https" if self.tls else "http"] else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"unix:{self.unix_path}" if self.unix_path is not None else self.authority
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """Limits of one backend's connections. Times in seconds, sizes in octets.
+
+    `read_timeout_s` is the longest silence between two octets of a response; it does not run while a request body is
+    still being sent or while our own consumer is slow. `keepalive_s` is how long an idle connection is kept unless the
+    backend's Keep-Alive field says otherwise; it stays below the five seconds after which common servers close.
+    Without `preserve_host` the backend is named by its own host instead of the one the client asked for.
+    """
+
+    endpoint: Endpoint
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 60.0
+    write_timeout_s: float = 30.0
+    pool_timeout_s: float = 5.0
+    continue_timeout_s: float = 1.0
+    max_connections: int = 256
+    keepalive_s: float = 4.5
+    max_head_octets: int = 64 * 1024
+    max_fields: int = 256
+    body_buffer_octets: int = 256 * 1024
+    preserve_host: bool = True
+    tls: ssl.SSLContext | None = None

@@ -1,0 +1,72 @@
+"""Cutting a response into segments anywhere gives the same events."""
+
+from __future__ import annotations
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.upstream.head import MalformedError
+from proxy.upstream.parser import ResponseParser
+
+HEADS = [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nA: \xfc\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 100 \r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\n",
+    b"HTTP/1.1 304 Not Modified\r\nETag: x\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+    b"HTTP/1.1 200 OK\nA: b\r\n\r\n",
+]
+TAILS = [
+    b"",
+    b"hello world!",
+    b"5\r\nhello\r\n7;x=y\r\n world!\r\n0\r\n\r\n",
+    b"5\r\nhello\r\n0\r\nSum: 1\r\nOther: 2\r\n\r\nexcess",
+    b"5\r\nhelloX\r\n",
+    b"5\r\nhello\r\n5",
+    b"5 ;q\r\nhello\r\n0\r\n\r\n",
+    b"g\r\n",
+    b"hello world! and more\r\n\r\n",
+]
+
+Events = tuple[object, ...]
+
+
+def events(segments: list[bytes]) -> Events:
+    parser = ResponseParser(max_head_octets=200, max_fields=8)
+    parser.begin(for_head=False, upgrading=True)
+    error = ""
+    try:
+        for segment in segments:
+            parser.feed(segment)
+    except MalformedError:
+        error = "malformed"
+    heads = tuple(parser.interims), parser.final
+    if error:
+        return *heads, error
+    before = parser.phase
+    whole = parser.end()
+    return *heads, b"".join(parser.pieces), parser.trailers, before, whole, parser.reusable
+
+
+@given(
+    head=st.sampled_from(HEADS),
+    tail=st.one_of(st.sampled_from(TAILS), st.binary(max_size=40)),
+    mangled=st.tuples(st.integers(0, 200), st.binary(max_size=3)),
+    cuts=st.lists(st.integers(0, 200), max_size=12),
+    mangle=st.booleans(),
+)
+def test_segments_do_not_matter(
+    head: bytes, tail: bytes, mangled: tuple[int, bytes], cuts: list[int], mangle: bool
+) -> None:
+    octets = head + tail
+    if mangle:
+        place, inserted = mangled
+        octets = octets[:place] + inserted + octets[place:]
+    whole = events([octets])
+    bounds = sorted({0, len(octets), *(cut for cut in cuts if cut < len(octets))})
+    assert events([octets[start:end] for start, end in itertools.pairwise(bounds)]) == whole
+    assert events([octets[place : place + 1] for place in range(len(octets))]) == whole
