@@ -22,11 +22,15 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ByteSpan:
-    """The part of a representation that a stored 206 holds: octets first to last inclusive of `complete` in all."""
+    """The part of a representation that a stored 206 holds: octets first to last inclusive of `complete` in all.
+
+    `asked` is the Range field of the request that it answered: the same request again has the same answer.
+    """
 
     first: int
     last: int
     complete: int | None
+    asked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

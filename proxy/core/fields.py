@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar, cast
+
+T = TypeVar("T")
 
 Pair = tuple[str, str]
 """One field line: name as it came, value without surrounding whitespace; each character is one octet (Latin-1)."""
@@ -15,11 +18,12 @@ class Fields:
     Names passed to methods are lower case; names in the lines keep their spelling.
     """
 
-    __slots__ = ("_index", "_pairs")
+    __slots__ = ("_derived", "_index", "_pairs")
 
     def __init__(self, pairs: Iterable[Pair] = ()) -> None:
         self._pairs: tuple[Pair, ...] = tuple(pairs)
         self._index: dict[str, tuple[str, ...]] | None = None
+        self._derived: dict[Callable[[Fields], object], object] | None = None
 
     @classmethod
     def from_raw(cls, pairs: Iterable[tuple[bytes, bytes]]) -> Fields:
@@ -64,6 +68,16 @@ class Fields:
     def names(self) -> Iterable[str]:
         """The distinct names, lower case, in order of first appearance."""
         return self._lookup().keys()
+
+    def once(self, derive: Callable[[Fields], T]) -> T:
+        """`derive(self)`, a pure function given by name, computed the first time and remembered with these fields."""
+        if self._derived is None:
+            self._derived = {}
+        try:
+            return cast("T", self._derived[derive])
+        except KeyError:
+            value = self._derived[derive] = derive(self)
+            return value
 
     def without(self, names: Iterable[str]) -> Fields:
         """These fields less every line whose lower-case name is in `names`."""

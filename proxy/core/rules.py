@@ -38,7 +38,14 @@ class KeyRules:
 
 @dataclass(frozen=True, slots=True)
 class CacheRules:
-    """How one route caches. The default is a standards-obeying shared cache (RFC 9111). Times are seconds."""
+    """How one route caches. The default is a standards-obeying shared cache (RFC 9111). Times are seconds.
+
+    `codings` are the content codings among which Accept-Encoding chooses, in the key as towards the origin.
+    `keep_stale_s` is how long past its freshness a response stays stored, to be validated or to be served while the
+    origin cannot be reached. `language_from_content` lets a stored response serve a request whose Accept-Language
+    differs but whose single best language is its Content-Language; RFC 9111 section 4.1 does not allow that.
+    `trust_short_partial` believes the Content-Range of a 206 whose body is shorter; such a message is damaged.
+    """
 
     enabled: bool = True
     ttl_s: float | None = None
@@ -54,5 +61,37 @@ class CacheRules:
     targeted_fields: tuple[str, ...] = ("cdn-cache-control",)
     max_body_bytes: int = 16 * 1024 * 1024
     key: KeyRules = field(default_factory=KeyRules)
+    codings: tuple[str, ...] = ("br", "zstd", "gzip")
+    keep_stale_s: float = 86_400.0
     language_from_content: bool = False
     trust_short_partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CodingRules:
+    """When this proxy applies a content coding (RFC 9110 section 8.4). `prefer` lists the codings, best first.
+
+    `types` are lower-case media types; one that ends in "/" stands for all its subtypes. Types with the suffixes
+    "+json" and "+xml" are always among them.
+    """
+
+    prefer: tuple[str, ...] = ("br", "zstd", "gzip")
+    min_bytes: int = 1024
+    types: frozenset[str] = frozenset(
+        {
+            "text/",
+            "application/json",
+            "application/javascript",
+            "application/xml",
+            "application/wasm",
+            "application/msgpack",
+            "application/x-ndjson",
+            "application/graphql",
+            "application/vnd.ms-fontobject",
+            "font/otf",
+            "font/ttf",
+            "image/svg+xml",
+            "image/bmp",
+            "image/x-icon",
+        }
+    )

@@ -1,0 +1,137 @@
+"""What this proxy adds to and takes from messages on their way (RFC 9110 section 7.6, RFC 7239)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from proxy.core.dates import format_date
+from proxy.core.fields import Fields, Pair
+from proxy.core.messages import RequestHead
+from proxy.core.vary import reduced_accept_encoding
+
+FORWARDING = frozenset(
+    {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-real-ip"}
+)
+"""Fields in which proxies tell what they saw. They are rebuilt; only a trusted peer's are carried on."""
+
+NEVER_FROM_STRANGERS = FORWARDING | {
+    "x-forwarded",
+    "x-forwarded-by",
+    "x-forwarded-path",
+    "x-forwarded-prefix",
+    "x-forwarded-scheme",
+    "x-forwarded-server",
+    "x-forwarded-ssl",
+    "x-forwarded-uri",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-host",
+    "x-http-host-override",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-host",
+    "x-original-url",
+    "x-original-uri",
+    "x-originating-ip",
+    "x-remote-addr",
+    "x-rewrite-url",
+    "x-url-scheme",
+    "front-end-https",
+    "true-client-ip",
+    "cf-connecting-ip",
+}
+"""Fields by which backends are told another URL, host, method or client than the request shows. They are not part of
+the cache key: from a client they are how a cache is poisoned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who sent the request: its address without port, and whether it is one of the listed trusted proxies."""
+
+    address: str
+    trusted: bool
+
+
+def client_address(fields: Fields, peer: Peer, trusted: frozenset[str] = frozenset()) -> str:
+    """The client's address: the peer's, or behind trusted proxies the last one in X-Forwarded-For that is not theirs.
+
+    `trusted` are the addresses of known proxies.
+    """
+    if not peer.trusted:
+        return peer.address
+    seen = [part.strip() for part in (fields.get("x-forwarded-for") or "").split(",") if part.strip()]
+    for address in reversed(seen):
+        if address not in trusted:
+            return address
+    return seen[0] if seen else peer.address
+
+
+def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str, ...] | None = None) -> RequestHead:
+    """The request as it goes to the origin.
+
+    Adds Via, X-Forwarded-For, -Host and -Proto, and Forwarded. `codings` are given for a request that may be
+    answered from the cache later: Accept-Encoding is reduced to them, as the key is (core.vary).
+    """
+    fields = request.fields
+    kept = fields if peer.trusted else fields.without(NEVER_FROM_STRANGERS)
+    added = _forwarding_pairs(request, fields if peer.trusted else None, peer)
+    accepted = fields.get("accept-encoding")
+    if codings is not None and accepted is not None:
+        kept = kept.replaced("Accept-Encoding", reduced_accept_encoding(accepted, codings))
+    previous = fields.get("via")
+    own_via = f"{_version(request.version)} {via}"
+    added.append(("Via", own_via if not previous else f"{previous}, {own_via}"))
+    replaced = {name.lower() for name, _ in added}
+    return replace(request, fields=kept.without(replaced).added(*added))
+
+
+def _forwarding_pairs(request: RequestHead, told: Fields | None, peer: Peer) -> list[Pair]:
+    """What this proxy saw, after what a trusted peer `told`."""
+    before = None if told is None else told.get("x-forwarded-for")
+    pairs = [("X-Forwarded-For", f"{before}, {peer.address}" if before else peer.address)]
+    host = (told.get("x-forwarded-host") if told is not None else None) or request.authority
+    if host:
+        pairs.append(("X-Forwarded-Host", host))
+    pairs.append(("X-Forwarded-Proto", (told.get("x-forwarded-proto") if told is not None else None) or request.scheme))
+    node = f'"[{peer.address}]"' if ":" in peer.address else peer.address
+    own = f"for={node};proto={request.scheme}"
+    if request.authority:
+        own += f';host="{request.authority}"'
+    earlier = None if told is None else told.get("forwarded")
+    pairs.append(("Forwarded", f"{earlier}, {own}" if earlier else own))
+    return pairs
+
+
+def to_client(fields: Fields, *, via: str, now: float, version: tuple[int, int] = (1, 1)) -> Fields:
+    """A response from the origin as it goes to the client: Via, and Date where it is absent (RFC 9110 section 6.6.1).
+
+    `version` is that of the message received.
+    """
+    own = f"{_version(version)} {via}"
+    previous = fields.get("via")
+    out = fields.replaced("Via", f"{previous}, {own}") if previous else fields.added(("Via", own))
+    return out if "date" in fields else out.added(("Date", format_date(now)))
+
+
+def from_store(fields: Fields, age_s: float, *, via: str, now: float) -> Fields:
+    """A stored response as it goes to the client: with its Age to the nearest second (RFC 9111 section 5.1)."""
+    aged = fields.replaced("Age", str(max(0, round(age_s))))
+    return to_client(aged, via=via, now=now)
+
+
+def delayed_age(fields: Fields, delay_s: float) -> Fields:
+    """A forwarded response that took long: Age counts the delay, from one second up (RFC 9111 section 4.2.3)."""
+    if delay_s < 1.0 or "age" in fields:
+        return fields
+    return fields.added(("Age", str(round(delay_s))))
+
+
+def names_this_proxy(fields: Fields, via: str) -> bool:
+    """Whether the request has been here before: a loop (RFC 9110 section 7.6.3)."""
+    value = fields.get("via")
+    return value is not None and any(part.split()[1:2] == [via] for part in value.split(","))
+
+
+def _version(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"

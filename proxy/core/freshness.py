@@ -1,0 +1,174 @@
+"""How long a response is fresh, how old it is, and how long it may be served stale (RFC 9111 section 4.2, RFC 5861)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from proxy.core.cache_control import ResponseDirectives, delta_seconds, governing_directives
+from proxy.core.dates import parse_date
+from proxy.core.entry import Entry
+from proxy.core.fields import Fields
+from proxy.core.rules import CacheRules, OriginRule
+
+HEURISTIC_STATUSES = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501})
+"""Statuses that may be given a heuristic lifetime (RFC 9110 section 15.1)."""
+
+POLICY_STATUSES = frozenset({200, 203, 204, 206, 300, 301, 308, 410})
+"""Statuses to which a route's own ttl applies: the heuristic ones less the client's and the server's mistakes."""
+
+
+class Source(Enum):
+    """Where a lifetime comes from."""
+
+    EXPLICIT = "explicit"  # the origin: s-maxage, max-age, Expires or a targeted field
+    POLICY = "policy"
+    HEURISTIC = "heuristic"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """Seconds of freshness from the moment the origin generated the response, and who said so (section 4.2.1)."""
+
+    seconds: float
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How a stored response stands at one moment.
+
+    `stale_while_revalidate_s` and `stale_if_error_s` are the windows after the end of freshness, 0 where none is
+    granted or serving stale is forbidden. `may_serve_disconnected` is the permission of section 4.2.4.
+    """
+
+    lifetime_s: float
+    age_s: float
+    stale_while_revalidate_s: float
+    stale_if_error_s: float
+    may_serve_disconnected: bool
+    forbids_stale: bool
+    must_validate: bool
+
+    @property
+    def ttl_s(self) -> float:
+        """Freshness left; zero or less when stale."""
+        return self.lifetime_s - self.age_s
+
+    @property
+    def is_fresh(self) -> bool:
+        """Fresh while the lifetime exceeds the age (section 4.2)."""
+        return self.lifetime_s > self.age_s
+
+    @property
+    def staleness_s(self) -> float:
+        """Seconds since the end of freshness."""
+        return max(0.0, self.age_s - self.lifetime_s)
+
+
+def age_value(fields: Fields) -> int:
+    """The Age that came with the response: the first list member; 0 when it is absent or no delta-seconds (5.1)."""
+    first = fields.first("age")
+    if first is None:
+        return 0
+    return delta_seconds(first.partition(",")[0].strip()) or 0
+
+
+def date_value(fields: Fields, response_time: float) -> float:
+    """The moment of the Date field; the moment of receipt when it is absent or invalid (RFC 9110 section 6.6.1)."""
+    text = fields.get("date")
+    seconds = None if text is None else parse_date(text, response_time)
+    return response_time if seconds is None else float(seconds)
+
+
+def initial_age(fields: Fields, request_time: float, response_time: float) -> float:
+    """The corrected initial age (section 4.2.3): how old the response was when it arrived."""
+    apparent_age = max(0.0, response_time - date_value(fields, response_time))
+    response_delay = max(0.0, response_time - request_time)
+    return max(apparent_age, age_value(fields) + response_delay)
+
+
+def current_age(entry: Entry, now: float) -> float:
+    """The age of a stored response (section 4.2.3), never negative."""
+    resident_time = max(0.0, now - entry.response_time)
+    return initial_age(entry.fields, entry.request_time, entry.response_time) + resident_time
+
+
+def lifetime(status: int, fields: Fields, response_time: float, rules: CacheRules) -> Lifetime:
+    """The freshness lifetime of a response received at `response_time` (section 4.2.1), under the route's rules."""
+    directives = governing_directives(fields, rules.targeted_fields)
+    if rules.ttl_s is not None and rules.origin is OriginRule.OVERRIDE and status in POLICY_STATUSES:
+        return Lifetime(rules.ttl_s, Source.POLICY)
+    explicit = explicit_lifetime(fields, directives, response_time)
+    if explicit is not None:
+        return Lifetime(explicit, Source.EXPLICIT)
+    if rules.ttl_s is not None and status in POLICY_STATUSES:
+        return Lifetime(rules.ttl_s, Source.POLICY)
+    if status in HEURISTIC_STATUSES or directives.public:
+        heuristic = heuristic_lifetime(fields, response_time, rules)
+        if heuristic is not None:
+            return Lifetime(heuristic, Source.HEURISTIC)
+    return Lifetime(0.0, Source.NONE)
+
+
+def explicit_lifetime(fields: Fields, directives: ResponseDirectives, response_time: float) -> float | None:
+    """s-maxage, else max-age, else Expires less Date; an invalid Expires is in the past (sections 4.2.1, 5.3)."""
+    if directives.s_maxage_s is not None:
+        return float(directives.s_maxage_s)
+    if directives.max_age_s is not None:
+        return float(directives.max_age_s)
+    expires = None if directives.targeted else fields.get("expires")
+    if expires is None:
+        return None
+    moment = parse_date(expires, response_time)
+    return 0.0 if moment is None else max(0.0, moment - date_value(fields, response_time))
+
+
+def heuristic_lifetime(fields: Fields, response_time: float, rules: CacheRules) -> float | None:
+    """A fraction of the time since Last-Modified, bounded; None without a Last-Modified (section 4.2.2)."""
+    text = fields.get("last-modified")
+    modified = None if text is None else parse_date(text, response_time)
+    if modified is None:
+        return None
+    unchanged = max(0.0, date_value(fields, response_time) - modified)
+    return min(unchanged * rules.heuristic_fraction, rules.heuristic_max_s)
+
+
+def freshness(entry: Entry, rules: CacheRules, now: float) -> Freshness:
+    """How `entry` stands at `now`."""
+    directives = governing_directives(entry.fields, rules.targeted_fields)
+    life = lifetime(entry.status, entry.fields, entry.response_time, rules)
+    overridden = rules.origin is OriginRule.OVERRIDE and life.source is Source.POLICY
+    must_validate = directives.no_cache and not overridden
+    forbids_stale = directives.forbids_stale and not (overridden and not _insists(directives))
+    swr, sie = stale_windows(directives, rules)
+    return Freshness(
+        lifetime_s=life.seconds,
+        age_s=current_age(entry, now),
+        stale_while_revalidate_s=0.0 if forbids_stale else swr,
+        stale_if_error_s=0.0 if forbids_stale else sie,
+        may_serve_disconnected=rules.stale_on_disconnect and not forbids_stale,
+        forbids_stale=forbids_stale,
+        must_validate=must_validate,
+    )
+
+
+def _insists(directives: ResponseDirectives) -> bool:
+    """Whether the origin forbids stale responses by name, not as a consequence of its freshness directives."""
+    return directives.must_revalidate or directives.proxy_revalidate
+
+
+def stale_windows(directives: ResponseDirectives, rules: CacheRules) -> tuple[float, float]:
+    """stale-while-revalidate and stale-if-error, in seconds: the origin's, else the route's, else none (RFC 5861)."""
+    swr = directives.stale_while_revalidate_s
+    sie = directives.stale_if_error_s
+    if swr is None or rules.origin is OriginRule.OVERRIDE:
+        swr_s = rules.stale_while_revalidate_s if rules.stale_while_revalidate_s is not None else swr
+    else:
+        swr_s = swr
+    if sie is None or rules.origin is OriginRule.OVERRIDE:
+        sie_s = rules.stale_if_error_s if rules.stale_if_error_s is not None else sie
+    else:
+        sie_s = sie
+    return float(swr_s or 0), float(sie_s or 0)

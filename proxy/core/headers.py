@@ -1,0 +1,113 @@
+"""Which fields go how far, and the grammar of lists (RFC 9110 sections 5.6 and 7.6.1)."""
+
+from __future__ import annotations
+
+from proxy.core.fields import Fields
+
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authentication-info",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Fields that never cross this proxy (RFC 9110 section 7.6.1, RFC 9111 section 3.1)."""
+
+NOT_STORED = HOP_BY_HOP | {"trailer", "cache-status"}
+"""Fields that are not part of a stored response: Trailer, as no trailers are stored; Cache-Status, as it tells of the
+exchange that brought the response (RFC 9211 section 2)."""
+
+CONNECTION_MAY_NOT_NAME = frozenset(
+    {
+        "authorization",
+        "cache-control",
+        "cdn-cache-control",
+        "content-encoding",
+        "content-length",
+        "content-range",
+        "content-type",
+        "cookie",
+        "date",
+        "expires",
+        "host",
+        "set-cookie",
+        "vary",
+    }
+)
+"""Fields meant for every recipient: Connection may not name them (RFC 9110 section 7.6.1), and does so only in attacks
+that want a protection removed on the way."""
+
+TOKEN_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+"""tchar (RFC 9110 section 5.6.2)."""
+
+OWS = " \t"
+
+
+def is_token(text: str) -> bool:
+    """Whether `text` is a token (RFC 9110 section 5.6.2)."""
+    return bool(text) and TOKEN_CHARACTERS.issuperset(text)
+
+
+def end_to_end(fields: Fields) -> Fields:
+    """The fields that go on: less the hop-by-hop ones and those that Connection names (RFC 9110 section 7.6.1)."""
+    drop: frozenset[str] = HOP_BY_HOP
+    connection = fields.get("connection")
+    if connection is not None:
+        named = {option.lower() for option in split_list(connection)}
+        drop = HOP_BY_HOP | (named - CONNECTION_MAY_NOT_NAME)
+    return fields.without(drop)
+
+
+def split_list(value: str) -> list[str]:
+    """The members of a comma-separated list, without surrounding whitespace and without empty ones (section 5.6.1).
+
+    Commas inside quoted strings do not separate. An unterminated quoted string reaches to the end.
+    """
+    if '"' not in value:
+        return [member for part in value.split(",") if (member := part.strip(OWS))]
+    return [member for part in split_quoted(value, ",") if (member := part.strip(OWS))]
+
+
+def split_quoted(value: str, separator: str) -> list[str]:
+    """`value` cut at each `separator` that is outside quoted strings (RFC 9110 section 5.6.4)."""
+    parts: list[str] = []
+    start = 0
+    quoted = escaped = False
+    for at, char in enumerate(value):
+        if escaped:
+            escaped = False
+        elif quoted:
+            escaped = char == "\\"
+            quoted = char != '"'
+        elif char == '"':
+            quoted = True
+        elif char == separator:
+            parts.append(value[start:at])
+            start = at + 1
+    parts.append(value[start:])
+    return parts
+
+
+def unquote(text: str) -> str | None:
+    """The content of a quoted-string, or None if `text` is not exactly one (RFC 9110 section 5.6.4)."""
+    if len(text) < 2 or text[0] != '"' or text[-1] != '"':
+        return None
+    content: list[str] = []
+    escaped = False
+    for char in text[1:-1]:
+        if escaped:
+            content.append(char)
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif char == '"':
+            return None
+        else:
+            content.append(char)
+    return None if escaped else "".join(content)

@@ -1,0 +1,113 @@
+"""The cache key (RFC 9111 sections 2 and 4) and the URI by which an entry can be invalidated."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from proxy.core.entry import Entry
+from proxy.core.fields import Fields
+from proxy.core.messages import RequestHead
+from proxy.core.rules import CacheRules, KeyRules
+from proxy.core.search import NoVarySearch, no_vary_search, normalised_query
+from proxy.core.vary import normalise
+
+GET_CLASS = frozenset({"GET", "HEAD"})
+"""Methods that a stored response to GET answers (RFC 9110 section 9.3.2)."""
+
+
+def uri(request: RequestHead, rules: KeyRules, search: NoVarySearch | None = None) -> str:
+    """Authority, path and the normalised query: what `Entry.uri` holds and URI invalidations name."""
+    query = normalised_query(request.query, rules, search)
+    target = request.path if query is None else f"{request.path}?{query}"
+    return request.authority + target
+
+
+def cache_key(
+    request: RequestHead, rules: CacheRules, *, body_digest: str | None = None, search: NoVarySearch | None = None
+) -> str:
+    """The text under which responses to `request` are stored. HEAD and a cacheable POST share the key of GET.
+
+    Each part is preceded by its length, so that no two different requests can make the same text. `body_digest`
+    belongs to QUERY. `search` is the No-Vary-Search that earlier responses of this path carried.
+    """
+    query = normalised_query(request.query, rules.key, search)
+    parts = ["QUERY" if request.method == "QUERY" else "GET", request.scheme, request.authority, request.path]
+    parts.append("-" if query is None else "?" + query)
+    if body_digest is not None:
+        parts.append(body_digest)
+    for name in rules.key.headers:
+        value = normalise(name, request.fields.get(name), rules.codings)
+        parts.append(name + ("-" if value is None else "=" + value))
+    return "".join(f"{len(part)}:{part}" for part in parts)
+
+
+def path_key(request: RequestHead) -> str:
+    """The text for what is known of a path whatever its query: the No-Vary-Search its responses carry."""
+    parts = (request.scheme, request.authority, request.path)
+    return "".join(f"{len(part)}:{part}" for part in parts)
+
+
+def covers(entry: Entry, request: RequestHead, rules: KeyRules) -> bool:
+    """Whether `entry` may answer this request's query: it is the same, or its own No-Vary-Search makes it so."""
+    wanted = uri(request, rules)
+    if entry.uri == wanted:
+        return True
+    search = no_vary_search(entry.fields)
+    if search is None:
+        return False
+    base, _, query = entry.uri.partition("?")
+    stored = normalised_query(query or None, rules, search)
+    return (base if stored is None else f"{base}?{stored}") == uri(request, rules, search)
+
+
+def query_digest(fields: Fields, body: bytes) -> str:
+    """A digest of a QUERY's content with its type and coding (RFC 10008 section 2.7).
+
+    Insignificant whitespace of JSON is left out; everything else counts octet by octet.
+    """
+    media_type = (fields.get("content-type") or "").replace(" ", "").lower()
+    coding = (fields.get("content-encoding") or "").strip().lower()
+    essence = media_type.partition(";")[0]
+    if not coding and (essence == "application/json" or essence.endswith("+json")):
+        body = _without_json_space(body)
+    digest = blake2b(digest_size=20)
+    for part in (media_type.encode("latin-1"), coding.encode("latin-1"), body):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _without_json_space(body: bytes) -> bytes:
+    """JSON text less the whitespace outside strings (RFC 8259 section 2); other text comes out unambiguous as well.
+
+    Strings are split off by quotes; a quote after an odd number of backslashes belongs to its string. Between two
+    tokens that are neither strings nor punctuation one space stays, so that malformed texts do not become equal.
+    """
+    text = body.decode("latin-1")
+    out: list[str] = []
+    quoted = False
+    for piece in text.split('"'):
+        out.append(piece if quoted else " ".join(piece.split()))
+        backslashes = len(piece) - len(piece.rstrip("\\"))
+        if not (quoted and backslashes % 2):
+            quoted = not quoted
+    squeezed = '"'.join(out)
+    return _tight(squeezed).encode("latin-1")
+
+
+def _tight(text: str) -> str:
+    """Spaces beside punctuation removed, outside strings."""
+    pieces: list[str] = []
+    quoted = False
+    for piece in text.split('"'):
+        if quoted:
+            pieces.append(piece)
+        else:
+            kept = piece
+            for mark in "{}[],:":
+                kept = kept.replace(" " + mark, mark).replace(mark + " ", mark)
+            pieces.append(kept)
+        backslashes = len(piece) - len(piece.rstrip("\\"))
+        if not (quoted and backslashes % 2):
+            quoted = not quoted
+    return '"'.join(pieces)

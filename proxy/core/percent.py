@@ -1,0 +1,34 @@
+"""Percent-encoding in its normal form (RFC 3986 sections 2.1 and 6.2.2)."""
+
+from __future__ import annotations
+
+UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+HEX = frozenset("0123456789ABCDEFabcdef")
+
+
+def normalise_percent(text: str) -> str:
+    """`text` with unreserved characters decoded and the hex digits of all others in upper case.
+
+    Characters beyond ASCII are encoded. A "%" without two hex digits stays as it is: `has_bad_percent` finds it.
+    """
+    if not text.isascii():
+        text = "".join(c if c.isascii() else f"%{ord(c):02X}" for c in text)
+    if "%" not in text:
+        return text
+    first, *rest = text.split("%")
+    parts = [first]
+    for part in rest:
+        code = part[:2]
+        if len(code) < 2 or not HEX.issuperset(code):
+            parts.append("%" + part)
+            continue
+        char = chr(int(code, 16))
+        parts.append((char if char in UNRESERVED else "%" + code.upper()) + part[2:])
+    return "".join(parts)
+
+
+def has_bad_percent(text: str) -> bool:
+    """Whether a "%" is not followed by two hex digits."""
+    if "%" not in text:
+        return False
+    return any(len(part) < 2 or not HEX.issuperset(part[:2]) for part in text.split("%")[1:])

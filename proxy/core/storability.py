@@ -1,0 +1,231 @@
+"""Whether a response may be stored by a shared cache (RFC 9111 section 3), and for how long it is of use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proxy.core.cache_control import ResponseDirectives, governing_directives, request_directives
+from proxy.core.dates import format_date
+from proxy.core.entry import ByteSpan
+from proxy.core.fields import Fields
+from proxy.core.freshness import HEURISTIC_STATUSES, Lifetime, Source, initial_age, lifetime, stale_windows
+from proxy.core.headers import NOT_STORED, end_to_end
+from proxy.core.messages import RequestHead, ResponseHead
+from proxy.core.outcome import Reason
+from proxy.core.range_fields import parse_content_range
+from proxy.core.rules import CacheRules, OriginRule, SetCookieRule
+from proxy.core.target import same_resource
+from proxy.core.validators import has_validator
+from proxy.core.vary import Variant, describe
+
+UNDERSTOOD_STATUSES = HEURISTIC_STATUSES | {302, 303, 307, 400, 403, 500, 502, 503, 504}
+"""Statuses whose caching requirements are implemented here, as must-understand asks (section 5.2.2.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storable:
+    """The response may be stored: with `fields`, as the `vary` variant, for `keep_s` seconds from now at most.
+
+    `may_share` tells whether requests that wait for this response may be answered with it as well (coalescing).
+    `span` is set for a 206. `as_get` marks a response to POST that answers later GETs.
+    """
+
+    fields: Fields
+    vary: Variant
+    lifetime: Lifetime
+    keep_s: float
+    may_share: bool
+    span: ByteSpan | None = None
+    as_get: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotStorable:
+    """The response must not be stored.
+
+    `remember` advises to let further requests for the key not wait for each other: the reason lies in the resource,
+    not in this request or this moment.
+    """
+
+    reason: Reason
+    remember: bool = False
+
+
+Judgement = Storable | NotStorable
+
+_OF_THE_RESOURCE = frozenset(
+    {Reason.NO_STORE, Reason.PRIVATE, Reason.SET_COOKIE, Reason.VARY_STAR, Reason.NO_FRESHNESS, Reason.NO_USE}
+)
+
+
+def judge(
+    request: RequestHead,
+    response: ResponseHead,
+    rules: CacheRules,
+    request_time: float,
+    response_time: float,
+    *,
+    body_digest: str | None = None,
+) -> Judgement:
+    """Decide on a final response to `request` that was sent at `request_time` and answered at `response_time`.
+
+    The body's size and completeness are not known yet: see `check_body`.
+    """
+    directives = governing_directives(response.fields, rules.targeted_fields)
+    life = lifetime(response.status, response.fields, response_time, rules)
+    reason = (
+        _refused_by_method(request, response, life, body_digest)
+        or _refused_by_status(response, directives)
+        or _refused_by_directives(request, directives)
+        or _refused_by_privacy(request, response, directives, rules, life)
+        or _refused_for_no_freshness(response, directives, life)
+    )
+    vary = describe(request, response.fields, rules)
+    if reason is None and vary is None:
+        reason = Reason.VARY_STAR
+    span = None
+    if reason is None and response.status == 206:
+        span = _span(request, response.fields)
+        if span is None:
+            reason = Reason.BAD_CONTENT_RANGE
+    if reason is None:
+        keep_s = _keep(response, directives, life, rules, initial_age(response.fields, request_time, response_time))
+        if keep_s <= 0:
+            reason = Reason.NO_USE
+    else:
+        keep_s = 0.0
+    if reason is not None or vary is None:
+        found = reason or Reason.VARY_STAR
+        return NotStorable(found, remember=found in _OF_THE_RESOURCE)
+    return Storable(
+        fields=stored_fields(response.fields, directives, rules, response_time),
+        vary=vary,
+        lifetime=life,
+        keep_s=keep_s,
+        may_share=_may_share(request, response, directives, rules),
+        span=span,
+        as_get=request.method == "POST",
+    )
+
+
+def check_body(storable: Storable, length: int, rules: CacheRules) -> Storable | NotStorable:
+    """The judgement once `length` octets of body have been received, all of them.
+
+    The body of a 206 that is shorter than its Content-Range says is damaged: only what came counts, unless the route
+    trusts it; a longer one is not stored.
+    """
+    if length > rules.max_body_bytes:
+        return NotStorable(Reason.TOO_LARGE)
+    span = storable.span
+    if span is None:
+        return storable
+    announced = span.last - span.first + 1
+    if length == announced or (length < announced and rules.trust_short_partial):
+        return storable
+    if length > announced or length == 0:
+        return NotStorable(Reason.BAD_CONTENT_RANGE)
+    held = ByteSpan(span.first, span.first + length - 1, span.complete, span.asked)
+    return Storable(
+        storable.fields, storable.vary, storable.lifetime, storable.keep_s, storable.may_share, held, storable.as_get
+    )
+
+
+def stored_fields(fields: Fields, directives: ResponseDirectives, rules: CacheRules, response_time: float) -> Fields:
+    """The fields that are stored: end-to-end ones less those named by qualified no-cache and private (section 3.1)."""
+    drop = set(NOT_STORED)
+    drop |= directives.no_cache_fields | directives.private_fields
+    if rules.set_cookie is SetCookieRule.STRIP:
+        drop |= {"set-cookie", "set-cookie2"}
+    kept = end_to_end(fields).without(drop)
+    if "date" not in kept:
+        kept = kept.added(("Date", format_date(response_time)))
+    return kept
+
+
+def _refused_by_method(
+    request: RequestHead, response: ResponseHead, life: Lifetime, body_digest: str | None
+) -> Reason | None:
+    """Only methods whose caching is understood (section 3): GET, QUERY with its content, POST under conditions."""
+    if request.method == "GET":
+        return None
+    if request.method == "QUERY":
+        return None if body_digest is not None else Reason.QUERY_WITHOUT_DIGEST
+    if request.method != "POST":
+        return Reason.METHOD
+    location = response.fields.get("content-location")
+    if location is None or response.status != 200 or not same_resource(request, location):
+        return Reason.POST_WITHOUT_LOCATION
+    return None if life.source is Source.EXPLICIT else Reason.NO_FRESHNESS
+
+
+def _refused_by_status(response: ResponseHead, directives: ResponseDirectives) -> Reason | None:
+    if response.status < 200:
+        return Reason.STATUS_INTERIM
+    if response.status == 304:
+        return Reason.STATUS_NOT_MODIFIED
+    if directives.must_understand and response.status not in UNDERSTOOD_STATUSES:
+        return Reason.STATUS_NOT_UNDERSTOOD
+    return None
+
+
+def _refused_by_directives(request: RequestHead, directives: ResponseDirectives) -> Reason | None:
+    if request_directives(request.fields).no_store:
+        return Reason.REQUEST_NO_STORE
+    if directives.no_store and not directives.must_understand:
+        return Reason.NO_STORE
+    return Reason.PRIVATE if directives.private else None
+
+
+def _refused_by_privacy(
+    request: RequestHead, response: ResponseHead, directives: ResponseDirectives, rules: CacheRules, life: Lifetime
+) -> Reason | None:
+    """Authorization (section 3.5) and Set-Cookie (section 7.3)."""
+    shared_explicitly = directives.public or directives.must_revalidate or directives.s_maxage_s is not None
+    if "authorization" in request.fields and not shared_explicitly and not rules.share_authorized:
+        return Reason.AUTHORIZATION
+    if "set-cookie" in response.fields or "set-cookie2" in response.fields:
+        if rules.set_cookie is SetCookieRule.REFUSE:
+            return Reason.SET_COOKIE
+        if rules.set_cookie is SetCookieRule.EXPLICIT and life.source is not Source.EXPLICIT:
+            return Reason.SET_COOKIE
+    return None
+
+
+def _refused_for_no_freshness(response: ResponseHead, directives: ResponseDirectives, life: Lifetime) -> Reason | None:
+    """Without an explicit lifetime only some statuses may be stored, or any that is marked public (section 3)."""
+    if life.source in {Source.EXPLICIT, Source.POLICY} or directives.public:
+        return None
+    return None if response.status in HEURISTIC_STATUSES else Reason.NO_FRESHNESS
+
+
+def _keep(
+    response: ResponseHead, directives: ResponseDirectives, life: Lifetime, rules: CacheRules, age_s: float
+) -> float:
+    """Seconds for which the response can be of use: fresh, stale within a window, or as a base for validation."""
+    fresh_s = max(0.0, life.seconds - age_s)
+    swr, sie = (0.0, 0.0) if directives.forbids_stale else stale_windows(directives, rules)
+    after_s = max(swr, sie)
+    if has_validator(response.fields) or (fresh_s > 0 and rules.stale_on_disconnect and not directives.forbids_stale):
+        after_s = max(after_s, rules.keep_stale_s)
+    if directives.no_cache and not has_validator(response.fields) and rules.origin is not OriginRule.OVERRIDE:
+        return 0.0
+    if fresh_s <= 0 and after_s <= 0:
+        return 0.0
+    return max(0.0, life.seconds + after_s - age_s)
+
+
+def _may_share(request: RequestHead, response: ResponseHead, directives: ResponseDirectives, rules: CacheRules) -> bool:
+    """Whether waiting requests may have the response: nobody's cookie, nobody's authorised answer."""
+    if "set-cookie" in response.fields and rules.set_cookie is not SetCookieRule.STRIP:
+        return False
+    return not ("authorization" in request.fields and not directives.public and not rules.share_authorized)
+
+
+def _span(request: RequestHead, fields: Fields) -> ByteSpan | None:
+    """The part that a 206 carries; None for multipart or malformed ones (RFC 9110 section 14.4)."""
+    if (fields.get("content-type") or "").lower().startswith("multipart/byteranges"):
+        return None
+    found = parse_content_range(fields.get("content-range"))
+    if found is None:
+        return None
+    return ByteSpan(found.first, found.last, found.complete, request.fields.get("range"))

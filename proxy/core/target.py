@@ -1,0 +1,206 @@
+"""The request target, understood in exactly one way or refused (RFC 9112 section 3.2, RFC 3986).
+
+The path that is matched, keyed and forwarded is the same: proxies and backends that decode differently are how
+requests slip past rules. What could be read in two ways is refused with 400 rather than repaired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from proxy.core.messages import RequestHead
+from proxy.core.outcome import Reason
+from proxy.core.percent import UNRESERVED, has_bad_percent, normalise_percent
+
+DEFAULT_PORTS = {"http": "80", "https": "443"}
+_REG_NAME = UNRESERVED | frozenset("!$&'()*+,;=%")
+_IP_LITERAL = frozenset("0123456789abcdefABCDEF:.")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a request is for.
+
+    `path` is normalised and begins with "/", or is "*"; `query` as it came, without "?", or None; `authority` in lower
+    case, without the scheme's default port, empty only where an HTTP/1.0 client named no host.
+    """
+
+    path: str
+    query: str | None
+    authority: str
+    scheme: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRefusal:
+    """The target is refused with 400; `at` is the index of the bad octet where there is one."""
+
+    reason: Reason
+    at: int | None = None
+
+
+def parse_target(
+    raw: str,
+    hosts: Sequence[str],
+    *,
+    method: str,
+    scheme: str = "http",
+    version: tuple[int, int] = (1, 1),
+    allow_encoded_slash: bool = False,
+) -> Target | TargetRefusal:
+    """Read the request-target `raw` and the values of all Host lines.
+
+    `scheme` is that of the connection; an absolute-form target brings its own authority, which wins over Host
+    (RFC 9112 section 3.2.2). The authority-form of CONNECT is refused: this is not a tunnel.
+    """
+    authority = _host(hosts, scheme, version)
+    if isinstance(authority, TargetRefusal):
+        return authority
+    refusal = _bad_octet(raw)
+    if refusal is not None:
+        return refusal
+    if raw == "*":
+        return Target("*", None, authority, scheme) if method == "OPTIONS" else TargetRefusal(Reason.TARGET_FORM)
+    rest = raw
+    if not raw.startswith("/"):
+        absolute = _absolute(raw)
+        if isinstance(absolute, TargetRefusal):
+            return absolute
+        scheme, authority, rest = absolute
+    path_text, question, query = rest.partition("?")
+    path = normalise_path(path_text, allow_encoded_slash=allow_encoded_slash)
+    if isinstance(path, Reason):
+        return TargetRefusal(path)
+    return Target(path, query if question else None, authority, scheme)
+
+
+def normalise_path(path: str, *, allow_encoded_slash: bool = False) -> str | Reason:
+    """The normal form of an absolute path (RFC 3986 section 6.2.2), or why it is ambiguous."""
+    if has_bad_percent(path):
+        return Reason.TARGET_PERCENT
+    normal = normalise_percent(path)
+    if "\\" in normal or "%5C" in normal:
+        return Reason.TARGET_BACKSLASH
+    if "%" in normal:
+        if "%2F" in normal and not allow_encoded_slash:
+            return Reason.TARGET_ENCODED_SLASH
+        if any(code in normal for code in _ENCODED_CONTROLS):
+            return Reason.TARGET_CONTROL
+    if "/." in normal or "%2F" in normal:
+        for segment in normal.replace("%2F", "/").split("/"):
+            # servers that know path parameters read "..;x" as ".."
+            if segment.partition(";")[0].partition("%3B")[0] in {".", ".."}:
+                return Reason.TARGET_DOT_SEGMENT
+    return normal
+
+
+_ENCODED_CONTROLS = (*(f"%{code:02X}" for code in range(0x20)), "%7F")
+
+
+def _bad_octet(raw: str) -> TargetRefusal | None:
+    """Octets that no target may hold: controls, space, and "#", which is for clients alone."""
+    if not raw:
+        return TargetRefusal(Reason.TARGET_EMPTY)
+    if not raw.isprintable() or " " in raw or not raw.isascii():
+        for at, char in enumerate(raw):
+            if char <= " " or char == "\x7f":
+                return TargetRefusal(Reason.TARGET_CONTROL, at)
+    at = raw.find("#")
+    return None if at == -1 else TargetRefusal(Reason.TARGET_FRAGMENT, at)
+
+
+def _absolute(raw: str) -> tuple[str, str, str] | TargetRefusal:
+    """Scheme, authority and the rest of an absolute-form target (RFC 9112 section 3.2.2)."""
+    scheme, mark, rest = raw.partition("://")
+    scheme = scheme.lower()
+    if not mark or scheme not in DEFAULT_PORTS:
+        return TargetRefusal(Reason.TARGET_FORM)
+    ends = [at for at in (rest.find("/"), rest.find("?")) if at != -1]
+    end = min(ends, default=len(rest))
+    authority = parse_authority(rest[:end], scheme)
+    if not authority:
+        return TargetRefusal(Reason.HOST_INVALID)
+    tail = rest[end:]
+    return scheme, authority, tail if tail.startswith("/") else "/" + tail
+
+
+def _host(hosts: Sequence[str], scheme: str, version: tuple[int, int]) -> str | TargetRefusal:
+    """The authority of the Host field: exactly one, unless the client speaks HTTP/1.0 (RFC 9112 section 3.2)."""
+    if len(hosts) > 1:
+        return TargetRefusal(Reason.HOST_REPEATED)
+    if not hosts:
+        return "" if version < (1, 1) else TargetRefusal(Reason.HOST_MISSING)
+    authority = parse_authority(hosts[0], scheme) if hosts[0] else ""
+    return TargetRefusal(Reason.HOST_INVALID) if authority is None else authority
+
+
+def parse_authority(text: str, scheme: str) -> str | None:
+    """The host and port in lower case without the scheme's default port; None when it is malformed or has userinfo."""
+    if text.startswith("["):
+        literal, bracket, rest = text[1:].partition("]")
+        if not bracket or not literal or not _IP_LITERAL.issuperset(literal) or (rest and rest[0] != ":"):
+            return None
+        host, port = f"[{literal}]", rest[1:]
+    else:
+        host, colon, port = text.partition(":")
+        if not host or not _REG_NAME.issuperset(host) or (colon and not port):
+            return None
+    if port and not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
+        return None
+    host = host.lower()
+    return host if not port or port == DEFAULT_PORTS.get(scheme) else f"{host}:{int(port)}"
+
+
+def resolve(request: RequestHead, reference: str) -> tuple[str, str, str] | None:
+    """Scheme, authority and origin-form target of a URI reference in a response to `request` (RFC 3986 section 5).
+
+    None when it cannot be resolved to http or https. A fragment is dropped.
+    """
+    text = reference.partition("#")[0].strip()
+    scheme, colon, _ = text.partition(":")
+    if text.startswith("//"):
+        text, colon, scheme = f"{request.scheme}:{text}", ":", request.scheme
+    if colon and scheme.isalpha():
+        absolute = _absolute(text)
+        return None if isinstance(absolute, TargetRefusal) else (absolute[0], absolute[1], _without_dots(absolute[2]))
+    if text.startswith("/"):
+        target = text
+    elif not text:
+        target = request.target
+    elif text.startswith("?"):
+        target = request.path + text
+    else:
+        target = request.path[: request.path.rfind("/") + 1] + text
+    return request.scheme, request.authority, _without_dots(target)
+
+
+def _without_dots(target: str) -> str:
+    """The target with its path's dot segments removed and its percent-encoding in normal form (RFC 3986 5.2.4)."""
+    path, question, query = target.partition("?")
+    out: list[str] = []
+    segments = normalise_percent(path).split("/")[1:]
+    for at, segment in enumerate(segments):
+        if segment in {".", ".."}:
+            if segment == ".." and out:
+                out.pop()
+            if at == len(segments) - 1:
+                out.append("")
+        else:
+            out.append(segment)
+    return "/" + "/".join(out) + question + query
+
+
+def same_resource(request: RequestHead, reference: str) -> bool:
+    """Whether a URI reference in the response names the request's own target URI."""
+    resolved = resolve(request, reference)
+    return resolved is not None and resolved == (request.scheme, request.authority, request.target)
+
+
+def same_origin(request: RequestHead, reference: str) -> str | None:
+    """The origin-form target of a reference of the same origin; None for another origin (RFC 9111 section 4.4).
+
+    http and https of one authority count as the same: behind a terminator of TLS the two ends may name it differently.
+    """
+    resolved = resolve(request, reference)
+    return None if resolved is None or resolved[1] != request.authority else resolved[2]

@@ -1,0 +1,284 @@
+"""Validation (RFC 9111 section 4.3): asking the origin, applying its answer, answering the client's conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from proxy.core.dates import format_date, parse_date
+from proxy.core.entry import Entry, Position
+from proxy.core.fields import Fields
+from proxy.core.freshness import date_value
+from proxy.core.headers import NOT_STORED, end_to_end
+from proxy.core.messages import RequestHead, ResponseHead
+from proxy.core.negotiation import is_coded_etag
+from proxy.core.outcome import Reason
+from proxy.core.rules import CacheRules
+from proxy.core.validators import (
+    etag_of,
+    is_etag,
+    is_own,
+    is_weak,
+    origin_etag_of,
+    split_etags,
+    strong_match,
+    weak_match,
+)
+from proxy.core.vary import describe
+
+CONDITIONS = ("if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "if-range")
+CLIENT_CONDITIONS = ("if-none-match", "if-modified-since")
+MAX_OFFERED_ETAGS = 16
+
+NOT_UPDATED = NOT_STORED | {"content-length", "content-encoding", "content-range"}
+"""Fields that a 304 does not change: what the stored octets depend on (RFC 9111 section 3.2)."""
+
+NOT_IN_304 = frozenset(
+    {"content-length", "content-type", "content-encoding", "content-language", "content-range", "accept-ranges"}
+)
+"""Representation metadata, left out of a 304 (RFC 9110 section 15.4.5)."""
+
+
+class Precondition(Enum):
+    """What the request's conditions make of a response that would otherwise be sent (RFC 9110 section 13.2)."""
+
+    PROCEED = "proceed"
+    NOT_MODIFIED = "not-modified"  # send 304 with `not_modified_fields`
+    FAILED = "failed"  # send 412
+
+
+# ---------------------------------------------------------------- asking the origin
+
+
+def conditional_request(request: RequestHead, entries: Sequence[Entry]) -> RequestHead:
+    """`request` made conditional on the validators of `entries`, the one to be updated first (section 4.3.1).
+
+    The client's own conditions and Range are taken out: they are about its copy, and are evaluated on the outcome.
+    Entity tags go out as they came; this proxy's own are not offered. If-Modified-Since goes with the first entry
+    only.
+    """
+    fields = request.fields.without((*CONDITIONS, "range"))
+    if entries and entries[0].span is not None and "range" in request.fields:
+        fields = fields.added(("Range", request.fields.get("range") or ""))
+    etags: list[str] = []
+    for entry in entries[:MAX_OFFERED_ETAGS]:
+        etag = origin_etag_of(entry.fields)
+        if etag is not None and etag not in etags:
+            etags.append(etag)
+    if etags:
+        fields = fields.added(("If-None-Match", ", ".join(etags)))
+    modified = entries[0].fields.get("last-modified") if entries else None
+    if modified is not None:
+        fields = fields.added(("If-Modified-Since", modified))
+    return replace(request, fields=fields)
+
+
+def unconditional_request(request: RequestHead) -> RequestHead:
+    """`request` without the client's conditions and Range: for a fetch that is to be stored whole."""
+    return replace(request, fields=request.fields.without((*CONDITIONS, "range")))
+
+
+def miss_request(request: RequestHead, variants: Sequence[Entry] = ()) -> RequestHead:
+    """What is sent to the origin on a miss.
+
+    With `variants` (nothing stored matches, but other variants are there) the origin is offered their entity tags.
+    Otherwise the client's conditions go along, unless they name an entity tag that only this proxy knows.
+    """
+    if any(origin_etag_of(entry.fields) is not None for entry in variants):
+        return replace(request, fields=conditional_request(request, variants).fields.without(("if-modified-since",)))
+    known_here = request.fields.get("if-none-match")
+    if known_here is not None and any(is_own(tag) or is_coded_etag(tag) for tag in split_etags(known_here)):
+        return replace(request, fields=request.fields.without(CLIENT_CONDITIONS))
+    return request
+
+
+def entry_for_304(entries: Sequence[Entry], head: ResponseHead) -> Entry | None:
+    """Which of the entries offered to the origin its 304 selects (section 4.3.3, 4.3.4)."""
+    etag = etag_of(head.fields)
+    if etag is not None:
+        same = strong_match if not is_weak(etag) else weak_match
+        for entry in entries:
+            stored = origin_etag_of(entry.fields)
+            if stored is not None and same(stored, etag):
+                return entry
+        return None
+    modified = head.fields.get("last-modified")
+    if modified is not None:
+        return next((entry for entry in entries if entry.fields.get("last-modified") == modified), None)
+    return entries[0] if len(entries) == 1 else None
+
+
+# ---------------------------------------------------------------- applying the answer
+
+
+@dataclass(frozen=True, slots=True)
+class Freshened:
+    """The stored response, updated by a 304 or a response to HEAD. Judge again whether it may stay stored."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """The answer is about another representation: do not use the stored one, fetch anew."""
+
+    reason: Reason
+
+
+def freshen(
+    entry: Entry,
+    request: RequestHead,
+    head: ResponseHead,
+    *,
+    request_time: float,
+    response_time: float,
+    born: Position,
+    rules: CacheRules,
+) -> Freshened | Mismatch:
+    """Apply a 304 to the entry it validates (section 4.3.4).
+
+    A 304 with another strong entity tag is about another representation and must not update this one. `born` is the
+    log position applied before the validation was sent. Set-Cookie of a 304 is for its client only.
+    """
+    if not _same_representation(entry, head.fields):
+        return Mismatch(Reason.VALIDATOR_CHANGED)
+    return Freshened(_updated(entry, request, head.fields, request_time, response_time, born, rules))
+
+
+def freshen_from_head(
+    entry: Entry,
+    request: RequestHead,
+    head: ResponseHead,
+    *,
+    request_time: float,
+    response_time: float,
+    born: Position,
+    rules: CacheRules,
+) -> Freshened | Mismatch | None:
+    """Apply a 200 to HEAD to the stored response to GET (section 4.3.5); None if it says nothing about it.
+
+    The validators and the length it carries must be those of the stored response; otherwise that one is outdated.
+    """
+    if head.status != 200 or entry.status != 200 or entry.span is not None:
+        return None
+    length = head.fields.get("content-length")
+    if length is not None and length != (entry.fields.get("content-length") or str(len(entry.body))):
+        return Mismatch(Reason.VALIDATOR_CHANGED)
+    for name in ("etag", "last-modified"):
+        fresh, stored = head.fields.get(name), entry.fields.get(name)
+        if fresh is not None and fresh != stored and not (name == "etag" and stored is not None and is_own(stored)):
+            return Mismatch(Reason.VALIDATOR_CHANGED)
+    return Freshened(_updated(entry, request, head.fields, request_time, response_time, born, rules))
+
+
+def _same_representation(entry: Entry, fresh: Fields) -> bool:
+    """Whether the validators of a 304 are those of `entry` (section 4.3.4)."""
+    etag, stored = etag_of(fresh), origin_etag_of(entry.fields)
+    if etag is not None:
+        if stored is None:
+            return is_weak(etag) or "last-modified" not in entry.fields or _same_date(entry.fields, fresh)
+        return weak_match(etag, stored) if is_weak(etag) or is_weak(stored) else etag == stored
+    if "last-modified" in fresh and "last-modified" in entry.fields and stored is None:
+        return _same_date(entry.fields, fresh)
+    return True
+
+
+def _same_date(stored: Fields, fresh: Fields) -> bool:
+    a, b = stored.get("last-modified"), fresh.get("last-modified")
+    if a is None or b is None or a == b:
+        return True
+    return parse_date(a, 0.0) == parse_date(b, 0.0)
+
+
+def _updated(
+    entry: Entry,
+    request: RequestHead,
+    fresh: Fields,
+    request_time: float,
+    response_time: float,
+    born: Position,
+    rules: CacheRules,
+) -> Entry:
+    """The entry with its fields replaced by the fresh ones (section 3.2) and its times renewed."""
+    news = end_to_end(fresh).without((*NOT_UPDATED, "set-cookie", "set-cookie2"))
+    # an Age that is not repeated is over: the response has just been validated
+    kept = entry.fields.without((*news.names(), "age", "date"))
+    date = () if "date" in news else (("Date", format_date(response_time)),)
+    fields = Fields((*kept.pairs, *news.pairs, *date))
+    vary = describe(request, fields, rules)
+    return replace(
+        entry,
+        fields=fields,
+        request_time=request_time,
+        response_time=response_time,
+        born=born,
+        vary=entry.vary if vary is None else vary,
+    )
+
+
+# ---------------------------------------------------------------- the client's conditions
+
+
+def evaluate(request: RequestHead, status: int, fields: Fields, now: float, *, as_origin: bool = False) -> Precondition:
+    """The client's conditions on a response that would be sent with `status` and `fields` (RFC 9110 section 13.2.2).
+
+    If-Match and If-Unmodified-Since count only with `as_origin`: a cache must not evaluate them (RFC 9111 4.3.2).
+    If-None-Match, weakly compared, takes precedence over If-Modified-Since.
+    """
+    if not 200 <= status < 300:
+        return Precondition.PROCEED
+    if as_origin and _origin_condition_fails(request.fields, fields, now):
+        return Precondition.FAILED
+    none_match = request.fields.get("if-none-match")
+    if none_match is not None:
+        if not _matches_any(none_match, fields):
+            return Precondition.PROCEED
+        return Precondition.NOT_MODIFIED if request.method in {"GET", "HEAD", "QUERY"} else Precondition.FAILED
+    since = request.fields.get("if-modified-since")
+    if since is None or request.method not in {"GET", "HEAD"}:
+        return Precondition.PROCEED
+    return Precondition.NOT_MODIFIED if _not_modified_since(since, fields, now) else Precondition.PROCEED
+
+
+def _matches_any(value: str, fields: Fields) -> bool:
+    if value.strip() == "*":
+        return True
+    etag = fields.get("etag")
+    if etag is None:
+        return False
+    if not is_etag(etag):
+        return etag in split_etags(value)
+    return any(weak_match(tag, etag) for tag in split_etags(value))
+
+
+def _not_modified_since(since: str, fields: Fields, now: float) -> bool:
+    """Last-Modified, else Date, is not later than the client's date (section 4.3.2)."""
+    moment = parse_date(since, now)
+    if moment is None:
+        return False
+    text = fields.get("last-modified")
+    modified = parse_date(text, now) if text is not None else date_value(fields, now)
+    return modified is not None and modified <= moment
+
+
+def _origin_condition_fails(wanted: Fields, fields: Fields, now: float) -> bool:
+    match = wanted.get("if-match")
+    if match is not None:
+        etag = etag_of(fields)
+        tags = split_etags(match)
+        return match.strip() != "*" and (etag is None or not any(strong_match(tag, etag) for tag in tags))
+    since = wanted.get("if-unmodified-since")
+    text = fields.get("last-modified")
+    moment = None if since is None else parse_date(since, now)
+    modified = None if text is None else parse_date(text, now)
+    return moment is not None and modified is not None and modified > moment
+
+
+def not_modified_fields(fields: Fields) -> Fields:
+    """The fields of the 304 that stands for a response with `fields` (RFC 9110 section 15.4.5).
+
+    Last-Modified stays only where there is no entity tag.
+    """
+    drop = NOT_IN_304 | {"last-modified"} if "etag" in fields else NOT_IN_304
+    return fields.without(drop)

@@ -1,0 +1,93 @@
+"""Validators: entity tags and Last-Modified (RFC 9110 section 8.8)."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from hashlib import blake2b
+
+from proxy.core.dates import parse_date
+from proxy.core.fields import Fields
+from proxy.core.headers import OWS
+
+OWN_MARK = '"v.'
+"""How every entity tag begins that this proxy made: the origin does not know it and must not be asked about it."""
+
+
+def is_etag(text: str) -> bool:
+    """Whether `text` is an entity-tag (section 8.8.3): octets are compared, never repaired."""
+    opaque = text.removeprefix("W/")
+    if len(opaque) < 2 or opaque[0] != '"' or opaque[-1] != '"':
+        return False
+    return all(c == "!" or "#" <= c <= "~" or c >= "\x80" for c in opaque[1:-1])
+
+
+def is_weak(etag: str) -> bool:
+    """Whether the tag is marked as weak."""
+    return etag.startswith("W/")
+
+
+def strong_match(a: str, b: str) -> bool:
+    """Strong comparison (section 8.8.3.2)."""
+    return a == b and not is_weak(a)
+
+
+def weak_match(a: str, b: str) -> bool:
+    """Weak comparison (section 8.8.3.2)."""
+    return a.removeprefix("W/") == b.removeprefix("W/")
+
+
+def etag_of(fields: Fields) -> str | None:
+    """The response's entity tag; None when it is absent, repeated or not an entity-tag."""
+    value = fields.get("etag")
+    return value if value is not None and is_etag(value) else None
+
+
+def origin_etag_of(fields: Fields) -> str | None:
+    """The response's entity tag if the origin made it."""
+    etag = etag_of(fields)
+    return None if etag is None or is_own(etag) else etag
+
+
+def last_modified_of(fields: Fields, now: float) -> int | None:
+    """The moment of Last-Modified, if it is a date."""
+    text = fields.get("last-modified")
+    return None if text is None else parse_date(text, now)
+
+
+def has_validator(fields: Fields) -> bool:
+    """Whether the origin can be asked if the response is still current."""
+    return origin_etag_of(fields) is not None or "last-modified" in fields
+
+
+def split_etags(value: str) -> list[str]:
+    """The members of If-Match or If-None-Match (RFC 9110 section 13.1).
+
+    Commas inside an opaque tag do not separate; malformed members are given back as they are.
+    """
+    members: list[str] = []
+    rest = value.strip(OWS + ",")
+    while rest:
+        opening = rest.find('"')
+        closing = rest.find('"', opening + 1)
+        comma = rest.find(",")
+        if opening in {0, 2} and closing != -1 and (opening == 0 or rest.startswith("W/")):
+            members.append(rest[: closing + 1])
+            rest = rest[closing + 1 :].lstrip(OWS + ",")
+        elif comma != -1:
+            members.append(rest[:comma].strip(OWS))
+            rest = rest[comma:].lstrip(OWS + ",")
+        else:
+            members.append(rest)
+            rest = ""
+    return members
+
+
+def make_etag(body: bytes) -> str:
+    """A strong entity tag for a response that has none: a digest of its octets, the same in every process."""
+    digest = urlsafe_b64encode(blake2b(body, digest_size=15).digest()).decode("ascii")
+    return f'{OWN_MARK}{digest}"'
+
+
+def is_own(etag: str) -> bool:
+    """Whether this proxy (or another instance of it) made the tag."""
+    return etag.removeprefix("W/").startswith(OWN_MARK)
