@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from proxy.app.observe.writer import LineWriter, MessageHandler
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    reader, writer = os.pipe()
+    yield reader, writer
+    for descriptor in (reader, writer):
+        try:
+            os.close(descriptor)
+        except OSError:
+            continue
+
+
+def render(number: int) -> bytes:
+    return b"%d\n" % number
+
+
+def read_all(reader: int, writer: int) -> list[bytes]:
+    os.close(writer)
+    with os.fdopen(os.dup(reader), "rb") as file:
+        return file.read().splitlines()
+
+
+def fill(descriptor: int) -> int:
+    """Fill a pipe to the brim; returns how many octets went in."""
+    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_NONBLOCK)
+    count = 0
+    try:
+        while True:
+            count += os.write(descriptor, b"#" * 4096)
+    except BlockingIOError:
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags)
+    return count
+
+
+def test_everything_offered_is_written_in_order(pipe: tuple[int, int]) -> None:
+    lines = LineWriter(pipe[1], render)
+    for number in range(1_000):
+        lines.offer(number)
+    lines.close()
+    assert read_all(*pipe) == [b"%d" % number for number in range(1_000)]
+    assert lines.dropped == 0
+
+
+def test_lines_are_written_before_closing_too(pipe: tuple[int, int]) -> None:
+    lines = LineWriter(pipe[1], render)
+    lines.offer(7)
+    assert os.read(pipe[0], 100) == b"7\n"
+    lines.offer(8)
+    assert os.read(pipe[0], 100) == b"8\n"
+    lines.close()
+
+
+def test_a_blocked_reader_costs_lines_and_not_time(pipe: tuple[int, int]) -> None:
+    fill(pipe[1])
+    lines = LineWriter(pipe[1], render, most=100)
+    for number in range(1_000):
+        lines.offer(number)
+    assert lines.dropped >= 1_000 - 100 - 64  # what waits, and the batch that is being written
+    lines.close(patience_s=0.01)
+    os.close(pipe[0])  # lets the thread go
+    assert lines.dropped >= 1_000 - 64
+
+
+def test_a_reader_that_left_is_no_failure(pipe: tuple[int, int]) -> None:
+    os.close(pipe[0])
+    lines = LineWriter(pipe[1], render)
+    lines.offer(1)
+    lines.close()
+    assert lines.dropped == 1
+
+
+def test_a_non_blocking_descriptor_loses_nothing(pipe: tuple[int, int]) -> None:
+    filled = fill(pipe[1])
+    fcntl.fcntl(pipe[1], fcntl.F_SETFL, os.O_NONBLOCK)
+    lines = LineWriter(pipe[1], render)
+    lines.offer(1)
+    closer = threading.Thread(target=lines.close)
+    closer.start()
+    left = filled
+    while left:
+        left -= len(os.read(pipe[0], left))
+    closer.join()
+    assert read_all(*pipe) == [b"1"]
+
+
+def test_an_item_that_cannot_be_rendered_costs_its_batch_and_not_the_thread(pipe: tuple[int, int]) -> None:
+    def picky(number: int) -> bytes:
+        if number == 1:
+            raise ValueError(number)
+        return render(number)
+
+    lines = LineWriter(pipe[1], picky)
+    lines.offer(1)
+    while not lines.dropped:
+        threading.Event().wait(0.01)
+    lines.offer(2)
+    lines.close()
+    assert read_all(*pipe) == [b"2"]
+
+
+def test_after_closing_offers_are_dropped(pipe: tuple[int, int]) -> None:
+    lines = LineWriter(pipe[1], render)
+    lines.close()
+    lines.offer(1)
+    lines.close()
+    assert lines.dropped == 1
+
+
+def test_messages_are_formatted_when_they_are_made(pipe: tuple[int, int]) -> None:
+    lines: LineWriter[bytes] = LineWriter(pipe[1], bytes)
+    handler = MessageHandler(lines, logging.Formatter("%(levelname)s %(message)s"))
+    state = ["before"]
+    handler.handle(logging.LogRecord("test", logging.WARNING, "f", 1, "it was %s", (state,), None))
+    state[0] = "after"
+    lines.close()
+    assert read_all(*pipe) == [b"WARNING it was ['before']"]
