@@ -132,11 +132,11 @@ class UpstreamSettings:
     read_timeout_s: float = 30.0
     write_timeout_s: float = 30.0
     pool_timeout_s: float = 5.0
-    keep_alive_s: float = 60.0
+    keep_alive_s: float = 4.5
     max_connections: int = 256
     preserve_host: bool = True
     health: HealthRules | None = None
-    breaker: BreakerRules | None = field(default_factory=BreakerRules)
+    breaker: BreakerRules | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,12 @@ class UpstreamShape(Shape):
     read_timeout: Duration = option(30.0, "Time without a single octet from the backend. Then: 504.", gt=0)
     write_timeout: Duration = option(30.0, "Time without the backend taking a single octet.", gt=0)
     pool_timeout: Duration = option(5.0, "Time a request waits for a free connection. Then: 503.", gt=0)
-    keep_alive: Duration = option(60.0, "Time an idle connection is kept.", gt=0)
+    keep_alive: Duration = option(
+        4.5,
+        "Time an idle connection is kept, where the backend's Keep-Alive field does not say.",
+        "Many servers close after five seconds; a longer time meets connections that are just being closed.",
+        gt=0,
+    )
     max_connections: int = option(256, "Connections to this backend, per process.", ge=1, le=65_535)
     preserve_host: bool = option(
         True,
@@ -97,7 +102,7 @@ class UpstreamShape(Shape):
         "With `false` the backend cannot tell the hosts apart that clients ask for, while the cache still does.",
     )
     health: HealthShape | None = option(None, "Active health checks; none when absent.")
-    breaker: BreakerShape | None = section(BreakerShape, "Fail fast while the backend keeps failing; `null` for never.")
+    breaker: BreakerShape | None = option(None, "Fail fast while the backend keeps failing; never when absent.")
 
 
 class RateLimitShape(Shape):

@@ -35,6 +35,9 @@ class UpstreamPool:
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
 
+    def __str__(self) -> str:
+        return str(self._settings.endpoint)
+
     @property
     def open_connections(self) -> int:
         """Connections leased, idle or being opened."""

@@ -35,7 +35,9 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
     host = request.authority if settings.preserve_host else ""
     if host and "host" in own:
         host = fields.first("host") or host
-    lines = [f"{request.method} {request.target} HTTP/1.1", f"Host: {host or settings.endpoint.authority}"]
+    endpoint = settings.endpoint
+    target = request.target if request.path == "*" else f"{endpoint.prefix}{request.target}"
+    lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host or endpoint.authority}"]
     if own:
         lines.extend([f"{name}: {value}" for name, value in fields if name.lower() not in _OWN_LINES])
     else:

@@ -11,16 +11,20 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A place to connect to: a host and port, with or without TLS, or the path of a unix socket."""
+    """A place to connect to: a host and port, with or without TLS, or the path of a unix socket.
+
+    `prefix` is a path put before every target; it begins with "/" and ends without one, or is empty.
+    """
 
     host: str
     port: int
     tls: bool = False
     unix_path: str | None = None
+    prefix: str = ""
 
     @classmethod
     def parse(cls, url: str) -> Endpoint:
-        """The endpoint of `http://host[:port]`, `https://host[:port]` or `unix:/path/of/socket`.
+        """The endpoint of `http://host[:port][/prefix]`, the same with https, or `unix:/path/of/socket`.
 
         Raises ValueError when the text is none of these.
         """
@@ -30,10 +34,11 @@ class Endpoint:
         if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
             msg = f"not a backend: {url!r}; it should look like http://host:port, https://host or unix:/path"
             raise ValueError(msg)
-        if parts.username or parts.path.strip("/") or parts.query or parts.fragment:
-            msg = f"backend {url!r} must have neither user, path, query nor fragment"
+        if parts.username or parts.query or parts.fragment:
+            msg = f"backend {url!r} must have neither user, query nor fragment"
             raise ValueError(msg)
-        return cls(parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme], tls=parts.scheme == "https")
+        port = parts.port or DEFAULT_PORTS[parts.scheme]
+        return cls(parts.hostname, port, tls=parts.scheme == "https", prefix=parts.path.rstrip("/"))
 
     @property
     def authority(self) -> str:

@@ -1,0 +1,132 @@
+"""Keeps requests away from a backend that is known to be down: passively (breaker) and actively (checks)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+from proxy.core import breaker as circuit
+from proxy.core.breaker import Breaker
+from proxy.core.fields import Fields
+from proxy.core.messages import RequestHead
+from proxy.policy.model import BreakerRules, HealthRules
+from proxy.ports import Clock, InterimSink, UpstreamError, UpstreamFailure
+from proxy.upstream.pool import UpstreamPool
+from proxy.upstream.response import BackendResponse
+
+logger = logging.getLogger(__name__)
+
+_BACKEND_FAILURES = frozenset(
+    {
+        UpstreamFailure.CONNECT,
+        UpstreamFailure.CONNECT_TIMEOUT,
+        UpstreamFailure.READ_TIMEOUT,
+        UpstreamFailure.WRITE_TIMEOUT,
+        UpstreamFailure.RESET,
+    }
+)
+
+
+class BreakerGuard:
+    """Implements `proxy.ports.Upstream` over a pool: fails fast while the backend keeps failing.
+
+    Counted is what keeps a whole response head from coming; an answer of any status is a success.
+    """
+
+    def __init__(self, pool: UpstreamPool | CheckedPool, rules: BreakerRules, clock: Clock) -> None:
+        self._pool = pool
+        self._rules = rules
+        self._clock = clock
+        self._breaker = Breaker()
+
+    async def exchange(
+        self, request: RequestHead, body: AsyncIterator[bytes] | None, on_interim: InterimSink | None = None
+    ) -> BackendResponse:
+        """As the pool does, or UpstreamError UNHEALTHY at once."""
+        if not circuit.admits(self._breaker, self._clock.monotonic()):
+            detail = f"{self._breaker.failures} exchanges in a row have failed; trying again soon"
+            raise UpstreamError(UpstreamFailure.UNHEALTHY, detail, sent=False)
+        self._breaker = circuit.begun(self._breaker)
+        try:
+            response = await self._pool.exchange(request, body, on_interim)
+        except UpstreamError as error:
+            self._note(error)
+            raise
+        except BaseException:
+            self._breaker = circuit.abandoned(self._breaker)
+            raise
+        self._breaker = circuit.succeeded()
+        return response
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self._pool.aclose()
+
+    def _note(self, error: UpstreamError) -> None:
+        if error.failure not in _BACKEND_FAILURES:
+            self._breaker = circuit.abandoned(self._breaker)
+            return
+        rules = self._rules
+        before = self._breaker
+        self._breaker = circuit.failed(before, self._clock.monotonic(), rules.failures, rules.open_s)
+        if before.open_until is None and self._breaker.open_until is not None:
+            logger.warning("the breaker of %s is open after %d failures: %s", self._pool, before.failures + 1, error)
+
+
+class CheckedPool:
+    """Implements `proxy.ports.Upstream` over a pool: refuses while the health check says the backend is down.
+
+    It counts as up until `unhealthy_after` checks in a row have failed. `watch` does the checks.
+    """
+
+    def __init__(self, pool: UpstreamPool, rules: HealthRules) -> None:
+        self._pool = pool
+        self._rules = rules
+        self._streak = 0  # checks in a row that contradict `healthy`
+        self.healthy = True
+
+    def __str__(self) -> str:
+        return str(self._pool)
+
+    async def exchange(
+        self, request: RequestHead, body: AsyncIterator[bytes] | None, on_interim: InterimSink | None = None
+    ) -> BackendResponse:
+        """As the pool does, or UpstreamError UNHEALTHY at once."""
+        if not self.healthy:
+            raise UpstreamError(UpstreamFailure.UNHEALTHY, "the health check fails", sent=False)
+        return await self._pool.exchange(request, body, on_interim)
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self._pool.aclose()
+
+    async def watch(self) -> None:
+        """Check for ever."""
+        while True:
+            self.note(good=await self.check())
+            await asyncio.sleep(self._rules.every_s)
+
+    async def check(self) -> bool:
+        """One check: does the path answer 2xx or 3xx in time?"""
+        path, _, query = self._rules.path.partition("?")
+        request = RequestHead("GET", path, query or None, "", Fields())
+        try:
+            async with asyncio.timeout(self._rules.timeout_s):
+                response = await self._pool.exchange(request, None)
+                try:
+                    async for _ in response.body():
+                        pass
+                finally:
+                    await response.aclose()
+        except (UpstreamError, TimeoutError):
+            return False
+        return 200 <= response.head.status < 400
+
+    def note(self, *, good: bool) -> None:
+        """Count one check."""
+        self._streak = 0 if good is self.healthy else self._streak + 1
+        needed = self._rules.healthy_after if good else self._rules.unhealthy_after
+        if self._streak >= needed:
+            self.healthy, self._streak = good, 0
+            logger.warning("%s is %s by its health check", self._pool, "up" if good else "down")

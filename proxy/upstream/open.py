@@ -1,0 +1,47 @@
+"""From the policy's settings to a backend that is ready for exchanges."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from proxy.policy.model import UpstreamSettings
+from proxy.ports import Clock, Upstream
+from proxy.tasks import Tasks
+from proxy.upstream.health import BreakerGuard, CheckedPool
+from proxy.upstream.pool import UpstreamPool
+from proxy.upstream.settings import Endpoint, PoolSettings
+
+
+class OpenUpstream(Upstream, Protocol):
+    """A backend and the way to let it go."""
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        ...
+
+
+def open_upstream(settings: UpstreamSettings, clock: Clock, tasks: Tasks) -> OpenUpstream:
+    """The backend that `settings` describe, with breaker and health check where they ask for them.
+
+    Connects to nothing yet. Raises ValueError when the URL is not a backend's.
+    """
+    pool = UpstreamPool(pool_settings(settings), clock, tasks)
+    guarded: UpstreamPool | CheckedPool = pool
+    if settings.health is not None:
+        guarded = CheckedPool(pool, settings.health)
+        tasks.start(guarded.watch(), f"health check of {settings.name}")
+    return guarded if settings.breaker is None else BreakerGuard(guarded, settings.breaker, clock)
+
+
+def pool_settings(settings: UpstreamSettings) -> PoolSettings:
+    """What of `settings` concerns connections."""
+    return PoolSettings(
+        endpoint=Endpoint.parse(settings.url),
+        connect_timeout_s=settings.connect_timeout_s,
+        read_timeout_s=settings.read_timeout_s,
+        write_timeout_s=settings.write_timeout_s,
+        pool_timeout_s=settings.pool_timeout_s,
+        max_connections=settings.max_connections,
+        keepalive_s=settings.keep_alive_s,
+        preserve_host=settings.preserve_host,
+    )
