@@ -82,11 +82,13 @@ def _from_file(file: Path) -> dict[str, object]:
     try:
         loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        raise SettingsError(f"settings file {file}: {error}") from None
+        msg = f"settings file {file}: {error}"
+        raise SettingsError(msg) from None
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
-        raise SettingsError(f"settings file {file}: expected names and values, like `DB_POOL_SIZE: 20`")
+        msg = f"settings file {file}: expected names and values, like `DB_POOL_SIZE: 20`"
+        raise SettingsError(msg)
     return {str(name).upper(): value for name, value in loaded.items()}
 
 

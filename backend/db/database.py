@@ -11,10 +11,16 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
-from backend.errors import DatabaseError, DatabaseTimeoutError, UnavailableError
+from backend.errors import ConflictError, DatabaseError, DatabaseTimeoutError, UnavailableError
 
 T = TypeVar("T")
 _QUERY_CANCELED = "57014"  # PostgreSQL appendix A: query_canceled, sent when statement_timeout strikes
+
+
+_CONFLICTS = {  # integrity constraint violations that a caller can cause
+    "23503": "Something that this refers to does not exist, or is still in use",
+    "23505": "Something with the same unique value exists already",
+}
 
 
 class Database:
@@ -62,7 +68,8 @@ class Database:
             future: Future[T] = self._executor.submit(contextvars.copy_context().run, work)
         except RuntimeError:
             self._slots.release()
-            raise UnavailableError("The service is stopping", retry_after_seconds=1) from None
+            msg = "The service is stopping"
+            raise UnavailableError(msg, retry_after_seconds=1) from None
         # Released when the thread is done, not when its caller stops waiting: a cancelled request still
         # holds its connection until PostgreSQL answers.
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._slots.release))
@@ -92,6 +99,8 @@ def _exhausted() -> UnavailableError:
 
 def _translate(error: DBAPIError) -> Exception:
     code = getattr(error.orig, "pgcode", None)
+    if code in _CONFLICTS:
+        return ConflictError(_CONFLICTS[code])
     if code == _QUERY_CANCELED:
         return DatabaseTimeoutError("The database took longer than the statement timeout allows")
     if error.connection_invalidated or (isinstance(error, OperationalError) and code is None):

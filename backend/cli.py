@@ -1,0 +1,94 @@
+"""The command line of the backend."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from aiohttp import web
+
+from backend.app import make_app, make_parts
+from backend.observe.logs import json_logging
+from backend.settings import Settings, SettingsError, load_settings
+
+log = logging.getLogger("etter")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = settings_from(options)
+        host, port = _address(options.listen)
+    except SettingsError as error:
+        sys.stderr.write(f"etter: {error}\n")
+        return 2
+    with json_logging(settings.log_level):
+        try:
+            asyncio.run(_serve(settings, host, port))
+        except OSError as error:
+            log.critical("cannot listen", extra={"address": options.listen, "problem": str(error)})
+            return 1
+    return 0
+
+
+def add_settings_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that all commands of the backend share."""
+    parser.add_argument("--database-url", metavar="URL", help="postgresql://user@host:port/name; env DATABASE_URL")
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="YAML file of settings, names as below")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, like DB_POOL_SIZE=5"
+    )
+
+
+def settings_from(options: argparse.Namespace) -> Settings:
+    """Merge file, environment and flags of a parsed command line."""
+    overrides = {}
+    for pair in options.set:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            msg = f"--set {pair}: expected NAME=VALUE"
+            raise SettingsError(msg)
+        overrides[name.upper()] = value
+    if options.database_url:
+        overrides["DATABASE_URL"] = options.database_url
+    return load_settings(os.environ, overrides, options.settings)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m backend", description="The Etter backend.")
+    serve = parser.add_subparsers(dest="command", required=True).add_parser("serve", help="serve the API")
+    serve.add_argument("--listen", default="127.0.0.1:7071", metavar="HOST:PORT")
+    add_settings_options(serve)
+    return parser
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        msg = f"--listen {text}: expected HOST:PORT, like 127.0.0.1:7071"
+        raise SettingsError(msg)
+    return host.strip("[]"), int(port)
+
+
+async def _serve(settings: Settings, host: str, port: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    runner = web.AppRunner(make_app(make_parts(settings)), access_log=None, shutdown_timeout=10)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        log.info("listening", extra={"host": host, "port": runner.addresses[0][1]})
+        if settings.etter_token_secret is None:
+            log.warning("development tokens are accepted; set ETTER_TOKEN_SECRET in production")
+        await stop.wait()
+        log.info("stopping")
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,43 @@
+"""Routes of reference data and autocomplete."""
+
+from dataclasses import dataclass
+
+from backend import groups
+from backend.models.reference import AutoCompleteQuery, Suggestion
+from backend.services.reference import ReferenceService
+from backend.services.users import UserService
+from backend.web.caching import CacheAdvice, Sharing
+from backend.web.call import Call, NoBody, Result, Route
+
+_USERS = CacheAdvice(Sharing.COMPANY, shared_seconds=300)
+_TASKS = CacheAdvice(Sharing.REFERENCE, shared_seconds=600)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRoutes:
+    """Handlers over the reference service; user names come from the user service."""
+
+    reference: ReferenceService
+    users: UserService
+
+    async def complete(self, call: Call[AutoCompleteQuery, NoBody]) -> Result:
+        """Complete a user's or a task's name."""
+        if call.query.type == "task":
+            tasks = await self.reference.tasks(call.query.q)
+            return Result(tasks, groups=(groups.TASKS,), advice=_TASKS)
+        found = await self.users.suggestions(call.caller, call.query.q)
+        return Result(found, groups=(groups.USERS, groups.company_users(call.caller.company_id)))
+
+    def table(self) -> tuple[Route, ...]:
+        """Declare the routes."""
+        return (
+            Route(
+                method="GET",
+                path="/api/etter/auto_complete",
+                summary="Complete a name",
+                handler=self.complete,
+                advice=_USERS,
+                data=list[Suggestion],
+                query=AutoCompleteQuery,
+            ),
+        )

@@ -1,0 +1,108 @@
+"""Routes of users."""
+
+from dataclasses import dataclass
+
+from backend import groups
+from backend.models.users import Deleted, NewUser, RunItem, UserChange, UserDetail, UserItem, UserListQuery
+from backend.services.users import UserService, touched
+from backend.web.caching import CacheAdvice, Sharing
+from backend.web.call import Call, NoBody, NoQuery, Result, Route
+from backend.web.envelope import Page
+
+_PATH = "/api/etter/users"
+_ONE = "/api/etter/users/{id}"
+_LIST = CacheAdvice(Sharing.COMPANY, shared_seconds=300)
+_DETAIL = CacheAdvice(Sharing.COMPANY, shared_seconds=300)
+_WRITE = CacheAdvice(Sharing.NOBODY)
+
+
+@dataclass(frozen=True, slots=True)
+class UserRoutes:
+    """Handlers over the user service."""
+
+    users: UserService
+
+    async def list(self, call: Call[UserListQuery, NoBody]) -> Result:
+        """List users of the caller's company."""
+        page = await self.users.users(call.caller, call.query, call.url)
+        return Result(page, groups=(groups.USERS, groups.company_users(call.caller.company_id)))
+
+    async def get(self, call: Call[NoQuery, NoBody]) -> Result:
+        """Read one user."""
+        user = await self.users.get(call.caller, call.id)
+        return Result(user, groups=(groups.user(user.id), groups.company(user.company.id)))
+
+    async def create(self, call: Call[NoQuery, NewUser]) -> Result:
+        """Create a user."""
+        user = await self.users.add(call.caller, call.body)
+        return Result(user, invalidates=touched(user), status=201, headers={"Location": f"{_PATH}/{user.id}"})
+
+    async def change(self, call: Call[NoQuery, UserChange | NewUser]) -> Result:
+        """Change or replace a user."""
+        user = await self.users.change(call.caller, call.id, call.body)
+        return Result(user, invalidates=touched(user))
+
+    async def delete(self, call: Call[NoQuery, NoBody]) -> Result:
+        """Delete a user."""
+        company_id = await self.users.remove(call.caller, call.id)
+        stale = (groups.user(call.id), groups.company_users(company_id), groups.company_history(company_id))
+        return Result(Deleted(call.id), invalidates=stale)
+
+    async def runs(self, call: Call[NoQuery, NoBody]) -> Result:
+        """Read a user's workflow runs."""
+        runs = await self.users.runs(call.caller, call.id)
+        return Result(runs, groups=(groups.user(call.id), groups.WORKFLOWS))
+
+    def table(self) -> tuple[Route, ...]:
+        """Declare the routes."""
+        return (
+            Route(
+                method="GET",
+                path=_PATH,
+                summary="List users",
+                handler=self.list,
+                advice=_LIST,
+                data=Page[UserItem],
+                query=UserListQuery,
+            ),
+            Route(
+                method="POST",
+                path=_PATH,
+                summary="Create a user",
+                handler=self.create,
+                advice=_WRITE,
+                data=UserDetail,
+                body=NewUser,
+                status=201,
+            ),
+            Route(method="GET", path=_ONE, summary="Read a user", handler=self.get, advice=_DETAIL, data=UserDetail),
+            Route(
+                method="PUT",
+                path=_ONE,
+                summary="Replace a user",
+                handler=self.change,
+                advice=_WRITE,
+                data=UserDetail,
+                body=NewUser,
+            ),
+            Route(
+                method="PATCH",
+                path=_ONE,
+                summary="Change a user",
+                handler=self.change,
+                advice=_WRITE,
+                data=UserDetail,
+                body=UserChange,
+            ),
+            Route(
+                method="DELETE", path=_ONE, summary="Delete a user", handler=self.delete, advice=_WRITE, data=Deleted
+            ),
+            Route(
+                method="GET",
+                path=_ONE + "/history",
+                summary="Read a user's workflow runs",
+                handler=self.runs,
+                advice=_DETAIL,
+                data=list[RunItem],
+            ),
+        )

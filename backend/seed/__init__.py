@@ -1,0 +1,1 @@
+"""Deterministic Etter data in three sizes, loaded with COPY."""

@@ -1,0 +1,112 @@
+"""What all services share: listing, creating, changing and deleting one kind of thing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import msgspec
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from yarl import URL
+
+from backend.clock import Clock
+from backend.db.database import Database
+from backend.db.tables import Base
+from backend.errors import NotFoundError
+from backend.queries.loading import ListRequest, ListSpec, Loading, read_slice
+from backend.queries.scope import in_company
+from backend.web.envelope import Page
+from backend.web.pagination import ListQuery, chosen_fields, page_of, window_of
+
+Entity = TypeVar("Entity", bound=Base)
+Item = TypeVar("Item", bound=msgspec.Struct)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every service is handed."""
+
+    database: Database
+    loading: Loading
+    clock: Clock
+
+
+class BaseService(Generic[Entity, Item]):
+    """Lists and changes rows of one table. `owner` is the column that ties a row to its company, if any."""
+
+    def __init__(
+        self, tools: Tools, spec: ListSpec[Entity, Item], noun: str, owner: InstrumentedAttribute[int] | None = None
+    ) -> None:
+        self.tools = tools
+        self.spec = spec
+        self.noun = noun
+        self.owner = owner
+
+    async def page(self, query: ListQuery, sort: str, filters: Sequence[ColumnElement[bool]], url: URL) -> Page[Item]:
+        """Read one page of the list."""
+        window = window_of(query)
+        wanted = ListRequest(window, chosen_fields(query.fields, tuple(self.spec.columns)), sort)
+        part = await self.tools.database.read(
+            lambda session: read_slice(session, self.tools.loading, self.spec, filters, wanted)
+        )
+        return page_of(part, window, url)
+
+    async def create(self, make: Callable[[Session], Entity], finish: Callable[[Session, Entity], T]) -> T:
+        """Insert a row and return what `finish` makes of it, all in one transaction."""
+
+        def work(session: Session) -> T:
+            entity = make(session)
+            session.add(entity)
+            session.flush()
+            return finish(session, entity)
+
+        return await self.tools.database.write(work)
+
+    async def update(
+        self,
+        row_id: int,
+        company_scope: int | None,
+        change: Callable[[Session, Entity], None],
+        finish: Callable[[Session, Entity], T],
+    ) -> T:
+        """Lock a row, change it and return what `finish` makes of it, all in one transaction."""
+
+        def work(session: Session) -> T:
+            entity = self._locked(session, row_id, company_scope)
+            change(session, entity)
+            session.flush()
+            return finish(session, entity)
+
+        return await self.tools.database.write(work)
+
+    async def delete(self, row_id: int, company_scope: int | None, finish: Callable[[Entity], T]) -> T:
+        """Delete a row; rows that hang on it go with it, by the foreign keys."""
+
+        def work(session: Session) -> T:
+            entity = self._locked(session, row_id, company_scope)
+            outcome = finish(entity)
+            session.delete(entity)
+            return outcome
+
+        return await self.tools.database.write(work)
+
+    def missing(self, row_id: int) -> NotFoundError:
+        """Make the error for a row that is not there, or not for this caller."""
+        return NotFoundError(f"No {self.noun} with this id", id=row_id)
+
+    def _locked(self, session: Session, row_id: int, company_scope: int | None) -> Entity:
+        scope = [] if self.owner is None else in_company(self.owner, company_scope)
+        statement = select(self.spec.entity).where(self.spec.id == row_id, *scope)
+        entity = session.scalars(statement.with_for_update(of=self.spec.entity)).one_or_none()
+        if entity is None:
+            raise self.missing(row_id)
+        return entity
+
+
+def assign(entity: Base, values: msgspec.Struct) -> None:
+    """Copy the given fields; those left out of a change stay as they are."""
+    for name in values.__struct_fields__:
+        value = getattr(values, name)
+        if value is not msgspec.UNSET:
+            setattr(entity, name, value)

@@ -1,0 +1,55 @@
+"""Companies: the master list for everyone, details for members."""
+
+from sqlalchemy.orm import Session
+from yarl import URL
+
+from backend.db.tables import Company
+from backend.errors import NotFoundError
+from backend.models.companies import CompanyChange, CompanyDetail, CompanyItem, CompanyListQuery
+from backend.queries import companies as sql
+from backend.services.base import BaseService, Tools, assign
+from backend.web.auth import Caller
+from backend.web.envelope import Page
+
+
+class CompanyService(BaseService[Company, CompanyItem]):
+    """Reads and writes companies."""
+
+    def __init__(self, tools: Tools) -> None:
+        super().__init__(tools, sql.COMPANY_LIST, "company", Company.id)
+
+    async def master_list(self, query: CompanyListQuery, url: URL) -> Page[CompanyItem]:
+        """List all companies; names and industries are no secret."""
+        return await self.page(query, query.sort, sql.company_filters(query), url)
+
+    async def get(self, caller: Caller, company_id: int) -> CompanyDetail:
+        """Read one company; other companies' details look as if they were not there."""
+        self._refuse_stranger(caller, company_id)
+
+        def work(session: Session) -> CompanyDetail:
+            detail = sql.company_detail(session, self.tools.loading, company_id)
+            if detail is None:
+                raise self.missing(company_id)
+            return detail
+
+        return await self.tools.database.read(work)
+
+    async def change(self, caller: Caller, company_id: int, change: CompanyChange) -> CompanyDetail:
+        """Change some of a company's facts."""
+
+        def apply(_session: Session, company: Company) -> None:
+            assign(company, change)
+            company.updated_at = self.tools.clock()
+
+        def reread(session: Session, company: Company) -> CompanyDetail:
+            detail = sql.company_detail(session, self.tools.loading, company.id)
+            if detail is None:
+                msg = "The company is gone"
+                raise NotFoundError(msg, id=company_id)
+            return detail
+
+        return await self.update(company_id, caller.company_scope, apply, reread)
+
+    def _refuse_stranger(self, caller: Caller, company_id: int) -> None:
+        if caller.company_scope not in {None, company_id}:
+            raise self.missing(company_id)

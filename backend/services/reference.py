@@ -1,0 +1,18 @@
+"""Reference data: the same for every caller."""
+
+from backend.models.reference import Suggestion
+from backend.queries import reference as sql
+from backend.services.base import Tools
+
+SUGGESTIONS = 10
+
+
+class ReferenceService:
+    """Reads reference data."""
+
+    def __init__(self, tools: Tools) -> None:
+        self.tools = tools
+
+    async def tasks(self, text: str) -> list[Suggestion]:
+        """Complete the name of a task."""
+        return await self.tools.database.read(lambda session: sql.complete_task(session, text, SUGGESTIONS))

@@ -1,0 +1,95 @@
+"""Users: what a company may see and change of its people."""
+
+from sqlalchemy.orm import Session
+from yarl import URL
+
+from backend import groups
+from backend.db.tables import User
+from backend.errors import ConflictError
+from backend.models.reference import Suggestion
+from backend.models.users import NewUser, RunItem, UserChange, UserDetail, UserItem, UserListQuery
+from backend.queries import users as sql
+from backend.services.base import BaseService, Tools, assign
+from backend.web.auth import Caller
+from backend.web.envelope import Page
+
+SUGGESTIONS = 10
+RUNS = 50
+
+
+class UserService(BaseService[User, UserItem]):
+    """Reads and writes users within the caller's company."""
+
+    def __init__(self, tools: Tools) -> None:
+        super().__init__(tools, sql.USER_LIST, "user", User.company_id)
+
+    async def users(self, caller: Caller, query: UserListQuery, url: URL) -> Page[UserItem]:
+        """List users."""
+        return await self.page(query, query.sort, sql.user_filters(query, caller.company_scope), url)
+
+    async def get(self, caller: Caller, user_id: int) -> UserDetail:
+        """Read one user in detail."""
+
+        def work(session: Session) -> UserDetail:
+            user = sql.find_user(session, self.tools.loading, user_id, caller.company_scope)
+            if user is None:
+                raise self.missing(user_id)
+            return sql.user_detail(user)
+
+        return await self.tools.database.read(work)
+
+    async def add(self, caller: Caller, new: NewUser) -> UserDetail:
+        """Create a user in the caller's company."""
+
+        def make(session: Session) -> User:
+            _refuse_taken(session, new.email, None)
+            user = User(company_id=caller.company_id)
+            assign(user, new)
+            return user
+
+        return await self.create(make, _reread)
+
+    async def change(self, caller: Caller, user_id: int, change: UserChange | NewUser) -> UserDetail:
+        """Change some fields (PATCH) or all of them (PUT)."""
+
+        def apply(session: Session, user: User) -> None:
+            if isinstance(change.email, str) and change.email != user.email:
+                _refuse_taken(session, change.email, user.id)
+            assign(user, change)
+            user.updated_at = self.tools.clock()
+
+        return await self.update(user_id, caller.company_scope, apply, _reread)
+
+    async def remove(self, caller: Caller, user_id: int) -> int:
+        """Delete a user and return the company it belonged to."""
+        return await self.delete(user_id, caller.company_scope, lambda user: user.company_id)
+
+    async def suggestions(self, caller: Caller, text: str) -> list[Suggestion]:
+        """Complete a name or an address."""
+        scope = caller.company_scope
+        return await self.tools.database.read(lambda session: sql.complete_user(session, text, scope, SUGGESTIONS))
+
+    async def runs(self, caller: Caller, user_id: int) -> list[RunItem]:
+        """Read a user's latest workflow runs."""
+
+        def work(session: Session) -> list[RunItem]:
+            if not sql.user_visible(session, user_id, caller.company_scope):
+                raise self.missing(user_id)
+            return sql.user_runs(session, self.tools.loading, user_id, RUNS)
+
+        return await self.tools.database.read(work)
+
+
+def touched(user: UserDetail) -> tuple[str, ...]:
+    """Name the groups that show this user."""
+    return groups.user(user.id), groups.company_users(user.company.id)
+
+
+def _reread(_session: Session, user: User) -> UserDetail:
+    return sql.user_detail(user)
+
+
+def _refuse_taken(session: Session, email: str, except_id: int | None) -> None:
+    if sql.email_taken(session, email, except_id):
+        msg = "Another user has this address"
+        raise ConflictError(msg, field="email")

@@ -1,0 +1,73 @@
+"""Workflows: a library shared by all companies, and each company's runs of them."""
+
+from sqlalchemy.orm import Session
+from yarl import URL
+
+from backend.db.tables import Workflow, WorkflowHistory
+from backend.errors import PermissionDeniedError
+from backend.models.users import RunItem
+from backend.models.workflows import NewRun, WorkflowChange, WorkflowDetail, WorkflowItem, WorkflowListQuery
+from backend.queries import users as user_sql
+from backend.queries import workflows as sql
+from backend.services.base import BaseService, Tools, assign
+from backend.web.auth import Caller
+from backend.web.envelope import Page
+
+RUNS = 20
+
+
+class WorkflowService(BaseService[Workflow, WorkflowItem]):
+    """Reads workflows; records runs; lets the platform change the library."""
+
+    def __init__(self, tools: Tools) -> None:
+        super().__init__(tools, sql.WORKFLOW_LIST, "workflow")
+
+    async def workflows(self, query: WorkflowListQuery, url: URL) -> Page[WorkflowItem]:
+        """List the library."""
+        return await self.page(query, query.sort, sql.workflow_filters(query), url)
+
+    async def get(self, caller: Caller, workflow_id: int) -> WorkflowDetail:
+        """Read a workflow with its steps and the company's latest runs."""
+        return await self.tools.database.read(lambda session: self._detail(session, caller, workflow_id))
+
+    async def change(self, caller: Caller, workflow_id: int, change: WorkflowChange) -> WorkflowDetail:
+        """Change a workflow of the library, which every company sees."""
+        if caller.role != "platform":
+            msg = "Only the platform may change the workflow library"
+            raise PermissionDeniedError(msg)
+
+        def apply(_session: Session, workflow: Workflow) -> None:
+            assign(workflow, change)
+            workflow.updated_at = self.tools.clock()
+
+        return await self.update(workflow_id, None, apply, lambda session, one: self._detail(session, caller, one.id))
+
+    async def record_run(self, caller: Caller, workflow_id: int, new: NewRun) -> RunItem:
+        """Record a run of a workflow by the caller."""
+
+        def work(session: Session) -> RunItem:
+            if session.get(Workflow, workflow_id) is None:
+                raise self.missing(workflow_id)
+            if not user_sql.user_visible(session, caller.user_id, caller.company_id):
+                msg = "The token's user does not exist any more"
+                raise PermissionDeniedError(msg)
+            now = self.tools.clock()
+            finished = now if new.status in {"done", "failed"} else None
+            run = WorkflowHistory(
+                user_id=caller.user_id,
+                workflow_id=workflow_id,
+                status=new.status,
+                started_at=now,
+                finished_at=finished,
+            )
+            session.add(run)
+            session.flush()
+            return user_sql.run_item(run)
+
+        return await self.tools.database.write(work)
+
+    def _detail(self, session: Session, caller: Caller, workflow_id: int) -> WorkflowDetail:
+        detail = sql.workflow_detail(session, self.tools.loading, workflow_id, caller.company_scope, RUNS)
+        if detail is None:
+            raise self.missing(workflow_id)
+        return detail

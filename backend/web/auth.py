@@ -1,0 +1,99 @@
+"""Bearer tokens (RFC 6750): signed JSON web tokens with the claims `sub` (user), `company` and `role`.
+
+A company pass is a second, weaker credential: whoever holds it belongs to the company. It exists so that a shared
+cache can tell companies apart without understanding tokens: answers that concern a whole company vary on it.
+"""
+
+import datetime as dt
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Literal
+
+import jwt
+import msgspec
+
+from backend.errors import AuthenticationError
+
+PASS_HEADER = "Etter-Company-Pass"  # noqa: S105 - a field name
+PASS_SECONDS = 3600
+_ALGORITHM = "HS256"
+Role = Literal["member", "platform"]
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """What a token must say."""
+
+    sub: str
+    company: int
+    exp: int
+    role: Role = "member"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `platform` callers belong to Etter itself and see every company."""
+
+    user_id: int
+    company_id: int
+    role: Role
+    expires_at: dt.datetime
+    holds_pass: bool
+
+    @property
+    def company_scope(self) -> int | None:
+        """The only company whose rows the caller may see; None means all."""
+        return None if self.role == "platform" else self.company_id
+
+
+def issue_token(secret: str, *, user_id: int, company_id: int, role: Role, expires_at: dt.datetime) -> str:
+    """Sign a token."""
+    claims = Claims(sub=str(user_id), company=company_id, exp=int(expires_at.timestamp()), role=role)
+    return jwt.encode(msgspec.to_builtins(claims), secret, algorithm=_ALGORITHM)
+
+
+def issue_pass(secret: str, company_id: int, now: dt.datetime) -> str:
+    """Sign the company's pass for the hour that `now` is in; all its members get the same one."""
+    hour = int(now.timestamp()) // PASS_SECONDS
+    digest = hmac.new(secret.encode(), f"company-pass:{company_id}:{hour}".encode(), hashlib.sha256)
+    return f"{company_id}.{hour}.{digest.hexdigest()[:40]}"
+
+
+def identify(secret: str, authorization: str | None, company_pass: str | None, now: dt.datetime) -> Caller:
+    """Check the token, and the pass if one came; raise AuthenticationError when either does not hold."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        msg = "A bearer token is required: Authorization: Bearer <token>"
+        raise AuthenticationError(msg)
+    claims = _decode(secret, token.strip())
+    expires_at = dt.datetime.fromtimestamp(claims.exp, dt.UTC)
+    if expires_at <= now:
+        msg = "The token has expired"
+        raise AuthenticationError(msg)
+    if company_pass is not None and not _pass_holds(secret, company_pass, claims.company, now):
+        msg = "The company pass does not hold; POST /api/etter/auth/check_auth gives a new one"
+        raise AuthenticationError(msg)
+    return Caller(int(claims.sub), claims.company, claims.role, expires_at, company_pass is not None)
+
+
+def _decode(secret: str, token: str) -> Claims:
+    try:
+        # Expiry is checked against the caller's clock, not the library's.
+        payload = jwt.decode(
+            token, secret, algorithms=[_ALGORITHM], options={"verify_exp": False, "require": ["exp", "sub"]}
+        )
+        claims = msgspec.convert(payload, Claims)
+    except (jwt.InvalidTokenError, msgspec.ValidationError):
+        msg = "The token is not valid"
+        raise AuthenticationError(msg) from None
+    if not claims.sub.isdecimal() or len(claims.sub) > 10 or not 0 < claims.exp < 2**40:
+        msg = "The token is not valid"
+        raise AuthenticationError(msg)
+    return claims
+
+
+def _pass_holds(secret: str, company_pass: str, company_id: int, now: dt.datetime) -> bool:
+    # The last hour's pass still holds: nobody is cut off at the stroke of the hour.
+    moments = (now, now - dt.timedelta(seconds=PASS_SECONDS))
+    given = company_pass.encode("utf-8", "surrogateescape")
+    return any(hmac.compare_digest(given, issue_pass(secret, company_id, moment).encode()) for moment in moments)

@@ -1,0 +1,106 @@
+"""Around every request: its ID, its log line, its metrics, and the one place that turns errors into answers."""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Mapping
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from backend.clock import Clock
+from backend.db.record import RequestRecord, current_record
+from backend.errors import EtterError, JsonScalar
+from backend.observe.metrics import Metrics
+from backend.web.envelope import Failure
+
+log = logging.getLogger("etter.request")
+REQUEST_ID = "X-Request-ID"
+_VALID_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def observe(metrics: Metrics, clock: Clock, *, debug: bool) -> Middleware:
+    """Make the outermost middleware. With `debug`, `X-DB-Queries` tells how many statements ran."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        record = RequestRecord(_request_id(request.headers.get(REQUEST_ID)), _route_name(request))
+        token = current_record.set(record)
+        started = time.perf_counter()
+        status = 499  # the client went away before there was an answer
+        metrics.active.inc()
+        try:
+            response = await _answer(request, record, handler, clock)
+            status = response.status
+            if not response.prepared:
+                response.headers[REQUEST_ID] = record.request_id
+                if debug:
+                    response.headers["X-DB-Queries"] = str(record.queries)
+            return response
+        finally:
+            seconds = time.perf_counter() - started
+            metrics.active.dec()
+            metrics.request_finished(record, request.method, status, seconds)
+            _log_line(request, record, status, seconds)
+            current_record.reset(token)
+
+    return middleware
+
+
+async def _answer(request: web.Request, record: RequestRecord, handler: Handler, clock: Clock) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except EtterError as error:
+        if error.status >= 500:
+            log.exception("request failed", extra={"problem": error.message, "request_id": record.request_id})
+        return failure(error.status, error.code, error.message, error.metadata, error.headers, clock)
+    except web.HTTPException as error:
+        headers = {name: value for name, value in error.headers.items() if name in {"Allow", "Location"}}
+        code = error.reason.upper().replace(" ", "_")
+        return failure(error.status, code, error.text or error.reason, {}, headers, clock)
+    except Exception:
+        # The last resort: the log gets everything, the client nothing.
+        log.exception("unexpected error", extra={"request_id": record.request_id})
+        return failure(500, "INTERNAL_ERROR", "Something went wrong on our side", {}, {}, clock)
+
+
+def failure(
+    status: int, code: str, message: str, metadata: Mapping[str, JsonScalar], headers: Mapping[str, str], clock: Clock
+) -> web.Response:
+    """Build the typed error body. Errors are never stored: the next request may fare better."""
+    body = Failure(error_code=code, message=message, metadata=dict(metadata), timestamp=clock())
+    return web.Response(
+        body=msgspec.json.encode(body),
+        status=status,
+        headers={"Cache-Control": "no-store", **headers},
+        content_type="application/json",
+    )
+
+
+def _request_id(given: str | None) -> str:
+    return given if given is not None and _VALID_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _route_name(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unmatched"
+
+
+def _log_line(request: web.Request, record: RequestRecord, status: int, seconds: float) -> None:
+    log.info(
+        "request",
+        extra={
+            "request_id": record.request_id,
+            "method": request.method,
+            "path": request.path,
+            "route": record.route,
+            "status": status,
+            "duration_ms": round(seconds * 1000, 2),
+            "queries": record.queries,
+            "database_ms": round(record.database_seconds * 1000, 2),
+            "user_id": record.user_id,
+            "company_id": record.company_id,
+        },
+    )

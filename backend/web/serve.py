@@ -1,0 +1,112 @@
+"""From aiohttp's request to a typed call, and from a result to bytes."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from backend.clock import Clock
+from backend.db.record import current_record
+from backend.errors import ValidationError
+from backend.web.auth import PASS_HEADER, identify
+from backend.web.caching import cache_headers
+from backend.web.call import Call, NoBody, Result, Route
+from backend.web.envelope import Envelope, Page
+from backend.web.fields import Id
+from backend.web.pagination import link_header
+
+T = TypeVar("T")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What every call needs before its handler runs."""
+
+    secret: str
+    clock: Clock
+
+
+def endpoint(route: Route, gate: Gate) -> Handler:
+    """Bind a declared route to the gate, as an aiohttp handler."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        headers = request.headers
+        caller = identify(gate.secret, headers.get("Authorization"), headers.get(PASS_HEADER), gate.clock())
+        record = current_record.get()
+        if record is not None:
+            record.user_id, record.company_id = caller.user_id, caller.company_id
+        call = Call(
+            caller=caller,
+            ids=tuple(_number(name, text) for name, text in request.match_info.items()),
+            query=_query(request, route.query),
+            body=await _body(request, route.body),
+            url=request.rel_url,
+        )
+        result = await route.handler(call)
+        if isinstance(result, web.StreamResponse):
+            return result
+        fields = cache_headers(result.advice or route.advice, caller, result.groups, result.invalidates)
+        if isinstance(result.data, Page):
+            fields["Link"] = link_header(result.data.links)
+        return json_response(result, gate.clock, fields)
+
+    return handle
+
+
+def json_response(result: Result, clock: Clock, headers: Mapping[str, str]) -> web.Response:
+    """Wrap a result into the envelope; 204 carries no body (RFC 9110 section 15.3.5)."""
+    fields = {**headers, **result.headers}
+    if result.status == 204:
+        return web.Response(status=204, headers=fields)
+    envelope = Envelope(data=result.data, timestamp=clock(), message=result.message, errors=result.errors)
+    body = msgspec.json.encode(envelope)
+    return web.Response(body=body, status=result.status, headers=fields, content_type="application/json")
+
+
+def _number(name: str, text: str) -> int:
+    return _convert(text, Id, name)
+
+
+def _query(request: web.Request, model: type[msgspec.Struct]) -> msgspec.Struct:
+    given = request.rel_url.query
+    values: dict[str, str] = {}
+    for field in msgspec.structs.fields(model):
+        texts = given.getall(field.encode_name, [])
+        if len(texts) > 1:
+            msg = "Given more than once"
+            raise ValidationError(msg, field=field.encode_name)
+        if texts:
+            values[field.encode_name] = texts[0]
+    return _convert(values, model, "query")
+
+
+async def _body(request: web.Request, model: type[msgspec.Struct]) -> msgspec.Struct:
+    if model is NoBody:
+        return NoBody()
+    if request.content_type != "application/json":
+        msg = "The body must be application/json"
+        raise ValidationError(msg, field="Content-Type")
+    raw = await request.read()
+    try:
+        return msgspec.json.decode(raw, type=model)
+    except msgspec.ValidationError as error:
+        raise explained(error, "body") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        msg = "The body is not valid JSON"
+        raise ValidationError(msg, field="body") from None
+
+
+def _convert(value: object, kind: type[T], where: str) -> T:
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise explained(error, where) from None
+
+
+def explained(error: msgspec.ValidationError, where: str) -> ValidationError:
+    """Turn msgspec's message, which ends in the path of the bad value, into ours."""
+    problem, _, path = str(error).partition(" - at `$")
+    return ValidationError(problem, field=path.rstrip("`").lstrip(".") or where)
