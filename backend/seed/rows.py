@@ -140,11 +140,18 @@ def _documents(size: Size, random: Random) -> Iterator[Row]:
         yield row, tenant, title, _text(random, 10), random.choice(_DOCUMENT_STATES), _moment(random)
 
 
+def _workflow_of(size: Size, company: int, number: int) -> int:
+    """Return one of the workflows that a company uses: each company knows a part of the library."""
+    return (company * 11 + number) % size.workflows + 1
+
+
 def _history(size: Size, random: Random) -> Iterator[Row]:
     for row in range(1, size.history + 1):
         started = _moment(random)
         status = random.choice(_RUN_STATES)
-        user, workflow = int(random.random() * size.users) + 1, int(random.random() * size.workflows) + 1
+        user = int(random.random() * size.users) + 1
+        number = int(random.random() * size.workflows_per_company)
+        workflow = _workflow_of(size, company_of(user, size.companies), number)
         yield row, user, workflow, status, started, started if status in {"done", "failed"} else None
 
 
@@ -152,7 +159,7 @@ def _entries(size: Size, random: Random) -> Iterator[Row]:
     each = size.workflows_per_company
     for row in range(size.companies * each):
         company, number = divmod(row, each)
-        workflow = (company * 11 + number) % size.workflows + 1
+        workflow = _workflow_of(size, company + 1, number)
         score = round(random.random() * 100, 1)
         validated = round(score * 0.9, 1) if random.random() < 0.5 else None
         yield row + 1, company + 1, workflow, score, validated, _moment(random)

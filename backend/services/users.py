@@ -47,7 +47,7 @@ class UserService(BaseService[User, UserItem]):
             assign(user, new)
             return user
 
-        return await self.create(make, _reread)
+        return await self.create(make, self._reread)
 
     async def change(self, caller: Caller, user_id: int, change: UserChange | NewUser) -> UserDetail:
         """Change some fields (PATCH) or all of them (PUT)."""
@@ -58,7 +58,7 @@ class UserService(BaseService[User, UserItem]):
             assign(user, change)
             user.updated_at = self.tools.clock()
 
-        return await self.update(user_id, caller.company_scope, apply, _reread)
+        return await self.update(user_id, caller.company_scope, apply, self._reread)
 
     async def remove(self, caller: Caller, user_id: int) -> int:
         """Delete a user and return the company it belonged to."""
@@ -68,6 +68,12 @@ class UserService(BaseService[User, UserItem]):
         """Complete a name or an address."""
         scope = caller.company_scope
         return await self.tools.database.read(lambda session: sql.complete_user(session, text, scope, SUGGESTIONS))
+
+    def _reread(self, session: Session, user: User) -> UserDetail:
+        found = sql.find_user(session, self.tools.loading, user.id, None)
+        if found is None:
+            raise self.missing(user.id)
+        return sql.user_detail(found)
 
     async def runs(self, caller: Caller, user_id: int) -> list[RunItem]:
         """Read a user's latest workflow runs."""
@@ -83,10 +89,6 @@ class UserService(BaseService[User, UserItem]):
 def touched(user: UserDetail) -> tuple[str, ...]:
     """Name the groups that show this user."""
     return groups.user(user.id), groups.company_users(user.company.id)
-
-
-def _reread(_session: Session, user: User) -> UserDetail:
-    return sql.user_detail(user)
 
 
 def _refuse_taken(session: Session, email: str, except_id: int | None) -> None:

@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from backend.clock import Clock
 from backend.db.record import RequestRecord, current_record
-from backend.errors import EtterError, JsonScalar
+from backend.errors import DatabaseError, EtterError, JsonScalar
 from backend.observe.metrics import Metrics
 from backend.web.envelope import Failure
 
@@ -54,7 +54,10 @@ async def _answer(request: web.Request, record: RequestRecord, handler: Handler,
         return await handler(request)
     except EtterError as error:
         if error.status >= 500:
-            log.exception("request failed", extra={"problem": error.message, "request_id": record.request_id})
+            # What is expected to happen (database away, too slow) needs no stack; a refused statement does.
+            unexpected = error if isinstance(error, DatabaseError) else None
+            extra = {"problem": error.message, "request_id": record.request_id}
+            log.warning("request failed", exc_info=unexpected, extra=extra)
         return failure(error.status, error.code, error.message, error.metadata, error.headers, clock)
     except web.HTTPException as error:
         headers = {name: value for name, value in error.headers.items() if name in {"Allow", "Location"}}

@@ -141,8 +141,8 @@ def _numbered(url: URL, page: int, pages: int) -> Links:
 
 
 def _at(url: URL, **changes: str) -> str:
-    # Relative: the backend need not know the name under which the proxy serves it.
-    return str(url.update_query(changes).relative()) if changes else str(url.relative())
+    # Without the host: the backend need not know the name under which the proxy serves it.
+    return (url.update_query(changes) if changes else url).raw_path_qs
 
 
 def link_header(links: Links) -> str:

@@ -1,0 +1,1 @@
+"""The SQL indexes under `indexes/`: apply them, look at their use, recommend others."""

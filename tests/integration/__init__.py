@@ -1,0 +1,1 @@
+"""Tests against real servers, inside this process."""

@@ -1,0 +1,55 @@
+"""Tokens and passes."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import jwt
+import pytest
+
+from backend.errors import AuthenticationError
+from backend.web.auth import identify, issue_pass, issue_token
+
+SECRET = "a secret that is long enough for HS256"
+NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+
+
+def token(hours: float = 1) -> str:
+    return issue_token(SECRET, user_id=42, company_id=7, role="member", expires_at=NOW + dt.timedelta(hours=hours))
+
+
+def test_a_token_names_its_caller() -> None:
+    caller = identify(SECRET, f"Bearer {token()}", None, NOW)
+    assert (caller.user_id, caller.company_id, caller.company_scope, caller.holds_pass) == (42, 7, 7, False)
+
+
+@pytest.mark.parametrize("claims", [{}, {"sub": "42", "exp": 1}, {"sub": "x", "company": 1, "exp": 2**33}])
+def test_a_token_must_say_all(claims: dict[str, object]) -> None:
+    with pytest.raises(AuthenticationError):
+        identify(SECRET, f"Bearer {jwt.encode(claims, SECRET)}", None, NOW)
+
+
+def test_tokens_without_a_signature_are_refused() -> None:
+    claims = {"sub": "42", "company": 7, "exp": 2**33}
+    with pytest.raises(AuthenticationError):
+        identify(SECRET, f"Bearer {jwt.encode(claims, None, algorithm='none')}", None, NOW)
+
+
+def test_expiry_follows_the_given_clock() -> None:
+    assert identify(SECRET, f"bearer {token()}", None, NOW + dt.timedelta(minutes=59)).user_id == 42
+    with pytest.raises(AuthenticationError, match="expired"):
+        identify(SECRET, f"Bearer {token()}", None, NOW + dt.timedelta(hours=1))
+
+
+def test_a_pass_holds_for_its_hour_and_the_next() -> None:
+    given = issue_pass(SECRET, 7, NOW)
+    long = f"Bearer {token(hours=5)}"
+    for hours in (0, 1):
+        assert identify(SECRET, long, given, NOW + dt.timedelta(hours=hours)).holds_pass
+    with pytest.raises(AuthenticationError):
+        identify(SECRET, long, given, NOW + dt.timedelta(hours=2))
+
+
+def test_another_companys_pass_is_refused() -> None:
+    with pytest.raises(AuthenticationError):
+        identify(SECRET, f"Bearer {token()}", issue_pass(SECRET, 8, NOW), NOW)
