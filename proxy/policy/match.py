@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from types import MappingProxyType
-from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from proxy.policy.model import Match, QueryCondition, Route
@@ -13,10 +13,31 @@ from proxy.policy.template import Parameter
 _NO_PARAMS: MappingProxyType[str, str] = MappingProxyType({})
 
 
-class _Candidate(NamedTuple):
-    order: int
-    route: Route
-    match: Match | None  # made once where the route has no parameters
+class _Candidate:
+    __slots__ = ("conditions", "match", "methods", "order", "rest", "route", "singles")
+
+    def __init__(self, order: int, route: Route) -> None:
+        parameters = [(part, index) for index, part in enumerate(route.template.parts) if isinstance(part, Parameter)]
+        rests = [(part.name, index) for part, index in parameters if part.rest]
+        self.order = order
+        self.route = route
+        self.methods = route.methods
+        self.conditions = route.conditions
+        self.singles = tuple((part.name, index) for part, index in parameters if not part.rest)
+        self.rest = rests[0] if rests else None
+        self.match = None if parameters else Match(route, _NO_PARAMS)  # made once where there are no parameters
+
+    def matched(self, segments: list[str]) -> Match:
+        params: dict[str, str] = {}
+        for name, index in self.singles:
+            params[name] = segments[index]
+        if self.rest is not None:
+            name, index = self.rest
+            params[name] = "/".join(segments[index:])
+        return Match(self.route, params)
+
+
+_in_order = attrgetter("order")
 
 
 class _Node:
@@ -42,10 +63,7 @@ class RouteTable:
         listed, default = routes[:-1], routes[-1]
         self._default = Match(default, _NO_PARAMS)
         self._root = _Node()
-        candidates = [
-            _Candidate(order, route, None if route.template.names else Match(route, _NO_PARAMS))
-            for order, route in enumerate(listed)
-        ]
+        candidates = [_Candidate(order, route) for order, route in enumerate(listed)]
         for candidate in candidates:
             self._grow(candidate)
         # A literal path's candidates are known beforehand, routes with parameters among them.
@@ -78,33 +96,46 @@ class RouteTable:
             segments = path[1:].split("/")
             candidates = self._walk(segments)
         for candidate in candidates:
-            route = candidate.route
-            if route.methods is not None and method not in route.methods:
+            if candidate.methods is not None and method not in candidate.methods:
                 continue
-            if route.conditions and not holds(route.conditions, query):
+            if candidate.conditions and not holds(candidate.conditions, query):
                 continue
-            return candidate.match or Match(route, route.template.params(segments or path[1:].split("/")))
+            return candidate.match or candidate.matched(segments or path[1:].split("/"))
         return self._default
 
     def _walk(self, segments: list[str]) -> list[_Candidate]:
+        """The candidates of a path, in order. The usual path goes one way; where it forks, `_fork` takes over."""
+        node = self._root
         found: list[_Candidate] = []
-        nodes = [self._root]
-        for segment in segments:
-            following: list[_Node] = []
-            for node in nodes:
-                found += node.rests
-                if (literal := node.literals.get(segment)) is not None:
-                    following.append(literal)
-                if node.parameter is not None and segment:
-                    following.append(node.parameter)
-            nodes = following
-            if not nodes:
+        for index, segment in enumerate(segments):
+            if node.rests:
+                found = found + node.rests
+            literal = node.literals.get(segment)
+            parameter = node.parameter if segment else None
+            if literal is not None and parameter is not None:
+                return _fork([literal, parameter], segments[index + 1 :], found)
+            following = literal or parameter
+            if following is None:
                 break
+            node = following
+        else:
+            found = found + node.ends if found else node.ends
+        return sorted(found, key=_in_order) if len(found) > 1 and found is not node.ends else found
+
+
+def _fork(nodes: list[_Node], segments: list[str], found: list[_Candidate]) -> list[_Candidate]:
+    for segment in segments:
+        following: list[_Node] = []
         for node in nodes:
-            found += node.ends
-        if len(found) > 1:
-            found.sort()
-        return found
+            found = found + node.rests
+            if (literal := node.literals.get(segment)) is not None:
+                following.append(literal)
+            if node.parameter is not None and segment:
+                following.append(node.parameter)
+        nodes = following
+    for node in nodes:
+        found = found + node.ends
+    return sorted(found, key=_in_order)
 
 
 def holds(conditions: tuple[QueryCondition, ...], query: str | None) -> bool:

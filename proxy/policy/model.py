@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from proxy.core.rate import RateLimit
 from proxy.core.rules import CacheRules
@@ -232,8 +232,7 @@ class Route:
         return tuple(template.fill(params) for template in self.invalidation_templates)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """The route a request takes and the values of its path parameters, as they stand in the path."""
 
     route: Route

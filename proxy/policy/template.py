@@ -58,14 +58,6 @@ class PathTemplate:
             return None
         return "/" + "/".join(str(part) for part in self.parts)
 
-    def params(self, segments: list[str]) -> dict[str, str]:
-        """The values of the parameters in a path that matches, split at "/", as they stand there."""
-        values = {}
-        for index, part in enumerate(self.parts):
-            if isinstance(part, Parameter):
-                values[part.name] = "/".join(segments[index:]) if part.rest else segments[index]
-        return values
-
     def matches(self, segments: list[str]) -> bool:
         """Whether a path, split at "/" after its first character, fits."""
         rest = bool(self.parts) and isinstance(self.parts[-1], Parameter) and self.parts[-1].rest
