@@ -40,9 +40,15 @@ def run_step(step: Step, log_directory: Path, *, show_output: bool = False, time
     finally:
         child.stop()
     if not ended or child.exit_code:
-        reason = child.last_line() if ended else f"not done after {timeout_s:g} s"
+        reason = _complaint(child) if ended else f"not done after {timeout_s:g} s"
         raise StartError(f"backend {step.name} failed: {reason}")
     return child.log_text()
+
+
+def _complaint(child: ManagedProcess) -> str:
+    # The backend's commands put their own word first; a database error has more lines after it.
+    own = [line for line in child.log_lines() if line.startswith("etter: ")]
+    return own[-1] if own else child.last_line()
 
 
 def token(user_id: int, company_id: int, log_directory: Path) -> str:

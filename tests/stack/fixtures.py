@@ -18,6 +18,10 @@ from tests.stack.redis import NO_REDIS, RedisServer, find_redis_binary
 _numbers = itertools.count(1)
 
 
+def _database_name(module: str) -> str:
+    return f"{re.sub('[^a-z0-9]+', '_', module.lower())[-40:]}_{next(_numbers)}"
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL server of this test process, empty but for its own databases."""
@@ -32,8 +36,28 @@ def postgres_server() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="module")
 def database_url(postgres_server: PostgresServer, request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a fresh, empty database that the tests of one module share."""
-    name = f"{re.sub('[^a-z0-9]+', '_', request.node.name.lower())[:40]}_{next(_numbers)}"
+    name = _database_name(request.node.name)
     yield postgres_server.create_database(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def etter_template(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database with schema, indexes and the tiny data set; copied, never written to."""
+    name = "etter_template"
+    url = postgres_server.create_database(name)
+    for step in preparation(url, "tiny"):
+        run_step(step, tmp_path_factory.mktemp("prepare"))
+    return name
+
+
+@pytest.fixture(scope="module")
+def etter_database_url(
+    postgres_server: PostgresServer, etter_template: str, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """The URL of a database with the tiny data set, which the tests of one module may change."""
+    name = _database_name(request.node.name)
+    yield postgres_server.create_database(name, etter_template)
     postgres_server.drop_database(name)
 
 
@@ -74,12 +98,9 @@ def new_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
 
 
 @pytest.fixture(scope="module")
-def backend_server(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendServer]:
+def backend_server(etter_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendServer]:
     """The Etter service on a database of this module with the tiny data set."""
-    directory = tmp_path_factory.mktemp("backend")
-    for step in preparation(database_url, "tiny"):
-        run_step(step, directory)
-    server = BackendServer(database_url, directory)
+    server = BackendServer(etter_database_url, tmp_path_factory.mktemp("backend"))
     server.start()
     yield server
     server.stop()

@@ -64,9 +64,9 @@ class PostgresServer:
             self._process.stop()
             self._process = None
 
-    def create_database(self, name: str) -> str:
-        """Create an empty database and return its URL."""
-        self._execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+    def create_database(self, name: str, template: str = "template0") -> str:
+        """Create a database, empty or a copy of another one, and return its URL."""
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url(name)
 
     def ensure_database(self, name: str) -> str:

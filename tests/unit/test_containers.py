@@ -1,0 +1,157 @@
+"""The container files, as far as they can be checked without an engine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+import yaml
+
+from tests.support.dockerfile import context_copies, final_stage, parse_dockerfile, sent_to_builder
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKERFILES = ("Dockerfile.proxy", "Dockerfile.backend")
+
+
+class Build(msgspec.Struct, forbid_unknown_fields=True):
+    context: str
+    dockerfile: str
+
+
+class Dependency(msgspec.Struct, forbid_unknown_fields=True):
+    condition: str
+
+
+class Healthcheck(msgspec.Struct, forbid_unknown_fields=True):
+    test: list[str] = []
+    interval: str = ""
+    timeout: str = ""
+    retries: int = 0
+    disable: bool = False
+
+
+class Service(msgspec.Struct, forbid_unknown_fields=True):
+    image: str = ""
+    build: Build | None = None
+    environment: dict[str, str] = {}
+    entrypoint: list[str] = []
+    command: list[str] = []
+    ports: list[str] = []
+    volumes: list[str] = []
+    depends_on: dict[str, Dependency] = {}
+    healthcheck: Healthcheck | None = None
+    stop_grace_period: str = ""
+    restart: str = ""
+
+
+class Compose(msgspec.Struct, forbid_unknown_fields=True):
+    services: dict[str, Service]
+    volumes: dict[str, None]
+
+
+@pytest.fixture(scope="module")
+def compose() -> Compose:
+    text = (ROOT / "docker-compose.yml").read_text("utf-8")
+    return msgspec.convert(yaml.safe_load(text), Compose)
+
+
+def test_the_four_parts_and_one_preparation_are_there(compose: Compose) -> None:
+    assert set(compose.services) == {"postgres", "redis", "prepare", "backend", "proxy"}
+
+
+def test_only_the_proxys_port_is_published(compose: Compose) -> None:
+    published = {name: service.ports for name, service in compose.services.items() if service.ports}
+    assert published == {"proxy": ["8080:8080"]}
+
+
+def test_starts_are_ordered_by_health(compose: Compose) -> None:
+    order = {name: {on: d.condition for on, d in one.depends_on.items()} for name, one in compose.services.items()}
+    assert order["prepare"] == {"postgres": "service_healthy"}
+    assert order["backend"] == {"postgres": "service_healthy", "prepare": "service_completed_successfully"}
+    assert order["proxy"] == {"backend": "service_healthy", "redis": "service_healthy"}
+
+
+def test_whatever_is_waited_for_can_report_its_health(compose: Compose) -> None:
+    awaited = {
+        on
+        for one in compose.services.values()
+        for on, dependency in one.depends_on.items()
+        if dependency.condition == "service_healthy"
+    }
+    for name in awaited:
+        service = compose.services[name]
+        if service.build is not None:
+            names = {one.name for one in final_stage(parse_dockerfile(ROOT / service.build.dockerfile))}
+            assert "HEALTHCHECK" in names, name
+        else:
+            assert service.healthcheck is not None, name
+            assert service.healthcheck.test, name
+
+
+def test_builds_name_dockerfiles_that_exist(compose: Compose) -> None:
+    built = {service.build.dockerfile for service in compose.services.values() if service.build}
+    assert built == set(DOCKERFILES)
+    assert all((ROOT / name).is_file() for name in built)
+
+
+def test_named_volumes_are_declared_and_used(compose: Compose) -> None:
+    used = {volume.partition(":")[0] for service in compose.services.values() for volume in service.volumes}
+    assert used == set(compose.volumes)
+
+
+def test_addresses_inside_name_services_of_the_file(compose: Compose) -> None:
+    text = (ROOT / "docker-compose.yml").read_text("utf-8")
+    hosts = set(re.findall(r"(?:http|redis|@)(?:://)?([a-z]+):\d+", text))
+    assert {"backend", "redis", "postgres"} <= hosts <= {*compose.services, "localhost"}
+
+
+def test_redis_may_not_evict_the_invalidation_log(compose: Compose) -> None:
+    command = compose.services["redis"].command
+    assert command[command.index("--maxmemory-policy") + 1] == "volatile-lru"
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+class TestDockerfile:
+    def test_everything_copied_exists_and_reaches_the_builder(self, name: str) -> None:
+        copies = context_copies(parse_dockerfile(ROOT / name))
+        sources = [source for sources, _ in copies for source in sources]
+        assert sources
+        for source in sources:
+            assert (ROOT / source).exists(), source
+            assert sent_to_builder(source, ROOT / ".dockerignore"), source
+
+    def test_the_image_is_slim_and_carries_no_build_tools(self, name: str) -> None:
+        instructions = parse_dockerfile(ROOT / name)
+        images = [one.text.split()[0] for one in instructions if one.name == "FROM"]
+        assert len(images) == 2
+        assert all(re.fullmatch(r"python:3\.1[1-4]-slim", image) for image in images), images
+        runs = " ".join(one.text for one in final_stage(instructions) if one.name == "RUN")
+        assert not re.search(r"apt|pip|gcc|build-essential", runs)
+
+    def test_it_runs_as_an_ordinary_user(self, name: str) -> None:
+        instructions = final_stage(parse_dockerfile(ROOT / name))
+        users = [one.text for one in instructions if one.name == "USER"]
+        assert len(users) == 1
+        assert users[0] not in {"root", "0"}
+        names = [one.name for one in instructions]
+        assert names.index("USER") < names.index("ENTRYPOINT")
+        assert names.index("USER") > max(index for index, one in enumerate(names) if one == "COPY")
+
+    def test_the_health_check_asks_the_port_that_the_command_opens(self, name: str) -> None:
+        instructions = {one.name: one for one in final_stage(parse_dockerfile(ROOT / name))}
+        asked = re.search(r"http://127\.0\.0\.1:(\d+)/health", instructions["HEALTHCHECK"].text)
+        assert asked is not None
+        assert f":{asked[1]}" in instructions["CMD"].text
+
+    def test_the_module_that_starts_is_in_the_image(self, name: str) -> None:
+        instructions = {one.name: one for one in final_stage(parse_dockerfile(ROOT / name))}
+        words = instructions["ENTRYPOINT"].words() + instructions["CMD"].words()
+        package = words[words.index("-m") + 1]
+        assert f"./{package}" in [destination for _, destination in context_copies(parse_dockerfile(ROOT / name))]
+
+
+def test_the_ignore_file_keeps_everything_else_out() -> None:
+    for source in (".git", ".veneer", "tests/stack", ".env", "pyproject.toml.bak"):
+        assert not sent_to_builder(source, ROOT / ".dockerignore"), source
