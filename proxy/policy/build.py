@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from proxy.core.rate import RateLimit
-from proxy.core.rules import CacheRules, KeyRules, OriginRule, SetCookieRule
+from proxy.core.rules import CacheRules, CodingRules, KeyRules, OriginRule, SetCookieRule
 from proxy.policy import model, schema
 from proxy.policy.document import Document, KeyPath, show_path
 from proxy.policy.match import RouteTable, covered_by
@@ -213,19 +213,20 @@ class Builder:
         conditions = tuple(model.QueryCondition(name, value) for name, value in sorted(whole.match.query.items()))
         self._key(path, whole, conditions)
         first = next(iter(upstreams))
+        compress = _compress_rules(whole.compress, use_brotli=self.overrides.use_brotli is not False)
         return model.Route(
             name=given.name,
             upstream=name if (name := whole.upstream) in upstreams and name else first,
             template=template,
             methods=_methods(whole.match.methods),
             conditions=conditions,
-            cache=_cache_rules(whole.cache),
+            cache=replace(_cache_rules(whole.cache), codings=compress.coding.prefer),
             tag_templates=self._tags((*path, "cache", "tags"), whole.cache.tags, template, prefix=False),
             invalidation_templates=self._tags((*path, "invalidates"), whole.invalidates, template, prefix=True),
             invalidates_on=frozenset[int]().union(*whole.invalidates_on),
             consistency=model.Consistency(whole.consistency),
             on_store_loss=model.StoreLoss(whole.on_store_loss),
-            compress=_compress_rules(whole.compress, use_brotli=self.overrides.use_brotli is not False),
+            compress=compress,
             rate_limit=limits.get(whole.rate_limit or ""),
             body_bytes=whole.max_body,
             read_timeout_s=whole.read_timeout,
@@ -333,6 +334,7 @@ def _cache_rules(shape: schema.CacheShape) -> CacheRules:
         share_authorized=shape.share_authorized,
         targeted_fields=tuple(name.lower() for name in shape.targeted_fields),
         max_body_bytes=shape.max_body,
+        keep_stale_s=shape.keep_stale,
         key=KeyRules(
             query_only=None if query.only is None else frozenset(query.only),
             query_except=frozenset(query.except_),
@@ -347,11 +349,13 @@ def _cache_rules(shape: schema.CacheShape) -> CacheRules:
 def _compress_rules(shape: schema.CompressShape, *, use_brotli: bool) -> model.CompressRules:
     return model.CompressRules(
         enabled=shape.enabled,
-        min_size_bytes=shape.min_size,
         level=shape.level,
-        prefer=tuple(dict.fromkeys(coding for coding in shape.prefer if use_brotli or coding != "br")),
         stream_over_bytes=shape.stream_over,
-        types=tuple(shape.types),
+        coding=CodingRules(
+            prefer=tuple(dict.fromkeys(coding for coding in shape.prefer if use_brotli or coding != "br")),
+            min_bytes=shape.min_size,
+            types=frozenset(name.removesuffix("*") for name in shape.types),
+        ),
     )
 
 

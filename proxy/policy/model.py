@@ -8,23 +8,11 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 from proxy.core.rate import RateLimit
-from proxy.core.rules import CacheRules
+from proxy.core.rules import CacheRules, CodingRules
 from proxy.policy.template import PathTemplate, TagTemplate
 
 CODINGS = ("br", "zstd", "gzip")
 """Content codings this proxy can make, best first."""
-
-COMPRESSIBLE_TYPES = (
-    "application/javascript",
-    "application/json",
-    "application/*+json",
-    "application/x-ndjson",
-    "application/xml",
-    "application/*+xml",
-    "image/svg+xml",
-    "text/*",
-)
-"""Media types worth compressing; "*" stands for any characters within one side of the slash."""
 
 
 class Consistency(Enum):
@@ -93,14 +81,15 @@ class RateRule:
 
 @dataclass(frozen=True, slots=True)
 class CompressRules:
-    """How a route's responses are coded. `prefer` is the order among codings the client likes equally."""
+    """How a route's responses are coded: `coding` says which, `level` how hard (each codec bounds it to its own range).
+
+    Bodies over `stream_over_bytes` are coded as they pass, and their coded form is not kept.
+    """
 
     enabled: bool = True
-    min_size_bytes: int = 1024
     level: int = 6
-    prefer: tuple[str, ...] = CODINGS
     stream_over_bytes: int = 500_000
-    types: tuple[str, ...] = COMPRESSIBLE_TYPES
+    coding: CodingRules = field(default_factory=CodingRules)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from proxy.core.rules import CodingRules
 from proxy.policy import model
 from proxy.policy.units import Rate, UnitError, parse_duration, parse_rate, parse_size, parse_statuses
 
@@ -224,6 +225,11 @@ class CacheShape(Shape):
     )
     heuristic: HeuristicShape = section(HeuristicShape, "Heuristic freshness.")
     max_body: Size = option(16 * 1024**2, "Larger responses are passed on but not stored.", ge=0)
+    keep_stale: Duration = option(
+        86_400.0,
+        "How long a stale response stays stored, to be validated or to stand in for a backend that is away.",
+        ge=0,
+    )
     key: KeyShape = section(KeyShape, "What enters the cache key.")
     tags: list[Text] = option([], "Tags of the responses, beside those the origin sends.", max_length=64)
     compat: CompatShape = section(CompatShape, "Named deviations from the standards.")
@@ -239,8 +245,10 @@ class CompressShape(Shape):
         list(model.CODINGS), "Codings, best first, among those the client likes equally.", max_length=3
     )
     stream_over: Size = option(500_000, "Larger bodies are coded as they pass, and their coded form is not kept.", ge=0)
-    types: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9*.+-]+/[a-z0-9*.+-]+$")]] = option(
-        list(model.COMPRESSIBLE_TYPES), 'Media types worth coding; "*" stands for any characters.', max_length=128
+    types: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9.+-]+/([a-z0-9.+-]+|\*)$")]] = option(
+        sorted(name + "*" * name.endswith("/") for name in CodingRules().types),
+        "Media types worth coding, in lower case; `text/*` stands for every text. `+json` and `+xml` always are.",
+        max_length=128,
     )
 
 
