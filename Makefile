@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 CONSTRAINTS := .ci/constraints.txt
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run test check fmt lint unit clean lock
+.PHONY: help run test check conformance fmt lint unit clean lock
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,9 @@ unit: $(READY)
 test: $(READY) ## The whole suite on real Redis and PostgreSQL, with coverage
 	@$(PYTEST) -q -n 2 --cov --cov-report= tests
 	@$(BIN)/coverage report
+
+conformance: $(READY) ## The public HTTP cache tests; ARGS="-v TEST" for one, ARGS="--workers 2" over Redis
+	@$(BIN)/python -m tests.conformance $(ARGS)
 
 fmt: $(READY) ## Format and fix what can be fixed
 	@$(BIN)/ruff format .

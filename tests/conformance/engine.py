@@ -13,7 +13,7 @@ from tests.conformance.client import Client, FetchError, Response
 from tests.conformance.judge import Finding, Result
 from tests.conformance.magic import resolve
 from tests.conformance.script import Seen
-from tests.conformance.suite import Step, Test
+from tests.conformance.suite import CacheTest, Step
 from tests.conformance.wire import Trace
 
 PAUSE_S = 3.0
@@ -28,7 +28,7 @@ class Engine:
     trace: Trace
     pause_s: float = PAUSE_S
 
-    async def run(self, test: Test) -> Result:
+    async def run(self, test: CacheTest) -> Result:
         """Run `test` over a resource nobody has asked for before."""
         token = str(uuid.uuid4())
         # A copy: resolving dates and locations changes the steps.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from tests.conformance.suite import Kind, Suite, Test
+from tests.conformance.suite import CacheTest, Kind, Suite
 
 
 class Finding(Enum):
@@ -45,7 +45,7 @@ _PASSES = {Kind.REQUIRED: Verdict.PASS, Kind.OPTIMAL: Verdict.PASS, Kind.CHECK: 
 _FAILS = {Kind.REQUIRED: Verdict.FAIL, Kind.OPTIMAL: Verdict.OPTIONAL_FAIL, Kind.CHECK: Verdict.NO}
 
 
-def own_verdict(test: Test, result: Result) -> Verdict:
+def own_verdict(test: CacheTest, result: Result) -> Verdict:
     """What the test says, whatever it depends on."""
     match result.finding:
         case Finding.RETRIED:
@@ -58,7 +58,7 @@ def own_verdict(test: Test, result: Result) -> Verdict:
             return _FAILS[test.kind]
 
 
-def verdict(suite: Suite, test: Test, results: Mapping[str, Result], *, heed_dependencies: bool = True) -> Verdict:
+def verdict(suite: Suite, test: CacheTest, results: Mapping[str, Result], *, heed_dependencies: bool = True) -> Verdict:
     """What the test says. It says nothing where a test it depends on has not passed, itself or one before it."""
     result = results.get(test.id)
     if result is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 
 import msgspec
@@ -25,50 +26,47 @@ IDLE_S = 6.0
 
 
 class Origin:
-    """An HTTP/1.1 server whose every octet is scripted. Bound to a free port of 127.0.0.1 by `start`."""
+    """An HTTP/1.1 server whose every octet is scripted."""
 
-    def __init__(self, now_ms: Callable[[], int], trace: Trace | None = None) -> None:
+    def __init__(self, now_ms: Callable[[], int], trace: Trace | None = None, *, idle_s: float = IDLE_S) -> None:
+        self._idle_s = idle_s
         self._now_ms = now_ms
         self._trace = trace or Trace()
         self._scripts: dict[str, Script] = {}
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
-    async def start(self, port: int = 0) -> int:
-        """Listen; returns the port."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, limit=HEAD_LIMIT)
-        bound: int = self._server.sockets[0].getsockname()[1]
-        return bound
+    async def start(self, listener: socket.socket) -> None:
+        """Accept connections on `listener`, which stays the caller's to close."""
+        self._server = await asyncio.start_server(self._serve, sock=listener.dup(), limit=HEAD_LIMIT)
 
     async def aclose(self) -> None:
         """Stop listening and drop every connection."""
         if self._server is not None:
             self._server.close()
-            for writer in list(self._open):
+            await asyncio.sleep(0)  # a connection accepted just now is served from the next turn on
+            serving = list(self._open.values())
+            for writer in self._open:
                 writer.transport.abort()
+            await asyncio.gather(*serving, return_exceptions=True)
             await self._server.wait_closed()
 
-    def forget(self, token: str) -> None:
-        """Drop a finished test's script."""
-        self._scripts.pop(token, None)
-
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[writer] = task
         try:
             while await self._exchange(reader, writer):
                 pass
         except (ConnectionError, TimeoutError, WireError):
             pass
-        except asyncio.CancelledError:
-            # The server is going down; asyncio's stream callback would report a cancelled connection as an error.
-            writer.transport.abort()
         finally:
-            self._open.discard(writer)
+            del self._open[writer]
             writer.close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Serve one request; returns whether the connection stays open."""
-        async with asyncio.timeout(IDLE_S):
+        async with asyncio.timeout(self._idle_s):
             head = await read_head(reader)
         if head is None:
             return False
@@ -80,14 +78,16 @@ class Origin:
             body = await read_chunked(reader)
         else:
             body = await read_exactly(reader, content_length(head.lines) or 0)
-        self._trace.note("proxy -> origin", head.raw + body)
+        is_test = target.startswith("/test/")
+        if is_test:
+            self._trace.note("proxy -> origin", head.raw + body)
         reply = await self._answer(Request(method, target, version, head.lines, body))
+        if is_test:
+            self._trace.note("origin -> proxy", b"(hangs up)" if reply.hang_up else reply.octets)
         if reply.hang_up:
-            self._trace.note("origin -> proxy", b"(hangs up)")
             writer.transport.abort()
             return False
-        self._trace.note("origin -> proxy", reply.interim + reply.head + reply.body)
-        writer.write(reply.interim + reply.head + reply.body)
+        writer.write(reply.octets)
         await writer.drain()
         return not reply.close
 

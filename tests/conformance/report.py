@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tests.conformance.expectations import Difference, Expectation
 from tests.conformance.judge import Result, Score, Verdict, score
-from tests.conformance.suite import Kind, Suite
+from tests.conformance.suite import CacheTest, Kind, Suite
 
 # Published results of December 2025 (repository http-tests/cache-tests), scored by the suite's own rules.
 PUBLISHED = (
@@ -52,6 +52,18 @@ def unexpected(found: Sequence[Difference]) -> str:
             lines.append(f"    expected because: {difference.expected.reason}")
         blocks.append("\n".join(lines))
     return "\n".join(blocks)
+
+
+def listing(suite: Suite, tests: Sequence[CacheTest], expected: Mapping[str, Expectation]) -> str:
+    """Groups and tests with what is expected of each."""
+    chosen = {test.id for test in tests}
+    lines = []
+    for group in suite.groups:
+        named = [t for t in group.tests if t.id in chosen]
+        if named:
+            lines.append(f"{group.id}: {group.name}")
+        lines += [f"  {t.id:58} {t.kind.value:8} {expected[t.id].verdict.value}" for t in named]
+    return "\n".join(lines)
 
 
 def single(suite: Suite, test_id: str, verdict: Verdict, result: Result, expected: Expectation) -> str:

@@ -70,13 +70,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The octets of an answer. `close`: hang up after them. None of both: hang up without an answer."""
+    """The octets of an answer. `close`: hang up after them; `hang_up`: instead of them."""
 
-    head: bytes
-    body: bytes = b""
+    octets: bytes
     close: bool = False
     hang_up: bool = False
-    interim: bytes = b""
 
 
 @dataclass(slots=True)
@@ -219,7 +217,7 @@ def frame(
     if measured and "content-length" not in fields and "transfer-encoding" not in fields:
         fields.set("Content-Length", str(len(body)))
     head = "\r\n".join([f"HTTP/1.1 {status} {reason}", *fields.lines(), "", ""])
-    return Reply(head.encode("utf-8" if body else "latin-1"), body, close=close, interim=interim)
+    return Reply(interim + head.encode("utf-8" if body else "latin-1") + body, close=close)
 
 
 def plain(request: Request, status: int, reason: str, text: str, now_ms: int) -> Reply:

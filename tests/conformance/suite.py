@@ -109,7 +109,7 @@ class Step(Struct, forbid_unknown_fields=True, omit_defaults=True):
         return self.setup or member in self.setup_tests
 
 
-class Test(Struct, forbid_unknown_fields=True):
+class CacheTest(Struct, forbid_unknown_fields=True):
     """A test: steps sent one after the other, over a resource of its own."""
 
     name: str
@@ -129,7 +129,7 @@ class Group(Struct, forbid_unknown_fields=True):
 
     name: str
     id: str
-    tests: list[Test]
+    tests: list[CacheTest]
     description: str = ""
     spec_anchors: list[str] = []
 
@@ -145,19 +145,19 @@ class Suite:
         self.groups = tuple(groups)
         self._by_id = {test.id: test for test in self}
 
-    def __iter__(self) -> Iterator[Test]:
+    def __iter__(self) -> Iterator[CacheTest]:
         return (test for group in self.groups for test in group.tests if not test.browser_only)
 
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def __getitem__(self, test_id: str) -> Test:
+    def __getitem__(self, test_id: str) -> CacheTest:
         return self._by_id[test_id]
 
     def __contains__(self, test_id: str) -> bool:
         return test_id in self._by_id
 
-    def select(self, names: Iterable[str]) -> list[Test]:
+    def select(self, names: Iterable[str]) -> list[CacheTest]:
         """The tests called or grouped under `names`, in the suite's order; all of them when there is no name."""
         wanted = set(names)
         if not wanted:

@@ -126,17 +126,17 @@ class Trace:
     """What went over the wire, in order, for people to read. Off by default: it costs memory."""
 
     def __init__(self, *, enabled: bool = False) -> None:
-        self.enabled = enabled
-        self.events: list[tuple[float, str, bytes]] = []
+        self._enabled = enabled
+        self._events: list[tuple[float, str, bytes]] = []
 
     def note(self, what: str, octets: bytes) -> None:
         """Remember that `octets` went `what` way."""
-        if self.enabled:
-            self.events.append((asyncio.get_running_loop().time(), what, octets))
+        if self._enabled:
+            self._events.append((asyncio.get_running_loop().time(), what, octets))
 
     def text(self) -> str:
         """Everything noted since the last call, and forget it."""
-        events, self.events = self.events, []
+        events, self._events = self._events, []
         start = events[0][0] if events else 0.0
         blocks = []
         for moment, what, octets in events:
