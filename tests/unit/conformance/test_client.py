@@ -15,9 +15,10 @@ from tests.conformance.client import Client, FetchError, request_head
 @asynccontextmanager
 async def answering(*answers: bytes, close: bool = False) -> AsyncIterator[tuple[Client, list[bytes]]]:
     """A client of a server that gives these answers, one a request; also what the server read."""
-    pending, read = list(answers), list[bytes]()
+    pending, read, serving = list(answers), list[bytes](), list["asyncio.Task[None] | None"]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.current_task())
         while pending:
             try:
                 read.append(await reader.readuntil(b"\r\n\r\n"))
@@ -33,6 +34,7 @@ async def answering(*answers: bytes, close: bool = False) -> AsyncIterator[tuple
     async with server:
         yield client, read
         client.close()
+        await asyncio.gather(*(task for task in serving if task is not None))
 
 
 def test_the_request_as_fetch_writes_it() -> None:
