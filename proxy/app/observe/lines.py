@@ -17,17 +17,26 @@ Render = Callable[[ExchangeRecord], bytes]
 def timestamp(seconds: float) -> str:
     """Seconds since the epoch as UTC with milliseconds (RFC 3339)."""
     whole, millis = divmod(round(seconds * 1_000), 1_000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{millis:03d}Z"
+    return f"{_calendar(whole)}.{millis:03d}Z"
+
+
+def _calendar(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def json_renderer() -> Render:
     """One JSON object for a record: its members by name, those at their defaults left out, the time as text."""
     encode = msgspec.json.Encoder().encode
+    second, prefix = -1, b""
 
     def render(record: ExchangeRecord) -> bytes:
+        nonlocal second, prefix
+        whole, millis = divmod(round(record.time * 1_000), 1_000)
+        if whole != second:  # a second's records share its text: the calendar is slower than all the rest
+            second, prefix = whole, b'{"time":"%b.' % _calendar(whole).encode()
         # `time` is the first member and always there, so its number ends at the first comma.
-        members = encode(record).split(b",", 1)[1]
-        return b'{"time":"%b",%b\n' % (timestamp(record.time).encode(), members)
+        line = encode(record)
+        return b'%b%03dZ"%b\n' % (prefix, millis, line[line.index(b",") :])
 
     return render
 
