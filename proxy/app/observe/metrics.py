@@ -8,11 +8,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from proxy.app.observe.counters import BOUNDS_MS, Counts, Gauges, Histogram, Snapshot, StoreGauges
 
-_LE = (*(floatToGoString(bound / 1_000) for bound in BOUNDS_MS), "+Inf")
+_LE = (*(str(bound / 1_000) for bound in BOUNDS_MS), "+Inf")
 
 
 class _Snapshots(Collector):

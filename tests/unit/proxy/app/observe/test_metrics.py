@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -53,7 +54,7 @@ def test_buckets_are_cumulative_and_in_seconds() -> None:
     assert found[f"{name}_bucket", "le=30.0 route="] == 2
     assert found[f"{name}_bucket", "le=+Inf route="] == 3
     assert found[f"{name}_count", "route="] == 3
-    assert found[f"{name}_sum", "route="] == 60.0031
+    assert found[f"{name}_sum", "route="] == pytest.approx(60.0031)
 
 
 def test_rooms_and_stores() -> None:
