@@ -86,8 +86,7 @@ def governing_directives(fields: Fields, targeted_fields: tuple[str, ...]) -> Re
     A targeted field counts if it is present, a valid Dictionary and not empty (RFC 9213 section 2.2).
     """
     for name in targeted_fields:
-        value = fields.get(name)
-        if value is not None and (directives := _targeted(value)) is not None:
+        if name in fields and (directives := fields.once(_Targeted(name))) is not None:
             return directives
     return response_directives(fields)
 
@@ -185,25 +184,30 @@ def _response(found: Arguments, *, targeted: bool) -> ResponseDirectives:
 _DURATIONS = frozenset({"max-age", "s-maxage", "stale-while-revalidate", "stale-if-error"})
 
 
-def _targeted(value: str) -> ResponseDirectives | None:
-    """The directives of a targeted field, None if it is empty or malformed.
+@dataclass(frozen=True, slots=True)
+class _Targeted:
+    """Reads the targeted field `name`: its directives, None if it is empty or malformed.
 
     Values map to directives as in RFC 9213 section 2.1: durations are Integers, flags are true, qualified forms are
     Strings; a member of another type is ignored.
     """
-    members = parse_dictionary(value)
-    if not members:
-        return None
-    found: Arguments = {}
-    for name, bare in members.items():
-        if name in _DURATIONS:
-            if is_integer(bare):
-                found[name] = [str(bare)]
-        elif bare is True:
-            found[name] = [None]
-        elif isinstance(bare, str) and not is_token(bare) and name in {"no-cache", "private"}:
-            found[name] = [bare]
-    return _response(found, targeted=True)
+
+    name: str
+
+    def __call__(self, fields: Fields) -> ResponseDirectives | None:
+        members = parse_dictionary(fields.get(self.name) or "")
+        if not members:
+            return None
+        found: Arguments = {}
+        for name, bare in members.items():
+            if name in _DURATIONS:
+                if is_integer(bare):
+                    found[name] = [str(bare)]
+            elif bare is True:
+                found[name] = [None]
+            elif isinstance(bare, str) and not is_token(bare) and name in {"no-cache", "private"}:
+                found[name] = [bare]
+        return _response(found, targeted=True)
 
 
 def parameters(member: str) -> tuple[str, dict[str, str]]:

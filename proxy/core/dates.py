@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from calendar import timegm
 
+from proxy.core.fields import Fields
+
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LONG_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -23,12 +25,36 @@ def parse_date(text: str, now: float) -> int | None:
 
     `now` resolves the two-digit year of the obsolete format: more than 50 years ahead means the past century.
     """
+    moment = parse_timeless(text)
+    return _rfc850(text.lower(), now) if moment is None else moment
+
+
+def parse_timeless(text: str) -> int | None:
+    """As `parse_date`, for the two formats that need no `now`."""
     lower = text.lower()
     if len(lower) == 29 and lower[3:5] == ", ":
         return _imf_fixdate(lower)
-    if len(lower) == 24:
-        return _asctime(lower)
-    return _rfc850(lower, now)
+    return _asctime(lower) if len(lower) == 24 else None
+
+
+def moment_of(fields: Fields, name: str, now: float) -> int | None:
+    """The date in the field `name`; None when it is absent, repeated or invalid. Remembered with the fields."""
+    text = fields.get(name)
+    if text is None:
+        return None
+    moment = fields.once(_timeless).get(name)
+    return moment if moment is not None else parse_date(text, now)
+
+
+def _timeless(fields: Fields) -> dict[str, int]:
+    """The fields that are dates in the usual formats."""
+    found: dict[str, int] = {}
+    for name in ("date", "expires", "last-modified"):
+        text = fields.get(name)
+        moment = None if text is None else parse_timeless(text)
+        if moment is not None:
+            found[name] = moment
+    return found
 
 
 def _imf_fixdate(lower: str) -> int | None:

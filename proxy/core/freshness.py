@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from proxy.core.cache_control import ResponseDirectives, delta_seconds, governing_directives
-from proxy.core.dates import parse_date
+from proxy.core.dates import moment_of
 from proxy.core.entry import Entry
 from proxy.core.fields import Fields
 from proxy.core.rules import CacheRules, OriginRule
@@ -70,15 +70,12 @@ class Freshness:
 def age_value(fields: Fields) -> int:
     """The Age that came with the response: the first list member; 0 when it is absent or no delta-seconds (5.1)."""
     first = fields.first("age")
-    if first is None:
-        return 0
-    return delta_seconds(first.partition(",")[0].strip()) or 0
+    return 0 if first is None else delta_seconds(first.partition(",")[0].strip()) or 0
 
 
 def date_value(fields: Fields, response_time: float) -> float:
     """The moment of the Date field; the moment of receipt when it is absent or invalid (RFC 9110 section 6.6.1)."""
-    text = fields.get("date")
-    seconds = None if text is None else parse_date(text, response_time)
+    seconds = moment_of(fields, "date", response_time)
     return response_time if seconds is None else float(seconds)
 
 
@@ -118,17 +115,15 @@ def explicit_lifetime(fields: Fields, directives: ResponseDirectives, response_t
         return float(directives.s_maxage_s)
     if directives.max_age_s is not None:
         return float(directives.max_age_s)
-    expires = None if directives.targeted else fields.get("expires")
-    if expires is None:
+    if directives.targeted or "expires" not in fields:
         return None
-    moment = parse_date(expires, response_time)
+    moment = moment_of(fields, "expires", response_time)
     return 0.0 if moment is None else max(0.0, moment - date_value(fields, response_time))
 
 
 def heuristic_lifetime(fields: Fields, response_time: float, rules: CacheRules) -> float | None:
     """A fraction of the time since Last-Modified, bounded; None without a Last-Modified (section 4.2.2)."""
-    text = fields.get("last-modified")
-    modified = None if text is None else parse_date(text, response_time)
+    modified = moment_of(fields, "last-modified", response_time)
     if modified is None:
         return None
     unchanged = max(0.0, date_value(fields, response_time) - modified)

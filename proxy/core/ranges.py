@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from proxy.core.dates import parse_date
+from proxy.core.dates import moment_of
 from proxy.core.entry import ByteSpan, Entry
 from proxy.core.fields import Fields
 from proxy.core.messages import RequestHead
@@ -109,8 +109,7 @@ def if_range_holds(request_fields: Fields, fields: Fields) -> bool:
     if modified is None or value != modified or date is None:
         return False
     # a date is a strong validator only if the response was made at least a second after it (section 8.8.2.2)
-    moment = parse_date(modified, 0.0)
-    made = parse_date(date, 0.0)
+    moment, made = moment_of(fields, "last-modified", 0.0), moment_of(fields, "date", 0.0)
     return moment is not None and made is not None and made - moment >= 1
 
 

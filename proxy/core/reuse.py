@@ -16,6 +16,9 @@ from proxy.core.ranges import can_answer, completion_range
 from proxy.core.rules import CacheRules
 from proxy.core.vary import matches
 
+ERROR_STATUSES = frozenset({500, 502, 503, 504})
+"""The failures for which stale-if-error lets a stale response stand in (RFC 5861 section 4)."""
+
 LOOKED_UP = frozenset({"GET", "HEAD", "QUERY"})
 """Methods that a stored response may answer."""
 
@@ -217,11 +220,14 @@ def _why_unwanted(state: Freshness, wants: RequestDirectives, rules: CacheRules)
 
 
 def _tolerates_age(state: Freshness, wants: RequestDirectives, rules: CacheRules) -> bool:
-    """Whether the response is young enough for the client's max-age (section 5.2.1.1)."""
+    """Whether the response is young enough for the client's max-age (section 5.2.1.1).
+
+    max-age=0 always asks for validation: that is what a reload sends, however short ago the response came.
+    """
     if wants.max_age_s is None or not rules.obey_request_no_cache:
         return True
     allowed = wants.max_age_s + (wants.max_stale_s or 0)
-    return state.age_s <= allowed
+    return allowed > 0 and state.age_s <= allowed
 
 
 def _accepts_stale(state: Freshness, wants: RequestDirectives) -> bool:

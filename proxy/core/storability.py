@@ -13,7 +13,7 @@ from proxy.core.headers import NOT_STORED, end_to_end
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import Reason
 from proxy.core.range_fields import parse_content_range
-from proxy.core.rules import CacheRules, OriginRule, SetCookieRule
+from proxy.core.rules import CacheRules, SetCookieRule
 from proxy.core.target import same_resource
 from proxy.core.validators import has_validator
 from proxy.core.vary import Variant, describe
@@ -204,14 +204,13 @@ def _keep(
     """Seconds for which the response can be of use: fresh, stale within a window, or as a base for validation."""
     fresh_s = max(0.0, life.seconds - age_s)
     swr, sie = (0.0, 0.0) if directives.forbids_stale else stale_windows(directives, rules)
-    after_s = max(swr, sie)
-    if has_validator(response.fields) or (fresh_s > 0 and rules.stale_on_disconnect and not directives.forbids_stale):
-        after_s = max(after_s, rules.keep_stale_s)
-    if directives.no_cache and not has_validator(response.fields) and rules.origin is not OriginRule.OVERRIDE:
+    can_validate = has_validator(response.fields)
+    if directives.no_cache and not can_validate and life.source is not Source.POLICY:
         return 0.0
-    if fresh_s <= 0 and after_s <= 0:
-        return 0.0
-    return max(0.0, life.seconds + after_s - age_s)
+    keep_s = max(fresh_s, life.seconds + max(swr, sie) - age_s)
+    if can_validate or (life.seconds > 0 and rules.stale_on_disconnect and not directives.forbids_stale):
+        keep_s = max(keep_s, fresh_s + rules.keep_stale_s)
+    return keep_s
 
 
 def _may_share(request: RequestHead, response: ResponseHead, directives: ResponseDirectives, rules: CacheRules) -> bool:

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from proxy.core.dates import format_date, parse_date
+from proxy.core.dates import format_date, moment_of, parse_date
 from proxy.core.entry import Entry, Position
-from proxy.core.fields import Fields
-from proxy.core.freshness import date_value
+from proxy.core.fields import Fields, Pair
+from proxy.core.freshness import Source, date_value, lifetime
 from proxy.core.headers import NOT_STORED, end_to_end
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.negotiation import is_coded_etag
 from proxy.core.outcome import Reason
-from proxy.core.rules import CacheRules
+from proxy.core.rules import CacheRules, SetCookieRule
 from proxy.core.validators import (
     etag_of,
     is_etag,
@@ -30,6 +30,7 @@ from proxy.core.vary import describe
 CONDITIONS = ("if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "if-range")
 CLIENT_CONDITIONS = ("if-none-match", "if-modified-since")
 MAX_OFFERED_ETAGS = 16
+COOKIE_FIELDS = ("set-cookie", "set-cookie2")
 
 NOT_UPDATED = NOT_STORED | {"content-length", "content-encoding", "content-range"}
 """Fields that a 304 does not change: what the stored octets depend on (RFC 9111 section 3.2)."""
@@ -93,6 +94,15 @@ def miss_request(request: RequestHead, variants: Sequence[Entry] = ()) -> Reques
     return request
 
 
+def completion_request(request: RequestHead, entry: Entry, range_value: str) -> RequestHead:
+    """`request` for the rest of a stored beginning (section 3.3); If-Range makes a changed origin send the whole."""
+    fields = request.fields.without((*CONDITIONS, "range")).added(("Range", range_value))
+    etag = origin_etag_of(entry.fields)
+    if etag is not None and not is_weak(etag):
+        fields = fields.added(("If-Range", etag))
+    return replace(request, fields=fields)
+
+
 def entry_for_304(entries: Sequence[Entry], head: ResponseHead) -> Entry | None:
     """Which of the entries offered to the origin its 304 selects (section 4.3.3, 4.3.4)."""
     etag = etag_of(head.fields)
@@ -114,9 +124,13 @@ def entry_for_304(entries: Sequence[Entry], head: ResponseHead) -> Entry | None:
 
 @dataclass(frozen=True, slots=True)
 class Freshened:
-    """The stored response, updated by a 304 or a response to HEAD. Judge again whether it may stay stored."""
+    """The stored response, updated by a 304 or a response to HEAD. Judge again whether it may stay stored.
+
+    `personal` are Set-Cookie lines for the client that asked, which the stored response must not keep.
+    """
 
     entry: Entry
+    personal: tuple[Pair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +153,11 @@ def freshen(
     """Apply a 304 to the entry it validates (section 4.3.4).
 
     A 304 with another strong entity tag is about another representation and must not update this one. `born` is the
-    log position applied before the validation was sent. Set-Cookie of a 304 is for its client only.
+    log position applied before the validation was sent.
     """
     if not _same_representation(entry, head.fields):
         return Mismatch(Reason.VALIDATOR_CHANGED)
-    return Freshened(_updated(entry, request, head.fields, request_time, response_time, born, rules))
+    return _freshened(entry, request, head.fields, request_time, response_time, born, rules)
 
 
 def freshen_from_head(
@@ -169,7 +183,7 @@ def freshen_from_head(
         fresh, stored = head.fields.get(name), entry.fields.get(name)
         if fresh is not None and fresh != stored and not (name == "etag" and stored is not None and is_own(stored)):
             return Mismatch(Reason.VALIDATOR_CHANGED)
-    return Freshened(_updated(entry, request, head.fields, request_time, response_time, born, rules))
+    return _freshened(entry, request, head.fields, request_time, response_time, born, rules)
 
 
 def _same_representation(entry: Entry, fresh: Fields) -> bool:
@@ -191,7 +205,7 @@ def _same_date(stored: Fields, fresh: Fields) -> bool:
     return parse_date(a, 0.0) == parse_date(b, 0.0)
 
 
-def _updated(
+def _freshened(
     entry: Entry,
     request: RequestHead,
     fresh: Fields,
@@ -199,15 +213,16 @@ def _updated(
     response_time: float,
     born: Position,
     rules: CacheRules,
-) -> Entry:
+) -> Freshened:
     """The entry with its fields replaced by the fresh ones (section 3.2) and its times renewed."""
-    news = end_to_end(fresh).without((*NOT_UPDATED, "set-cookie", "set-cookie2"))
-    # an Age that is not repeated is over: the response has just been validated
-    kept = entry.fields.without((*news.names(), "age", "date"))
-    date = () if "date" in news else (("Date", format_date(response_time)),)
-    fields = Fields((*kept.pairs, *news.pairs, *date))
+    news = end_to_end(fresh).without(NOT_UPDATED)
+    fields = _merged(entry.fields, news, response_time)
+    personal: tuple[Pair, ...] = ()
+    if "set-cookie" in news and not _keeps_cookies(entry.status, fields, response_time, rules):
+        personal = tuple(("Set-Cookie", line) for line in news.lines("set-cookie"))
+        fields = _merged(entry.fields, news.without(COOKIE_FIELDS), response_time)
     vary = describe(request, fields, rules)
-    return replace(
+    updated = replace(
         entry,
         fields=fields,
         request_time=request_time,
@@ -215,6 +230,21 @@ def _updated(
         born=born,
         vary=entry.vary if vary is None else vary,
     )
+    return Freshened(updated, personal)
+
+
+def _merged(stored: Fields, news: Fields, response_time: float) -> Fields:
+    # an Age that is not repeated is over: the response has just been validated
+    kept = stored.without((*news.names(), "age", "date"))
+    date = () if "date" in news else (("Date", format_date(response_time)),)
+    return Fields((*kept.pairs, *news.pairs, *date))
+
+
+def _keeps_cookies(status: int, fields: Fields, response_time: float, rules: CacheRules) -> bool:
+    """Whether a response with cookies would be stored with them (section 7.3, see core.storability)."""
+    if rules.set_cookie is SetCookieRule.EXPLICIT:
+        return lifetime(status, fields, response_time, rules).source is Source.EXPLICIT
+    return rules.set_cookie is SetCookieRule.STORE
 
 
 # ---------------------------------------------------------------- the client's conditions
@@ -257,8 +287,9 @@ def _not_modified_since(since: str, fields: Fields, now: float) -> bool:
     moment = parse_date(since, now)
     if moment is None:
         return False
-    text = fields.get("last-modified")
-    modified = parse_date(text, now) if text is not None else date_value(fields, now)
+    if "last-modified" not in fields:
+        return date_value(fields, now) <= moment
+    modified = moment_of(fields, "last-modified", now)
     return modified is not None and modified <= moment
 
 
@@ -269,9 +300,8 @@ def _origin_condition_fails(wanted: Fields, fields: Fields, now: float) -> bool:
         tags = split_etags(match)
         return match.strip() != "*" and (etag is None or not any(strong_match(tag, etag) for tag in tags))
     since = wanted.get("if-unmodified-since")
-    text = fields.get("last-modified")
     moment = None if since is None else parse_date(since, now)
-    modified = None if text is None else parse_date(text, now)
+    modified = moment_of(fields, "last-modified", now)
     return moment is not None and modified is not None and modified > moment
 
 

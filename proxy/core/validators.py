@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import urlsafe_b64encode
 from hashlib import blake2b
 
-from proxy.core.dates import parse_date
+from proxy.core.dates import moment_of
 from proxy.core.fields import Fields
 from proxy.core.headers import OWS
 
@@ -50,8 +50,7 @@ def origin_etag_of(fields: Fields) -> str | None:
 
 def last_modified_of(fields: Fields, now: float) -> int | None:
     """The moment of Last-Modified, if it is a date."""
-    text = fields.get("last-modified")
-    return None if text is None else parse_date(text, now)
+    return moment_of(fields, "last-modified", now)
 
 
 def has_validator(fields: Fields) -> bool:

@@ -51,6 +51,9 @@ def reduced_accept_encoding(value: str, codings: tuple[str, ...]) -> str:
 
     `identity;q=0` is kept where the client excludes the uncoded form (RFC 9110 section 12.5.3).
     """
+    if ";" not in value and "*" not in value and "x-" not in value:
+        named = {member.strip(OWS) for member in value.lower().split(",")}
+        return ", ".join([coding for coding in codings if coding in named]) or "identity"
     weights = {choice.name: choice.weight for choice in choices(value)}
     for alias, name in (("x-gzip", "gzip"), ("x-compress", "compress")):
         if alias in weights:
