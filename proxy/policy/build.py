@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from proxy.core.rate import RateLimit
+from proxy.core.rate import Accuracy, RateLimit, StoreLoss
 from proxy.core.rules import CacheRules, CodingRules, KeyRules, OriginRule, SetCookieRule
 from proxy.policy import model, schema
 from proxy.policy.document import Document, KeyPath, show_path
@@ -80,12 +80,19 @@ class Builder:
             burst = shape.rate.quota if shape.burst is None else shape.burst
             if burst > shape.rate.quota:
                 self.problem(("rate_limits", name, "burst"), f"is more than the quota of {shape.rate.quota}")
-            found[name] = model.RateRule(
-                limit=RateLimit(name=name, quota=shape.rate.quota, window_s=shape.rate.window_s, burst=burst),
-                key=self._rate_key(("rate_limits", name, "key"), shape.key),
-                on_store_loss=model.RateStoreLoss(shape.on_store_loss),
-                accuracy=model.RateAccuracy(shape.accuracy),
-            )
+            try:
+                limit = RateLimit(
+                    name=name,
+                    quota=shape.rate.quota,
+                    window_s=shape.rate.window_s,
+                    burst=burst,
+                    on_store_loss=StoreLoss(shape.on_store_loss),
+                    accuracy=Accuracy(shape.accuracy),
+                )
+            except ValueError as error:
+                self.problem(("rate_limits", name), str(error), key=True)
+                continue
+            found[name] = model.RateRule(limit, self._rate_key(("rate_limits", name, "key"), shape.key))
         return found
 
     def _rate_key(self, path: KeyPath, text: str) -> model.RateKey:

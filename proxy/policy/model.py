@@ -39,21 +39,6 @@ class RateKeyKind(Enum):
     GLOBAL = "global"  # one quota for everything the limit is applied to
 
 
-class RateStoreLoss(Enum):
-    """What a shared limit does while the shared store is away."""
-
-    LOCAL_SHARE = "local_share"  # this node counts by itself against its part of the quota
-    OPEN = "open"
-    CLOSED = "closed"
-
-
-class RateAccuracy(Enum):
-    """How a shared limit is counted."""
-
-    EXACT = "exact"  # one call to the shared store for each request
-    LEASED = "leased"  # nodes take batches; may admit up to nodes x batch more
-
-
 class EtagRule(Enum):
     """Whether responses without a validator get an entity tag."""
 
@@ -75,8 +60,6 @@ class RateRule:
 
     limit: RateLimit
     key: RateKey = RateKey(RateKeyKind.CLIENT_IP)
-    on_store_loss: RateStoreLoss = RateStoreLoss.LOCAL_SHARE
-    accuracy: RateAccuracy = RateAccuracy.EXACT
 
 
 @dataclass(frozen=True, slots=True)

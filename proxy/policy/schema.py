@@ -120,7 +120,7 @@ class RateLimitShape(Shape):
     on_store_loss: Literal["local_share", "open", "closed"] = option(
         "local_share",
         "While Redis is away: count locally, admit all (`open`) or refuse all (`closed`).",
-        "`local_share` admits up to the quota on each node; `closed` turns a Redis outage into an outage.",
+        "`local_share` admits each node its part of the quota; `closed` turns a Redis outage into an outage.",
     )
     accuracy: Literal["exact", "leased"] = option(
         "exact",
