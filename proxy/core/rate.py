@@ -53,11 +53,12 @@ class RateLimit:
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
-        interval_us = -(-round(self.window_s * MICROS) // max(1, self.quota))
+        window_us = round(self.window_s * MICROS)
+        interval_us = -(-window_us // max(1, self.quota))
         wrong = None
         if self.quota < 1 or self.burst < 1:
             wrong = "quota and burst must be at least 1"
-        elif interval_us < 1 or interval_us * self.burst > _MAX_TOLERANCE_US:
+        elif self.quota > window_us or interval_us * self.burst > _MAX_TOLERANCE_US:
             wrong = f"{self.quota} per {self.window_s:g} s with a burst of {self.burst} is out of range"
         elif not (self.name.isascii() and self.name.isprintable()):
             wrong = "a name goes into a header field, so it must be printable ASCII"

@@ -38,6 +38,7 @@ def test_changed_numbers_change_the_key() -> None:
         (0, 60, 1, "p", "at least 1"),
         (1, 60, 0, "p", "at least 1"),
         (1, 0, 1, "p", "out of range"),
+        (1_000_001, 1, 1, "p", "out of range"),
         (1, -5, 1, "p", "out of range"),
         (1, 86_400 * 365, 1_000, "p", "out of range"),
         (1, 60, 1, "p\n", "printable"),
