@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import cast
 
 from proxy.ports import InterimSink, UpstreamError, UpstreamFailure
-from proxy.upstream.head import MalformedError, ParsedHead
+from proxy.upstream.head import MalformedError
 from proxy.upstream.parser import Phase, ResponseParser
 from proxy.upstream.settings import PoolSettings
 
@@ -84,9 +84,9 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The backend has nothing more to send; a tunnel's other direction stays open."""
+        self.ended = True
         if not self.busy:
             return False
-        self.ended = True
         if self.parser.phase is Phase.TUNNEL:
             self.wake()
             return True
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self.busy and self.failure is None and self.parser.phase not in {Phase.DONE, Phase.TUNNEL}:
+        if self.busy and self.failure is None and not self._carried:
             self._fail_incomplete(str(exc) if exc else "the connection was closed")
         self._writing_paused = False
         self._settle(self._drain_waiter)
@@ -122,7 +122,7 @@ class Connection(asyncio.Protocol):
 
     def usable(self) -> bool:
         """Whether a request may be written: still open, and nothing unread has come since the last response."""
-        if self.closed or self.transport is None or self.transport.is_closing():
+        if self.ended or self.transport is None or self.transport.is_closing():
             return False
         return self._poll is None or not self._poll.poll(0)
 
@@ -141,7 +141,7 @@ class Connection(asyncio.Protocol):
     def listen(self) -> None:
         """The whole request has been sent: from now on silence counts."""
         self.request_sent = True
-        if self.parser.phase not in {Phase.DONE, Phase.TUNNEL} and not self._reading_paused:
+        if not self._carried and not self._reading_paused:
             self._silent_at = self._loop.time() + self._settings.read_timeout_s
             if self._timer is None:
                 self._timer = self._loop.call_at(self._silent_at, self._check_silence)
@@ -170,23 +170,17 @@ class Connection(asyncio.Protocol):
         if self.failure is not None:
             raise self.failure
 
-    async def final_head(self) -> ParsedHead:
-        """Wait for the final head. Raises UpstreamError, and what the request body raised."""
-        while (final := self.parser.final) is None:
-            if self.body_error is not None:
-                raise self.body_error
-            if self.failure is not None:
-                raise self.failure
-            await self.changed()
-        return final
+    def check(self) -> None:
+        """Raise why no response head can come any more: UpstreamError, or what the request body raised."""
+        if self.body_error is not None:
+            raise self.body_error
+        if self.failure is not None:
+            raise self.failure
 
-    async def changed(self) -> None:
-        """Wait until octets have arrived or the connection has ended."""
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+    def change(self) -> asyncio.Future[None]:
+        """Done as soon as octets have arrived or the connection has ended. One consumer waits at a time."""
+        waiter = self._waiter = self._loop.create_future()
+        return waiter
 
     def wake(self) -> None:
         """Let the consumer look again."""
@@ -245,11 +239,18 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once; nothing that is still buffered goes out."""
+        self.ended = True
         self._silent_at = None
         if self.transport is not None:
             self.transport.abort()
 
     # ---- inside
+
+    @property
+    def _carried(self) -> bool:
+        """Whether nothing more is due from the backend: its response is whole, or a tunnel speaks at its leisure."""
+        phase = self.parser.phase
+        return phase is Phase.DONE or phase is Phase.TUNNEL
 
     def _fail_incomplete(self, detail: str) -> None:
         if self.parser.final is None:

@@ -7,7 +7,8 @@ response and drops what it has already read when it refuses. This scan costs the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from proxy.core.fields import Fields, Pair
 from proxy.core.messages import ResponseHead
@@ -37,8 +38,7 @@ class MalformedError(ValueError):
     """The backend broke HTTP's grammar; the message says where."""
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedHead:
+class ParsedHead(Struct, frozen=True):
     """A head and what it says about the octets after it.
 
     `length` is the announced Content-Length. `coded` is set by any Transfer-Encoding, `chunked` when it is exactly
@@ -46,11 +46,11 @@ class ParsedHead:
     """
 
     head: ResponseHead
-    length: int | None
-    coded: bool
-    chunked: bool
-    persistent: bool
-    keep_alive: str | None
+    length: int | None = None
+    coded: bool = False
+    chunked: bool = False
+    persistent: bool = True
+    keep_alive: str | None = None
 
 
 def scan_fields(block: str, max_fields: int) -> list[Pair]:
@@ -90,19 +90,18 @@ def parse_head(octets: bytes, max_fields: int) -> ParsedHead:
         raise MalformedError(msg)
     minor, status, reason = status_line.groups()
     pairs = scan_fields(text[status_line.end() :], max_fields)
-    special = [(name.lower(), value) for name, value in pairs if name.lower() in _MEANINGFUL]
+    special = [(lower, value) for name, value in pairs if (lower := name.lower()) in _MEANINGFUL]
     if not special:
+        return ParsedHead(ResponseHead(int(status), reason or "", Fields(pairs)), persistent=minor != "0")
+    if len(special) == 1 and special[0][0] == "content-length" and _DIGITS.fullmatch(special[0][1]):
         head = ResponseHead(int(status), reason or "", Fields(pairs))
-        return ParsedHead(head, None, coded=False, chunked=False, persistent=minor != "0", keep_alive=None)
+        return ParsedHead(head, int(special[0][1]), persistent=minor != "0")
     return _with_framing(int(status), reason or "", minor, pairs, special)
 
 
 def _with_framing(status: int, reason: str, minor: str, pairs: list[Pair], special: list[Pair]) -> ParsedHead:
     lengths = [value for name, value in special if name == "content-length"]
     codings = [value for name, value in special if name == "transfer-encoding"]
-    if len(special) == 1 and lengths and "," not in lengths[0]:
-        head = ResponseHead(status, reason, Fields(pairs))
-        return ParsedHead(head, _length(lengths), coded=False, chunked=False, persistent=minor != "0", keep_alive=None)
     length = _length(lengths) if lengths else None
     chunked = _is_chunked(codings, minor, length) if codings else False
     options = _connection_options([value for name, value in special if name == "connection"])

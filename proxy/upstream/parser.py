@@ -12,6 +12,7 @@ from proxy.upstream.head import MalformedError, ParsedHead, parse_head, parse_tr
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]*)?")
 _MAX_CHUNK_LINE_OCTETS = 4096
+_NO_FIELDS = Fields()
 _NO_BODY = frozenset({204, 304})
 
 
@@ -65,7 +66,7 @@ class ResponseParser:
         self.interims: list[ResponseHead] = []
         self.interim_count = 0
         self.pieces: list[bytes] = []
-        self.trailers = Fields()
+        self.trailers = _NO_FIELDS
         self.excess = False
         self._pending = b""
         self._remaining = 0

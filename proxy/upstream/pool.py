@@ -94,7 +94,9 @@ class UpstreamPool:
                 connection.listen()
             else:
                 sender = self._tasks.start(send_body(connection, written, body), "upstream request body")
-            final = await connection.final_head()
+            while (final := connection.parser.final) is None:
+                connection.check()
+                await connection.change()
             return BackendResponse(connection, final, self._release, sender)
         except BaseException:
             if sender is not None:
@@ -154,11 +156,11 @@ class UpstreamPool:
         return Connection(self._settings, asyncio.get_running_loop(), self._lost)
 
     def _release(self, connection: Connection, reusable: bool) -> None:
-        if not reusable or self._closed or connection.ended:
+        if reusable and not self._closed and not connection.ended:
+            connection.finish()
+            self._hand_back(connection)
+        else:
             self._discard(connection)
-            return
-        connection.finish()
-        self._hand_back(connection)
 
     def _hand_back(self, connection: Connection | None) -> None:
         """Pass a connection, or a free slot, to whoever waits longest; keep or free it when nobody does."""
@@ -169,7 +171,7 @@ class UpstreamPool:
                 return
         if connection is None:
             self._taken -= 1
-        elif connection.closed:
+        elif connection.ended:
             self._discard(connection)
         else:
             limit_s = idle_limit_s(connection.parser.final, self._settings.keepalive_s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from proxy.core.messages import RequestHead
 from proxy.upstream.settings import PoolSettings
@@ -14,14 +14,13 @@ _OWN_LINES = frozenset(
 _METHODS_WITH_CONTENT = frozenset({"POST", "PUT", "PATCH"})
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenHead:
+class WrittenHead(Struct, frozen=True):
     """The octets of a request head and how its body is framed: `length` octets, or chunked when that is None."""
 
     octets: bytes
-    length: int | None
-    expects_continue: bool
-    upgrading: bool
+    length: int | None = 0
+    expects_continue: bool = False
+    upgrading: bool = False
 
 
 def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) -> WrittenHead:
@@ -30,32 +29,38 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
     The announced Content-Length is kept for a body; a body without one is chunked. A request with an Upgrade field gets
     the Connection field that goes with it. Raises ValueError when a line would break out of its place.
     """
-    fields = request.fields
-    own = [name for name in _OWN_LINES if name in fields]
-    host = request.authority if settings.preserve_host else ""
-    if host and "host" in own:
+    fields, endpoint = request.fields, settings.endpoint
+    target = f"{endpoint.prefix}{request.target}" if endpoint.prefix and request.path != "*" else request.target
+    host = (request.authority if settings.preserve_host else "") or endpoint.authority
+    if not has_body and _OWN_LINES.isdisjoint(fields.names()):
+        lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host}", *map(": ".join, fields.pairs)]
+        if request.method in _METHODS_WITH_CONTENT:
+            lines.append("Content-Length: 0")
+        return WrittenHead(_joined(lines))
+    if settings.preserve_host:
         host = fields.first("host") or host
-    endpoint = settings.endpoint
-    target = request.target if request.path == "*" else f"{endpoint.prefix}{request.target}"
-    lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host or endpoint.authority}"]
-    if own:
-        lines.extend([f"{name}: {value}" for name, value in fields if name.lower() not in _OWN_LINES])
-    else:
-        lines.extend([f"{name}: {value}" for name, value in fields])
+    lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host}"]
+    lines.extend(f"{name}: {value}" for name, value in fields if name.lower() not in _OWN_LINES)
     length: int | None = 0
     if has_body:
         length = _announced_length(fields.lines("content-length"))
         lines.append("Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}")
-    elif request.method in _METHODS_WITH_CONTENT or "content-length" in own:
+    elif request.method in _METHODS_WITH_CONTENT or "content-length" in fields:
         lines.append("Content-Length: 0")
-    upgrade = fields.get("upgrade") if "upgrade" in own else None
+    upgrade = fields.get("upgrade")
     if upgrade is not None:
         lines += ["Connection: Upgrade", f"Upgrade: {upgrade}"]
+    expects = has_body and (fields.get("expect") or "").lower() == "100-continue"
+    return WrittenHead(_joined(lines), length, expects, upgrade is not None)
+
+
+def _joined(lines: list[str]) -> bytes:
+    lines += ("", "")
     text = "\r\n".join(lines)
-    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1 or "\0" in text:
+    breaks = len(lines) - 1
+    if text.count("\n") != breaks or text.count("\r") != breaks or "\0" in text:
         raise ValueError("a field of the request holds CR, LF or NUL; it must be refused before it is forwarded")
-    expects = has_body and "expect" in fields and (fields.get("expect") or "").lower() == "100-continue"
-    return WrittenHead(f"{text}\r\n\r\n".encode("latin-1"), length, expects, upgrade is not None)
+    return text.encode("latin-1")
 
 
 def _announced_length(lines: tuple[str, ...]) -> int | None:

@@ -19,7 +19,8 @@ Release = Callable[[Connection, bool], None]
 class BackendResponse:
     """Implements `proxy.ports.UpstreamResponse` on a leased connection.
 
-    A response that is already whole holds no connection any more.
+    A response that is already whole holds no connection any more. It is its own body iterator: an async generator
+    would cost more than the rest of a small response.
     """
 
     __slots__ = ("_connection", "_final", "_length", "_pieces", "_release", "_sender", "_trailers", "_tunnel")
@@ -32,16 +33,17 @@ class BackendResponse:
         self._final = final
         self._release = release
         self._sender = sender
-        self._trailers = Fields()
+        self._trailers = parser.trailers
         self._pieces: list[bytes] = []
-        self._length = 0 if parser.phase is Phase.DONE else final.length
+        self._length = final.length
         self._tunnel: BackendTunnel | None = None
-        if parser.phase is Phase.TUNNEL:
-            self._tunnel = BackendTunnel(connection, self._end_tunnel)
-        elif parser.phase is Phase.DONE:
-            self._pieces = connection.take()
+        if parser.phase is Phase.DONE:
+            self._pieces = parser.pieces
+            self._pieces.reverse()
             self._length = sum(map(len, self._pieces))
             self._end()
+        elif parser.phase is Phase.TUNNEL:
+            self._tunnel = BackendTunnel(connection, self._end_tunnel)
 
     @property
     def head(self) -> ResponseHead:
@@ -63,22 +65,29 @@ class BackendResponse:
         """The raw stream after 101."""
         return self._tunnel
 
-    async def body(self) -> AsyncIterator[bytes]:
+    def body(self) -> AsyncIterator[bytes]:
         """The body in pieces as they arrive. Raises UpstreamError when it is cut short."""
-        pieces, self._pieces = self._pieces, []
-        for piece in pieces:
-            yield piece
+        return self
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._pieces:
+            return self._pieces.pop()
         while (connection := self._connection) is not None and self._tunnel is None:
-            pieces = connection.take()
+            self._pieces = connection.take()
+            self._pieces.reverse()
             if connection.parser.phase is Phase.DONE:
                 self._end()
-            elif not pieces:
-                if (error := _failure(connection)) is not None:
-                    self._give_back(reusable=False)
-                    raise error
-                await connection.changed()
-            for piece in pieces:
-                yield piece
+            elif not self._pieces and (error := _failure(connection)) is not None:
+                self._give_back(reusable=False)
+                raise error
+            if self._pieces:
+                return self._pieces.pop()
+            if self._connection is not None:
+                await connection.change()
+        raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """Give the connection back if the message was whole, close it otherwise. Idempotent."""
@@ -120,7 +129,7 @@ class BackendTunnel:
         """The next octets; empty at the end."""
         connection = self._connection
         while not (pieces := connection.take()) and not connection.ended:
-            await connection.changed()
+            await connection.change()
         return b"".join(pieces)
 
     async def write(self, data: bytes) -> None:
