@@ -1,0 +1,147 @@
+"""One upstream fetch per key: who leads, who follows, and which keys are not worth waiting for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from proxy.core.entry import Entry
+from proxy.core.outcome import Reason
+from proxy.pipeline.content import Reader, SharedBody
+from proxy.ports import UpstreamError, UpstreamResponse
+
+UNCACHEABLE_KEPT_S = 10.0
+UNCACHEABLE_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A response that is all there and that everybody who waited may have. `validated` when a 304 brought it."""
+
+    entry: Entry
+    stored: bool
+    may_share: bool
+    upstream_ms: float
+    validated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """A storable response whose body is still on its way; `entry` has no body yet. `place` is the leader's."""
+
+    entry: Entry
+    body: SharedBody
+    length: int | None
+    may_share: bool
+    upstream_ms: float
+    place: Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Private:
+    """A response for the leader alone, who must close it, and why it is not stored."""
+
+    response: UpstreamResponse
+    reason: Reason
+    upstream_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Erred:
+    """The backend answered with an error that the stored response may stand in for (RFC 5861 section 4)."""
+
+    status: int
+    upstream_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No response."""
+
+    error: UpstreamError
+
+
+Landing = Whole | Arriving | Private | Erred | Failed
+"""How a flight ends, known when the response head has arrived."""
+
+
+class Flight:
+    """One fetch under way. A private landing belongs to the leader; when the leader has left, nobody takes it."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self._landed: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()
+        self._unclaimed: Callable[[Landing], None] | None = None
+
+    def land(self, landing: Landing) -> None:
+        """Tell everybody who waits."""
+        if self._landed.done():
+            return
+        self._landed.set_result(landing)
+        if self._unclaimed is not None:
+            self._unclaimed(landing)
+
+    @property
+    def landing(self) -> Landing | None:
+        """How it ended; None while under way."""
+        return self._landed.result() if self._landed.done() else None
+
+    async def wait(self) -> Landing:
+        """Wait for the landing without owning it: cancelling the waiter does not cancel the flight."""
+        return await asyncio.shield(self._landed)
+
+    def abandon(self, unclaimed: Callable[[Landing], None]) -> None:
+        """The leader leaves: `unclaimed` gets the landing, now or when it comes, to release what was the leader's."""
+        if self._landed.done():
+            unclaimed(self._landed.result())
+        else:
+            self._unclaimed = unclaimed
+
+
+class Flights:
+    """The fetches under way in this process, by key, and the keys known to be uncacheable."""
+
+    def __init__(self) -> None:
+        self._flights: dict[str, Flight] = {}
+        self._uncacheable: OrderedDict[str, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    def join(self, key: str) -> Flight | None:
+        """The flight under way for `key`, if there is one."""
+        return self._flights.get(key)
+
+    def open(self, key: str) -> Flight:
+        """Begin a flight for `key`; the caller leads and must `close` it on every path."""
+        flight = Flight(key)
+        self._flights[key] = flight
+        return flight
+
+    def close(self, flight: Flight) -> None:
+        """The flight is over; the next request for its key starts another."""
+        if self._flights.get(flight.key) is flight:
+            del self._flights[flight.key]
+
+    def mark_uncacheable(self, key: str, now_s: float) -> None:
+        """Remember (bounded, for a while) that waiting for `key` gains nothing. `now_s` is monotonic."""
+        self._uncacheable[key] = now_s + UNCACHEABLE_KEPT_S
+        self._uncacheable.move_to_end(key)
+        while len(self._uncacheable) > UNCACHEABLE_LIMIT:
+            self._uncacheable.popitem(last=False)
+
+    def mark_cacheable(self, key: str) -> None:
+        """Forget that `key` was uncacheable."""
+        self._uncacheable.pop(key, None)
+
+    def is_uncacheable(self, key: str, now_s: float) -> bool:
+        """Whether a recent answer for `key` could not be shared. `now_s` is monotonic."""
+        until_s = self._uncacheable.get(key)
+        if until_s is None:
+            return False
+        if until_s < now_s:
+            del self._uncacheable[key]
+            return False
+        return True
