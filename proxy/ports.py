@@ -273,6 +273,26 @@ class Client(Protocol):
         ...
 
     @property
+    def has_body(self) -> bool:
+        """Whether the request brings content, be it empty."""
+        ...
+
+    @property
+    def started(self) -> bool:
+        """Whether a final head has been given out."""
+        ...
+
+    @property
+    def bytes_in(self) -> int:
+        """Octets of the request body read so far."""
+        ...
+
+    @property
+    def bytes_out(self) -> int:
+        """Octets of the response body sent so far."""
+        ...
+
+    @property
     def address(self) -> str:
         """The peer's address as a string, without port."""
         ...

@@ -1,0 +1,70 @@
+"""May this request go on: rate, load and size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from proxy.core.outcome import CacheStatus
+from proxy.core.problem import QUOTA_EXCEEDED, Problem
+from proxy.core.rate import RateVerdict, retry_after_field
+from proxy.pipeline.answer import Answer
+from proxy.pipeline.context import Exchange, Services
+from proxy.pipeline.exchange import Refusal
+from proxy.pipeline.refuse import problem_answer, refuse
+from proxy.policy.model import RateKeyKind, RateRule
+
+
+def rate_client(exchange: Exchange, rule: RateRule) -> str:
+    """The name under which this request is counted."""
+    match rule.key.kind:
+        case RateKeyKind.CLIENT_IP:
+            return exchange.client_ip
+        case RateKeyKind.HEADER:
+            return exchange.request.fields.get(rule.key.header or "") or f"ip:{exchange.client_ip}"
+        case RateKeyKind.AUTHORIZATION:
+            return exchange.request.fields.get("authorization") or f"ip:{exchange.client_ip}"
+        case RateKeyKind.ROUTE:
+            return f"route:{exchange.route.name}"
+        case RateKeyKind.GLOBAL:
+            return "global"
+
+
+async def count(services: Services, exchange: Exchange) -> RateVerdict | None:
+    """Count the request against the route's limit, if it has one."""
+    rule = exchange.route.rate_limit
+    return None if rule is None else await services.rates.admit(rate_client(exchange, rule), rule.limit)
+
+
+def refused_by_rate(exchange: Exchange, rate: RateVerdict) -> Answer:
+    """429 with Retry-After (RFC 6585 section 4)."""
+    limit = rate.limit
+    problem = Problem(
+        status=429,
+        detail=f"more than {limit.quota} requests in {limit.window_s:g} s; try again in {retry_after_field(rate)} s",
+        type=QUOTA_EXCEEDED,
+        title="Too Many Requests",
+        instance=exchange.request.target,
+        request_id=exchange.request_id,
+        violated_policies=(limit.name,),
+    )
+    answer = problem_answer(problem, Refusal.RATE, CacheStatus(), ("Retry-After", retry_after_field(rate)))
+    return replace(answer, error="")
+
+
+def refused_by_size(exchange: Exchange) -> Answer | None:
+    """413 for a body announced as too large (RFC 9110 section 15.5.14)."""
+    announced = exchange.request.fields.get("content-length")
+    limit_bytes = body_limit(exchange)
+    if announced is None or not announced.isdecimal() or int(announced) <= limit_bytes:
+        return None
+    return too_large(exchange, limit_bytes)
+
+
+def too_large(exchange: Exchange, limit_bytes: int) -> Answer:
+    """413 that says what would be right."""
+    return refuse(exchange, 413, f"the request body may have at most {limit_bytes} bytes", Refusal.BODY_TOO_LARGE)
+
+
+def body_limit(exchange: Exchange) -> int:
+    """The most octets that the request's body may have."""
+    return exchange.route.body_bytes or exchange.policy.limits.body_bytes

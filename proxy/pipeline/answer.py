@@ -1,0 +1,71 @@
+"""What the steps hand to the reply: a head, where its body comes from, and what the cache did."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from proxy.core.entry import Entry
+from proxy.core.fields import Fields
+from proxy.core.messages import ResponseHead
+from proxy.core.outcome import CacheStatus
+from proxy.pipeline.exchange import CacheUse, Refusal
+from proxy.ports import UpstreamResponse
+
+
+def no_trailers() -> Fields:
+    """The trailers of a body that has none."""
+    return Fields()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBody:
+    """A whole or partial stored response: conditions, ranges and codings can be applied to it.
+
+    `age_s` None means that it has just been fetched, so that no Age is added. `key` is set where coded bodies may be
+    kept with the entry.
+    """
+
+    entry: Entry
+    age_s: float | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBody:
+    """A body passing through; `length` None when unknown. `aclose` must be awaited on every path."""
+
+    chunks: AsyncIterator[bytes]
+    length: int | None
+    aclose: Callable[[], Awaitable[None]]
+    trailers: Callable[[], Fields] = no_trailers
+
+
+@dataclass(frozen=True, slots=True)
+class BytesBody:
+    """A body at hand that is sent as it is: the proxy's own answers."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelBody:
+    """101: what follows is not HTTP."""
+
+    response: UpstreamResponse
+
+
+Body = StoredBody | StreamBody | BytesBody | TunnelBody
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one exchange before it meets the client's wishes (codings, ranges, conditions)."""
+
+    head: ResponseHead
+    body: Body
+    cache: CacheStatus
+    use: CacheUse
+    upstream_ms: float | None = None
+    refused: Refusal | None = None
+    error: str = ""

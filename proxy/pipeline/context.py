@@ -1,0 +1,56 @@
+"""What one request brings with it, and the services its steps use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from proxy.core.forwarding import Peer
+from proxy.core.messages import RequestHead
+from proxy.pipeline.coalesce import Flights
+from proxy.pipeline.content import Budget
+from proxy.pipeline.exchange import Recorder
+from proxy.policy.model import Match, Policy, Route
+from proxy.ports import Client, Clock, Codec, EntryStore, InvalidationLog, RateStore, Upstream
+from proxy.tasks import Tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The rooms below, as the pipeline sees them. One per process."""
+
+    clock: Clock
+    store: EntryStore
+    log: InvalidationLog
+    rates: RateStore
+    codec: Codec
+    upstreams: Mapping[str, Upstream]
+    recorder: Recorder
+    tasks: Tasks
+    flights: Flights = field(default_factory=Flights)
+    via: str = "veneer"
+    budget: Budget = field(default_factory=lambda: Budget(64 * 1024 * 1024))
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request as it came in: everything its steps may know, nothing they change.
+
+    `received` is in seconds since the epoch, `started_s` on the monotonic clock. `peer` is who connected to us,
+    `client_ip` who that peer speaks for when it is a trusted proxy.
+    """
+
+    request: RequestHead
+    client: Client
+    policy: Policy
+    match: Match
+    request_id: str
+    peer: Peer
+    client_ip: str
+    received: float
+    started_s: float
+
+    @property
+    def route(self) -> Route:
+        """The route that the request takes."""
+        return self.match.route

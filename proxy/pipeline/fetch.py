@@ -1,0 +1,319 @@
+"""Asking the backend for something that may be stored: lead or follow, judge, fill the store, tell the followers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from proxy.core.entry import Entry, Position
+from proxy.core.invalidation import Validity
+from proxy.core.messages import RequestHead, ResponseHead
+from proxy.core.outcome import Reason
+from proxy.core.ranges import combine
+from proxy.core.storability import NotStorable, Storable, check_body, judge
+from proxy.core.tags import tags_of
+from proxy.core.validation import Freshened, entry_for_304, freshen
+from proxy.core.validators import make_etag
+from proxy.core.vary import matches
+from proxy.pipeline.coalesce import Arriving, Erred, Failed, Flight, Landing, Private, Whole
+from proxy.pipeline.content import LateReaderError, NobodyReadsError, SharedBody
+from proxy.pipeline.context import Services
+from proxy.policy.model import EtagRule, Match
+from proxy.ports import InterimSink, UpstreamError, UpstreamResponse
+
+READ_WHOLE_BYTES = 128 * 1024
+"""A response announced to be at most this long is read before its head is passed on: one write, one stored body."""
+
+ERROR_STATUSES = frozenset({500, 502, 503, 504})
+"""Statuses that stale-if-error replaces (RFC 5861 section 4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One fetch: what is wanted, as the cache sees it, and what is sent.
+
+    `wanted` is the client's request without conditions of ours: it is keyed, judged and matched. `outgoing` is what the
+    backend gets; `validating` are the stored responses that a 304 may select, `completing` the beginning that a 206
+    may complete; `unconditional` is sent when neither comes to pass. `body` is the content of a QUERY.
+    """
+
+    key: str
+    uri: str
+    match: Match
+    wanted: RequestHead
+    outgoing: RequestHead
+    unconditional: RequestHead
+    validating: tuple[Entry, ...] = ()
+    completing: Entry | None = None
+    hides_errors: bool = False
+    coalesce: bool = True
+    body: bytes | None = None
+    body_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A response head with the facts of its fetch: times in seconds since the epoch, the log position before it."""
+
+    response: UpstreamResponse
+    request_time: float
+    response_time: float
+    born: Position
+    upstream_ms: float
+
+
+async def once(data: bytes) -> AsyncIterator[bytes]:
+    """A body that is at hand."""
+    yield data
+
+
+class Fetcher:
+    """Runs flights. A flight goes on when its leader leaves, so that what was fetched is stored."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def fetch(self, plan: Plan, interim: InterimSink) -> tuple[Landing, bool]:
+        """The landing of a flight for `plan`, and whether it was somebody else's (collapsed)."""
+        flights = self._services.flights
+        if not plan.coalesce or flights.is_uncacheable(plan.key, self._services.clock.monotonic()):
+            return await self._lead(Flight(plan.key), plan, interim), False
+        flight = flights.join(plan.key)
+        if flight is None:
+            return await self._lead(flights.open(plan.key), plan, interim), False
+        landing = await self._follow(flight, plan)
+        if landing is not None:
+            return landing, True
+        return await self._lead(Flight(plan.key), plan, interim), False
+
+    def refresh(self, plan: Plan) -> None:
+        """Fetch in the background unless somebody does so already or too much goes on."""
+        flights, tasks = self._services.flights, self._services.tasks
+        if tasks.full or flights.join(plan.key) is not None:
+            return
+        flight = flights.open(plan.key)
+        flight.abandon(self._release)
+        tasks.start(self._fly(flight, plan, _ignore), f"refresh {plan.uri}")
+
+    async def _lead(self, flight: Flight, plan: Plan, interim: InterimSink) -> Landing:
+        self._services.tasks.start(self._fly(flight, plan, interim), f"fetch {plan.uri}")
+        try:
+            return await flight.wait()
+        except asyncio.CancelledError:
+            flight.abandon(self._release)
+            raise
+
+    async def _follow(self, flight: Flight, plan: Plan) -> Landing | None:
+        """What the flight brought if it answers this request too; None to fetch alone."""
+        try:
+            async with asyncio.timeout(plan.match.route.coalesce_wait_s):
+                landing = await flight.wait()
+        except TimeoutError:
+            return None
+        if isinstance(landing, Failed | Erred):
+            return landing
+        return self._share(landing, plan)
+
+    def _share(self, landing: Landing, plan: Plan) -> Landing | None:
+        """A follower's part of a landing; None where it may not have one."""
+        if not isinstance(landing, Whole | Arriving) or not landing.may_share:
+            return None
+        if not self._answers(landing.entry, plan):
+            return None
+        try:
+            return landing if isinstance(landing, Whole) else replace(landing, place=landing.body.open())
+        except LateReaderError:
+            return None
+
+    def _answers(self, entry: Entry, plan: Plan) -> bool:
+        """Whether a response fetched for somebody else matches, and nothing has invalidated it since."""
+        if not matches(entry, plan.wanted, plan.match.route.cache):
+            return False
+        return self._services.log.validity(entry) is Validity.VALID
+
+    def _release(self, landing: Landing) -> None:
+        """Let go of what was meant for a leader who has left."""
+        match landing:
+            case Private(response=response):
+                self._services.tasks.start(response.aclose(), "close unclaimed response")
+            case Arriving(place=place):
+                place.close()
+
+    async def _fly(self, flight: Flight, plan: Plan, interim: InterimSink) -> None:
+        try:
+            fetched = await self._ask(plan, plan.outgoing, interim)
+            await self._settle(flight, plan, fetched, interim)
+        except UpstreamError as error:
+            flight.land(Failed(error))
+        finally:
+            self._services.flights.close(flight)
+
+    async def _ask(self, plan: Plan, request: RequestHead, interim: InterimSink) -> Fetched:
+        """Send one request. Raises UpstreamError."""
+        services = self._services
+        born = services.log.position
+        request_time, started_s = services.clock.now(), services.clock.monotonic()
+        body = None if plan.body is None else once(plan.body)
+        response = await services.upstreams[plan.match.route.upstream].exchange(request, body, interim)
+        upstream_ms = (services.clock.monotonic() - started_s) * 1000
+        return Fetched(response, request_time, services.clock.now(), born, upstream_ms)
+
+    async def _settle(self, flight: Flight, plan: Plan, fetched: Fetched, interim: InterimSink) -> None:
+        """Decide what the response means for the store, and land."""
+        head = fetched.response.head
+        if head.status == 304 and plan.validating:
+            await fetched.response.aclose()
+            entry = await self._freshen(plan, fetched)
+            if entry is not None:
+                flight.land(Whole(entry, True, True, fetched.upstream_ms, validated=True))
+                return
+            fetched = await self._ask(plan, plan.unconditional, interim)
+        elif head.status == 206 and plan.completing is not None:
+            entry = await self._complete(plan, plan.completing, fetched)
+            if entry is not None:
+                flight.land(Whole(entry, True, True, fetched.upstream_ms))
+                return
+            fetched = await self._ask(plan, plan.unconditional, interim)
+        head = fetched.response.head
+        if plan.hides_errors and head.status in ERROR_STATUSES:
+            await fetched.response.aclose()
+            flight.land(Erred(head.status, fetched.upstream_ms))
+            return
+        verdict = self._judge(plan, fetched)
+        if isinstance(verdict, NotStorable):
+            if verdict.remember:
+                self._services.flights.mark_uncacheable(plan.key, self._services.clock.monotonic())
+            flight.land(Private(fetched.response, verdict.reason, fetched.upstream_ms))
+            return
+        self._services.flights.mark_cacheable(plan.key)
+        await self._take(flight, plan, fetched, verdict)
+
+    def _judge(self, plan: Plan, fetched: Fetched) -> Storable | NotStorable:
+        rules = plan.match.route.cache
+        length = fetched.response.content_length
+        if length is not None and length > rules.max_body_bytes:
+            return NotStorable(Reason.TOO_LARGE, remember=True)
+        return judge(
+            plan.wanted,
+            fetched.response.head,
+            rules,
+            fetched.request_time,
+            fetched.response_time,
+            body_digest=plan.body_digest,
+        )
+
+    async def _freshen(self, plan: Plan, fetched: Fetched) -> Entry | None:
+        """The stored response that a 304 confirms, updated and stored; None when it confirms none of ours."""
+        stored = entry_for_304(plan.validating, fetched.response.head)
+        if stored is None:
+            return None
+        rules = plan.match.route.cache
+        found = freshen(
+            stored,
+            plan.wanted,
+            fetched.response.head,
+            request_time=fetched.request_time,
+            response_time=fetched.response_time,
+            born=fetched.born,
+            rules=rules,
+        )
+        if not isinstance(found, Freshened):
+            return None
+        entry = replace(found.entry, tags=self._tags(plan, found.entry))
+        verdict = judge(
+            plan.wanted,
+            ResponseHead(entry.status, entry.reason, entry.fields),
+            rules,
+            fetched.request_time,
+            fetched.response_time,
+            body_digest=plan.body_digest,
+        )
+        if isinstance(verdict, Storable):
+            await self._services.store.put(plan.key, entry, verdict.keep_s)
+        else:
+            await self._services.store.discard(plan.key)
+        return entry
+
+    async def _complete(self, plan: Plan, stored: Entry, fetched: Fetched) -> Entry | None:
+        """The stored beginning and the rest that a 206 brings, as one (RFC 9111 section 3.4); None if they differ."""
+        verdict = self._judge(plan, fetched)
+        if isinstance(verdict, NotStorable):
+            await fetched.response.aclose()
+            return None
+        rest = replace(self._entry(plan, fetched, verdict), body=b"".join([p async for p in fetched.response.body()]))
+        whole = combine(stored, rest)
+        if whole is None or whole.span is not None:
+            return None
+        whole = replace(whole, born=min(stored.born, fetched.born))
+        await self._services.store.put(plan.key, whole, verdict.keep_s)
+        return whole
+
+    async def _take(self, flight: Flight, plan: Plan, fetched: Fetched, storable: Storable) -> None:
+        """Receive a storable body; small ones are landed whole, others as they arrive."""
+        response = fetched.response
+        entry = self._entry(plan, fetched, storable)
+        length = response.content_length
+        if length is not None and length <= READ_WHOLE_BYTES:
+            pieces = [piece async for piece in response.body()]
+            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            entry, stored = await self._put(plan, entry, storable, body)
+            flight.land(Whole(entry, stored, storable.may_share, fetched.upstream_ms))
+            return
+        shared = SharedBody(plan.match.route.cache.max_body_bytes, self._services.budget)
+        flight.land(Arriving(entry, shared, length, storable.may_share, fetched.upstream_ms, shared.open()))
+        await self._pump(plan, response, entry, storable, shared)
+
+    async def _pump(
+        self, plan: Plan, response: UpstreamResponse, entry: Entry, storable: Storable, shared: SharedBody
+    ) -> None:
+        """Pass the body on while it arrives. It is stored before its end is told: who has it all finds it stored."""
+        try:
+            async for piece in response.body():
+                await shared.append(piece)
+            if shared.kept:
+                await self._put(plan, entry, storable, shared.whole())
+            shared.end(response.trailers)
+        except (UpstreamError, NobodyReadsError) as error:
+            shared.fail(error)
+        finally:
+            if not shared.ended:
+                shared.fail(ConnectionError("the fetch was stopped"))
+            shared.close()
+            await response.aclose()
+
+    def _entry(self, plan: Plan, fetched: Fetched, storable: Storable) -> Entry:
+        head = fetched.response.head
+        entry = Entry(
+            status=head.status,
+            reason=head.reason,
+            fields=storable.fields,
+            body=b"",
+            request_time=fetched.request_time,
+            response_time=fetched.response_time,
+            uri=plan.uri,
+            born=fetched.born,
+            vary=storable.vary,
+            span=storable.span,
+        )
+        return replace(entry, tags=self._tags(plan, entry))
+
+    def _tags(self, plan: Plan, entry: Entry) -> tuple[str, ...]:
+        match = plan.match
+        return tuple(dict.fromkeys((*match.route.tags(match.params), *tags_of(plan.wanted, entry.fields))))
+
+    async def _put(self, plan: Plan, entry: Entry, storable: Storable, body: bytes) -> tuple[Entry, bool]:
+        """The entry with its body, and whether it could be stored."""
+        checked = check_body(storable, len(body), plan.match.route.cache)
+        whole = replace(entry, body=body)
+        if plan.match.route.etag is EtagRule.GENERATE and entry.status == 200 and "etag" not in entry.fields:
+            whole = replace(whole, fields=entry.fields.added(("ETag", make_etag(body))))
+        if isinstance(checked, NotStorable):
+            return whole, False
+        whole = replace(whole, span=checked.span)
+        await self._services.store.put(plan.key, whole, checked.keep_s)
+        return whole, True
+
+
+def _ignore(head: object) -> None:
+    """Interim responses of a background fetch go nowhere."""

@@ -1,0 +1,126 @@
+"""One request's life: admit, answer, reply, record."""
+
+from __future__ import annotations
+
+import logging
+
+from proxy.core.key import query_digest
+from proxy.core.outcome import CacheStatus
+from proxy.core.rate import RateVerdict
+from proxy.pipeline.admit import body_limit, count, refused_by_rate, refused_by_size, too_large
+from proxy.pipeline.answer import Answer
+from proxy.pipeline.context import Exchange, Services
+from proxy.pipeline.exchange import CacheUse, ExchangeRecord, Refusal
+from proxy.pipeline.fetch import Fetcher
+from proxy.pipeline.forward import Forwarder
+from proxy.pipeline.read import Reader
+from proxy.pipeline.refuse import refuse
+from proxy.pipeline.reply import Replied, Replier
+from proxy.ports import BodyTooLargeError, ClientGoneError, UpstreamError
+
+logger = logging.getLogger(__name__)
+
+QUERY_BODY_BYTES = 64 * 1024
+"""A QUERY's content up to this length is part of the cache key; longer ones pass through."""
+
+CACHED_METHODS = frozenset({"GET", "HEAD"})
+
+
+class Handler:
+    """Answers every request that the server could read."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._reader = Reader(services, Fetcher(services))
+        self._forwarder = Forwarder(services)
+        self._replier = Replier(services)
+
+    async def handle(self, exchange: Exchange) -> None:
+        """Answer one request on its client. Raises nothing but cancellation: failures are answered and recorded."""
+        recorder = self._services.recorder
+        recorder.begin()
+        answer: Answer | None = None
+        replied = Replied(0)
+        rate: RateVerdict | None = None
+        error = ""
+        try:
+            rate = await count(self._services, exchange)
+            answer = refused_by_rate(exchange, rate) if rate is not None and not rate.allowed else None
+            answer = answer or await self._answer(exchange)
+            replied = await self._replier.reply(exchange, answer, rate)
+        except ClientGoneError as gone:
+            error = str(gone) or "the client closed the connection"
+        except UpstreamError as failure:
+            error = str(failure)
+        except Exception as failure:
+            logger.exception("request %s failed", exchange.request_id)
+            error = f"{type(failure).__name__}: {failure}"
+            answer, replied = await self._apologise(exchange, rate, replied)
+        finally:
+            recorder.finish(self._record(exchange, answer, replied, rate, error))
+
+    async def _answer(self, exchange: Exchange) -> Answer:
+        oversized = refused_by_size(exchange)
+        if oversized is not None:
+            return oversized
+        try:
+            if exchange.request.method == "QUERY" and exchange.route.cache.enabled:
+                return await self._query(exchange)
+            if exchange.request.method in CACHED_METHODS and not self._has_body_or_upgrade(exchange):
+                return await self._reader.answer(exchange)
+            return await self._forwarder.answer(exchange)
+        except BodyTooLargeError as error:
+            return too_large(exchange, error.limit_bytes)
+
+    def _has_body_or_upgrade(self, exchange: Exchange) -> bool:
+        """A GET with content is not looked up: content is no part of the key (RFC 9110 section 9.3.1)."""
+        fields = exchange.request.fields
+        return "upgrade" in fields or exchange.client.has_body
+
+    async def _query(self, exchange: Exchange) -> Answer:
+        """QUERY: keyed by a digest of its content (RFC 10008)."""
+        body = exchange.client.body(min(QUERY_BODY_BYTES, body_limit(exchange)))
+        content = b"" if body is None else b"".join([piece async for piece in body])
+        return await self._reader.answer(exchange, content, query_digest(exchange.request.fields, content))
+
+    async def _apologise(
+        self, exchange: Exchange, rate: RateVerdict | None, replied: Replied
+    ) -> tuple[Answer | None, Replied]:
+        """500 where nothing was sent yet, a cut connection otherwise."""
+        if exchange.client.started:
+            exchange.client.abort()
+            return None, replied
+        answer = refuse(exchange, 500, "the proxy failed to answer; the log has the details", Refusal.INTERNAL)
+        try:
+            return answer, await self._replier.reply(exchange, answer, rate)
+        except ClientGoneError:
+            return answer, replied
+
+    def _record(
+        self, exchange: Exchange, answer: Answer | None, replied: Replied, rate: RateVerdict | None, error: str
+    ) -> ExchangeRecord:
+        request = exchange.request
+        cache = answer.cache if answer is not None else CacheStatus()
+        return ExchangeRecord(
+            time=exchange.received,
+            request_id=exchange.request_id,
+            client=exchange.client_ip,
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            route=exchange.route.name,
+            status=replied.status or (answer.head.status if answer is not None else 0),
+            duration_ms=(self._services.clock.monotonic() - exchange.started_s) * 1000,
+            bytes_in=exchange.client.bytes_in,
+            bytes_out=exchange.client.bytes_out,
+            bytes_identity=replied.identity_bytes,
+            upstream_ms=answer.upstream_ms if answer is not None else None,
+            cache=answer.use if answer is not None else CacheUse.NONE,
+            cache_forward=cache.forward.value if cache.forward is not None else "",
+            cache_reason=cache.detail or "",
+            coding=replied.coding,
+            rate_remaining=rate.remaining if rate is not None else None,
+            refused=answer.refused if answer is not None else None,
+            error=error or (answer.error if answer is not None else ""),
+            user_agent=request.fields.get("user-agent") or "",
+        )

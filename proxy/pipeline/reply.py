@@ -1,0 +1,121 @@
+"""The one place that writes to the client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proxy.core.fields import Fields, Pair
+from proxy.core.forwarding import delayed_age, from_store, to_client
+from proxy.core.messages import ResponseHead
+from proxy.core.negotiation import choose_coding, coded_fields, why_not_coded
+from proxy.core.outcome import append_cache_status
+from proxy.core.rate import RateVerdict, limit_field, policy_field
+from proxy.pipeline.answer import Answer, BytesBody, StoredBody, StreamBody, TunnelBody
+from proxy.pipeline.context import Exchange, Services
+from proxy.pipeline.represent import represent
+from proxy.pipeline.tunnel import relay
+from proxy.ports import StreamEncoder, UpstreamError
+
+CACHE_NAME = "Veneer"
+OWN_FIELDS = ("x-cache-invalidate", "x-request-id", "x-response-time")
+"""Fields that the backend sends for this proxy, or that this proxy speaks for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """What left for the client."""
+
+    status: int
+    coding: str = ""
+    identity_bytes: int = 0
+
+
+class Replier:
+    """Writes answers."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def reply(self, exchange: Exchange, answer: Answer, rate: RateVerdict | None) -> Replied:
+        """Send `answer` in the form this client wants.
+
+        Raises ClientGoneError when it has left, UpstreamError when the body broke off on the way.
+        """
+        match answer.body:
+            case StoredBody() as body:
+                return await self._stored(exchange, answer, body, rate)
+            case BytesBody(data=data):
+                head = answer.head
+                fields = to_client(head.fields, via=self._services.via, now=self._services.clock.now())
+                await self._send(exchange, self._finished(exchange, answer, fields, head, rate), data)
+                return Replied(head.status)
+            case StreamBody() as stream:
+                try:
+                    return await self._stream(exchange, answer, stream, rate)
+                finally:
+                    await stream.aclose()
+            case TunnelBody(response=response):
+                await relay(self._services.tasks, exchange.client, response)
+                return Replied(101)
+
+    async def _stored(self, exchange: Exchange, answer: Answer, body: StoredBody, rate: RateVerdict | None) -> Replied:
+        shown = await represent(self._services, exchange, body.entry, body.key)
+        now = self._services.clock.now()
+        if body.age_s is not None:
+            fields = from_store(shown.head.fields, body.age_s, via=self._services.via, now=now)
+        else:
+            fields = to_client(shown.head.fields, via=self._services.via, now=now)
+        await self._send(exchange, self._finished(exchange, answer, fields, shown.head, rate), shown.body)
+        return Replied(shown.head.status, shown.coding, shown.identity_bytes)
+
+    async def _send(self, exchange: Exchange, head: ResponseHead, body: bytes) -> None:
+        await exchange.client.begin(head, len(body))
+        await exchange.client.send(body)
+        await exchange.client.finish(Fields())
+
+    async def _stream(
+        self, exchange: Exchange, answer: Answer, stream: StreamBody, rate: RateVerdict | None
+    ) -> Replied:
+        fields, length, coding = answer.head.fields, stream.length, ""
+        compress = exchange.route.compress
+        encoder: StreamEncoder | None = None
+        if compress.enabled and why_not_coded(exchange.request, answer.head, length, compress.coding) is None:
+            chosen = choose_coding(exchange.request.fields.get("accept-encoding"), compress.coding.prefer)
+            fields = coded_fields(fields, chosen)
+            if chosen is not None:
+                encoder = self._services.codec.stream(chosen, compress.level)
+                length, coding = None, chosen
+        now = self._services.clock.now()
+        fields = to_client(delayed_age(fields, now - exchange.received), via=self._services.via, now=now)
+        await exchange.client.begin(self._finished(exchange, answer, fields, answer.head, rate), length)
+        identity_bytes = await self._pass(exchange, stream, encoder)
+        return Replied(answer.head.status, coding, identity_bytes if coding else 0)
+
+    async def _pass(self, exchange: Exchange, stream: StreamBody, encoder: StreamEncoder | None) -> int:
+        """Pass the body on piece by piece; cut the connection where the backend cuts it short."""
+        client = exchange.client
+        passed = 0
+        try:
+            if stream.length is None:
+                await client.flush()
+            async for piece in stream.chunks:
+                passed += len(piece)
+                await client.send(piece if encoder is None else encoder.feed(piece) + encoder.flush())
+            if encoder is not None:
+                await client.send(encoder.finish())
+        except (UpstreamError, ConnectionError):
+            client.abort()
+            raise
+        await client.finish(stream.trailers())
+        return passed
+
+    def _finished(
+        self, exchange: Exchange, answer: Answer, fields: Fields, head: ResponseHead, rate: RateVerdict | None
+    ) -> ResponseHead:
+        """The head with what every response of this proxy carries."""
+        elapsed_ms = (self._services.clock.monotonic() - exchange.started_s) * 1000
+        own: list[Pair] = [("X-Request-ID", exchange.request_id), ("X-Response-Time", f"{elapsed_ms:.3f}ms")]
+        if rate is not None:
+            own += [("RateLimit-Policy", policy_field(rate.limit)), ("RateLimit", limit_field(rate))]
+        shown = append_cache_status(fields.without(OWN_FIELDS), CACHE_NAME, answer.cache)
+        return ResponseHead(head.status, head.reason, shown.added(*own))

@@ -1,0 +1,123 @@
+"""From a stored response to what this client gets: coding, conditions, ranges, in the order of RFC 9110 section 13.2.
+
+Pure decisions come from the core; the one thing done here is asking the codec for a coded body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from proxy.core.entry import CodedBody, Entry
+from proxy.core.fields import Fields
+from proxy.core.messages import RequestHead, ResponseHead
+from proxy.core.negotiation import choose_coding, coded_fields, why_not_coded
+from proxy.core.ranges import (
+    Part,
+    Parts,
+    Replay,
+    Unsatisfiable,
+    answer_from_partial,
+    answer_range,
+    choose_boundary,
+    multipart,
+    slice_of,
+)
+from proxy.core.validation import Precondition, evaluate, not_modified_fields
+from proxy.pipeline.context import Exchange, Services
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """What leaves: a head without framing, and the octets. `identity_bytes` is the body's length uncoded."""
+
+    head: ResponseHead
+    body: bytes
+    coding: str = ""
+    identity_bytes: int = 0
+
+
+async def represent(services: Services, exchange: Exchange, entry: Entry, key: str | None) -> Representation:
+    """The representation of `entry` that answers the request; `key` is where coded bodies may be kept."""
+    request = exchange.request
+    if entry.span is not None:
+        return _from_part(request, entry)
+    coding, fields = coded_form(exchange, entry)
+    now = services.clock.now()
+    match evaluate(request, entry.status, fields, now):
+        case Precondition.NOT_MODIFIED:
+            return Representation(ResponseHead(304, "Not Modified", not_modified_fields(fields)), b"")
+        case Precondition.FAILED:
+            return Representation(ResponseHead(412, "Precondition Failed", Fields()), b"")
+    if "range" in request.fields:
+        ranged = _ranged(request, entry, fields)
+        if ranged is not None:
+            return ranged
+    head = ResponseHead(entry.status, entry.reason, fields)
+    if coding is None:
+        return Representation(head, entry.body)
+    body = await coded_body(services, exchange, entry, key, coding)
+    return Representation(head, body, coding, len(entry.body))
+
+
+def coded_form(exchange: Exchange, entry: Entry) -> tuple[str | None, Fields]:
+    """The coding for this client, and the fields of that form. Ranges are taken from the uncoded form."""
+    compress = exchange.route.compress
+    if not compress.enabled:
+        return None, entry.fields
+    head = ResponseHead(entry.status, entry.reason, entry.fields)
+    request = exchange.request
+    get = replace(request, method="GET") if request.method == "HEAD" else request
+    if why_not_coded(get, head, len(entry.body), compress.coding) is not None:
+        return None, entry.fields
+    coding = choose_coding(request.fields.get("accept-encoding"), compress.coding.prefer)
+    if "range" in request.fields:
+        coding = None
+    return coding, coded_fields(entry.fields, coding)
+
+
+async def coded_body(services: Services, exchange: Exchange, entry: Entry, key: str | None, coding: str) -> bytes:
+    """The body in `coding`: kept with the entry, or made now and kept from now on."""
+    for kept in entry.coded:
+        if kept.coding == coding:
+            return kept.body
+    body = await services.codec.encode(coding, exchange.route.compress.level, entry.body)
+    if key is not None:
+        services.store.attach(key, entry, CodedBody(coding, body))
+    return body
+
+
+def _from_part(request: RequestHead, entry: Entry) -> Representation:
+    """A stored 206: replayed, or a part of it."""
+    found = answer_from_partial(entry, request)
+    if found is None or isinstance(found, Replay):
+        return Representation(ResponseHead(entry.status, entry.reason, entry.fields), entry.body)
+    return _part(entry, entry.fields, found)
+
+
+def _ranged(request: RequestHead, entry: Entry, fields: Fields) -> Representation | None:
+    """The ranges that the request asks for; None for the whole."""
+    match answer_range(request, entry.status, fields, len(entry.body)):
+        case Part() as part:
+            return _part(entry, fields, part)
+        case Parts(parts=parts):
+            return _multipart(parts, entry, fields)
+        case Unsatisfiable() as unsatisfiable:
+            head = Fields([("Content-Range", unsatisfiable.content_range)])
+            return Representation(ResponseHead(416, "Range Not Satisfiable", head), b"")
+    return None
+
+
+def _part(entry: Entry, fields: Fields, part: Part) -> Representation:
+    kept = fields.without(("content-length", "content-range"))
+    head = ResponseHead(206, "Partial Content", kept.added(("Content-Range", part.content_range)))
+    return Representation(head, slice_of(entry, part))
+
+
+def _multipart(parts: Iterable[Part], entry: Entry, fields: Fields) -> Representation:
+    wanted = list(parts)
+    boundary = choose_boundary(entry.body, str(len(entry.body)))
+    body = b"".join(multipart(wanted, entry.body, fields.get("content-type"), boundary))
+    kept = fields.without(("content-length", "content-type"))
+    typed = kept.added(("Content-Type", f"multipart/byteranges; boundary={boundary}"))
+    return Representation(ResponseHead(206, "Partial Content", typed), body)
