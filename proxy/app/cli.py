@@ -1,6 +1,30 @@
-"""The command line: serve, check-policies, explain."""
+"""The command line: `veneer serve`, `veneer check-policies`, `veneer explain`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from proxy.app.options import add_serve_flags, environment, options_from
 
 
-def main() -> int:
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and flags."""
+    parser = argparse.ArgumentParser(prog="veneer", description="A caching sidecar in front of your HTTP service.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_serve_flags(commands.add_parser("serve", help="run the proxy"), environment())
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named on the command line; returns the exit status."""
-    return 0
+    arguments = build_parser().parse_args(argv)
+    match arguments.command:
+        case "serve":
+            from proxy.app.serve import serve  # noqa: PLC0415 - the server's imports are slow, other commands are not
+
+            return serve(options_from(arguments))
+        case _:
+            sys.stderr.write(f"unknown command {arguments.command}\n")
+            return 2

@@ -1,0 +1,167 @@
+"""From an aiohttp request to an exchange of the pipeline: target, fields, client, route, request ID."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from proxy.app.request_ids import RequestIds
+from proxy.app.server.client import AiohttpClient
+from proxy.app.server.protocol import ConnectionProtocol, MalformedRequest, Sent
+from proxy.app.server.wire import BodyFraming, serialise
+from proxy.app.server.wire import Exchange as WireExchange
+from proxy.core.fields import Fields
+from proxy.core.forwarding import Peer, client_address
+from proxy.core.headers import end_to_end
+from proxy.core.messages import RequestHead
+from proxy.core.problem import Problem, problem_head
+from proxy.core.target import TargetRefusal, parse_target
+from proxy.pipeline.context import Exchange, Services
+from proxy.pipeline.exchange import ExchangeRecord, Refusal
+from proxy.pipeline.handle import Handler
+from proxy.policy.model import Policy
+from proxy.policy.watch import PolicySource
+
+REFUSALS = {400: Refusal.MALFORMED, 414: Refusal.HEAD_TOO_LARGE, 431: Refusal.HEAD_TOO_LARGE}
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRefusal:
+    """A head that could be parsed but not accepted: 400, 414 or 431, and why."""
+
+    status: int
+    detail: str
+
+
+class Front:
+    """The server's request callback."""
+
+    def __init__(self, services: Services, policies: PolicySource, *, tls: bool = False) -> None:
+        self._services = services
+        self._policies = policies
+        self._handler = Handler(services)
+        self._scheme = "https" if tls else "http"
+        self._trust = TrustedPeers()
+        self._ids = RequestIds()
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; the response has left when this returns."""
+        policy = self._policies.current
+        version = (request.version.major, request.version.minor)
+        wire = WireExchange(request.method, version, bool(request.keep_alive))
+        protocol = request.protocol
+        assert isinstance(protocol, ConnectionProtocol)
+        client = AiohttpClient(request, protocol, wire)
+        head = read_head(request, policy, self._scheme)
+        if isinstance(head, HeadRefusal):
+            protocol.write(self.refuse(head.status, head.detail, client.address))
+            return Sent(keep_alive=False)
+        await self._handler.handle(self._exchange(head, client, policy))
+        return Sent(keep_alive=client.keep_alive)
+
+    def _exchange(self, head: RequestHead, client: AiohttpClient, policy: Policy) -> Exchange:
+        clock = self._services.clock
+        trusted = self._trust.covers(client.address, policy.trusted_proxies)
+        peer = Peer(client.address, trusted)
+        own_id = self._ids.of(head.fields.get("x-request-id"))
+        return Exchange(
+            request=RequestHead(
+                head.method,
+                head.path,
+                head.query,
+                head.authority,
+                head.fields.replaced("X-Request-ID", own_id),
+                head.scheme,
+                head.version,
+            ),
+            client=client,
+            policy=policy,
+            match=policy.match(head.method, head.path, head.query),
+            request_id=own_id,
+            peer=peer,
+            client_ip=client_address(head.fields, peer),
+            received=clock.now(),
+            started_s=clock.monotonic(),
+        )
+
+    def malformed(self, found: MalformedRequest) -> bytes:
+        """The answer to what aiohttp's parser refused."""
+        return self.refuse(found.status, found.detail.splitlines()[0] if found.detail else "", found.address)
+
+    def refuse(self, status: int, detail: str, address: str) -> bytes:
+        """The octets of a refusal, recorded; the connection closes after it (RFC 9112 section 2.2)."""
+        own_id = self._ids.make()
+        problem = Problem(status, detail or "the request is malformed", request_id=own_id)
+        body = problem.body()
+        head = problem_head(problem, ("X-Request-ID", own_id))
+        self._services.recorder.begin()
+        self._services.recorder.finish(
+            ExchangeRecord(
+                time=self._services.clock.now(),
+                request_id=own_id,
+                client=address,
+                method="",
+                path="",
+                status=status,
+                duration_ms=0.0,
+                bytes_out=len(body),
+                refused=REFUSALS.get(status, Refusal.MALFORMED),
+                error=detail,
+            )
+        )
+        wire = WireExchange("GET", (1, 1), keep_alive=False)
+        return serialise(head, wire, BodyFraming.LENGTH, len(body)) + body
+
+
+def read_head(request: web.BaseRequest, policy: Policy, scheme: str) -> RequestHead | HeadRefusal:
+    """The request's head as the pipeline wants it, or why it is refused."""
+    raw_target = request.raw_path.encode("utf-8", "surrogateescape").decode("latin-1")
+    limits = policy.limits
+    if len(raw_target) > limits.target_bytes:
+        return HeadRefusal(414, f"the request target may have at most {limits.target_bytes} bytes")
+    size_bytes = sum(len(name) + len(value) + 4 for name, value in request.raw_headers)
+    if size_bytes > limits.head_bytes or len(request.raw_headers) > limits.header_count:
+        detail = f"the header section may have at most {limits.header_count} lines and {limits.head_bytes} bytes"
+        return HeadRefusal(431, detail)
+    fields = Fields.from_raw(request.raw_headers)
+    version = (request.version.major, request.version.minor)
+    if version[0] != 1:
+        return HeadRefusal(400, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+    target = parse_target(raw_target, fields.lines("host"), method=request.method, scheme=scheme, version=version)
+    if isinstance(target, TargetRefusal):
+        return HeadRefusal(400, f"the request target or Host is refused: {target.reason.value}")
+    return RequestHead(
+        request.method, target.path, target.query, target.authority, _kept(fields), target.scheme, version
+    )
+
+
+def _kept(fields: Fields) -> Fields:
+    """End-to-end fields, and Upgrade where the client asks for it: the upstream room negotiates it anew."""
+    kept = end_to_end(fields).without(("expect",))
+    upgrade = fields.get("upgrade")
+    connection = (fields.get("connection") or "").lower()
+    return kept.added(("Upgrade", upgrade)) if upgrade is not None and "upgrade" in connection else kept
+
+
+class TrustedPeers:
+    """Which peers are listed proxies; networks are parsed once per list."""
+
+    def __init__(self) -> None:
+        self._listed: Sequence[str] = ()
+        self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+
+    def covers(self, address: str, listed: Sequence[str]) -> bool:
+        """Whether `address` belongs to one of the listed addresses or networks."""
+        if not listed:
+            return False
+        if listed is not self._listed:
+            self._networks = [ipaddress.ip_network(text, strict=False) for text in listed]
+            self._listed = listed
+        try:
+            peer = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(peer in network for network in self._networks)

@@ -1,0 +1,102 @@
+"""The composition root: settings to object graph, and the order in which its parts start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+
+from proxy.app.backends import Backends
+from proxy.app.clock import SystemClock
+from proxy.app.front import Front
+from proxy.app.observe.observer import Observer
+from proxy.app.options import ServeOptions
+from proxy.app.server.listener import Listener
+from proxy.app.server.protocol import ConnectionSettings, FrontServer
+from proxy.app.shared import open_shared
+from proxy.compress.codec import Codecs
+from proxy.pipeline.context import Services
+from proxy.policy.model import Policy
+from proxy.policy.watch import Load, PolicySource, ReloadOutcome, watch_file
+from proxy.tasks import Tasks
+
+logger = logging.getLogger(__name__)
+
+
+class Node:
+    """One proxy process: everything between its sockets. Use as `async with Node(...)`."""
+
+    def __init__(self, options: ServeOptions, policy: Policy, reload: Load, observer: Observer) -> None:
+        self._options = options
+        self._policies = PolicySource(policy, reload, self._reloaded)
+        self._observer = observer
+        self._exit = AsyncExitStack()
+        self._clock = SystemClock()
+        self._tasks = Tasks()
+        self._backends = Backends(self._clock, self._tasks)
+
+    async def __aenter__(self) -> Node:
+        """Start the parts, the listening socket last. Raises ListenError."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._exit.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Stop in the opposite order: first no new requests, then what answers them."""
+        await self._exit.aclose()
+
+    async def _start(self) -> None:
+        policy, clock, tasks = self._policies.current, self._clock, self._tasks
+        self._exit.push_async_callback(tasks.aclose)
+        self._backends.apply(policy.upstreams)
+        self._exit.push_async_callback(self._backends.aclose)
+        codec = Codecs()
+        self._exit.push_async_callback(codec.aclose)
+        shared = await self._exit.enter_async_context(open_shared(policy.stores, clock, tasks))
+        services = Services(
+            clock=clock,
+            store=shared.store,
+            log=shared.log,
+            rates=shared.rates,
+            codec=codec,
+            upstreams=self._backends,
+            recorder=self._observer,
+            tasks=tasks,
+        )
+        if self._options.policies is not None:
+            tasks.start(watch_file(self._policies, self._options.policies, asyncio.sleep), "watch the policy file")
+        await self._listen(services, policy)
+
+    async def _listen(self, services: Services, policy: Policy) -> None:
+        front = Front(services, self._policies)
+        server = FrontServer(front, connection_settings(policy), front.malformed)
+        listener = Listener(server, self._options.listen, reuse_port=self._options.workers > 1, tls=None)
+        address = await listener.start()
+        self._exit.push_async_callback(listener.stop, policy.timeouts.drain_s)
+        logger.info("listening on http://%s", address)
+
+    def hang_up(self) -> None:
+        """SIGHUP: read the policy file again."""
+        self._tasks.start(self._policies.reload(), "reload on SIGHUP")
+
+    def _reloaded(self, outcome: ReloadOutcome) -> None:
+        """Take over what a new policy changes outside of requests, and say what happened."""
+        if outcome.error is not None:
+            logger.error("the policy stays as it is: %s", outcome.error)
+            return
+        self._backends.apply(outcome.policy.upstreams)
+        later = f"; restart for: {', '.join(outcome.needs_restart)}" if outcome.needs_restart else ""
+        logger.info("policy %s is in force%s", outcome.policy.version_digest, later)
+
+
+def connection_settings(policy: Policy) -> ConnectionSettings:
+    """The bounds of client connections. Heads are measured again, exactly, when they are whole."""
+    return ConnectionSettings(
+        keepalive_timeout_s=policy.timeouts.idle_s,
+        max_line_bytes=policy.limits.target_bytes + 64,
+        max_field_bytes=policy.limits.head_bytes,
+        max_fields=policy.limits.header_count + 1,
+    )

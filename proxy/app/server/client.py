@@ -1,0 +1,162 @@
+"""The pipeline's `Client` port over one aiohttp server request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from aiohttp import web
+
+from proxy.app.server.tunnel import ClientTunnel
+from proxy.app.server.wire import BodyFraming, Exchange, framing_of, serialise, serialise_interim
+from proxy.core.fields import Fields
+from proxy.core.messages import ResponseHead
+from proxy.ports import BodyTooLargeError, ClientGoneError, Tunnel
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Wire(Protocol):
+    """What the adapter needs of the connection: octets out, with back-pressure."""
+
+    def write(self, data: bytes) -> None:
+        """Queue octets. Raises ClientGoneError when the connection is closed."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait while the client is slow."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        ...
+
+    def take_over(self) -> ClientTunnel:
+        """Stop parsing and hand out the raw stream."""
+        ...
+
+
+class AiohttpClient:
+    """One exchange's client side. Head and first body octets leave in one write."""
+
+    __slots__ = (
+        "_awaiting_continue",
+        "_exchange",
+        "_framing",
+        "_in",
+        "_out",
+        "_pending",
+        "_request",
+        "_wire",
+    )
+
+    def __init__(self, request: web.BaseRequest, wire: Wire, exchange: Exchange) -> None:
+        self._request = request
+        self._wire = wire
+        self._exchange = exchange
+        self._framing: BodyFraming | None = None
+        self._pending = b""
+        expect = request.headers.get("Expect", "")
+        self._awaiting_continue = expect.lower() == "100-continue" and exchange.version >= (1, 1)
+        self._in = 0
+        self._out = 0
+
+    @property
+    def address(self) -> str:
+        """The peer's address without port; "unix" on a Unix socket."""
+        peer = self._request.transport.get_extra_info("peername") if self._request.transport else None
+        return str(peer[0]) if isinstance(peer, tuple) else "unix"
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the request brings content, be it empty."""
+        return self._request.can_read_body
+
+    @property
+    def bytes_in(self) -> int:
+        """Octets of the request body read so far."""
+        return self._in
+
+    @property
+    def bytes_out(self) -> int:
+        """Octets of the response body sent so far."""
+        return self._out
+
+    @property
+    def started(self) -> bool:
+        """Whether a final head was given out already."""
+        return self._framing is not None
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection may carry another request after this one."""
+        return self._exchange.keep_alive and self._framing not in {None, BodyFraming.CLOSE}
+
+    def body(self, limit_bytes: int) -> AsyncIterator[bytes] | None:
+        """The request body as it arrives; None when there is none."""
+        if not self._request.can_read_body:
+            return None
+        return self._read(limit_bytes)
+
+    async def _read(self, limit_bytes: int) -> AsyncIterator[bytes]:
+        if self._awaiting_continue and not self.started:
+            self._awaiting_continue = False
+            self._wire.write(CONTINUE)
+        try:
+            async for data in self._request.content.iter_any():
+                self._in += len(data)
+                if self._in > limit_bytes:
+                    raise BodyTooLargeError(limit_bytes)
+                yield data
+        except (web.RequestPayloadError, ConnectionError) as error:
+            raise ClientGoneError(str(error)) from error
+
+    def interim(self, head: ResponseHead) -> None:
+        """Relay a 1xx response; HTTP/1.0 clients never see one (RFC 9110 section 15.2)."""
+        if self._exchange.version >= (1, 1) and not self.started:
+            self._wire.write(serialise_interim(head))
+
+    async def begin(self, head: ResponseHead, length: int | None) -> None:
+        """Choose the framing and hold the head until the first octets of the body."""
+        self._framing = framing_of(self._exchange, head.status, length)
+        self._pending = serialise(head, self._exchange, self._framing, length)
+
+    async def send(self, data: bytes) -> None:
+        """Send body octets in the chosen framing."""
+        if not data or self._framing is BodyFraming.NONE:
+            return
+        self._out += len(data)
+        if self._framing is BodyFraming.CHUNKED:
+            self._write(b"%x\r\n%b\r\n" % (len(data), data))
+        else:
+            self._write(data)
+        await self._wire.drain()
+
+    async def finish(self, trailers: Fields) -> None:
+        """End the body."""
+        if self._framing is BodyFraming.CHUNKED:
+            lines = "".join(f"{name}: {value}\r\n" for name, value in trailers)
+            self._write(b"0\r\n" + lines.encode("latin-1") + b"\r\n")
+        elif self._pending:
+            self._write(b"")
+        await self._wire.drain()
+
+    async def flush(self) -> None:
+        """Send a held head now: the body may be long in coming."""
+        if self._pending:
+            self._write(b"")
+            await self._wire.drain()
+
+    def _write(self, data: bytes) -> None:
+        pending, self._pending = self._pending, b""
+        self._wire.write(pending + data if pending else data)
+
+    def abort(self) -> None:
+        """Cut the connection, so that a body begun is not taken for whole."""
+        self._wire.abort()
+
+    async def upgrade(self, head: ResponseHead) -> Tunnel:
+        """Send 101 with its Connection and Upgrade fields and hand over the stream."""
+        self._framing = BodyFraming.CLOSE
+        self._wire.write(serialise_interim(head))
+        return self._wire.take_over()

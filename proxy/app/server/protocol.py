@@ -1,0 +1,161 @@
+"""The one file that leans on aiohttp's server internals: connections, errors, and what happens after the handler.
+
+aiohttp parses requests and runs one handler at a time per connection. The response is written by our own client
+adapter, so the handler returns a `Sent` marker that aiohttp has nothing left to do with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import cast
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import RequestHandler
+
+from proxy.app.server.tunnel import ClientTunnel
+from proxy.ports import ClientGoneError
+
+logger = logging.getLogger(__name__)
+
+RequestCallback = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Sent(web.StreamResponse):
+    """Tells aiohttp that the response has left already, and whether the connection may be reused."""
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        super().__init__()
+        self._may_keep_alive = keep_alive
+
+    @property
+    def keep_alive(self) -> bool | None:
+        """Whether another request may follow on the connection."""
+        return self._may_keep_alive
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:  # noqa: ARG002 - aiohttp's shape
+        """Nothing: the head was sent."""
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing: the body was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedRequest:
+    """What the parser refused: the status it deserves (400 or 431), why, and who sent it."""
+
+    status: int
+    detail: str
+    address: str
+
+
+MalformedCallback = Callable[[MalformedRequest], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """Bounds of one client connection."""
+
+    keepalive_timeout_s: float = 75.0
+    max_line_bytes: int = 8190
+    max_field_bytes: int = 16 * 1024
+    max_fields: int = 128
+    lingering_s: float = 5.0
+    read_buffer_bytes: int = 256 * 1024
+
+
+class ConnectionProtocol(RequestHandler):
+    """One client connection; also the `Wire` of the client adapter and of tunnels."""
+
+    __slots__ = ("_malformed",)
+
+    def __init__(self, server: FrontServer, settings: ConnectionSettings, malformed: MalformedCallback) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=settings.keepalive_timeout_s,
+            access_log=cast("logging.Logger", None),
+            max_line_size=settings.max_line_bytes,
+            max_field_size=settings.max_field_bytes,
+            max_headers=settings.max_fields,
+            lingering_time=settings.lingering_s,
+            read_bufsize=settings.read_buffer_bytes,
+            auto_decompress=False,
+        )
+        self._malformed = malformed
+
+    def write(self, data: bytes) -> None:
+        """Queue octets. Raises ClientGoneError when the connection is closed."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise ClientGoneError("the client closed the connection")
+        transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait while the client is slow. Raises ClientGoneError when it is gone."""
+        if not self._paused:
+            return
+        try:
+            await self._drain_helper()
+        except ConnectionError as error:
+            raise ClientGoneError(str(error)) from error
+
+    def abort(self) -> None:
+        """Cut the connection without flushing."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def set_reading(self, reading: bool) -> None:
+        """Pause or resume reading from the socket."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        if reading:
+            self.transport.resume_reading()
+        else:
+            self.transport.pause_reading()
+
+    def take_over(self) -> ClientTunnel:
+        """Stop parsing requests and hand out the raw stream."""
+        tunnel = ClientTunnel(self)
+        self.keep_alive(False)
+        self._upgraded = True
+        self.set_parser(tunnel)  # type: ignore[arg-type]  # aiohttp calls feed_data and feed_eof only
+        return tunnel
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002 - aiohttp's shape
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what the parser refused, then close (RFC 9112 section 2.2)."""
+        if isinstance(exc, LineTooLong):
+            status = 431
+        if status >= 500:
+            logger.error("request handler failed", exc_info=exc)
+        peer = self.peername
+        address = str(peer[0]) if isinstance(peer, tuple) else "unix"
+        try:
+            self.write(self._malformed(MalformedRequest(status, message or str(exc or ""), address)))
+        except ClientGoneError:
+            logger.debug("client gone before the refusal of a malformed request")
+        return Sent(keep_alive=False)
+
+
+class FrontServer(web.Server):
+    """Makes a `ConnectionProtocol` for each client connection and closes them in order at the end."""
+
+    def __init__(self, handler: RequestCallback, settings: ConnectionSettings, malformed: MalformedCallback) -> None:
+        super().__init__(handler, handler_cancellation=True)
+        self._settings = settings
+        self._malformed = malformed
+
+    def __call__(self) -> ConnectionProtocol:
+        """One protocol per accepted connection."""
+        return ConnectionProtocol(self, self._settings, self._malformed)

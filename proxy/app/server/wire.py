@@ -1,0 +1,66 @@
+"""Response heads as octets (RFC 9112 section 4). aiohttp's own writer would drop obs-text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from proxy.core.messages import ResponseHead
+
+FRAMING_FIELDS = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
+
+
+class BodyFraming(Enum):
+    """How the client learns where the body ends (RFC 9112 section 6.3)."""
+
+    NONE = "none"
+    LENGTH = "length"
+    CHUNKED = "chunked"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What of the request decides about the framing of its response."""
+
+    method: str
+    version: tuple[int, int]
+    keep_alive: bool
+
+
+def framing_of(exchange: Exchange, status: int, length: int | None) -> BodyFraming:
+    """The framing of a response of `length` octets, None when unknown (RFC 9112 section 6.3)."""
+    if exchange.method == "HEAD" or status < 200 or status in {204, 304}:
+        return BodyFraming.NONE
+    if length is not None:
+        return BodyFraming.LENGTH
+    return BodyFraming.CHUNKED if exchange.version >= (1, 1) else BodyFraming.CLOSE
+
+
+def serialise(head: ResponseHead, exchange: Exchange, framing: BodyFraming, length: int | None) -> bytes:
+    """The status line and header section, ready to be sent.
+
+    The head's own Content-Length is kept where there is no body to be framed (HEAD, 304).
+    """
+    keep_length = framing is BodyFraming.NONE and head.status >= 200 and head.status != 204
+    lines = [f"HTTP/1.1 {head.status} {head.reason}"]
+    for name, value in head.fields:
+        lower = name.lower()
+        if lower not in FRAMING_FIELDS or (keep_length and lower == "content-length"):
+            lines.append(f"{name}: {value}")
+    if framing is BodyFraming.LENGTH:
+        lines.append(f"Content-Length: {length}")
+    elif framing is BodyFraming.CHUNKED:
+        lines.append("Transfer-Encoding: chunked")
+    if not exchange.keep_alive or framing is BodyFraming.CLOSE:
+        lines.append("Connection: close")
+    elif exchange.version < (1, 1):
+        lines.append("Connection: keep-alive")
+    lines.append("\r\n")
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def serialise_interim(head: ResponseHead) -> bytes:
+    """A 1xx response (RFC 9110 section 15.2)."""
+    lines = [f"HTTP/1.1 {head.status} {head.reason}", *(f"{name}: {value}" for name, value in head.fields), "\r\n"]
+    return "\r\n".join(lines).encode("latin-1")
