@@ -1,0 +1,19 @@
+-- Put an event into the order. ARGV: 7 the event, 8 the writer to acknowledge to, or "".
+-- Returns epoch, its number, the event's position, and for each other live node its name and the ms left of its lease.
+-- While leases of an epoch before this one may be in force, one more name stands for their holders: "".
+bury(node)
+push(ARGV[7], ARGV[8])
+local live = {}
+for field, value in pairs(state) do
+  local left = math.min(tonumber(value) or 0, now + tonumber(state.lease)) - now
+  if string.sub(field, 1, 2) == 'n:' and string.sub(field, 3) ~= node and left > 0 then
+    live[#live + 1] = string.sub(field, 3)
+    live[#live + 1] = text(left)
+  end
+end
+local before = math.min(tonumber(state.began), now) + tonumber(state.lease) - now
+if before > 0 then
+  live[#live + 1] = ''
+  live[#live + 1] = text(before)
+end
+return { state.epoch, state.ms, state.seq, live }

@@ -1,0 +1,68 @@
+-- Head of every script of the log. KEYS[1] is the hash of the log's state, KEYS[2] the stream of its events.
+-- ARGV: 1 node, 2 lease (ms), 3 nonce, 4 events kept, 5 the event "everything", 6 how long a ghost is feared (ms).
+--
+-- State: run (of the server that began the epoch), ms and epoch (its number and name), seq (last event), began (Redis
+-- ms), lease (ms), "n:<node>" (when its lease ends, Redis ms), "g:<node>" (a node that vanished: until when a write it
+-- sent may still be carried out). One key, so that it is lost as a whole or not at all.
+local state_key, stream_key = KEYS[1], KEYS[2]
+local node, nonce, events_kept, everything = ARGV[1], ARGV[3], ARGV[4], ARGV[5]
+local own_lease_ms, ghost_ms = tonumber(ARGV[2]), tonumber(ARGV[6])
+
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+
+local state = {}
+local flat = redis.call('HGETALL', state_key)
+for i = 1, #flat, 2 do
+  state[flat[i]] = flat[i + 1]
+end
+
+-- Another server process, a lost key or a lost stream: events or leases may be missing, so all begins anew.
+local function begin_epoch()
+  local ms = math.max(now, (tonumber(state.ms) or 0) + 1)
+  redis.call('DEL', state_key, stream_key)
+  state = {
+    run = run, ms = text(ms), epoch = text(ms) .. '-' .. nonce, seq = '0',
+    began = text(now), lease = text(own_lease_ms),
+  }
+  for field, value in pairs(state) do
+    redis.call('HSET', state_key, field, value)
+  end
+end
+
+local seq = tonumber(state.seq)
+if state.run ~= run or not seq or (seq > 0 and redis.call('XLEN', stream_key) == 0) then
+  begin_epoch()
+end
+
+local function push(payload, writer)
+  local next_seq = tonumber(state.seq) + 1
+  state.seq = text(next_seq)
+  redis.call('XADD', stream_key, 'MAXLEN', '~', events_kept, state.ms .. '-' .. state.seq, 'e', payload, 'w', writer)
+  redis.call('HSET', state_key, 'seq', state.seq)
+end
+
+-- A node that went without a good-bye may have sent a write and never told. Everything before now is suspect, and
+-- once more when the last write it sent must have been carried out.
+local function bury(own)
+  local gone = false
+  for field, value in pairs(state) do
+    local kind, name = string.sub(field, 1, 2), string.sub(field, 3)
+    if kind == 'n:' and name ~= own and tonumber(value) <= now then
+      redis.call('HDEL', state_key, field)
+      redis.call('HSET', state_key, 'g:' .. name, text(now + ghost_ms))
+      gone = true
+    elseif kind == 'g:' and tonumber(value) <= now then
+      redis.call('HDEL', state_key, field)
+      gone = true
+    end
+  end
+  if gone then
+    push(everything, '')
+  end
+end

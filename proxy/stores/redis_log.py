@@ -1,0 +1,363 @@
+"""The invalidation log shared through Redis, and the lease that makes it strict. The model is in docs/guarantees.md."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from proxy.core.entry import Entry, Position
+from proxy.core.invalidation import Invalidation, Validity
+from proxy.ports import Clock, Receipt, Standing
+from proxy.stores.acks import Acknowledgements
+from proxy.stores.events import Appended, LogEvent, Renewal
+from proxy.stores.lease import Lease
+from proxy.stores.log_link import LogLink
+from proxy.stores.script import FAILURES
+from proxy.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
+from proxy.tasks import Tasks
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """`renew_s` is the time between renewals; `hold_s` bounds how long an append waits for Redis to come back.
+
+    `most_queued` bounds the events kept meanwhile; more than that become one event, "everything".
+    """
+
+    renew_s: float = 0.5
+    retry_s: float = 0.1
+    hold_s: float = 5.0
+    most_queued: int = 10_000
+    max_table_bytes: int = DEFAULT_MAX_BYTES
+
+
+@dataclass(slots=True)
+class LogCounts:
+    """What this node's log has done since the start."""
+
+    appended: int = 0
+    applied: int = 0
+    renewals: int = 0
+    failures: int = 0
+    queued: int = 0
+    not_shared: int = 0
+    gaps: int = 0
+    epochs: int = 0
+    leases_waited_out: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class _Queued:
+    """An event that waits for Redis, and those who wait for its position."""
+
+    event: Invalidation
+    waiting: list[asyncio.Future[Appended]] = field(default_factory=list)
+
+
+class RedisLog:
+    """An InvalidationLog shared by every node on one Redis.
+
+    `on_replaced` is told the key that another node has replaced in the shared store; `on_reset` that all that is stored
+    is dead, so that memory can be freed. Close it when no request is under way any more: its good-bye says so.
+    """
+
+    def __init__(
+        self,
+        link: LogLink,
+        clock: Clock,
+        tasks: Tasks,
+        settings: LogSettings | None = None,
+        *,
+        on_replaced: Callable[[str], None] = lambda _key: None,
+        on_reset: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._link = link
+        self._clock = clock
+        self._tasks = tasks
+        self._settings = settings or LogSettings()
+        self._on_replaced = on_replaced
+        self._on_reset = on_reset
+        self._table = SubjectTable(self._settings.max_table_bytes)
+        self._epoch, self._epoch_ms, self._applied = "", 0, 0
+        self._moved = 0
+        self._lease = Lease()
+        self._leading = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._acks = Acknowledgements(clock)
+        self._queue: deque[_Queued] = deque()
+        self._reached = True
+        self._loops: list[asyncio.Task[None]] = []
+        self.counts = LogCounts()
+
+    # ------------------------------------------------------------ the port
+
+    @property
+    def position(self) -> Position:
+        """The last position applied here."""
+        return Position(self._epoch, self._applied)
+
+    @property
+    def epoch(self) -> str:
+        """The name of the epoch, empty until Redis was reached for the first time."""
+        return self._epoch
+
+    @property
+    def moved(self) -> int:
+        """A number that changes whenever the answer of `validity` may change."""
+        return self._moved
+
+    def standing(self) -> Standing:
+        """Leading while the lease is fresh."""
+        return Standing.LEADING if self._clock.monotonic() < self._lease.until_s else Standing.LOST
+
+    def validity(self, entry: Entry) -> Validity:
+        """Has anything that names `entry` happened after it was born?"""
+        memo = entry.last_check
+        if memo.moved == self._moved:
+            return memo.validity
+        return check(entry, self._table, self._moved, self._epoch, self._applied)
+
+    async def ready(self) -> bool:
+        """Wait, at most `hold_s`, until this node leads; whether it does. For writes that must be shared once sent."""
+        if self.standing() is Standing.LEADING:
+            return True
+        self._leading.clear()
+        self._wake.set()
+        try:
+            async with asyncio.timeout(self._settings.hold_s):
+                await self._leading.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def append(self, invalidation: Invalidation, *, strict: bool) -> Receipt:
+        """Put an event into the order and apply it here.
+
+        With `strict` returns when every live node has applied it or its lease has run out. While Redis is away the
+        event waits to be shared, and this call waits with it for at most `hold_s`; the receipt then says that it is not
+        shared. Without `strict` it waits for nothing but Redis' answer.
+        """
+        began = self._clock.monotonic()
+        self._apply_early(invalidation)
+        try:
+            answer = await self._link.append(invalidation, acknowledge=strict)
+        except FAILURES as error:
+            self._failed(error)
+            queued = self._hold(invalidation)
+            answer_later = await self._within_hold(queued, wait=strict)
+            if answer_later is None:
+                self.counts.not_shared += 1
+                return Receipt(self.position, (), (), self._since_ms(began), shared=False)
+            answer = answer_later
+        except asyncio.CancelledError:
+            # The write may have been carried out: its event must not be lost with whoever waited for it.
+            self._hold(invalidation)
+            raise
+        return await self._settle(invalidation, answer, began, strict=strict)
+
+    async def announce(self, key: str) -> None:
+        """Tell the other nodes that `key` was replaced in the shared store; a hint that may be lost."""
+        if self._reached:
+            try:
+                await self._link.announce(key)
+            except FAILURES as error:
+                self._failed(error)
+
+    # ------------------------------------------------------------ life
+
+    async def start(self) -> None:
+        """Join the log if Redis can be reached at once; otherwise keep trying in the background."""
+        await self._renew_once()
+        self._loops.append(self._tasks.start(self._renew_forever(), "log: renew"))
+        self._loops.append(self._tasks.start(self._read_forever(), "log: read"))
+
+    async def aclose(self) -> None:
+        """Stop answering from the stores, hand over what is queued, say good-bye."""
+        self._lease.drop()
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        self._loops.clear()
+        self._lease.drop()
+        try:
+            await self._flush()
+            await self._link.leave()
+        except FAILURES as error:
+            self._failed(error)
+        await self._link.aclose()
+        for queued in self._queue:
+            for future in queued.waiting:
+                future.cancel()
+
+    # ------------------------------------------------------------ appending
+
+    def _apply_early(self, event: Invalidation) -> None:
+        """Kill here what the event names, before its position is known: whatever becomes of Redis, this node knows."""
+        self._table.apply(event, self._applied + 1)
+        self._moved += 1
+
+    async def _settle(self, event: Invalidation, answer: Appended, began: float, *, strict: bool) -> Receipt:
+        self.counts.appended += 1
+        if answer.epoch == self._epoch:
+            self._table.apply(event, answer.seq)
+            self._moved += 1
+        else:
+            self._wake.set()  # the renewal brings the new epoch with all its events; until then nothing is answered
+            self._lease.drop()
+        acknowledged: tuple[str, ...] = ()
+        expired: tuple[str, ...] = ()
+        if strict:
+            outcome = await self._acks.wait(answer.epoch_ms, answer.seq, answer.live)
+            acknowledged, expired = outcome.acknowledged, outcome.expired
+            self.counts.leases_waited_out += bool(expired)
+        position = Position(answer.epoch, answer.seq)
+        return Receipt(position, acknowledged, expired, self._since_ms(began))
+
+    def _hold(self, event: Invalidation) -> _Queued:
+        self.counts.queued += 1
+        if len(self._queue) < self._settings.most_queued:
+            self._queue.append(_Queued(event))
+        else:
+            self._queue[-1].event = Invalidation(everything=True)
+        self._wake.set()
+        return self._queue[-1]
+
+    async def _within_hold(self, queued: _Queued, *, wait: bool) -> Appended | None:
+        if not wait:
+            return None
+        future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        queued.waiting.append(future)
+        try:
+            async with asyncio.timeout(self._settings.hold_s):
+                return await future
+        except TimeoutError:
+            return None
+
+    async def _flush(self) -> None:
+        """Share what waits, in order. Raises one of FAILURES; what was not shared stays."""
+        while self._queue:
+            queued = self._queue[0]
+            event, waiting = queued.event, tuple(queued.waiting)
+            answer = await self._link.append(event, acknowledge=True)
+            if queued.event is event:  # else it has become "everything" meanwhile
+                self._queue.popleft()
+            for future in waiting:
+                if not future.done():
+                    future.set_result(answer)
+
+    def _since_ms(self, began: float) -> float:
+        return (self._clock.monotonic() - began) * 1000
+
+    # ------------------------------------------------------------ renewing
+
+    async def _renew_forever(self) -> None:
+        while True:
+            done = await self._renew_once()
+            try:
+                async with asyncio.timeout(self._settings.renew_s if done else self._settings.retry_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            if not done:
+                await asyncio.sleep(self._settings.retry_s)
+            self._wake.clear()
+
+    async def _renew_once(self) -> bool:
+        try:
+            await self._flush()
+            began = self._clock.monotonic()
+            renewal = await self._link.renew(self._epoch, self._applied)
+            await self._renewed(renewal, began)
+        except FAILURES as error:
+            self._failed(error)
+            return False
+        if not self._reached:
+            logger.info("the log is reached again; this node is at %s", self.position)
+        self._reached = True
+        return True
+
+    async def _renewed(self, renewal: Renewal, began: float) -> None:
+        self.counts.renewals += 1
+        joined = renewal.epoch != self._epoch
+        if joined:
+            self._join(renewal)
+        owed = self._apply(renewal.events)
+        self._lease.grant(renewal.seq, began + renewal.lease_s, self._applied)
+        if self.standing() is Standing.LEADING:
+            self._leading.set()
+        if owed and not joined:
+            await self._link.acknowledge(owed, self._epoch_ms)
+
+    def _join(self, renewal: Renewal) -> None:
+        """Enter an epoch: what is stored from another one is dead, and so is what was born before the events known."""
+        known_from = renewal.events[0].seq - 1 if renewal.events else renewal.seq
+        if self._epoch:
+            logger.warning("the log begins anew (epoch %s): all that was stored is dead", renewal.epoch)
+        self._epoch, self._epoch_ms, self._applied = renewal.epoch, renewal.epoch_ms, known_from
+        self._table.clear(known_from)
+        self._moved += 1
+        self._lease.drop()
+        self.counts.epochs += 1
+        self._on_reset()
+
+    # ------------------------------------------------------------ reading
+
+    async def _read_forever(self) -> None:
+        while True:
+            if not self._epoch or not self._reached:
+                await asyncio.sleep(self._settings.retry_s)
+                continue
+            try:
+                await self._read_once()
+            except FAILURES as error:
+                logger.debug("reading the log failed: %r", error)
+                self._wake.set()
+                await asyncio.sleep(self._settings.retry_s)
+
+    async def _read_once(self) -> None:
+        epoch = self._epoch
+        heard = await self._link.read(self._epoch_ms, self._applied)
+        for ack in heard.acknowledgements:
+            self._acks.heard(ack.node, ack.epoch_ms, ack.seq)
+        for notice in heard.notices:
+            self._on_replaced(notice.key)
+        if heard.events and any(event.epoch_ms != self._epoch_ms for event in heard.events):
+            self._wake.set()  # a new epoch, of which only a renewal tells
+            await asyncio.sleep(self._settings.retry_s)
+            return
+        owed = self._apply(heard.events)
+        self._lease.applied(self._applied)
+        if owed and epoch == self._epoch:
+            await self._link.acknowledge(owed, self._epoch_ms)
+
+    def _apply(self, events: Sequence[LogEvent]) -> dict[str, int]:
+        """Apply what is new, in order; the writers to be told, each with its last position."""
+        owed: dict[str, int] = {}
+        for event in events:
+            if event.seq <= self._applied:
+                continue
+            if event.seq > self._applied + 1:
+                logger.warning(
+                    "the log was trimmed before this node read it: what was stored before %d is dead", event.seq
+                )
+                self._table.raise_horizon(event.seq - 1)
+                self.counts.gaps += 1
+                self._on_reset()
+            self._table.apply(event.event, event.seq)
+            self._applied = event.seq
+            self._moved += 1
+            self.counts.applied += 1
+            if event.writer and event.writer != self._link.node:
+                owed[event.writer] = event.seq
+        return owed
+
+    def _failed(self, error: BaseException) -> None:
+        self.counts.failures += 1
+        if self._reached:
+            logger.warning("the log cannot be reached, stored responses are not used: %s", str(error) or repr(error))
+        self._reached = False

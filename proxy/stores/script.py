@@ -1,0 +1,52 @@
+"""Lua scripts: read from lua/, called by their digest, sent in full where Redis does not know them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import msgspec
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+
+from proxy.stores.connect import RedisClient
+
+Reply = list["Reply"] | bytes | int | None
+"""What a script returns, as RESP2 knows it."""
+
+Argument = str | bytes | int
+
+FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, msgspec.MsgspecError)
+"""All the ways in which Redis, the way to it, or what it says may fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One atomic operation; all its keys lie in one slot."""
+
+    source: str
+    digest: str
+
+    @classmethod
+    def load(cls, *names: str) -> Script:
+        """The script made of the named files of lua/, in order."""
+        folder = files("proxy.stores").joinpath("lua")
+        source = "\n".join(folder.joinpath(f"{name}.lua").read_text("ascii") for name in names)
+        return cls(source, hashlib.sha1(source.encode("ascii"), usedforsecurity=False).hexdigest())
+
+    async def run(
+        self, client: RedisClient, keys: Sequence[str], arguments: Sequence[Argument], timeout_s: float
+    ) -> Reply:
+        """Run it within `timeout_s`. Raises one of FAILURES; after that it may or may not have been carried out."""
+        async with asyncio.timeout(timeout_s):
+            try:
+                return await _execute(client, "EVALSHA", self.digest, len(keys), *keys, *arguments)
+            except NoScriptError:
+                return await _execute(client, "EVAL", self.source, len(keys), *keys, *arguments)
+
+
+async def _execute(client: RedisClient, *command: Argument) -> Reply:
+    reply: Reply = await client.execute_command(*command)  # type: ignore[no-untyped-call,unused-ignore]
+    return reply

@@ -1,0 +1,69 @@
+"""Nodes on one Redis, each with its log, for tests of what they do together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from proxy.app.clock import SystemClock
+from proxy.ports import Standing
+from proxy.stores.connect import ConnectSettings, connect, parse_redis_url
+from proxy.stores.log_link import LinkSettings, LogLink
+from proxy.stores.redis_log import LogSettings, RedisLog
+from proxy.tasks import Tasks
+
+LEASE_S = 0.6
+LINK = LinkSettings(lease_s=LEASE_S, ghost_s=0.3, timeout_s=0.3, block_s=0.2)
+LOG = LogSettings(renew_s=0.1, retry_s=0.02, hold_s=2.0)
+
+
+@dataclass(slots=True)
+class Node:
+    """One node: its log, and the keys it was told to forget."""
+
+    name: str
+    log: RedisLog
+    link: LogLink
+    tasks: Tasks
+    replaced: list[str]
+
+    async def freeze(self) -> None:
+        """As SIGSTOP does: nothing is read, renewed or acknowledged any more, and nothing is said."""
+        await self.tasks.aclose()
+
+    async def leads(self) -> None:
+        """Wait until it has a lease."""
+        await until(lambda: self.log.standing() is Standing.LEADING)
+
+    async def lost(self) -> None:
+        """Wait until its lease has run out."""
+        await until(lambda: self.log.standing() is Standing.LOST)
+
+
+@asynccontextmanager
+async def node(name: str, url: str, link: LinkSettings = LINK, log: LogSettings = LOG) -> AsyncIterator[Node]:
+    """A node that has started."""
+    address = parse_redis_url(url)
+    settings = ConnectSettings(timeout_s=link.timeout_s)
+    commands = connect(address, settings)
+    reader = connect(address, ConnectSettings(timeout_s=link.block_s + link.timeout_s))
+    tasks = Tasks()
+    replaced: list[str] = []
+    its_link = LogLink(commands, reader, name, link)
+    its_log = RedisLog(its_link, SystemClock(), tasks, log, on_replaced=replaced.append)
+    await its_log.start()
+    try:
+        yield Node(name, its_log, its_link, tasks, replaced)
+    finally:
+        await its_log.aclose()
+        await tasks.aclose()
+        await commands.aclose()
+
+
+async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
+    """Wait until the condition holds; fails loudly when it does not come true."""
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.005)
