@@ -138,11 +138,16 @@ class MemoryStore:
             self.keep(key, (entry,))
 
     def keep(self, key: str, entries: Iterable[Entry]) -> None:
-        """Store several responses of one key, the newest first, each replacing the one with equal `vary` and `span`."""
+        """Store several responses of one key, the newest first, each replacing the one with equal `vary` and `span`.
+
+        A response fetched earlier never replaces one fetched later: it is older news, however late it comes.
+        """
         place = self._places.get(key)
         kept = () if place is None else place.entries
         for entry in reversed(tuple(entries)):
-            others = [other for other in kept if other.vary != entry.vary or other.span != entry.span]
+            if any(_same(other, entry) and _fetched_later(other, entry) for other in kept):
+                continue
+            others = [other for other in kept if not _same(other, entry)]
             kept = (entry, *others) if cost_bytes(key, entry) <= self._max_entry_bytes else tuple(others)
         self._set(key, place, kept[: self._max_variants])
 
@@ -198,3 +203,11 @@ class MemoryStore:
         place.entries = place.entries[:-1]
         place.size_bytes -= dropped
         self._bytes -= dropped
+
+
+def _same(one: Entry, other: Entry) -> bool:
+    return one.vary == other.vary and one.span == other.span
+
+
+def _fetched_later(one: Entry, other: Entry) -> bool:
+    return one.born.epoch == other.born.epoch and one.born.seq > other.born.seq

@@ -62,8 +62,7 @@ class _Queued:
 class RedisLog:
     """An InvalidationLog shared by every node on one Redis.
 
-    `on_replaced` is told the key that another node has replaced in the shared store; `on_reset` that all that is stored
-    is dead, so that memory can be freed. Close it when no request is under way any more: its good-bye says so.
+    Close it when no request is under way any more: its good-bye says so.
     """
 
     def __init__(
@@ -72,16 +71,13 @@ class RedisLog:
         clock: Clock,
         tasks: Tasks,
         settings: LogSettings | None = None,
-        *,
-        on_replaced: Callable[[str], None] = lambda _key: None,
-        on_reset: Callable[[], None] = lambda: None,
     ) -> None:
         self._link = link
         self._clock = clock
         self._tasks = tasks
         self._settings = settings or LogSettings()
-        self._on_replaced = on_replaced
-        self._on_reset = on_reset
+        self._on_replaced: Callable[[str], None] = lambda _key: None
+        self._on_reset: Callable[[], None] = lambda: None
         self._table = SubjectTable(self._settings.max_table_bytes)
         self._epoch, self._epoch_ms, self._applied = "", 0, 0
         self._moved = 0
@@ -169,6 +165,12 @@ class RedisLog:
                 self._failed(error)
 
     # ------------------------------------------------------------ life
+
+    def listen(self, *, on_replaced: Callable[[str], None], on_reset: Callable[[], None]) -> None:
+        """Tell `on_replaced` the keys that other nodes replace in the shared store, and `on_reset` when all that is
+        stored is dead, so that memory can be freed.
+        """
+        self._on_replaced, self._on_reset = on_replaced, on_reset
 
     async def start(self) -> None:
         """Join the log if Redis can be reached at once; otherwise keep trying in the background."""

@@ -33,7 +33,11 @@ class Script:
     def load(cls, *names: str) -> Script:
         """The script made of the named files of lua/, in order."""
         folder = files("proxy.stores").joinpath("lua")
-        source = "\n".join(folder.joinpath(f"{name}.lua").read_text("ascii") for name in names)
+        return cls.from_source("\n".join(folder.joinpath(f"{name}.lua").read_text("ascii") for name in names))
+
+    @classmethod
+    def from_source(cls, source: str) -> Script:
+        """A script given as text."""
         return cls(source, hashlib.sha1(source.encode("ascii"), usedforsecurity=False).hexdigest())
 
     async def run(

@@ -28,6 +28,12 @@ async def test_an_entry_replaces_its_equal_in_vary_and_span(store: EntryStore) -
     assert [entry.body for entry in await store.lookup("k", get())] == [b"new"]
 
 
+async def test_a_response_fetched_earlier_never_replaces_one_fetched_later(store: EntryStore) -> None:
+    await store.put("k", stored(Position("e", 2), body=b"later"), 60)
+    await store.put("k", stored(Position("e", 1), body=b"late fill"), 60)
+    assert [entry.body for entry in await store.lookup("k", get())] == [b"later"]
+
+
 async def test_variants_and_parts_stand_beside_each_other(store: EntryStore) -> None:
     whole = stored(BORN, body=b"0123456789", vary=DE)
     part = stored(BORN, body=b"234", vary=DE, span=ByteSpan(2, 4, 10))

@@ -52,7 +52,8 @@ async def node(name: str, url: str, link: LinkSettings = LINK, log: LogSettings 
     tasks = Tasks()
     replaced: list[str] = []
     its_link = LogLink(commands, reader, name, link)
-    its_log = RedisLog(its_link, SystemClock(), tasks, log, on_replaced=replaced.append)
+    its_log = RedisLog(its_link, SystemClock(), tasks, log)
+    its_log.listen(on_replaced=replaced.append, on_reset=lambda: None)
     await its_log.start()
     try:
         yield Node(name, its_log, its_link, tasks, replaced)
@@ -65,5 +66,5 @@ async def node(name: str, url: str, link: LinkSettings = LINK, log: LogSettings 
 async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
     """Wait until the condition holds; fails loudly when it does not come true."""
     async with asyncio.timeout(within_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - nothing tells of a lease that has run out
             await asyncio.sleep(0.005)

@@ -1,0 +1,77 @@
+"""The stores of one process as one part: alone in memory, or shared through Redis."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field, replace
+
+from proxy.ports import Clock
+from proxy.stores.connect import ConnectSettings, RedisClient, connect, parse_redis_url
+from proxy.stores.log_link import LinkSettings, LogLink
+from proxy.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_VARIANTS, MemoryStore
+from proxy.stores.memory_log import MemoryLog
+from proxy.stores.redis_log import LogSettings, RedisLog
+from proxy.stores.redis_store import RedisStore, RedisStoreSettings
+from proxy.stores.tiered import TieredStore
+from proxy.tasks import Tasks
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Everything about the stores that can be chosen. `node` names this process in receipts; "" makes a name up."""
+
+    node: str = ""
+    memory_bytes: int = DEFAULT_MAX_BYTES
+    memory_variants: int = DEFAULT_MAX_VARIANTS
+    connect: ConnectSettings = field(default_factory=ConnectSettings)
+    link: LinkSettings = field(default_factory=LinkSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    shared: RedisStoreSettings = field(default_factory=RedisStoreSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """A log and a store that belong together. `redis` is the client for commands, None without Redis.
+
+    Start it before the first request and close it after the last one has ended, before its tasks are closed.
+    """
+
+    log: MemoryLog | RedisLog
+    store: MemoryStore | TieredStore
+    memory: MemoryStore
+    shared: RedisStore | None = None
+    redis: RedisClient | None = None
+
+    async def start(self) -> None:
+        """Join the log where there is Redis; one that cannot be reached yet is no error."""
+        await self.log.start()
+
+    async def aclose(self) -> None:
+        """Say good-bye and close the connections."""
+        await self.log.aclose()
+        await self.store.aclose()
+        if self.redis is not None:
+            await self.redis.aclose()
+
+
+def memory_stores(clock: Clock, settings: StoreSettings | None = None) -> Stores:
+    """The stores of a process that is alone."""
+    chosen = settings or StoreSettings()
+    memory = MemoryStore(max_bytes=chosen.memory_bytes, max_variants=chosen.memory_variants)
+    return Stores(MemoryLog(clock, max_table_bytes=chosen.log.max_table_bytes), memory, memory)
+
+
+def redis_stores(url: str, clock: Clock, tasks: Tasks, settings: StoreSettings | None = None) -> Stores:
+    """The stores of a process that shares them through the Redis at `url`. Raises RedisUrlError."""
+    chosen = settings or StoreSettings()
+    address = parse_redis_url(url)
+    client = connect(address, chosen.connect)
+    waits_s = chosen.link.block_s + chosen.link.timeout_s
+    reader = connect(address, replace(chosen.connect, timeout_s=waits_s, max_connections=4))
+    node = chosen.node or f"node-{secrets.token_hex(6)}"
+    memory = MemoryStore(max_bytes=chosen.memory_bytes, max_variants=chosen.memory_variants)
+    log = RedisLog(LogLink(client, reader, node, chosen.link), clock, tasks, chosen.log)
+    shared = RedisStore(client, clock, lambda: log.epoch, chosen.shared, log.announce)
+    tiered = TieredStore(memory, shared, log)
+    log.listen(on_replaced=tiered.replaced, on_reset=memory.clear)
+    return Stores(log, tiered, memory, shared, client)

@@ -1,0 +1,85 @@
+"""L1 over L2: memory answers what it can, the shared store the rest, and fills memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from proxy.core.entry import CodedBody, Entry
+from proxy.core.invalidation import Validity
+from proxy.core.messages import RequestHead
+from proxy.core.rules import CacheRules
+from proxy.core.vary import matches
+from proxy.ports import EntryStore, InvalidationLog
+from proxy.stores.memory import MemoryStore
+
+_RULES = CacheRules()
+
+
+class TieredStore:
+    """An EntryStore of two levels. The shared one may fail: then memory is all there is."""
+
+    def __init__(self, memory: MemoryStore, shared: EntryStore, log: InvalidationLog) -> None:
+        self._memory = memory
+        self._shared = shared
+        self._log = log
+        self._replacements = 0
+
+    async def start(self) -> None:
+        """Nothing to open: both levels belong to who made them."""
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+    @property
+    def memory(self) -> MemoryStore:
+        """The first level."""
+        return self._memory
+
+    def replaced(self, key: str) -> None:
+        """Another node has replaced what the shared store holds under `key`: memory drops its own."""
+        self._replacements += 1
+        self._memory.drop(key)
+
+    async def lookup(self, key: str, request: RequestHead) -> Sequence[Entry]:
+        """From memory where it holds a valid response that fits, else from the shared store, and then from both."""
+        near = self._memory.peek(key)
+        if any(self._serves(entry, request) for entry in near):
+            return near
+        before = self._replacements
+        far = await self._shared.lookup(key, request)
+        if not far:
+            return self._memory.peek(key)
+        if before != self._replacements:  # what was just read may be what was just replaced
+            return far
+        alive = [entry for entry in self._memory.peek(key) if self._log.validity(entry) is not Validity.DEAD]
+        self._memory.keep(key, _newest_first(far, alive))
+        return self._memory.peek(key) or far
+
+    def peek(self, key: str) -> Sequence[Entry] | None:
+        """What memory holds; None when it holds nothing."""
+        return self._memory.peek(key) or None
+
+    async def put(self, key: str, entry: Entry, keep_s: float) -> None:
+        """Store in both levels; memory has it before this waits for anything."""
+        await self._memory.put(key, entry, keep_s)
+        await self._shared.put(key, entry, keep_s)
+
+    def attach(self, key: str, entry: Entry, coded: CodedBody) -> None:
+        """Keep a coded body in memory."""
+        self._memory.attach(key, entry, coded)
+
+    async def discard(self, key: str) -> None:
+        """Forget `key` in both levels."""
+        self._memory.drop(key)
+        await self._shared.discard(key)
+
+    def _serves(self, entry: Entry, request: RequestHead) -> bool:
+        return self._log.validity(entry) is Validity.VALID and matches(entry, request, _RULES)
+
+
+def _newest_first(far: Sequence[Entry], near: Sequence[Entry]) -> list[Entry]:
+    """What both levels hold, each response once: where both hold it, the one received later."""
+    latest: dict[tuple[object, object], Entry] = {}
+    for entry in sorted((*far, *near), key=lambda entry: entry.response_time):
+        latest[entry.vary, entry.span] = entry
+    return sorted(latest.values(), key=lambda entry: entry.response_time, reverse=True)
