@@ -167,9 +167,7 @@ class RedisLog:
     # ------------------------------------------------------------ life
 
     def listen(self, *, on_replaced: Callable[[str], None], on_reset: Callable[[], None]) -> None:
-        """Tell `on_replaced` the keys that other nodes replace in the shared store, and `on_reset` when all that is
-        stored is dead, so that memory can be freed.
-        """
+        """Tell `on_replaced` each key that another node replaces in the shared store, `on_reset` when all is dead."""
         self._on_replaced, self._on_reset = on_replaced, on_reset
 
     async def start(self) -> None:
