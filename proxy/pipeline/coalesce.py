@@ -18,9 +18,14 @@ UNCACHEABLE_LIMIT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A response that is all there and that everybody who waited may have. `validated` when a 304 brought it."""
+    """A response that is all there.
+
+    `entry` is for those who waited; `own`, for the leader, has every field that came, also those that are not stored.
+    `validated` when a 304 brought it.
+    """
 
     entry: Entry
+    own: Entry
     stored: bool
     may_share: bool
     upstream_ms: float
@@ -29,9 +34,10 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Arriving:
-    """A storable response whose body is still on its way; `entry` has no body yet. `place` is the leader's."""
+    """A storable response whose body is still on its way; the entries have no body yet. `place` is the leader's."""
 
     entry: Entry
+    own: Entry
     body: SharedBody
     length: int | None
     may_share: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from proxy.core.forwarding import Peer
 from proxy.core.messages import RequestHead
@@ -54,3 +54,15 @@ class Exchange:
     def route(self) -> Route:
         """The route that the request takes."""
         return self.match.route
+
+
+def as_cached(exchange: Exchange) -> RequestHead:
+    """The request as the cache and the backend see it.
+
+    Where this proxy codes responses itself the backend is asked for the uncoded form, so that one stored body serves
+    every client.
+    """
+    request = exchange.request
+    if exchange.route.compress.enabled and "accept-encoding" in request.fields:
+        return replace(request, fields=request.fields.without(("accept-encoding",)))
+    return request

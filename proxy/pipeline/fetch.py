@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from proxy.core.entry import Entry, Position
+from proxy.core.entry import Entry
 from proxy.core.invalidation import Validity
-from proxy.core.messages import RequestHead, ResponseHead
-from proxy.core.outcome import Reason
-from proxy.core.ranges import combine
-from proxy.core.storability import NotStorable, Storable, check_body, judge
-from proxy.core.tags import tags_of
-from proxy.core.validation import Freshened, entry_for_304, freshen
-from proxy.core.validators import make_etag
+from proxy.core.messages import RequestHead
+from proxy.core.storability import NotStorable, Storable
 from proxy.core.vary import matches
 from proxy.pipeline.coalesce import Arriving, Erred, Failed, Flight, Landing, Private, Whole
 from proxy.pipeline.content import LateReaderError, NobodyReadsError, SharedBody
 from proxy.pipeline.context import Services
-from proxy.policy.model import EtagRule, Match
+from proxy.pipeline.fill import Fetched, Filler, Plan, with_etag_of
 from proxy.ports import InterimSink, UpstreamError, UpstreamResponse
 
 READ_WHOLE_BYTES = 128 * 1024
@@ -27,40 +22,6 @@ READ_WHOLE_BYTES = 128 * 1024
 
 ERROR_STATUSES = frozenset({500, 502, 503, 504})
 """Statuses that stale-if-error replaces (RFC 5861 section 4)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One fetch: what is wanted, as the cache sees it, and what is sent.
-
-    `wanted` is the client's request without conditions of ours: it is keyed, judged and matched. `outgoing` is what the
-    backend gets; `validating` are the stored responses that a 304 may select, `completing` the beginning that a 206
-    may complete; `unconditional` is sent when neither comes to pass. `body` is the content of a QUERY.
-    """
-
-    key: str
-    uri: str
-    match: Match
-    wanted: RequestHead
-    outgoing: RequestHead
-    unconditional: RequestHead
-    validating: tuple[Entry, ...] = ()
-    completing: Entry | None = None
-    hides_errors: bool = False
-    coalesce: bool = True
-    body: bytes | None = None
-    body_digest: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A response head with the facts of its fetch: times in seconds since the epoch, the log position before it."""
-
-    response: UpstreamResponse
-    request_time: float
-    response_time: float
-    born: Position
-    upstream_ms: float
 
 
 async def once(data: bytes) -> AsyncIterator[bytes]:
@@ -73,6 +34,7 @@ class Fetcher:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._filler = Filler(services)
 
     async def fetch(self, plan: Plan, interim: InterimSink) -> tuple[Landing, bool]:
         """The landing of a flight for `plan`, and whether it was somebody else's (collapsed)."""
@@ -122,7 +84,9 @@ class Fetcher:
         if not self._answers(landing.entry, plan):
             return None
         try:
-            return landing if isinstance(landing, Whole) else replace(landing, place=landing.body.open())
+            if isinstance(landing, Whole):
+                return replace(landing, own=landing.entry)
+            return replace(landing, own=landing.entry, place=landing.body.open())
         except LateReaderError:
             return None
 
@@ -164,15 +128,15 @@ class Fetcher:
         head = fetched.response.head
         if head.status == 304 and plan.validating:
             await fetched.response.aclose()
-            entry = await self._freshen(plan, fetched)
+            entry = await self._filler.freshen(plan, fetched)
             if entry is not None:
-                flight.land(Whole(entry, True, True, fetched.upstream_ms, validated=True))
+                flight.land(Whole(entry, entry, True, True, fetched.upstream_ms, validated=True))
                 return
             fetched = await self._ask(plan, plan.unconditional, interim)
         elif head.status == 206 and plan.completing is not None:
-            entry = await self._complete(plan, plan.completing, fetched)
+            entry = await self._filler.complete(plan, plan.completing, fetched)
             if entry is not None:
-                flight.land(Whole(entry, True, True, fetched.upstream_ms))
+                flight.land(Whole(entry, entry, True, True, fetched.upstream_ms))
                 return
             fetched = await self._ask(plan, plan.unconditional, interim)
         head = fetched.response.head
@@ -180,7 +144,9 @@ class Fetcher:
             await fetched.response.aclose()
             flight.land(Erred(head.status, fetched.upstream_ms))
             return
-        verdict = self._judge(plan, fetched)
+        if plan.wanted.method == "HEAD":
+            await self._filler.update_by_head(plan, fetched)
+        verdict = self._filler.judge(plan, fetched)
         if isinstance(verdict, NotStorable):
             if verdict.remember:
                 self._services.flights.mark_uncacheable(plan.key, self._services.clock.monotonic())
@@ -189,79 +155,21 @@ class Fetcher:
         self._services.flights.mark_cacheable(plan.key)
         await self._take(flight, plan, fetched, verdict)
 
-    def _judge(self, plan: Plan, fetched: Fetched) -> Storable | NotStorable:
-        rules = plan.match.route.cache
-        length = fetched.response.content_length
-        if length is not None and length > rules.max_body_bytes:
-            return NotStorable(Reason.TOO_LARGE, remember=True)
-        return judge(
-            plan.wanted,
-            fetched.response.head,
-            rules,
-            fetched.request_time,
-            fetched.response_time,
-            body_digest=plan.body_digest,
-        )
-
-    async def _freshen(self, plan: Plan, fetched: Fetched) -> Entry | None:
-        """The stored response that a 304 confirms, updated and stored; None when it confirms none of ours."""
-        stored = entry_for_304(plan.validating, fetched.response.head)
-        if stored is None:
-            return None
-        rules = plan.match.route.cache
-        found = freshen(
-            stored,
-            plan.wanted,
-            fetched.response.head,
-            request_time=fetched.request_time,
-            response_time=fetched.response_time,
-            born=fetched.born,
-            rules=rules,
-        )
-        if not isinstance(found, Freshened):
-            return None
-        entry = replace(found.entry, tags=self._tags(plan, found.entry))
-        verdict = judge(
-            plan.wanted,
-            ResponseHead(entry.status, entry.reason, entry.fields),
-            rules,
-            fetched.request_time,
-            fetched.response_time,
-            body_digest=plan.body_digest,
-        )
-        if isinstance(verdict, Storable):
-            await self._services.store.put(plan.key, entry, verdict.keep_s)
-        else:
-            await self._services.store.discard(plan.key)
-        return entry
-
-    async def _complete(self, plan: Plan, stored: Entry, fetched: Fetched) -> Entry | None:
-        """The stored beginning and the rest that a 206 brings, as one (RFC 9111 section 3.4); None if they differ."""
-        verdict = self._judge(plan, fetched)
-        if isinstance(verdict, NotStorable):
-            await fetched.response.aclose()
-            return None
-        rest = replace(self._entry(plan, fetched, verdict), body=b"".join([p async for p in fetched.response.body()]))
-        whole = combine(stored, rest)
-        if whole is None or whole.span is not None:
-            return None
-        whole = replace(whole, born=min(stored.born, fetched.born))
-        await self._services.store.put(plan.key, whole, verdict.keep_s)
-        return whole
-
     async def _take(self, flight: Flight, plan: Plan, fetched: Fetched, storable: Storable) -> None:
         """Receive a storable body; small ones are landed whole, others as they arrive."""
         response = fetched.response
-        entry = self._entry(plan, fetched, storable)
+        entry = self._filler.entry(plan, fetched, storable)
         length = response.content_length
         if length is not None and length <= READ_WHOLE_BYTES:
             pieces = [piece async for piece in response.body()]
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            entry, stored = await self._put(plan, entry, storable, body)
-            flight.land(Whole(entry, stored, storable.may_share, fetched.upstream_ms))
+            entry, stored = await self._filler.put(plan, entry, storable, body)
+            own = replace(entry, fields=with_etag_of(response.head.fields, entry))
+            flight.land(Whole(entry, own, stored, storable.may_share, fetched.upstream_ms))
             return
         shared = SharedBody(plan.match.route.cache.max_body_bytes, self._services.budget)
-        flight.land(Arriving(entry, shared, length, storable.may_share, fetched.upstream_ms, shared.open()))
+        own = replace(entry, fields=response.head.fields)
+        flight.land(Arriving(entry, own, shared, length, storable.may_share, fetched.upstream_ms, shared.open()))
         await self._pump(plan, response, entry, storable, shared)
 
     async def _pump(
@@ -272,7 +180,7 @@ class Fetcher:
             async for piece in response.body():
                 await shared.append(piece)
             if shared.kept:
-                await self._put(plan, entry, storable, shared.whole())
+                await self._filler.put(plan, entry, storable, shared.whole())
             shared.end(response.trailers)
         except (UpstreamError, NobodyReadsError) as error:
             shared.fail(error)
@@ -281,38 +189,6 @@ class Fetcher:
                 shared.fail(ConnectionError("the fetch was stopped"))
             shared.close()
             await response.aclose()
-
-    def _entry(self, plan: Plan, fetched: Fetched, storable: Storable) -> Entry:
-        head = fetched.response.head
-        entry = Entry(
-            status=head.status,
-            reason=head.reason,
-            fields=storable.fields,
-            body=b"",
-            request_time=fetched.request_time,
-            response_time=fetched.response_time,
-            uri=plan.uri,
-            born=fetched.born,
-            vary=storable.vary,
-            span=storable.span,
-        )
-        return replace(entry, tags=self._tags(plan, entry))
-
-    def _tags(self, plan: Plan, entry: Entry) -> tuple[str, ...]:
-        match = plan.match
-        return tuple(dict.fromkeys((*match.route.tags(match.params), *tags_of(plan.wanted, entry.fields))))
-
-    async def _put(self, plan: Plan, entry: Entry, storable: Storable, body: bytes) -> tuple[Entry, bool]:
-        """The entry with its body, and whether it could be stored."""
-        checked = check_body(storable, len(body), plan.match.route.cache)
-        whole = replace(entry, body=body)
-        if plan.match.route.etag is EtagRule.GENERATE and entry.status == 200 and "etag" not in entry.fields:
-            whole = replace(whole, fields=entry.fields.added(("ETag", make_etag(body))))
-        if isinstance(checked, NotStorable):
-            return whole, False
-        whole = replace(whole, span=checked.span)
-        await self._services.store.put(plan.key, whole, checked.keep_s)
-        return whole, True
 
 
 def _ignore(head: object) -> None:

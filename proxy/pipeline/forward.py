@@ -6,18 +6,23 @@ import asyncio
 from dataclasses import replace
 
 from proxy.core.entry import Entry
+from proxy.core.fields import Fields
 from proxy.core.forwarding import to_origin
 from proxy.core.invalidating import invalidated_by
 from proxy.core.invalidation import Invalidation
-from proxy.core.messages import ResponseHead
+from proxy.core.key import cache_key, uri
+from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import CacheStatus, Forward, Reason
+from proxy.core.storability import Storable
 from proxy.core.validators import make_etag
+from proxy.pipeline.admit import body_limit
 from proxy.pipeline.answer import Answer, StoredBody, StreamBody, TunnelBody
-from proxy.pipeline.context import Exchange, Services
+from proxy.pipeline.context import Exchange, Services, as_cached
 from proxy.pipeline.exchange import CacheUse
+from proxy.pipeline.fill import Fetched, Filler, Plan, with_etag_of
 from proxy.pipeline.refuse import upstream_failed
 from proxy.policy.model import Consistency, EtagRule
-from proxy.ports import UpstreamError, UpstreamResponse
+from proxy.ports import Receipt, UpstreamError, UpstreamResponse
 
 SMALL_BYTES = 128 * 1024
 """A private response of at most this length is read whole, so that it can get a validator and a compact coding."""
@@ -28,6 +33,7 @@ class Forwarder:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._filler = Filler(services)
 
     async def answer(self, exchange: Exchange) -> Answer:
         """The backend's answer. An unsafe exchange goes on when its client leaves: it may have changed something."""
@@ -51,30 +57,73 @@ class Forwarder:
             self._services.tasks.start(_close(body), "close unclaimed response")
 
     async def _exchange(self, exchange: Exchange, status: CacheStatus) -> Answer:
-        services, route = self._services, exchange.route
+        services = self._services
         request = to_origin(exchange.request, exchange.peer, via=services.via)
-        body = exchange.client.body(route.body_bytes or exchange.policy.limits.body_bytes)
-        started_s = services.clock.monotonic()
-        try:
-            response = await services.upstreams[route.upstream].exchange(request, body, exchange.client.interim)
-        except UpstreamError as error:
-            if error.sent and not request.is_safe:
-                await self._invalidate(exchange, self._unknown_outcome(exchange))
-            return upstream_failed(exchange, error, status)
-        except BaseException:
-            if not request.is_safe:
-                await self._invalidate(exchange, self._unknown_outcome(exchange))
-            raise
+        born, request_time, started_s = services.log.position, services.clock.now(), services.clock.monotonic()
+        response = await self._send(exchange, request)
+        if isinstance(response, UpstreamError):
+            return upstream_failed(exchange, response, status)
         upstream_ms = (services.clock.monotonic() - started_s) * 1000
         try:
-            await self._invalidate(exchange, self._named_by(exchange, response.head))
+            receipt = await self._invalidate(exchange, self._named_by(exchange, response.head))
+            if response.tunnel is not None:
+                return Answer(response.head, TunnelBody(response), status, CacheUse.BYPASS, upstream_ms)
+            if request.method == "POST" and receipt is not None and receipt.position.seq == born.seq + 1:
+                fetched = Fetched(response, request_time, services.clock.now(), receipt.position, upstream_ms)
+                answer = await self._stored_for_get(exchange, fetched, status)
+                if answer is not None:
+                    return answer
+            answer = await private_answer(services, exchange, response, replace(status, detail=Reason.METHOD.value))
         except BaseException:
             await response.aclose()
             raise
-        if response.tunnel is not None:
-            return Answer(response.head, TunnelBody(response), status, CacheUse.BYPASS, upstream_ms)
-        answer = await private_answer(services, exchange, response, replace(status, detail=Reason.METHOD.value))
         return replace(answer, upstream_ms=upstream_ms)
+
+    async def _send(self, exchange: Exchange, request: RequestHead) -> UpstreamResponse | UpstreamError:
+        """One exchange with the backend. A write that may have arrived counts as done, however the exchange ended."""
+        body = exchange.client.body(body_limit(exchange))
+        sent = True
+        try:
+            upstream = self._services.upstreams[exchange.route.upstream]
+            return await upstream.exchange(request, body, exchange.client.interim)
+        except UpstreamError as error:
+            sent = error.sent
+            await self._invalidate_unknown(exchange, sent=sent)
+            return error
+        except BaseException:
+            await self._invalidate_unknown(exchange, sent=sent)
+            raise
+
+    async def _stored_for_get(self, exchange: Exchange, fetched: Fetched, status: CacheStatus) -> Answer | None:
+        """Store a response to POST that says it is the target's representation (RFC 9110 section 9.3.3).
+
+        It is born at its own invalidation, and only if nothing else came between the request and that.
+        """
+        as_get = self._plan_as_get(exchange)
+        verdict = self._filler.judge(as_get, fetched)
+        length = fetched.response.content_length
+        if not isinstance(verdict, Storable) or length is None or length > SMALL_BYTES:
+            return None
+        entry = self._filler.entry(as_get, fetched, verdict)
+        body = b"".join([piece async for piece in fetched.response.body()])
+        entry, stored = await self._filler.put(as_get, entry, verdict, body)
+        head = fetched.response.head
+        own = replace(entry, fields=with_etag_of(head.fields, entry))
+        return Answer(head, StoredBody(own), replace(status, stored=stored), CacheUse.BYPASS, fetched.upstream_ms)
+
+    def _plan_as_get(self, exchange: Exchange) -> Plan:
+        """What a GET of the same target would be fetched as."""
+        wanted = as_cached(exchange)
+        match = exchange.policy.match("GET", exchange.request.path, exchange.request.query)
+        rules = match.route.cache
+        return Plan(
+            key=cache_key(replace(wanted, method="GET"), rules),
+            uri=uri(wanted, rules.key),
+            match=match,
+            wanted=wanted,
+            outgoing=wanted,
+            unconditional=wanted,
+        )
 
     def _named_by(self, exchange: Exchange, head: ResponseHead) -> Invalidation:
         """What the response says it has made invalid, with what the policy says of the route."""
@@ -88,14 +137,16 @@ class Forwarder:
             counts=head.status in route.invalidates_on,
         )
 
-    def _unknown_outcome(self, exchange: Exchange) -> Invalidation:
-        """A write whose answer never came counts as done."""
-        return self._named_by(exchange, ResponseHead(204, "", exchange.request.fields.filter(lambda _: False)))
+    async def _invalidate_unknown(self, exchange: Exchange, *, sent: bool) -> None:
+        """Invalidate what a success would have: nobody knows whether the backend carried the request out."""
+        if sent and not exchange.request.is_safe:
+            await self._invalidate(exchange, self._named_by(exchange, ResponseHead(204, "", Fields())))
 
-    async def _invalidate(self, exchange: Exchange, invalidation: Invalidation) -> None:
-        if invalidation:
-            strict = exchange.route.consistency is Consistency.STRICT
-            await self._services.log.append(invalidation, strict=strict)
+    async def _invalidate(self, exchange: Exchange, invalidation: Invalidation) -> Receipt | None:
+        if not invalidation:
+            return None
+        strict = exchange.route.consistency is Consistency.STRICT
+        return await self._services.log.append(invalidation, strict=strict)
 
 
 async def private_answer(

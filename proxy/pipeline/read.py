@@ -26,9 +26,10 @@ from proxy.core.validation import conditional_request, miss_request, uncondition
 from proxy.core.validators import has_validator
 from proxy.pipeline.answer import Answer, StoredBody, StreamBody
 from proxy.pipeline.coalesce import Arriving, Erred, Failed, Landing, Private, Whole
-from proxy.pipeline.context import Exchange, Services
+from proxy.pipeline.context import Exchange, Services, as_cached
 from proxy.pipeline.exchange import CacheUse, Refusal
-from proxy.pipeline.fetch import Fetcher, Plan
+from proxy.pipeline.fetch import Fetcher
+from proxy.pipeline.fill import Plan
 from proxy.pipeline.forward import private_answer
 from proxy.pipeline.refuse import refuse, upstream_failed
 from proxy.policy.model import StoreLoss
@@ -165,18 +166,6 @@ class Reader:
         )
 
 
-def as_cached(exchange: Exchange) -> RequestHead:
-    """The request as the cache and the backend see it.
-
-    Where this proxy codes responses itself the backend is asked for the uncoded form, so that one stored body serves
-    every client.
-    """
-    request = exchange.request
-    if exchange.route.compress.enabled and "accept-encoding" in request.fields:
-        return replace(request, fields=request.fields.without(("accept-encoding",)))
-    return request
-
-
 def stored_answer(entry: Entry, age_s: float | None, key: str, status: CacheStatus, use: CacheUse) -> Answer:
     """An answer from a stored response."""
     head = ResponseHead(entry.status, entry.reason, entry.fields)
@@ -189,13 +178,13 @@ async def landed_answer(
     """The answer that a flight brought."""
     use = CacheUse.COLLAPSED if status.collapsed else CacheUse.MISS
     match landing:
-        case Whole(entry=entry, stored=stored, upstream_ms=upstream_ms, validated=validated):
+        case Whole(own=entry, stored=stored, upstream_ms=upstream_ms, validated=validated):
             if validated:
                 status = replace(status, forward_status=304)
                 use = CacheUse.REVALIDATED
             answer = stored_answer(entry, None, plan.key, replace(status, stored=stored), use)
             return replace(answer, upstream_ms=upstream_ms)
-        case Arriving(entry=entry, body=body, length=length, upstream_ms=upstream_ms, place=place):
+        case Arriving(own=entry, body=body, length=length, upstream_ms=upstream_ms, place=place):
             head = ResponseHead(entry.status, entry.reason, entry.fields)
             stream = StreamBody(place, length, place.aclose, lambda: body.trailers)
             return Answer(head, stream, replace(status, stored=True), use, upstream_ms)

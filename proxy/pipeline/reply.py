@@ -64,7 +64,8 @@ class Replier:
         if body.age_s is not None:
             fields = from_store(shown.head.fields, body.age_s, via=self._services.via, now=now)
         else:
-            fields = to_client(shown.head.fields, via=self._services.via, now=now)
+            fresh = delayed_age(shown.head.fields, now - exchange.received)
+            fields = to_client(fresh, via=self._services.via, now=now)
         await self._send(exchange, self._finished(exchange, answer, fields, shown.head, rate), shown.body)
         return Replied(shown.head.status, shown.coding, shown.identity_bytes)
 

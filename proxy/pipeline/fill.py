@@ -1,0 +1,177 @@
+"""What a response means for the store: judged, given its tags and validator, put, updated or forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from proxy.core.entry import Entry, Position
+from proxy.core.fields import Fields
+from proxy.core.messages import RequestHead, ResponseHead
+from proxy.core.outcome import Reason
+from proxy.core.ranges import combine
+from proxy.core.storability import NotStorable, Storable, check_body, judge
+from proxy.core.tags import tags_of
+from proxy.core.validation import Freshened, entry_for_304, freshen, freshen_from_head
+from proxy.core.validators import make_etag
+from proxy.pipeline.context import Services
+from proxy.policy.model import EtagRule, Match
+from proxy.ports import UpstreamResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One fetch: what is wanted, as the cache sees it, and what is sent.
+
+    `wanted` is the client's request without conditions of ours: it is keyed, judged and matched. `outgoing` is what the
+    backend gets; `validating` are the stored responses that a 304 may select, `completing` the beginning that a 206
+    may complete; `unconditional` is sent when neither comes to pass. `body` is the content of a QUERY.
+    """
+
+    key: str
+    uri: str
+    match: Match
+    wanted: RequestHead
+    outgoing: RequestHead
+    unconditional: RequestHead
+    validating: tuple[Entry, ...] = ()
+    completing: Entry | None = None
+    hides_errors: bool = False
+    coalesce: bool = True
+    body: bytes | None = None
+    body_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A response head with the facts of its fetch: times in seconds since the epoch, the log position before it."""
+
+    response: UpstreamResponse
+    request_time: float
+    response_time: float
+    born: Position
+    upstream_ms: float
+
+
+class Filler:
+    """Keeps the store in step with what the backend answered."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def judge(self, plan: Plan, fetched: Fetched) -> Storable | NotStorable:
+        """Whether the response may be stored, as far as its head tells."""
+        rules = plan.match.route.cache
+        length = fetched.response.content_length
+        if length is not None and length > rules.max_body_bytes:
+            return NotStorable(Reason.TOO_LARGE, remember=True)
+        return judge(
+            plan.wanted,
+            fetched.response.head,
+            rules,
+            fetched.request_time,
+            fetched.response_time,
+            body_digest=plan.body_digest,
+        )
+
+    def entry(self, plan: Plan, fetched: Fetched, storable: Storable) -> Entry:
+        """The entry to store, its body still missing."""
+        head = fetched.response.head
+        entry = Entry(
+            status=head.status,
+            reason=head.reason,
+            fields=storable.fields,
+            body=b"",
+            request_time=fetched.request_time,
+            response_time=fetched.response_time,
+            uri=plan.uri,
+            born=fetched.born,
+            vary=storable.vary,
+            span=storable.span,
+        )
+        return replace(entry, tags=self._tags(plan, entry))
+
+    async def put(self, plan: Plan, entry: Entry, storable: Storable, body: bytes) -> tuple[Entry, bool]:
+        """The entry with its body, and whether it could be stored."""
+        checked = check_body(storable, len(body), plan.match.route.cache)
+        whole = replace(entry, body=body)
+        if plan.match.route.etag is EtagRule.GENERATE and entry.status == 200 and "etag" not in entry.fields:
+            whole = replace(whole, fields=entry.fields.added(("ETag", make_etag(body))))
+        if isinstance(checked, NotStorable):
+            return whole, False
+        whole = replace(whole, span=checked.span)
+        await self._services.store.put(plan.key, whole, checked.keep_s)
+        return whole, True
+
+    async def keep(self, plan: Plan, updated: Entry, fetched: Fetched) -> Entry:
+        """Store an updated response, judged anew: its new fields may forbid that or change its tags."""
+        entry = replace(updated, tags=self._tags(plan, updated))
+        verdict = judge(
+            replace(plan.wanted, method="GET") if plan.wanted.method == "HEAD" else plan.wanted,
+            ResponseHead(entry.status, entry.reason, entry.fields),
+            plan.match.route.cache,
+            fetched.request_time,
+            fetched.response_time,
+            body_digest=plan.body_digest,
+        )
+        if isinstance(verdict, Storable):
+            await self._services.store.put(plan.key, entry, verdict.keep_s)
+        else:
+            await self._services.store.discard(plan.key)
+        return entry
+
+    async def freshen(self, plan: Plan, fetched: Fetched) -> Entry | None:
+        """The stored response that a 304 confirms, updated and stored; None when it confirms none of ours."""
+        stored = entry_for_304(plan.validating, fetched.response.head)
+        if stored is None:
+            return None
+        found = freshen(
+            stored,
+            plan.wanted,
+            fetched.response.head,
+            request_time=fetched.request_time,
+            response_time=fetched.response_time,
+            born=fetched.born,
+            rules=plan.match.route.cache,
+        )
+        return await self.keep(plan, found.entry, fetched) if isinstance(found, Freshened) else None
+
+    async def update_by_head(self, plan: Plan, fetched: Fetched) -> None:
+        """Let a 200 to HEAD update the stored response to GET, or end it (RFC 9111 section 4.3.5)."""
+        for stored in plan.validating[:1]:
+            found = freshen_from_head(
+                stored,
+                plan.wanted,
+                fetched.response.head,
+                request_time=fetched.request_time,
+                response_time=fetched.response_time,
+                born=fetched.born,
+                rules=plan.match.route.cache,
+            )
+            if isinstance(found, Freshened):
+                await self.keep(plan, found.entry, fetched)
+            elif found is not None:
+                await self._services.store.discard(plan.key)
+
+    async def complete(self, plan: Plan, stored: Entry, fetched: Fetched) -> Entry | None:
+        """The stored beginning and the rest that a 206 brings, as one (RFC 9111 section 3.4); None if they differ."""
+        verdict = self.judge(plan, fetched)
+        if isinstance(verdict, NotStorable):
+            await fetched.response.aclose()
+            return None
+        rest = replace(self.entry(plan, fetched, verdict), body=b"".join([p async for p in fetched.response.body()]))
+        whole = combine(stored, rest)
+        if whole is None or whole.span is not None:
+            return None
+        whole = replace(whole, born=min(stored.born, fetched.born))
+        await self._services.store.put(plan.key, whole, verdict.keep_s)
+        return whole
+
+    def _tags(self, plan: Plan, entry: Entry) -> tuple[str, ...]:
+        match = plan.match
+        return tuple(dict.fromkeys((*match.route.tags(match.params), *tags_of(plan.wanted, entry.fields))))
+
+
+def with_etag_of(fields: Fields, entry: Entry) -> Fields:
+    """The fields as they came, with the entity tag that was made for the entry where they have none."""
+    etag = entry.fields.get("etag")
+    return fields if etag is None or "etag" in fields else fields.added(("ETag", etag))
