@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from proxy.ports import UpstreamError, UpstreamFailure
 from proxy.upstream.connection import Connection
 from proxy.upstream.settings import Endpoint, PoolSettings
 
+Resolve = Callable[[Endpoint], Awaitable[list[str]]]
+"""Gives the addresses of an endpoint's host, best first."""
 
-async def dial(settings: PoolSettings, factory: Callable[[], Connection]) -> Connection:
+
+async def resolve(endpoint: Endpoint) -> list[str]:
+    """What the system's resolver says, in its order, without repetition."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+async def dial(settings: PoolSettings, factory: Callable[[], Connection], resolver: Resolve = resolve) -> Connection:
     """A connected `Connection` within `connect_timeout_s`, TLS included.
 
     Raises UpstreamError CONNECT or CONNECT_TIMEOUT; no request octet has been sent then.
@@ -23,7 +32,7 @@ async def dial(settings: PoolSettings, factory: Callable[[], Connection]) -> Con
             if endpoint.unix_path is not None:
                 loop = asyncio.get_running_loop()
                 return (await loop.create_unix_connection(factory, endpoint.unix_path))[1]
-            return await _first_that_answers(settings, factory)
+            return await _first_that_answers(settings, factory, await resolver(endpoint))
     except TimeoutError:
         detail = f"no connection to {endpoint} within {settings.connect_timeout_s:g} s"
         raise UpstreamError(UpstreamFailure.CONNECT_TIMEOUT, detail, sent=False) from None
@@ -31,12 +40,13 @@ async def dial(settings: PoolSettings, factory: Callable[[], Connection]) -> Con
         raise UpstreamError(UpstreamFailure.CONNECT, f"no connection to {endpoint}: {error}", sent=False) from error
 
 
-async def _first_that_answers(settings: PoolSettings, factory: Callable[[], Connection]) -> Connection:
+async def _first_that_answers(
+    settings: PoolSettings, factory: Callable[[], Connection], addresses: list[str]
+) -> Connection:
     loop = asyncio.get_running_loop()
     endpoint = settings.endpoint
-    tls = (settings.tls or ssl.create_default_context()) if endpoint.tls else None
+    tls = (settings.tls or True) if endpoint.tls else None
     name = endpoint.host if tls is not None else None
-    addresses = await _resolve(endpoint)
     last: OSError = OSError(f"{endpoint.host} has no address")
     for position, address in enumerate(addresses):
         # A silent address leaves time for those after it.
@@ -50,10 +60,3 @@ async def _first_that_answers(settings: PoolSettings, factory: Callable[[], Conn
         except OSError as error:
             last = error
     raise last
-
-
-async def _resolve(endpoint: Endpoint) -> list[str]:
-    """The addresses of the endpoint's host in the resolver's order, without repetition."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))

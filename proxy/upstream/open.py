@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Protocol
 
 from proxy.policy.model import UpstreamSettings
@@ -34,9 +35,10 @@ def open_upstream(settings: UpstreamSettings, clock: Clock, tasks: Tasks) -> Ope
 
 
 def pool_settings(settings: UpstreamSettings) -> PoolSettings:
-    """What of `settings` concerns connections."""
+    """What of `settings` concerns connections; with TLS, certificates are checked against the system's authorities."""
+    endpoint = Endpoint.parse(settings.url)
     return PoolSettings(
-        endpoint=Endpoint.parse(settings.url),
+        endpoint=endpoint,
         connect_timeout_s=settings.connect_timeout_s,
         read_timeout_s=settings.read_timeout_s,
         write_timeout_s=settings.write_timeout_s,
@@ -44,4 +46,5 @@ def pool_settings(settings: UpstreamSettings) -> PoolSettings:
         max_connections=settings.max_connections,
         keepalive_s=settings.keep_alive_s,
         preserve_host=settings.preserve_host,
+        tls=ssl.create_default_context() if endpoint.tls else None,
     )

@@ -434,3 +434,104 @@ async def test_a_field_that_would_break_out_is_refused_before_anything_is_sent()
         with pytest.raises(ValueError, match="CR, LF or NUL"):
             await bench.pool.exchange(request("GET", "/", ("A", "b\r\nC: d")), None)
         assert not bench.origin.connections
+
+
+async def test_a_cancelled_exchange_closes_its_connection() -> None:
+    ends: list[bytes] = []
+
+    async def script(connection: OriginConnection) -> None:
+        await connection.request_head()
+        ends.append(await connection.closed_by_peer())
+
+    async with pool_for(script) as bench:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(bench.pool.exchange(request(), None), 0.02)
+        assert bench.pool.open_connections == 0
+        await asyncio.sleep(0.01)
+        assert ends == [b""]
+
+
+async def test_a_cancelled_wait_passes_its_turn_on() -> None:
+    async def script(connection: OriginConnection) -> None:
+        while True:
+            await connection.request_head()
+            await asyncio.sleep(0.02)
+            await connection.send(HELLO)
+
+    async with pool_for(script, max_connections=1) as bench:
+        loop = asyncio.get_running_loop()
+        exchanges = [loop.create_task(bench.pool.exchange(request(), None)) for _ in range(3)]
+        await asyncio.sleep(0.005)
+        exchanges[1].cancel()
+        assert await read(await exchanges[0]) == b"hello"
+        assert await read(await exchanges[2]) == b"hello"
+        with pytest.raises(asyncio.CancelledError):
+            await exchanges[1]
+
+
+async def test_a_head_request_has_no_body_whatever_is_announced() -> None:
+    async with pool_for(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")) as bench:
+        for _ in range(2):
+            response = await bench.pool.exchange(request("HEAD"), None)
+            assert response.head.fields.get("content-length") == "5"
+            assert response.content_length == 0
+            assert await read(response) == b""
+        assert len(bench.origin.connections) == 1
+
+
+async def test_events_come_as_they_are_sent() -> None:
+    async def script(connection: OriginConnection) -> None:
+        await connection.request_head()
+        await connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(3):
+            await turns.get()
+            await connection.send(b"9\r\ndata: x\n\n\r\n")
+        await connection.send(b"0\r\n\r\n")
+        await connection.closed_by_peer()
+
+    turns: asyncio.Queue[None] = asyncio.Queue()
+    async with pool_for(script) as bench:
+        response = await bench.pool.exchange(request(), None)
+        stream = aiter(response.body())
+        for _ in range(3):
+            turns.put_nowait(None)
+            assert await anext(stream) == b"data: x\n\n"
+        assert [piece async for piece in stream] == []
+
+
+async def test_a_stopped_pool_takes_no_connection_back() -> None:
+    async def script(connection: OriginConnection) -> None:
+        await connection.request_head()
+        await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
+        await go.wait()
+        await connection.send(b"def")
+        await connection.closed_by_peer()
+
+    go = asyncio.Event()
+    async with pool_for(script) as bench:
+        response = await bench.pool.exchange(request(), None)
+        await bench.pool.aclose()
+        go.set()
+        assert await read(response) == b"abcdef"
+
+
+async def test_the_body_iterator_of_a_refused_upload_is_let_go() -> None:
+    released = asyncio.Event()
+
+    async def script(connection: OriginConnection) -> None:
+        await connection.request_head()
+        await connection.send(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+        await connection.closed_by_peer()
+
+    async def endless() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"x" * 1000
+                await asyncio.sleep(0)
+        finally:
+            released.set()
+
+    async with pool_for(script) as bench:
+        response = await bench.pool.exchange(request("POST"), endless())
+        await response.aclose()
+        await asyncio.wait_for(released.wait(), 5)
