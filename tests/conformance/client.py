@@ -68,18 +68,24 @@ class Client:
         self._used_at = 0.0
 
     async def fetch(self, method: str, target: str, fields: list[tuple[str, str]], body: bytes | None) -> Response:
-        """Send a request and read the answer. Raises FetchError."""
+        """Send a request as `fetch` would and read the answer. Raises FetchError."""
         head = request_head(method, target, f"{self._host}:{self._port}", fields, body)
-        octets = head + (body or b"")
         self._traced = target.startswith("/test/")
+        try:
+            return await self.exchange(method, head + (body or b""))
+        except FetchError as error:
+            raise FetchError(f"{method} {target}: {error}") from error
+
+    async def exchange(self, method: str, octets: bytes) -> Response:
+        """Send `octets`, which ask with `method`, and read the answer. Raises FetchError."""
         self._note("client -> proxy", octets)
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
                 return await self._exchange(method, octets)
         except TimeoutError:
-            raise FetchError(f"{method} {target}: no answer within {REQUEST_TIMEOUT_S:g} s") from None
+            raise FetchError(f"no answer within {REQUEST_TIMEOUT_S:g} s") from None
         except (OSError, WireError, ValueError) as error:
-            raise FetchError(f"{method} {target}: {error}") from error
+            raise FetchError(str(error)) from error
 
     async def _exchange(self, method: str, octets: bytes) -> Response:
         reader, writer = await self._connection()

@@ -1,0 +1,44 @@
+"""A real proxy for each module of scenarios, and a dialogue through it for each test."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.scenarios.dialogue import Dialogue
+from tests.stack.proxy import ProxyOptions, ProxyServer
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A running proxy, and the socket on which its origin will listen."""
+
+    proxy: ProxyServer
+    listener: socket.socket
+
+
+@pytest.fixture(scope="module")
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The proxy of this module; the module's POLICIES, if it has any, are its policy file."""
+    directory = tmp_path_factory.mktemp("scenario")
+    policies = getattr(request.module, "POLICIES", None)
+    file = None
+    if isinstance(policies, str):
+        file = directory / "policies.yaml"
+        file.write_text(policies, "utf-8")
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        upstream = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        proxy = ProxyServer(ProxyOptions(upstream=upstream, policies=file), directory)
+        proxy.start()
+        yield Stage(proxy, listener)
+        proxy.stop()
+
+
+@pytest.fixture
+async def talk(stage: Stage) -> AsyncIterator[Dialogue]:
+    """A conversation through the module's proxy."""
+    async with Dialogue(stage.proxy.port, stage.listener) as dialogue:
+        yield dialogue

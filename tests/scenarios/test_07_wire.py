@@ -1,0 +1,223 @@
+"""Item 7: the wire."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.conformance.client import FetchError
+from tests.scenarios.dialogue import HANG_UP, Dialogue, framed
+
+FRESH = "Cache-Control: max-age=600"
+
+
+async def test_early_hints_and_other_interim_responses_are_relayed_and_not_stored(talk: Dialogue) -> None:
+    hints = b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
+    talk.answers(hints + framed(f"200\n{FRESH}\n\none"))
+    first = await talk.ask("GET /a")
+    assert [status for status, _ in first.interim] == [102, 103]
+    assert first.interim[1][1].get("Link") == "</a.css>; rel=preload"
+    assert "Link" not in first.lines
+    assert (await talk.ask("GET /a")).interim == ()
+
+
+async def test_an_http_1_0_client_gets_no_interim_response_and_no_chunks(talk: Dialogue) -> None:
+    talk.answers(
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"3\r\none\r\n0\r\n\r\n"
+    )
+    answer = await talk.send_raw(f"GET {talk.at('/a')} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"transfer-encoding" not in head.lower()
+    assert body == b"one"
+
+
+async def test_trailers_arrive(talk: Dialogue) -> None:
+    talk.answers(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\none\r\n0\r\nX-Sum: 1\r\n\r\n"
+    )
+    request = f"GET {talk.at('/a')} HTTP/1.1\r\nHost: x\r\nTE: trailers\r\nConnection: close, TE\r\n\r\n"
+    answer = await talk.send_raw(request.encode())
+    assert answer.endswith(b"0\r\nX-Sum: 1\r\n\r\n")
+
+
+async def test_expect_100_continue_is_answered_before_the_body_is_sent(talk: Dialogue) -> None:
+    talk.answers("200\n\ngot it")
+    reader, writer = await talk.connect()
+    head = f"POST {talk.at('/a')} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+    writer.write(head.encode())
+    async with asyncio.timeout(5):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+        writer.write(b"abc")
+        assert (await reader.readuntil(b"got it")).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+    assert talk.asked[0].body == b"abc"
+
+
+async def test_a_chunked_upload_is_forwarded(talk: Dialogue) -> None:
+    talk.answers("200\n\ndone")
+    answer = await talk.send_raw(
+        f"POST {talk.at('/a')} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n".encode()
+        + b"3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\n\r\n"
+    )
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert talk.asked[0].body == b"abcdefg"
+
+
+async def test_pipelined_requests_are_answered_in_order(talk: Dialogue) -> None:
+    talk.answers(f"200\n{FRESH}\n\nstored")
+    await talk.ask("GET /hit")
+    talk.answers("200\n\nslow")
+    pipeline = "".join(
+        f"GET {talk.at(path)} HTTP/1.1\r\nHost: 127.0.0.1:{talk.port}\r\nConnection: {connection}\r\n\r\n"
+        for path, connection in (("/miss", "keep-alive"), ("/hit", "close"))
+    )
+    answer = await talk.send_raw(pipeline.encode())
+    assert answer.index(b"slow") < answer.index(b"stored")
+
+
+async def test_an_absolute_form_target_is_understood(talk: Dialogue) -> None:
+    talk.answers(f"200\n{FRESH}\n\none")
+    await talk.ask("GET /a")
+    answer = await talk.send_raw(
+        f"GET http://127.0.0.1:{talk.port}{talk.at('/a')} HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n".encode()
+    )
+    assert answer.endswith(b"\r\n\r\none")
+    assert len(talk.asked) == 1
+
+
+async def test_obs_text_crosses_octet_by_octet_both_ways(talk: Dialogue) -> None:
+    octets = b"ab\xfc\x80\xff"
+    talk.answers(
+        b"HTTP/1.1 200 OK\r\nX-Back: " + octets + b"\r\nCache-Control: max-age=60\r\nContent-Length: 0\r\n\r\n"
+    )
+    request = f"GET {talk.at('/a')} HTTP/1.1\r\nHost: 127.0.0.1:{talk.port}\r\nConnection: close\r\nX-There: ".encode()
+    first = await talk.send_raw(request + octets + b"\r\n\r\n")
+    assert b"X-Back: " + octets + b"\r\n" in first
+    assert talk.asked[0].lines.get("X-There") == octets.decode("latin-1")
+    assert b"X-Back: " + octets + b"\r\n" in await talk.send_raw(request + b"\r\n\r\n")
+
+
+async def test_an_over_long_body_is_cut_and_no_second_response_is_made_of_it(talk: Dialogue) -> None:
+    smuggled = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+    talk.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none" + smuggled, "200\n\ntwo")
+    assert (await talk.ask("GET /a")).text() == "one"
+    assert (await talk.ask("GET /b")).text() == "two"
+
+
+async def test_a_truncated_body_is_cut_off_for_the_client_and_not_stored(talk: Dialogue) -> None:
+    talk.answers(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: 10\r\nConnection: close\r\n\r\none")
+    talk.answers("200\n\nwhole")
+    with pytest.raises(FetchError):
+        (await talk.ask("GET /a")).text()
+    assert (await talk.ask("GET /a")).text() == "whole"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Content-Length: 3\r\nTransfer-Encoding: chunked",
+        "Content-Length: 3\r\nContent-Length: 4",
+        "Content-Length: 3, 4",
+        "Content-Length: +3",
+        "Content-Length: -1",
+        "Transfer-Encoding: chunked, identity",
+        "Transfer-Encoding: xchunked",
+        "X-Folded: a\r\n b",
+        "X-Space : a",
+        "X-Bare: a\rb",
+        "X-Line: a\nb: c",
+        "X-Nul: a\x00b",
+        ": nameless",
+        "no colon",
+    ],
+)
+async def test_ambiguous_framing_from_a_client_is_refused_and_the_connection_closed(talk: Dialogue, head: str) -> None:
+    smuggled = f"GET {talk.at('/smuggled')} HTTP/1.1\r\nHost: x\r\n\r\n"
+    answer = await talk.send_raw(
+        f"POST {talk.at('/a')} HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n{smuggled}".encode("latin-1")
+    )
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert not talk.asked
+
+
+@pytest.mark.parametrize("chunk", ["g\r\nabc\r\n", "-1\r\nabc\r\n", "3\r\nabcd\r\n", "3\nabc\r\n", "0x3\r\nabc\r\n"])
+async def test_a_bad_chunk_from_a_client_never_becomes_a_request(talk: Dialogue, chunk: str) -> None:
+    talk.answers("200\n\nseen")
+    head = f"POST {talk.at('/a')} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    smuggled = f"GET {talk.at('/smuggled')} HTTP/1.1\r\nHost: x\r\n\r\n"
+    answer = await talk.send_raw((head + chunk + smuggled).encode())
+    talk.forget_answers()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert talk.paths() == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Folded: a\r\n b\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Space : a\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Bare: a\rb\r\nContent-Length: 0\r\n\r\n",
+        b"nonsense\r\n\r\n",
+    ],
+)
+async def test_a_malformed_answer_from_the_backend_is_a_502(talk: Dialogue, answer: bytes) -> None:
+    talk.answers(answer)
+    assert (await talk.ask("GET /a")).status == 502
+    talk.answers("200\n\nfine")
+    assert (await talk.ask("GET /b")).text() == "fine"
+
+
+async def test_a_request_the_backend_may_have_seen_is_not_repeated(talk: Dialogue) -> None:
+    talk.answers(HANG_UP)
+    assert (await talk.ask("POST /a", body=b"x")).status in (502, 504)
+    assert talk.paths() == ["POST /a"]
+
+
+async def test_a_tunnel_after_101(talk: Dialogue) -> None:
+    talk.answers(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: x\r\n\r\nhello from the other side"
+    )
+    reader, writer = await talk.connect()
+    upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: y\r\nSec-WebSocket-Version: 13"
+    writer.write(f"GET {talk.at('/a')} HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n\r\n".encode())
+    async with asyncio.timeout(5):
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101 ")
+        assert b"sec-websocket-accept: x" in head.lower()
+        assert await reader.readexactly(25) == b"hello from the other side"
+    writer.close()
+    assert (talk.asked[0].lines.get("Upgrade") or "").lower() == "websocket"
+
+
+async def test_server_sent_events_are_not_held_back(talk: Dialogue) -> None:
+    gate = asyncio.Event()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    talk.answers([head + b"9\r\ndata: 1\n\n\r\n", gate, b"9\r\ndata: 2\n\n\r\n0\r\n\r\n"])
+    reader, writer = await talk.connect()
+    fields = "Accept-Encoding: gzip, br\r\nConnection: close"
+    writer.write(f"GET {talk.at('/a')} HTTP/1.1\r\nHost: x\r\n{fields}\r\n\r\n".encode())
+    async with asyncio.timeout(5):
+        await reader.readuntil(b"data: 1\n\n")
+        gate.set()
+        rest = await reader.read()
+    assert b"data: 2\n\n" in rest
+    writer.close()
+
+
+async def test_hop_by_hop_fields_stay_on_their_hop(talk: Dialogue) -> None:
+    talk.answers("200\nConnection: X-Hop\nX-Hop: 1\nKeep-Alive: timeout=3\nX-Own: 2\n\none")
+    response = await talk.ask(
+        "GET /a", "Connection: X-There", "X-There: 1", "TE: gzip", "Proxy-Connection: x", "X-Mine: 2"
+    )
+    assert ("X-Hop" in response.lines, response.lines.get("X-Own")) == (False, "2")
+    assert response.lines.get("Keep-Alive") != "timeout=3"
+    for name in ("X-There", "TE", "Proxy-Connection"):
+        assert name not in talk.asked[0].lines
+    assert talk.asked[0].lines.get("X-Mine") == "2"
