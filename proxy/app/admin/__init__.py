@@ -1,0 +1,1 @@
+"""The admin listener: health, metrics, purge, statistics. Its own socket, never the clients'."""

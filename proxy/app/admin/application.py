@@ -1,0 +1,144 @@
+"""The admin application's routes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+from importlib.resources import files
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from proxy.app.admin.deps import AdminDeps
+from proxy.app.admin.health import Health, examine
+from proxy.app.admin.purge import PurgeError, dry_run, invalidation_of, parse_purge
+from proxy.app.admin.stats import stats_of
+from proxy.core.fields import Fields
+from proxy.core.problem import Problem
+from proxy.ports import Receipt
+
+logger = logging.getLogger(__name__)
+
+_MOST_BODY_BYTES = 1024 * 1024
+_OPEN_PATHS = frozenset({"/", "/health"})
+"""What needs no token: whether the process is alive, and a page that holds no data."""
+
+
+def build_admin(deps: AdminDeps) -> web.Application:
+    """The application; whoever runs it decides where it listens."""
+    admin = _Admin(deps)
+    application = web.Application(middlewares=[admin.guard], client_max_size=_MOST_BODY_BYTES)
+    application.add_routes(
+        [
+            web.get("/", admin.dashboard),
+            web.get("/health", admin.health),
+            web.get("/health/detailed", admin.health_detailed),
+            web.get("/metrics", admin.metrics),
+            web.get("/stats", admin.stats),
+            web.post("/purge", admin.purge),
+        ]
+    )
+    return application
+
+
+class _Admin:
+    def __init__(self, deps: AdminDeps) -> None:
+        self._deps = deps
+        self._page = files("proxy.app.admin").joinpath("dashboard.html").read_text("utf-8")
+        self._page_policy = _content_security_policy(self._page)
+
+    @web.middleware
+    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Let in who may, and turn every error into problem details."""
+        if not self._may(request):
+            detail = "send the admin token as Authorization: Bearer, or ask as localhost"
+            return _problem(request, 401, detail, {"WWW-Authenticate": 'Bearer realm="admin"'})
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return _problem(request, error.status, error.text or error.reason, dict(error.headers))
+        except Exception:
+            logger.exception("admin request %s failed", request.path)
+            return _problem(request, 500, "this is a fault of the proxy; its log says more")
+
+    def _may(self, request: web.Request) -> bool:
+        return request.path in _OPEN_PATHS or self._deps.access.allows(Fields.from_raw(request.raw_headers))
+
+    async def dashboard(self, _request: web.Request) -> web.Response:
+        """The page; its figures come from /stats."""
+        headers = {"Content-Security-Policy": self._page_policy, "X-Content-Type-Options": "nosniff"}
+        return web.Response(text=self._page, content_type="text/html", headers=headers)
+
+    async def health(self, _request: web.Request) -> web.Response:
+        """Whether the process lives and takes new requests: 503 once it drains."""
+        draining = self._deps.draining()
+        return _json(Health("draining" if draining else "ok"), 503 if draining else 200)
+
+    async def health_detailed(self, _request: web.Request) -> web.Response:
+        """Part by part. Degraded is 200: requests are still served."""
+        found = await examine(self._deps.checks(), self._deps.clock, draining=self._deps.draining())
+        return _json(found, 503 if found.status == "draining" else 200)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """The counters for Prometheus."""
+        if self._deps.metrics is None:
+            raise web.HTTPNotFound(text="metrics are switched off: see ENABLE_METRICS")
+        body, media_type = self._deps.metrics.render(request.headers.get("accept", ""))
+        return web.Response(body=body, headers={"Content-Type": media_type})
+
+    async def stats(self, _request: web.Request) -> web.Response:
+        """The counters for the dashboard."""
+        return _json(stats_of(self._deps.snapshot(), self._deps.log.position))
+
+    async def purge(self, request: web.Request) -> web.Response:
+        """Invalidate what the body names; answered when every live node has applied it."""
+        if request.content_type != "application/json":
+            # A web page cannot send this type to another origin without asking first, and the answer is no.
+            raise web.HTTPUnsupportedMediaType(text="send the purge as application/json")
+        try:
+            asked = parse_purge(await request.read())
+            event = invalidation_of(asked, self._deps.policy())
+        except PurgeError as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+        if asked.dry_run:
+            return _json(await dry_run(event, self._deps.entries()))
+        receipt = await self._deps.log.append(event, strict=True)
+        logger.info("purged up to %s: %s", receipt.position.seq, event)
+        # Without the shared log only this node has applied it: not what was asked for.
+        return _json(receipt, 200 if receipt.shared else 503)
+
+
+_UNSENT = frozenset({"content-type", "content-length"})
+
+
+def _json(value: Health | Receipt | msgspec.Struct, status: int = 200) -> web.Response:
+    body = msgspec.json.encode(value) + b"\n"
+    return web.Response(
+        body=body, status=status, content_type="application/json", headers={"Cache-Control": "no-store"}
+    )
+
+
+def _problem(request: web.Request, status: int, detail: str, headers: dict[str, str] | None = None) -> web.Response:
+    problem = Problem(status, detail, instance=request.path)
+    kept = {name: value for name, value in (headers or {}).items() if name.lower() not in _UNSENT}
+    return web.Response(
+        body=problem.body(),
+        status=status,
+        content_type="application/problem+json",
+        headers={**kept, "Cache-Control": "no-store"},
+    )
+
+
+def _content_security_policy(page: str) -> str:
+    """Only the page's own script and style run, and only this origin is asked."""
+
+    def digest(tag: str) -> str:
+        text = page.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0]
+        return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest('script')}'; style-src 'sha256-{digest('style')}'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )

@@ -1,0 +1,43 @@
+"""What the admin application needs of the rest: small ports, so that anything can be put behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from proxy.app.admin.access import AdminAccess
+from proxy.app.observe.counters import Snapshot
+from proxy.app.observe.metrics import Metrics
+from proxy.core.entry import Entry
+from proxy.policy.model import Policy
+from proxy.ports import Clock, InvalidationLog
+
+Check = Callable[[], Awaitable[str]]
+"""Looks after one part: returns a word or two about it; raises whatever went wrong when it is down."""
+
+
+def _nothing() -> Iterable[Entry]:
+    return ()
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class AdminDeps:
+    """`snapshot` is the counters of this process or of all. `checks` are by part ("redis", "upstream:etter").
+
+    `entries` lists what memory holds, for dry runs of a purge. `draining` is true once the proxy has begun to stop.
+    `metrics` None means that they are switched off.
+    """
+
+    access: AdminAccess
+    clock: Clock
+    log: InvalidationLog
+    snapshot: Callable[[], Snapshot]
+    policy: Callable[[], Policy]
+    metrics: Metrics | None = None
+    checks: Callable[[], Mapping[str, Check]] = field(default=dict)
+    entries: Callable[[], Iterable[Entry]] = _nothing
+    draining: Callable[[], bool] = _never

@@ -1,0 +1,154 @@
+"""What a purge asks for, from JSON to an event of the invalidation log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from itertools import islice
+from typing import Annotated
+
+import msgspec
+
+from proxy.core.entry import Entry
+from proxy.core.fields import Fields
+from proxy.core.invalidation import Invalidation, Strength
+from proxy.core.key import uri
+from proxy.core.messages import RequestHead
+from proxy.core.percent import has_bad_percent, normalise_percent
+from proxy.core.rules import KeyRules
+from proxy.core.subjects import EVERYTHING, answered, named, prefixes
+from proxy.core.tags import MAX_TAG_OCTETS
+from proxy.core.target import DEFAULT_PORTS, normalise_path
+from proxy.policy.model import Policy
+
+MOST_NAMES = 1_000
+_SCANNED_MOST = 200_000
+_SCANNED_AT_ONCE = 1_000
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=8_192)]
+Names = Annotated[list[Name], msgspec.Meta(max_length=MOST_NAMES)]
+
+
+class PurgeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST /purge. `soft` makes stale what it names instead of forgetting it; `dry_run` only looks."""
+
+    tags: Names = []
+    urls: Names = []
+    prefixes: Names = []
+    everything: bool = False
+    soft: bool = False
+    dry_run: bool = False
+
+
+class PurgeError(ValueError):
+    """The purge makes no sense; the text says what, where, and what would be right."""
+
+
+class DryRun(msgspec.Struct, frozen=True):
+    """What a purge would reach in this process' memory. `complete` is False when there was too much to look at."""
+
+    entries: int
+    bytes: int
+    looked_at: int
+    complete: bool
+
+
+def parse_purge(body: bytes) -> PurgeRequest:
+    """The request. Raises PurgeError."""
+    try:
+        request = msgspec.json.decode(body, type=PurgeRequest)
+    except msgspec.MsgspecError as error:
+        msg = f'{error}; right is, for example, {{"tags": ["users:*"]}}'
+        raise PurgeError(msg) from error
+    if not (request.tags or request.urls or request.prefixes or request.everything):
+        raise PurgeError('nothing to purge: name "tags", "urls" or "prefixes", or say "everything": true')
+    return request
+
+
+def invalidation_of(request: PurgeRequest, policy: Policy) -> Invalidation:
+    """The event. URLs become what entries are filed under, by the key rules of the route that GET would take.
+
+    Raises PurgeError.
+    """
+    uris: list[str] = []
+    for url in request.urls:
+        uris += _uris(url, policy)
+    return Invalidation(
+        tags=_distinct(_tag(tag) for tag in request.tags),
+        uris=_distinct(uris),
+        uri_prefixes=_distinct(_prefix(prefix) for prefix in request.prefixes),
+        everything=request.everything or "*" in request.tags,
+        strength=Strength.SOFT if request.soft else Strength.HARD,
+    )
+
+
+def _tag(tag: str) -> str:
+    if len(tag) > MAX_TAG_OCTETS or not tag.isprintable() or " " in tag or "," in tag:
+        msg = f"tag {tag[:80]!r}: a tag has at most {MAX_TAG_OCTETS} printable characters, no space and no comma"
+        raise PurgeError(msg)
+    if "*" in tag[:-1] or (tag.endswith("*") and tag != "*" and not tag.endswith(":*")):
+        msg = f'tag {tag[:80]!r}: "*" may only stand at the end, after a colon, as in "users:*"'
+        raise PurgeError(msg)
+    return tag
+
+
+def _uris(url: str, policy: Policy) -> tuple[str, ...]:
+    authority, target = _split(url, "url")
+    path_text, question, query = target.partition("?")
+    path = normalise_path(path_text)
+    if not isinstance(path, str):
+        msg = f"url {url[:200]!r}: such a path is never stored ({path.value})"
+        raise PurgeError(msg)
+    head = RequestHead("GET", path, query if question else None, authority, Fields())
+    rules = policy.match("GET", head.path, head.query).route.cache.key
+    return (uri(head, rules), uri(head, KeyRules()))
+
+
+def _prefix(text: str) -> str:
+    authority, target = _split(text, "prefix")
+    if has_bad_percent(target):
+        msg = f'prefix {text[:200]!r}: a "%" without two hex digits'
+        raise PurgeError(msg)
+    return authority + normalise_percent(target)
+
+
+def _split(text: str, what: str) -> tuple[str, str]:
+    """Authority (empty for all of them) and the rest from "/" on."""
+    if not text.isascii() or not text.isprintable() or " " in text or "#" in text:
+        msg = f'{what} {text[:200]!r}: printable ASCII without spaces and without "#"; encode the rest with "%"'
+        raise PurgeError(msg)
+    if text.startswith("/"):
+        return "", text
+    scheme, mark, rest = text.partition("://")
+    scheme = scheme.lower()
+    cut = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
+    authority, target = rest[:cut].lower(), rest[cut:]
+    if not mark or scheme not in DEFAULT_PORTS or not authority or "@" in authority:
+        msg = f'{what} {text[:200]!r}: write "http://host/path" for one host or "/path" for every host'
+        raise PurgeError(msg)
+    return authority.removesuffix(f":{DEFAULT_PORTS[scheme]}"), target if target.startswith("/") else f"/{target}"
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+async def dry_run(event: Invalidation, entries: Iterable[Entry]) -> DryRun:
+    """Count what the event names, giving way to other work in between."""
+    stored = list(islice(entries, _SCANNED_MOST + 1))
+    subjects = frozenset(named(event))
+    lengths = tuple({len(prefix) for prefix in event.uri_prefixes})
+    found = size = 0
+    for index, entry in enumerate(stored[:_SCANNED_MOST]):
+        if index % _SCANNED_AT_ONCE == 0:
+            await asyncio.sleep(0)
+        if _names(subjects, lengths, entry):
+            found += 1
+            size += entry.size_bytes
+    return DryRun(found, size, min(len(stored), _SCANNED_MOST), len(stored) <= _SCANNED_MOST)
+
+
+def _names(subjects: frozenset[str], lengths: tuple[int, ...], entry: Entry) -> bool:
+    if EVERYTHING in subjects or not subjects.isdisjoint(answered(entry)):
+        return True
+    return not subjects.isdisjoint(prefixes(entry, lengths))
