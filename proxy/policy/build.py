@@ -188,8 +188,8 @@ class Builder:
             self._references(path, given, upstreams, limits)
             line = self.document.locate(path).line
             if given.name in lines or given.name == DEFAULT_ROUTE:
-                where = f"on line {lines[given.name]}" if given.name in lines else "what no listed route matches"
-                self.problem((*path, "name"), f'"{given.name}" is taken: it names the route {where}')
+                where = f"the route on line {lines[given.name]}" if given.name in lines else "what no route matches"
+                self.problem((*path, "name"), f'"{given.name}" is taken: it names {where}')
             lines.setdefault(given.name, line)
             route = self._route(path, given, overlay(given, defaults), upstreams, limits)
             if route is None:
@@ -200,7 +200,9 @@ class Builder:
             routes.append(route)
         rest = schema.RouteShape.model_validate({"name": DEFAULT_ROUTE, "match": {"path": "/{rest:path}"}})
         cache = defaults.cache.model_copy(update={"ttl": None})
-        last = self._route((), rest, overlay(rest, defaults.model_copy(update={"cache": cache})), upstreams, limits)
+        last = self._route(
+            ("defaults",), rest, overlay(rest, defaults.model_copy(update={"cache": cache})), upstreams, limits
+        )
         assert last is not None
         return (*routes, last)
 
@@ -218,7 +220,7 @@ class Builder:
             self.problem((*path, "match", "path"), str(error), error.suggestion)
             return None
         conditions = tuple(model.QueryCondition(name, value) for name, value in sorted(whole.match.query.items()))
-        self._key(path, whole, conditions)
+        self._key((*_home(path, given, "key"), "query"), whole, conditions)
         first = next(iter(upstreams))
         compress = _compress_rules(whole.compress, use_brotli=self.overrides.use_brotli is not False)
         return model.Route(
@@ -228,7 +230,7 @@ class Builder:
             methods=_methods(whole.match.methods),
             conditions=conditions,
             cache=replace(_cache_rules(whole.cache), codings=compress.coding.prefer),
-            tag_templates=self._tags((*path, "cache", "tags"), whole.cache.tags, template, prefix=False),
+            tag_templates=self._tags(_home(path, given, "tags"), whole.cache.tags, template, prefix=False),
             invalidation_templates=self._tags((*path, "invalidates"), whole.invalidates, template, prefix=True),
             invalidates_on=frozenset[int]().union(*whole.invalidates_on),
             consistency=model.Consistency(whole.consistency),
@@ -262,9 +264,8 @@ class Builder:
             found.append(tag)
         return tuple(found)
 
-    def _key(self, path: KeyPath, shape: schema.RouteShape, conditions: tuple[model.QueryCondition, ...]) -> None:
+    def _key(self, at: KeyPath, shape: schema.RouteShape, conditions: tuple[model.QueryCondition, ...]) -> None:
         query = shape.cache.key.query
-        at: KeyPath = (*path, "cache", "key", "query")
         if query.only is not None and query.except_:
             self.problem(at, "has both `only` and `except`", "keep one")
         for condition in conditions:
@@ -272,6 +273,11 @@ class Builder:
             if dropped and shape.cache.enabled:
                 why = f'drops "{condition.name}", which tells this route from others'
                 self.problem(at, why, f'keep "{condition.name}" in the key')
+
+
+def _home(path: KeyPath, given: schema.RouteShape, key: str) -> KeyPath:
+    """Where the text of `cache.KEY` stands: with the route, or under `defaults` when the route does not say it."""
+    return (*(path if key in given.cache.model_fields_set else ("defaults",)), "cache", key)
 
 
 def _bad_url(url: str) -> str | None:

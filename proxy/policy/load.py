@@ -8,6 +8,7 @@ from pathlib import Path
 from proxy.policy.build import Builder
 from proxy.policy.decode import decode
 from proxy.policy.document import MAX_CHARS, read_document
+from proxy.policy.expectations import run_tests
 from proxy.policy.model import Policy
 from proxy.policy.problems import PolicyError, Problem
 from proxy.policy.settings import NO_OVERRIDES, Overrides
@@ -24,6 +25,9 @@ def parse_policy(text: str, name: str, overrides: Overrides = NO_OVERRIDES) -> P
     decoded = decode(document)
     builder = Builder(document, decoded.shape, overrides, list(decoded.problems))
     policy = builder.build(_digest(text, overrides), decoded.routes)
+    if not builder.problems:
+        tests = dict(zip(decoded.tests, decoded.shape.tests, strict=True))
+        builder.problems.extend(run_tests(document, tests, policy))
     if builder.problems:
         raise PolicyError(name, builder.problems)
     return policy

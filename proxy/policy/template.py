@@ -13,14 +13,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
+from proxy.core.outcome import Reason
+from proxy.core.target import normalise_path
+
 MAX_TAG_CHARS = 256
 MAX_SEGMENTS = 64
 
 _PLAIN_IN_TAGS = "-._~!$&'()+;=@"
-_PCHARS = "-._~!$&'()*+,;=:@"
 _PARAMETER = re.compile(r"\{([a-z_][a-z0-9_]{0,63})(?::([^{}]*))?\}", re.ASCII)
 _TAG_TEXT = re.compile(r"[!#-'()+\-.-\[\]-z|~]*", re.ASCII)  # visible ASCII less '"', "*", ",", "\" and braces
-_TRIPLET = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 class TemplateError(ValueError):
@@ -147,9 +148,6 @@ def _part(segment: str, last: bool) -> str | Parameter:
     if "{" in segment or "}" in segment:
         msg = f'"{segment}" mixes text and a parameter'
         raise TemplateError(msg, 'a parameter such as "{name}" is a whole segment')
-    if segment in (".", ".."):
-        msg = f'"{segment}" is resolved before paths are matched'
-        raise TemplateError(msg)
     if segment == "*":
         raise TemplateError(
             '"*" matches nothing but itself', 'write "{name}" for one segment, "{name:path}" for the rest'
@@ -158,25 +156,14 @@ def _part(segment: str, last: bool) -> str | Parameter:
 
 
 def literal_segment(segment: str) -> str:
-    """A literal segment as it stands in a normalised path (RFC 3986 section 6.2.2). Raises TemplateError."""
-    if _TRIPLET.search(segment):
-        msg = f'"{segment}" holds a "%" that begins no octet'
-        raise TemplateError(msg, 'write "%25"')
-    octets = unquote_to_bytes(segment)
-    for octet, shown in ((b"/", "%2F"), (b"\\", "%5C"), (b"\x00", "%00")):
-        if octet in octets:
-            msg = f'"{segment}" can match nothing: paths with {shown} are refused'
-            raise TemplateError(msg)
-    # Sub-delimiters keep the form in which they came (section 2.2): only what is unreserved is decoded.
-    return "".join(
-        piece if index % 2 == 0 else _triplet(piece)
-        for index, piece in enumerate(re.split("(%[0-9A-Fa-f]{2})", quote(segment, _PCHARS + "%")))
-    )
-
-
-def _triplet(triplet: str) -> str:
-    character = chr(int(triplet[1:], 16))
-    return character if character.isascii() and (character.isalnum() or character in "-._~") else triplet.upper()
+    """A literal segment as it stands in a path that core.target has normalised. Raises TemplateError."""
+    octets = segment.encode("utf-8", "surrogatepass").decode("latin-1")
+    normal = normalise_path("/" + octets)
+    if isinstance(normal, Reason):
+        hint = 'write "%25"' if normal is Reason.TARGET_PERCENT else None
+        msg = f'"{segment}" can match nothing: such paths are refused ({normal.value})'
+        raise TemplateError(msg, hint)
+    return normal[1:]
 
 
 def parse_tag(text: str, *, prefix_allowed: bool) -> TagTemplate:

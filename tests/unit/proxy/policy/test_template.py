@@ -56,10 +56,10 @@ def test_different_values_have_different_tags(one: bytes, other: bytes) -> None:
         ("/{a:int}", "unknown kind"),
         ("/{a:path}/b", "nothing can follow"),
         ("/x{a}", "mixes text and a parameter"),
-        ("/a/../b", "resolved before"),
+        ("/a/../b", "dot-segment"),
         ("/a/*", "matches nothing but itself"),
-        ("/a%2Fb", "can match nothing"),
-        ("/a%zz", "begins no octet"),
+        ("/a%2Fb", "encoded-slash"),
+        ("/a%zz", "bad-percent-encoding"),
         ("/" + "a/" * 70, "at most 64 segments"),
     ],
 )

@@ -1,0 +1,16 @@
+from pathlib import Path
+
+import pytest
+
+from tests.golden.cases import CASES, outcome_of, split
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
+def test_a_golden_policy(case: Path) -> None:
+    text, outcome = split(case)
+    assert outcome, "a case has a divider and an outcome"
+    assert outcome_of(text) == outcome
+
+
+def test_there_are_cases() -> None:
+    assert len(CASES) >= 30
