@@ -78,36 +78,24 @@ def query_digest(fields: Fields, body: bytes) -> str:
 
 
 def _without_json_space(body: bytes) -> bytes:
-    """JSON text less the whitespace outside strings (RFC 8259 section 2); other text comes out unambiguous as well.
+    """JSON text less the whitespace outside strings (RFC 8259 section 2).
 
-    Strings are split off by quotes; a quote after an odd number of backslashes belongs to its string. Between two
-    tokens that are neither strings nor punctuation one space stays, so that malformed texts do not become equal.
+    Cutting at quotes leaves strings and the rest in turn; a quote after an odd number of backslashes belongs to its
+    string. Between two words one space stays, so that malformed texts do not become equal to good ones.
     """
-    text = body.decode("latin-1")
-    out: list[str] = []
+    pieces: list[bytes] = []
     quoted = False
-    for piece in text.split('"'):
-        out.append(piece if quoted else " ".join(piece.split()))
-        backslashes = len(piece) - len(piece.rstrip("\\"))
+    for piece in body.split(b'"'):
+        pieces.append(piece if quoted else _tight(piece))
+        backslashes = len(piece) - len(piece.rstrip(b"\\"))
         if not (quoted and backslashes % 2):
             quoted = not quoted
-    squeezed = '"'.join(out)
-    return _tight(squeezed).encode("latin-1")
+    return b'"'.join(pieces)
 
 
-def _tight(text: str) -> str:
-    """Spaces beside punctuation removed, outside strings."""
-    pieces: list[str] = []
-    quoted = False
-    for piece in text.split('"'):
-        if quoted:
-            pieces.append(piece)
-        else:
-            kept = piece
-            for mark in "{}[],:":
-                kept = kept.replace(" " + mark, mark).replace(mark + " ", mark)
-            pieces.append(kept)
-        backslashes = len(piece) - len(piece.rstrip("\\"))
-        if not (quoted and backslashes % 2):
-            quoted = not quoted
-    return '"'.join(pieces)
+def _tight(text: bytes) -> bytes:
+    """Whitespace squeezed, and removed beside punctuation."""
+    squeezed = b" ".join(text.split())
+    for mark in (b"{", b"}", b"[", b"]", b",", b":"):
+        squeezed = squeezed.replace(b" " + mark, mark).replace(mark + b" ", mark)
+    return squeezed

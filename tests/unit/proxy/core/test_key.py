@@ -1,0 +1,78 @@
+"""The cache key and the URI of an entry."""
+
+import pytest
+
+from proxy.core.fields import Fields
+from proxy.core.key import cache_key, covers, path_key, query_digest, uri
+from proxy.core.messages import RequestHead
+from proxy.core.rules import CacheRules, KeyRules
+from proxy.core.search import no_vary_search
+from tests.support.exchanges import RULES, dated, entry_of, request
+
+EMPTY = Fields()
+
+
+def test_head_and_post_share_the_key_of_get() -> None:
+    keys = {cache_key(request(method=method), RULES) for method in ("GET", "HEAD", "POST")}
+    assert len(keys) == 1
+    assert cache_key(request(method="QUERY"), RULES, body_digest="d") not in keys
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        RequestHead("GET", "/a", "", "site", EMPTY),
+        RequestHead("GET", "/a", "b", "site", EMPTY),
+        RequestHead("GET", "/a1:-", None, "site", EMPTY),
+        RequestHead("GET", "/a", None, "site2", EMPTY),
+        RequestHead("GET", "/a", None, "site", EMPTY, "https"),
+        RequestHead("GET", "/", None, "site/a", EMPTY),
+    ],
+)
+def test_different_resources_have_different_keys(other: RequestHead) -> None:
+    assert cache_key(other, RULES) != cache_key(request(), RULES)
+
+
+def test_fields_enter_normalised_and_absent_is_not_empty() -> None:
+    rules = CacheRules(key=KeyRules(headers=("accept-language", "x")))
+    a = cache_key(request(("Accept-Language", "de, EN")), rules)
+    assert a == cache_key(request(("accept-language", "en,de")), rules)
+    assert a != cache_key(request(("Accept-Language", "de")), rules)
+    assert cache_key(request(), rules) != cache_key(request(("X", "")), rules)
+
+
+def test_uri_is_authority_and_normal_target() -> None:
+    assert uri(request(query="b=%7e"), KeyRules()) == "site/a?b=~"
+    assert uri(request(query="utm=1"), KeyRules(query_except=frozenset({"utm"}))) == "site/a"
+    assert path_key(request(query="x")) == path_key(request(query="y"))
+
+
+def test_an_entry_covers_its_own_query_and_what_its_no_vary_search_equates() -> None:
+    fresh = ("Cache-Control", "max-age=60")
+    plain = entry_of(dated(fresh), request(query="a=1"))
+    assert covers(plain, request(query="a=1"), RULES.key)
+    assert not covers(plain, request(query="a=1&utm=2"), RULES.key)
+    free = entry_of(dated(fresh, ("No-Vary-Search", 'params=("utm")')), request(query="utm=0&a=1"))
+    assert covers(free, request(query="a=1&utm=2"), RULES.key)
+    assert covers(free, request(query="a=1"), RULES.key)
+    assert not covers(free, request(query="a=2&utm=0"), RULES.key)
+    search = no_vary_search(free.fields)
+    keys = {cache_key(request(query=query), RULES, search=search) for query in ("utm=0&a=1", "a=1", "a=1&utm=9")}
+    assert len(keys) == 1
+
+
+def digest(body: bytes, media_type: str = "application/json", **more: str) -> str:
+    return query_digest(
+        Fields([("Content-Type", media_type), *((n.replace("_", "-"), v) for n, v in more.items())]), body
+    )
+
+
+def test_queries_are_equal_up_to_json_whitespace() -> None:
+    assert digest(b'{"a": [1, 2] ,\n "b c" : " x\\" : y " }') == digest(b'{"a":[1,2],"b c":" x\\" : y "}')
+    assert digest(b'{"a":"x y"}') != digest(b'{"a":"xy"}')
+    assert digest(b"[1 2]") != digest(b"[12]")
+    assert digest(b'["\\\\", " "]') != digest(b'["\\\\", ""]')
+    assert digest(b"[1, 2]", "text/plain") != digest(b"[1,2]", "text/plain")
+    assert digest(b"[1]") == digest(b"[1]", "Application/JSON")
+    assert digest(b"[1]") != digest(b"[1]", "application/x+json")
+    assert digest(b"[ 1]", content_encoding="gzip") != digest(b"[1]", content_encoding="gzip")
