@@ -1,0 +1,82 @@
+"""What an exchange makes invalid: RFC 9111 section 4.4, RFC 9875 section 3."""
+
+import pytest
+
+from proxy.core.fields import Fields, Pair
+from proxy.core.invalidating import MAX_NAMED, invalidated_by
+from proxy.core.invalidation import Invalidation, Strength
+from proxy.core.messages import RequestHead
+from proxy.core.rules import KeyRules
+from proxy.core.tags import group_tag
+from tests.support.exchanges import request
+
+PLAIN = KeyRules()
+
+
+def after(
+    to: RequestHead, *fields: Pair, status: int = 200, counts: bool | None = None, **rules: KeyRules
+) -> Invalidation:
+    return invalidated_by(to, status, Fields(fields), key_rules=rules.get("rules", PLAIN), counts=counts)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "M-SEARCH", "FOO"])
+def test_every_method_not_known_to_be_safe_invalidates_its_target(method: str) -> None:
+    assert after(request(method=method, query="q")) == Invalidation(uris=("site/a?q", "site/a"))
+
+
+@pytest.mark.parametrize(("status", "counts"), [(200, True), (303, True), (304, True), (404, False), (500, False)])
+def test_only_success_counts_unless_the_route_says_so(status: int, counts: bool) -> None:
+    assert bool(after(request(method="PUT"), status=status)) is counts
+    assert after(request(method="PUT"), status=status, counts=True)
+    assert not after(request(method="PUT"), status=status, counts=False)
+
+
+def test_safe_methods_invalidate_only_what_they_name() -> None:
+    location = ("Location", "/b")
+    assert not after(request(), location, ("Cache-Group-Invalidation", '"g"'))
+    assert after(request(), location, ("X-Cache-Invalidate", "a")) == Invalidation(tags=("a",))
+
+
+def test_locations_of_the_same_origin_go_too() -> None:
+    found = after(request(method="PUT"), ("Location", "../b?c"), ("Content-Location", "http://other/d"))
+    assert found.uris == ("site/a", "site/b?c", "site/b")
+
+
+def test_uris_are_named_as_the_get_route_keys_them() -> None:
+    rules = KeyRules(query_except=frozenset({"utm"}))
+    assert after(request(method="PUT", query="b=1&utm=2"), rules=rules).uris == (
+        "site/a?b=1",
+        "site/a?b=1&utm=2",
+        "site/a",
+    )
+
+
+def test_groups_and_the_policy_s_tags() -> None:
+    to = request(method="POST")
+    found = invalidated_by(
+        to, 200, Fields([("Cache-Group-Invalidation", '"g"')]), key_rules=PLAIN, policy_tags=("users:*",)
+    )
+    assert found.tags == ("users:*", group_tag(to, "g"))
+    assert after(to, ("Cache-Group-Invalidation", "bare")).tags == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", Invalidation()),
+        ("a, b:1  users:*", Invalidation(tags=("a", "b:1", "users:*"))),
+        ("/p?q /x/* /%7e", Invalidation(uris=("/p?q", "/~"), uri_prefixes=("/x/",))),
+        ("*", Invalidation(everything=True)),
+        ("a ;soft", Invalidation(tags=("a",), strength=Strength.SOFT)),
+    ],
+)
+def test_the_proxy_s_own_field(value: str, expected: Invalidation) -> None:
+    assert after(request(), ("X-Cache-Invalidate", value)) == expected
+
+
+def test_too_many_names_mean_everything() -> None:
+    many = " ".join(f"t{n}" for n in range(MAX_NAMED + 1))
+    assert after(request(), ("X-Cache-Invalidate", many)) == Invalidation(everything=True)
+    policy = tuple(many.split())
+    found = invalidated_by(request(method="PUT"), 200, Fields(), key_rules=PLAIN, policy_tags=policy)
+    assert found == Invalidation(everything=True)

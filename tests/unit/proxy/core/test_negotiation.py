@@ -1,0 +1,115 @@
+"""Content codings and their entity tags."""
+
+import pytest
+
+from proxy.core.fields import Fields, Pair
+from proxy.core.negotiation import (
+    accepts_identity,
+    base_etag,
+    choose_coding,
+    coded_etag,
+    coded_fields,
+    is_coded_etag,
+    why_not_coded,
+    with_vary,
+)
+from proxy.core.outcome import Reason
+from proxy.core.rules import CodingRules
+from tests.support.exchanges import request, response
+
+RULES = CodingRules()
+JSON: Pair = ("Content-Type", "application/json; charset=utf-8")
+ORDER = RULES.prefer
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        (None, None),
+        ("", None),
+        ("gzip", "gzip"),
+        ("gzip, br", "br"),
+        ("gzip;q=1.0, br;q=0.5", "gzip"),
+        ("br;q=0, *", "zstd"),
+        ("*;q=0", None),
+        ("x-gzip", "gzip"),
+        ("deflate", None),
+        ("identity, gzip;q=0.5", None),
+        ("identity;q=0.5, gzip", "gzip"),
+        ("gzip;q=nonsense", None),
+    ],
+)
+def test_the_best_weight_wins_then_our_order(accepted: str | None, coding: str | None) -> None:
+    assert choose_coding(accepted, ORDER) == coding
+
+
+def test_identity_is_acceptable_unless_excluded() -> None:
+    assert all(accepts_identity(value) for value in (None, "", "gzip", "*;q=0, identity", "identity;q=0.1"))
+    assert not any(accepts_identity(value) for value in ("identity;q=0", "*;q=0", "gzip, *;q=0"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "length", "reason"),
+    [
+        ([JSON], 200, 5000, None),
+        ([JSON], 200, None, None),
+        ([("Content-Type", "Application/Problem+JSON")], 404, 5000, None),
+        ([("Content-Type", "text/html")], 200, 5000, None),
+        ([JSON], 200, 1023, Reason.TOO_SMALL),
+        ([JSON], 204, 0, Reason.NO_CONTENT),
+        ([JSON], 304, None, Reason.NO_CONTENT),
+        ([JSON], 206, 5000, Reason.RANGE),
+        ([JSON, ("Cache-Control", "no-transform")], 200, 5000, Reason.NO_TRANSFORM),
+        ([JSON, ("Content-Encoding", "gzip")], 200, 5000, Reason.ALREADY_CODED),
+        ([JSON, ("Content-Encoding", "identity")], 200, 5000, None),
+        ([("Content-Type", "text/event-stream")], 200, None, Reason.MEDIA_TYPE),
+        ([("Content-Type", "image/png")], 200, 5000, Reason.MEDIA_TYPE),
+        ([], 200, 5000, Reason.MEDIA_TYPE),
+    ],
+)
+def test_what_is_not_coded(fields: list[Pair], status: int, length: int | None, reason: Reason | None) -> None:
+    assert why_not_coded(request(), response(*fields, status=status), length, RULES) is reason
+
+
+def test_head_and_no_transform_of_the_request() -> None:
+    assert why_not_coded(request(method="HEAD"), response(JSON), 5000, RULES) is Reason.NO_CONTENT
+    wanted = request(("Cache-Control", "no-transform"))
+    assert why_not_coded(wanted, response(JSON), 5000, RULES) is Reason.NO_TRANSFORM
+
+
+def test_each_strong_coded_form_has_a_tag_of_its_own() -> None:
+    assert coded_etag('"a"', "br") == '"a-br"'
+    assert coded_etag('W/"a"', "br") == 'W/"a"'
+    assert coded_etag("bare", "br") == "bare"
+    assert base_etag('"a-br"') == base_etag('"a"') == '"a"'
+    assert is_coded_etag('"a-zstd"')
+    assert not is_coded_etag('"a"')
+
+
+def test_fields_of_a_coded_form() -> None:
+    fields = Fields([JSON, ("ETag", '"a"'), ("Content-Length", "5000"), ("Content-Digest", "x"), ("Vary", "Cookie")])
+    coded = coded_fields(fields, "br")
+    assert [coded.get(name) for name in ("etag", "content-encoding", "vary", "content-length", "content-digest")] == [
+        '"a-br"',
+        "br",
+        "Cookie, Accept-Encoding",
+        None,
+        None,
+    ]
+    assert coded_fields(fields, None).get("etag") == '"a"'
+    assert coded_fields(fields, None).get("vary") == "Cookie, Accept-Encoding"
+
+
+@pytest.mark.parametrize(
+    ("vary", "expected"),
+    [
+        (None, "Accept-Encoding"),
+        ("", "Accept-Encoding"),
+        ("*", "*"),
+        ("accept-encoding", "accept-encoding"),
+        ("A", "A, Accept-Encoding"),
+    ],
+)
+def test_vary_names_the_field_once(vary: str | None, expected: str) -> None:
+    fields = Fields([] if vary is None else [("Vary", vary)])
+    assert with_vary(fields, "Accept-Encoding").get("vary") == expected
