@@ -58,8 +58,8 @@ class Node:
         shared = await self._exit.enter_async_context(open_shared(policy.stores, clock, tasks))
         services = Services(
             clock=clock,
-            store=shared.store,
-            log=shared.log,
+            store=shared.stores.store,
+            log=shared.stores.log,
             rates=shared.rates,
             codec=codec,
             upstreams=self._backends,

@@ -16,11 +16,13 @@ from proxy.app.observe.observer import Observer
 from proxy.app.observe.writer import LineWriter, MessageHandler
 from proxy.app.options import ServeOptions, environment
 from proxy.app.server.listener import ListenError
+from proxy.app.supervisor import supervise, worker_number
 from proxy.pipeline.exchange import ExchangeRecord
-from proxy.policy.load import default_policy, load_policy
+from proxy.policy.load import load_policy, parse_policy
 from proxy.policy.model import Policy
 from proxy.policy.problems import PolicyError
 from proxy.policy.settings import Overrides, read_environment
+from proxy.stores.connect import RedisUrlError
 
 STDOUT, STDERR = 1, 2
 logger = logging.getLogger(__name__)
@@ -34,6 +36,11 @@ def serve(options: ServeOptions) -> int:
     except PolicyError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    if options.workers > 1 and policy.stores.redis_url is None:
+        sys.stderr.write("--workers needs --redis: without it each worker would miss the writes of the others\n")
+        return 2
+    if options.workers > 1 and worker_number() is None:
+        return supervise(options.workers)
     return run(options, policy, partial(load, options, overrides))
 
 
@@ -46,7 +53,7 @@ def overrides_from(options: ServeOptions) -> Overrides:
 def load(options: ServeOptions, overrides: Overrides) -> Policy:
     """The policy named by the options, or the default one. Raises PolicyError."""
     if options.policies is None:
-        return default_policy(overrides.upstream_url)
+        return parse_policy("", "no policy file", overrides)
     return load_policy(options.policies, overrides)
 
 
@@ -59,7 +66,7 @@ def run(options: ServeOptions, policy: Policy, reload: partial[Policy]) -> int:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     try:
         return uvloop.run(_serve(options, policy, reload, Observer(lines)))
-    except ListenError as error:
+    except (ListenError, RedisUrlError) as error:
         logger.error("%s", error)  # noqa: TRY400 - the reason is whole without a traceback
         return 1
     finally:

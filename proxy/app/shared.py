@@ -7,10 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from proxy.limits.rate_memory import MemoryRates
-from proxy.policy.model import StoreSettings
-from proxy.ports import Clock, EntryStore, InvalidationLog, RateStore
-from proxy.stores.memory import MemoryStore
-from proxy.stores.memory_log import MemoryLog
+from proxy.limits.rate_redis import RedisRates
+from proxy.policy.model import StoreSettings as PolicyStores
+from proxy.ports import Clock
+from proxy.stores.assemble import Stores, StoreSettings, memory_stores, redis_stores
+from proxy.stores.connect import ConnectSettings
+from proxy.stores.log_link import LinkSettings
+from proxy.stores.redis_log import LogSettings
+from proxy.stores.redis_store import RedisStoreSettings
 from proxy.tasks import Tasks
 
 
@@ -18,19 +22,33 @@ from proxy.tasks import Tasks
 class Shared:
     """The stores of one node."""
 
-    store: EntryStore
-    log: InvalidationLog
-    rates: RateStore
+    stores: Stores
+    rates: MemoryRates | RedisRates
 
 
 @asynccontextmanager
-async def open_shared(settings: StoreSettings, clock: Clock, tasks: Tasks) -> AsyncIterator[Shared]:
-    """Open the stores that `settings` name and close them at the end."""
-    del tasks
-    log = MemoryLog(clock)
-    await log.start()
+async def open_shared(policy: PolicyStores, clock: Clock, tasks: Tasks) -> AsyncIterator[Shared]:
+    """Open the stores that the policy names and close them at the end. Raises RedisUrlError."""
+    settings = store_settings(policy)
+    if policy.redis_url is None:
+        stores = memory_stores(clock, settings)
+    else:
+        stores = redis_stores(policy.redis_url, clock, tasks, settings)
+    await stores.start()
     try:
-        store = MemoryStore(max_bytes=settings.memory_bytes, max_variants=settings.max_variants)
-        yield Shared(store, log, MemoryRates(clock))
+        rates = MemoryRates(clock) if stores.redis is None else RedisRates(stores.redis, clock, lambda: 1)
+        yield Shared(stores, rates)
     finally:
-        await log.aclose()
+        await stores.aclose()
+
+
+def store_settings(policy: PolicyStores) -> StoreSettings:
+    """The policy's words for the stores' own bounds."""
+    return StoreSettings(
+        memory_bytes=policy.memory_bytes,
+        memory_variants=policy.max_variants,
+        connect=ConnectSettings(max_connections=policy.redis_max_connections),
+        link=LinkSettings(lease_s=policy.lease_valid_s),
+        log=LogSettings(renew_s=policy.lease_renew_s),
+        shared=RedisStoreSettings(timeout_s=policy.redis_timeout_s, max_entry_bytes=policy.redis_entry_bytes),
+    )
