@@ -41,7 +41,8 @@ class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_d
     octets as they crossed the client's wire (after content coding), `bytes_identity` what `bytes_out` was before this
     proxy coded it (0 when it did not). `upstream_ms` is None when the backend was not asked. `cache_forward` and
     `cache_reason` are the words of Cache-Status. `error` says in one line what went wrong, also where the client saw
-    only a cut connection.
+    only a cut connection. `span_id` is this exchange's own where the proxy traces, else that of the client; `parent_id`
+    is set only where the proxy traces.
     """
 
     time: float
@@ -67,6 +68,8 @@ class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_d
     user_agent: str = ""
     trace_id: str = ""
     span_id: str = ""
+    parent_id: str = ""
+    sampled: bool = False
 
 
 class Recorder(Protocol):

@@ -42,6 +42,8 @@ def test_everything_that_was_recorded_is_in_the_line() -> None:
         user_agent="curl",
         trace_id="t",
         span_id="s",
+        parent_id="p",
+        sampled=True,
     )
     line = json.loads(json_renderer()(full))
     assert set(line) == set(full.__struct_fields__)
