@@ -1,31 +1,51 @@
 """Wiring: settings in, a web application out. The only place that knows all rooms."""
 
-from collections.abc import AsyncIterator, Iterable
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp_cors
-from aiohttp import web
+from aiohttp import ClientSession, web
+from sqlalchemy.exc import SQLAlchemyError
 
 from backend.clock import Clock, utc_now
 from backend.db.database import Database
-from backend.db.engine import make_engine
+from backend.db.engine import make_engine, plain_engine
+from backend.indexes.apply import LockTimeoutError, apply_indexes
+from backend.indexes.files import IndexFileError, default_directory, read_files
+from backend.observe.extras import Extras, start_extras
 from backend.observe.metrics import Metrics
 from backend.queries.loading import Loading
 from backend.routes.auth import AuthRoutes
 from backend.routes.companies import CompanyRoutes
+from backend.routes.enrichment import EnrichmentRoutes
+from backend.routes.explain import ExplainRoutes
+from backend.routes.export import ExportRoutes
+from backend.routes.insight import InsightRoutes
 from backend.routes.ops import OpsRoutes
 from backend.routes.reference import ReferenceRoutes
 from backend.routes.users import UserRoutes
+from backend.routes.work import DocumentRoutes, ProjectRoutes
 from backend.routes.workflows import WorkflowRoutes
 from backend.services.base import Tools
 from backend.services.companies import CompanyService
+from backend.services.enrichment import EnrichmentService, parse_services
+from backend.services.explain import ExplainService
 from backend.services.reference import ReferenceService
+from backend.services.simulation import SimulationService
 from backend.services.users import UserService
+from backend.services.work import DashboardService, DocumentService, HistoryService, ProjectService
 from backend.services.workflows import WorkflowService
 from backend.settings import Settings
 from backend.web.call import Route
-from backend.web.middleware import REQUEST_ID, observe
+from backend.web.middleware import REQUEST_ID, label, observe
+from backend.web.openapi import openapi
 from backend.web.serve import Gate, endpoint
+from backend.workers import Workers
+
+log = logging.getLogger("etter")
+BACKGROUND_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +56,13 @@ class Parts:
     clock: Clock
     metrics: Metrics
     database: Database
+    background: Workers
+    external: Mapping[str, str]
+    extras: Extras
 
 
 def make_parts(settings: Settings, clock: Clock = utc_now) -> Parts:
-    """Build the long-lived objects; nothing connects yet."""
+    """Build the long-lived objects; nothing connects yet. Raise SettingsError for settings that cannot work."""
     metrics = Metrics()
     database = Database(
         make_engine(settings, metrics),
@@ -48,47 +71,85 @@ def make_parts(settings: Settings, clock: Clock = utc_now) -> Parts:
         max_waiting=settings.db_max_waiting,
     )
     metrics.watch_pool(database)
-    return Parts(settings, clock, metrics, database)
+    background = Workers(
+        "etter-background",
+        threads=BACKGROUND_THREADS,
+        wait_seconds=10.0,
+        max_waiting=100,
+        busy="All simulation threads are busy",
+    )
+    external = parse_services(settings.etter_enrichment_urls)
+    return Parts(settings, clock, metrics, database, background, external, start_extras(settings, database.engine))
 
 
-def route_table(parts: Parts) -> tuple[Route, ...]:
+def route_table(parts: Parts, enrichment: Callable[[], EnrichmentService]) -> tuple[Route, ...]:
     """List every declared route of the API."""
     tools = Tools(parts.database, Loading(parts.settings.etter_unoptimised), parts.clock)
-    users = UserService(tools)
+    users, companies = UserService(tools), CompanyService(tools)
+    insight = InsightRoutes(HistoryService(tools), DashboardService(tools), SimulationService(parts.background))
     return (
-        *CompanyRoutes(CompanyService(tools)).table(),
+        *CompanyRoutes(companies).table(),
+        *EnrichmentRoutes(companies, enrichment).table(),
         *UserRoutes(users).table(),
         *ReferenceRoutes(ReferenceService(tools), users).table(),
         *WorkflowRoutes(WorkflowService(tools)).table(),
+        *DocumentRoutes(DocumentService(tools)).table(),
+        *ProjectRoutes(ProjectService(tools)).table(),
+        *insight.table(),
+        *ExportRoutes(parts.database).table(),
+        *ExplainRoutes(ExplainService(tools)).table(),
         *AuthRoutes(_gate(parts)).table(),
     )
 
 
 def make_app(parts: Parts) -> web.Application:
-    """Build the application; it closes the database when it is cleaned up."""
+    """Build the application; it closes what it holds when it is cleaned up."""
     settings = parts.settings
     app = web.Application(
-        middlewares=[observe(parts.metrics, parts.clock, debug=settings.etter_debug)],
+        middlewares=[*parts.extras.middlewares, observe(parts.metrics, parts.clock)],
         client_max_size=settings.max_body_bytes,
     )
+    enrichment: list[EnrichmentService] = []
+    routes = route_table(parts, lambda: enrichment[0])
     gate = _gate(parts)
-    for route in route_table(parts):
+    for route in routes:
         app.router.add_route(route.method, route.path, endpoint(route, gate))
         if route.method == "GET":
             app.router.add_route("HEAD", route.path, endpoint(route, gate))
-    ops = OpsRoutes(parts.database, parts.metrics, parts.clock)
+    ops = OpsRoutes(parts.database, parts.metrics, parts.clock, openapi(routes))
     app.router.add_get("/health", ops.live)
     app.router.add_get("/health/detailed", ops.detailed)
+    app.router.add_get("/openapi.json", ops.description)
     if settings.enable_metrics:
         app.router.add_get("/metrics", ops.exposition)
+    app.on_response_prepare.append(label(debug=settings.etter_debug))
     _allow_origins(app, settings.cors_origins)
 
-    async def closing(_app: web.Application) -> AsyncIterator[None]:
-        yield
+    async def living(_app: web.Application) -> AsyncIterator[None]:
+        async with ClientSession() as session:
+            enrichment.append(EnrichmentService(session, parts.external, settings.etter_enrichment_timeout))
+            building = await parts.background.submit(lambda: _build_indexes(settings))
+            yield
+        parts.background.close()
         parts.database.close()
+        parts.extras.stop()
+        building.result()
 
-    app.cleanup_ctx.append(closing)
+    app.cleanup_ctx.append(living)
     return app
+
+
+def _build_indexes(settings: Settings) -> None:
+    """Build missing indexes beside the running service: CONCURRENTLY blocks no request."""
+    if not settings.etter_apply_indexes:
+        return
+    directory = Path(settings.etter_indexes_dir) if settings.etter_indexes_dir else default_directory()
+    try:
+        built = apply_indexes(plain_engine(settings.database_url), read_files(directory), log.info)
+        log.info("indexes are in place", extra={"built": built})
+    except (IndexFileError, LockTimeoutError, SQLAlchemyError) as error:
+        # Without an index the service is slower, not wrong.
+        log.warning("indexes could not be applied", extra={"problem": str(error)})
 
 
 def _gate(parts: Parts) -> Gate:

@@ -3,17 +3,16 @@
 import argparse
 import asyncio
 import logging
-import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from aiohttp import web
 
 from backend.app import make_app, make_parts
 from backend.observe.logs import json_logging
-from backend.settings import Settings, SettingsError, load_settings
+from backend.options import add_settings_options, settings_from
+from backend.settings import Settings, SettingsError
 
 log = logging.getLogger("etter")
 
@@ -30,33 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with json_logging(settings.log_level):
         try:
             asyncio.run(_serve(settings, host, port))
+        except SettingsError as error:
+            log.critical("settings cannot work", extra={"problem": str(error)})
+            return 2
         except OSError as error:
             log.critical("cannot listen", extra={"address": options.listen, "problem": str(error)})
             return 1
     return 0
-
-
-def add_settings_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that all commands of the backend share."""
-    parser.add_argument("--database-url", metavar="URL", help="postgresql://user@host:port/name; env DATABASE_URL")
-    parser.add_argument("--settings", type=Path, metavar="FILE", help="YAML file of settings, names as below")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, like DB_POOL_SIZE=5"
-    )
-
-
-def settings_from(options: argparse.Namespace) -> Settings:
-    """Merge file, environment and flags of a parsed command line."""
-    overrides = {}
-    for pair in options.set:
-        name, separator, value = pair.partition("=")
-        if not separator:
-            msg = f"--set {pair}: expected NAME=VALUE"
-            raise SettingsError(msg)
-        overrides[name.upper()] = value
-    if options.database_url:
-        overrides["DATABASE_URL"] = options.database_url
-    return load_settings(os.environ, overrides, options.settings)
 
 
 def _parser() -> argparse.ArgumentParser:

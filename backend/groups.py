@@ -10,6 +10,7 @@ WORKFLOWS = "workflows"
 TASKS = "tasks"
 ROLES = "roles"
 DOCUMENTS = "documents"
+SIMULATIONS = "simulations"
 
 
 def company(company_id: int) -> str:
@@ -50,3 +51,8 @@ def workflow(workflow_id: int) -> str:
 def document(document_id: int) -> str:
     """Whatever shows one document in detail."""
     return f"document:{document_id}"
+
+
+def company_dashboard(company_id: int) -> str:
+    """Whatever shows the company's scores."""
+    return f"company:{company_id}:dashboard"

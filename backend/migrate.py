@@ -7,12 +7,11 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
-from backend.cli import add_settings_options, settings_from
-from backend.db.engine import sync_url
+from backend.db.engine import plain_engine
+from backend.options import add_settings_options, settings_from
 from backend.settings import SettingsError
 
 # Any constant will do, as long as nothing else in this database uses it: concurrent starts take turns.
@@ -37,11 +36,6 @@ def migrate(database_url: str, revision: str = "head") -> None:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
             connection.commit()
-
-
-def plain_engine(database_url: str) -> Engine:
-    """Make an engine for commands: no pool, no statement timeout."""
-    return create_engine(sync_url(database_url), poolclass=NullPool, connect_args={"connect_timeout": 10})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,22 +1,23 @@
-"""Database work off the event loop: as many threads as the pool has connections, and a bounded queue."""
+"""Database work off the event loop: as many threads as the pool has connections."""
 
 import asyncio
-import contextvars
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+import threading
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Row, Select
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from backend.errors import ConflictError, DatabaseError, DatabaseTimeoutError, UnavailableError
+from backend.workers import Workers
 
 T = TypeVar("T")
+Batch = Sequence[Row[Any]]
+STREAM_ROWS = 1000
+STREAMS = 2
 _QUERY_CANCELED = "57014"  # PostgreSQL appendix A: query_canceled, sent when statement_timeout strikes
-
-
 _CONFLICTS = {  # integrity constraint violations that a caller can cause
     "23503": "Something that this refers to does not exist, or is still in use",
     "23505": "Something with the same unique value exists already",
@@ -28,13 +29,20 @@ class Database:
 
     def __init__(self, engine: Engine, *, workers: int, wait_seconds: float, max_waiting: int) -> None:
         self.engine = engine
-        self.workers = workers
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="etter-db")
-        self._slots = asyncio.Semaphore(workers)
-        self._wait_seconds = wait_seconds
-        self._max_waiting = max_waiting
-        self.waiting = 0
+        self._workers = Workers(
+            "etter-db",
+            threads=workers,
+            wait_seconds=wait_seconds,
+            max_waiting=max_waiting,
+            busy="All database connections are busy",
+        )
+        self._streams = asyncio.Semaphore(STREAMS)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a thread."""
+        return self._workers.waiting
 
     async def read(self, work: Callable[[Session], T]) -> T:
         """Run `work` without a transaction: each statement sees what is committed, and no BEGIN is sent."""
@@ -44,13 +52,26 @@ class Database:
         """Run `work` in one transaction, committed when it returns, rolled back when it raises."""
         return await self._run(lambda: self._write(work))
 
-    async def connectionless(self, work: Callable[[], T]) -> T:
-        """Run blocking work that manages its own connection, within the same bound."""
-        return await self._run(work)
+    async def stream(self, statement: Select[Any]) -> AsyncGenerator[Batch, None]:
+        """Yield the rows in batches from a server-side cursor; at most two batches wait in memory.
+
+        Few streams run at a time, so that long exports never take the connections of short requests.
+        """
+        if self._streams.locked():
+            raise UnavailableError("Too many exports are running", retry_after_seconds=10)
+        async with self._streams:
+            feed = _Feed(asyncio.get_running_loop())
+            future = await self._workers.submit(lambda: self._produce(statement, feed))
+            try:
+                while (batch := await feed.batches.get()) is not None:
+                    yield batch
+                await self._outcome(asyncio.wrap_future(future))
+            finally:
+                feed.stop()
 
     def close(self) -> None:
         """Wait for running work and give the connections back."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._workers.close()
         self.engine.dispose()
 
     def _read(self, work: Callable[[Session], T]) -> T:
@@ -61,40 +82,48 @@ class Database:
         with Session(self.engine) as session, session.begin():
             return work(session)
 
+    def _produce(self, statement: Select[Any], feed: "_Feed") -> None:
+        try:
+            with self.engine.connect() as connection:
+                rows = connection.execution_options(stream_results=True, yield_per=STREAM_ROWS).execute(statement)
+                for batch in rows.partitions():
+                    if not feed.put(batch):
+                        return
+        finally:
+            feed.put(None)
+
     async def _run(self, work: Callable[[], T]) -> T:
-        await self._take_slot()
-        loop = asyncio.get_running_loop()
+        return await self._outcome(asyncio.wrap_future(await self._workers.submit(work)))
+
+    async def _outcome(self, future: "asyncio.Future[T]") -> T:
         try:
-            future: Future[T] = self._executor.submit(contextvars.copy_context().run, work)
-        except RuntimeError:
-            self._slots.release()
-            msg = "The service is stopping"
-            raise UnavailableError(msg, retry_after_seconds=1) from None
-        # Released when the thread is done, not when its caller stops waiting: a cancelled request still
-        # holds its connection until PostgreSQL answers.
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._slots.release))
-        try:
-            return await asyncio.wrap_future(future)
+            return await future
         except PoolTimeoutError:
-            raise _exhausted() from None
+            raise self._workers.exhausted() from None
         except DBAPIError as error:
             raise _translate(error) from error
 
-    async def _take_slot(self) -> None:
-        if self.waiting >= self._max_waiting:
-            raise _exhausted()
-        self.waiting += 1
-        try:
-            async with asyncio.timeout(self._wait_seconds):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise _exhausted() from None
-        finally:
-            self.waiting -= 1
 
+class _Feed:
+    """Carries batches from a database thread to a coroutine; either side may stop first."""
 
-def _exhausted() -> UnavailableError:
-    return UnavailableError("All database connections are busy", retry_after_seconds=1)
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.batches: asyncio.Queue[Batch | None] = asyncio.Queue(2)
+        self._loop = loop
+        self._stopped = threading.Event()
+
+    def put(self, batch: Batch | None) -> bool:
+        """Hand over a batch, waiting for room; False when nobody listens any more. Called from the thread."""
+        if self._stopped.is_set():
+            return False
+        asyncio.run_coroutine_threadsafe(self.batches.put(batch), self._loop).result()
+        return not self._stopped.is_set()
+
+    def stop(self) -> None:
+        """Stop listening; a thread that waits for room finds it and then sees that it may end."""
+        self._stopped.set()
+        while not self.batches.empty():
+            self.batches.get_nowait()
 
 
 def _translate(error: DBAPIError) -> Exception:

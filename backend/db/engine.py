@@ -7,7 +7,7 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from backend.db.record import RequestRecord, current_record
 from backend.settings import Settings
@@ -47,6 +47,11 @@ def make_engine(settings: Settings, observer: QueryObserver | None = None) -> En
     )
     _listen(engine, settings.slow_query_seconds, observer)
     return engine
+
+
+def plain_engine(database_url: str) -> Engine:
+    """Make an engine for commands: no pool, no statement timeout."""
+    return create_engine(sync_url(database_url), poolclass=NullPool, connect_args={"connect_timeout": 10})
 
 
 def _listen(engine: Engine, slow_seconds: float, observer: QueryObserver | None) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend.cli import add_settings_options, settings_from
+from backend.db.engine import plain_engine
 from backend.indexes.apply import LockTimeoutError, apply_indexes, drop_indexes
 from backend.indexes.files import IndexFileError, Wanted, default_directory, read_files
 from backend.indexes.recommend import recommend
 from backend.indexes.report import analyze, status, unused
-from backend.migrate import plain_engine
+from backend.options import add_settings_options, settings_from
 from backend.settings import SettingsError
 
 Lines = Callable[[Engine, Wanted], Sequence[str]]

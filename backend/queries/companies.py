@@ -1,6 +1,6 @@
 """SQL of companies."""
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import Company, Team, TeamMember, User
@@ -46,15 +46,19 @@ def company_detail(session: Session, loading: Loading, company_id: int) -> Compa
     ).one_or_none()
     if row is None:
         return None
-    sizes = (
+    teams = [TeamSize(*size) for size in session.execute(team_sizes_statement(company_id))]
+    return _detail(row[0], row.users, row.active_users, teams)
+
+
+def team_sizes_statement(company_id: int) -> Select[int, str, int]:
+    """Count the members of each team."""
+    return (
         select(Team.id, Team.name, func.count(TeamMember.user_id))
         .outerjoin(TeamMember, TeamMember.team_id == Team.id)
         .where(Team.company_id == company_id)
         .group_by(Team.id)
         .order_by(Team.id)
     )
-    teams = [TeamSize(*size) for size in session.execute(sizes)]
-    return _detail(row[0], row.users, row.active_users, teams)
 
 
 def _lazy_detail(session: Session, company_id: int) -> CompanyDetail | None:

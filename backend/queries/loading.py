@@ -69,6 +69,14 @@ def escape_like(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
+def list_statement(
+    spec: ListSpec[Entity, Item], filters: Sequence[ColumnElement[bool]], wanted: ListRequest
+) -> Select[Any]:
+    """Select the sort key, the id, and only the wanted columns, for one window and one row more."""
+    chosen = [spec.columns[field].label(field) for field in spec.columns if field in wanted.fields]
+    return _windowed(select(_sort_column(spec, wanted), spec.id, *chosen), spec, filters, wanted)
+
+
 def read_slice(
     session: Session,
     loading: Loading,
@@ -77,32 +85,42 @@ def read_slice(
     wanted: ListRequest,
 ) -> Slice[Item]:
     """Read one window in at most two statements: the rows, and the total when pages are numbered."""
-    name = wanted.sort.removeprefix("-")
-    column = spec.sorts[name]
-    descending = wanted.sort.startswith("-")
-    window = wanted.window
-    total = None
-    if window.page is not None:
+    size, total = wanted.window.size, None
+    if wanted.window.page is not None:
         total = session.scalar(select(func.count()).select_from(spec.entity).where(*filters)) or 0
+    if loading.unoptimised:
+        items, keys = _whole_entities(session, spec, filters, wanted)
+    else:
+        rows = session.execute(list_statement(spec, filters, wanted)).all()
+        names = [field for field in spec.columns if field in wanted.fields]
+        items = [_item(spec.item, names, row[2:]) for row in rows]
+        keys = [_key(row[0], row[1]) for row in rows]
+    return Slice(items[:size], total, len(items) > size, keys[:size][-1] if keys else None)
+
+
+def _whole_entities(
+    session: Session, spec: ListSpec[Entity, Item], filters: Sequence[ColumnElement[bool]], wanted: ListRequest
+) -> tuple[list[Item], list[CursorKey]]:
+    name = _sort_column(spec, wanted).key
+    entities = list(session.scalars(_windowed(select(spec.entity), spec, filters, wanted)))
+    keys = [_key(getattr(entity, name), getattr(entity, spec.id.key)) for entity in entities]
+    return [spec.from_entity(entity) for entity in entities], keys
+
+
+def _sort_column(spec: ListSpec[Entity, Item], wanted: ListRequest) -> InstrumentedAttribute[Any]:
+    return spec.sorts[wanted.sort.removeprefix("-")]
+
+
+def _windowed(
+    statement: Select[Any], spec: ListSpec[Entity, Item], filters: Sequence[ColumnElement[bool]], wanted: ListRequest
+) -> Select[Any]:
+    column, window = _sort_column(spec, wanted), wanted.window
+    descending = wanted.sort.startswith("-")
     conditions = [*filters]
     if window.after is not None:
         conditions.append(_beyond(column, spec.id, window.after, descending=descending))
     order = (column.desc(), spec.id.desc()) if descending else (column.asc(), spec.id.asc())
-    size = window.size
-
-    def windowed(statement: Select[Any]) -> Select[Any]:
-        return statement.where(*conditions).order_by(*order).offset(window.offset or None).limit(size + 1)
-
-    if loading.unoptimised:
-        entities = list(session.scalars(windowed(select(spec.entity))))
-        items = [spec.from_entity(entity) for entity in entities[:size]]
-        keys = [_key(getattr(entity, column.key), getattr(entity, "id")) for entity in entities[:size]]  # noqa: B009
-        return Slice(items, total, len(entities) > size, keys[-1] if keys else None)
-    chosen = [spec.columns[field].label(field) for field in spec.columns if field in wanted.fields]
-    rows = session.execute(windowed(select(column, spec.id, *chosen))).all()
-    items = [_item(spec.item, [one.name for one in chosen], row[2:]) for row in rows[:size]]
-    last = _key(rows[:size][-1][0], rows[:size][-1][1]) if rows else None
-    return Slice(items, total, len(rows) > size, last)
+    return statement.where(*conditions).order_by(*order).offset(window.offset or None).limit(window.size + 1)
 
 
 def _item(kind: type[Item], names: Sequence[str], values: Sequence[object]) -> Item:

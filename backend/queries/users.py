@@ -1,9 +1,9 @@
 """SQL of users."""
 
-from sqlalchemy import ARRAY, ColumnElement, Text, exists, func, select
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, exists, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from backend.db.tables import Role, User, UserRole, WorkflowHistory
+from backend.db.tables import Role, Team, TeamMember, User, UserRole, WorkflowHistory
 from backend.models.reference import Suggestion
 from backend.models.users import Named, RunItem, UserDetail, UserItem, UserListQuery
 from backend.queries.loading import ListSpec, Loading, contains, cut, escape_like
@@ -103,18 +103,23 @@ def email_taken(session: Session, email: str, except_id: int | None) -> bool:
     return bool(session.scalar(select(exists().where(condition))))
 
 
-def complete_user(session: Session, text: str, company_scope: int | None, limit: int) -> list[Suggestion]:
-    """Find active users by a part of the name, or by the start of the address when `text` has an `@`."""
+def completion_statement(text: str, company_scope: int | None, limit: int) -> Select[int, str, str]:
+    """Select active users by a part of the name, or by the start of the address when `text` has an `@`."""
     pattern = escape_like(text.lower())
     by_email = User.email.like(f"{pattern}%", escape="\\")
-    statement = (
+    return (
         select(User.id, User.name, User.title)
         .where(*in_company(User.company_id, company_scope), User.is_active)
         .where(by_email if "@" in text else contains(User.name, text))
         .order_by(User.name, User.id)
         .limit(limit)
     )
-    return [Suggestion(row.id, row.name, row.title) for row in session.execute(statement)]
+
+
+def complete_user(session: Session, text: str, company_scope: int | None, limit: int) -> list[Suggestion]:
+    """Complete a name or an address."""
+    rows = session.execute(completion_statement(text, company_scope, limit))
+    return [Suggestion(row.id, row.name, row.title) for row in rows]
 
 
 def user_visible(session: Session, user_id: int, company_scope: int | None) -> bool:
@@ -123,16 +128,25 @@ def user_visible(session: Session, user_id: int, company_scope: int | None) -> b
     return bool(session.scalar(select(condition)))
 
 
-def user_runs(session: Session, loading: Loading, user_id: int, limit: int) -> list[RunItem]:
-    """Read a user's latest workflow runs."""
-    statement = (
+def teams_statement(user_id: int) -> Select[int, str]:
+    """Select a user's teams: what loading them with the user sends."""
+    return select(Team.id, Team.name).join(TeamMember).where(TeamMember.user_id == user_id).order_by(Team.id)
+
+
+def runs_statement(loading: Loading, user_id: int, limit: int) -> Select[WorkflowHistory]:
+    """Select a user's latest workflow runs."""
+    return (
         select(WorkflowHistory)
         .where(WorkflowHistory.user_id == user_id)
         .order_by(WorkflowHistory.started_at.desc(), WorkflowHistory.id.desc())
         .limit(limit)
         .options(*loading.eager(joinedload(WorkflowHistory.user), joinedload(WorkflowHistory.workflow)))
     )
-    return [run_item(run) for run in session.scalars(statement)]
+
+
+def user_runs(session: Session, loading: Loading, user_id: int, limit: int) -> list[RunItem]:
+    """Read a user's latest workflow runs."""
+    return [run_item(run) for run in session.scalars(runs_statement(loading, user_id, limit))]
 
 
 def run_item(run: WorkflowHistory) -> RunItem:

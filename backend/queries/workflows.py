@@ -1,10 +1,9 @@
 """SQL of workflows and their runs."""
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from backend.db.tables import User, Workflow, WorkflowHistory, WorkflowStep
-from backend.models.users import RunItem
 from backend.models.workflows import Step, WorkflowDetail, WorkflowItem, WorkflowListQuery
 from backend.queries.loading import ListSpec, Loading, contains, cut
 from backend.queries.scope import in_company
@@ -51,18 +50,23 @@ def workflow_filters(query: WorkflowListQuery) -> list[ColumnElement[bool]]:
     return filters
 
 
-def workflow_detail(
-    session: Session, loading: Loading, workflow_id: int, company_scope: int | None, runs: int
-) -> WorkflowDetail | None:
-    """Read a workflow with its steps, and its latest runs in the company, in two statements."""
-    statement = (
+def detail_statement(loading: Loading, workflow_id: int) -> Select[Workflow]:
+    """Select a workflow with its steps and their tasks."""
+    return (
         select(Workflow)
         .where(Workflow.id == workflow_id)
         .options(*loading.eager(joinedload(Workflow.steps).joinedload(WorkflowStep.task)))
     )
-    workflow = session.scalars(statement).unique().one_or_none()
+
+
+def workflow_detail(
+    session: Session, loading: Loading, workflow_id: int, company_scope: int | None, runs: int
+) -> WorkflowDetail | None:
+    """Read a workflow with its steps, and its latest runs in the company, in two statements."""
+    workflow = session.scalars(detail_statement(loading, workflow_id)).unique().one_or_none()
     if workflow is None:
         return None
+    latest = runs_statement(loading, workflow_id, company_scope, runs)
     return WorkflowDetail(
         id=workflow.id,
         name=workflow.name,
@@ -79,17 +83,17 @@ def workflow_detail(
             )
             for step in workflow.steps
         ],
-        history=latest_runs(session, loading, workflow_id, company_scope, runs),
+        history=[run_item(run) for run in session.scalars(latest)],
         created_at=workflow.created_at,
         updated_at=workflow.updated_at,
     )
 
 
-def latest_runs(
-    session: Session, loading: Loading, workflow_id: int, company_scope: int | None, limit: int
-) -> list[RunItem]:
-    """Read the latest runs of a workflow by the company's users."""
-    statement = (
+def runs_statement(
+    loading: Loading, workflow_id: int, company_scope: int | None, limit: int
+) -> Select[WorkflowHistory]:
+    """Select the latest runs of a workflow by the company's users."""
+    return (
         select(WorkflowHistory)
         .join(WorkflowHistory.user)
         .where(WorkflowHistory.workflow_id == workflow_id, *in_company(User.company_id, company_scope))
@@ -97,4 +101,3 @@ def latest_runs(
         .limit(limit)
         .options(*loading.eager(contains_eager(WorkflowHistory.user), joinedload(WorkflowHistory.workflow)))
     )
-    return [run_item(run) for run in session.scalars(statement)]

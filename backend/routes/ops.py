@@ -45,6 +45,7 @@ class OpsRoutes:
     database: Database
     metrics: Metrics
     clock: Clock
+    openapi: bytes
 
     async def live(self, _request: web.Request) -> web.Response:
         """Answer as long as the loop turns."""
@@ -74,3 +75,8 @@ class OpsRoutes:
     async def exposition(self, _request: web.Request) -> web.Response:
         """Show the metrics."""
         return web.Response(body=self.metrics.render(), headers={"Content-Type": CONTENT_TYPE_LATEST, **_FRESH})
+
+    async def description(self, _request: web.Request) -> web.Response:
+        """Show the OpenAPI document."""
+        headers = {"Cache-Control": "public, max-age=300"}
+        return web.Response(body=self.openapi, content_type="application/json", headers=headers)

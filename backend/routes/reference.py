@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from backend import groups
-from backend.models.reference import AutoCompleteQuery, Suggestion
+from backend.models.reference import AdjacencyQuery, AutoCompleteQuery, RoleNeighbours, Suggestion
 from backend.services.reference import ReferenceService
 from backend.services.users import UserService
 from backend.web.caching import CacheAdvice, Sharing
@@ -11,6 +11,7 @@ from backend.web.call import Call, NoBody, Result, Route
 
 _USERS = CacheAdvice(Sharing.COMPANY, shared_seconds=300)
 _TASKS = CacheAdvice(Sharing.REFERENCE, shared_seconds=600)
+_ROLES = CacheAdvice(Sharing.REFERENCE, shared_seconds=86_400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,10 @@ class ReferenceRoutes:
         found = await self.users.suggestions(call.caller, call.query.q)
         return Result(found, groups=(groups.USERS, groups.company_users(call.caller.company_id)))
 
+    async def neighbours(self, call: Call[AdjacencyQuery, NoBody]) -> Result:
+        """Show which roles are near which."""
+        return Result(await self.reference.neighbours(call.query), groups=(groups.ROLES,))
+
     def table(self) -> tuple[Route, ...]:
         """Declare the routes."""
         return (
@@ -39,5 +44,14 @@ class ReferenceRoutes:
                 advice=_USERS,
                 data=list[Suggestion],
                 query=AutoCompleteQuery,
+            ),
+            Route(
+                method="GET",
+                path="/api/etter/role_adjacency",
+                summary="Roles near each other",
+                handler=self.neighbours,
+                advice=_ROLES,
+                data=list[RoleNeighbours],
+                query=AdjacencyQuery,
             ),
         )

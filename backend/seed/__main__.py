@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend.cli import add_settings_options, settings_from
-from backend.migrate import plain_engine
+from backend.db.engine import plain_engine
+from backend.options import add_settings_options, settings_from
 from backend.seed.load import SeedError, seed
 from backend.seed.sizes import SIZES
 from backend.settings import SettingsError

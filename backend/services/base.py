@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from yarl import URL
 
@@ -33,7 +33,7 @@ class Tools:
 
 
 class BaseService(Generic[Entity, Item]):
-    """Lists and changes rows of one table. `owner` is the column that ties a row to its company, if any."""
+    """Lists and changes rows of one table. `owner` is the column that says whose a row is, if any."""
 
     def __init__(
         self, tools: Tools, spec: ListSpec[Entity, Item], noun: str, owner: InstrumentedAttribute[int] | None = None
@@ -52,6 +52,17 @@ class BaseService(Generic[Entity, Item]):
         )
         return page_of(part, window, url)
 
+    async def read(self, row_id: int, scope: int | None, finish: Callable[[Entity], T]) -> T:
+        """Read one row that the caller may see."""
+
+        def work(session: Session) -> T:
+            entity = session.scalars(self._one(row_id, scope)).one_or_none()
+            if entity is None:
+                raise self.missing(row_id)
+            return finish(entity)
+
+        return await self.tools.database.read(work)
+
     async def create(self, make: Callable[[Session], Entity], finish: Callable[[Session, Entity], T]) -> T:
         """Insert a row and return what `finish` makes of it, all in one transaction."""
 
@@ -66,25 +77,25 @@ class BaseService(Generic[Entity, Item]):
     async def update(
         self,
         row_id: int,
-        company_scope: int | None,
+        scope: int | None,
         change: Callable[[Session, Entity], None],
         finish: Callable[[Session, Entity], T],
     ) -> T:
         """Lock a row, change it and return what `finish` makes of it, all in one transaction."""
 
         def work(session: Session) -> T:
-            entity = self._locked(session, row_id, company_scope)
+            entity = self._locked(session, row_id, scope)
             change(session, entity)
             session.flush()
             return finish(session, entity)
 
         return await self.tools.database.write(work)
 
-    async def delete(self, row_id: int, company_scope: int | None, finish: Callable[[Entity], T]) -> T:
+    async def delete(self, row_id: int, scope: int | None, finish: Callable[[Entity], T]) -> T:
         """Delete a row; rows that hang on it go with it, by the foreign keys."""
 
         def work(session: Session) -> T:
-            entity = self._locked(session, row_id, company_scope)
+            entity = self._locked(session, row_id, scope)
             outcome = finish(entity)
             session.delete(entity)
             return outcome
@@ -95,10 +106,13 @@ class BaseService(Generic[Entity, Item]):
         """Make the error for a row that is not there, or not for this caller."""
         return NotFoundError(f"No {self.noun} with this id", id=row_id)
 
-    def _locked(self, session: Session, row_id: int, company_scope: int | None) -> Entity:
-        scope = [] if self.owner is None else in_company(self.owner, company_scope)
-        statement = select(self.spec.entity).where(self.spec.id == row_id, *scope)
-        entity = session.scalars(statement.with_for_update(of=self.spec.entity)).one_or_none()
+    def _one(self, row_id: int, scope: int | None) -> Select[Entity]:
+        owned = [] if self.owner is None else in_company(self.owner, scope)
+        return select(self.spec.entity).where(self.spec.id == row_id, *owned)
+
+    def _locked(self, session: Session, row_id: int, scope: int | None) -> Entity:
+        statement = self._one(row_id, scope).with_for_update(of=self.spec.entity)
+        entity = session.scalars(statement).one_or_none()
         if entity is None:
             raise self.missing(row_id)
         return entity

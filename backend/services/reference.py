@@ -1,6 +1,6 @@
 """Reference data: the same for every caller."""
 
-from backend.models.reference import Suggestion
+from backend.models.reference import AdjacencyQuery, RoleNeighbours, Suggestion
 from backend.queries import reference as sql
 from backend.services.base import Tools
 
@@ -16,3 +16,7 @@ class ReferenceService:
     async def tasks(self, text: str) -> list[Suggestion]:
         """Complete the name of a task."""
         return await self.tools.database.read(lambda session: sql.complete_task(session, text, SUGGESTIONS))
+
+    async def neighbours(self, query: AdjacencyQuery) -> list[RoleNeighbours]:
+        """Read which roles are near which."""
+        return await self.tools.database.read(lambda session: sql.role_neighbours(session, self.tools.loading, query))

@@ -26,13 +26,21 @@ class NoBody(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Q, B]):
-    """One checked request: everything in it has the declared type and is within bounds."""
+    """One checked request: what it carries has the declared type and is within bounds.
+
+    `request` is the raw one, for handlers that stream.
+    """
 
     caller: Caller
     ids: tuple[int, ...]
     query: Q
     body: B
-    url: URL
+    request: web.Request
+
+    @property
+    def url(self) -> URL:
+        """The path and query as they were asked for."""
+        return self.request.rel_url
 
     @property
     def id(self) -> int:

@@ -4,7 +4,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from aiohttp import web
@@ -18,15 +18,31 @@ from backend.web.envelope import Failure
 
 log = logging.getLogger("etter.request")
 REQUEST_ID = "X-Request-ID"
+_RECORD = web.RequestKey("record", RequestRecord)
 _VALID_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
-def observe(metrics: Metrics, clock: Clock, *, debug: bool) -> Middleware:
-    """Make the outermost middleware. With `debug`, `X-DB-Queries` tells how many statements ran."""
+def label(*, debug: bool) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Make the signal handler that completes heads. With `debug`, `X-DB-Queries` counts the statements."""
+
+    async def complete(request: web.Request, response: web.StreamResponse) -> None:
+        # Heads are sent after the middlewares are through, so the record travels with the request.
+        record = request.get(_RECORD)
+        if record is not None:
+            response.headers[REQUEST_ID] = record.request_id
+            if debug:
+                response.headers["X-DB-Queries"] = str(record.queries)
+
+    return complete
+
+
+def observe(metrics: Metrics, clock: Clock) -> Middleware:
+    """Make the outermost middleware."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         record = RequestRecord(_request_id(request.headers.get(REQUEST_ID)), _route_name(request))
+        request[_RECORD] = record
         token = current_record.set(record)
         started = time.perf_counter()
         status = 499  # the client went away before there was an answer
@@ -34,10 +50,6 @@ def observe(metrics: Metrics, clock: Clock, *, debug: bool) -> Middleware:
         try:
             response = await _answer(request, record, handler, clock)
             status = response.status
-            if not response.prepared:
-                response.headers[REQUEST_ID] = record.request_id
-                if debug:
-                    response.headers["X-DB-Queries"] = str(record.queries)
             return response
         finally:
             seconds = time.perf_counter() - started

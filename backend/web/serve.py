@@ -43,7 +43,7 @@ def endpoint(route: Route, gate: Gate) -> Handler:
             ids=tuple(_number(name, text) for name, text in request.match_info.items()),
             query=_query(request, route.query),
             body=await _body(request, route.body),
-            url=request.rel_url,
+            request=request,
         )
         result = await route.handler(call)
         if isinstance(result, web.StreamResponse):

@@ -11,9 +11,10 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from backend.app import make_app, make_parts
 from backend.clock import utc_now
+from backend.db.engine import plain_engine
 from backend.indexes.apply import apply_indexes
 from backend.indexes.files import default_directory, read_files
-from backend.migrate import migrate, plain_engine
+from backend.migrate import migrate
 from backend.seed.load import seed
 from backend.settings import Settings, load_settings
 from backend.web.auth import Role, issue_pass, issue_token
