@@ -38,11 +38,11 @@ def make_engine(settings: Settings, observer: QueryObserver | None = None) -> En
         pool_timeout=settings.db_pool_timeout,
         pool_recycle=int(settings.db_pool_recycle) or 1,
         pool_pre_ping=True,
-        isolation_level="READ COMMITTED",
         connect_args={
             "connect_timeout": settings.db_connect_timeout,
             "application_name": settings.db_application_name,
-            "options": f"-c statement_timeout={round(settings.db_query_timeout * 1000)} -c timezone=UTC -c jit=off",
+            "options": f"-c statement_timeout={round(settings.db_query_timeout * 1000)} -c timezone=UTC -c jit=off "
+            "-c default_transaction_isolation=read\\ committed",
         },
     )
     _listen(engine, settings.slow_query_seconds, observer)

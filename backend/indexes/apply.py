@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, text
 
 from backend.indexes.files import Index, Wanted
 
-_LOCK = 0x457474657203
+LOCK = 0x457474657203
 _POLL_SECONDS = 0.2
 
 Report = Callable[[str], object]
@@ -26,7 +26,7 @@ def apply_indexes(engine: Engine, wanted: Wanted, report: Report, *, wait_second
                 connection.exec_driver_sql(extension.sql)
             return sum(_ensure(connection, index, report) for index in wanted.indexes)
         finally:
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
 
 
 def drop_indexes(engine: Engine, wanted: Wanted, report: Report) -> int:
@@ -46,7 +46,7 @@ def _lock(connection: Connection, wait_seconds: float) -> None:
     # CREATE INDEX CONCURRENTLY in the process that has the lock waits for all snapshots: a deadlock.
     attempts = max(1, round(wait_seconds / _POLL_SECONDS))
     for _ in range(attempts):
-        if connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}).scalar_one():
+        if connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}).scalar_one():
             return
         time.sleep(_POLL_SECONDS)
     msg = f"another process has been building indexes for {wait_seconds:.0f} s"

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+import psycopg2
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.db.engine import plain_engine
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         sys.stderr.write(f"etter: {error}\n")
         return 2
-    except (SeedError, SQLAlchemyError) as error:
+    except (SeedError, SQLAlchemyError, psycopg2.Error) as error:
         sys.stderr.write(f"etter: {error}\n")
         return 1
     return 0

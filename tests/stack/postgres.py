@@ -48,6 +48,8 @@ class PostgresServer:
         self._prepare()
         settings = [f"port={self.port}", "listen_addresses=127.0.0.1", "unix_socket_directories="]
         settings += ["max_connections=200", "shared_buffers=64MB", "timezone=UTC"]
+        # Statement statistics, from which missing indexes are recommended.
+        settings += ["shared_preload_libraries=pg_stat_statements"]
         settings += [] if self.durable else _FAST_AND_LOOSE
         argv = [str(_bin() / "postgres"), "-D", str(self.data)]
         argv += [part for setting in settings for part in ("-c", setting)]
