@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
 
+from proxy.core.rate import RateLimit
 from proxy.policy.model import AdminSettings, ClientTimeouts, Policy, RateRule, Route, SizeLimits, StoreSettings
 from proxy.policy.model import UpstreamSettings as Upstream
 from proxy.policy.template import PathTemplate, TagTemplate, parse_path
@@ -22,7 +23,8 @@ def _lines(policy: Policy) -> Iterator[str]:
     for rule in policy.rate_limits.values():
         limit = rule.limit
         title = f"rate limit {limit.name}: {limit.quota} in {limit.window_s:g}s, burst {limit.burst}"
-        yield from _block(title, rule, RateRule(limit))
+        plain = RateRule(RateLimit(limit.name, limit.quota, limit.window_s, limit.burst))
+        yield from _block(title, rule, plain)
     yield from _section("limits", policy.limits, SizeLimits())
     yield from _section("timeouts", policy.timeouts, ClientTimeouts())
     yield from _section("admin", policy.admin, AdminSettings())
@@ -33,9 +35,9 @@ def _lines(policy: Policy) -> Iterator[str]:
     for route in policy.routes:
         methods = ",".join(sorted(route.methods)) if route.methods is not None else "any method"
         query = "".join(f" {condition.name}={condition.value}" for condition in route.conditions)
-        plain = Route(route.name, route.upstream, parse_path("/"), route.methods, route.conditions)
+        bare = Route(route.name, route.upstream, parse_path("/"), route.methods, route.conditions)
         yield from _block(
-            f"route {route.name}: {methods} {route.template.text}{query} -> {route.upstream}", route, plain
+            f"route {route.name}: {methods} {route.template.text}{query} -> {route.upstream}", route, bare
         )
 
 
