@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from proxy.app.commands.check_policies import add_check_policies_flags, check_policies
+from proxy.app.commands.explain import add_explain_flags, explain_request
 from proxy.app.options import add_serve_flags, environment, options_from
 
 
@@ -14,6 +16,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="veneer", description="A caching sidecar in front of your HTTP service.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_serve_flags(commands.add_parser("serve", help="run the proxy"), environment())
+    add_check_policies_flags(commands.add_parser("check-policies", help="check policy files and run their tests"))
+    add_explain_flags(commands.add_parser("explain", help="replay one decision without sending it"), environment())
     return parser
 
 
@@ -25,6 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from proxy.app.serve import serve  # noqa: PLC0415 - the server's imports are slow, other commands are not
 
             return serve(options_from(arguments))
+        case "check-policies":
+            return check_policies(arguments, environment())
+        case "explain":
+            return explain_request(arguments, environment())
         case _:
             sys.stderr.write(f"unknown command {arguments.command}\n")
             return 2

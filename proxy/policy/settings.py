@@ -104,7 +104,6 @@ def _url(text: str) -> str:
 
 
 VARIABLES = (
-    Variable("UPSTREAM_URL", "upstream_url", _url, "URL of the first upstream, as `--upstream`"),
     Variable("CACHE_EXPIRATION_SECONDS", "ttl_s", _seconds, "`defaults.cache.ttl`"),
     Variable("COMPRESSION_MIN_SIZE", "compress_min_size_bytes", _bytes, "`defaults.compress.min_size`, in bytes"),
     Variable("COMPRESSION_LEVEL", "compress_level", _count(1, 11), "`defaults.compress.level`"),

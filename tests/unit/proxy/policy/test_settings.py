@@ -24,11 +24,12 @@ def test_what_a_route_says_is_stronger_than_the_environment_and_that_than_defaul
 
 
 def test_flags_are_stronger_than_the_environment() -> None:
-    environment = read_environment({"UPSTREAM_URL": "http://env", "REDIS_URL": "redis://env"})
-    overrides = Overrides(upstream_url="http://flag").over(environment)
+    environment = read_environment({"RATE_LIMIT_REQUESTS": "7", "REDIS_URL": "redis://env"})
+    overrides = Overrides(upstream_url="http://flag", rate_quota=8).over(environment)
     policy = parse_policy(FILE, "p", overrides)
     assert policy.upstreams["a"].url == "http://flag"
     assert policy.upstreams["b"].url == "http://b"
+    assert policy.rate_limits["few"].limit.quota == 8
     assert policy.stores.redis_url == "redis://env"
     assert policy.stores.redis_max_connections == 3
 

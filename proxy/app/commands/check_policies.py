@@ -1,0 +1,41 @@
+"""`veneer check-policies FILE`: is this file right, and what does it come to?"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from proxy.policy.load import load_policy
+from proxy.policy.problems import PolicyError
+from proxy.policy.render import render_policy
+from proxy.policy.settings import Overrides, read_environment
+
+RIGHT, WRONG = 0, 1
+
+
+def add_check_policies_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags of `check-policies`."""
+    parser.add_argument("file", metavar="FILE", type=Path, nargs="+", help="policy files")
+    parser.add_argument("--show", action="store_true", help="print what each file comes to, as the proxy sees it")
+    parser.add_argument("--upstream", metavar="URL", default=None, help="as for serve")
+
+
+def check_policies(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    """Report on every file; 0 when all are right, 1 otherwise."""
+    status = RIGHT
+    for path in arguments.file:
+        try:
+            overrides = Overrides(upstream_url=arguments.upstream).over(read_environment(environment))
+            policy = load_policy(path, overrides)
+        except PolicyError as error:
+            sys.stderr.write(f"{error}\n")
+            status = WRONG
+            continue
+        listed = len(policy.routes) - 1
+        limits = len(policy.rate_limits)
+        sys.stdout.write(f"{path}: right ({listed} routes, {limits} rate limits, version {policy.version_digest})\n")
+        if arguments.show:
+            sys.stdout.write(render_policy(policy))
+    return status

@@ -1,0 +1,83 @@
+"""One request through the policy without sending it: which route, which key, stored or not, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from proxy.core.entry import Entry, Position
+from proxy.core.fields import Fields, Pair
+from proxy.core.freshness import Freshness, freshness
+from proxy.core.key import cache_key
+from proxy.core.messages import RequestHead, ResponseHead
+from proxy.core.outcome import Reason
+from proxy.core.storability import NotStorable, Storable, judge
+from proxy.core.tags import tags_of
+from proxy.core.target import TargetRefusal, parse_target
+from proxy.policy.model import Match, Policy
+
+DEFAULT_AUTHORITY = "policy.test"
+_NOW = 1_700_000_000.0  # any moment does: nothing here depends on which
+_DIGEST = "content"
+
+
+class BadTargetError(ValueError):
+    """A target that the proxy would refuse with 400."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What would become of a request and its response.
+
+    `standing` is how the stored response would stand at once, None when it would not be stored. `tags` and
+    `invalidates` are those of the policy; `own_tags` those the response gives itself.
+    """
+
+    request: RequestHead
+    match: Match
+    key: str
+    verdict: Storable | NotStorable
+    standing: Freshness | None
+    tags: tuple[str, ...]
+    own_tags: tuple[str, ...]
+    invalidates: tuple[str, ...]
+
+    @property
+    def ttl_s(self) -> float | None:
+        """Seconds for which it would be served without asking again; None when it would not be stored."""
+        if self.standing is None:
+            return None
+        return 0.0 if self.standing.must_validate else max(0.0, self.standing.ttl_s)
+
+
+def request_head(method: str, target: str, headers: Iterable[Pair], authority: str = DEFAULT_AUTHORITY) -> RequestHead:
+    """The request as the pipeline would see it. Raises BadTargetError."""
+    found = parse_target(target, [authority], method=method)
+    if isinstance(found, TargetRefusal):
+        msg = f'"{target}" would be refused: {found.reason.value}'
+        raise BadTargetError(msg)
+    return RequestHead(method, found.path, found.query, found.authority, Fields(headers), found.scheme)
+
+
+def explain(policy: Policy, request: RequestHead, response: ResponseHead) -> Explanation:
+    """Ask the core what it would decide; the response comes at once and without a body."""
+    match = policy.match(request.method, request.path, request.query)
+    rules = match.route.cache
+    digest = _DIGEST if request.method == "QUERY" else None
+    verdict: Storable | NotStorable = NotStorable(Reason.CACHE_OFF)
+    if rules.enabled:
+        verdict = judge(request, response, rules, _NOW, _NOW, body_digest=digest)
+    standing = None
+    if isinstance(verdict, Storable):
+        entry = Entry(response.status, "", verdict.fields, b"", _NOW, _NOW, request.target, Position("", 0))
+        standing = freshness(entry, rules, _NOW)
+    return Explanation(
+        request=request,
+        match=match,
+        key=cache_key(request, rules, body_digest=digest),
+        verdict=verdict,
+        standing=standing,
+        tags=match.route.tags(match.params),
+        own_tags=tags_of(request, response.fields),
+        invalidates=() if request.is_safe else match.route.invalidates(match.params),
+    )

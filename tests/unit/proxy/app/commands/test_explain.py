@@ -1,0 +1,89 @@
+import argparse
+from pathlib import Path
+
+import pytest
+
+from proxy.app.commands.explain import add_explain_flags, explain_request
+
+POLICY = """
+rate_limits: {few: {rate: 10/1m, key: "header:X-Key"}}
+routes:
+  - name: user
+    match: {path: "/users/{id}", methods: [GET]}
+    rate_limit: few
+    cache: {ttl: 5m, stale_if_error: 1h, tags: ["user:{id}"]}
+  - {name: write, match: {path: "/users/{id}", methods: [PUT]}, invalidates: ["user:{id}"], compress: {enabled: false}}
+  - {name: "off", match: {path: /off}, cache: {enabled: false}}
+"""
+
+
+class Explain:
+    def __init__(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.path = path
+        self.capsys = capsys
+
+    def __call__(self, *argv: str) -> dict[str, str]:
+        parser = argparse.ArgumentParser()
+        add_explain_flags(parser, {"VENEER_POLICIES": str(self.path)})
+        assert explain_request(parser.parse_args(argv), {}) == 0
+        lines = self.capsys.readouterr().out.splitlines()
+        return {name.strip(): value.strip() for name, _, value in (line.partition("  ") for line in lines)}
+
+
+@pytest.fixture
+def explain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Explain:
+    path = tmp_path / "p.yaml"
+    path.write_text(POLICY)
+    return Explain(path, capsys)
+
+
+def test_a_read_is_explained_from_route_to_lifetime(explain: Explain) -> None:
+    rows = explain("/users/42?page=1", "-R", "Surrogate-Key: page")
+    assert rows["route"] == "user (GET, HEAD /users/{id})"
+    assert rows["parameters"] == "id=42"
+    assert rows["rate limit"] == "few: 10 in 1m, burst 10, by header:x-key"
+    assert rows["cache key"].endswith("9:/users/427:?page=1")
+    assert rows["a 200"] == "is stored, fresh for 5m (policy), stale-if-error 1h"
+    assert rows["tags"] == "user:42, page"
+
+
+def test_a_write_says_what_it_invalidates_and_when_not(explain: Explain) -> None:
+    rows = explain("/users/42", "--method", "PUT")
+    assert rows["invalidates"] == "user:42, the target URI (strict)"
+    assert rows["cache key"] == "none: PUT is never answered from the store"
+    assert rows["compression"] == "off"
+    assert explain("/users/42", "--method", "PUT", "--status", "500")["invalidates"].startswith("nothing: 500")
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (("/users/1", "-H", "Authorization: Bearer t"), "is not stored: authorization"),
+        (("/users/1", "-R", "Cache-Control: no-store"), "is not stored: no-store"),
+        (
+            ("/users/1", "-R", "Cache-Control: no-cache", "-R", "ETag: x"),
+            "is stored, fresh for 0s (policy), asked about",
+        ),
+        (("/off",), "is not stored: cache-off"),
+        (("/nowhere",), "is not stored: no-freshness"),
+    ],
+)
+def test_the_reason_is_given(explain: Explain, argv: tuple[str, ...], says: str) -> None:
+    assert explain(*argv)["a 200"].startswith(says)
+
+
+@pytest.mark.parametrize("target", ["/a/../b", "nonsense", "/%zz"])
+def test_a_target_that_would_be_refused_is_an_error(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_explain_flags(parser, {})
+    assert explain_request(parser.parse_args([target]), {}) == 1
+    assert "would be refused" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("argv", [["/", "-H", "x"], ["/", "--status", "100"], ["/", "--status", "x"]])
+def test_bad_flags_are_refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_explain_flags(parser, {})
+    with pytest.raises(SystemExit):
+        parser.parse_args(argv)
+    assert "error: argument" in capsys.readouterr().err
