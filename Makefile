@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 CONSTRAINTS := .ci/constraints.txt
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run test check conformance fmt lint unit clean lock
+.PHONY: help run test deep check conformance fmt lint unit clean lock
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,9 @@ lint: $(READY)
 
 unit: $(READY)
 	@$(PYTEST) -q -m "not slow" tests/unit tests/properties tests/golden
+
+deep: $(READY) ## The property tests with many more examples (minutes)
+	@$(PYTEST) -q -n 2 --timeout 0 --hypothesis-profile=deep tests/properties
 
 test: $(READY) ## The whole suite on real Redis and PostgreSQL, with coverage
 	@$(PYTEST) -q -n 2 --cov --cov-report= tests

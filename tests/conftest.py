@@ -6,4 +6,6 @@ pytest_plugins = ["tests.stack.fixtures"]
 
 # No timing assertions: a busy machine is not a failure.
 settings.register_profile("veneer", deadline=None)
+# `pytest --hypothesis-profile=deep tests/properties` looks for rare cases; it takes minutes.
+settings.register_profile("deep", deadline=None, max_examples=5_000)
 settings.load_profile("veneer")

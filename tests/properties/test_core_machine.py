@@ -1,0 +1,146 @@
+"""A cache built of the core alone, against a model: nothing comes out of it that may not.
+
+The model knows of every response what the origin meant with it, in its own simple terms, and judges each answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from proxy.core.dates import format_date
+from proxy.core.entry import Entry, Position
+from proxy.core.fields import Fields, Pair
+from proxy.core.invalidating import invalidated_by
+from proxy.core.invalidation import Validity
+from proxy.core.key import cache_key, uri
+from proxy.core.messages import RequestHead, ResponseHead
+from proxy.core.reuse import Hit, ServeStale, decide
+from proxy.core.storability import Storable, judge
+from proxy.core.subjects import answered, named
+from tests.support.exchanges import RULES, T
+
+
+@dataclass(frozen=True)
+class Meant:
+    """What the origin meant: who may have the response, for how long, for which field values, of which version."""
+
+    path: str
+    secret: bool
+    until: float
+    stale_until: float
+    vary: dict[str, str | None]
+    version: int
+
+
+paths = st.sampled_from(["/a", "/b"])
+languages = st.sampled_from([None, "de", "en"])
+lifetimes = st.integers(0, 20)
+
+
+def get(path: str, foo: str | None, bar: str | None) -> RequestHead:
+    pairs: list[Pair] = [(name, value) for name, value in (("Foo", foo), ("Bar", bar)) if value is not None]
+    return RequestHead("GET", path, None, "site", Fields(pairs))
+
+
+class CoreAsCache(RuleBasedStateMachine):
+    """Requests, responses, writes and time in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = T
+        self.seq = 0
+        self.named_at: dict[str, int] = {}
+        self.entries: dict[str, list[Entry]] = {}
+        self.meant: list[Meant] = []
+        self.versions = {"/a": 0, "/b": 0}
+        self.versions_at = [dict(self.versions)]
+
+    @rule(seconds=st.integers(0, 15))
+    def wait(self, seconds: int) -> None:
+        self.now += seconds
+
+    @rule(path=paths, status=st.sampled_from([200, 204, 303, 404, 500]), elsewhere=st.booleans())
+    def write(self, path: str, status: int, elsewhere: bool) -> None:
+        location = [("Location", "/b" if path == "/a" else "/a")] if elsewhere else []
+        request = RequestHead("POST", path, None, "site", Fields())
+        event = invalidated_by(request, status, Fields(location), key_rules=RULES.key)
+        if status < 400:
+            for changed in {path, *(value for _, value in location)}:
+                self.versions[changed] += 1
+        if event:
+            self.seq += 1
+            self.named_at.update(dict.fromkeys(named(event), self.seq))
+            self.versions_at.append(dict(self.versions))
+
+    @rule(
+        path=paths,
+        foo=languages,
+        bar=languages,
+        marks=st.sets(st.sampled_from(["no-store", "private", "no-cache", "must-revalidate", "public"])),
+        max_age=lifetimes,
+        swr=lifetimes,
+        vary=st.sampled_from(["", "Foo", "bar, foo", "*"]),
+        started=st.integers(0, 2),
+    )
+    def fetch(
+        self,
+        *,
+        path: str,
+        foo: str | None,
+        bar: str | None,
+        marks: set[str],
+        max_age: int,
+        swr: int,
+        vary: str,
+        started: int,
+    ) -> None:
+        """A response whose fetch began `started` events ago: it may be older than the last write."""
+        text = ", ".join([*sorted(marks), f"max-age={max_age}", f"stale-while-revalidate={swr}"])
+        body = str(len(self.meant)).encode()
+        fields = Fields([("Date", format_date(self.now)), ("Cache-Control", text), ("Vary", vary), ("ETag", '"x"')])
+        request = get(path, foo, bar)
+        strict = bool({"must-revalidate", "no-cache"} & marks)
+        fresh = 0 if "no-cache" in marks else max_age
+        names = [name.strip() for name in vary.lower().split(",") if name]
+        self.meant.append(
+            Meant(
+                path,
+                bool({"no-store", "private"} & marks) or vary == "*",
+                self.now + fresh,
+                self.now + fresh + (0 if strict else swr),
+                {name: foo if name == "foo" else bar for name in names},
+                self.versions_at[max(0, self.seq - started)][path],
+            )
+        )
+        judged = judge(request, ResponseHead(200, "", fields), RULES, self.now, self.now)
+        if isinstance(judged, Storable):
+            born = Position("e", max(0, self.seq - started))
+            entry = Entry(200, "", judged.fields, body, self.now, self.now, uri(request, RULES.key), born, judged.vary)
+            self.entries.setdefault(cache_key(request, RULES), []).append(entry)
+
+    @rule(path=paths, foo=languages, bar=languages)
+    def read(self, path: str, foo: str | None, bar: str | None) -> None:
+        request = get(path, foo, bar)
+        candidates = [
+            (entry, Validity.VALID)
+            for entry in self.entries.get(cache_key(request, RULES), [])
+            if all(self.named_at.get(subject, -1) <= entry.born.seq for subject in ("*", *answered(entry)))
+        ]
+        decision = decide(request, candidates, RULES, self.now)
+        if not isinstance(decision, Hit | ServeStale):
+            return
+        meant = self.meant[int(decision.entry.body)]
+        assert not meant.secret
+        assert meant.path == path
+        assert self.now < (meant.until if isinstance(decision, Hit) else meant.stale_until)
+        presented = {"foo": foo, "bar": bar}
+        assert all(presented[name] == value for name, value in meant.vary.items())
+        assert meant.version == self.versions[path]
+
+
+CoreAsCache.TestCase.settings = settings(deadline=None, stateful_step_count=20)
+TestCoreAsCache = CoreAsCache.TestCase
