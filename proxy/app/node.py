@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
+from proxy.app.admin.deps import AdminDeps
+from proxy.app.administration import access_for, admin_listener, checks_of
 from proxy.app.backends import Backends
 from proxy.app.clock import SystemClock
 from proxy.app.front import Front
+from proxy.app.gauges import gauges_of
+from proxy.app.observe.counters import Snapshot
+from proxy.app.observe.metrics import Metrics
 from proxy.app.observe.observer import Observer
 from proxy.app.options import ServeOptions
 from proxy.app.server.listener import Listener
 from proxy.app.server.protocol import ConnectionSettings, FrontServer
-from proxy.app.shared import open_shared
+from proxy.app.shared import Shared, open_shared
+from proxy.app.supervisor import worker_number
 from proxy.compress.codec import Codecs
 from proxy.pipeline.context import Services
 from proxy.policy.model import Policy
@@ -22,14 +29,21 @@ from proxy.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
+Dropped = Callable[[], dict[str, int]]
+"""How many lines each log has lost."""
+
 
 class Node:
     """One proxy process: everything between its sockets. Use as `async with Node(...)`."""
 
-    def __init__(self, options: ServeOptions, policy: Policy, reload: Load, observer: Observer) -> None:
+    def __init__(
+        self, options: ServeOptions, policy: Policy, reload: Load, observer: Observer, dropped: Dropped
+    ) -> None:
         self._options = options
         self._policies = PolicySource(policy, reload, self._reloaded)
         self._observer = observer
+        self._dropped = dropped
+        self._draining = False
         self._exit = AsyncExitStack()
         self._clock = SystemClock()
         self._tasks = Tasks()
@@ -46,6 +60,7 @@ class Node:
 
     async def __aexit__(self, *exc_info: object) -> None:
         """Stop in the opposite order: first no new requests, then what answers them."""
+        self._draining = True
         await self._exit.aclose()
 
     async def _start(self) -> None:
@@ -68,7 +83,31 @@ class Node:
         )
         if self._options.policies is not None:
             tasks.start(watch_file(self._policies, self._options.policies, asyncio.sleep), "watch the policy file")
+        await self._administer(shared, policy)
         await self._listen(services, policy)
+
+    async def _administer(self, shared: Shared, policy: Policy) -> None:
+        """Open the admin listener; of several workers the first one has it."""
+        address = self._options.admin
+        if address is None or worker_number() not in {None, 0}:
+            return
+
+        def snapshot() -> Snapshot:
+            return self._observer.snapshot(lambda: gauges_of(shared, policy.stores, self._dropped))
+
+        deps = AdminDeps(
+            access=access_for(address, policy),
+            clock=self._clock,
+            log=shared.stores.log,
+            snapshot=snapshot,
+            policy=lambda: self._policies.current,
+            metrics=Metrics(snapshot),
+            checks=checks_of(shared, self._backends, lambda: self._policies.current),
+            entries=shared.stores.memory.entries,
+            draining=lambda: self._draining,
+        )
+        await self._exit.enter_async_context(admin_listener(deps, address))
+        logger.info("admin on http://%s", address)
 
     async def _listen(self, services: Services, policy: Policy) -> None:
         front = Front(services, self._policies)

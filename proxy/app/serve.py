@@ -10,7 +10,7 @@ from functools import partial
 
 import uvloop
 
-from proxy.app.node import Node
+from proxy.app.node import Dropped, Node
 from proxy.app.observe.lines import JsonMessages, TextMessages, json_renderer, text_renderer
 from proxy.app.observe.observer import Observer
 from proxy.app.observe.writer import LineWriter, MessageHandler
@@ -64,8 +64,12 @@ def run(options: ServeOptions, policy: Policy, reload: partial[Policy]) -> int:
     lines: LineWriter[ExchangeRecord] = LineWriter(STDOUT, json_renderer() if as_json else text_renderer())
     handler = MessageHandler(messages, JsonMessages() if as_json else TextMessages())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+    def dropped() -> dict[str, int]:
+        return {"requests": lines.dropped, "messages": messages.dropped}
+
     try:
-        return uvloop.run(_serve(options, policy, reload, Observer(lines)))
+        return uvloop.run(_serve(options, policy, reload, Observer(lines), dropped))
     except (ListenError, RedisUrlError) as error:
         logger.error("%s", error)  # noqa: TRY400 - the reason is whole without a traceback
         return 1
@@ -74,12 +78,14 @@ def run(options: ServeOptions, policy: Policy, reload: partial[Policy]) -> int:
         messages.close()
 
 
-async def _serve(options: ServeOptions, policy: Policy, reload: partial[Policy], observer: Observer) -> int:
+async def _serve(
+    options: ServeOptions, policy: Policy, reload: partial[Policy], observer: Observer, dropped: Dropped
+) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with Node(options, policy, reload, observer) as node:
+    async with Node(options, policy, reload, observer, dropped) as node:
         loop.add_signal_handler(signal.SIGHUP, node.hang_up)
         await stop.wait()
         logger.info("stopping")

@@ -1,0 +1,76 @@
+"""The admin listener: who may use it, what it looks at, and its start and stop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from proxy.app.admin.access import AdminAccess, AdminAccessError
+from proxy.app.admin.application import build_admin
+from proxy.app.admin.deps import AdminDeps, Check
+from proxy.app.backends import Backends
+from proxy.app.server.listener import Address, ListenError
+from proxy.app.shared import Shared
+from proxy.core.fields import Fields
+from proxy.core.messages import RequestHead
+from proxy.policy.model import Policy
+
+DRAIN_S = 1.0
+
+
+def access_for(address: Address, policy: Policy) -> AdminAccess:
+    """Who may use the listener on `address`. Raises ListenError where strangers could purge."""
+    variable = policy.admin.token_env
+    token = os.environ.get(variable) or None if variable is not None else None
+    try:
+        return AdminAccess.for_listener(address.host, token)
+    except AdminAccessError as error:
+        raise ListenError(str(error)) from error
+
+
+def checks_of(shared: Shared, backends: Backends, policy: Callable[[], Policy]) -> Callable[[], Mapping[str, Check]]:
+    """What the detailed health view asks: Redis where there is one, and each backend."""
+
+    async def redis() -> str:
+        client = shared.stores.redis
+        assert client is not None
+        await client.ping()
+        return "answers"
+
+    def backend(name: str) -> Check:
+        async def check() -> str:
+            settings = policy().upstreams[name]
+            path = settings.health.path if settings.health is not None else "/"
+            response = await backends[name].exchange(RequestHead("GET", path, None, "", Fields()), None)
+            status = response.head.status
+            await response.aclose()
+            return f"answered {status}"
+
+        return check
+
+    def checks() -> Mapping[str, Check]:
+        found: dict[str, Check] = {f"upstream:{name}": backend(name) for name in backends}
+        if shared.stores.redis is not None:
+            found["redis"] = redis
+        return found
+
+    return checks
+
+
+@asynccontextmanager
+async def admin_listener(deps: AdminDeps, address: Address) -> AsyncIterator[None]:
+    """Listen on `address` for as long as the block runs. Raises ListenError."""
+    runner = web.AppRunner(build_admin(deps), access_log=None, handle_signals=False, shutdown_timeout=DRAIN_S)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, address.host, address.port).start()
+        except OSError as error:
+            message = f"cannot listen on {address} (admin): {error.strerror or error}"
+            raise ListenError(message) from error
+        yield
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,52 @@
+"""What the rooms say of themselves at the moment of a scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from proxy.app.observe.counters import Gauges, StoreGauges
+from proxy.app.shared import Shared
+from proxy.limits.rate_redis import RedisRates
+from proxy.policy.model import StoreSettings
+from proxy.ports import Standing
+from proxy.stores.redis_log import RedisLog
+
+
+def gauges_of(shared: Shared, settings: StoreSettings, dropped: Callable[[], dict[str, int]]) -> Gauges:
+    """Stores, log and limits as they stand; `dropped` tells how many log lines were lost, by log."""
+    errors: dict[str, int] = {}
+    if shared.stores.shared is not None:
+        errors["store"] = shared.stores.shared.counts.failures
+    if isinstance(shared.stores.log, RedisLog):
+        errors["log"] = shared.stores.log.counts.failures
+    fallbacks: dict[str, int] = {}
+    refused_locally = 0
+    if isinstance(shared.rates, RedisRates):
+        counts = shared.rates.counts
+        errors["rates"] = counts.errors
+        fallbacks = {"local_share": counts.local_share, "open": counts.open, "closed": counts.closed}
+        refused_locally = counts.refused_locally
+    return Gauges(
+        stores=_stores(shared, settings),
+        leading=shared.stores.log.standing() is Standing.LEADING,
+        redis_errors=errors,
+        log_dropped=dropped(),
+        rate_fallbacks=fallbacks,
+        rates_refused_locally=refused_locally,
+    )
+
+
+def _stores(shared: Shared, settings: StoreSettings) -> tuple[StoreGauges, ...]:
+    memory = shared.stores.memory
+    l1 = StoreGauges(
+        "l1",
+        entries=len(memory),
+        bytes=memory.size_bytes,
+        bytes_most=settings.memory_bytes,
+        evictions=memory.evicted,
+    )
+    if shared.stores.shared is None:
+        return (l1,)
+    counts = shared.stores.shared.counts
+    l2 = StoreGauges("l2", hits=counts.found, misses=counts.lookups - counts.found, errors=counts.failures)
+    return (l1, l2)
