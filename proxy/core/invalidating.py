@@ -11,8 +11,7 @@ from proxy.core.key import uri
 from proxy.core.messages import RequestHead
 from proxy.core.percent import normalise_percent
 from proxy.core.rules import KeyRules
-from proxy.core.structured import parse_strings
-from proxy.core.tags import group_tag
+from proxy.core.tags import groups_of
 from proxy.core.target import same_origin
 
 MAX_NAMED = 256
@@ -52,9 +51,7 @@ def invalidated_by(
             path, question, query = target.partition("?")
             other = replace(request, path=path, query=query if question else None)
             uris += _own_uris(other, key_rules)
-    groups = fields.get(GROUP_FIELD)
-    group_names = (parse_strings(groups) if groups is not None else None) or []
-    tags = (*named.tags, *policy_tags, *(group_tag(request, group) for group in group_names))
+    tags = (*named.tags, *policy_tags, *groups_of(fields, GROUP_FIELD))
     if len(tags) > MAX_NAMED:
         return Invalidation(everything=True)
     return replace(named, tags=_distinct(tags), uris=_distinct((*named.uris, *uris)))

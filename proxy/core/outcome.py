@@ -61,6 +61,7 @@ class Reason(Enum):
     BAD_CONTENT_RANGE = "bad-content-range"
     RANGE_UNIT = "range-unit"
     TOO_LARGE = "too-large"
+    TOO_MANY_TAGS = "too-many-tags"
     TRUNCATED = "truncated"
 
     # not simply served (RFC 9111 section 4)

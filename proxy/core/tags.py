@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from proxy.core.fields import Fields
-from proxy.core.messages import RequestHead
+from proxy.core.headers import split_list
 from proxy.core.structured import parse_strings
 
-MAX_TAGS = 64
-"""Tags that one response may carry; a response with more is not an error, but the rest do not count."""
+MAX_TAGS = 256
+"""Tags that one response may carry. One with more is not stored: a tag that is forgotten is a write that is missed."""
 
-MAX_TAG_OCTETS = 256
+MAX_TAG_OCTETS = 1024
 
 
-def tags_of(request: RequestHead, fields: Fields) -> tuple[str, ...]:
+def tags_of(fields: Fields) -> tuple[str, ...] | None:
     """The tags that the response gives itself: Surrogate-Key (by spaces), Cache-Tag (by commas), Cache-Groups.
 
-    Groups are tags of the response's own origin (RFC 9875 section 2), see `group_tag`. At most `MAX_TAGS`.
+    None when they are more, or longer, than can be kept.
     """
     found: dict[str, None] = {}
     for tag in (fields.get("surrogate-key") or "").split():
@@ -23,13 +23,22 @@ def tags_of(request: RequestHead, fields: Fields) -> tuple[str, ...]:
     for part in (fields.get("cache-tag") or "").split(","):
         if tag := part.strip():
             found[tag] = None
-    groups = fields.get("cache-groups")
-    for group in (parse_strings(groups) if groups is not None else None) or ():
-        found[group_tag(request, group)] = None
-    return tuple(tag for tag in list(found)[:MAX_TAGS] if len(tag) <= MAX_TAG_OCTETS)
+    for group in groups_of(fields, "cache-groups"):
+        found[group] = None
+    if len(found) > MAX_TAGS or any(len(tag) > MAX_TAG_OCTETS for tag in found):
+        return None
+    return tuple(found)
 
 
-def group_tag(request: RequestHead, group: str) -> str:
-    """The tag that stands for a cache group: it names the origin, so that no other origin can reach it."""
-    origin = f"{request.scheme}://{request.authority}".replace("%", "%25").replace(":", "%3A")
-    return f"group:{origin}:" + group.replace("%", "%25").replace(":", "%3A").replace("*", "%2A")
+def groups_of(fields: Fields, name: str) -> list[str]:
+    """The groups in Cache-Groups or Cache-Group-Invalidation (RFC 9875 sections 2 and 3).
+
+    A group is a tag here, whatever the authority: everything this proxy stores comes from the backends of one team, and
+    one backend under two names must not keep a stale copy under either. A malformed field, which the RFC would have
+    ignored, is read as a plain list: invalidating too much is allowed, too little is not.
+    """
+    value = fields.get(name)
+    if value is None:
+        return []
+    strings = parse_strings(value)
+    return strings if strings is not None else [member.strip('"') for member in split_list(value)]

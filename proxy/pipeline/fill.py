@@ -64,6 +64,8 @@ class Filler:
         length = fetched.response.content_length
         if length is not None and length > rules.max_body_bytes:
             return NotStorable(Reason.TOO_LARGE, remember=True)
+        if tags_of(fetched.response.head.fields) is None:
+            return NotStorable(Reason.TOO_MANY_TAGS, remember=True)
         return judge(
             plan.wanted,
             fetched.response.head,
@@ -88,7 +90,7 @@ class Filler:
             vary=storable.vary,
             span=storable.span,
         )
-        return replace(entry, tags=self._tags(plan, entry))
+        return replace(entry, tags=self._tags(plan, entry.fields))
 
     async def put(self, plan: Plan, entry: Entry, storable: Storable, body: bytes) -> tuple[Entry, bool]:
         """The entry with its body, and whether it could be stored."""
@@ -104,7 +106,7 @@ class Filler:
 
     async def keep(self, plan: Plan, updated: Entry, fetched: Fetched) -> Entry:
         """Store an updated response, judged anew: its new fields may forbid that or change its tags."""
-        entry = replace(updated, tags=self._tags(plan, updated))
+        entry = replace(updated, tags=self._tags(plan, updated.fields))
         verdict = judge(
             replace(plan.wanted, method="GET") if plan.wanted.method == "HEAD" else plan.wanted,
             ResponseHead(entry.status, entry.reason, entry.fields),
@@ -113,7 +115,7 @@ class Filler:
             fetched.response_time,
             body_digest=plan.body_digest,
         )
-        if isinstance(verdict, Storable):
+        if isinstance(verdict, Storable) and tags_of(entry.fields) is not None:
             await self._services.store.put(plan.key, entry, verdict.keep_s)
         else:
             await self._services.store.discard(plan.key)
@@ -166,9 +168,10 @@ class Filler:
         await self._services.store.put(plan.key, whole, verdict.keep_s)
         return whole
 
-    def _tags(self, plan: Plan, entry: Entry) -> tuple[str, ...]:
+    def _tags(self, plan: Plan, fields: Fields) -> tuple[str, ...]:
+        """The route's tags and the response's own; the latter were counted when it was judged."""
         match = plan.match
-        return tuple(dict.fromkeys((*match.route.tags(match.params), *tags_of(plan.wanted, entry.fields))))
+        return tuple(dict.fromkeys((*match.route.tags(match.params), *(tags_of(fields) or ()))))
 
 
 def with_etag_of(fields: Fields, entry: Entry) -> Fields:
