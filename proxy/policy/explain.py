@@ -78,6 +78,6 @@ def explain(policy: Policy, request: RequestHead, response: ResponseHead) -> Exp
         verdict=verdict,
         standing=standing,
         tags=match.route.tags(match.params),
-        own_tags=tags_of(request, response.fields),
+        own_tags=tags_of(response.fields) or (),
         invalidates=() if request.is_safe else match.route.invalidates(match.params),
     )
