@@ -60,7 +60,8 @@ class EntryStore(Protocol):
 class Receipt:
     """The proof of an invalidation: its position, who applied it, and whose lease had to run out.
 
-    `shared` is False when the shared log could not be reached, so that only this node has applied the event.
+    `shared` is False when the shared log could not be reached within a bound, so that only this node has applied the
+    event and others may still answer with what it names. It is shared as soon as the log can be reached again.
     """
 
     position: Position
@@ -91,6 +92,14 @@ class InvalidationLog(Protocol):
 
     def validity(self, entry: Entry) -> Validity:
         """Has anything that names `entry` happened after it was born? Constant time when nothing happened at all."""
+        ...
+
+    async def ready(self) -> bool:
+        """Wait, within a bound, until this node leads; whether it does.
+
+        Asked before a write is sent to the backend: one sent by a node that is cut off cannot be made known to the
+        others, so that its answer would have to be kept from the client.
+        """
         ...
 
     async def append(self, invalidation: Invalidation, *, strict: bool) -> Receipt:

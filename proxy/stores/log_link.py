@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,9 +109,14 @@ class LogLink:
             self._notices_at = f"{renewal.redis_ms}-0"
         return renewal
 
-    async def append(self, event: Invalidation, *, acknowledge: bool) -> Appended:
-        """Put an event into the order; with `acknowledge` the other nodes will say when they have applied it."""
-        arguments = [*self._arguments(), encode_event(event), self.node if acknowledge else ""]
+    async def append(self, events: Sequence[tuple[Invalidation, bool]]) -> Appended:
+        """Put events into the order, one after the other; the answer holds the position of the last.
+
+        With True beside an event the other nodes will say when they have applied it.
+        """
+        arguments = self._arguments()
+        for event, acknowledge in events:
+            arguments += [encode_event(event), self.node if acknowledge else ""]
         keys = (self._state, self._stream)
         return parse_appended(await _APPEND.run(self._commands, keys, arguments, self._settings.timeout_s))
 

@@ -46,6 +46,10 @@ class MemoryLog:
             return memo.validity
         return check(entry, self._table, self._seq, self._epoch, self._seq)
 
+    async def ready(self) -> bool:
+        """Always."""
+        return True
+
     async def append(self, invalidation: Invalidation, *, strict: bool) -> Receipt:  # noqa: ARG002 - alone, all is strict
         """Put an event into the order and apply it; it holds at once."""
         began = self._clock.monotonic()

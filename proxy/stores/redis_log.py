@@ -6,7 +6,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from proxy.core.entry import Entry, Position
 from proxy.core.invalidation import Invalidation, Validity
@@ -20,6 +21,7 @@ from proxy.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
 from proxy.tasks import Tasks
 
 logger = logging.getLogger(__name__)
+_MOST_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,6 @@ class LogCounts:
     applied: int = 0
     renewals: int = 0
     failures: int = 0
-    queued: int = 0
     not_shared: int = 0
     gaps: int = 0
     epochs: int = 0
@@ -53,10 +54,11 @@ class LogCounts:
 
 @dataclass(eq=False, slots=True)
 class _Queued:
-    """An event that waits for Redis, and those who wait for its position."""
+    """An event on its way to Redis, and those who wait for its position, each with whether it waits for an outage."""
 
     event: Invalidation
-    waiting: list[asyncio.Future[Appended]] = field(default_factory=list)
+    strict: bool
+    waiting: list[tuple[asyncio.Future[Appended | None], bool]] = field(default_factory=list)
 
 
 class RedisLog:
@@ -86,8 +88,10 @@ class RedisLog:
         self._wake = asyncio.Event()
         self._acks = Acknowledgements(clock)
         self._queue: deque[_Queued] = deque()
+        self._sharing = asyncio.Lock()
         self._reached = True
         self._loops: list[asyncio.Task[None]] = []
+        self._closed = False
         self.counts = LogCounts()
 
     # ------------------------------------------------------------ the port
@@ -140,20 +144,10 @@ class RedisLog:
         """
         began = self._clock.monotonic()
         self._apply_early(invalidation)
-        try:
-            answer = await self._link.append(invalidation, acknowledge=strict)
-        except FAILURES as error:
-            self._failed(error)
-            queued = self._hold(invalidation)
-            answer_later = await self._within_hold(queued, wait=strict)
-            if answer_later is None:
-                self.counts.not_shared += 1
-                return Receipt(self.position, (), (), self._since_ms(began), shared=False)
-            answer = answer_later
-        except asyncio.CancelledError:
-            # The write may have been carried out: its event must not be lost with whoever waited for it.
-            self._hold(invalidation)
-            raise
+        answer = await self._shared(self._enqueue(invalidation, strict=strict))
+        if answer is None:
+            self.counts.not_shared += 1
+            return Receipt(self.position, (), (), self._since_ms(began), shared=False)
         return await self._settle(invalidation, answer, began, strict=strict)
 
     async def announce(self, key: str) -> None:
@@ -179,20 +173,22 @@ class RedisLog:
     async def aclose(self) -> None:
         """Stop answering from the stores, hand over what is queued, say good-bye."""
         self._lease.drop()
+        self._closed = True  # a cancellation alone may be swallowed below (asyncio.wait_for before Python 3.12)
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         self._loops.clear()
         self._lease.drop()
         try:
-            await self._flush()
+            await self._share()
             await self._link.leave()
         except FAILURES as error:
             self._failed(error)
         await self._link.aclose()
         for queued in self._queue:
-            for future in queued.waiting:
-                future.cancel()
+            for future, _ in queued.waiting:
+                if not future.done():
+                    future.set_result(None)
 
     # ------------------------------------------------------------ appending
 
@@ -218,37 +214,52 @@ class RedisLog:
         position = Position(answer.epoch, answer.seq)
         return Receipt(position, acknowledged, expired, self._since_ms(began))
 
-    def _hold(self, event: Invalidation) -> _Queued:
-        self.counts.queued += 1
+    def _enqueue(self, event: Invalidation, *, strict: bool) -> asyncio.Future[Appended | None]:
+        """Have the event shared, now or when Redis is back, whatever becomes of the caller."""
         if len(self._queue) < self._settings.most_queued:
-            self._queue.append(_Queued(event))
+            self._queue.append(_Queued(event, strict))
         else:
-            self._queue[-1].event = Invalidation(everything=True)
-        self._wake.set()
-        return self._queue[-1]
+            last = self._queue[-1]
+            last.event, last.strict = Invalidation(everything=True), last.strict or strict
+        future: asyncio.Future[Appended | None] = asyncio.get_running_loop().create_future()
+        self._queue[-1].waiting.append((future, strict))
+        if not self._sharing.locked():
+            self._tasks.start(self._share_now(), "log: share")
+        return future
 
-    async def _within_hold(self, queued: _Queued, *, wait: bool) -> Appended | None:
-        if not wait:
-            return None
-        future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
-        queued.waiting.append(future)
+    async def _shared(self, future: asyncio.Future[Appended | None]) -> Appended | None:
         try:
             async with asyncio.timeout(self._settings.hold_s):
                 return await future
         except TimeoutError:
             return None
 
-    async def _flush(self) -> None:
-        """Share what waits, in order. Raises one of FAILURES; what was not shared stays."""
-        while self._queue:
-            queued = self._queue[0]
-            event, waiting = queued.event, tuple(queued.waiting)
-            answer = await self._link.append(event, acknowledge=True)
-            if queued.event is event:  # else it has become "everything" meanwhile
-                self._queue.popleft()
-            for future in waiting:
-                if not future.done():
-                    future.set_result(answer)
+    async def _share_now(self) -> None:
+        try:
+            await self._share()
+        except FAILURES as error:
+            self._failed(error)
+            self._wake.set()
+            for queued in self._queue:
+                for future, patient in queued.waiting:
+                    if not patient and not future.done():
+                        future.set_result(None)
+
+    async def _share(self) -> None:
+        """Share what waits, in order, many in one call. Raises one of FAILURES; what was not shared stays."""
+        async with self._sharing:
+            while self._queue:
+                batch = list(islice(self._queue, _MOST_AT_ONCE))
+                events = [(queued.event, queued.strict) for queued in batch]
+                waiting = [tuple(queued.waiting) for queued in batch]
+                answer = await self._link.append(events)
+                for number, queued in enumerate(batch):
+                    if queued.event is events[number][0]:  # else it has become "everything" meanwhile
+                        self._queue.popleft()
+                    place = replace(answer, seq=answer.seq - len(batch) + 1 + number)
+                    for future, _ in waiting[number]:
+                        if not future.done():
+                            future.set_result(place)
 
     def _since_ms(self, began: float) -> float:
         return (self._clock.monotonic() - began) * 1000
@@ -256,7 +267,7 @@ class RedisLog:
     # ------------------------------------------------------------ renewing
 
     async def _renew_forever(self) -> None:
-        while True:
+        while not self._closed:
             done = await self._renew_once()
             try:
                 async with asyncio.timeout(self._settings.renew_s if done else self._settings.retry_s):
@@ -269,7 +280,7 @@ class RedisLog:
 
     async def _renew_once(self) -> bool:
         try:
-            await self._flush()
+            await self._share()
             began = self._clock.monotonic()
             renewal = await self._link.renew(self._epoch, self._applied)
             await self._renewed(renewal, began)
@@ -308,7 +319,7 @@ class RedisLog:
     # ------------------------------------------------------------ reading
 
     async def _read_forever(self) -> None:
-        while True:
+        while not self._closed:
             if not self._epoch or not self._reached:
                 await asyncio.sleep(self._settings.retry_s)
                 continue

@@ -117,10 +117,10 @@ def check(entry: Entry, table: SubjectTable, moved: int, epoch: str, applied: in
     """Judge `entry` by the table and remember the answer in its memo until the log has `moved` again.
 
     An entry found valid is as good as born where it was found so, which keeps entries in use above the horizon.
-    `applied` is the last position in the table.
+    `applied` is the last position in the table; without an `epoch` nothing can be known.
     """
     memo = entry.last_check
-    if entry.born.epoch != epoch:
+    if not epoch or entry.born.epoch != epoch:
         verdict = Validity.DEAD
     else:
         subjects = memo.subjects

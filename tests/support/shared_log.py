@@ -19,7 +19,7 @@ LINK = LinkSettings(lease_s=LEASE_S, ghost_s=0.3, timeout_s=0.3, block_s=0.2)
 LOG = LogSettings(renew_s=0.1, retry_s=0.02, hold_s=2.0)
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Node:
     """One node: its log, and the keys it was told to forget."""
 
@@ -31,6 +31,7 @@ class Node:
 
     async def freeze(self) -> None:
         """As SIGSTOP does: nothing is read, renewed or acknowledged any more, and nothing is said."""
+        self.log._closed = True
         await self.tasks.aclose()
 
     async def leads(self) -> None:

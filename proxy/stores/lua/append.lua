@@ -1,8 +1,10 @@
--- Put an event into the order. ARGV: 7 the event, 8 the writer to acknowledge to, or "".
--- Returns epoch, its number, the event's position, and for each other live node its name and the ms left of its lease.
+-- Put events into the order. ARGV from 7: event, the writer to acknowledge it to or "", event, writer...
+-- Returns epoch, its number, the last position, and for each other live node its name and the ms left of its lease.
 -- While leases of an epoch before this one may be in force, one more name stands for their holders: "".
 bury(node)
-push(ARGV[7], ARGV[8])
+for i = 7, #ARGV, 2 do
+  push(ARGV[i], ARGV[i + 1])
+end
 local live = {}
 for field, value in pairs(state) do
   local left = math.min(tonumber(value) or 0, now + tonumber(state.lease)) - now

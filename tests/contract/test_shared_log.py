@@ -1,0 +1,299 @@
+"""Several nodes on one real Redis: who may answer, what a receipt proves, what every fault leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from proxy.core.invalidation import Invalidation, Strength, Validity
+from proxy.ports import Receipt, Standing
+from tests.stack.redis import RedisServer
+from tests.support.entries import stored
+from tests.support.relay import relay
+from tests.support.shared_log import LEASE_S, LINK, LOG, Node, node, until
+
+X = Invalidation(tags=("x",))
+NewRedis = Callable[..., RedisServer]
+
+
+async def _settled(*nodes: Node) -> None:
+    """Wait until the nodes lead and the leases of an epoch before theirs have run out."""
+    for one in nodes:
+        await one.leads()
+    while "" in (await nodes[0].log.append(Invalidation(tags=("settling",)), strict=True)).expired:
+        pass
+    await until(lambda: len({one.log.position for one in nodes}) == 1)
+
+
+async def test_when_a_strict_append_returns_every_other_node_has_applied_it(redis_url: str) -> None:
+    async with node("a", redis_url) as a, node("b", redis_url) as b, node("c", redis_url) as c:
+        await _settled(a, b, c)
+        for _ in range(20):
+            held = {one: stored(one.log.position, "x") for one in (a, b, c)}
+            assert all(one.log.validity(entry) is Validity.VALID for one, entry in held.items())
+            receipt = await a.log.append(X, strict=True)
+            assert all(one.log.validity(entry) is Validity.DEAD for one, entry in held.items())
+            assert (receipt.acknowledged, receipt.expired, receipt.shared) == (("b", "c"), (), True)
+
+
+async def test_nodes_agree_on_the_order_of_concurrent_appends(redis_url: str) -> None:
+    async with node("a", redis_url) as a, node("b", redis_url) as b:
+        await _settled(a, b)
+        appends = [one.log.append(Invalidation(tags=(f"t{n}",)), strict=True) for n in range(50) for one in (a, b)]
+        receipts = await asyncio.gather(*appends)
+        places = [receipt.position.seq for receipt in receipts]
+        assert len(set(places)) == 100
+        assert max(places) - min(places) == 99
+        assert a.log.position == b.log.position == max(receipt.position for receipt in receipts)
+
+
+async def test_a_frozen_node_holds_a_writer_no_longer_than_its_lease_and_answers_nothing_after(redis_url: str) -> None:
+    async with node("a", redis_url) as a, node("b", redis_url) as b:
+        await _settled(a, b)
+        await b.freeze()
+        receipt = await a.log.append(X, strict=True)
+        assert b.log.standing() is Standing.LOST
+        assert (receipt.acknowledged, receipt.expired) == ((), ("b",))
+        assert receipt.duration_ms < (LEASE_S + 0.5) * 1000
+
+
+async def test_without_strictness_nobody_is_waited_for(redis_url: str) -> None:
+    async with node("a", redis_url) as a, node("b", redis_url) as b:
+        await _settled(a, b)
+        entry = stored(b.log.position, "x")
+        receipt = await a.log.append(X, strict=False)
+        assert (receipt.acknowledged, receipt.expired) == ((), ())
+        await until(lambda: b.log.validity(entry) is Validity.DEAD)
+
+
+async def test_a_node_that_vanishes_kills_what_was_stored_and_once_more_when_its_writes_are_over(
+    redis_url: str,
+) -> None:
+    async with node("a", redis_url) as a, node("b", redis_url) as b:
+        await _settled(a, b)
+        first = stored(a.log.position, "y")
+        await b.freeze()
+        await until(lambda: a.log.validity(first) is Validity.DEAD)
+        second = stored(a.log.position, "y")
+        assert a.log.validity(second) is Validity.VALID
+        await until(lambda: a.log.validity(second) is Validity.DEAD)
+        third = stored(a.log.position, "y")
+        await asyncio.sleep(2 * LEASE_S)
+        assert a.log.validity(third) is Validity.VALID
+
+
+async def test_a_good_bye_costs_the_others_nothing(redis_url: str) -> None:
+    async with node("a", redis_url) as a:
+        async with node("b", redis_url) as b:
+            await _settled(a, b)
+        entry = stored(a.log.position, "y")
+        receipt = await a.log.append(X, strict=True)
+        assert (receipt.acknowledged, receipt.expired) == ((), ())
+        await asyncio.sleep(1.5 * LEASE_S)
+        assert a.log.validity(entry) is Validity.VALID
+
+
+async def test_a_newcomer_knows_the_events_before_it(redis_url: str) -> None:
+    async with node("a", redis_url) as a:
+        await _settled(a)
+        old = a.log.position
+        await a.log.append(X, strict=True)
+        await a.log.append(Invalidation(tags=("z",), strength=Strength.SOFT), strict=True)
+        async with node("b", redis_url) as b:
+            await b.leads()
+            verdicts = [b.log.validity(stored(old, tag)) for tag in ("x", "y", "z")]
+            assert verdicts == [Validity.DEAD, Validity.VALID, Validity.SOFT]
+
+
+async def test_to_a_newcomer_that_reads_only_the_last_events_what_is_older_is_dead(redis_url: str) -> None:
+    async with node("a", redis_url) as a:
+        await _settled(a)
+        positions = [(await a.log.append(Invalidation(tags=(f"t{n}",)), strict=True)).position for n in range(8)]
+        async with node("b", redis_url, replace(LINK, replay=3)) as b:
+            await b.leads()
+            verdicts = [b.log.validity(stored(position, "y")) for position in positions]
+            assert verdicts == [Validity.DEAD] * 4 + [Validity.VALID] * 4
+
+
+async def test_a_cut_node_stops_answering_then_replays_what_it_missed(
+    redis_server: RedisServer, redis_url: str
+) -> None:
+    async with relay(redis_server.port) as between, node("a", redis_url) as a, node("b", between.url) as b:
+        await _settled(a, b)
+        entry, other = stored(b.log.position, "x"), stored(b.log.position, "y")
+        between.cut()
+        receipt = await a.log.append(X, strict=True)
+        assert receipt.expired == ("b",)
+        assert b.log.standing() is Standing.LOST
+        assert not await replace_hold(b, 0.1)
+        between.mend()
+        await b.leads()
+        assert b.log.validity(entry) is Validity.DEAD
+        assert b.log.validity(other) is Validity.DEAD, "b had vanished, so everything before is suspect"
+        assert b.log.validity(stored(b.log.position, "x")) is Validity.VALID
+
+
+async def replace_hold(one: Node, hold_s: float) -> bool:
+    """Whether the node gets ready within a shorter time than its own."""
+    one.log._settings = replace(one.log._settings, hold_s=hold_s)
+    ready = await one.log.ready()
+    one.log._settings = LOG
+    return ready
+
+
+@pytest.mark.parametrize("fault", ["cut", "hold"])
+async def test_a_write_through_a_cut_node_waits_and_is_shared_before_that_node_leads_again(
+    redis_server: RedisServer, redis_url: str, fault: str
+) -> None:
+    async with relay(redis_server.port) as between, node("a", redis_url) as a, node("b", between.url) as b:
+        await _settled(a, b)
+        between.cut() if fault == "cut" else between.hold()
+        writing = b.tasks.start(b.log.append(X, strict=True), "a write")
+        await b.lost()
+        entry = stored(a.log.position, "x")
+        assert not writing.done()
+        between.mend()
+        receipt = await writing
+        assert receipt.shared
+        assert a.log.validity(entry) is Validity.DEAD
+        await b.leads()
+        assert b.log.validity(entry) is Validity.DEAD
+
+
+async def test_a_receipt_after_the_longest_wait_says_that_nobody_else_knows_and_the_event_is_shared_later(
+    redis_server: RedisServer, redis_url: str
+) -> None:
+    brief = replace(LOG, hold_s=0.2)
+    async with relay(redis_server.port) as between, node("a", redis_url) as a, node("b", between.url, log=brief) as b:
+        await _settled(a, b)
+        between.cut()
+        await b.lost()
+        entry = stored(b.log.position, "x")
+        receipt: Receipt = await b.log.append(X, strict=True)
+        assert not receipt.shared
+        assert b.log.validity(entry) is Validity.DEAD
+        await asyncio.sleep(2.5 * LEASE_S)  # b has vanished, and is feared no more
+        entry = stored(a.log.position, "x")
+        between.mend()
+        await b.leads()
+        await until(lambda: a.log.validity(entry) is Validity.DEAD)
+
+
+async def test_more_events_than_can_be_kept_become_everything(redis_server: RedisServer, redis_url: str) -> None:
+    brief = replace(LOG, most_queued=3)
+    async with relay(redis_server.port) as between, node("a", redis_url) as a, node("b", between.url, log=brief) as b:
+        await _settled(a, b)
+        between.cut()
+        await b.lost()
+        for n in range(10):
+            await b.log.append(Invalidation(tags=(f"t{n}",)), strict=False)
+        await asyncio.sleep(2.5 * LEASE_S)
+        entry = stored(a.log.position, "unnamed")
+        between.mend()
+        await b.leads()
+        await until(lambda: a.log.validity(entry) is Validity.DEAD)
+
+
+async def test_a_writer_cancelled_while_it_waits_for_redis_still_shares_its_event(
+    redis_server: RedisServer, redis_url: str
+) -> None:
+    async with relay(redis_server.port) as between, node("a", redis_url) as a, node("b", between.url) as b:
+        await _settled(a, b)
+        entry = stored(a.log.position, "x")
+        between.hold()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await b.log.append(X, strict=True)
+        between.mend()
+        await until(lambda: a.log.validity(entry) is Validity.DEAD)
+
+
+@pytest.mark.parametrize("persist", [True, False])
+async def test_a_restarted_redis_begins_an_epoch_and_old_leases_are_waited_out(
+    new_redis: NewRedis, persist: bool
+) -> None:
+    server = new_redis(persist=persist)
+    async with node("a", server.url) as a, node("b", server.url) as b:
+        await _settled(a, b)
+        entry, before = stored(a.log.position, "y"), a.log.position
+        await b.freeze()
+        server.kill()
+        await asyncio.to_thread(server.restart)
+        receipt = await a.log.append(X, strict=True)
+        assert b.log.standing() is Standing.LOST, "a lease of the epoch before was in force when the answer left"
+        assert receipt.position.epoch != before.epoch
+        assert receipt.expired
+        await a.leads()
+        assert a.log.position.epoch == receipt.position.epoch
+        assert a.log.validity(entry) is Validity.DEAD
+
+
+@pytest.mark.parametrize("lost", ["FLUSHALL", "DEL {veneer}:log", "DEL {veneer}:state"])
+async def test_a_lost_key_begins_an_epoch(redis_server: RedisServer, redis_url: str, lost: str) -> None:
+    async with node("a", redis_url) as a, node("b", redis_url) as b:
+        await _settled(a, b)
+        entry = stored(a.log.position, "y")
+        epoch = a.log.position.epoch
+        with redis_server.client() as client:
+            client.execute_command(*lost.split())
+        await until(lambda: a.log.position.epoch == b.log.position.epoch != epoch)
+        await a.leads()
+        await b.leads()
+        assert a.log.validity(entry) is b.log.validity(entry) is Validity.DEAD
+        entry = stored(b.log.position, "x")
+        await a.log.append(X, strict=True)
+        assert b.log.validity(entry) is Validity.DEAD
+
+
+async def test_after_a_trimmed_log_what_was_stored_before_is_dead(redis_server: RedisServer, redis_url: str) -> None:
+    few = replace(LINK, events_kept=1, lease_s=5.0)
+    async with relay(redis_server.port) as between, node("a", redis_url, few) as a, node("b", between.url, few) as b:
+        await b.leads()
+        entry = stored(b.log.position, "unnamed")
+        between.hold()
+        for n in range(300):
+            await a.log.append(Invalidation(tags=(f"t{n}",)), strict=False)
+        between.mend()
+        await until(lambda: b.log.counts.gaps > 0)
+        await b.leads()
+        assert b.log.validity(entry) is Validity.DEAD
+        assert b.log.validity(stored(b.log.position, "unnamed")) is Validity.VALID
+
+
+async def test_a_slow_way_to_redis_makes_writers_wait_and_nothing_else(
+    redis_server: RedisServer, redis_url: str
+) -> None:
+    async with relay(redis_server.port) as between, node("a", redis_url) as a, node("b", between.url) as b:
+        await _settled(a, b)
+        between.delay_s = 0.1
+        for _ in range(5):
+            entry = stored(a.log.position, "x")
+            receipt = await a.log.append(X, strict=True)
+            assert b.log.standing() is Standing.LOST or b.log.validity(entry) is Validity.DEAD
+            assert receipt.shared
+
+
+async def test_a_node_without_redis_from_the_start_joins_when_it_comes(
+    redis_server: RedisServer, redis_url: str
+) -> None:
+    async with relay(redis_server.port) as between:
+        between.cut()
+        async with node("a", between.url) as a:
+            assert a.log.standing() is Standing.LOST
+            assert a.log.validity(stored(a.log.position, "x")) is Validity.DEAD
+            between.mend()
+            await a.leads()
+            assert await a.log.ready()
+
+
+async def test_a_replaced_key_is_told_to_the_others_only(redis_url: str) -> None:
+    async with node("a", redis_url) as a, node("b", redis_url) as b:
+        await _settled(a, b)
+        before = b.log.position
+        await a.log.announce("some key")
+        await until(lambda: b.replaced == ["some key"])
+        assert a.replaced == []
+        assert b.log.position == before
