@@ -38,7 +38,8 @@ class Accuracy(Enum):
 class RateLimit:
     """`quota` requests in `window_s` seconds, of which `burst` may come at once (burst >= 1).
 
-    `key` names the numbers as well as the limit: a changed limit starts from fresh state everywhere.
+    `key` names the numbers as well as the limit: a changed limit starts from fresh state everywhere. What can be worked
+    out beforehand is: a limit is made once and used for every request.
     Raises ValueError on numbers that no bucket can hold.
     """
 
@@ -51,6 +52,8 @@ class RateLimit:
     interval_us: int = field(init=False)
     tolerance_us: int = field(init=False)
     key: str = field(init=False)
+    quoted_name: str = field(init=False)
+    policy_text: str = field(init=False)
 
     def __post_init__(self) -> None:
         window_us = round(self.window_s * MICROS)
@@ -68,6 +71,9 @@ class RateLimit:
         object.__setattr__(self, "interval_us", interval_us)
         object.__setattr__(self, "tolerance_us", interval_us * (self.burst - 1))
         object.__setattr__(self, "key", f"{self.name}:{interval_us}:{self.burst}")
+        quoted = _quoted(self.name)
+        object.__setattr__(self, "quoted_name", quoted)
+        object.__setattr__(self, "policy_text", f"{quoted};q={self.quota};w={-(-window_us // MICROS)}")
 
     @property
     def batch(self) -> int:
@@ -80,18 +86,29 @@ class RateLimit:
         return RateLimit(self.name, self.quota, self.window_s * nodes, max(1, self.burst // nodes), self.on_store_loss)
 
 
-# A NamedTuple: one is made for every request.
+# A NamedTuple of what is known; the rest is worked out where it is asked for. One is made for every request.
 class RateVerdict(NamedTuple):
-    """The answer for one request. `remaining` more may come now; `reset_s` until the quota is whole again.
-
-    `retry_after_s` is exact: a request then, and none before it, is admitted (0 when this one was).
-    """
+    """The answer for one request. `backlog_us` is the backlog *after* it: an admitted request has been added."""
 
     limit: RateLimit
     allowed: bool
-    remaining: int
-    retry_after_s: float
-    reset_s: float
+    backlog_us: int
+
+    @property
+    def remaining(self) -> int:
+        """How many more may come now."""
+        spare_us = self.limit.tolerance_us - self.backlog_us
+        return 0 if spare_us < 0 else spare_us // self.limit.interval_us + 1
+
+    @property
+    def retry_after_s(self) -> float:
+        """Seconds until a request is admitted, exactly: then, and not before. 0 when this one was."""
+        return 0.0 if self.allowed else max(0, self.backlog_us - self.limit.tolerance_us) / MICROS
+
+    @property
+    def reset_s(self) -> float:
+        """Seconds until the whole burst may come."""
+        return self.backlog_us / MICROS
 
 
 def backlog(limit: RateLimit, whole_at_us: int, now_us: int) -> int:
@@ -108,26 +125,9 @@ def grants(limit: RateLimit, backlog_us: int, most: int = 1) -> int:
     return 0 if spare_us < 0 else min(most, spare_us // limit.interval_us + 1)
 
 
-def verdict(limit: RateLimit, backlog_us: int, *, allowed: bool) -> RateVerdict:
-    """The answer, from the backlog *after* the decision (an admitted request has been added to it)."""
-    over_us = backlog_us - limit.tolerance_us
-    return RateVerdict(
-        limit,
-        allowed,
-        0 if over_us > 0 else -over_us // limit.interval_us + 1,
-        0.0 if allowed else max(0, over_us) / MICROS,
-        backlog_us / MICROS,
-    )
-
-
-def _whole_seconds_up(seconds: float) -> int:
-    """Seconds rounded up to the next whole one; a microsecond's error of a float does not cost a second."""
-    return max(0, -(-round(seconds * MICROS) // MICROS))
-
-
 def policy_field(limit: RateLimit) -> str:
     """The value of RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-11 section 3)."""
-    return f"{_quoted(limit.name)};q={limit.quota};w={_whole_seconds_up(limit.window_s)}"
+    return limit.policy_text
 
 
 def limit_field(answer: RateVerdict) -> str:
@@ -135,13 +135,16 @@ def limit_field(answer: RateVerdict) -> str:
 
     `r` is what may come now, so the burst bounds it; `t` is until one may come (refused) or the whole burst (not).
     """
-    wait_s = answer.reset_s if answer.allowed else answer.retry_after_s
-    return f"{_quoted(answer.limit.name)};r={answer.remaining};t={_whole_seconds_up(wait_s)}"
+    limit, allowed, backlog_us = answer
+    spare_us = limit.tolerance_us - backlog_us
+    remaining = 0 if spare_us < 0 else spare_us // limit.interval_us + 1
+    wait_us = backlog_us if allowed else max(0, -spare_us)
+    return f"{limit.quoted_name};r={remaining};t={-(-wait_us // MICROS)}"
 
 
 def retry_after_field(answer: RateVerdict) -> str:
     """The value of Retry-After (RFC 9110 section 10.2.3): whole seconds, rounded up, at least 1."""
-    return str(max(1, _whole_seconds_up(answer.retry_after_s)))
+    return str(max(1, -(-(answer.backlog_us - answer.limit.tolerance_us) // MICROS)))
 
 
 def _quoted(name: str) -> str:

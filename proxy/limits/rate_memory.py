@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from proxy.core.rate import MICROS, RateLimit, RateVerdict, backlog, grants, verdict
+from proxy.core.rate import MICROS, RateLimit, RateVerdict, backlog
 from proxy.limits.keys import client_key
 from proxy.ports import Clock
 
@@ -21,7 +21,7 @@ class MemoryRates:
     """
 
     def __init__(self, clock: Clock, most_clients: int = 100_000) -> None:
-        self._clock = clock
+        self._monotonic = clock.monotonic
         self._most = max(1, most_clients)
         self._whole_at_us: OrderedDict[str, int] = OrderedDict()
         self.forgotten = 0
@@ -35,17 +35,19 @@ class MemoryRates:
 
     def admit_now(self, client: str, limit: RateLimit) -> RateVerdict:
         """As `admit`, without waiting."""
-        now_us = round(self._clock.monotonic() * MICROS)
+        now_us = round(self._monotonic() * MICROS)
         key = client_key(limit, client)
         whole_at_us = self._whole_at_us.get(key)
-        waiting_us = 0 if whole_at_us is None else backlog(limit, whole_at_us, now_us)
-        if not grants(limit, waiting_us):
-            return verdict(limit, waiting_us, allowed=False)
-        waiting_us += limit.interval_us
         if whole_at_us is None:
             self._make_room(now_us)
+            waiting_us = 0
+        else:
+            waiting_us = backlog(limit, whole_at_us, now_us)
+            if waiting_us > limit.tolerance_us:
+                return RateVerdict(limit, False, waiting_us)
+        waiting_us += limit.interval_us
         self._whole_at_us[key] = now_us + waiting_us
-        return verdict(limit, waiting_us, allowed=True)
+        return RateVerdict(limit, True, waiting_us)
 
     def _make_room(self, now_us: int) -> None:
         known = self._whole_at_us

@@ -14,7 +14,7 @@ import msgspec
 from redis import asyncio as aioredis
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
-from proxy.core.rate import MICROS, RateLimit, RateVerdict, StoreLoss, verdict
+from proxy.core.rate import MICROS, RateLimit, RateVerdict, StoreLoss
 from proxy.limits.bounded import BoundedMap
 from proxy.limits.keys import client_key
 from proxy.limits.rate_memory import MemoryRates
@@ -109,7 +109,7 @@ class RedisRates:
             if lease.left and now_s < lease.until_s:
                 self._leases[key] = lease._replace(left=lease.left - 1)
                 self.counts.leased += 1
-                return lease.answer._replace(remaining=lease.answer.remaining + lease.left - 1)
+                return _with_left(lease.answer, lease.left - 1)
             self._leases.discard(key)
         if self._away and now_s < self._try_again_s:
             return self._without_redis(client, limit)
@@ -130,13 +130,13 @@ class RedisRates:
             self._lost(error)
             return self._without_redis(client, limit)
         self._found()
-        answer = verdict(limit, backlog_us, allowed=granted > 0)
+        answer = RateVerdict(limit, granted > 0, backlog_us)
         if not granted:
             # From the moment before the call: the local refusal never outlasts the computed one.
             self._refused_until_s[key] = before_s + answer.retry_after_s
         elif granted > 1:
             self._keep(key, _Lease(granted - 1, before_s + _LEASE_S, answer), limit.batch)
-            return answer._replace(remaining=answer.remaining + granted - 1)
+            return _with_left(answer, granted - 1)
         return answer
 
     def _keep(self, key: str, lease: _Lease, batch: int) -> None:
@@ -169,12 +169,17 @@ class RedisRates:
     def _without_redis(self, client: str, limit: RateLimit) -> RateVerdict:
         if limit.on_store_loss is StoreLoss.OPEN:
             self.counts.open += 1
-            return RateVerdict(limit, allowed=True, remaining=limit.burst - 1, retry_after_s=0.0, reset_s=0.0)
+            return RateVerdict(limit, True, limit.interval_us)
         if limit.on_store_loss is StoreLoss.CLOSED:
             self.counts.closed += 1
             return _refusal(limit, self._settings.retry_every_s)
         self.counts.local_share += 1
-        return self._local.admit_now(client, self._share(limit))._replace(limit=limit)
+        share = self._share(limit)
+        answer = self._local.admit_now(client, share)
+        # In the limit's own terms: what remains is the share's, and so is the wait.
+        if answer.allowed:
+            return RateVerdict(limit, True, limit.tolerance_us - (answer.remaining - 1) * limit.interval_us)
+        return _refusal(limit, answer.retry_after_s)
 
     def _share(self, limit: RateLimit) -> RateLimit:
         nodes = max(1, self._nodes())
@@ -186,4 +191,9 @@ class RedisRates:
 
 
 def _refusal(limit: RateLimit, wait_s: float) -> RateVerdict:
-    return RateVerdict(limit, False, 0, wait_s, wait_s + limit.tolerance_us / MICROS)
+    return RateVerdict(limit, False, limit.tolerance_us + max(1, round(wait_s * MICROS)))
+
+
+def _with_left(answer: RateVerdict, left: int) -> RateVerdict:
+    """An answer that counts what a lease still holds as not yet used."""
+    return answer._replace(backlog_us=answer.backlog_us - left * answer.limit.interval_us)

@@ -25,7 +25,7 @@ def admit(limit: rate.RateLimit, whole_at_us: int, now_us: int) -> tuple[int, ra
     waiting = rate.backlog(limit, whole_at_us, now_us)
     allowed = rate.grants(limit, waiting) == 1
     waiting += limit.interval_us if allowed else 0
-    return now_us + waiting, rate.verdict(limit, waiting, allowed=allowed)
+    return now_us + waiting, rate.RateVerdict(limit, allowed, waiting)
 
 
 def after(limit: rate.RateLimit, waits: list[int]) -> tuple[int, int, rate.RateVerdict]:
