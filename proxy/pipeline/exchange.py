@@ -30,6 +30,7 @@ class Refusal(Enum):
     LOAD = "load"
     UPSTREAM = "upstream"
     ONLY_IF_CACHED = "only-if-cached"
+    LOG_LOST = "log-lost"  # a write that other nodes could not be told of
     INTERNAL = "internal"
 
 

@@ -15,7 +15,7 @@ from proxy.pipeline.coalesce import Arriving, Erred, Failed, Flight, Landing, Pr
 from proxy.pipeline.content import LateReaderError, NobodyReadsError, SharedBody
 from proxy.pipeline.context import Services
 from proxy.pipeline.fill import Fetched, Filler, Plan, with_etag_of
-from proxy.ports import InterimSink, UpstreamError, UpstreamResponse
+from proxy.ports import InterimSink, Standing, UpstreamError, UpstreamResponse
 
 READ_WHOLE_BYTES = 128 * 1024
 """A response announced to be at most this long is read before its head is passed on: one write, one stored body."""
@@ -94,7 +94,9 @@ class Fetcher:
         """Whether a response fetched for somebody else matches, and nothing has invalidated it since."""
         if not matches(entry, plan.wanted, plan.match.route.cache):
             return False
-        return self._services.log.validity(entry) is Validity.VALID
+        # Without a lease there may be invalidations since that fetch of which this node knows nothing.
+        log = self._services.log
+        return log.standing() is Standing.LEADING and log.validity(entry) is Validity.VALID
 
     def _release(self, landing: Landing) -> None:
         """Let go of what was meant for a leader who has left."""

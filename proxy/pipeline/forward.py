@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from proxy.core.entry import Entry
+from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields
 from proxy.core.forwarding import to_origin
 from proxy.core.invalidating import invalidated_by
@@ -18,9 +18,9 @@ from proxy.core.validators import make_etag
 from proxy.pipeline.admit import body_limit
 from proxy.pipeline.answer import Answer, StoredBody, StreamBody, TunnelBody
 from proxy.pipeline.context import Exchange, Services, as_cached
-from proxy.pipeline.exchange import CacheUse
+from proxy.pipeline.exchange import CacheUse, Refusal
 from proxy.pipeline.fill import Fetched, Filler, Plan, with_etag_of
-from proxy.pipeline.refuse import upstream_failed
+from proxy.pipeline.refuse import refuse, upstream_failed
 from proxy.policy.model import Consistency, EtagRule
 from proxy.ports import Receipt, UpstreamError, UpstreamResponse
 
@@ -42,6 +42,9 @@ class Forwarder:
             status = replace(status, forward=Forward.BYPASS)
         if exchange.request.is_safe:
             return await self._exchange(exchange, status)
+        if _is_strict(exchange) and not await self._services.log.ready():
+            detail = "the request was not sent: other nodes could not be told what it changes"
+            return refuse(exchange, 503, detail, Refusal.LOG_LOST, status, ("Retry-After", "1"))
         task = self._services.tasks.start(self._exchange(exchange, status), f"write {exchange.request_id}")
         try:
             return await asyncio.shield(task)
@@ -66,9 +69,16 @@ class Forwarder:
         upstream_ms = (services.clock.monotonic() - started_s) * 1000
         try:
             receipt = await self._invalidate(exchange, self._named_by(exchange, response.head))
+            if receipt is not None and not receipt.shared and _is_strict(exchange):
+                # The response itself must not be seen before every node knows: somebody could read older after it.
+                await response.aclose()
+                detail = "the backend has answered, but other nodes could not be told yet what the request changed"
+                return refuse(
+                    exchange, 504, detail, Refusal.LOG_LOST, replace(status, forward_status=response.head.status)
+                )
             if response.tunnel is not None:
                 return Answer(response.head, TunnelBody(response), status, CacheUse.BYPASS, upstream_ms)
-            if request.method == "POST" and receipt is not None and receipt.position.seq == born.seq + 1:
+            if request.method == "POST" and receipt is not None and receipt.position == _next(born):
                 fetched = Fetched(response, request_time, services.clock.now(), receipt.position, upstream_ms)
                 answer = await self._stored_for_get(exchange, fetched, status)
                 if answer is not None:
@@ -145,8 +155,15 @@ class Forwarder:
     async def _invalidate(self, exchange: Exchange, invalidation: Invalidation) -> Receipt | None:
         if not invalidation:
             return None
-        strict = exchange.route.consistency is Consistency.STRICT
-        return await self._services.log.append(invalidation, strict=strict)
+        return await self._services.log.append(invalidation, strict=_is_strict(exchange))
+
+
+def _is_strict(exchange: Exchange) -> bool:
+    return exchange.route.consistency is Consistency.STRICT
+
+
+def _next(position: Position) -> Position:
+    return Position(position.epoch, position.seq + 1)
 
 
 async def private_answer(
