@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from proxy.core.fields import Fields
 from proxy.core.invalidation import Validity
+from proxy.core.rules import CacheRules
 
 
 class Position(NamedTuple):
@@ -55,6 +56,30 @@ class LastCheck:
     subjects: tuple[str, ...] | None = None
 
 
+class Terms(NamedTuple):
+    """What the fields of a response and a route's rules say of its use, once and for all (RFC 9111 section 4.2).
+
+    `age_at_receipt_s` is the corrected initial age. The stale windows are seconds after the end of freshness, 0 where
+    none is granted or serving stale is forbidden.
+    """
+
+    lifetime_s: float
+    age_at_receipt_s: float
+    stale_while_revalidate_s: float
+    stale_if_error_s: float
+    may_serve_disconnected: bool
+    forbids_stale: bool
+    must_validate: bool
+
+
+@dataclass(slots=True)
+class LastTerms:
+    """The terms of an entry under the rules under which it was last looked up: a memo that saves parsing again."""
+
+    rules: CacheRules | None = None
+    terms: Terms | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One stored response.
@@ -64,8 +89,8 @@ class Entry:
     order of the names. `uri` is authority + normalised target under the route's key rules. `tags` are the names by
     which it can be invalidated. `born` is the log position applied *before* its fetch began: an invalidation after it
     kills it. `span` is set for a partial response. `coded` holds bodies compressed by this cache; `body` is as the
-    origin sent it. `soft_stale` is not stored here: softness is a fact of the log. `last_check` is the log's own
-    memo, of no meaning outside this process; it is neither compared nor stored.
+    origin sent it. `soft_stale` is not stored here: softness is a fact of the log. `last_check` and
+    `last_terms` are memos of no meaning outside this process; they are neither compared nor stored.
     """
 
     status: int
@@ -81,6 +106,7 @@ class Entry:
     span: ByteSpan | None = None
     coded: tuple[CodedBody, ...] = ()
     last_check: LastCheck = field(default_factory=LastCheck, init=False, compare=False, repr=False)
+    last_terms: LastTerms = field(default_factory=LastTerms, init=False, compare=False, repr=False)
 
     @property
     def size_bytes(self) -> int:

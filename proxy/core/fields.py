@@ -44,7 +44,7 @@ class Fields:
             index: dict[str, tuple[str, ...]] = {}
             for name, value in self._pairs:
                 lower = name.lower()
-                index[lower] = (*index.get(lower, ()), value)
+                index[lower] = (*index[lower], value) if lower in index else (value,)
             self._index = index
         return self._index
 
@@ -81,10 +81,10 @@ class Fields:
 
     def without(self, names: Iterable[str]) -> Fields:
         """These fields less every line whose lower-case name is in `names`."""
-        drop = frozenset(names)
-        if not any(name in self for name in drop):
+        drop = names if isinstance(names, frozenset) else frozenset(names)
+        if drop.isdisjoint(self._lookup()):
             return self
-        return self.filter(lambda name: name not in drop)
+        return Fields([pair for pair in self._pairs if pair[0].lower() not in drop])
 
     def filter(self, keep: Callable[[str], bool]) -> Fields:
         """The lines whose lower-case name `keep` accepts."""
@@ -96,7 +96,10 @@ class Fields:
 
     def replaced(self, name: str, value: str) -> Fields:
         """These fields with every line of `name` (any case) replaced by one line at the end."""
-        return Fields((*self.without((name.lower(),)).pairs, (name, value)))
+        lower = name.lower()
+        if lower not in self._lookup():
+            return Fields((*self._pairs, (name, value)))
+        return Fields([*(pair for pair in self._pairs if pair[0].lower() != lower), (name, value)])
 
     def __iter__(self) -> Iterator[Pair]:
         return iter(self._pairs)

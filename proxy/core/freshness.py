@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from proxy.core.cache_control import ResponseDirectives, delta_seconds, governing_directives
 from proxy.core.dates import moment_of
-from proxy.core.entry import Entry
+from proxy.core.entry import Entry, Terms
 from proxy.core.fields import Fields
 from proxy.core.rules import CacheRules, OriginRule
 
@@ -35,36 +36,27 @@ class Lifetime:
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class Freshness:
-    """How a stored response stands at one moment.
+# A NamedTuple: one is made for every lookup.
+class Freshness(NamedTuple):
+    """How a stored response stands at one moment: its terms and its age."""
 
-    `stale_while_revalidate_s` and `stale_if_error_s` are the windows after the end of freshness, 0 where none is
-    granted or serving stale is forbidden. `may_serve_disconnected` is the permission of section 4.2.4.
-    """
-
-    lifetime_s: float
+    terms: Terms
     age_s: float
-    stale_while_revalidate_s: float
-    stale_if_error_s: float
-    may_serve_disconnected: bool
-    forbids_stale: bool
-    must_validate: bool
 
     @property
     def ttl_s(self) -> float:
         """Freshness left; zero or less when stale."""
-        return self.lifetime_s - self.age_s
+        return self.terms.lifetime_s - self.age_s
 
     @property
     def is_fresh(self) -> bool:
         """Fresh while the lifetime exceeds the age (section 4.2)."""
-        return self.lifetime_s > self.age_s
+        return self.terms.lifetime_s > self.age_s
 
     @property
     def staleness_s(self) -> float:
         """Seconds since the end of freshness."""
-        return max(0.0, self.age_s - self.lifetime_s)
+        return max(0.0, self.age_s - self.terms.lifetime_s)
 
 
 def age_value(fields: Fields) -> int:
@@ -84,12 +76,6 @@ def initial_age(fields: Fields, request_time: float, response_time: float) -> fl
     apparent_age = max(0.0, response_time - date_value(fields, response_time))
     response_delay = max(0.0, response_time - request_time)
     return max(apparent_age, age_value(fields) + response_delay)
-
-
-def current_age(entry: Entry, now: float) -> float:
-    """The age of a stored response (section 4.2.3), never negative."""
-    resident_time = max(0.0, now - entry.response_time)
-    return initial_age(entry.fields, entry.request_time, entry.response_time) + resident_time
 
 
 def lifetime(status: int, fields: Fields, response_time: float, rules: CacheRules) -> Lifetime:
@@ -131,21 +117,30 @@ def heuristic_lifetime(fields: Fields, response_time: float, rules: CacheRules) 
 
 
 def freshness(entry: Entry, rules: CacheRules, now: float) -> Freshness:
-    """How `entry` stands at `now`."""
-    directives = governing_directives(entry.fields, rules.targeted_fields)
-    life = lifetime(entry.status, entry.fields, entry.response_time, rules)
+    """How `entry` stands at `now`: its age is that at receipt and the time since (section 4.2.3), never negative."""
+    memo = entry.last_terms
+    terms = memo.terms
+    if terms is None or memo.rules is not rules:
+        terms = terms_of(entry.status, entry.fields, entry.request_time, entry.response_time, rules)
+        memo.rules, memo.terms = rules, terms
+    return Freshness(terms, terms.age_at_receipt_s + max(0.0, now - entry.response_time))
+
+
+def terms_of(status: int, fields: Fields, request_time: float, response_time: float, rules: CacheRules) -> Terms:
+    """The terms of a response that was asked for and received at these moments."""
+    directives = governing_directives(fields, rules.targeted_fields)
+    life = lifetime(status, fields, response_time, rules)
     overridden = rules.origin is OriginRule.OVERRIDE and life.source is Source.POLICY
-    must_validate = directives.no_cache and not overridden
     forbids_stale = directives.forbids_stale and not (overridden and not _insists(directives))
     swr, sie = stale_windows(directives, rules)
-    return Freshness(
+    return Terms(
         lifetime_s=life.seconds,
-        age_s=current_age(entry, now),
+        age_at_receipt_s=initial_age(fields, request_time, response_time),
         stale_while_revalidate_s=0.0 if forbids_stale else swr,
         stale_if_error_s=0.0 if forbids_stale else sie,
         may_serve_disconnected=rules.stale_on_disconnect and not forbids_stale,
         forbids_stale=forbids_stale,
-        must_validate=must_validate,
+        must_validate=directives.no_cache and not overridden,
     )
 
 

@@ -165,7 +165,7 @@ def _complete(
     for entry, validity in partial:
         rest = completion_range(entry, request)
         state = freshness(entry, rules, now)
-        if rest is not None and validity is Validity.VALID and state.is_fresh and not state.must_validate:
+        if rest is not None and validity is Validity.VALID and state.is_fresh and not state.terms.must_validate:
             return PartialMiss(entry, rest, state.age_s)
     return Miss(Forward.PARTIAL)
 
@@ -181,9 +181,9 @@ def _judge(
     if reason is None:
         return Hit(entry, state.age_s, state.ttl_s)
     if reason in {Reason.EXPIRED, Reason.SOFT_INVALIDATED} and not _wants_validation(wants, rules):
-        if not soft and not state.forbids_stale and _accepts_stale(state, wants):
+        if not soft and not state.terms.forbids_stale and _accepts_stale(state, wants):
             return ServeStale(entry, state.age_s, state.ttl_s, Reason.REQUEST_MAX_STALE, refresh=False)
-        if state.staleness_s < state.stale_while_revalidate_s and _tolerates_age(state, wants, rules):
+        if state.staleness_s < state.terms.stale_while_revalidate_s and _tolerates_age(state, wants, rules):
             return ServeStale(entry, state.age_s, state.ttl_s, Reason.STALE_WHILE_REVALIDATE, refresh=True)
     if wants.only_if_cached:
         return GatewayTimeout(Reason.ONLY_IF_CACHED)
@@ -197,7 +197,7 @@ _BY_REQUEST = frozenset({Reason.REQUEST_NO_CACHE, Reason.REQUEST_MAX_AGE, Reason
 
 def _why_stale(state: Freshness, soft: bool) -> Reason | None:
     """Why the response itself has to be validated before use."""
-    if state.must_validate:
+    if state.terms.must_validate:
         return Reason.NO_CACHE
     if soft:
         return Reason.SOFT_INVALIDATED
@@ -239,12 +239,12 @@ def _accepts_stale(state: Freshness, wants: RequestDirectives) -> bool:
 
 def _fallback(state: Freshness, wants: RequestDirectives, rules: CacheRules, now: float) -> Fallback:
     """When the stored response may stand in for a failing origin."""
-    if state.forbids_stale:
+    if state.terms.forbids_stale:
         return Fallback(None, None)
     end_of_freshness = now + state.ttl_s
-    window = max(state.stale_if_error_s, float(wants.stale_if_error_s or 0))
+    window = max(state.terms.stale_if_error_s, float(wants.stale_if_error_s or 0))
     on_error = end_of_freshness + window if window > 0 or state.is_fresh else None
-    on_disconnect = end_of_freshness + rules.keep_stale_s if state.may_serve_disconnected else on_error
+    on_disconnect = end_of_freshness + rules.keep_stale_s if state.terms.may_serve_disconnected else on_error
     if on_error is not None and on_disconnect is not None:
         on_disconnect = max(on_disconnect, on_error)
     return Fallback(on_error, on_disconnect)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from proxy.core.cache_control import ResponseDirectives, governing_directives, request_directives
 from proxy.core.dates import format_date
-from proxy.core.entry import ByteSpan
+from proxy.core.entry import ByteSpan, Terms
 from proxy.core.fields import Fields
-from proxy.core.freshness import HEURISTIC_STATUSES, Lifetime, Source, initial_age, lifetime, stale_windows
+from proxy.core.freshness import HEURISTIC_STATUSES, Lifetime, Source, lifetime, terms_of
 from proxy.core.headers import NOT_STORED, end_to_end
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import Reason
@@ -89,7 +89,8 @@ def judge(
         if span is None:
             reason = Reason.BAD_CONTENT_RANGE
     if reason is None:
-        keep_s = _keep(response, directives, life, rules, initial_age(response.fields, request_time, response_time))
+        terms = terms_of(response.status, response.fields, request_time, response_time, rules)
+        keep_s = _keep(terms, rules, can_validate=has_validator(response.fields))
         if keep_s <= 0:
             reason = Reason.NO_USE
     else:
@@ -198,17 +199,14 @@ def _refused_for_no_freshness(response: ResponseHead, directives: ResponseDirect
     return None if response.status in HEURISTIC_STATUSES else Reason.NO_FRESHNESS
 
 
-def _keep(
-    response: ResponseHead, directives: ResponseDirectives, life: Lifetime, rules: CacheRules, age_s: float
-) -> float:
+def _keep(terms: Terms, rules: CacheRules, *, can_validate: bool) -> float:
     """Seconds for which the response can be of use: fresh, stale within a window, or as a base for validation."""
-    fresh_s = max(0.0, life.seconds - age_s)
-    swr, sie = (0.0, 0.0) if directives.forbids_stale else stale_windows(directives, rules)
-    can_validate = has_validator(response.fields)
-    if directives.no_cache and not can_validate and life.source is not Source.POLICY:
+    if terms.must_validate and not can_validate:
         return 0.0
-    keep_s = max(fresh_s, life.seconds + max(swr, sie) - age_s)
-    if can_validate or (life.seconds > 0 and rules.stale_on_disconnect and not directives.forbids_stale):
+    left_s = terms.lifetime_s - terms.age_at_receipt_s
+    fresh_s = max(0.0, left_s)
+    keep_s = max(fresh_s, left_s + max(terms.stale_while_revalidate_s, terms.stale_if_error_s))
+    if can_validate or (terms.lifetime_s > 0 and terms.may_serve_disconnected):
         keep_s = max(keep_s, fresh_s + rules.keep_stale_s)
     return keep_s
 

@@ -47,7 +47,7 @@ class Explanation:
         """Seconds for which it would be served without asking again; None when it would not be stored."""
         if self.standing is None:
             return None
-        return 0.0 if self.standing.must_validate else max(0.0, self.standing.ttl_s)
+        return 0.0 if self.standing.terms.must_validate else max(0.0, self.standing.ttl_s)
 
 
 def request_head(method: str, target: str, headers: Iterable[Pair], authority: str = DEFAULT_AUTHORITY) -> RequestHead:

@@ -116,9 +116,9 @@ def _storing(found: Explanation) -> str:
     assert standing is not None
     fresh = f"is stored, fresh for {format_duration(found.ttl_s or 0)} ({life.source.value})"
     windows = (
-        ("asked about on every use", 0.0 if standing.must_validate else None),
-        ("stale-while-revalidate", standing.stale_while_revalidate_s or None),
-        ("stale-if-error", standing.stale_if_error_s or None),
+        ("asked about on every use", 0.0 if standing.terms.must_validate else None),
+        ("stale-while-revalidate", standing.terms.stale_while_revalidate_s or None),
+        ("stale-if-error", standing.terms.stale_if_error_s or None),
     )
     shown = [f"{name} {format_duration(value)}" if value else name for name, value in windows if value is not None]
     return ", ".join([fresh, *shown])

@@ -4,7 +4,7 @@ import pytest
 
 from proxy.core.dates import format_date
 from proxy.core.fields import Fields, Pair
-from proxy.core.freshness import Source, age_value, current_age, freshness, initial_age, lifetime
+from proxy.core.freshness import Source, age_value, freshness, initial_age, lifetime
 from proxy.core.rules import CacheRules, OriginRule
 from tests.support.exchanges import DATE, RULES, T, dated, entry_of
 
@@ -77,8 +77,8 @@ def test_age_adds_delay_residence_and_the_greater_of_date_and_age() -> None:
     assert initial_age(Fields([DATE, ("Age", "20")]), T - 3, T) == 23
     assert initial_age(Fields([("Date", format_date(T + 50))]), T, T) == 0
     entry = entry_of(dated(("Cache-Control", "max-age=5"), ("Age", "2")))
-    assert current_age(entry, T + 1.5) == 3.5
-    assert current_age(entry, T - 99) == 2
+    assert freshness(entry, RULES, T + 1.5).age_s == 3.5
+    assert freshness(entry, RULES, T - 99).age_s == 2
 
 
 def test_freshness_ends_when_the_age_reaches_the_lifetime() -> None:
@@ -94,8 +94,12 @@ def test_freshness_ends_when_the_age_reaches_the_lifetime() -> None:
 def test_what_forbids_stale_closes_every_window(directive: str) -> None:
     text = f"max-age=5, stale-while-revalidate=9, stale-if-error=9, {directive}"
     state = freshness(entry_of(dated(("Cache-Control", text), ("ETag", '"x"'))), RULES, T)
-    assert state.forbids_stale
-    assert (state.stale_while_revalidate_s, state.stale_if_error_s, state.may_serve_disconnected) == (0, 0, False)
+    assert state.terms.forbids_stale
+    assert (state.terms.stale_while_revalidate_s, state.terms.stale_if_error_s, state.terms.may_serve_disconnected) == (
+        0,
+        0,
+        False,
+    )
 
 
 def test_windows_come_from_the_origin_else_from_the_route() -> None:
@@ -109,12 +113,12 @@ def test_windows_come_from_the_origin_else_from_the_route() -> None:
         (spoken, CacheRules(stale_while_revalidate_s=3, origin=OriginRule.OVERRIDE), (3, 2)),
     ):
         state = freshness(entry, used, T)
-        assert (state.stale_while_revalidate_s, state.stale_if_error_s) == expected
+        assert (state.terms.stale_while_revalidate_s, state.terms.stale_if_error_s) == expected
 
 
 def test_override_beats_no_cache_but_not_must_revalidate() -> None:
     rules = CacheRules(ttl_s=60, origin=OriginRule.OVERRIDE)
     plain = freshness(entry_of(dated(("Cache-Control", "no-cache")), rules=rules), rules, T)
-    assert (plain.must_validate, plain.forbids_stale) == (False, False)
+    assert (plain.terms.must_validate, plain.terms.forbids_stale) == (False, False)
     strict = freshness(entry_of(dated(("Cache-Control", "no-cache, must-revalidate")), rules=rules), rules, T)
-    assert (strict.must_validate, strict.forbids_stale) == (False, True)
+    assert (strict.terms.must_validate, strict.terms.forbids_stale) == (False, True)
