@@ -61,7 +61,7 @@ def test_a_write_says_what_it_invalidates_and_when_not(explain: Explain) -> None
         (("/users/1", "-H", "Authorization: Bearer t"), "is not stored: authorization"),
         (("/users/1", "-R", "Cache-Control: no-store"), "is not stored: no-store"),
         (
-            ("/users/1", "-R", "Cache-Control: no-cache", "-R", "ETag: x"),
+            ("/users/1", "-R", "Cache-Control: no-cache", "-R", 'ETag: "x"'),
             "is stored, fresh for 0s (policy), asked about",
         ),
         (("/off",), "is not stored: cache-off"),
