@@ -84,7 +84,7 @@ Worth trying, in another terminal:
   # 304: nothing has changed
   curl -s -o /dev/null -w '%{{http_code}}\\n' {auth} -H 'If-None-Match: *' {companies}
   # brotli: how many bytes come
-  curl -s -o /dev/null -w '%{{size_download}}\\n' {auth} -H 'Accept-Encoding: br' {companies}
+  curl -s -o /dev/null -w '%{{size_download}}\\n' {auth} -H 'Accept-Encoding: br' {proxy}/api/etter/users
   # a write; the next read of the user shows it
   curl -s -X PATCH {auth} -H 'Content-Type: application/json' -d '{{"name": "Ada Veneer"}}' {user}
   # forget every entry tagged `companies`

@@ -6,6 +6,7 @@ import itertools
 import re
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -80,21 +81,12 @@ def redis_url(redis_server: RedisServer) -> str:
 
 
 @pytest.fixture
-def new_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RedisServer]]:
+def new_redis(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
     """Start Redis servers of the test's own, to be killed and restarted; arguments as RedisServer's."""
     if find_redis_binary() is None:
         pytest.skip(NO_REDIS)
-    started: list[RedisServer] = []
-
-    def start(*, persist: bool = False, extra_args: tuple[str, ...] = ()) -> RedisServer:
-        server = RedisServer(tmp_path_factory.mktemp("own_redis"), persist=persist, extra_args=extra_args)
-        started.append(server)
-        server.start()
-        return server
-
-    yield start
-    for server in started:
-        server.stop()
+    with starting_redis(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture(scope="module")
@@ -110,17 +102,44 @@ def backend_server(etter_database_url: str, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture
 def new_proxy(tmp_path: Path) -> Iterator[Callable[[ProxyOptions], ProxyServer]]:
     """Start proxies of the test's own; afterwards they are stopped, and none may have logged an exception."""
-    started: list[ProxyServer] = []
+    with starting_proxies(tmp_path) as start:
+        yield start
 
-    def start(options: ProxyOptions) -> ProxyServer:
-        server = ProxyServer(options, tmp_path, name=f"proxy{len(started)}")
+
+@contextmanager
+def starting_redis(directory: Path) -> Iterator[Callable[..., RedisServer]]:
+    """Start Redis servers until the block ends."""
+    started: list[RedisServer] = []
+
+    def start(*, persist: bool = False, extra_args: tuple[str, ...] = ()) -> RedisServer:
+        server = RedisServer(directory / f"redis{len(started)}", persist=persist, extra_args=extra_args)
         started.append(server)
         server.start()
         return server
 
-    yield start
-    for server in started:
-        server.stop()
+    try:
+        yield start
+    finally:
+        for server in started:
+            server.stop()
+
+
+@contextmanager
+def starting_proxies(directory: Path) -> Iterator[Callable[[ProxyOptions], ProxyServer]]:
+    """Start proxies until the block ends; then none may have logged an exception."""
+    started: list[ProxyServer] = []
+
+    def start(options: ProxyOptions) -> ProxyServer:
+        server = ProxyServer(options, directory, name=f"proxy{len(started)}")
+        started.append(server)
+        server.start()
+        return server
+
+    try:
+        yield start
+    finally:
+        obeyed = [server.stop() for server in started]
+    assert all(obeyed), "a proxy had to be killed: " + started[obeyed.index(False)].process.log_text()[-2000:]
     for server in started:
         text = server.process.log_text()
         assert "Traceback" not in text, text

@@ -152,12 +152,14 @@ class ManagedProcess:
             return False
         return True
 
-    def stop(self, timeout_s: float = 10) -> None:
-        """Ask the child to stop, then end its whole session; safe to call twice."""
+    def stop(self, timeout_s: float = 10) -> bool:
+        """Ask the child to stop, then end its whole session; return whether it obeyed. Safe to call twice."""
+        obeyed = True
         if self.running:
             self.send(self.launch.stop_signal)
-            self.wait(timeout_s)
+            obeyed = self.wait(timeout_s)
         self.kill()
+        return obeyed
 
     def kill(self) -> None:
         """End the child and all it started, at once (SIGKILL)."""

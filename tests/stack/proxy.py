@@ -63,9 +63,9 @@ class ProxyServer:
         """Ask for the policies to be read again (SIGHUP); the log says when it is done."""
         self.process.send(signal.SIGHUP)
 
-    def stop(self) -> None:
-        """Stop in order (SIGTERM): the proxy drains first."""
-        self.process.stop()
+    def stop(self) -> bool:
+        """Stop in order (SIGTERM): the proxy drains first. Return whether it ended without being killed."""
+        return self.process.stop(timeout_s=15)
 
     def kill(self) -> None:
         """End it as a crash would (SIGKILL)."""

@@ -1,0 +1,152 @@
+"""Reload and stop under way: no connection is dropped, no exchange is cut."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from tests.stack.process import port_is_open, wait_until
+from tests.stack.proxy import ProxyOptions, ProxyServer
+from tests.support.client import fetch
+from tests.support.origin import OriginConnection, Script, answering, running_origin
+
+NewProxy = Callable[[ProxyOptions], ProxyServer]
+
+PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nplain"
+UNCACHED = "version: 1\n"
+CACHED = 'version: 1\nroutes:\n  - {name: all, match: {path: "/{rest:path}"}, cache: {ttl: 1m}}\n'
+BROKEN = "version: 1\nroutes:\n  - {name: all, match: {path: /}, cache: {tttl: 1m}}\n"
+
+
+def held(gate: asyncio.Event, asked: asyncio.Event) -> Script:
+    """Send the first half of a response, and the rest once the gate opens."""
+
+    async def script(connection: OriginConnection) -> None:
+        await connection.request_head()
+        asked.set()
+        await connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\nfirst")
+        await gate.wait()
+        await connection.send(b"-half")
+
+    return script
+
+
+async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> tuple[str, bytes]:
+    """One exchange on an open connection."""
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: origin\r\n\r\n".encode())
+    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).decode("latin-1")
+    size = int(head.lower().partition("content-length: ")[2].partition("\r\n")[0])
+    return head, await asyncio.wait_for(reader.readexactly(size), 10)
+
+
+def is_hit(head: str) -> bool:
+    return "; hit" in next(line for line in head.lower().split("\r\n") if line.startswith("cache-status:"))
+
+
+async def hits_twice(proxy: ProxyServer, path: str) -> bool:
+    await asyncio.to_thread(fetch, proxy.url + path)
+    return (await asyncio.to_thread(fetch, proxy.url + path)).hit
+
+
+async def until_cached(proxy: ProxyServer) -> bool:
+    for number in range(100):
+        if await hits_twice(proxy, f"/probe{number}"):
+            return True
+        await asyncio.sleep(0.05)
+    return False
+
+
+async def test_a_reload_changes_the_policy_and_keeps_connections(new_proxy: NewProxy, tmp_path: Path) -> None:
+    policies = tmp_path / "policies.yaml"
+    policies.write_text(UNCACHED)
+    async with running_origin(answering(PLAIN)) as origin:
+        proxy = await asyncio.to_thread(new_proxy, ProxyOptions(upstream=origin.url, policies=policies))
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        for _ in range(2):
+            head, body = await ask(reader, writer, "/kept")
+            assert body == b"plain"
+            assert not is_hit(head)
+
+        policies.write_text(CACHED)
+        proxy.reload()
+        assert await until_cached(proxy), proxy.process.log_text()
+        answers = [await ask(reader, writer, "/kept") for _ in range(2)]
+        assert [is_hit(head) for head, _ in answers] == [False, True]
+        writer.close()
+        assert proxy.process.running
+
+
+async def test_a_broken_file_leaves_the_running_policy_in_force_and_says_why(
+    new_proxy: NewProxy, tmp_path: Path
+) -> None:
+    policies = tmp_path / "policies.yaml"
+    policies.write_text(CACHED)
+    async with running_origin(answering(PLAIN)) as origin:
+        proxy = await asyncio.to_thread(new_proxy, ProxyOptions(upstream=origin.url, policies=policies))
+        policies.write_text(BROKEN)
+        proxy.reload()
+        said = await asyncio.to_thread(wait_until, lambda: "tttl" in proxy.process.log_text(), timeout_s=10)
+        assert said, proxy.process.log_text()
+        assert await hits_twice(proxy, "/still")
+
+
+async def test_a_broken_file_never_starts_a_server(new_proxy: NewProxy, tmp_path: Path) -> None:
+    policies = tmp_path / "policies.yaml"
+    policies.write_text(BROKEN)
+    proxy = ProxyServer(ProxyOptions(upstream="http://127.0.0.1:1", policies=policies), tmp_path)
+    proxy.process.start()
+    assert await asyncio.to_thread(proxy.process.wait, 20)
+    assert proxy.process.exit_code not in {0, None}
+    text = proxy.process.log_text()
+    assert "tttl" in text
+    assert "ttl" in text.replace("tttl", "")
+    assert "Traceback" not in text
+
+
+async def test_an_exchange_under_way_survives_a_reload(new_proxy: NewProxy, tmp_path: Path) -> None:
+    policies = tmp_path / "policies.yaml"
+    policies.write_text(UNCACHED)
+    gate, asked = asyncio.Event(), asyncio.Event()
+    async with running_origin(held(gate, asked)) as origin:
+        proxy = await asyncio.to_thread(new_proxy, ProxyOptions(upstream=origin.url, policies=policies))
+        answer = asyncio.get_running_loop().run_in_executor(None, fetch, f"{proxy.url}/held")
+        await asyncio.wait_for(asked.wait(), 10)
+        policies.write_text("# changed\n" + UNCACHED)
+        proxy.reload()
+        await asyncio.sleep(0.3)
+        gate.set()
+        assert (await answer).body == b"first-half"
+
+
+async def test_a_stop_drains(new_proxy: NewProxy) -> None:
+    gate, asked = asyncio.Event(), asyncio.Event()
+    async with running_origin(held(gate, asked)) as origin:
+        proxy = await asyncio.to_thread(new_proxy, ProxyOptions(upstream=origin.url))
+        idle = await asyncio.open_connection("127.0.0.1", proxy.port)
+        answer = asyncio.get_running_loop().run_in_executor(None, fetch, f"{proxy.url}/held")
+        await asyncio.wait_for(asked.wait(), 10)
+        stopping = asyncio.get_running_loop().run_in_executor(None, proxy.stop)
+        # Nobody new is let in, and nobody idle keeps it from ending.
+        assert await asyncio.to_thread(wait_until, lambda: not port_is_open(proxy.port), timeout_s=5)
+        assert proxy.process.running
+        gate.set()
+        assert (await answer).body == b"first-half"
+        await stopping
+        assert proxy.process.exit_code == 0
+        idle[1].close()
+
+
+async def test_many_workers_share_a_port_and_stop_together(new_proxy: NewProxy, redis_url: str) -> None:
+    async with running_origin(answering(PLAIN)) as origin:
+        options = ProxyOptions(upstream=origin.url, redis_url=redis_url, workers=2)
+        proxy = await asyncio.to_thread(new_proxy, options)
+        family = psutil.Process(proxy.process.pid).children(recursive=True)
+        for _ in range(10):
+            answer = await asyncio.to_thread(fetch, f"{proxy.url}/x")
+            assert (answer.status, answer.body) == (200, b"plain")
+        await asyncio.to_thread(proxy.stop)
+        assert proxy.process.exit_code == 0
+        assert not [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
