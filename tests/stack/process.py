@@ -129,7 +129,7 @@ class ManagedProcess:
             except OSError as error:
                 raise StartError(f"{launch.name} did not start: {error}") from error
 
-    def wait_ready(self, probe: Callable[[], bool], *, timeout_s: float = 20) -> None:
+    def wait_ready(self, probe: Callable[[], bool], *, timeout_s: float = 60) -> None:
         """Wait until the probe is true; a child that ends first, or time running out, is a StartError."""
         if wait_until(lambda: not self.running or probe(), timeout_s=timeout_s) and self.running:
             return
