@@ -47,6 +47,7 @@ class Reason(Enum):
     # not stored (RFC 9111 section 3)
     STATUS_INTERIM = "interim-status"
     STATUS_NOT_MODIFIED = "not-modified"
+    STATUS_ABOUT_REQUEST = "status-about-request"
     STATUS_NOT_UNDERSTOOD = "status-not-understood"
     REQUEST_NO_STORE = "request-no-store"
     NO_STORE = "no-store"

@@ -109,8 +109,9 @@ def if_range_holds(request_fields: Fields, fields: Fields) -> bool:
     if modified is None or value != modified or date is None:
         return False
     # a date is a strong validator only if the response was made at least a second after it (section 8.8.2.2)
-    moment, made = moment_of(fields, "last-modified", 0.0), moment_of(fields, "date", 0.0)
-    return moment is not None and made is not None and made - moment >= 1
+    made = moment_of(fields, "date", 0.0)
+    moment = None if made is None else moment_of(fields, "last-modified", made)
+    return made is not None and moment is not None and made - moment >= 1
 
 
 def _resolve(spec: RangeSpec, length: int) -> Part | None:

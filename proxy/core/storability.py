@@ -22,6 +22,12 @@ UNDERSTOOD_STATUSES = HEURISTIC_STATUSES | {302, 303, 307, 400, 403, 500, 502, 5
 """Statuses whose caching requirements are implemented here, as must-understand asks (section 5.2.2.3)."""
 
 
+ABOUT_THE_REQUEST = frozenset({401, 407, 408, 412, 413, 416, 417, 421, 425, 426, 428, 429, 431, 511})
+"""Statuses that are about one request or one client, in ways the key does not show: credentials, conditions, ranges,
+sizes, rates. They are never stored, whatever they say (RFC 6585 forbids it for 428, 429, 431 and 511): a
+client could otherwise fill the cache with errors that only its own request deserved."""
+
+
 @dataclass(frozen=True, slots=True)
 class Storable:
     """The response may be stored: with `fields`, as the `vary` variant, for `keep_s` seconds from now at most.
@@ -164,6 +170,8 @@ def _refused_by_status(response: ResponseHead, directives: ResponseDirectives) -
         return Reason.STATUS_INTERIM
     if response.status == 304:
         return Reason.STATUS_NOT_MODIFIED
+    if response.status in ABOUT_THE_REQUEST:
+        return Reason.STATUS_ABOUT_REQUEST
     if directives.must_understand and response.status not in UNDERSTOOD_STATUSES:
         return Reason.STATUS_NOT_UNDERSTOOD
     return None

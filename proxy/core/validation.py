@@ -17,6 +17,7 @@ from proxy.core.outcome import Reason
 from proxy.core.rules import CacheRules, SetCookieRule
 from proxy.core.validators import (
     etag_of,
+    has_validator,
     is_etag,
     is_own,
     is_weak,
@@ -105,18 +106,13 @@ def completion_request(request: RequestHead, entry: Entry, range_value: str) -> 
 
 def entry_for_304(entries: Sequence[Entry], head: ResponseHead) -> Entry | None:
     """Which of the entries offered to the origin its 304 selects (section 4.3.3, 4.3.4)."""
-    etag = etag_of(head.fields)
-    if etag is not None:
-        same = strong_match if not is_weak(etag) else weak_match
-        for entry in entries:
-            stored = origin_etag_of(entry.fields)
-            if stored is not None and same(stored, etag):
-                return entry
-        return None
+    same = [e for e in entries if has_validator(e.fields) and _same_representation(e, head.fields)]
+    if len(same) == 1:
+        return same[0]
+    if "etag" in head.fields:
+        return same[0] if same else None
     modified = head.fields.get("last-modified")
-    if modified is not None:
-        return next((entry for entry in entries if entry.fields.get("last-modified") == modified), None)
-    return entries[0] if len(entries) == 1 else None
+    return next((e for e in same if modified is not None and e.fields.get("last-modified") == modified), None)
 
 
 # ---------------------------------------------------------------- applying the answer
@@ -187,22 +183,24 @@ def freshen_from_head(
 
 
 def _same_representation(entry: Entry, fresh: Fields) -> bool:
-    """Whether the validators of a 304 are those of `entry` (section 4.3.4)."""
+    """Whether the validators of a 304 are those of `entry` (section 4.3.4).
+
+    A strong entity tag must be there in the same octets. Where the stored response has none of the origin's, an equal
+    Last-Modified tells as much as it did when it was sent.
+    """
     etag, stored = etag_of(fresh), origin_etag_of(entry.fields)
-    if etag is not None:
-        if stored is None:
-            return is_weak(etag) or "last-modified" not in entry.fields or _same_date(entry.fields, fresh)
-        return weak_match(etag, stored) if is_weak(etag) or is_weak(stored) else etag == stored
-    if "last-modified" in fresh and "last-modified" in entry.fields and stored is None:
-        return _same_date(entry.fields, fresh)
-    return True
+    if etag is not None and stored is not None:
+        return weak_match(etag, stored) if is_weak(etag) else strong_match(etag, stored)
+    if "last-modified" in fresh:
+        return stored is not None or _same_date(entry, fresh)
+    return etag is None
 
 
-def _same_date(stored: Fields, fresh: Fields) -> bool:
-    a, b = stored.get("last-modified"), fresh.get("last-modified")
-    if a is None or b is None or a == b:
+def _same_date(entry: Entry, fresh: Fields) -> bool:
+    if entry.fields.get("last-modified") == fresh.get("last-modified"):
         return True
-    return parse_date(a, 0.0) == parse_date(b, 0.0)
+    stored = moment_of(entry.fields, "last-modified", entry.response_time)
+    return stored is not None and stored == moment_of(fresh, "last-modified", entry.response_time)
 
 
 def _freshened(

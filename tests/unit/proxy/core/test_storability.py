@@ -60,6 +60,11 @@ def test_statuses_that_are_no_answers_of_their_own(status: int, expected: Reason
     assert reason(request(), FRESH, status=status) is expected
 
 
+@pytest.mark.parametrize("status", [401, 412, 416, 429, 431])
+def test_errors_that_one_request_deserved_are_not_for_others(status: int) -> None:
+    assert reason(request(), FRESH, status=status) is Reason.STATUS_ABOUT_REQUEST
+
+
 def test_without_freshness_only_some_statuses_and_only_with_a_validator() -> None:
     assert reason(request(), ("ETag", '"x"')) is None
     assert reason(request(), ("ETag", "unquoted")) is Reason.NO_USE

@@ -96,6 +96,10 @@ def test_which_entry_a_304_selects() -> None:
     assert entry_for_304([a, b], response(MODIFIED, status=304)) is b
     assert entry_for_304([a, b], response(status=304)) is None
     assert entry_for_304([a], response(status=304)) is a
+    dated_only, mute = entry_of(dated(FRESH, MODIFIED)), entry_of(dated(FRESH))
+    assert entry_for_304([dated_only], response(ETAG, MODIFIED, status=304)) is dated_only
+    assert entry_for_304([mute], response(status=304)) is None
+    assert entry_for_304([mute, a], response(status=304)) is a
 
 
 # ---------------------------------------------------------------- applying
@@ -131,6 +135,11 @@ def test_a_304_without_a_date_was_made_when_it_came() -> None:
         ([MODIFIED], [MODIFIED], True),
         ([MODIFIED], [("Last-Modified", format_date(T))], False),
         ([OWN, MODIFIED], [ETAG, MODIFIED], True),
+        ([MODIFIED], [ETAG], False),
+        ([MODIFIED], [("ETag", 'W/"x"'), MODIFIED], True),
+        ([("ETag", 'W/"x"')], [ETAG], False),
+        ([("ETag", 'W/"x"')], [("ETag", 'W/"x"')], True),
+        ([MODIFIED], [("Last-Modified", "Friday, 15-Jan-27 07:43:20 GMT")], True),
         ([ETAG, MODIFIED], [MODIFIED], True),
     ],
 )
