@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from proxy.app.observe.tracing import PassThrough, Tracing
 from proxy.app.request_ids import RequestIds
 from proxy.app.server.client import AiohttpClient
 from proxy.app.server.protocol import ConnectionProtocol, MalformedRequest, Sent
@@ -39,13 +40,16 @@ class HeadRefusal:
 class Front:
     """The server's request callback."""
 
-    def __init__(self, services: Services, policies: PolicySource, *, tls: bool = False) -> None:
+    def __init__(
+        self, services: Services, policies: PolicySource, tracing: Tracing | None = None, *, tls: bool = False
+    ) -> None:
         self._services = services
         self._policies = policies
         self._handler = Handler(services)
         self._scheme = "https" if tls else "http"
         self._trust = TrustedPeers()
         self._ids = RequestIds()
+        self._tracing = tracing or PassThrough()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; the response has left when this returns."""
@@ -67,13 +71,14 @@ class Front:
         trusted = self._trust.covers(client.address, policy.trusted_proxies)
         peer = Peer(client.address, trusted)
         own_id = self._ids.of(head.fields.get("x-request-id"))
+        fields, trace, trace_parent_id = self._tracing.enter(head.fields)
         return Exchange(
             request=RequestHead(
                 head.method,
                 head.path,
                 head.query,
                 head.authority,
-                head.fields.replaced("X-Request-ID", own_id),
+                fields.replaced("X-Request-ID", own_id),
                 head.scheme,
                 head.version,
             ),
@@ -85,6 +90,8 @@ class Front:
             client_ip=client_address(head.fields, peer),
             received=clock.now(),
             started_s=clock.monotonic(),
+            trace=trace,
+            trace_parent_id=trace_parent_id,
         )
 
     def malformed(self, found: MalformedRequest) -> bytes:

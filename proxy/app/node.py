@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from proxy.app.admin.deps import AdminDeps
@@ -15,13 +14,14 @@ from proxy.app.front import Front
 from proxy.app.gauges import gauges_of
 from proxy.app.observe.counters import Snapshot
 from proxy.app.observe.metrics import Metrics
-from proxy.app.observe.observer import Observer
+from proxy.app.observe.observation import Observation
 from proxy.app.options import ServeOptions
 from proxy.app.server.listener import Listener
 from proxy.app.server.protocol import ConnectionSettings, FrontServer
 from proxy.app.shared import Shared, open_shared
 from proxy.app.supervisor import worker_number
 from proxy.compress.codec import Codecs
+from proxy.limits.inflight import InFlight
 from proxy.pipeline.context import Services
 from proxy.policy.model import Policy
 from proxy.policy.watch import Load, PolicySource, ReloadOutcome, watch_file
@@ -29,20 +29,15 @@ from proxy.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
-Dropped = Callable[[], dict[str, int]]
-"""How many lines each log has lost."""
-
 
 class Node:
     """One proxy process: everything between its sockets. Use as `async with Node(...)`."""
 
-    def __init__(
-        self, options: ServeOptions, policy: Policy, reload: Load, observer: Observer, dropped: Dropped
-    ) -> None:
+    def __init__(self, options: ServeOptions, policy: Policy, reload: Load, observation: Observation) -> None:
         self._options = options
         self._policies = PolicySource(policy, reload, self._reloaded)
-        self._observer = observer
-        self._dropped = dropped
+        self._observation = observation
+        self._in_flight = InFlight(policy.limits.in_flight)
         self._draining = False
         self._exit = AsyncExitStack()
         self._clock = SystemClock()
@@ -78,7 +73,8 @@ class Node:
             rates=shared.rates,
             codec=codec,
             upstreams=self._backends,
-            recorder=self._observer,
+            recorder=self._observation.observer,
+            in_flight=self._in_flight,
             tasks=tasks,
         )
         if self._options.policies is not None:
@@ -93,7 +89,8 @@ class Node:
             return
 
         def snapshot() -> Snapshot:
-            return self._observer.snapshot(lambda: gauges_of(shared, policy.stores, self._dropped))
+            watched = self._observation
+            return watched.observer.snapshot(lambda: gauges_of(shared, policy.stores, watched.dropped))
 
         deps = AdminDeps(
             access=access_for(address, policy),
@@ -101,7 +98,7 @@ class Node:
             log=shared.stores.log,
             snapshot=snapshot,
             policy=lambda: self._policies.current,
-            metrics=Metrics(snapshot),
+            metrics=Metrics(snapshot) if self._observation.metrics else None,
             checks=checks_of(shared, self._backends, lambda: self._policies.current),
             entries=shared.stores.memory.entries,
             draining=lambda: self._draining,
@@ -110,7 +107,7 @@ class Node:
         logger.info("admin on http://%s", address)
 
     async def _listen(self, services: Services, policy: Policy) -> None:
-        front = Front(services, self._policies)
+        front = Front(services, self._policies, self._observation.tracing)
         server = FrontServer(front, connection_settings(policy), front.malformed)
         listener = Listener(server, self._options.listen, reuse_port=self._options.workers > 1, tls=None)
         address = await listener.start()
@@ -127,6 +124,7 @@ class Node:
             logger.error("the policy stays as it is: %s", outcome.error)
             return
         self._backends.apply(outcome.policy.upstreams)
+        self._in_flight.most = outcome.policy.limits.in_flight
         later = f"; restart for: {', '.join(outcome.needs_restart)}" if outcome.needs_restart else ""
         logger.info("policy %s is in force%s", outcome.policy.version_digest, later)
 

@@ -10,21 +10,18 @@ from functools import partial
 
 import uvloop
 
-from proxy.app.node import Dropped, Node
-from proxy.app.observe.lines import JsonMessages, TextMessages, json_renderer, text_renderer
-from proxy.app.observe.observer import Observer
-from proxy.app.observe.writer import LineWriter, MessageHandler
+from proxy.app.node import Node
+from proxy.app.observe.observation import Observation, open_observation
+from proxy.app.observe.settings import ObserveSettings, ObserveSettingsError, read_observe_settings
 from proxy.app.options import ServeOptions, environment
 from proxy.app.server.listener import ListenError
 from proxy.app.supervisor import supervise, worker_number
-from proxy.pipeline.exchange import ExchangeRecord
 from proxy.policy.load import load_policy, parse_policy
 from proxy.policy.model import Policy
 from proxy.policy.problems import PolicyError
 from proxy.policy.settings import Overrides, read_environment
 from proxy.stores.connect import RedisUrlError
 
-STDOUT, STDERR = 1, 2
 logger = logging.getLogger(__name__)
 
 
@@ -33,7 +30,8 @@ def serve(options: ServeOptions) -> int:
     try:
         overrides = overrides_from(options)
         policy = load(options, overrides)
-    except PolicyError as error:
+        observe = read_observe_settings(environment())
+    except (PolicyError, ObserveSettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     if options.workers > 1 and policy.stores.redis_url is None:
@@ -41,7 +39,7 @@ def serve(options: ServeOptions) -> int:
         return 2
     if options.workers > 1 and worker_number() is None:
         return supervise(options.workers)
-    return run(options, policy, partial(load, options, overrides))
+    return run(options, policy, partial(load, options, overrides), observe)
 
 
 def overrides_from(options: ServeOptions) -> Overrides:
@@ -57,35 +55,30 @@ def load(options: ServeOptions, overrides: Overrides) -> Policy:
     return load_policy(options.policies, overrides)
 
 
-def run(options: ServeOptions, policy: Policy, reload: partial[Policy]) -> int:
+def run(options: ServeOptions, policy: Policy, reload: partial[Policy], observe: ObserveSettings) -> int:
     """Run one process with logs set up; returns the exit status."""
-    as_json = options.log_format == "json"
-    messages: LineWriter[bytes] = LineWriter(STDERR, bytes, name="messages")
-    lines: LineWriter[ExchangeRecord] = LineWriter(STDOUT, json_renderer() if as_json else text_renderer())
-    handler = MessageHandler(messages, JsonMessages() if as_json else TextMessages())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-
-    def dropped() -> dict[str, int]:
-        return {"requests": lines.dropped, "messages": messages.dropped}
-
     try:
-        return uvloop.run(_serve(options, policy, reload, Observer(lines), dropped))
+        with open_observation(observe, as_json=options.log_format == "json") as observation:
+            return _run(options, policy, reload, observation)
+    except ObserveSettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def _run(options: ServeOptions, policy: Policy, reload: partial[Policy], observation: Observation) -> int:
+    try:
+        return uvloop.run(_serve(options, policy, reload, observation))
     except (ListenError, RedisUrlError) as error:
         logger.error("%s", error)  # noqa: TRY400 - the reason is whole without a traceback
         return 1
-    finally:
-        lines.close()
-        messages.close()
 
 
-async def _serve(
-    options: ServeOptions, policy: Policy, reload: partial[Policy], observer: Observer, dropped: Dropped
-) -> int:
+async def _serve(options: ServeOptions, policy: Policy, reload: partial[Policy], observation: Observation) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with Node(options, policy, reload, observer, dropped) as node:
+    async with Node(options, policy, reload, observation) as node:
         loop.add_signal_handler(signal.SIGHUP, node.hang_up)
         await stop.wait()
         logger.info("stopping")

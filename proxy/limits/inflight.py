@@ -18,12 +18,13 @@ class OverloadedError(Exception):
 class InFlight:
     """Counts what goes on, in all and by key (a client, a route); None means no bound.
 
-    Keys are remembered only while something of theirs goes on, so the total bounds them.
+    Keys are remembered only while something of theirs goes on, so the total bounds them. The bounds may be changed at
+    any time; what goes on already goes on.
     """
 
     def __init__(self, most: int | None, most_by_key: int | None = None) -> None:
-        self._most = most
-        self._most_by_key = most_by_key
+        self.most = most
+        self.most_by_key = most_by_key
         self._by_key: dict[str, int] = {}
         self.active = 0
         self.refused = 0
@@ -35,12 +36,12 @@ class InFlight:
         Raises OverloadedError when there is none.
         """
         held = self._by_key.get(key, 0)
-        if self._most is not None and self.active >= self._most:
+        if self.most is not None and self.active >= self.most:
             self.refused += 1
-            raise OverloadedError(None, self._most)
-        if self._most_by_key is not None and held >= self._most_by_key:
+            raise OverloadedError(None, self.most)
+        if self.most_by_key is not None and held >= self.most_by_key:
             self.refused += 1
-            raise OverloadedError(key, self._most_by_key)
+            raise OverloadedError(key, self.most_by_key)
         self.active += 1
         self._by_key[key] = held + 1
         try:

@@ -51,6 +51,12 @@ def refused_by_rate(exchange: Exchange, rate: RateVerdict) -> Answer:
     return replace(answer, error="")
 
 
+def refused_by_load(exchange: Exchange) -> Answer:
+    """503 with Retry-After: as many exchanges go on as may (RFC 9110 section 15.6.4)."""
+    detail = "the proxy is handling as many requests as it may; try again in a moment"
+    return refuse(exchange, 503, detail, Refusal.LOAD, None, ("Retry-After", "1"))
+
+
 def refused_by_size(exchange: Exchange) -> Answer | None:
     """413 for a body announced as too large (RFC 9110 section 15.5.14)."""
     announced = exchange.request.fields.get("content-length")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from proxy.core.forwarding import Peer
 from proxy.core.messages import RequestHead
+from proxy.core.trace import TraceParent
+from proxy.limits.inflight import InFlight
 from proxy.pipeline.coalesce import Flights
 from proxy.pipeline.content import Budget
 from proxy.pipeline.exchange import Recorder
@@ -29,6 +31,7 @@ class Services:
     tasks: Tasks
     flights: Flights = field(default_factory=Flights)
     via: str = "veneer"
+    in_flight: InFlight = field(default_factory=lambda: InFlight(None))
     budget: Budget = field(default_factory=lambda: Budget(64 * 1024 * 1024))
 
 
@@ -37,7 +40,8 @@ class Exchange:
     """One request as it came in: everything its steps may know, nothing they change.
 
     `received` is in seconds since the epoch, `started_s` on the monotonic clock. `peer` is who connected to us,
-    `client_ip` who that peer speaks for when it is a trusted proxy.
+    `client_ip` who that peer speaks for when it is a trusted proxy. `trace` is the exchange's place in a trace,
+    `trace_parent_id` its parent's span where the span is the proxy's own.
     """
 
     request: RequestHead
@@ -49,6 +53,8 @@ class Exchange:
     client_ip: str
     received: float
     started_s: float
+    trace: TraceParent | None = None
+    trace_parent_id: str = ""
 
     @property
     def route(self) -> Route:

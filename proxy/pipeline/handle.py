@@ -7,7 +7,8 @@ import logging
 from proxy.core.key import query_digest
 from proxy.core.outcome import CacheStatus
 from proxy.core.rate import RateVerdict
-from proxy.pipeline.admit import body_limit, count, refused_by_rate, refused_by_size, too_large
+from proxy.limits.inflight import OverloadedError
+from proxy.pipeline.admit import body_limit, count, refused_by_load, refused_by_rate, refused_by_size, too_large
 from proxy.pipeline.answer import Answer
 from proxy.pipeline.context import Exchange, Services
 from proxy.pipeline.exchange import CacheUse, ExchangeRecord, Refusal
@@ -46,8 +47,12 @@ class Handler:
         try:
             rate = await count(self._services, exchange)
             answer = refused_by_rate(exchange, rate) if rate is not None and not rate.allowed else None
-            answer = answer or await self._answer(exchange)
-            replied = await self._replier.reply(exchange, answer, rate)
+            with self._services.in_flight.slot():
+                answer = answer or await self._answer(exchange)
+                replied = await self._replier.reply(exchange, answer, rate)
+        except OverloadedError as overload:
+            error = str(overload)
+            answer, replied = await self._send(exchange, refused_by_load(exchange), rate, replied)
         except ClientGoneError as gone:
             error = str(gone) or "the client closed the connection"
         except UpstreamError as failure:
@@ -91,6 +96,11 @@ class Handler:
             exchange.client.abort()
             return None, replied
         answer = refuse(exchange, 500, "the proxy failed to answer; the log has the details", Refusal.INTERNAL)
+        return await self._send(exchange, answer, rate, replied)
+
+    async def _send(
+        self, exchange: Exchange, answer: Answer, rate: RateVerdict | None, replied: Replied
+    ) -> tuple[Answer | None, Replied]:
         try:
             return answer, await self._replier.reply(exchange, answer, rate)
         except ClientGoneError:
@@ -99,7 +109,7 @@ class Handler:
     def _record(
         self, exchange: Exchange, answer: Answer | None, replied: Replied, rate: RateVerdict | None, error: str
     ) -> ExchangeRecord:
-        request = exchange.request
+        request, trace = exchange.request, exchange.trace
         cache = answer.cache if answer is not None else CacheStatus()
         return ExchangeRecord(
             time=exchange.received,
@@ -123,4 +133,8 @@ class Handler:
             refused=answer.refused if answer is not None else None,
             error=error or (answer.error if answer is not None else ""),
             user_agent=request.fields.get("user-agent") or "",
+            trace_id=trace.trace_id if trace is not None else "",
+            span_id=trace.span_id if trace is not None else "",
+            parent_id=exchange.trace_parent_id,
+            sampled=trace is not None and trace.sampled,
         )

@@ -1,0 +1,57 @@
+"""Everything that watches one process, opened and closed as one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from proxy.app.observe.errors import ErrorReports
+from proxy.app.observe.lines import JsonMessages, TextMessages, json_renderer, text_renderer
+from proxy.app.observe.observer import Observer
+from proxy.app.observe.settings import ObserveSettings
+from proxy.app.observe.tracing import OwnSpans, PassThrough, SpanExporter, Tracing
+from proxy.app.observe.writer import LineWriter, MessageHandler
+from proxy.pipeline.exchange import ExchangeRecord
+
+STDOUT, STDERR = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The recorder of exchanges, their place in traces, whether metrics are shown, and how many lines each log lost."""
+
+    observer: Observer
+    tracing: Tracing
+    metrics: bool
+    dropped: Callable[[], dict[str, int]]
+
+
+@contextmanager
+def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Observation]:
+    """Lines on standard output, messages on standard error, and what the settings switch on; all flushed at the end.
+
+    Raises ObserveSettingsError where an extra is missing.
+    """
+    with ExitStack() as closing:
+        messages: LineWriter[bytes] = LineWriter(STDERR, bytes, name="messages")
+        closing.callback(messages.close)
+        lines: LineWriter[ExchangeRecord] = LineWriter(STDOUT, json_renderer() if as_json else text_renderer())
+        closing.callback(lines.close)
+        handler = MessageHandler(messages, JsonMessages() if as_json else TextMessages())
+        logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+        also: list[Callable[[ExchangeRecord], None]] = []
+        tracing: Tracing = PassThrough()
+        if settings.otlp_endpoint is not None:
+            exporter = SpanExporter(settings.otlp_endpoint)
+            closing.callback(exporter.close)
+            also.append(exporter)
+            tracing = OwnSpans()
+        if settings.sentry_dsn is not None:
+            closing.callback(ErrorReports(settings.sentry_dsn).close)
+
+        def dropped() -> dict[str, int]:
+            return {"requests": lines.dropped, "messages": messages.dropped}
+
+        yield Observation(Observer(lines, also), tracing, settings.metrics, dropped)
