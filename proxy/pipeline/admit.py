@@ -73,4 +73,5 @@ def too_large(exchange: Exchange, limit_bytes: int) -> Answer:
 
 def body_limit(exchange: Exchange) -> int:
     """The most octets that the request's body may have."""
-    return exchange.route.body_bytes or exchange.policy.limits.body_bytes
+    own = exchange.route.body_bytes
+    return exchange.policy.limits.body_bytes if own is None else own

@@ -66,9 +66,11 @@ def as_cached(exchange: Exchange) -> RequestHead:
     """The request as the cache and the backend see it.
 
     Where this proxy codes responses itself the backend is asked for the uncoded form, so that one stored body serves
-    every client.
+    every client. A POST that the route declares to be a query is one to the cache.
     """
     request = exchange.request
+    if request.method == "POST" and exchange.route.post_as_query:
+        request = replace(request, method="QUERY")
     if exchange.route.compress.enabled and "accept-encoding" in request.fields:
         return replace(request, fields=request.fields.without(("accept-encoding",)))
     return request

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields
 from proxy.core.forwarding import to_origin
-from proxy.core.invalidating import invalidated_by
+from proxy.core.invalidating import GROUP_FIELD, INVALIDATE_FIELD, invalidated_by
 from proxy.core.invalidation import Invalidation
 from proxy.core.key import cache_key, uri
 from proxy.core.messages import RequestHead, ResponseHead
@@ -21,7 +22,7 @@ from proxy.pipeline.context import Exchange, Services, as_cached
 from proxy.pipeline.exchange import CacheUse, Refusal
 from proxy.pipeline.fill import Fetched, Filler, Plan, with_etag_of
 from proxy.pipeline.refuse import refuse, upstream_failed
-from proxy.policy.model import Consistency, EtagRule
+from proxy.policy.model import Consistency, EtagRule, InvalidatesWhen
 from proxy.ports import Receipt, UpstreamError, UpstreamResponse
 
 SMALL_BYTES = 128 * 1024
@@ -35,17 +36,20 @@ class Forwarder:
         self._services = services
         self._filler = Filler(services)
 
-    async def answer(self, exchange: Exchange) -> Answer:
-        """The backend's answer. An unsafe exchange goes on when its client leaves: it may have changed something."""
+    async def answer(self, exchange: Exchange, content: AsyncIterator[bytes] | None = None) -> Answer:
+        """The backend's answer. An unsafe exchange goes on when its client leaves: it may have changed something.
+
+        `content` stands for the client's body where part of that has been read already.
+        """
         status = CacheStatus(forward=Forward.METHOD)
         if exchange.route.cache.enabled and exchange.request.is_safe:
             status = replace(status, forward=Forward.BYPASS)
         if exchange.request.is_safe:
-            return await self._exchange(exchange, status)
+            return await self._exchange(exchange, status, content)
         if _is_strict(exchange) and not await self._services.log.ready():
             detail = "the request was not sent: other nodes could not be told what it changes"
             return refuse(exchange, 503, detail, Refusal.LOG_LOST, status, ("Retry-After", "1"))
-        task = self._services.tasks.start(self._exchange(exchange, status), f"write {exchange.request_id}")
+        task = self._services.tasks.start(self._exchange(exchange, status, content), f"write {exchange.request_id}")
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -59,11 +63,11 @@ class Forwarder:
         if isinstance(body, StreamBody):
             self._services.tasks.start(_close(body), "close unclaimed response")
 
-    async def _exchange(self, exchange: Exchange, status: CacheStatus) -> Answer:
+    async def _exchange(self, exchange: Exchange, status: CacheStatus, content: AsyncIterator[bytes] | None) -> Answer:
         services = self._services
         request = to_origin(exchange.request, exchange.peer, via=services.via)
         born, request_time, started_s = services.log.position, services.clock.now(), services.clock.monotonic()
-        response = await self._send(exchange, request)
+        response = await self._send(exchange, request, content)
         if isinstance(response, UpstreamError):
             return upstream_failed(exchange, response, status)
         upstream_ms = (services.clock.monotonic() - started_s) * 1000
@@ -89,9 +93,11 @@ class Forwarder:
             raise
         return replace(answer, upstream_ms=upstream_ms)
 
-    async def _send(self, exchange: Exchange, request: RequestHead) -> UpstreamResponse | UpstreamError:
+    async def _send(
+        self, exchange: Exchange, request: RequestHead, content: AsyncIterator[bytes] | None
+    ) -> UpstreamResponse | UpstreamError:
         """One exchange with the backend. A write that may have arrived counts as done, however the exchange ended."""
-        body = exchange.client.body(body_limit(exchange))
+        body = content or exchange.client.body(body_limit(exchange))
         sent = True
         try:
             upstream = self._services.upstreams[exchange.route.upstream]
@@ -138,12 +144,14 @@ class Forwarder:
     def _named_by(self, exchange: Exchange, head: ResponseHead) -> Invalidation:
         """What the response says it has made invalid, with what the policy says of the route."""
         route = exchange.route
+        silent_only = route.invalidates_when is InvalidatesWhen.SILENT
+        named_already = silent_only and (GROUP_FIELD in head.fields or INVALIDATE_FIELD in head.fields)
         return invalidated_by(
             exchange.request,
             head.status,
             head.fields,
             key_rules=exchange.policy.match("GET", exchange.request.path).route.cache.key,
-            policy_tags=route.invalidates(exchange.match.params),
+            policy_tags=() if named_already else route.invalidates(exchange.match.params),
             counts=head.status in route.invalidates_on,
         )
 

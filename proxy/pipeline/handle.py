@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
 
 from proxy.core.key import query_digest
 from proxy.core.outcome import CacheStatus
@@ -10,7 +11,7 @@ from proxy.core.rate import RateVerdict
 from proxy.limits.inflight import OverloadedError
 from proxy.pipeline.admit import body_limit, count, refused_by_load, refused_by_rate, refused_by_size, too_large
 from proxy.pipeline.answer import Answer
-from proxy.pipeline.context import Exchange, Services
+from proxy.pipeline.context import Exchange, Services, as_cached
 from proxy.pipeline.exchange import CacheUse, ExchangeRecord, Refusal
 from proxy.pipeline.fetch import Fetcher
 from proxy.pipeline.forward import Forwarder
@@ -69,7 +70,7 @@ class Handler:
         if oversized is not None:
             return oversized
         try:
-            if exchange.request.method == "QUERY" and exchange.route.cache.enabled:
+            if exchange.route.cache.enabled and as_cached(exchange).method == "QUERY":
                 return await self._query(exchange)
             if exchange.request.method in CACHED_METHODS and not self._has_body_or_upgrade(exchange):
                 return await self._reader.answer(exchange)
@@ -84,8 +85,12 @@ class Handler:
 
     async def _query(self, exchange: Exchange) -> Answer:
         """QUERY: keyed by a digest of its content (RFC 10008)."""
-        body = exchange.client.body(min(QUERY_BODY_BYTES, body_limit(exchange)))
-        content = b"" if body is None else b"".join([piece async for piece in body])
+        body = exchange.client.body(body_limit(exchange))
+        content = b""
+        if body is not None:
+            content, whole = await _beginning(body, QUERY_BODY_BYTES)
+            if not whole:
+                return await self._forwarder.answer(exchange, _joined(content, body))
         return await self._reader.answer(exchange, content, query_digest(exchange.request.fields, content))
 
     async def _apologise(
@@ -138,3 +143,21 @@ class Handler:
             parent_id=exchange.trace_parent_id,
             sampled=trace is not None and trace.sampled,
         )
+
+
+async def _beginning(body: AsyncIterator[bytes], most_bytes: int) -> tuple[bytes, bool]:
+    """The body's first octets, somewhat more than `most_bytes` when there are more, and whether that is all of it."""
+    pieces: list[bytes] = []
+    length = 0
+    async for piece in body:
+        pieces.append(piece)
+        length += len(piece)
+        if length > most_bytes:
+            return b"".join(pieces), False
+    return b"".join(pieces), True
+
+
+async def _joined(start: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield start
+    async for piece in rest:
+        yield piece

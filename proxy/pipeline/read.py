@@ -148,6 +148,10 @@ class Reader:
                 outgoing = miss_request(wanted, variants)
             case _:
                 outgoing = unconditional
+        if exchange.request.method != wanted.method:
+            # The backend knows this request as a POST, to which conditions and ranges do not apply as to QUERY.
+            validating, completing = (), None
+            outgoing = unconditional = replace(unconditional, method=exchange.request.method)
         codings = None if exchange.route.compress.enabled else exchange.route.cache.codings
         peer, via = exchange.peer, self._services.via
         return Plan(

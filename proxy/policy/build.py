@@ -233,6 +233,7 @@ class Builder:
             tag_templates=self._tags(_home(path, given, "tags"), whole.cache.tags, template, prefix=False),
             invalidation_templates=self._tags((*path, "invalidates"), whole.invalidates, template, prefix=True),
             invalidates_on=frozenset[int]().union(*whole.invalidates_on),
+            invalidates_when=model.InvalidatesWhen(whole.invalidates_when),
             consistency=model.Consistency(whole.consistency),
             on_store_loss=model.StoreLoss(whole.on_store_loss),
             compress=compress,
@@ -243,6 +244,7 @@ class Builder:
             coalesce_wait_s=whole.coalesce_wait,
             etag=model.EtagRule(whole.etag),
             audit_share=whole.audit_share,
+            post_as_query=whole.cache.compat.post_as_query,
         )
 
     def _tags(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields, Pair
@@ -63,9 +63,14 @@ def explain(policy: Policy, request: RequestHead, response: ResponseHead) -> Exp
     """Ask the core what it would decide; the response comes at once and without a body."""
     match = policy.match(request.method, request.path, request.query)
     rules = match.route.cache
+    if match.route.post_as_query and request.method == "POST":
+        request = replace(request, method="QUERY")
     digest = _DIGEST if request.method == "QUERY" else None
     verdict: Storable | NotStorable = NotStorable(Reason.CACHE_OFF)
-    if rules.enabled:
+    own_tags = tags_of(response.fields)
+    if own_tags is None:
+        verdict = NotStorable(Reason.TOO_MANY_TAGS)
+    elif rules.enabled:
         verdict = judge(request, response, rules, _NOW, _NOW, body_digest=digest)
     standing = None
     if isinstance(verdict, Storable):
@@ -78,6 +83,6 @@ def explain(policy: Policy, request: RequestHead, response: ResponseHead) -> Exp
         verdict=verdict,
         standing=standing,
         tags=match.route.tags(match.params),
-        own_tags=tags_of(response.fields) or (),
+        own_tags=own_tags or (),
         invalidates=() if request.is_safe else match.route.invalidates(match.params),
     )

@@ -22,6 +22,13 @@ class Consistency(Enum):
     BOUNDED = "bounded"  # nothing: other nodes follow within the lease
 
 
+class InvalidatesWhen(Enum):
+    """Whether a route's own `invalidates` counts beside what the response says."""
+
+    ALWAYS = "always"
+    SILENT = "silent"  # only where the response names nothing itself, or where there is none
+
+
 class StoreLoss(Enum):
     """What a node does with its stored responses once it cannot hear the shared log."""
 
@@ -172,7 +179,8 @@ class QueryCondition:
 class Route:
     """Everything that is decided by which route a request takes.
 
-    `methods` None means every method. `body_bytes` and `read_timeout_s` replace the general limits.
+    `methods` None means every method. `body_bytes` and `read_timeout_s` replace the general limits. `post_as_query`
+    says that POST changes nothing here and is answered as QUERY would be.
     """
 
     name: str
@@ -184,6 +192,7 @@ class Route:
     tag_templates: tuple[TagTemplate, ...] = ()
     invalidation_templates: tuple[TagTemplate, ...] = ()
     invalidates_on: frozenset[int] = DEFAULT_INVALIDATES_ON
+    invalidates_when: InvalidatesWhen = InvalidatesWhen.ALWAYS
     consistency: Consistency = Consistency.STRICT
     on_store_loss: StoreLoss = StoreLoss.FORWARD
     compress: CompressRules = field(default_factory=CompressRules)
@@ -194,6 +203,7 @@ class Route:
     coalesce_wait_s: float = 5.0
     etag: EtagRule = EtagRule.GENERATE
     audit_share: float = 0.0
+    post_as_query: bool = False
 
     def tags(self, params: Mapping[str, str]) -> tuple[str, ...]:
         """The tags of a response on this route; `params` are those of the match. None ends in "*"."""

@@ -179,6 +179,13 @@ class CompatShape(Shape):
         "Believe the Content-Range of a 206 whose body is shorter than it says, and answer ranges from it.",
         "The message is corrupt: clients may get octets from the wrong place.",
     )
+    post_as_query: bool = option(
+        False,
+        "POST changes nothing on this route and is answered as QUERY (RFC 10008) would be: from the store where the "
+        "same content was asked for, keyed by a digest of it. Content over 64 KB passes through.",
+        "RFC 9110 section 9.2.1 counts POST as unsafe: a POST that does change something would not be carried out "
+        "when its answer is stored, and invalidates nothing.",
+    )
 
 
 class CacheShape(Shape):
@@ -265,6 +272,12 @@ class RouteOptions(Shape):
         "Leaving out a status with which the backend did change something leaves stale responses in place.",
         min_length=1,
         max_length=64,
+    )
+    invalidates_when: Literal["always", "silent"] = option(
+        "always",
+        "Whether `invalidates` counts always, or only where the response has no Cache-Group-Invalidation and no "
+        "X-Cache-Invalidate, and where there is no response, so that nobody knows what the backend did.",
+        "`silent` trusts a backend that names something to name all of it.",
     )
     consistency: Literal["strict", "bounded"] = option(
         "strict",

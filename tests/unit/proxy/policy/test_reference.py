@@ -29,7 +29,7 @@ def test_every_key_is_on_the_page_with_its_meaning() -> None:
 
 def test_options_that_leave_the_standard_state_their_risk() -> None:
     compat = next(shape for shape in shapes(PolicyShape) if shape.__name__ == "CompatShape")
-    assert set(compat.model_fields) == {"language_from_content", "trust_short_partial"}
+    assert set(compat.model_fields) == {"language_from_content", "trust_short_partial", "post_as_query"}
     for field in compat.model_fields.values():
         assert field.default is False
         assert isinstance(field.json_schema_extra, dict)

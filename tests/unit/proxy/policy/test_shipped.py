@@ -42,7 +42,7 @@ def test_every_client_has_a_thousand_requests_a_minute(policy: Policy) -> None:
 def test_a_write_reaches_every_page_that_shows_users(policy: Policy) -> None:
     write = policy.match("PATCH", "/api/etter/users/42")
     invalidated = set(write.route.invalidates(write.params))
-    for path in ("users", "users/42", "workflows/3", "workflows", "projects", "get_chro_data", "companies/7"):
+    for path in ("users", "users/42", "workflows/3", "history", "projects", "get_chro_data", "companies/7"):
         read = policy.match("GET", f"/api/etter/{path}")
         assert invalidated & set(read.route.tags(read.params)), path
 
