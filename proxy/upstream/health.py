@@ -12,6 +12,7 @@ from proxy.core.fields import Fields
 from proxy.core.messages import RequestHead
 from proxy.policy.model import BreakerRules, HealthRules
 from proxy.ports import Clock, InterimSink, UpstreamError, UpstreamFailure
+from proxy.tasks import Tasks
 from proxy.upstream.pool import UpstreamPool
 from proxy.upstream.response import BackendResponse
 
@@ -77,13 +78,14 @@ class BreakerGuard:
 class CheckedPool:
     """Implements `proxy.ports.Upstream` over a pool: refuses while the health check says the backend is down.
 
-    It counts as up until `unhealthy_after` checks in a row have failed. `watch` does the checks.
+    It counts as up until `unhealthy_after` checks in a row have failed. `start` begins the checks, `aclose` ends them.
     """
 
     def __init__(self, pool: UpstreamPool, rules: HealthRules) -> None:
         self._pool = pool
         self._rules = rules
         self._streak = 0  # checks in a row that contradict `healthy`
+        self._watch: asyncio.Task[None] | None = None
         self.healthy = True
 
     def __str__(self) -> str:
@@ -97,8 +99,14 @@ class CheckedPool:
             raise UpstreamError(UpstreamFailure.UNHEALTHY, "the health check fails", sent=False)
         return await self._pool.exchange(request, body, on_interim)
 
+    def start(self, tasks: Tasks) -> None:
+        """Check from now on."""
+        self._watch = tasks.start(self.watch(), f"health check of {self._pool}")
+
     async def aclose(self) -> None:
-        """Close the pool."""
+        """Stop checking and close the pool."""
+        if self._watch is not None:
+            self._watch.cancel()
         await self._pool.aclose()
 
     async def watch(self) -> None:

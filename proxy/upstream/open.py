@@ -30,7 +30,7 @@ def open_upstream(settings: UpstreamSettings, clock: Clock, tasks: Tasks) -> Ope
     guarded: UpstreamPool | CheckedPool = pool
     if settings.health is not None:
         guarded = CheckedPool(pool, settings.health)
-        tasks.start(guarded.watch(), f"health check of {settings.name}")
+        guarded.start(tasks)
     return guarded if settings.breaker is None else BreakerGuard(guarded, settings.breaker, clock)
 
 

@@ -123,6 +123,8 @@ async def test_opened_as_the_settings_say() -> None:
         await (await guarded.exchange(request("GET", "/y"), None)).aclose()
         await asyncio.wait_for(checked.wait(), 5)
         assert all(b"Host: 127.0.0.1:" in head for head in origin.heads[1:])
-        await tasks.aclose()
         await guarded.aclose()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert len(tasks) == 0
         assert pool_settings(plain).keepalive_s < 5
