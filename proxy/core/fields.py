@@ -41,11 +41,7 @@ class Fields:
 
     def _lookup(self) -> dict[str, tuple[str, ...]]:
         if self._index is None:
-            index: dict[str, tuple[str, ...]] = {}
-            for name, value in self._pairs:
-                lower = name.lower()
-                index[lower] = (*index[lower], value) if lower in index else (value,)
-            self._index = index
+            self._index = _extend({}, self._pairs)
         return self._index
 
     def lines(self, name: str) -> tuple[str, ...]:
@@ -81,25 +77,28 @@ class Fields:
 
     def without(self, names: Iterable[str]) -> Fields:
         """These fields less every line whose lower-case name is in `names`."""
-        drop = names if isinstance(names, frozenset) else frozenset(names)
-        if drop.isdisjoint(self._lookup()):
+        drop = frozenset(names)
+        index = self._lookup()
+        if drop.isdisjoint(index):
             return self
-        return Fields([pair for pair in self._pairs if pair[0].lower() not in drop])
+        kept = Fields([pair for pair in self._pairs if pair[0].lower() not in drop])
+        kept._index = {name: lines for name, lines in index.items() if name not in drop}
+        return kept
 
     def filter(self, keep: Callable[[str], bool]) -> Fields:
         """The lines whose lower-case name `keep` accepts."""
-        return Fields(pair for pair in self._pairs if keep(pair[0].lower()))
+        return Fields([pair for pair in self._pairs if keep(pair[0].lower())])
 
     def added(self, *pairs: Pair) -> Fields:
         """These fields with lines appended."""
-        return Fields((*self._pairs, *pairs))
+        longer = Fields(self._pairs + pairs)
+        if self._index is not None:
+            longer._index = _extend(self._index.copy(), pairs)
+        return longer
 
     def replaced(self, name: str, value: str) -> Fields:
         """These fields with every line of `name` (any case) replaced by one line at the end."""
-        lower = name.lower()
-        if lower not in self._lookup():
-            return Fields((*self._pairs, (name, value)))
-        return Fields([*(pair for pair in self._pairs if pair[0].lower() != lower), (name, value)])
+        return self.without((name.lower(),)).added((name, value))
 
     def __iter__(self) -> Iterator[Pair]:
         return iter(self._pairs)
@@ -115,3 +114,11 @@ class Fields:
 
     def __repr__(self) -> str:
         return f"Fields({list(self._pairs)!r})"
+
+
+def _extend(index: dict[str, tuple[str, ...]], pairs: Iterable[Pair]) -> dict[str, tuple[str, ...]]:
+    """`index` with more lines. Fields made from others take their index along: building it anew is what costs."""
+    for name, value in pairs:
+        lower = name.lower()
+        index[lower] = (*index[lower], value) if lower in index else (value,)
+    return index

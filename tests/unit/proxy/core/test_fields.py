@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.fields import Fields
+from proxy.core.fields import Fields, Pair
 
 OCTETS = st.binary(max_size=20)
 
@@ -29,3 +29,22 @@ def test_changes_make_new_fields() -> None:
 @given(st.lists(st.tuples(OCTETS, OCTETS), max_size=8))
 def test_what_came_is_what_goes(pairs: list[tuple[bytes, bytes]]) -> None:
     assert Fields.from_raw(pairs).raw() == pairs
+
+
+NAMES = st.sampled_from(["A", "a", "B", "Content-Length", "content-length", "X"])
+PAIRS = st.lists(st.tuples(NAMES, st.text("xy", max_size=2)), max_size=6)
+
+
+@given(PAIRS, PAIRS, st.frozensets(NAMES.map(str.lower)), NAMES, st.booleans())
+def test_fields_made_from_others_answer_like_fields_made_anew(
+    pairs: list[Pair], more: list[Pair], names: frozenset[str], name: str, looked: bool
+) -> None:
+    fields = Fields(pairs)
+    if looked:
+        fields.get("a")
+    for made in (fields.added(*more), fields.without(names), fields.replaced(name, "z"), fields.without(names)):
+        anew = Fields(made.pairs)
+        assert list(made.names()) == list(anew.names())
+        assert [made.lines(each) for each in made.names()] == [anew.lines(each) for each in anew.names()]
+    assert fields == Fields(pairs)
+    assert fields.lines("a") == Fields(pairs).lines("a")
