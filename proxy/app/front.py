@@ -73,15 +73,7 @@ class Front:
         own_id = self._ids.of(head.fields.get("x-request-id"))
         fields, trace, trace_parent_id = self._tracing.enter(head.fields)
         return Exchange(
-            request=RequestHead(
-                head.method,
-                head.path,
-                head.query,
-                head.authority,
-                fields.replaced("X-Request-ID", own_id),
-                head.scheme,
-                head.version,
-            ),
+            request=head.with_fields(fields.replaced("X-Request-ID", own_id)),
             client=client,
             policy=policy,
             match=policy.match(head.method, head.path, head.query),

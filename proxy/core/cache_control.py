@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from proxy.core.fields import Fields
 from proxy.core.headers import OWS, split_list, split_quoted, unquote
@@ -155,7 +156,13 @@ def _qualified(found: Arguments, name: str) -> tuple[bool, frozenset[str]]:
 
 
 def _parse_response(fields: Fields) -> ResponseDirectives:
-    return _response(_arguments(fields.get("cache-control") or ""), targeted=False)
+    return _untargeted(fields.get("cache-control") or "")
+
+
+@lru_cache(maxsize=1024)
+def _untargeted(text: str) -> ResponseDirectives:
+    """An origin has few policies: the same text comes again and again."""
+    return _response(_arguments(text), targeted=False)
 
 
 def _response(found: Arguments, *, targeted: bool) -> ResponseDirectives:

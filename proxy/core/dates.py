@@ -8,6 +8,7 @@ because two caches that read a doubtful date differently disagree on freshness.
 from __future__ import annotations
 
 from calendar import timegm
+from functools import lru_cache
 
 from proxy.core.fields import Fields
 
@@ -29,8 +30,9 @@ def parse_date(text: str, now: float) -> int | None:
     return _rfc850(text.lower(), now) if moment is None else moment
 
 
+@lru_cache(maxsize=1024)
 def parse_timeless(text: str) -> int | None:
-    """As `parse_date`, for the two formats that need no `now`."""
+    """As `parse_date`, for the two formats that need no `now`. Most responses of one second bear the same Date."""
     lower = text.lower()
     if len(lower) == 29 and lower[3:5] == ", ":
         return _imf_fixdate(lower)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from proxy.core.dates import format_date
 from proxy.core.fields import Fields, Pair
@@ -83,7 +83,7 @@ def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str,
     own_via = f"{_version(request.version)} {via}"
     added.append(("Via", own_via if not previous else f"{previous}, {own_via}"))
     replaced = {name.lower() for name, _ in added}
-    return replace(request, fields=kept.without(replaced).added(*added))
+    return request.with_fields(kept.without(replaced).added(*added))
 
 
 def _forwarding_pairs(request: RequestHead, told: Fields | None, peer: Peer) -> list[Pair]:

@@ -31,6 +31,12 @@ class RequestHead:
         """The request target in origin form, as it is forwarded (RFC 9112 section 3.2.1)."""
         return self.path if self.query is None else f"{self.path}?{self.query}"
 
+    def with_fields(self, fields: Fields) -> RequestHead:
+        """This request with other fields."""
+        if fields is self.fields:
+            return self
+        return RequestHead(self.method, self.path, self.query, self.authority, fields, self.scheme, self.version)
+
     @property
     def is_safe(self) -> bool:
         """Whether the method is known to be safe (RFC 9110 section 9.2.1)."""

@@ -29,6 +29,7 @@ from proxy.core.validators import (
 from proxy.core.vary import describe
 
 CONDITIONS = ("if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "if-range")
+_CONDITIONS_AND_RANGE = frozenset({*CONDITIONS, "range"})
 CLIENT_CONDITIONS = ("if-none-match", "if-modified-since")
 MAX_OFFERED_ETAGS = 16
 COOKIE_FIELDS = ("set-cookie", "set-cookie2")
@@ -60,7 +61,7 @@ def conditional_request(request: RequestHead, entries: Sequence[Entry]) -> Reque
     Entity tags go out as they came; this proxy's own are not offered. If-Modified-Since goes with the first entry
     only.
     """
-    fields = request.fields.without((*CONDITIONS, "range"))
+    fields = request.fields.without(_CONDITIONS_AND_RANGE)
     if entries and entries[0].span is not None and "range" in request.fields:
         fields = fields.added(("Range", request.fields.get("range") or ""))
     etags: list[str] = []
@@ -73,12 +74,12 @@ def conditional_request(request: RequestHead, entries: Sequence[Entry]) -> Reque
     modified = entries[0].fields.get("last-modified") if entries else None
     if modified is not None:
         fields = fields.added(("If-Modified-Since", modified))
-    return replace(request, fields=fields)
+    return request.with_fields(fields)
 
 
 def unconditional_request(request: RequestHead) -> RequestHead:
     """`request` without the client's conditions and Range: for a fetch that is to be stored whole."""
-    return replace(request, fields=request.fields.without((*CONDITIONS, "range")))
+    return request.with_fields(request.fields.without(_CONDITIONS_AND_RANGE))
 
 
 def miss_request(request: RequestHead, variants: Sequence[Entry] = ()) -> RequestHead:
@@ -88,20 +89,20 @@ def miss_request(request: RequestHead, variants: Sequence[Entry] = ()) -> Reques
     Otherwise the client's conditions go along, unless they name an entity tag that only this proxy knows.
     """
     if any(origin_etag_of(entry.fields) is not None for entry in variants):
-        return replace(request, fields=conditional_request(request, variants).fields.without(("if-modified-since",)))
+        return request.with_fields(conditional_request(request, variants).fields.without(("if-modified-since",)))
     known_here = request.fields.get("if-none-match")
     if known_here is not None and any(is_own(tag) or is_coded_etag(tag) for tag in split_etags(known_here)):
-        return replace(request, fields=request.fields.without(CLIENT_CONDITIONS))
+        return request.with_fields(request.fields.without(CLIENT_CONDITIONS))
     return request
 
 
 def completion_request(request: RequestHead, entry: Entry, range_value: str) -> RequestHead:
     """`request` for the rest of a stored beginning (section 3.3); If-Range makes a changed origin send the whole."""
-    fields = request.fields.without((*CONDITIONS, "range")).added(("Range", range_value))
+    fields = request.fields.without(_CONDITIONS_AND_RANGE).added(("Range", range_value))
     etag = origin_etag_of(entry.fields)
     if etag is not None and not is_weak(etag):
         fields = fields.added(("If-Range", etag))
-    return replace(request, fields=fields)
+    return request.with_fields(fields)
 
 
 def entry_for_304(entries: Sequence[Entry], head: ResponseHead) -> Entry | None:

@@ -72,5 +72,5 @@ def as_cached(exchange: Exchange) -> RequestHead:
     if request.method == "POST" and exchange.route.post_as_query:
         request = replace(request, method="QUERY")
     if exchange.route.compress.enabled and "accept-encoding" in request.fields:
-        return replace(request, fields=request.fields.without(("accept-encoding",)))
+        return request.with_fields(request.fields.without(("accept-encoding",)))
     return request

@@ -35,6 +35,9 @@ from proxy.pipeline.refuse import refuse, upstream_failed
 from proxy.policy.model import StoreLoss
 from proxy.ports import Standing
 
+Undone = ServeStale | GatewayTimeout | Revalidate | Miss | PartialMiss
+"""Decisions that a hit is not: most of them need the backend."""
+
 
 class Reader:
     """Answers GET, HEAD and QUERY, from the store where the core allows it."""
@@ -53,6 +56,9 @@ class Reader:
         if rules.enabled and (not lost or exchange.route.on_store_loss is StoreLoss.STALE):
             candidates = self._valid(await self._services.store.lookup(key, wanted), soft=lost)
         decision = decide(wanted, candidates, rules, self._services.clock.now())
+        if isinstance(decision, Hit):
+            status = CacheStatus(hit=True, ttl_s=decision.ttl_s)
+            return stored_answer(decision.entry, decision.age_s, key, status, CacheUse.HIT)
         plan = self._plan(exchange, wanted, key, decision, body, body_digest)
         return await self._act(exchange, decision, plan, lost=lost)
 
@@ -65,11 +71,8 @@ class Reader:
                 found.append((entry, Validity.SOFT if soft else validity))
         return found
 
-    async def _act(self, exchange: Exchange, decision: Decision, plan: Plan, *, lost: bool) -> Answer:
+    async def _act(self, exchange: Exchange, decision: Undone, plan: Plan, *, lost: bool) -> Answer:
         match decision:
-            case Hit(entry=entry, age_s=age_s, ttl_s=ttl_s):
-                status = CacheStatus(hit=True, ttl_s=ttl_s)
-                return stored_answer(entry, age_s, plan.key, status, CacheUse.HIT)
             case ServeStale(entry=entry, age_s=age_s, ttl_s=ttl_s, reason=reason, refresh=refresh):
                 if refresh:
                     self._fetcher.refresh(plan)
@@ -154,13 +157,15 @@ class Reader:
             outgoing = unconditional = replace(unconditional, method=exchange.request.method)
         codings = None if exchange.route.compress.enabled else exchange.route.cache.codings
         peer, via = exchange.peer, self._services.via
+        sent = to_origin(outgoing, peer, via=via, codings=codings)
+        same = unconditional.fields is outgoing.fields
         return Plan(
             key=key,
             uri=uri(wanted, exchange.route.cache.key),
             match=exchange.match,
             wanted=wanted,
-            outgoing=to_origin(outgoing, peer, via=via, codings=codings),
-            unconditional=to_origin(unconditional, peer, via=via, codings=codings),
+            outgoing=sent,
+            unconditional=sent if same else to_origin(unconditional, peer, via=via, codings=codings),
             validating=validating,
             completing=completing,
             hides_errors=hides_errors,
