@@ -13,7 +13,7 @@ from proxy.ports import Clock
 from proxy.stores.assemble import Stores, StoreSettings, memory_stores, redis_stores
 from proxy.stores.connect import ConnectSettings
 from proxy.stores.log_link import LinkSettings
-from proxy.stores.redis_log import LogSettings
+from proxy.stores.redis_log import LogSettings, RedisLog
 from proxy.stores.redis_store import RedisStoreSettings
 from proxy.tasks import Tasks
 
@@ -36,10 +36,16 @@ async def open_shared(policy: PolicyStores, clock: Clock, tasks: Tasks) -> Async
         stores = redis_stores(policy.redis_url, clock, tasks, settings)
     await stores.start()
     try:
-        rates = MemoryRates(clock) if stores.redis is None else RedisRates(stores.redis, clock, lambda: 1)
-        yield Shared(stores, rates)
+        yield Shared(stores, _rates(stores, clock))
     finally:
         await stores.aclose()
+
+
+def _rates(stores: Stores, clock: Clock) -> MemoryRates | RedisRates:
+    log = stores.log
+    if stores.redis is None or not isinstance(log, RedisLog):
+        return MemoryRates(clock)
+    return RedisRates(stores.redis, clock, lambda: log.nodes)
 
 
 def store_settings(policy: PolicyStores) -> StoreSettings:

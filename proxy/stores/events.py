@@ -61,7 +61,7 @@ class LogEvent:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """The answer of renew.lua: the log's last position, the lease granted, and events not yet applied."""
+    """The answer of renew.lua: the log's last position, the lease granted, events not yet applied, live nodes."""
 
     epoch: str
     epoch_ms: int
@@ -69,6 +69,7 @@ class Renewal:
     lease_s: float
     redis_ms: int
     events: tuple[LogEvent, ...]
+    nodes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,10 @@ class ReplyError(msgspec.MsgspecError):
 
 def parse_renewal(reply: Reply) -> Renewal:
     """Raises ReplyError."""
-    epoch, epoch_ms, seq, lease_ms, redis_ms, events = _list(reply, 6)
+    epoch, epoch_ms, seq, lease_ms, redis_ms, events, nodes = _list(reply, 7)
     parsed = tuple(parse_stream_item(event) for event in _list(events))
-    return Renewal(_text(epoch), _int(epoch_ms), _int(seq), _int(lease_ms) / 1000, _int(redis_ms), parsed)
+    lease_s = _int(lease_ms) / 1000
+    return Renewal(_text(epoch), _int(epoch_ms), _int(seq), lease_s, _int(redis_ms), parsed, _int(nodes))
 
 
 def parse_appended(reply: Reply) -> Appended:

@@ -83,6 +83,7 @@ class RedisLog:
         self._table = SubjectTable(self._settings.max_table_bytes)
         self._epoch, self._epoch_ms, self._applied = "", 0, 0
         self._moved = 0
+        self._nodes = 1
         self._lease = Lease()
         self._leading = asyncio.Event()
         self._wake = asyncio.Event()
@@ -105,6 +106,11 @@ class RedisLog:
     def epoch(self) -> str:
         """The name of the epoch, empty until Redis was reached for the first time."""
         return self._epoch
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes had a lease when this one last renewed its own, itself included."""
+        return self._nodes
 
     @property
     def moved(self) -> int:
@@ -294,6 +300,7 @@ class RedisLog:
 
     async def _renewed(self, renewal: Renewal, began: float) -> None:
         self.counts.renewals += 1
+        self._nodes = renewal.nodes
         joined = renewal.epoch != self._epoch
         if joined:
             self._join(renewal)

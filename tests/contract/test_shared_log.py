@@ -297,3 +297,15 @@ async def test_a_replaced_key_is_told_to_the_others_only(redis_url: str) -> None
         await until(lambda: b.replaced == ["some key"])
         assert a.replaced == []
         assert b.log.position == before
+
+
+async def test_each_node_knows_how_many_there_are(redis_url: str) -> None:
+    async with node("a", redis_url) as one:
+        await until(lambda: one.log.nodes == 1)
+        async with node("b", redis_url) as other:
+            await until(lambda: one.log.nodes == other.log.nodes == 2)
+        await until(lambda: one.log.nodes == 1)
+        async with node("c", redis_url) as frozen:
+            await until(lambda: one.log.nodes == 2)
+            await frozen.freeze()
+            await until(lambda: one.log.nodes == 1)
