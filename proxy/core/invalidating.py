@@ -11,7 +11,7 @@ from proxy.core.key import uri
 from proxy.core.messages import RequestHead
 from proxy.core.percent import normalise_percent
 from proxy.core.rules import KeyRules
-from proxy.core.tags import groups_of
+from proxy.core.tags import groups_of, search_tag
 from proxy.core.target import same_origin
 
 MAX_NAMED = 256
@@ -44,6 +44,7 @@ def invalidated_by(
     if request.is_safe:
         return named
     uris = _own_uris(request, key_rules)
+    searched = _searched(request)
     for name in ("location", "content-location"):
         reference = fields.get(name)
         target = None if reference is None else same_origin(request, reference)
@@ -51,7 +52,8 @@ def invalidated_by(
             path, question, query = target.partition("?")
             other = replace(request, path=path, query=query if question else None)
             uris += _own_uris(other, key_rules)
-    tags = (*named.tags, *policy_tags, *groups_of(fields, GROUP_FIELD))
+            searched += _searched(other)
+    tags = (*named.tags, *policy_tags, *groups_of(fields, GROUP_FIELD), *searched)
     if len(tags) > MAX_NAMED:
         return Invalidation(everything=True)
     return replace(named, tags=_distinct(tags), uris=_distinct((*named.uris, *uris)))
@@ -61,6 +63,11 @@ def _own_uris(request: RequestHead, key_rules: KeyRules) -> tuple[str, ...]:
     """The URI as keyed, as it came, and without its query: rules of another route may have dropped parameters."""
     plain = KeyRules()
     return (uri(request, key_rules), uri(request, plain), request.authority + request.path)
+
+
+def _searched(request: RequestHead) -> tuple[str, ...]:
+    """The tag of what is stored for several queries of this path, if the URI has one."""
+    return () if request.query is None else (search_tag(request),)
 
 
 def _named(value: str | None) -> Invalidation:

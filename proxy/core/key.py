@@ -16,7 +16,10 @@ GET_CLASS = frozenset({"GET", "HEAD"})
 
 
 def uri(request: RequestHead, rules: KeyRules, search: NoVarySearch | None = None) -> str:
-    """Authority, path and the normalised query: what `Entry.uri` holds and URI invalidations name."""
+    """Authority, path and the normalised query: what URI invalidations name.
+
+    `Entry.uri` is made with the response's own No-Vary-Search.
+    """
     query = normalised_query(request.query, rules, search)
     target = request.path if query is None else f"{request.path}?{query}"
     return request.authority + target
@@ -48,16 +51,8 @@ def path_key(request: RequestHead) -> str:
 
 
 def covers(entry: Entry, request: RequestHead, rules: KeyRules) -> bool:
-    """Whether `entry` may answer this request's query: it is the same, or its own No-Vary-Search makes it so."""
-    wanted = uri(request, rules)
-    if entry.uri == wanted:
-        return True
-    search = no_vary_search(entry.fields)
-    if search is None:
-        return False
-    base, _, query = entry.uri.partition("?")
-    stored = normalised_query(query or None, rules, search)
-    return (base if stored is None else f"{base}?{stored}") == uri(request, rules, search)
+    """Whether `entry` may answer this request's query: it is the same as far as its own No-Vary-Search looks."""
+    return entry.uri == uri(request, rules, no_vary_search(entry.fields))
 
 
 def query_digest(fields: Fields, body: bytes) -> str:

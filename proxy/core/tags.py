@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from proxy.core.fields import Fields
 from proxy.core.headers import split_list
+from proxy.core.messages import RequestHead
 from proxy.core.structured import parse_strings
 
 MAX_TAGS = 256
@@ -28,6 +29,14 @@ def tags_of(fields: Fields) -> tuple[str, ...] | None:
     if len(found) > MAX_TAGS or any(len(tag) > MAX_TAG_OCTETS for tag in found):
         return None
     return tuple(found)
+
+
+def search_tag(request: RequestHead) -> str:
+    """The tag of responses that answer several queries of the request's path (No-Vary-Search).
+
+    A write to one of these URIs names it, as it cannot know which others the stored response stands for.
+    """
+    return f"no-vary-search={request.authority}{request.path}".replace("%", "%25").replace(":", "%3A")
 
 
 def groups_of(fields: Fields, name: str) -> list[str]:

@@ -12,6 +12,7 @@ from proxy.limits.inflight import InFlight
 from proxy.pipeline.coalesce import Flights
 from proxy.pipeline.content import Budget
 from proxy.pipeline.exchange import Recorder
+from proxy.pipeline.searches import Searches
 from proxy.policy.model import Match, Policy, Route
 from proxy.ports import Client, Clock, Codec, EntryStore, InvalidationLog, RateStore, Upstream
 from proxy.tasks import Tasks
@@ -30,6 +31,7 @@ class Services:
     recorder: Recorder
     tasks: Tasks
     flights: Flights = field(default_factory=Flights)
+    searches: Searches = field(default_factory=Searches)
     via: str = "veneer"
     in_flight: InFlight = field(default_factory=lambda: InFlight(None))
     budget: Budget = field(default_factory=lambda: Budget(64 * 1024 * 1024))

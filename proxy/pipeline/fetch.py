@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from proxy.core.entry import Entry
 from proxy.core.invalidation import Validity
+from proxy.core.key import covers
 from proxy.core.messages import RequestHead
 from proxy.core.storability import NotStorable, Storable
 from proxy.core.vary import matches
@@ -92,7 +93,8 @@ class Fetcher:
 
     def _answers(self, entry: Entry, plan: Plan) -> bool:
         """Whether a response fetched for somebody else matches, and nothing has invalidated it since."""
-        if not matches(entry, plan.wanted, plan.match.route.cache):
+        rules = plan.match.route.cache
+        if not (matches(entry, plan.wanted, rules) and covers(entry, plan.wanted, rules.key)):
             return False
         # Without a lease there may be invalidations since that fetch of which this node knows nothing.
         log = self._services.log
@@ -130,9 +132,10 @@ class Fetcher:
         head = fetched.response.head
         if head.status == 304 and plan.validating:
             await fetched.response.aclose()
-            entry = await self._filler.freshen(plan, fetched)
-            if entry is not None:
-                flight.land(Whole(entry, entry, True, True, fetched.upstream_ms, validated=True))
+            fresh = await self._filler.freshen(plan, fetched)
+            if fresh is not None:
+                own = replace(fresh.entry, fields=fresh.entry.fields.added(*fresh.personal))
+                flight.land(Whole(fresh.entry, own, True, True, fetched.upstream_ms, validated=True))
                 return
             fetched = await self._ask(plan, plan.unconditional, interim)
         elif head.status == 206 and plan.completing is not None:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 
 from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields
+from proxy.core.key import cache_key, uri
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import Reason
 from proxy.core.ranges import combine
+from proxy.core.search import no_vary_search
 from proxy.core.storability import NotStorable, Storable, check_body, judge
-from proxy.core.tags import tags_of
+from proxy.core.tags import search_tag, tags_of
 from proxy.core.validation import Freshened, entry_for_304, freshen, freshen_from_head
 from proxy.core.validators import make_etag
 from proxy.pipeline.context import Services
@@ -85,7 +87,7 @@ class Filler:
             body=b"",
             request_time=fetched.request_time,
             response_time=fetched.response_time,
-            uri=plan.uri,
+            uri=uri(plan.wanted, plan.match.route.cache.key, no_vary_search(storable.fields)),
             born=fetched.born,
             vary=storable.vary,
             span=storable.span,
@@ -101,8 +103,16 @@ class Filler:
         if isinstance(checked, NotStorable):
             return whole, False
         whole = replace(whole, span=checked.span)
-        await self._services.store.put(plan.key, whole, checked.keep_s)
+        await self._services.store.put(self._key(plan, whole), whole, checked.keep_s)
         return whole, True
+
+    def _key(self, plan: Plan, entry: Entry) -> str:
+        """The key under which later requests look for `entry`: its own No-Vary-Search may make more of them alike."""
+        search = no_vary_search(entry.fields)
+        if plan.wanted.query is None or (search is None and self._services.searches.of(plan.wanted) is None):
+            return plan.key
+        self._services.searches.learn(plan.wanted, search)
+        return cache_key(plan.wanted, plan.match.route.cache, body_digest=plan.body_digest, search=search)
 
     async def keep(self, plan: Plan, updated: Entry, fetched: Fetched) -> Entry:
         """Store an updated response, judged anew: its new fields may forbid that or change its tags."""
@@ -116,12 +126,13 @@ class Filler:
             body_digest=plan.body_digest,
         )
         if isinstance(verdict, Storable) and tags_of(entry.fields) is not None:
+            entry = replace(entry, fields=verdict.fields)
             await self._services.store.put(plan.key, entry, verdict.keep_s)
         else:
             await self._services.store.discard(plan.key)
         return entry
 
-    async def freshen(self, plan: Plan, fetched: Fetched) -> Entry | None:
+    async def freshen(self, plan: Plan, fetched: Fetched) -> Freshened | None:
         """The stored response that a 304 confirms, updated and stored; None when it confirms none of ours."""
         stored = entry_for_304(plan.validating, fetched.response.head)
         if stored is None:
@@ -135,7 +146,9 @@ class Filler:
             born=fetched.born,
             rules=plan.match.route.cache,
         )
-        return await self.keep(plan, found.entry, fetched) if isinstance(found, Freshened) else None
+        if not isinstance(found, Freshened):
+            return None
+        return Freshened(await self.keep(plan, found.entry, fetched), found.personal)
 
     async def update_by_head(self, plan: Plan, fetched: Fetched) -> None:
         """Let a 200 to HEAD update the stored response to GET, or end it (RFC 9111 section 4.3.5)."""
@@ -171,7 +184,10 @@ class Filler:
     def _tags(self, plan: Plan, fields: Fields) -> tuple[str, ...]:
         """The route's tags and the response's own; the latter were counted when it was judged."""
         match = plan.match
-        return tuple(dict.fromkeys((*match.route.tags(match.params), *(tags_of(fields) or ()))))
+        names = (*match.route.tags(match.params), *(tags_of(fields) or ()))
+        if no_vary_search(fields) is not None:
+            names = (*names, search_tag(plan.wanted))
+        return tuple(dict.fromkeys(names))
 
 
 def with_etag_of(fields: Fields, entry: Entry) -> Fields:

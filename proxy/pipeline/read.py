@@ -22,7 +22,7 @@ from proxy.core.reuse import (
     ServeStale,
     decide,
 )
-from proxy.core.validation import conditional_request, miss_request, unconditional_request
+from proxy.core.validation import completion_request, conditional_request, miss_request, unconditional_request
 from proxy.core.validators import has_validator
 from proxy.pipeline.answer import Answer, StoredBody, StreamBody
 from proxy.pipeline.coalesce import Arriving, Erred, Failed, Landing, Private, Whole
@@ -50,7 +50,8 @@ class Reader:
         """The answer to a request that may be looked up. `body` and its digest belong to QUERY."""
         rules = exchange.route.cache
         wanted = as_cached(exchange)
-        key = cache_key(wanted, rules, body_digest=body_digest)
+        search = self._services.searches.of(wanted)
+        key = cache_key(wanted, rules, body_digest=body_digest, search=search)
         lost = self._services.log.standing() is Standing.LOST
         candidates: Sequence[Candidate] = []
         if rules.enabled and (not lost or exchange.route.on_store_loss is StoreLoss.STALE):
@@ -145,7 +146,7 @@ class Reader:
                 hides_errors = True
             case PartialMiss(entry=entry, range_value=range_value):
                 completing = entry
-                outgoing = replace(unconditional, fields=unconditional.fields.added(("Range", range_value)))
+                outgoing = completion_request(wanted, entry, range_value)
             case Miss(variants=variants):
                 validating = variants
                 outgoing = miss_request(wanted, variants)

@@ -8,6 +8,7 @@ from proxy.core.fields import Fields, Pair
 from proxy.core.key import uri
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.rules import CacheRules
+from proxy.core.search import no_vary_search
 from proxy.core.storability import Storable, check_body, judge
 
 T = 1_800_000_000.0
@@ -54,7 +55,7 @@ def entry_of(
         body=body,
         request_time=at,
         response_time=at,
-        uri=uri(asked, rules.key),
+        uri=uri(asked, rules.key, no_vary_search(judged.fields)),
         born=BORN,
         vary=judged.vary,
         span=judged.span,

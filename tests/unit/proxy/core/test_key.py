@@ -56,6 +56,7 @@ def test_an_entry_covers_its_own_query_and_what_its_no_vary_search_equates() -> 
     assert covers(free, request(query="a=1&utm=2"), RULES.key)
     assert covers(free, request(query="a=1"), RULES.key)
     assert not covers(free, request(query="a=2&utm=0"), RULES.key)
+    assert free.uri == "site/a?a=1"
     search = no_vary_search(free.fields)
     keys = {cache_key(request(query=query), RULES, search=search) for query in ("utm=0&a=1", "a=1", "a=1&utm=9")}
     assert len(keys) == 1
