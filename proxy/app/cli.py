@@ -1,4 +1,4 @@
-"""The command line: `veneer serve`, `veneer check-policies`, `veneer explain`."""
+"""The command line: `veneer serve`, `veneer check-policies`, `veneer warm`, `veneer explain`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from proxy.app.commands.check_policies import add_check_policies_flags, check_policies
 from proxy.app.commands.explain import add_explain_flags, explain_request
+from proxy.app.commands.warm import add_warm_flags, warm_proxy
 from proxy.app.options import add_serve_flags, environment, options_from
 
 
@@ -17,6 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_serve_flags(commands.add_parser("serve", help="run the proxy"), environment())
     add_check_policies_flags(commands.add_parser("check-policies", help="check policy files and run their tests"))
+    add_warm_flags(commands.add_parser("warm", help="fill a running proxy's cache"))
     add_explain_flags(commands.add_parser("explain", help="replay one decision without sending it"), environment())
     return parser
 
@@ -31,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return serve(options_from(arguments))
         case "check-policies":
             return check_policies(arguments, environment())
+        case "warm":
+            return warm_proxy(arguments)
         case "explain":
             return explain_request(arguments, environment())
         case _:

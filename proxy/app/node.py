@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from proxy.app.admin.deps import AdminDeps
@@ -16,16 +17,20 @@ from proxy.app.observe.counters import Snapshot
 from proxy.app.observe.metrics import Metrics
 from proxy.app.observe.observation import Observation
 from proxy.app.options import ServeOptions
-from proxy.app.server.listener import Listener
+from proxy.app.server.listener import Address, Listener
 from proxy.app.server.protocol import ConnectionSettings, FrontServer
 from proxy.app.shared import Shared, open_shared
 from proxy.app.supervisor import worker_number
+from proxy.app.warming.sources import parse_target
+from proxy.app.warming.warmer import warm
 from proxy.compress.codec import Codecs
 from proxy.limits.inflight import InFlight
 from proxy.pipeline.context import Services
 from proxy.policy.model import Policy
 from proxy.policy.watch import Load, PolicySource, ReloadOutcome, watch_file
 from proxy.tasks import Tasks
+
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound here: where one that is can be reached
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +118,15 @@ class Node:
         address = await listener.start()
         self._exit.push_async_callback(listener.stop, policy.timeouts.drain_s)
         logger.info("listening on http://%s", address)
+        if policy.warm and worker_number() in {None, 0}:
+            self._tasks.start(self._warm(address, policy.warm), "warm the cache")
+
+    async def _warm(self, address: Address, targets: Sequence[str]) -> None:
+        """Fetch the policy's `warm` targets through the front door, so that they are hits from the first client on."""
+        host = ANY_ADDRESS.get(address.host, address.host)
+        wanted = [target for text in targets if (target := parse_target(text)) is not None]
+        report = await warm(wanted, f"http://{Address(host, address.port)}", {})
+        logger.info("warmed %s", report)
 
     def hang_up(self) -> None:
         """SIGHUP: read the policy file again."""

@@ -150,8 +150,8 @@ class Builder:
 
     def _targets(self) -> tuple[str, ...]:
         for index, target in enumerate(self.shape.warm):
-            if not target.startswith("/"):
-                self.problem(("warm", index), f'"{target}" is not a path', 'write "/path?query"')
+            if not target.startswith("/") and _bad_url(target.partition("?")[0]) is not None:
+                self.problem(("warm", index), f'"{target}" is neither a path nor a URL', 'write "/path?query"')
         return tuple(self.shape.warm)
 
     # ------------------------------------------------------------ routes

@@ -449,6 +449,9 @@ class PolicyShape(Shape):
         [], "Routes; the first that matches wins. What none matches takes `defaults`.", max_length=2_000
     )
     warm: list[Text] = option(
-        [], "Targets fetched at start, so that they are hits from the first client on.", max_length=10_000
+        [],
+        "Fetched at start, so that they are hits from the first client on: URLs with the host that clients use, or "
+        "paths, asked for under the proxy's own address.",
+        max_length=10_000,
     )
     tests: list[TestShape] = option([], "Tests run at load.", max_length=2_000)

@@ -21,7 +21,8 @@ FINE, WRONG = 0, 1
 LOOKED_UP = frozenset({"GET", "HEAD", "QUERY"})
 
 
-def _field(text: str) -> tuple[str, str]:
+def field_flag(text: str) -> tuple[str, str]:
+    """A field given on the command line as "Name: value"."""
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
         raise argparse.ArgumentTypeError('write "Name: value"')
@@ -43,11 +44,11 @@ def add_explain_flags(parser: argparse.ArgumentParser, environment: Mapping[str,
     parser.add_argument("--method", default="GET", help="default GET")
     parser.add_argument("--host", default=DEFAULT_AUTHORITY, help=f"the request's host (default {DEFAULT_AUTHORITY})")
     parser.add_argument(
-        "-H", "--header", metavar="'NAME: VALUE'", type=_field, action="append", default=[], help="request field"
+        "-H", "--header", metavar="'NAME: VALUE'", type=field_flag, action="append", default=[], help="request field"
     )
     parser.add_argument("--status", type=_status, default=200, help="status of the backend's response (default 200)")
     parser.add_argument(
-        "-R", "--response-header", metavar="'NAME: VALUE'", type=_field, action="append", default=[],
+        "-R", "--response-header", metavar="'NAME: VALUE'", type=field_flag, action="append", default=[],
         help="field of the backend's response",
     )  # fmt: skip
 
