@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 CONSTRAINTS := .ci/constraints.txt
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run test deep check conformance fmt lint unit clean lock
+.PHONY: help run test deep check conformance fmt lint unit clean lock coherence
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,9 @@ test: $(READY) ## The whole suite on real Redis and PostgreSQL, with coverage
 
 conformance: $(READY) ## The public HTTP cache tests; ARGS="-v TEST" for one, ARGS="--workers 2" over Redis
 	@$(BIN)/python -m tests.conformance $(ARGS)
+
+coherence: $(READY) ## Try to make the cache lie to a writer, with faults (SECONDS=60 SEED=1)
+	@$(BIN)/python -m tests.coherence --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
 
 fmt: $(READY) ## Format and fix what can be fixed
 	@$(BIN)/ruff format .

@@ -1,0 +1,102 @@
+"""`make coherence`: run the clients through every fault, judge every answer, print the table, fail on a violation."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.coherence.clients import Clients
+from tests.coherence.faults import FAULTS
+from tests.coherence.ledger import Ledger
+from tests.coherence.mutants import MUTANTS
+from tests.coherence.world import World
+from tests.stack.process import StartError
+
+QUIET = "no fault"
+LEAST_HIT_RATE = 0.5
+SHOWN = 20
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.coherence", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0, help="about how long (default 60)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--clients", type=int, default=20)
+    parser.add_argument("--registers", type=int, default=60)
+    parser.add_argument("--pages", type=int, default=6)
+    parser.add_argument("--faults", default=",".join(FAULTS), help="names, separated by commas")
+    parser.add_argument("--mutant", choices=sorted(MUTANTS), help="run wrong nodes, to see them found out")
+    return parser.parse_args()
+
+
+async def _run(options: argparse.Namespace, world: World, ledger: Ledger) -> None:
+    clients = Clients(world, ledger, options.registers, options.pages, options.seed)
+    async with asyncio.TaskGroup() as group:
+        for number in range(options.clients):
+            group.create_task(clients.run(number))
+        await asyncio.sleep(3.0)
+        clock = asyncio.get_running_loop()
+        names = options.faults.split(",")
+        # The quiet phase gets three shares: its figures are the ones with a bound.
+        share_s = options.seconds / (len(names) + 2 * (QUIET in names))
+        for name in names:
+            ledger.begin(name)
+            until = clock.time() + share_s * (3 if name == QUIET else 1)
+            while clock.time() < until:
+                await FAULTS[name](world, clients)
+        clients.stopped = True
+
+
+def _report(ledger: Ledger) -> None:
+    _say("phase", "operations", "reads", "hit rate", "errors", "violations", "write p50", "p99 ms", "max")
+    for name, tally in ledger.tallies.items():
+        rate = tally.hits / tally.reads if tally.reads else float("nan")
+        delays = (f"{tally.delay(share):.1f}" for share in (0.5, 0.99, 1))
+        _say(name, tally.operations, tally.reads, f"{rate:.1%}", tally.errors, tally.violations, *delays)
+    reads = sum(tally.reads for tally in ledger.tallies.values())
+    sys.stdout.write(f"{reads} reads judged, {len(ledger.violations)} violations\n")
+    for violation in ledger.violations[:SHOWN]:
+        sys.stdout.write(f"{violation}\n")
+
+
+def _say(first: str, *others: object) -> None:
+    sys.stdout.write(f"{first:<21}" + "".join(f"{other!s:>11}" for other in others) + "\n")
+
+
+def _verdict(ledger: Ledger) -> str | None:
+    """Why the run fails; None when it passes."""
+    if ledger.violations:
+        return "the cache lied"
+    quiet = ledger.tallies.get(QUIET)
+    if quiet is not None and quiet.hits < LEAST_HIT_RATE * quiet.reads:
+        return f"under {LEAST_HIT_RATE:.0%} of the reads without faults were hits: the test means nothing"
+    if any(tally.reads == 0 for tally in ledger.tallies.values()):
+        return "a phase without reads"
+    return None
+
+
+def main() -> int:
+    """Run; the exit status is 0 only without violations and with enough hits."""
+    options = _arguments()
+    ledger = Ledger(options.registers)
+    with tempfile.TemporaryDirectory(prefix="veneer-coherence-") as directory:
+        world = World(Path(directory), options.registers, options.pages, options.mutant)
+        try:
+            world.start()
+            asyncio.run(_run(options, world, ledger))
+        except StartError as error:
+            sys.stderr.write(f"{error}\n")
+            return 2
+        finally:
+            world.stop()
+    _report(ledger)
+    why = _verdict(ledger)
+    sys.stdout.write("coherent\n" if why is None else f"FAILED: {why}\n")
+    return 0 if why is None else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Clients that read, write, list and purge, and hand every answer to the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+
+from tests.coherence.http import Connection
+from tests.coherence.ledger import Ledger
+from tests.coherence.world import World
+
+FAILURES = (OSError, EOFError, ValueError, TimeoutError)
+WRITE_SHARE, PURGE_SHARE, PAGE_SHARE = 0.015, 0.005, 0.05
+HOT_SHARE, HOT_READS = 0.2, 0.8
+PAUSE_AFTER_FAILURE_S = 0.05
+
+
+class Clients:
+    """A crowd of clients; most stay with a node, every fifth goes from node to node."""
+
+    def __init__(self, world: World, ledger: Ledger, registers: int, pages: int, seed: int) -> None:
+        self._world = world
+        self._ledger = ledger
+        self._registers = registers
+        self._pages = pages
+        self._seed = seed
+        self.stopped = False
+
+    async def run(self, number: int) -> None:
+        """One client's life."""
+        chance = random.Random(self._seed * 1000 + number)
+        doors = [Connection(node.port) for node in self._world.nodes]
+        admins = [Connection(node.admin_port, "localhost") for node in self._world.nodes]
+        backend = Connection(self._world.backend_port)
+        home = None if number % 5 == 4 else number % len(doors)
+        while not self.stopped:
+            node = chance.randrange(len(doors)) if home is None else home
+            try:
+                await self._operate(chance, node, doors[node], admins[node], backend)
+            except FAILURES:
+                self._ledger.failed()
+                await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
+        for connection in (*doors, *admins, backend):
+            connection.close()
+
+    async def _operate(
+        self, chance: random.Random, node: int, door: Connection, admin: Connection, backend: Connection
+    ) -> None:
+        dice = chance.random()
+        register = self._choose(chance)
+        if dice < WRITE_SHARE:
+            # The second write meets the reads that the first one has sent to the backend.
+            for _ in range(chance.choice((1, 2, 3))):
+                await self._write(door, register)
+        elif dice < WRITE_SHARE + PURGE_SHARE:
+            await self._purge(admin, backend, register)
+        elif dice < WRITE_SHARE + PURGE_SHARE + PAGE_SHARE:
+            await self.read(node, door, f"/page/{chance.randrange(self._pages)}")
+        else:
+            await self.read(node, door, f"/r/{register}")
+
+    def _choose(self, chance: random.Random) -> int:
+        hot = max(1, int(self._registers * HOT_SHARE))
+        return chance.randrange(hot) if chance.random() < HOT_READS else chance.randrange(self._registers)
+
+    async def read(self, node: int, door: Connection, path: str) -> None:
+        """Read and judge."""
+        floor = self._ledger.floor()
+        reply = await door.ask("GET", path)
+        if reply.status != 200:
+            self._ledger.failed()
+            return
+        name = self._world.nodes[node].name
+        self._ledger.read(name, path, floor, reply.body, reply.fields.get("cache-status", ""))
+
+    async def _write(self, door: Connection, register: int) -> None:
+        began = time.perf_counter()
+        reply = await door.ask("PUT", f"/r/{register}")
+        if reply.status != 200:
+            self._ledger.failed()
+            return
+        delay_ms = (time.perf_counter() - began) * 1000 - float(reply.fields["x-backend-ms"])
+        self._ledger.wrote(register, int(reply.body.partition(b"=")[2]), delay_ms)
+
+    async def _purge(self, admin: Connection, backend: Connection, register: int) -> None:
+        """Change the register behind the caches, then purge: what counts is the purge's answer."""
+        version = await self._world.bump(backend, register)
+        reply = await admin.ask("POST", "/purge", json.dumps({"tags": [f"reg:{register}"]}).encode())
+        if reply.status == 200:
+            self._ledger.wrote(register, version)
+        else:
+            self._ledger.failed()
+
+    async def probe(self, node: int, count: int) -> None:
+        """Read many registers from one node at once, each over a connection of its own."""
+
+        async def one(register: int) -> None:
+            connection = Connection(self._world.nodes[node].port)
+            try:
+                await self.read(node, connection, f"/r/{register % self._registers}")
+            except FAILURES:
+                self._ledger.failed()
+            finally:
+                connection.close()
+
+        await asyncio.gather(*(one(register) for register in range(count)))

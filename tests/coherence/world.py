@@ -1,0 +1,114 @@
+"""The processes under test: a Redis, the backend of registers, three nodes, one of them behind a relay."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+
+import redis
+
+from tests.coherence.http import Connection
+from tests.stack.backend import answers
+from tests.stack.process import Launch, ManagedProcess, port_is_open
+from tests.stack.redis import RedisServer
+
+NODES = 3
+FAR = NODES - 1
+"""The node behind the relay."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Distinct ports of 127.0.0.1 that nobody listened on a moment ago."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(closing(socket.socket())) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+class Node:
+    """One proxy process, perhaps a mutant."""
+
+    def __init__(
+        self, name: str, ports: tuple[int, int], upstream: str, redis_url: str, directory: Path, mutant: str | None
+    ) -> None:
+        self.name = name
+        self.port, self.admin_port = ports
+        program = ["proxy"] if mutant is None else ["tests.coherence.mutants", mutant]
+        argv = [sys.executable, "-m", *program, "serve", "--upstream", upstream, "--redis", redis_url]
+        argv += ["--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin_port}"]
+        self.process = ManagedProcess(Launch(name, argv, directory / f"{name}.log", {"VENEER_ACCESS_LOG": "off"}))
+
+    def start(self) -> None:
+        """Start and wait until it answers."""
+        self.process.start()
+        self.process.wait_ready(lambda: answers(f"http://127.0.0.1:{self.admin_port}/health"), timeout_s=30)
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        self.process.send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self.process.send(signal.SIGCONT)
+
+
+class World:
+    """Everything that runs; starting and faults block, so they are called in threads."""
+
+    def __init__(self, directory: Path, registers: int, pages: int, mutant: str | None) -> None:
+        redis_port, self._relay_control, relay_port, self.backend_port, *ports = free_ports(4 + 2 * NODES)
+        self.redis = RedisServer(directory / "redis", port=redis_port, persist=True)
+        module = [sys.executable, "-m"]
+        relay = [*module, "tests.coherence.relay_process", str(self._relay_control), str(relay_port)]
+        self._relay = ManagedProcess(Launch("relay", [*relay, str(self.redis.port)], directory / "relay.log"))
+        backend = [*module, "tests.coherence.registers", str(self.backend_port), str(registers), str(pages)]
+        self._backend = ManagedProcess(Launch("backend", backend, directory / "backend.log"))
+        upstream = f"http://127.0.0.1:{self.backend_port}"
+        far_url = f"redis://127.0.0.1:{relay_port}/0"
+        self.nodes = [
+            Node(f"node-{n}", (public, admin), upstream, far_url if n == FAR else self.redis.url, directory, mutant)
+            for n, (public, admin) in enumerate(zip(ports[::2], ports[1::2], strict=True))
+        ]
+
+    def start(self) -> None:
+        """Start everything, the nodes last."""
+        self.redis.start()
+        self._relay.start()
+        self._relay.wait_ready(lambda: port_is_open(self._relay_control))
+        self._backend.start()
+        self._backend.wait_ready(lambda: port_is_open(self.backend_port))
+        for node in self.nodes:
+            node.start()
+
+    def stop(self) -> None:
+        """Stop everything; whatever is frozen is thawed first."""
+        for node in self.nodes:
+            with suppress(ProcessLookupError):
+                node.thaw()
+            node.process.stop()
+        self._backend.stop()
+        self._relay.stop()
+        self.redis.stop()
+
+    def redis_command(self, *command: str | int) -> None:
+        """Send one command to Redis, directly."""
+        client = redis.Redis(host="127.0.0.1", port=self.redis.port, socket_timeout=10)
+        with client:
+            client.execute_command(*command)  # type: ignore[no-untyped-call]
+
+    async def relay(self, command: str) -> None:
+        """Tell the relay what to do."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._relay_control)
+        writer.write(command.encode() + b"\n")
+        await reader.readline()
+        writer.close()
+
+    async def bump(self, connection: Connection, register: int) -> int:
+        """Make a version at the backend, past every node; the version."""
+        reply = await connection.ask("POST", f"/bump/{register}")
+        return int(reply.body.partition(b"=")[2])
