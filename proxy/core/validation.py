@@ -18,7 +18,6 @@ from proxy.core.rules import CacheRules, SetCookieRule
 from proxy.core.validators import (
     etag_of,
     has_validator,
-    is_etag,
     is_own,
     is_weak,
     origin_etag_of,
@@ -273,12 +272,8 @@ def evaluate(request: RequestHead, status: int, fields: Fields, now: float, *, a
 def _matches_any(value: str, fields: Fields) -> bool:
     if value.strip() == "*":
         return True
-    etag = fields.get("etag")
-    if etag is None:
-        return False
-    if not is_etag(etag):
-        return etag in split_etags(value)
-    return any(weak_match(tag, etag) for tag in split_etags(value))
+    etag = etag_of(fields)
+    return etag is not None and any(weak_match(tag, etag) for tag in split_etags(value))
 
 
 def _not_modified_since(since: str, fields: Fields, now: float) -> bool:

@@ -220,9 +220,9 @@ def test_without_last_modified_the_date_counts() -> None:
     assert evaluate(request(("If-Modified-Since", format_date(T))), 200, broken, T) is Precondition.PROCEED
 
 
-def test_malformed_tags_match_only_themselves() -> None:
+def test_what_is_no_entity_tag_matches_nothing() -> None:
     bare = Fields([("ETag", "abc")])
-    assert evaluate(request(("If-None-Match", "abc")), 200, bare, T) is Precondition.NOT_MODIFIED
+    assert evaluate(request(("If-None-Match", "abc")), 200, bare, T) is Precondition.PROCEED
     assert evaluate(request(("If-None-Match", '"abc"')), 200, bare, T) is Precondition.PROCEED
     assert evaluate(request(("If-None-Match", '"abc"')), 200, Fields(), T) is Precondition.PROCEED
 
