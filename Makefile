@@ -36,8 +36,9 @@ deep: $(READY) ## The property tests with many more examples (minutes)
 	@$(PYTEST) -q -n 2 --timeout 0 --hypothesis-profile=deep tests/properties
 
 test: $(READY) ## The whole suite on real Redis and PostgreSQL, with coverage
-	@$(PYTEST) -q -n 2 --cov --cov-report= tests
-	@$(BIN)/coverage report
+	@$(PYTEST) -q -n 2 --dist loadfile --cov --cov-report= tests
+	@$(BIN)/coverage report --include='backend/*' --fail-under=80
+	@$(BIN)/coverage report --include='proxy/*' --fail-under=85
 
 conformance: $(READY) ## The public HTTP cache tests; ARGS="-v TEST" for one, ARGS="--workers 2" over Redis
 	@$(BIN)/python -m tests.conformance $(ARGS)
