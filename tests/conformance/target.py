@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.stack.process import port_is_open
 from tests.stack.proxy import ProxyOptions, ProxyServer
 from tests.stack.redis import RedisServer
 
@@ -27,6 +28,12 @@ def address_of(base_url: str) -> Address:
     if parts.scheme != "http" or parts.hostname is None:
         raise ValueError(f"{base_url!r} is not like http://127.0.0.1:8080")
     return Address(parts.hostname, parts.port or 80)
+
+
+def start_listening(proxy: ProxyServer) -> None:
+    """Start the proxy and wait until it accepts connections; whether its backend is healthy does not matter here."""
+    proxy.process.start()
+    proxy.process.wait_ready(lambda: port_is_open(proxy.port))
 
 
 @contextmanager
@@ -48,5 +55,5 @@ def started_proxy(origin_port: int, *, workers: int, redis_url: str | None, log:
         if log is not None:
             stack.callback(lambda: log.write_text(proxy.process.log_text(), "utf-8"))
         stack.callback(proxy.stop)
-        proxy.start()
+        start_listening(proxy)
         yield Address("127.0.0.1", proxy.port)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.conformance.target import start_listening
 from tests.scenarios.dialogue import Dialogue
 from tests.stack.proxy import ProxyOptions, ProxyServer
 
@@ -32,7 +33,7 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         upstream = f"http://127.0.0.1:{listener.getsockname()[1]}"
         proxy = ProxyServer(ProxyOptions(upstream=upstream, policies=file), directory)
-        proxy.start()
+        start_listening(proxy)
         yield Stage(proxy, listener)
         proxy.stop()
 
