@@ -150,7 +150,11 @@ class Fetcher:
             flight.land(Erred(head.status, fetched.upstream_ms))
             return
         if plan.wanted.method == "HEAD":
-            await self._filler.update_by_head(plan, fetched)
+            entry = await self._filler.update_by_head(plan, fetched)
+            if entry is not None:
+                await fetched.response.aclose()
+                flight.land(Whole(entry, entry, True, True, fetched.upstream_ms))
+                return
         verdict = self._filler.judge(plan, fetched)
         if isinstance(verdict, NotStorable):
             if verdict.remember:

@@ -150,8 +150,11 @@ class Filler:
             return None
         return Freshened(await self.keep(plan, found.entry, fetched), found.personal)
 
-    async def update_by_head(self, plan: Plan, fetched: Fetched) -> None:
-        """Let a 200 to HEAD update the stored response to GET, or end it (RFC 9111 section 4.3.5)."""
+    async def update_by_head(self, plan: Plan, fetched: Fetched) -> Entry | None:
+        """Let a 200 to HEAD update the stored response to GET, or end it (RFC 9111 section 4.3.5).
+
+        Returns the response as updated: it answers the HEAD as well.
+        """
         for stored in plan.validating[:1]:
             found = freshen_from_head(
                 stored,
@@ -163,9 +166,10 @@ class Filler:
                 rules=plan.match.route.cache,
             )
             if isinstance(found, Freshened):
-                await self.keep(plan, found.entry, fetched)
-            elif found is not None:
+                return await self.keep(plan, found.entry, fetched)
+            if found is not None:
                 await self._services.store.discard(plan.key)
+        return None
 
     async def complete(self, plan: Plan, stored: Entry, fetched: Fetched) -> Entry | None:
         """The stored beginning and the rest that a 206 brings, as one (RFC 9111 section 3.4); None if they differ."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields
 from proxy.core.forwarding import to_origin
 from proxy.core.invalidating import GROUP_FIELD, INVALIDATE_FIELD, invalidated_by
-from proxy.core.invalidation import Invalidation
+from proxy.core.invalidation import Invalidation, Validity
 from proxy.core.key import cache_key, uri
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import CacheStatus, Forward, Reason
@@ -27,6 +28,13 @@ from proxy.ports import Receipt, UpstreamError, UpstreamResponse
 
 SMALL_BYTES = 128 * 1024
 """A private response of at most this length is read whole, so that it can get a validator and a compact coding."""
+
+
+class AsGet(NamedTuple):
+    """How a response to POST is stored for later GETs."""
+
+    plan: Plan
+    verdict: Storable
 
 
 class Forwarder:
@@ -72,6 +80,9 @@ class Forwarder:
             return upstream_failed(exchange, response, status)
         upstream_ms = (services.clock.monotonic() - started_s) * 1000
         try:
+            fetched = Fetched(response, request_time, services.clock.now(), born, upstream_ms)
+            as_get = self._storable_as_get(exchange, fetched)
+            before = services.log.position
             receipt = await self._invalidate(exchange, self._named_by(exchange, response.head))
             if receipt is not None and not receipt.shared and _is_strict(exchange):
                 # The response itself must not be seen before every node knows: somebody could read older after it.
@@ -82,11 +93,8 @@ class Forwarder:
                 )
             if response.tunnel is not None:
                 return Answer(response.head, TunnelBody(response), status, CacheUse.BYPASS, upstream_ms)
-            if request.method == "POST" and receipt is not None and receipt.position == _next(born):
-                fetched = Fetched(response, request_time, services.clock.now(), receipt.position, upstream_ms)
-                answer = await self._stored_for_get(exchange, fetched, status)
-                if answer is not None:
-                    return answer
+            if as_get is not None and receipt is not None and receipt.position == _next(before):
+                return await self._stored_for_get(as_get, replace(fetched, born=receipt.position), status)
             answer = await private_answer(services, exchange, response, replace(status, detail=Reason.METHOD.value))
         except BaseException:
             await response.aclose()
@@ -110,19 +118,27 @@ class Forwarder:
             await self._invalidate_unknown(exchange, sent=sent)
             raise
 
-    async def _stored_for_get(self, exchange: Exchange, fetched: Fetched, status: CacheStatus) -> Answer | None:
-        """Store a response to POST that says it is the target's representation (RFC 9110 section 9.3.3).
+    def _storable_as_get(self, exchange: Exchange, fetched: Fetched) -> AsGet | None:
+        """How to store a response to POST that says it is the target's representation (RFC 9110 section 9.3.3).
 
-        It is born at its own invalidation, and only if nothing else came between the request and that.
+        None when it does not say so, or when something has invalidated it since the request was sent.
         """
-        as_get = self._plan_as_get(exchange)
-        verdict = self._filler.judge(as_get, fetched)
         length = fetched.response.content_length
-        if not isinstance(verdict, Storable) or length is None or length > SMALL_BYTES:
+        if exchange.request.method != "POST" or length is None or length > SMALL_BYTES:
             return None
-        entry = self._filler.entry(as_get, fetched, verdict)
+        plan = self._plan_as_get(exchange)
+        verdict = self._filler.judge(plan, fetched)
+        if not isinstance(verdict, Storable):
+            return None
+        undisturbed = self._services.log.validity(self._filler.entry(plan, fetched, verdict)) is Validity.VALID
+        return AsGet(plan, verdict) if undisturbed else None
+
+    async def _stored_for_get(self, as_get: AsGet, fetched: Fetched, status: CacheStatus) -> Answer:
+        """Store it. It is born at the invalidation that its own request caused: nothing came between the two."""
+        plan, verdict = as_get
+        entry = self._filler.entry(plan, fetched, verdict)
         body = b"".join([piece async for piece in fetched.response.body()])
-        entry, stored = await self._filler.put(as_get, entry, verdict, body)
+        entry, stored = await self._filler.put(plan, entry, verdict, body)
         head = fetched.response.head
         own = replace(entry, fields=with_etag_of(head.fields, entry))
         return Answer(head, StoredBody(own), replace(status, stored=stored), CacheUse.BYPASS, fetched.upstream_ms)

@@ -40,7 +40,8 @@ class BackendResponse:
         if parser.phase is Phase.DONE:
             self._pieces = parser.pieces
             self._pieces.reverse()
-            self._length = sum(map(len, self._pieces))
+            if not len(parser.trailers):  # trailers need a body that is sent in chunks
+                self._length = sum(map(len, self._pieces))
             self._end()
         elif parser.phase is Phase.TUNNEL:
             self._tunnel = BackendTunnel(connection, self._end_tunnel)

@@ -107,9 +107,16 @@ async def test_an_over_long_body_is_cut_and_no_second_response_is_made_of_it(tal
     assert (await talk.ask("GET /b")).text() == "two"
 
 
-async def test_a_truncated_body_is_cut_off_for_the_client_and_not_stored(talk: Dialogue) -> None:
+async def test_a_short_body_that_breaks_off_is_a_502_and_not_stored(talk: Dialogue) -> None:
     talk.answers(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: 10\r\nConnection: close\r\n\r\none")
     talk.answers("200\n\nwhole")
+    assert (await talk.ask("GET /a")).status == 502
+    assert (await talk.ask("GET /a")).text() == "whole"
+
+
+async def test_a_long_body_that_breaks_off_breaks_off_for_the_client(talk: Dialogue) -> None:
+    head = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: 500000\r\nConnection: close\r\n\r\n"
+    talk.answers(head + b"x" * 300_000, "200\n\nwhole")
     with pytest.raises(FetchError):
         (await talk.ask("GET /a")).text()
     assert (await talk.ask("GET /a")).text() == "whole"
