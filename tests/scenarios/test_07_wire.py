@@ -141,20 +141,24 @@ async def test_a_long_body_that_breaks_off_breaks_off_for_the_client(talk: Dialo
         "no colon",
     ],
 )
-async def test_ambiguous_framing_from_a_client_is_refused_and_the_connection_closed(talk: Dialogue, head: str) -> None:
+@pytest.mark.parametrize("method", ["POST", "FROBNICATE"])
+async def test_ambiguous_framing_from_a_client_is_refused_and_the_connection_closed(
+    talk: Dialogue, head: str, method: str
+) -> None:
     smuggled = f"GET {talk.at('/smuggled')} HTTP/1.1\r\nHost: x\r\n\r\n"
     answer = await talk.send_raw(
-        f"POST {talk.at('/a')} HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n{smuggled}".encode("latin-1")
+        f"{method} {talk.at('/a')} HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n{smuggled}".encode("latin-1")
     )
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1 ") == 1
     assert not talk.asked
 
 
+@pytest.mark.parametrize("method", ["POST", "FROBNICATE"])
 @pytest.mark.parametrize("chunk", ["g\r\nabc\r\n", "-1\r\nabc\r\n", "3\r\nabcd\r\n", "3\nabc\r\n", "0x3\r\nabc\r\n"])
-async def test_a_bad_chunk_from_a_client_never_becomes_a_request(talk: Dialogue, chunk: str) -> None:
+async def test_a_bad_chunk_from_a_client_never_becomes_a_request(talk: Dialogue, chunk: str, method: str) -> None:
     talk.answers("200\n\nseen")
-    head = f"POST {talk.at('/a')} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = f"{method} {talk.at('/a')} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     smuggled = f"GET {talk.at('/smuggled')} HTTP/1.1\r\nHost: x\r\n\r\n"
     answer = await talk.send_raw((head + chunk + smuggled).encode())
     talk.forget_answers()

@@ -15,12 +15,20 @@ from typing import cast
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_parser import HttpRequestParserPy
 from aiohttp.web_protocol import RequestHandler
 
 from proxy.app.server.tunnel import ClientTunnel
+from proxy.core.headers import is_token
 from proxy.ports import ClientGoneError
 
 logger = logging.getLogger(__name__)
+
+FAST_METHODS = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY", "PROPFIND", "PROPPATCH"}
+    | {"REPORT", "SEARCH", "M-SEARCH", "COPY", "MOVE", "LOCK", "UNLOCK", "MKCOL", "PURGE", "LINK", "UNLINK", "NOTIFY"}
+)
+"""Methods that aiohttp's compiled parser knows; it refuses all others, which its Python parser reads."""
 
 RequestCallback = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -72,7 +80,7 @@ class ConnectionSettings:
 class ConnectionProtocol(RequestHandler):
     """One client connection; also the `Wire` of the client adapter and of tunnels."""
 
-    __slots__ = ("_malformed",)
+    __slots__ = ("_head_open", "_malformed", "_settings")
 
     def __init__(self, server: FrontServer, settings: ConnectionSettings, malformed: MalformedCallback) -> None:
         super().__init__(
@@ -88,6 +96,29 @@ class ConnectionProtocol(RequestHandler):
             auto_decompress=False,
         )
         self._malformed = malformed
+        self._settings = settings
+        self._head_open = False
+
+    def data_received(self, data: bytes) -> None:
+        """Octets from the client. A request with a method that few know moves its connection to the slower parser."""
+        idle = self._current_request is None and not self._messages and not self._upgraded
+        if idle and not self._head_open and _has_rare_method(data) and self._payload_parser is None:
+            self._parser = self._patient_parser()
+        super().data_received(data)
+        self._head_open = idle and self._current_request is None and not self._messages and bool(data.strip(b"\r\n"))
+
+    def _patient_parser(self) -> HttpRequestParserPy:
+        settings = self._settings
+        return HttpRequestParserPy(
+            self,
+            asyncio.get_running_loop(),
+            settings.read_buffer_bytes,
+            max_line_size=settings.max_line_bytes,
+            max_field_size=settings.max_field_bytes,
+            max_headers=settings.max_fields,
+            payload_exception=web.RequestPayloadError,
+            auto_decompress=False,
+        )
 
     def write(self, data: bytes) -> None:
         """Queue octets. Raises ClientGoneError when the connection is closed."""
@@ -146,6 +177,16 @@ class ConnectionProtocol(RequestHandler):
         except ClientGoneError:
             logger.debug("client gone before the refusal of a malformed request")
         return Sent(keep_alive=False)
+
+
+def _has_rare_method(data: bytes) -> bool:
+    """Whether `data` begins with a request line whose method the compiled parser would refuse.
+
+    Methods are case-sensitive (RFC 9110 section 9.1); those in lower case stay refused, as the Python parser would
+    change them.
+    """
+    method, space, _ = data[:64].decode("latin-1").partition(" ")
+    return bool(space) and method not in FAST_METHODS and method.isupper() and is_token(method)
 
 
 class FrontServer(web.Server):
