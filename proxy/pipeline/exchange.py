@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
@@ -73,8 +74,16 @@ class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_d
     sampled: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """A stored response that was compared with a fresh one. `differs` without an invalidation that explains it."""
+
+    route: str
+    differs: bool
+
+
 class Recorder(Protocol):
-    """Where exchanges are recorded. Neither call blocks nor raises."""
+    """Where exchanges are recorded. No call blocks or raises."""
 
     def begin(self) -> None:
         """An exchange has begun: it counts as active until `finish`."""
@@ -82,4 +91,8 @@ class Recorder(Protocol):
 
     def finish(self, record: ExchangeRecord) -> None:
         """It has ended, on whatever path. Exactly one call for each `begin`."""
+        ...
+
+    def audited(self, audit: Audit) -> None:
+        """A hit was compared with a fresh response."""
         ...

@@ -25,6 +25,7 @@ from proxy.core.reuse import (
 from proxy.core.validation import completion_request, conditional_request, miss_request, unconditional_request
 from proxy.core.validators import has_validator
 from proxy.pipeline.answer import Answer, StoredBody, StreamBody
+from proxy.pipeline.audit import Auditor
 from proxy.pipeline.coalesce import Arriving, Erred, Failed, Landing, Private, Whole
 from proxy.pipeline.context import Exchange, Services, as_cached
 from proxy.pipeline.exchange import CacheUse, Refusal
@@ -45,6 +46,7 @@ class Reader:
     def __init__(self, services: Services, fetcher: Fetcher) -> None:
         self._services = services
         self._fetcher = fetcher
+        self._auditor = Auditor(services)
 
     async def answer(self, exchange: Exchange, body: bytes | None = None, body_digest: str | None = None) -> Answer:
         """The answer to a request that may be looked up. `body` and its digest belong to QUERY."""
@@ -58,6 +60,8 @@ class Reader:
             candidates = self._valid(await self._services.store.lookup(key, wanted), soft=lost)
         decision = decide(wanted, candidates, rules, self._services.clock.now())
         if isinstance(decision, Hit):
+            if exchange.route.audit_share > 0:
+                self._auditor.consider(exchange, wanted, decision.entry)
             status = CacheStatus(hit=True, ttl_s=decision.ttl_s)
             return stored_answer(decision.entry, decision.age_s, key, status, CacheUse.HIT)
         plan = self._plan(exchange, wanted, key, decision, body, body_digest)

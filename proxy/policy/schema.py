@@ -296,7 +296,14 @@ class RouteOptions(Shape):
     etag: Literal["generate", "off"] = option(
         "generate", "Make a strong ETag for stored responses without a validator."
     )
-    audit_share: float = option(0.0, "Share of hits compared in the background with a fresh response.", ge=0, le=1)
+    audit_share: float = option(
+        0.0,
+        "Share of hits compared in the background with a fresh response. A difference that no invalidation explains is "
+        "logged with its tags and counted.",
+        "Each audit is a request to the backend. Answers that differ each time, as by a time of day, always differ.",
+        ge=0,
+        le=1,
+    )
 
 
 class MatchShape(Shape):

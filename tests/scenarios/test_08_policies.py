@@ -23,6 +23,7 @@ routes:
   - {name: search, match: {path: "/{room}/search", methods: [POST]}, cache: {ttl: 1h, compat: {post_as_query: true}}}
   - {name: small, match: {path: "/{room}/small"}, max_body: 4B}
   - {name: nothing, match: {path: "/{room}/nothing"}, max_body: 0}
+  - {name: audited, match: {path: "/{room}/audited"}, audit_share: 1, cache: {ttl: 1h}}
   - name: typed
     match: {path: "/{room}/typed", query: {type: user}}
     cache: {ttl: 1h, key: {query: {only: [type, q]}}}
@@ -120,3 +121,11 @@ async def test_a_query_condition_selects_the_route_and_its_key(talk: Dialogue) -
     talk.answers("200\n\nuser", "200\n\nother", "200\n\nother")
     for target, expected in (("user&q=1&x=1", "user"), ("user&x=2&q=1", "user"), ("task", "other"), ("task", "other")):
         assert (await talk.ask(f"GET /typed?type={target}")).text() == expected
+
+
+async def test_a_hit_is_audited_behind_its_client(talk: Dialogue) -> None:
+    talk.answers("200\n\none", "200\n\ntwo")
+    for _ in range(2):
+        assert (await talk.ask("GET /audited")).text() == "one"
+    await talk.reached(2)
+    assert talk.asked[1].lines.get("If-None-Match") is None

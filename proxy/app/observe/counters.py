@@ -63,6 +63,15 @@ class RouteCounts(msgspec.Struct):
     bytes_in: int = 0
     bytes_out: int = 0
     bytes_saved: int = 0
+    audits_same: int = 0
+    audits_different: int = 0
+
+    def audit(self, *, differs: bool) -> None:
+        """Count one audit."""
+        if differs:
+            self.audits_different += 1
+        else:
+            self.audits_same += 1
 
     def add(self, other: RouteCounts) -> None:
         """Count everything that another one counted."""
@@ -76,6 +85,8 @@ class RouteCounts(msgspec.Struct):
         self.bytes_in += other.bytes_in
         self.bytes_out += other.bytes_out
         self.bytes_saved += other.bytes_saved
+        self.audits_same += other.audits_same
+        self.audits_different += other.audits_different
 
 
 class Counts(msgspec.Struct):

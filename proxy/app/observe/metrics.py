@@ -22,6 +22,7 @@ class _Snapshots(Collector):
         """Read once, so that the families of one scrape agree."""
         snapshot = self._source()
         yield from _requests(snapshot.counts)
+        yield from _audits(snapshot.counts)
         yield from _durations(snapshot.counts)
         yield from _octets(snapshot.counts)
         yield from _stores(snapshot.gauges.stores)
@@ -93,6 +94,20 @@ def _requests(counts: Counts) -> Iterator[Metric]:
         "Requests refused by a rate limit.",
         ("route",),
         (((name,), route.rate_limited) for name, route in sorted(counts.routes.items())),
+    )
+
+
+def _audits(counts: Counts) -> Iterator[Metric]:
+    yield _counter(
+        "veneer_audits",
+        "Hits compared with a fresh response: same, or different without an invalidation.",
+        ("route", "result"),
+        (
+            ((name, result), count)
+            for name, route in sorted(counts.routes.items())
+            for result, count in (("same", route.audits_same), ("different", route.audits_different))
+            if count
+        ),
     )
 
 

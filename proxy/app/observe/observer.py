@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from proxy.app.observe.counters import Counts, Gauges, Snapshot
 from proxy.app.observe.writer import LineWriter
-from proxy.pipeline.exchange import ExchangeRecord
+from proxy.pipeline.exchange import Audit, ExchangeRecord
 
 
 class Observer:
@@ -31,6 +31,10 @@ class Observer:
             self._lines.offer(record)
         for see in self._also:
             see(record)
+
+    def audited(self, audit: Audit) -> None:
+        """Count an audit of a hit."""
+        self.counts.route(audit.route).audit(differs=audit.differs)
 
     def snapshot(self, gauges: Callable[[], Gauges]) -> Snapshot:
         """The counters now, with what the rooms say now."""
