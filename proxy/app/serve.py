@@ -81,6 +81,7 @@ async def _serve(options: ServeOptions, policy: Policy, reload: partial[Policy],
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with Node(options, policy, reload, observation) as node:
+        calm_collector()
         loop.add_signal_handler(signal.SIGHUP, node.hang_up)
         await stop.wait()
         logger.info("stopping")

@@ -46,20 +46,26 @@ class Fields:
 
     def lines(self, name: str) -> tuple[str, ...]:
         """Every value of the field, one per line; empty when absent."""
-        return self._lookup().get(name, ())
+        index = self._index
+        return (self._lookup() if index is None else index).get(name, ())
 
     def get(self, name: str) -> str | None:
         """The field's lines joined by ", " (RFC 9110 section 5.3), or None when absent."""
-        lines = self._lookup().get(name)
-        return None if lines is None else ", ".join(lines)
+        index = self._index
+        lines = (self._lookup() if index is None else index).get(name)
+        if lines is None:
+            return None
+        return lines[0] if len(lines) == 1 else ", ".join(lines)
 
     def first(self, name: str) -> str | None:
         """The value of the field's first line, or None when absent."""
-        lines = self._lookup().get(name)
+        index = self._index
+        lines = (self._lookup() if index is None else index).get(name)
         return None if lines is None else lines[0]
 
     def __contains__(self, name: str) -> bool:
-        return name in self._lookup()
+        index = self._index
+        return name in (self._lookup() if index is None else index)
 
     def names(self) -> Iterable[str]:
         """The distinct names, lower case, in order of first appearance."""

@@ -11,6 +11,7 @@ import re
 from msgspec import Struct
 
 from proxy.core.fields import Fields, Pair
+from proxy.core.headers import CONNECTION_MAY_NOT_NAME, HOP_BY_HOP
 from proxy.core.messages import ResponseHead
 
 _STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?\r\n")
@@ -19,19 +20,7 @@ _FIELD_LINE = re.compile(
     re.MULTILINE,
 )
 _DIGITS = re.compile(r"[0-9]{1,18}")
-_HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authentication-info",
-        "proxy-connection",
-        "te",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-_MEANINGFUL = _HOP_BY_HOP | {"content-length"}
+_MEANINGFUL = HOP_BY_HOP | {"content-length"}
 
 
 class MalformedError(ValueError):
@@ -105,7 +94,7 @@ def _with_framing(status: int, reason: str, minor: str, pairs: list[Pair], speci
     length = _length(lengths) if lengths else None
     chunked = _is_chunked(codings, minor, length) if codings else False
     options = _connection_options([value for name, value in special if name == "connection"])
-    drop = (_HOP_BY_HOP | options) - {"content-length"}
+    drop = HOP_BY_HOP | (options - CONNECTION_MAY_NOT_NAME) if options else HOP_BY_HOP
     if status == 101:
         drop -= {"upgrade"}
     kept = [pair for pair in pairs if pair[0].lower() not in drop]
