@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from proxy.core.fields import Fields
 from proxy.core.invalidation import Validity
+from proxy.core.record import record
 from proxy.core.rules import CacheRules
 
 
@@ -80,7 +81,7 @@ class LastTerms:
     terms: Terms | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """One stored response.
 

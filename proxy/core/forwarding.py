@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from proxy.core.dates import format_date
 from proxy.core.fields import Fields, Pair
 from proxy.core.messages import RequestHead
+from proxy.core.record import record
 from proxy.core.vary import reduced_accept_encoding
 
 FORWARDING = frozenset(
@@ -45,7 +44,7 @@ NEVER_FROM_STRANGERS = FORWARDING | {
 the cache key: from a client they are how a cache is poisoned."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Peer:
     """Who sent the request: its address without port, and whether it is one of the listed trusted proxies."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from proxy.core.cache_control import ResponseDirectives, delta_seconds, governin
 from proxy.core.dates import moment_of
 from proxy.core.entry import Entry, Terms
 from proxy.core.fields import Fields
+from proxy.core.record import record
 from proxy.core.rules import CacheRules, OriginRule
 
 HEURISTIC_STATUSES = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501})
@@ -28,7 +28,7 @@ class Source(Enum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lifetime:
     """Seconds of freshness from the moment the origin generated the response, and who said so (section 4.2.1)."""
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from proxy.core.fields import Fields
+from proxy.core.record import record
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"})
 """Methods registered as safe (RFC 9110 section 9.2.1 and the IANA registry); every other method is unsafe."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RequestHead:
     """A client's request as it is matched, keyed and forwarded.
 
@@ -43,7 +42,7 @@ class RequestHead:
         return self.method in SAFE_METHODS
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResponseHead:
     """A response's status line and its end-to-end fields."""
 

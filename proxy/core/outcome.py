@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from proxy.core.fields import Fields
+from proxy.core.record import record
 
 
 class Forward(Enum):
@@ -90,7 +90,7 @@ class Reason(Enum):
     RANGE = "range"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CacheStatus:
     """What this cache did with one request (RFC 9211 section 2). Either `hit` or `forward`; never both.
 

@@ -13,6 +13,7 @@ from proxy.core.key import covers
 from proxy.core.messages import RequestHead
 from proxy.core.outcome import Forward, Reason
 from proxy.core.ranges import can_answer, completion_range
+from proxy.core.record import record
 from proxy.core.rules import CacheRules
 from proxy.core.vary import matches
 
@@ -23,7 +24,7 @@ LOOKED_UP = frozenset({"GET", "HEAD", "QUERY"})
 """Methods that a stored response may answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fallback:
     """Until when, in seconds since the epoch, the stale response may be served in place of the origin's failure.
 
@@ -35,7 +36,7 @@ class Fallback:
     on_disconnect_until: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Hit:
     """Serve `entry`: it is fresh."""
 
@@ -44,7 +45,7 @@ class Hit:
     ttl_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServeStale:
     """Serve `entry` although it is stale; with `refresh` validate it in the background (RFC 5861 section 3)."""
 
@@ -55,7 +56,7 @@ class ServeStale:
     refresh: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Revalidate:
     """Ask the origin whether `entry` is still current, with a conditional request if it has a validator.
 
@@ -71,7 +72,7 @@ class Revalidate:
     fallback: Fallback
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PartialMiss:
     """`entry` holds the beginning: ask for the rest with `range_value`, and combine (section 3.4)."""
 
@@ -80,7 +81,7 @@ class PartialMiss:
     age_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Miss:
     """Nothing stored can be used. `variants` are stored responses whose entity tags may be offered to the origin."""
 

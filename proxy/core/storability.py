@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from proxy.core.cache_control import ResponseDirectives, governing_directives, request_directives
 from proxy.core.dates import format_date
 from proxy.core.entry import ByteSpan, Terms
@@ -13,6 +11,7 @@ from proxy.core.headers import NOT_STORED, end_to_end
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import Reason
 from proxy.core.range_fields import parse_content_range
+from proxy.core.record import record
 from proxy.core.rules import CacheRules, SetCookieRule
 from proxy.core.target import same_resource
 from proxy.core.validators import has_validator
@@ -28,7 +27,7 @@ sizes, rates. They are never stored, whatever they say (RFC 6585 forbids it for 
 client could otherwise fill the cache with errors that only its own request deserved."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Storable:
     """The response may be stored: with `fields`, as the `vary` variant, for `keep_s` seconds from now at most.
 
@@ -45,7 +44,7 @@ class Storable:
     as_get: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NotStorable:
     """The response must not be stored.
 

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from proxy.core.messages import RequestHead
 from proxy.core.outcome import Reason
 from proxy.core.percent import UNRESERVED, has_bad_percent, normalise_percent
+from proxy.core.record import record
 
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 _REG_NAME = UNRESERVED | frozenset("!$&'()*+,;=%")
 _IP_LITERAL = frozenset("0123456789abcdefABCDEF:.")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Target:
     """What a request is for.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 
 from proxy.core.entry import Entry
 from proxy.core.fields import Fields
 from proxy.core.messages import ResponseHead
 from proxy.core.outcome import CacheStatus
+from proxy.core.record import record
 from proxy.pipeline.exchange import CacheUse, Refusal
 from proxy.ports import UpstreamResponse
 
@@ -18,7 +18,7 @@ def no_trailers() -> Fields:
     return Fields()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StoredBody:
     """A whole or partial stored response: conditions, ranges and codings can be applied to it.
 
@@ -31,7 +31,7 @@ class StoredBody:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StreamBody:
     """A body passing through; `length` None when unknown. `aclose` must be awaited on every path."""
 
@@ -41,14 +41,14 @@ class StreamBody:
     trailers: Callable[[], Fields] = no_trailers
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BytesBody:
     """A body at hand that is sent as it is: the proxy's own answers."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TunnelBody:
     """101: what follows is not HTTP."""
 
@@ -58,7 +58,7 @@ class TunnelBody:
 Body = StoredBody | StreamBody | BytesBody | TunnelBody
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answer:
     """The answer to one exchange before it meets the client's wishes (codings, ranges, conditions)."""
 

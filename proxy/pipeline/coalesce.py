@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from proxy.core.entry import Entry
 from proxy.core.outcome import Reason
+from proxy.core.record import record
 from proxy.pipeline.content import Reader, SharedBody
 from proxy.ports import UpstreamError, UpstreamResponse
 
@@ -16,7 +16,7 @@ UNCACHEABLE_KEPT_S = 10.0
 UNCACHEABLE_LIMIT = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Whole:
     """A response that is all there.
 
@@ -32,7 +32,7 @@ class Whole:
     validated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Arriving:
     """A storable response whose body is still on its way; the entries have no body yet. `place` is the leader's."""
 
@@ -45,7 +45,7 @@ class Arriving:
     place: Reader
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Private:
     """A response for the leader alone, who must close it, and why it is not stored."""
 
@@ -54,7 +54,7 @@ class Private:
     upstream_ms: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Erred:
     """The backend answered with an error that the stored response may stand in for (RFC 5861 section 4)."""
 
@@ -62,7 +62,7 @@ class Erred:
     upstream_ms: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Failed:
     """No response."""
 

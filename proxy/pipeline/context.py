@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from proxy.core.forwarding import Peer
 from proxy.core.messages import RequestHead
+from proxy.core.record import record
 from proxy.core.trace import TraceParent
 from proxy.limits.inflight import InFlight
 from proxy.pipeline.coalesce import Flights
@@ -37,7 +38,7 @@ class Services:
     budget: Budget = field(default_factory=lambda: Budget(64 * 1024 * 1024))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exchange:
     """One request as it came in: everything its steps may know, nothing they change.
 

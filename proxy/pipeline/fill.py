@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields
@@ -10,6 +10,7 @@ from proxy.core.key import cache_key, uri
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import Reason
 from proxy.core.ranges import combine
+from proxy.core.record import record
 from proxy.core.search import no_vary_search
 from proxy.core.storability import NotStorable, Storable, check_body, judge
 from proxy.core.tags import search_tag, tags_of
@@ -20,7 +21,7 @@ from proxy.policy.model import EtagRule, Match
 from proxy.ports import UpstreamResponse
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plan:
     """One fetch: what is wanted, as the cache sees it, and what is sent.
 
@@ -43,7 +44,7 @@ class Plan:
     body_digest: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fetched:
     """A response head with the facts of its fetch: times in seconds since the epoch, the log position before it."""
 

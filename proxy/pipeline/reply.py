@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from proxy.core.fields import Fields, Pair
 from proxy.core.forwarding import delayed_age, from_store, to_client
 from proxy.core.messages import ResponseHead
 from proxy.core.negotiation import choose_coding, coded_fields, why_not_coded
 from proxy.core.outcome import append_cache_status
 from proxy.core.rate import RateVerdict, limit_field, policy_field
+from proxy.core.record import record
 from proxy.pipeline.answer import Answer, BytesBody, StoredBody, StreamBody, TunnelBody
 from proxy.pipeline.context import Exchange, Services
 from proxy.pipeline.represent import represent
@@ -21,7 +20,7 @@ OWN_FIELDS = ("x-cache-invalidate", "x-request-id", "x-response-time")
 """Fields that the backend sends for this proxy, or that this proxy speaks for itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Replied:
     """What left for the client."""
 

@@ -6,7 +6,7 @@ Pure decisions come from the core; the one thing done here is asking the codec f
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from proxy.core.entry import CodedBody, Entry
 from proxy.core.fields import Fields
@@ -23,11 +23,12 @@ from proxy.core.ranges import (
     multipart,
     slice_of,
 )
+from proxy.core.record import record
 from proxy.core.validation import Precondition, evaluate, not_modified_fields
 from proxy.pipeline.context import Exchange, Services
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Representation:
     """What leaves: a head without framing, and the octets. `identity_bytes` is the body's length uncoded."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from proxy.core.messages import ResponseHead
+from proxy.core.record import record
 
 FRAMING_FIELDS = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 
@@ -19,7 +19,7 @@ class BodyFraming(Enum):
     CLOSE = "close"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exchange:
     """What of the request decides about the framing of its response."""
 

@@ -1,0 +1,30 @@
+"""Records are dataclasses: equal by value, usable as keys, replaceable, without a __dict__."""
+
+from __future__ import annotations
+
+from dataclasses import field, replace
+
+from proxy.core.record import record
+
+
+@record
+class Point:
+    x: int
+    y: int = 0
+    note: str = field(default="", compare=False)
+
+
+def test_a_record_is_a_dataclass_by_value() -> None:
+    assert Point(1) == Point(1, 0, "elsewhere")
+    assert hash(Point(1)) == hash(Point(1, 0))
+    assert Point(1) != Point(2)
+    assert replace(Point(1), y=3) == Point(1, 3)
+    assert not hasattr(Point(1), "__dict__")
+
+
+def test_a_record_can_be_matched() -> None:
+    match Point(1, 2):
+        case Point(x, y=2):
+            assert x == 1
+        case _:
+            raise AssertionError
