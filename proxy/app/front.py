@@ -41,14 +41,20 @@ class Front:
     """The server's request callback."""
 
     def __init__(
-        self, services: Services, policies: PolicySource, tracing: Tracing | None = None, *, tls: bool = False
+        self,
+        services: Services,
+        policies: PolicySource,
+        ids: RequestIds | None = None,
+        tracing: Tracing | None = None,
+        *,
+        tls: bool = False,
     ) -> None:
         self._services = services
         self._policies = policies
         self._handler = Handler(services)
         self._scheme = "https" if tls else "http"
         self._trust = TrustedPeers()
-        self._ids = RequestIds()
+        self._ids = ids or RequestIds()
         self._tracing = tracing or PassThrough()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:

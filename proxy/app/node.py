@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 from proxy.app.admin.deps import AdminDeps
 from proxy.app.administration import access_for, admin_listener, checks_of
@@ -13,10 +14,13 @@ from proxy.app.backends import Backends
 from proxy.app.clock import SystemClock
 from proxy.app.front import Front
 from proxy.app.gauges import gauges_of
+from proxy.app.lane.hits import HitLane
 from proxy.app.observe.counters import Snapshot
 from proxy.app.observe.metrics import Metrics
 from proxy.app.observe.observation import Observation
+from proxy.app.observe.tracing import PassThrough
 from proxy.app.options import ServeOptions
+from proxy.app.request_ids import RequestIds
 from proxy.app.server.listener import Address, Listener
 from proxy.app.server.protocol import ConnectionSettings, FrontServer
 from proxy.app.shared import Shared, open_shared
@@ -112,8 +116,13 @@ class Node:
         logger.info("admin on http://%s", address)
 
     async def _listen(self, services: Services, policy: Policy) -> None:
-        front = Front(services, self._policies, self._observation.tracing)
-        server = FrontServer(front, connection_settings(policy), front.malformed)
+        ids = RequestIds()
+        lane: HitLane | None = None
+        if self._options.lanes and isinstance(self._observation.tracing, PassThrough):
+            lane = HitLane(services, self._policies, ids)
+            services = replace(services, hits=lane)
+        front = Front(services, self._policies, ids, self._observation.tracing)
+        server = FrontServer(front, connection_settings(policy), front.malformed, lane)
         listener = Listener(server, self._options.listen, reuse_port=self._options.workers > 1, tls=None)
         address = await listener.start()
         self._exit.push_async_callback(listener.stop, policy.timeouts.drain_s)

@@ -17,7 +17,10 @@ OFF = "off"
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """Where to listen, what to serve and how to log. `upstream` None means the policy file names it."""
+    """Where to listen, what to serve and how to log.
+
+    `upstream` None means the policy file names it. Without `lanes` every hit takes the whole way.
+    """
 
     upstream: str | None
     listen: Address
@@ -26,6 +29,7 @@ class ServeOptions:
     admin: Address | None
     workers: int
     log_format: str
+    lanes: bool = True
 
 
 def _address(text: str) -> Address:
@@ -85,6 +89,7 @@ def options_from(arguments: argparse.Namespace) -> ServeOptions:
         admin=arguments.admin,
         workers=arguments.workers,
         log_format=arguments.log_format,
+        lanes=environment().get("VENEER_LANES", "on").lower() != OFF,
     )
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from proxy.core.fields import Fields
 from proxy.core.invalidation import Validity
-from proxy.core.record import record
+from proxy.core.record import referable_record
 from proxy.core.rules import CacheRules
 
 
@@ -81,7 +81,7 @@ class LastTerms:
     terms: Terms | None = None
 
 
-@record
+@referable_record
 class Entry:
     """One stored response.
 

@@ -16,3 +16,9 @@ def record(cls: type[T]) -> type[T]:
     `object.__setattr__` and takes five times as long to make.
     """
     return dataclass(slots=True, unsafe_hash=True)(cls)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def referable_record(cls: type[T]) -> type[T]:
+    """A record that can be referred to weakly, by those who must not keep it alive."""
+    return dataclass(slots=True, unsafe_hash=True, weakref_slot=True)(cls)

@@ -35,16 +35,16 @@ async def count(services: Services, exchange: Exchange) -> RateVerdict | None:
     return None if rule is None else await services.rates.admit(rate_client(exchange, rule), rule.limit)
 
 
-def refused_by_rate(exchange: Exchange, rate: RateVerdict) -> Answer:
-    """429 with Retry-After (RFC 6585 section 4)."""
+def refused_by_rate(target: str, request_id: str, rate: RateVerdict) -> Answer:
+    """429 with Retry-After (RFC 6585 section 4) for a request of `target`."""
     limit = rate.limit
     problem = Problem(
         status=429,
         detail=f"more than {limit.quota} requests in {limit.window_s:g} s; try again in {retry_after_field(rate)} s",
         type=QUOTA_EXCEEDED,
         title="Too Many Requests",
-        instance=exchange.request.target,
-        request_id=exchange.request_id,
+        instance=target,
+        request_id=request_id,
         violated_policies=(limit.name,),
     )
     answer = problem_answer(problem, Refusal.RATE, CacheStatus(), ("Retry-After", retry_after_field(rate)))

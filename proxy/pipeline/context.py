@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
+from proxy.core.entry import Entry
 from proxy.core.forwarding import Peer
-from proxy.core.messages import RequestHead
+from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.record import record
 from proxy.core.trace import TraceParent
 from proxy.limits.inflight import InFlight
@@ -17,6 +19,37 @@ from proxy.pipeline.searches import Searches
 from proxy.policy.model import Match, Policy, Route
 from proxy.ports import Client, Clock, Codec, EntryStore, InvalidationLog, RateStore, Upstream
 from proxy.tasks import Tasks
+
+
+@dataclass(frozen=True, slots=True)
+class ServedHit:
+    """A fresh stored response as it left: what a quicker way may repeat while nothing has changed.
+
+    `coding` names the body that went with the head ("" the stored one), None where none did. `length` is the body's.
+    """
+
+    entry: Entry
+    key: str
+    age_s: float
+    ttl_s: float
+    head: ResponseHead
+    length: int
+    coding: str | None
+
+
+class HitMemory(Protocol):
+    """A quicker way for hits. It may learn from what the pipeline served, and decides nothing by itself."""
+
+    def learn(self, exchange: Exchange, served: ServedHit) -> None:
+        """See a hit that was served."""
+        ...
+
+
+class NoHitMemory:
+    """Learns nothing: every hit takes the whole way."""
+
+    def learn(self, exchange: Exchange, served: ServedHit) -> None:
+        """Forget it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +68,7 @@ class Services:
     searches: Searches = field(default_factory=Searches)
     via: str = "veneer"
     in_flight: InFlight = field(default_factory=lambda: InFlight(None))
+    hits: HitMemory = field(default_factory=NoHitMemory)
     budget: Budget = field(default_factory=lambda: Budget(64 * 1024 * 1024))
 
 

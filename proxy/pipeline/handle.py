@@ -47,9 +47,11 @@ class Handler:
         error = ""
         try:
             rate = await count(self._services, exchange)
-            answer = refused_by_rate(exchange, rate) if rate is not None and not rate.allowed else None
             with self._services.in_flight.slot():
-                answer = answer or await self._answer(exchange)
+                if rate is not None and not rate.allowed:
+                    answer = refused_by_rate(exchange.request.target, exchange.request_id, rate)
+                else:
+                    answer = await self._answer(exchange)
                 replied = await self._replier.reply(exchange, answer, rate)
         except OverloadedError as overload:
             error = str(overload)

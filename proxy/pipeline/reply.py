@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from proxy.core.fields import Fields, Pair
+from proxy.core.fields import Fields
 from proxy.core.forwarding import delayed_age, from_store, to_client
 from proxy.core.messages import ResponseHead
 from proxy.core.negotiation import choose_coding, coded_fields, why_not_coded
-from proxy.core.outcome import append_cache_status
-from proxy.core.rate import RateVerdict, limit_field, policy_field
+from proxy.core.rate import RateVerdict
 from proxy.core.record import record
 from proxy.pipeline.answer import Answer, BytesBody, StoredBody, StreamBody, TunnelBody
-from proxy.pipeline.context import Exchange, Services
+from proxy.pipeline.context import Exchange, ServedHit, Services
+from proxy.pipeline.dress import dress
+from proxy.pipeline.exchange import CacheUse
 from proxy.pipeline.represent import represent
 from proxy.pipeline.tunnel import relay
 from proxy.ports import StreamEncoder, UpstreamError
-
-CACHE_NAME = "Veneer"
-OWN_FIELDS = ("x-cache-invalidate", "x-request-id", "x-response-time")
-"""Fields that the backend sends for this proxy, or that this proxy speaks for itself."""
 
 
 @record
@@ -46,7 +43,7 @@ class Replier:
             case BytesBody(data=data):
                 head = answer.head
                 fields = to_client(head.fields, via=self._services.via, now=self._services.clock.now())
-                await self._send(exchange, self._finished(exchange, answer, fields, head, rate), data)
+                await self._send(exchange, self._dressed(exchange, answer, fields, head, rate), data)
                 return Replied(head.status)
             case StreamBody() as stream:
                 try:
@@ -65,7 +62,13 @@ class Replier:
         else:
             fresh = delayed_age(shown.head.fields, now - exchange.received)
             fields = to_client(fresh, via=self._services.via, now=now)
-        await self._send(exchange, self._finished(exchange, answer, fields, shown.head, rate), shown.body)
+        head = self._dressed(exchange, answer, fields, shown.head, rate)
+        await self._send(exchange, head, shown.body)
+        if answer.use is CacheUse.HIT and body.age_s is not None and body.key is not None:
+            coding = shown.coding if shown.has_body and exchange.request.method != "HEAD" else None
+            ttl_s = answer.cache.ttl_s or 0.0
+            served = ServedHit(body.entry, body.key, body.age_s, ttl_s, head, len(shown.body), coding)
+            self._services.hits.learn(exchange, served)
         return Replied(shown.head.status, shown.coding, shown.identity_bytes)
 
     async def _send(self, exchange: Exchange, head: ResponseHead, body: bytes) -> None:
@@ -87,7 +90,7 @@ class Replier:
                 length, coding = None, chosen
         now = self._services.clock.now()
         fields = to_client(delayed_age(fields, now - exchange.received), via=self._services.via, now=now)
-        await exchange.client.begin(self._finished(exchange, answer, fields, answer.head, rate), length)
+        await exchange.client.begin(self._dressed(exchange, answer, fields, answer.head, rate), length)
         identity_bytes = await self._pass(exchange, stream, encoder)
         return Replied(answer.head.status, coding, identity_bytes if coding else 0)
 
@@ -109,13 +112,10 @@ class Replier:
         await client.finish(stream.trailers())
         return passed
 
-    def _finished(
+    def _dressed(
         self, exchange: Exchange, answer: Answer, fields: Fields, head: ResponseHead, rate: RateVerdict | None
     ) -> ResponseHead:
-        """The head with what every response of this proxy carries."""
         elapsed_ms = (self._services.clock.monotonic() - exchange.started_s) * 1000
-        own: list[Pair] = [("X-Request-ID", exchange.request_id), ("X-Response-Time", f"{elapsed_ms:.3f}ms")]
-        if rate is not None:
-            own += [("RateLimit-Policy", policy_field(rate.limit)), ("RateLimit", limit_field(rate))]
-        shown = append_cache_status(fields.without(OWN_FIELDS), CACHE_NAME, answer.cache)
-        return ResponseHead(head.status, head.reason, shown.added(*own))
+        return dress(
+            ResponseHead(head.status, head.reason, fields), answer.cache, exchange.request_id, elapsed_ms, rate
+        )

@@ -30,12 +30,20 @@ from proxy.pipeline.context import Exchange, Services
 
 @record
 class Representation:
-    """What leaves: a head without framing, and the octets. `identity_bytes` is the body's length uncoded."""
+    """What leaves: a head without framing, and the octets.
+
+    `coding` is "" for the stored form; `identity_bytes` is the body's length before this proxy coded it.
+    """
 
     head: ResponseHead
     body: bytes
     coding: str = ""
     identity_bytes: int = 0
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the status allows content (RFC 9110 section 6.4.1)."""
+        return self.head.status not in {204, 304}
 
 
 async def represent(services: Services, exchange: Exchange, entry: Entry, key: str | None) -> Representation:

@@ -1,4 +1,4 @@
-"""Writes lines without ever holding up the event loop: a bounded buffer, and a thread that empties it."""
+"""Writes lines without ever holding up the event loop: a bounded buffer, and a thread that writes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -14,15 +15,17 @@ T = TypeVar("T")
 _GATHER_S = 0.05
 """How long the thread lets lines gather once there is one."""
 _BATCH = 64
-"""Lines rendered and written at once: few, since rendering holds the interpreter that the event loop is waiting for."""
+"""Lines rendered and written at once."""
 _RETRY_S = 0.01
 
 
 class LineWriter(Generic[T]):
     """Renders what it is offered and writes it to a file descriptor, in order, from a thread of its own.
 
-    When `most` items wait, further ones are dropped and counted. A reader that is slow or gone costs lines, never time.
-    `close` writes what waits, for at most `patience_s`; what is left then is counted as dropped.
+    Whole batches are rendered by whoever offers: a thread that renders all the time would compete with the event loop
+    for the interpreter, and every change of hands costs more than the rendering. The thread renders only what is left
+    over when little is offered. When `most` items wait, further ones are dropped and counted: a reader that is slow or
+    gone costs lines, never time. `close` writes what waits, for at most `patience_s`; what is left then is dropped.
     """
 
     def __init__(self, descriptor: int, render: Callable[[T], bytes], *, most: int = 16_384, name: str = "log") -> None:
@@ -30,50 +33,75 @@ class LineWriter(Generic[T]):
         self._render = render
         self._most = most
         self._waiting: deque[T] = deque()
-        self._wake = threading.Event()
+        self._batches: SimpleQueue[list[bytes] | None] = SimpleQueue()  # None wakes the thread
+        self._order = threading.Lock()  # held while lines move from one to the other, so that they stay in order
         self._closing = threading.Event()
         self.dropped = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def offer(self, item: T) -> None:
-        """Have `item` written, or dropped when too many wait. Never blocks."""
+        """Have `item` written, or dropped when too many wait. Never blocks for the reader's sake."""
         waiting = self._waiting
-        if len(waiting) >= self._most or self._closing.is_set():
+        if len(waiting) + self._batches.qsize() * _BATCH >= self._most or self._closing.is_set():
             self.dropped += 1
             return
         waiting.append(item)
-        if not self._wake.is_set():
-            self._wake.set()
+        count = len(waiting)  # looked at afterwards: the thread may have taken what was there before
+        if count == 1:
+            self._batches.put(None)
+        elif count >= _BATCH:
+            with self._order:
+                self._batches.put(self._rendered(_BATCH))
 
     def close(self, patience_s: float = 2.0) -> None:
         """Write what waits, then end. Idempotent."""
         self._closing.set()
-        self._wake.set()
+        self._batches.put(None)
         self._thread.join(patience_s)
         if self._thread.is_alive():
             self.dropped += len(self._waiting)
 
+    def _rendered(self, most: int) -> list[bytes]:
+        """The next lines, rendered; an item that cannot be rendered is dropped."""
+        lines: list[bytes] = []
+        while self._waiting and len(lines) < most:
+            try:
+                lines.append(self._render(self._waiting.popleft()))
+            except ValueError:
+                self.dropped += 1
+        return lines
+
     def _run(self) -> None:
         while True:
-            self._wake.wait()
+            batch = self._batches.get()
+            if batch is not None:
+                self._write_batch(batch)
+                continue
             self._closing.wait(_GATHER_S)
             last = self._closing.is_set()
-            self._wake.clear()  # before draining: what is offered from now on wakes the thread again
-            self._drain()
+            for left in self._left_over():
+                self._write_batch(left)
             if last:
                 return
 
-    def _drain(self) -> None:
-        waiting = self._waiting
-        while waiting:
-            batch: list[T] = []
-            while waiting and len(batch) < _BATCH:
-                batch.append(waiting.popleft())
+    def _left_over(self) -> list[list[bytes]]:
+        """Everything there is, in order."""
+        batches: list[list[bytes]] = []
+        with self._order:
             try:
-                self._write(b"".join(self._render(item) for item in batch))
-            except (OSError, ValueError):  # a closed pipe, a full disk, an item that cannot be rendered
-                self.dropped += len(batch)
+                while True:
+                    batches.append(self._batches.get_nowait() or [])
+            except Empty:
+                pass
+            batches.append(self._rendered(self._most))
+        return batches
+
+    def _write_batch(self, lines: list[bytes]) -> None:
+        try:
+            self._write(b"".join(lines))
+        except OSError:  # a closed pipe, a full disk
+            self.dropped += len(lines)
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)

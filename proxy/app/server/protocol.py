@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -77,12 +77,30 @@ class ConnectionSettings:
     read_buffer_bytes: int = 256 * 1024
 
 
+class QuickWay(Protocol):
+    """Answers some requests from their octets alone."""
+
+    def answer(self, data: bytes, address: str) -> bytes | None:
+        """The whole response to the one request in `data`; None when it has to take the normal way."""
+        ...
+
+
 class ConnectionProtocol(RequestHandler):
-    """One client connection; also the `Wire` of the client adapter and of tunnels."""
+    """One client connection; also the `Wire` of the client adapter and of tunnels.
 
-    __slots__ = ("_head_open", "_malformed", "_settings")
+    Octets that begin a request while nothing else goes on are offered to the quick way first. `_body_left` tells how
+    much of a body is still to come before the next request begins; None once that cannot be told any more.
+    """
 
-    def __init__(self, server: FrontServer, settings: ConnectionSettings, malformed: MalformedCallback) -> None:
+    __slots__ = ("_address", "_body_left", "_head_open", "_malformed", "_quick", "_settings")
+
+    def __init__(
+        self,
+        server: FrontServer,
+        settings: ConnectionSettings,
+        malformed: MalformedCallback,
+        quick: QuickWay | None = None,
+    ) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -98,9 +116,48 @@ class ConnectionProtocol(RequestHandler):
         self._malformed = malformed
         self._settings = settings
         self._head_open = False
+        self._quick = quick
+        self._body_left: int | None = 0
+        self._address: str | None = None
+
+    @property
+    def address(self) -> str:
+        """The peer's address without port; "unix" on a Unix socket."""
+        if self._address is None:
+            peer = self.peername
+            self._address = str(peer[0]) if isinstance(peer, tuple) else "unix"
+        return self._address
 
     def data_received(self, data: bytes) -> None:
-        """Octets from the client. A request with a method that few know moves its connection to the slower parser."""
+        """Answer at once where the quick way can, else go the normal way with the same octets."""
+        quick = self._quick
+        if quick is None:
+            self._parse(data)
+            return
+        if self._body_left == 0 and self._idle():
+            response = quick.answer(data, self.address)
+            if response is not None and self.transport is not None:
+                self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+                self.transport.write(response)
+                return
+        self._body_left = body_left(self._body_left, data)
+        self._parse(data)
+
+    def _idle(self) -> bool:
+        """Whether aiohttp waits for the first octet of a request and the client keeps up with reading."""
+        waiter = self._waiter
+        return (
+            waiter is not None
+            and not waiter.done()
+            and not self._messages
+            and not self._paused
+            and not self._upgraded
+            and not self._close
+            and not self._force_close
+        )
+
+    def _parse(self, data: bytes) -> None:
+        """The normal way. A request with a method that few know moves its connection to the slower parser."""
         idle = self._current_request is None and not self._messages and not self._upgraded
         if idle and not self._head_open and _has_rare_method(data) and self._payload_parser is None:
             self._parser = self._patient_parser()
@@ -170,10 +227,8 @@ class ConnectionProtocol(RequestHandler):
             status = 431
         if status >= 500:
             logger.error("request handler failed", exc_info=exc)
-        peer = self.peername
-        address = str(peer[0]) if isinstance(peer, tuple) else "unix"
         try:
-            self.write(self._malformed(MalformedRequest(status, message or str(exc or ""), address)))
+            self.write(self._malformed(MalformedRequest(status, message or str(exc or ""), self.address)))
         except ClientGoneError:
             logger.debug("client gone before the refusal of a malformed request")
         return Sent(keep_alive=False)
@@ -189,14 +244,48 @@ def _has_rare_method(data: bytes) -> bool:
     return bool(space) and method not in FAST_METHODS and method.isupper() and is_token(method)
 
 
+def body_left(before: int | None, data: bytes) -> int | None:
+    """How many octets of the body are still to come after `data`; None when that cannot be told.
+
+    Only what is certain counts: one head whose length and body length are plain. Anything else (chunked bodies,
+    pipelined requests, heads in pieces) gives None for the rest of the connection.
+    """
+    if before is None:
+        return None
+    if before > 0:
+        return before - len(data) if len(data) <= before else None
+    end = data.find(b"\r\n\r\n")
+    if end == -1:
+        return None
+    head = data[:end].lower()
+    if b"\r\ntransfer-encoding" in head or b"\r\nupgrade" in head:
+        return None
+    at = head.find(b"\r\ncontent-length:")
+    length = 0
+    if at != -1:
+        text = head[at + 17 :].partition(b"\r\n")[0].strip()
+        if not text.isdigit() or len(text) > 18 or head.count(b"\r\ncontent-length") != 1:
+            return None
+        length = int(text)
+    left = length - (len(data) - end - 4)
+    return left if left >= 0 else None
+
+
 class FrontServer(web.Server):
     """Makes a `ConnectionProtocol` for each client connection and closes them in order at the end."""
 
-    def __init__(self, handler: RequestCallback, settings: ConnectionSettings, malformed: MalformedCallback) -> None:
+    def __init__(
+        self,
+        handler: RequestCallback,
+        settings: ConnectionSettings,
+        malformed: MalformedCallback,
+        quick: QuickWay | None = None,
+    ) -> None:
         super().__init__(handler, handler_cancellation=True)
         self._settings = settings
         self._malformed = malformed
+        self._quick = quick
 
     def __call__(self) -> ConnectionProtocol:
         """One protocol per accepted connection."""
-        return ConnectionProtocol(self, self._settings, self._malformed)
+        return ConnectionProtocol(self, self._settings, self._malformed, self._quick)

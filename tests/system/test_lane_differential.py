@@ -1,0 +1,219 @@
+"""Whatever is sent, the proxy with its hit lane answers as the one without: the same octets but for time and IDs."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.stack.proxy import ProxyOptions, ProxyServer
+
+ETAG = '"one"'
+DATE = "Tue, 15 Nov 1994 08:12:31 GMT"
+LAST = (b"GET /last HTTP/1.1\r\nHost: site\r\nConnection: close\r\n\r\n",)
+SILENCE_S = 1.5
+"""A head that never ends, or a body that is announced and not sent: the proxy waits, and so does the test."""
+BODY = b'{"text": "' + b"abc " * 500 + b'"}'
+
+PAGES = {
+    "/cached": [
+        f"Etag: {ETAG}",
+        "Cache-Control: max-age=3600",
+        "Content-Type: application/json",
+        f"Last-Modified: {DATE}",
+    ],
+    "/plain": ["Cache-Control: s-maxage=3600", "Content-Type: image/png"],
+    "/varies": ["Cache-Control: max-age=3600", "Content-Type: application/json", "Vary: Accept-Language"],
+    "/private": ["Cache-Control: private, max-age=3600", "Content-Type: application/json"],
+    "/last": ["Cache-Control: no-store", "Content-Type: text/plain"],
+}
+MOVING = re.compile(
+    rb"(?m)^(?:(Date|Age|X-Request-ID|X-Response-Time): [^\r]*|(Cache-Status: [^\r]*ttl=)-?\d+)"
+    rb'|"request_id": "[^"]*"'
+)
+
+
+def answer_forever(listener: socket.socket) -> None:
+    """An origin that says the same of each path, whatever it is asked."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+
+def serve(connection: socket.socket) -> None:
+    with connection, connection.makefile("rb") as file:
+        while line := file.readline():
+            method, target, _ = line.decode("latin-1").split(" ", 2)
+            length = 0
+            while (field := file.readline()) not in {b"\r\n", b""}:
+                if field.lower().startswith(b"content-length:"):
+                    length = int(field.partition(b":")[2])
+            file.read(length)
+            lines = PAGES.get(target.partition("?")[0], ["Cache-Control: no-store"])
+            head = ["HTTP/1.1 200 OK", "Date: " + time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()), *lines]
+            head += [f"Content-Length: {len(BODY)}", "", ""]
+            connection.sendall("\r\n".join(head).encode("latin-1") + (b"" if method == "HEAD" else BODY))
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The same proxy twice."""
+
+    with_lane: ProxyServer
+    without: ProxyServer
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    directory = tmp_path_factory.mktemp("lanes")
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        threading.Thread(target=answer_forever, args=(listener,), daemon=True).start()
+        upstream = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        lane, plain = (
+            ProxyServer(
+                ProxyOptions(upstream=upstream, env={"VENEER_LANES": switch}), directory, name=f"lanes-{switch}"
+            )
+            for switch in ("on", "off")
+        )
+        lane.start()
+        plain.start()
+        yield Pair(lane, plain)
+        lane.stop()
+        plain.stop()
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came back, moving parts replaced. A reset may have swallowed its end: a refusal closes at once, and what the
+    client sent meanwhile makes the kernel throw away what was on its way."""
+
+    octets: bytes
+    reset: bool = False
+
+    def agrees(self, other: Heard) -> bool:
+        """Equal, or equal as far as the one that was reset was heard."""
+        if self.reset or other.reset:
+            return self.octets.startswith(other.octets) or other.octets.startswith(self.octets)
+        return self.octets == other.octets
+
+
+def exchange(port: int, pieces: list[bytes]) -> Heard:
+    """What comes back for what is sent in these pieces."""
+    received = bytearray()
+    reset = False
+    with socket.create_connection(("127.0.0.1", port), timeout=SILENCE_S) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            for piece in pieces:
+                connection.sendall(piece)
+                time.sleep(0.002)
+            while data := connection.recv(65536):
+                received += data
+        except (ConnectionResetError, BrokenPipeError):
+            reset = True
+        except TimeoutError:
+            received += b"<silence>"
+    return Heard(MOVING.sub(lambda found: (found[1] or found[2] or b"id") + b"~", bytes(received)), reset)
+
+
+TARGETS = st.sampled_from(
+    [*PAGES, "/cached?a=1", "/c%61ched", "/%2e/cached", "/cached#x", "http://site/cached", "*", "/cach ed", "/x\x01"]
+)
+GOOD_FIELDS = st.sampled_from(
+    [
+        "Accept-Encoding: gzip, br",
+        "Accept-Encoding: br;q=0.1, zstd",
+        "Accept-Encoding: identity",
+        f"If-None-Match: {ETAG}",
+        'If-None-Match: "one-br", "two"',
+        "If-None-Match: *",
+        f"If-Modified-Since: {DATE}",
+        "If-Modified-Since: Sat, 01 Jan 2000 00:00:00 GMT",
+        "Accept-Language: de",
+        "Cookie: a=b; c=d",
+        "X-Request-ID: mine-1",
+        'X-Request-ID: not"fit',
+        "User-Agent: test/1.0",
+        "Authorization: Bearer abc",
+        "Cache-Control: no-cache",
+        "Cache-Control: only-if-cached",
+        "Range: bytes=0-9",
+        "Connection: keep-alive",
+        "Forwarded: for=1.2.3.4",
+    ]
+)
+ODD_FIELDS = st.sampled_from(
+    [
+        "Host: other",
+        "Host: SITE",
+        "Accept-Encoding : gzip",
+        " folded",
+        "X-Bad: a\x00b",
+        "X-Text: \xfc",
+        "X-Tab: a\tb",
+        "Content-Length: 3",
+        "Content-Length: x",
+        "Transfer-Encoding: chunked",
+        "No colon here",
+        ": no name",
+        "Expect: 100-continue",
+        "Upgrade: h2c",
+        "Connection: close",
+        "Connection: upgrade",
+        "Pragma: no-cache",
+    ]
+)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> bytes:
+    """One request: mostly plain, sometimes odd, sometimes hostile."""
+    method = draw(st.sampled_from(["GET", "GET", "GET", "GET", "HEAD", "POST", "OPTIONS", "get", "BREW"]))
+    version = draw(st.sampled_from(["HTTP/1.1"] * 8 + ["HTTP/1.0", "HTTP/2.0", "http/1.1"]))
+    fields = ["Host: site", *draw(st.lists(GOOD_FIELDS, max_size=4))]
+    fields += draw(st.lists(ODD_FIELDS, max_size=1)) if draw(st.integers(0, 3)) == 0 else []
+    end = draw(st.sampled_from(["\r\n\r\n"] * 12 + ["\n\n", "\r\n\n", "\r\n\r\nxyz"]))
+    return ("\r\n".join([f"{method} {draw(TARGETS)} {version}", *fields]) + end).encode("latin-1")
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[bytes]:
+    """Requests on one connection, each in a piece of its own, or split and joined anywhere."""
+    sent = []
+    for request in [*draw(st.lists(requests(), min_size=1, max_size=5)), *LAST]:
+        sent.append(request)
+        if b"Connection: close" in request or b"HTTP/1.1" not in request:
+            break  # what follows a closing request is answered or not by chance
+    how = draw(st.sampled_from(["whole", "whole", "joined", "split"]))
+    if how == "whole":
+        return sent
+    octets = b"".join(sent)
+    cuts = sorted(draw(st.sets(st.integers(1, len(octets) - 1), max_size=3))) if how == "split" else []
+    return [octets[a:b] for a, b in zip([0, *cuts], [*cuts, len(octets)], strict=True)]
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pieces=conversations())
+def test_both_ways_give_the_same_answers(pair: Pair, pieces: list[bytes]) -> None:
+    quick, whole = exchange(pair.with_lane.port, pieces), exchange(pair.without.port, pieces)
+    assert quick.agrees(whole), (quick, whole)
+
+
+@pytest.mark.parametrize("extra", [[], ["Accept-Encoding: br"], [f"If-None-Match: {ETAG}"], ["Cookie: a=1"]])
+def test_repeated_hits_stay_the_same(pair: Pair, extra: list[str]) -> None:
+    request = ("\r\n".join(["GET /cached HTTP/1.1", "Host: site", *extra]) + "\r\n\r\n").encode("latin-1")
+    for _ in range(6):
+        quick = exchange(pair.with_lane.port, [request, *LAST])
+        assert not quick.reset
+        assert quick == exchange(pair.without.port, [request, *LAST])

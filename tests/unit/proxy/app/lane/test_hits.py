@@ -1,0 +1,190 @@
+"""The lane repeats what it learned, and stops as soon as anything that mattered has changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from proxy.app.lane.hits import HitLane
+from proxy.app.request_ids import RequestIds
+from proxy.core.entry import CodedBody, Entry
+from proxy.core.fields import Fields
+from proxy.core.forwarding import Peer, from_store
+from proxy.core.invalidation import Invalidation
+from proxy.core.messages import RequestHead, ResponseHead
+from proxy.core.outcome import CacheStatus
+from proxy.limits.rate_memory import MemoryRates
+from proxy.pipeline.context import Exchange, ServedHit, Services
+from proxy.pipeline.dress import dress
+from proxy.pipeline.exchange import Audit, CacheUse, ExchangeRecord
+from proxy.policy.load import parse_policy
+from proxy.policy.watch import PolicySource
+from proxy.stores.memory import MemoryStore
+from proxy.stores.memory_log import MemoryLog
+from proxy.tasks import Tasks
+from tests.support.clock import ManualClock
+
+POLICY = """
+version: 1
+upstreams: {backend: {url: "http://127.0.0.1:1"}}
+rate_limits: {few: {key: client_ip, rate: 3/60s, burst: 3}}
+routes:
+  - {name: limited, match: {path: /limited}, rate_limit: few}
+"""
+REQUEST = b"GET %s HTTP/1.1\r\nHost: site\r\n\r\n"
+
+
+class Records:
+    """A Recorder that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.kept: list[ExchangeRecord] = []
+        self.begun = 0
+
+    def begin(self) -> None:
+        self.begun += 1
+
+    def finish(self, record: ExchangeRecord) -> None:
+        self.kept.append(record)
+
+    def audited(self, audit: Audit) -> None:
+        raise AssertionError(audit)
+
+
+class Stage:
+    """A lane over real memory stores, and a way to have it see a hit."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.records = Records()
+        self.store = MemoryStore()
+        self.log = MemoryLog(self.clock)
+        self.source = PolicySource(parse_policy(POLICY, "test"))
+        self.services = Services(
+            clock=self.clock,
+            store=self.store,
+            log=self.log,
+            rates=MemoryRates(self.clock),
+            codec=None,  # type: ignore[arg-type]  # the lane codes nothing
+            upstreams={},
+            recorder=self.records,
+            tasks=Tasks(),
+        )
+        self.lane = HitLane(self.services, self.source, RequestIds())
+
+    def entry(self, path: str, **changes: object) -> Entry:
+        fields = Fields([("Content-Type", "text/plain"), ("ETag", '"e"')])
+        now = self.clock.now()
+        entry = Entry(200, "OK", fields, b"body", now, now, f"site{path}", self.log.position, tags=("t",))
+        return replace(entry, **changes)  # type: ignore[arg-type]
+
+    async def serve(self, path: str, entry: Entry, coding: str = "", fields: Fields | None = None) -> None:
+        """Store `entry` and let the lane see it served to a plain GET."""
+        await self.store.put(path, entry, 1000)
+        policy = self.source.current
+        exchange = Exchange(
+            request=RequestHead("GET", path, None, "site", fields or Fields()),
+            client=None,  # type: ignore[arg-type]  # the lane asks it nothing
+            policy=policy,
+            match=policy.match("GET", path),
+            request_id="first",
+            peer=Peer("192.0.2.1", trusted=False),
+            client_ip="192.0.2.1",
+            received=self.clock.now(),
+            started_s=self.clock.monotonic(),
+        )
+        shown = from_store(entry.fields, 5.0, via="veneer", now=self.clock.now())
+        head = dress(ResponseHead(200, "OK", shown), CacheStatus(hit=True, ttl_s=60), "first", 1.0, None)
+        self.lane.learn(exchange, ServedHit(entry, path, 5.0, 60.0, head, len(entry.body), coding))
+
+    def ask(self, path: str = "/a", request: bytes | None = None) -> bytes | None:
+        return self.lane.answer(request or REQUEST % path.encode(), "192.0.2.1")
+
+
+@pytest.fixture
+async def stage() -> Stage:
+    return Stage()
+
+
+async def test_a_served_hit_is_repeated_with_its_age_and_what_is_left_of_its_life(stage: Stage) -> None:
+    assert stage.ask() is None
+    await stage.serve("/a", stage.entry("/a"))
+    stage.clock.advance(7)
+    answer = stage.ask()
+    assert answer is not None
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert body == b"body"
+    assert b"\r\nAge: 12\r\n" in head
+    assert b"\r\nCache-Status: Veneer; hit; ttl=53\r\n" in head
+    assert head.endswith(b"\r\nContent-Length: 4")
+    assert stage.records.kept[-1].cache is CacheUse.HIT
+    assert stage.records.begun == len(stage.records.kept) == 1
+
+
+async def test_it_stops_when_freshness_ends(stage: Stage) -> None:
+    await stage.serve("/a", stage.entry("/a"))
+    stage.clock.advance(59.9)
+    assert stage.ask() is not None
+    stage.clock.advance(0.2)
+    assert stage.ask() is None
+
+
+async def test_it_stops_when_a_tag_is_invalidated(stage: Stage) -> None:
+    await stage.serve("/a", stage.entry("/a"))
+    await stage.log.append(Invalidation(tags=("other",)), strict=True)
+    assert stage.ask() is not None
+    await stage.log.append(Invalidation(tags=("t",)), strict=True)
+    assert stage.ask() is None
+
+
+async def test_it_stops_when_the_entry_is_replaced_or_gone(stage: Stage) -> None:
+    await stage.serve("/a", stage.entry("/a"))
+    await stage.store.put("/a", stage.entry("/a", body=b"newer"), 1000)
+    assert stage.ask() is None
+    await stage.serve("/a", stage.entry("/a"))
+    stage.store.drop("/a")
+    assert stage.ask() is None
+
+
+async def test_it_stops_when_another_policy_is_in_force(stage: Stage) -> None:
+    await stage.serve("/a", stage.entry("/a"))
+    stage.source._current = parse_policy(POLICY + "\n# another\n", "test")
+    assert stage.ask() is None
+
+
+async def test_other_wishes_take_the_normal_way(stage: Stage) -> None:
+    await stage.serve("/a", stage.entry("/a"))
+    assert stage.ask(request=b"GET /a HTTP/1.1\r\nHost: site\r\nAccept-Encoding: br\r\n\r\n") is None
+    assert stage.ask(request=b"GET /a HTTP/1.1\r\nHost: other\r\n\r\n") is None
+    assert stage.ask("/b") is None
+
+
+async def test_what_depends_on_more_is_not_learned(stage: Stage) -> None:
+    await stage.serve("/a", stage.entry("/a", vary=(("accept-language", "de"),)))
+    assert stage.ask() is None
+    await stage.serve("/b", stage.entry("/b"), fields=Fields([("Cache-Control", "max-stale")]))
+    assert stage.ask("/b") is None
+
+
+async def test_a_coded_body_that_is_gone_is_not_replaced_by_another(stage: Stage) -> None:
+    entry = stage.entry("/a", coded=(CodedBody("br", b"brbr"),))
+    fields = Fields([("Accept-Encoding", "br")])
+    request = b"GET /a HTTP/1.1\r\nHost: site\r\nAccept-Encoding: br\r\n\r\n"
+    await stage.serve("/a", entry, "br", fields)
+    answer = stage.ask(request=request)
+    assert answer is not None
+    assert answer.endswith(b"\r\n\r\nbrbr")
+    await stage.serve("/b", stage.entry("/b"), "br", fields)
+    assert stage.ask(request=request.replace(b"/a", b"/b")) is None
+
+
+async def test_the_rate_limit_holds_and_its_refusal_comes_as_quickly(stage: Stage) -> None:
+    await stage.serve("/limited", stage.entry("/limited"))
+    answers = [stage.ask("/limited") for _ in range(4)]
+    assert [answer is not None and answer[9:12] for answer in answers] == [b"200", b"200", b"200", b"429"]
+    assert answers[0] is not None
+    assert b"\r\nRateLimit: " in answers[0]
+    assert answers[3] is not None
+    assert b"\r\nRetry-After: " in answers[3]
+    assert stage.records.kept[-1].status == 429
