@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from itertools import chain
 from pathlib import Path
 
@@ -11,6 +14,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
+# Parts of what is declared, imported under their own names.
+TRANSITIVE = {"packaging", "pydantic-core", "opentelemetry-api", "opentelemetry-proto"}
 
 
 def _required() -> list[Requirement]:
@@ -47,3 +52,27 @@ def test_the_lock_has_each_name_once_in_order() -> None:
     names = [one.name.lower() for one in _locked()]
     assert len(set(names)) == len(names)
     assert names == sorted(names)
+
+
+def test_what_is_imported_is_declared() -> None:
+    """A module that happens to be installed here may be missing in a fresh clone."""
+    declared = {canonicalize_name(one.name) for one in _required()}
+    by_module = packages_distributions()
+    own = {"proxy", "backend", "tests", "benchmarks", "compression"}  # the last is Python 3.14's own
+    missing: dict[str, set[str]] = {}
+    for path in chain.from_iterable((ROOT / top).rglob("*.py") for top in ("proxy", "backend", "tests", "benchmarks")):
+        for module in _imported(path) - own - sys.stdlib_module_names:
+            distributions = {canonicalize_name(name) for name in by_module.get(module, [module])}
+            if not distributions & (declared | TRANSITIVE):
+                missing.setdefault(module, set()).add(str(path.relative_to(ROOT)))
+    assert missing == {}
+
+
+def _imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module.partition(".")[0])
+    return names
