@@ -26,8 +26,8 @@ from tests.stack.process import StartError
 
 
 SECOND_CHANCES = 30
-"""Up to this many unexpected tests run a second time, which counts: they wait seconds, and a machine that is busy at the
-wrong moment changes what they see. More than that is no accident."""
+"""Up to this many unexpected tests run a second time, which counts: they wait for seconds, and a machine that is busy at
+the wrong moment changes what they see. More than that is no accident."""
 
 CALM_PARALLEL = 5
 
