@@ -24,10 +24,10 @@ from tests.conformance.suite import CacheTest, Suite, SuiteError, load, suite_fi
 from tests.conformance.target import address_of, started_proxy
 from tests.stack.process import StartError
 
-
 SECOND_CHANCES = 30
-"""Up to this many unexpected tests run a second time, which counts: they wait for seconds, and a machine that is busy at
-the wrong moment changes what they see. More than that is no accident."""
+"""Up to this many unexpected tests run a second time, which counts.
+
+They wait for seconds, and a machine that is busy at the wrong moment changes what they see. More is no accident."""
 
 CALM_PARALLEL = 5
 
