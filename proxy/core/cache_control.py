@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from proxy.core.fields import Fields
-from proxy.core.headers import OWS, split_list, split_quoted, unquote
+from proxy.core.headers import OWS, split_list, unquote
 from proxy.core.structured import is_integer, is_token, parse_dictionary
 
 MAX_DELTA_S = 2**31
@@ -215,15 +215,3 @@ class _Targeted:
             elif isinstance(bare, str) and not is_token(bare) and name in {"no-cache", "private"}:
                 found[name] = [bare]
         return _response(found, targeted=True)
-
-
-def parameters(member: str) -> tuple[str, dict[str, str]]:
-    """A list member's value and its parameters, names lower case, quotes removed (RFC 9110 section 5.6.6)."""
-    head, *rest = split_quoted(member, ";") if '"' in member else member.split(";")
-    found: dict[str, str] = {}
-    for part in rest:
-        name, _, text = part.strip(OWS).partition("=")
-        if name:
-            plain = unquote(text) if text.startswith('"') else text
-            found[name.lower()] = plain if plain is not None else text
-    return head.strip(OWS), found

@@ -126,11 +126,5 @@ def delayed_age(fields: Fields, delay_s: float) -> Fields:
     return fields.added(("Age", str(round(delay_s))))
 
 
-def names_this_proxy(fields: Fields, via: str) -> bool:
-    """Whether the request has been here before: a loop (RFC 9110 section 7.6.3)."""
-    value = fields.get("via")
-    return value is not None and any(part.split()[1:2] == [via] for part in value.split(","))
-
-
 def _version(version: tuple[int, int]) -> str:
     return f"{version[0]}.{version[1]}"

@@ -11,9 +11,6 @@ from proxy.core.rules import CacheRules, KeyRules
 from proxy.core.search import NoVarySearch, no_vary_search, normalised_query
 from proxy.core.vary import normalise
 
-GET_CLASS = frozenset({"GET", "HEAD"})
-"""Methods that a stored response to GET answers (RFC 9110 section 9.3.2)."""
-
 
 def uri(request: RequestHead, rules: KeyRules, search: NoVarySearch | None = None) -> str:
     """Authority, path and the normalised query: what URI invalidations name.

@@ -39,14 +39,6 @@ def choose_coding(accept_encoding: str | None, available: Iterable[str]) -> str 
     return best
 
 
-def accepts_identity(accept_encoding: str | None) -> bool:
-    """Whether the uncoded form is acceptable (RFC 9110 section 12.5.3)."""
-    if not accept_encoding:
-        return True
-    weights = {choice.name: choice.weight for choice in choices(accept_encoding)}
-    return weights.get("identity", 1.0 if weights.get("*", 1.0) > 0 else 0.0) > 0
-
-
 def why_not_coded(
     request: RequestHead, response: ResponseHead, length: int | None, rules: CodingRules
 ) -> Reason | None:
@@ -91,14 +83,6 @@ def coded_etag(etag: str, coding: str) -> str:
 def is_coded_etag(etag: str) -> bool:
     """Whether the tag may be one that `coded_etag` made."""
     return etag.endswith(_SUFFIXES)
-
-
-def base_etag(etag: str) -> str:
-    """The tag of the uncoded form."""
-    for suffix in _SUFFIXES:
-        if etag.endswith(suffix):
-            return etag[: -len(suffix)] + '"'
-    return etag
 
 
 def coded_fields(fields: Fields, coding: str | None) -> Fields:

@@ -245,12 +245,6 @@ def multipart(parts: Sequence[Part], body: bytes, content_type: str | None, boun
     yield f"--{boundary}--\r\n".encode("latin-1")
 
 
-def multipart_length(parts: Sequence[Part], content_type: str | None, boundary: str) -> int:
-    """Octets of that content."""
-    empty = sum(len(piece) for piece in multipart(parts, b"", content_type, boundary))
-    return empty + sum(part.length for part in parts)
-
-
 def choose_boundary(body: bytes, seed: str) -> str:
     """A boundary that does not occur in `body`; the same for the same body and seed."""
     number = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from base64 import urlsafe_b64encode
 from hashlib import blake2b
 
-from proxy.core.dates import moment_of
 from proxy.core.fields import Fields
 from proxy.core.headers import OWS
 
@@ -46,11 +45,6 @@ def origin_etag_of(fields: Fields) -> str | None:
     """The response's entity tag if the origin made it."""
     etag = etag_of(fields)
     return None if etag is None or is_own(etag) else etag
-
-
-def last_modified_of(fields: Fields, now: float) -> int | None:
-    """The moment of Last-Modified, if it is a date."""
-    return moment_of(fields, "last-modified", now)
 
 
 def has_validator(fields: Fields) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from proxy.core.accept import Choice, choices
 from proxy.core.entry import Entry
 from proxy.core.fields import Fields
@@ -90,14 +88,6 @@ def matches(entry: Entry, request: RequestHead, rules: CacheRules) -> bool:
             continue
         return False
     return True
-
-
-def select(entries: Iterable[Entry], request: RequestHead, rules: CacheRules) -> list[Entry]:
-    """The entries that match, the most recent first (section 4)."""
-    found = [entry for entry in entries if matches(entry, request, rules)]
-    if len(found) > 1:
-        found.sort(key=lambda entry: entry.response_time, reverse=True)
-    return found
 
 
 def _is_best_language(entry: Entry, presented: str | None) -> bool:

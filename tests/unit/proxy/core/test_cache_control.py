@@ -7,7 +7,6 @@ from proxy.core.cache_control import (
     RequestDirectives,
     ResponseDirectives,
     governing_directives,
-    parameters,
     request_directives,
     response_directives,
 )
@@ -122,7 +121,3 @@ def test_the_first_usable_targeted_field_wins() -> None:
     assert governing_directives(fields, ("veneer-cache-control", *CDN)).max_age_s == 2
     assert governing_directives(fields, CDN).max_age_s == 1
     assert governing_directives(fields, ()).max_age_s is None
-
-
-def test_parameters_of_a_member() -> None:
-    assert parameters('a/b; Q=1 ;x="y;z";') == ("a/b", {"q": "1", "x": "y;z"})

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.core.fields import Fields, Pair
-from proxy.core.forwarding import Peer, client_address, delayed_age, from_store, names_this_proxy, to_client, to_origin
+from proxy.core.forwarding import Peer, client_address, delayed_age, from_store, to_client, to_origin
 from tests.support.exchanges import DATE, T, request
 
 STRANGER, FRIEND = Peer("192.0.2.1", trusted=False), Peer("10.0.0.1", trusted=True)
@@ -82,9 +82,3 @@ def test_a_slow_origin_shows_in_age_from_one_second_up() -> None:
     assert "age" not in delayed_age(Fields(), 0.9)
     assert delayed_age(Fields(), 5.2).get("age") == "5"
     assert delayed_age(Fields([("Age", "1")]), 5.2).get("age") == "1"
-
-
-def test_loops_are_seen_in_via() -> None:
-    assert names_this_proxy(Fields([("Via", "1.1 a, 1.1 veneer (x)")]), "veneer")
-    assert not names_this_proxy(Fields([("Via", "1.1 a, , 1.1 veneer2")]), "veneer")
-    assert not names_this_proxy(Fields(), "veneer")

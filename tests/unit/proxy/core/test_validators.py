@@ -8,7 +8,6 @@ from proxy.core.validators import (
     has_validator,
     is_etag,
     is_own,
-    last_modified_of,
     make_etag,
     origin_etag_of,
     split_etags,
@@ -62,8 +61,3 @@ def test_own_tags_are_stable_strong_and_known_as_own() -> None:
     assert (origin_etag_of(own), origin_etag_of(theirs)) == (None, '"x"')
     assert (has_validator(own), has_validator(theirs)) == (False, True)
     assert has_validator(Fields([("Last-Modified", "x")]))
-
-
-def test_last_modified() -> None:
-    assert last_modified_of(Fields([("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT")]), 0) == 784_111_777
-    assert last_modified_of(Fields(), 0) is None

@@ -4,8 +4,8 @@ import pytest
 
 from proxy.core.fields import Fields, Pair
 from proxy.core.rules import CacheRules
-from proxy.core.vary import describe, matches, normalise, reduced_accept_encoding, select, vary_names
-from tests.support.exchanges import RULES, T, dated, entry_of, request
+from proxy.core.vary import describe, matches, normalise, reduced_accept_encoding, vary_names
+from tests.support.exchanges import RULES, dated, entry_of, request
 
 FRESH: Pair = ("Cache-Control", "max-age=60")
 CODINGS = RULES.codings
@@ -72,13 +72,6 @@ def test_only_named_fields_count_and_absent_is_not_empty() -> None:
 
 def test_star_describes_no_variant() -> None:
     assert describe(request(), Fields([("Vary", "*")]), RULES) is None
-
-
-def test_select_gives_the_most_recent_first() -> None:
-    head = dated(FRESH, ("Vary", "Foo"))
-    old, new = entry_of(head, request(("Foo", "1"))), entry_of(head, request(("Foo", "1")), at=T + 1)
-    other = entry_of(head, request(("Foo", "2")), at=T + 2)
-    assert select([old, other, new], request(("Foo", "1")), RULES) == [new, old]
 
 
 def test_language_from_content_is_an_option() -> None:
