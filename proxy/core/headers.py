@@ -67,7 +67,8 @@ def end_to_end(fields: Fields) -> Fields:
 def split_list(value: str) -> list[str]:
     """The members of a comma-separated list, without surrounding whitespace and without empty ones (section 5.6.1).
 
-    Commas inside quoted strings do not separate. An unterminated quoted string reaches to the end.
+    Commas inside quoted strings do not separate. A quote that is never closed is an ordinary character: what follows
+    it, perhaps a `no-store`, must not disappear.
     """
     if '"' not in value:
         return [member for part in value.split(",") if (member := part.strip(OWS))]
@@ -77,7 +78,7 @@ def split_list(value: str) -> list[str]:
 def split_quoted(value: str, separator: str) -> list[str]:
     """`value` cut at each `separator` that is outside quoted strings (RFC 9110 section 5.6.4)."""
     parts: list[str] = []
-    start = 0
+    start = opened = 0
     quoted = escaped = False
     for at, char in enumerate(value):
         if escaped:
@@ -86,12 +87,14 @@ def split_quoted(value: str, separator: str) -> list[str]:
             escaped = char == "\\"
             quoted = char != '"'
         elif char == '"':
-            quoted = True
+            quoted, opened = True, at
         elif char == separator:
             parts.append(value[start:at])
             start = at + 1
-    parts.append(value[start:])
-    return parts
+    if not quoted:
+        return [*parts, value[start:]]
+    first, *rest = value[opened:].split(separator)
+    return [*parts, value[start:opened] + first, *rest]
 
 
 def unquote(text: str) -> str | None:

@@ -63,6 +63,12 @@ def test_an_unqualified_form_beside_a_qualified_one_counts() -> None:
     assert of_response('no-cache=""').no_cache
 
 
+def test_a_quote_that_is_never_closed_hides_nothing() -> None:
+    directives = of_response('x="a, private, no-store')
+    assert directives.private
+    assert directives.no_store
+
+
 def test_flags_and_windows() -> None:
     assert of_response(
         "Public, must-revalidate, proxy-revalidate, must-understand, no-store, no-transform, immutable",

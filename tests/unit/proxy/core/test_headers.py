@@ -28,7 +28,8 @@ def test_connection_cannot_remove_what_is_meant_for_everyone() -> None:
         ("a, b ,c", ["a", "b", "c"]),
         ('a="x, y", b', ['a="x, y"', "b"]),
         (r'a="x\", y", b', [r'a="x\", y"', "b"]),
-        ('a="open, b', ['a="open, b']),
+        ('a="open, b', ['a="open', "b"]),
+        ('a="x, y", b="open, c', ['a="x, y"', 'b="open', "c"]),
     ],
 )
 def test_lists_split_outside_quotes(value: str, members: list[str]) -> None:
