@@ -59,6 +59,7 @@ class Dialogue:
         self._serving: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._server: asyncio.Server | None = None
         self._arrival = asyncio.Condition()
+        self.begun: list[str] = []
         self.asked: list[Asked] = []
 
     async def __aenter__(self) -> Dialogue:
@@ -132,6 +133,11 @@ class Dialogue:
         async with asyncio.timeout(10), self._arrival:
             await self._arrival.wait_for(lambda: len(self.asked) >= count)
 
+    async def began(self, count: int) -> None:
+        """Wait until the heads of that many requests have reached the origin, whatever of their bodies has."""
+        async with asyncio.timeout(10), self._arrival:
+            await self._arrival.wait_for(lambda: len(self.begun) >= count)
+
     def forget_answers(self) -> None:
         """Drop the answers that are left: the test did not say how many would be needed."""
         self._answers.clear()
@@ -158,6 +164,9 @@ class Dialogue:
         if head is None:
             return False
         method, target, _ = head.start.split(" ", 2)
+        async with self._arrival:
+            self.begun.append(f"{method} {target.removeprefix(self._room)}")
+            self._arrival.notify_all()
         if (head.lines.get("expect") or "").lower() == "100-continue":
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         chunked = is_chunked(head.lines)

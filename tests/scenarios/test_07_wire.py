@@ -66,6 +66,19 @@ async def test_a_chunked_upload_is_forwarded(talk: Dialogue) -> None:
     assert talk.asked[0].body == b"abcdefg"
 
 
+async def test_an_upload_streams_while_it_comes(talk: Dialogue) -> None:
+    talk.answers("200\n\ndone")
+    reader, writer = await talk.connect()
+    head = f"POST {talk.at('/a')} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    writer.write(head.encode() + b"3\r\nabc\r\n")
+    await talk.began(1)  # the origin has the head although the body has not ended
+    writer.write(b"3\r\ndef\r\n0\r\n\r\n")
+    async with asyncio.timeout(5):
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+    assert talk.asked[0].body == b"abcdef"
+
+
 async def test_pipelined_requests_are_answered_in_order(talk: Dialogue) -> None:
     talk.answers(f"200\n{FRESH}\n\nstored")
     await talk.ask("GET /hit")
@@ -188,6 +201,44 @@ async def test_a_request_the_backend_may_have_seen_is_not_repeated(talk: Dialogu
     talk.answers(HANG_UP)
     assert (await talk.ask("POST /a", body=b"x")).status in (502, 504)
     assert talk.paths() == ["POST /a"]
+
+
+async def test_a_get_is_asked_again_where_its_used_connection_died_before_a_byte_came(talk: Dialogue) -> None:
+    talk.answers("200\n\none", HANG_UP, "200\n\ntwo")
+    await talk.ask("GET /a")
+    assert (await talk.ask("GET /b")).text() == "two"
+    assert talk.paths() == ["GET /a", "GET /b", "GET /b"]
+
+
+@pytest.mark.parametrize("request_line", ["POST /b", "PUT /b", "DELETE /b", "PATCH /b"])
+async def test_a_request_that_changes_something_or_has_a_body_is_never_asked_again(
+    talk: Dialogue, request_line: str
+) -> None:
+    talk.answers("200\n\none", HANG_UP)
+    await talk.ask("GET /a")
+    assert (await talk.ask(request_line, body=b"x")).status in (502, 504)
+    assert len(talk.asked) == 2
+
+
+async def test_a_response_that_had_begun_is_not_asked_for_again(talk: Dialogue) -> None:
+    talk.answers("200\n\none", b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Le")
+    await talk.ask("GET /a")
+    assert (await talk.ask("GET /b")).status == 502
+    assert len(talk.asked) == 2
+
+
+@pytest.mark.parametrize("host", ["", "Host: a\r\nHost: b\r\n", "Host: a b\r\n", "Host: a/b\r\n", "Host: a@b\r\n"])
+async def test_a_request_without_exactly_one_good_host_is_refused(talk: Dialogue, host: str) -> None:
+    answer = await talk.send_raw(f"GET {talk.at('/a')} HTTP/1.1\r\n{host}\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    "path", ["/%2fa", "/a%5cb", "/a/../b", "/a/./b", "/%2e%2e/b", "/a%00", "/a%0d%0a", "/%zz", "/a#b"]
+)
+async def test_a_target_that_can_be_read_in_two_ways_is_refused(talk: Dialogue, path: str) -> None:
+    answer = await talk.send_raw(f"GET {talk.at(path)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 400 ")
 
 
 async def test_a_tunnel_after_101(talk: Dialogue) -> None:
