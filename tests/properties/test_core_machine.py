@@ -6,19 +6,24 @@ The model knows of every response what the origin meant with it, in its own simp
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 
-from hypothesis import settings
+import pytest
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
+from proxy.core import invalidating, reuse, storability
 from proxy.core.dates import format_date
 from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields, Pair
+from proxy.core.freshness import Freshness, freshness
 from proxy.core.invalidating import invalidated_by
 from proxy.core.invalidation import Validity
 from proxy.core.key import cache_key, uri
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.reuse import Hit, ServeStale, decide
+from proxy.core.rules import CacheRules
 from proxy.core.storability import Storable, judge
 from proxy.core.subjects import answered, named
 from tests.support.exchanges import RULES, T
@@ -140,6 +145,43 @@ class CoreAsCache(RuleBasedStateMachine):
         presented = {"foo": foo, "bar": bar}
         assert all(presented[name] == value for name, value in meant.vary.items())
         assert meant.version == self.versions[path]
+
+
+def nothing(*_: object) -> None:
+    """In place of a check."""
+
+
+def empty(*_: object) -> tuple[str, ...]:
+    """In place of names."""
+    return ()
+
+
+def always(*_: object) -> bool:
+    """In place of a comparison."""
+    return True
+
+
+def at_receipt(entry: Entry, rules: CacheRules, _now: float) -> Freshness:
+    """In place of a clock that goes on."""
+    return freshness(entry, rules, entry.response_time)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "broken"),
+    [
+        (reuse, "matches", always),
+        (reuse, "freshness", at_receipt),
+        (storability, "_refused_by_directives", nothing),
+        (invalidating, "_own_uris", empty),
+    ],
+)
+def test_the_model_notices_what_is_broken(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, broken: object
+) -> None:
+    monkeypatch.setattr(module, name, broken)
+    how = settings(deadline=None, max_examples=2_000, stateful_step_count=20, database=None, phases=[Phase.generate])
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(CoreAsCache, settings=how)
 
 
 CoreAsCache.TestCase.settings = settings(deadline=None, stateful_step_count=20)
