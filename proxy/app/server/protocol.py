@@ -88,11 +88,12 @@ class QuickWay(Protocol):
 class ConnectionProtocol(RequestHandler):
     """One client connection; also the `Wire` of the client adapter and of tunnels.
 
-    Octets that begin a request while nothing else goes on are offered to the quick way first. `_body_left` tells how
-    much of a body is still to come before the next request begins; None once that cannot be told any more.
+    Octets that begin a request while nothing else goes on are offered to the quick way first, and may move the
+    connection to another parser. `_body_left` tells how much of a body is still to come before the next request begins;
+    None once that cannot be told any more: a guess here would let one request's octets be read as another's.
     """
 
-    __slots__ = ("_address", "_body_left", "_head_open", "_malformed", "_quick", "_settings")
+    __slots__ = ("_address", "_body_left", "_malformed", "_quick", "_settings")
 
     def __init__(
         self,
@@ -115,7 +116,6 @@ class ConnectionProtocol(RequestHandler):
         )
         self._malformed = malformed
         self._settings = settings
-        self._head_open = False
         self._quick = quick
         self._body_left: int | None = 0
         self._address: str | None = None
@@ -130,41 +130,34 @@ class ConnectionProtocol(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Answer at once where the quick way can, else go the normal way with the same octets."""
-        quick = self._quick
-        if quick is None:
-            self._parse(data)
-            return
-        if self._body_left == 0 and self._idle():
-            response = quick.answer(data, self.address)
+        begins = self._body_left == 0 and self._idle()
+        if begins and self._quick is not None:
+            response = self._quick.answer(data, self.address)
             if response is not None and self.transport is not None:
                 self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
                 self.transport.write(response)
                 return
+        if begins and _has_rare_method(data):
+            self._parser = self._patient_parser()
         self._body_left = body_left(self._body_left, data)
-        self._parse(data)
+        super().data_received(data)
 
     def _idle(self) -> bool:
         """Whether aiohttp waits for the first octet of a request and the client keeps up with reading."""
         waiter = self._waiter
+        waits = self._request_count == 0 if waiter is None else not waiter.done()
         return (
-            waiter is not None
-            and not waiter.done()
+            waits
             and not self._messages
             and not self._paused
             and not self._upgraded
+            and self._payload_parser is None
             and not self._close
             and not self._force_close
         )
 
-    def _parse(self, data: bytes) -> None:
-        """The normal way. A request with a method that few know moves its connection to the slower parser."""
-        idle = self._current_request is None and not self._messages and not self._upgraded
-        if idle and not self._head_open and _has_rare_method(data) and self._payload_parser is None:
-            self._parser = self._patient_parser()
-        super().data_received(data)
-        self._head_open = idle and self._current_request is None and not self._messages and bool(data.strip(b"\r\n"))
-
     def _patient_parser(self) -> HttpRequestParserPy:
+        """The slower parser, for a connection on which a method came that few know."""
         settings = self._settings
         return HttpRequestParserPy(
             self,

@@ -1,0 +1,28 @@
+"""Where the next request begins: known only where it is certain."""
+
+import pytest
+
+from proxy.app.server.protocol import body_left
+
+
+@pytest.mark.parametrize(
+    ("before", "data", "left"),
+    [
+        (0, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0),
+        (0, b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", 0),
+        (0, b"POST / HTTP/1.1\r\ncontent-length:  10 \r\n\r\nabc", 7),
+        (7, b"abc", 4),
+        (4, b"abcd", 0),
+        (4, b"abcde", None),
+        (0, b"GET / HTTP/1.1\r\nHost: a\r\n\r\nG", None),
+        (0, b"H", None),
+        (0, b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", None),
+        (0, b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", None),
+        (0, b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na", None),
+        (0, b"POST / HTTP/1.1\r\nContent-Length: 1x\r\n\r\na", None),
+        (0, b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\na", None),
+        (None, b"GET / HTTP/1.1\r\n\r\n", None),
+    ],
+)
+def test_what_is_left(before: int | None, data: bytes, left: int | None) -> None:
+    assert body_left(before, data) == left
