@@ -52,6 +52,21 @@ def covers(entry: Entry, request: RequestHead, rules: KeyRules) -> bool:
     return entry.uri == uri(request, rules, no_vary_search(entry.fields))
 
 
+PREFLIGHT_FIELDS = ("origin", "access-control-request-method", "access-control-request-headers")
+
+
+def preflight_digest(request: RequestHead) -> str | None:
+    """A digest of what the answer to a CORS preflight depends on; None if the request is none (Fetch section 4.8)."""
+    if request.method != "OPTIONS" or not ("origin" in request.fields and PREFLIGHT_FIELDS[1] in request.fields):
+        return None
+    digest = blake2b(digest_size=20, person=b"preflight")
+    for name in PREFLIGHT_FIELDS:
+        value = (request.fields.get(name) or "").encode("latin-1")
+        digest.update(len(value).to_bytes(8, "big"))
+        digest.update(value)
+    return digest.hexdigest()
+
+
 def query_digest(fields: Fields, body: bytes) -> str:
     """A digest of a QUERY's content with its type and coding (RFC 10008 section 2.7).
 

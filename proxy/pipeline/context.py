@@ -8,6 +8,7 @@ from typing import Protocol
 
 from proxy.core.entry import Entry
 from proxy.core.forwarding import Peer
+from proxy.core.key import preflight_digest
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.record import record
 from proxy.core.trace import TraceParent
@@ -103,11 +104,18 @@ def as_cached(exchange: Exchange) -> RequestHead:
     """The request as the cache and the backend see it.
 
     Where this proxy codes responses itself the backend is asked for the uncoded form, so that one stored body serves
-    every client. A POST that the route declares to be a query is one to the cache.
+    every client. A POST that the route declares to be a query is one to the cache, and so is a preflight that the route
+    keeps.
     """
     request = exchange.request
-    if request.method == "POST" and exchange.route.post_as_query:
+    if _counts_as_query(request, exchange.route):
         request = replace(request, method="QUERY")
     if exchange.route.compress.enabled and "accept-encoding" in request.fields:
         return request.with_fields(request.fields.without(("accept-encoding",)))
     return request
+
+
+def _counts_as_query(request: RequestHead, route: Route) -> bool:
+    if request.method == "POST":
+        return route.post_as_query
+    return request.method == "OPTIONS" and route.preflight_s is not None and preflight_digest(request) is not None

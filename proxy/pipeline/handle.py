@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
-from proxy.core.key import query_digest
+from proxy.core.key import preflight_digest, query_digest
 from proxy.core.outcome import CacheStatus
 from proxy.core.rate import RateVerdict
+from proxy.core.rules import OriginRule
 from proxy.limits.inflight import OverloadedError
 from proxy.pipeline.admit import body_limit, count, refused_by_load, refused_by_rate, refused_by_size, too_large
 from proxy.pipeline.answer import Answer
@@ -73,6 +75,8 @@ class Handler:
             return oversized
         try:
             if exchange.route.cache.enabled and as_cached(exchange).method == "QUERY":
+                if exchange.request.method == "OPTIONS":
+                    return await self._preflight(exchange)
                 return await self._query(exchange)
             if exchange.request.method in CACHED_METHODS and not self._has_body_or_upgrade(exchange):
                 return await self._reader.answer(exchange)
@@ -84,6 +88,15 @@ class Handler:
         """A GET with content is not looked up: content is no part of the key (RFC 9110 section 9.3.1)."""
         fields = exchange.request.fields
         return "upgrade" in fields or exchange.client.has_body
+
+    async def _preflight(self, exchange: Exchange) -> Answer:
+        """A CORS preflight that the route keeps: keyed by what its answer depends on, fresh as long as the route says."""
+        route, digest = exchange.route, preflight_digest(exchange.request)
+        if digest is None or exchange.client.has_body:
+            return await self._forwarder.answer(exchange)
+        rules = replace(route.cache, ttl_s=route.preflight_s, origin=OriginRule.OVERRIDE)
+        kept = replace(exchange, match=exchange.match._replace(route=replace(route, cache=rules)))
+        return await self._reader.answer(kept, None, digest)
 
     async def _query(self, exchange: Exchange) -> Answer:
         """QUERY: keyed by a digest of its content (RFC 10008)."""

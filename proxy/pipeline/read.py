@@ -62,10 +62,11 @@ class Reader:
         if isinstance(decision, Hit):
             if exchange.route.audit_share > 0:
                 self._auditor.consider(exchange, wanted, decision.entry)
-            status = CacheStatus(hit=True, ttl_s=decision.ttl_s)
+            status = CacheStatus(hit=True, ttl_s=decision.ttl_s, key=key if exchange.route.show_key else None)
             return stored_answer(decision.entry, decision.age_s, key, status, CacheUse.HIT)
         plan = self._plan(exchange, wanted, key, decision, body, body_digest)
-        return await self._act(exchange, decision, plan, lost=lost)
+        answer = await self._act(exchange, decision, plan, lost=lost)
+        return replace(answer, cache=replace(answer.cache, key=key)) if exchange.route.show_key else answer
 
     def _valid(self, entries: Sequence[Entry], *, soft: bool) -> list[Candidate]:
         """The entries that nothing has killed, with what the log says; all soft while the log cannot be heard."""

@@ -245,6 +245,8 @@ class Builder:
             etag=model.EtagRule(whole.etag),
             audit_share=whole.audit_share,
             post_as_query=whole.cache.compat.post_as_query,
+            preflight_s=whole.cache.preflight,
+            show_key=whole.cache.key.show,
         )
 
     def _tags(

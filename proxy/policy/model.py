@@ -180,7 +180,8 @@ class Route:
     """Everything that is decided by which route a request takes.
 
     `methods` None means every method. `body_bytes` and `read_timeout_s` replace the general limits. `post_as_query`
-    says that POST changes nothing here and is answered as QUERY would be.
+    says that POST changes nothing here and is answered as QUERY would be. `preflight_s` is how long answers to CORS
+    preflight are kept, None for not at all; `show_key` puts the cache key into Cache-Status.
     """
 
     name: str
@@ -204,6 +205,8 @@ class Route:
     etag: EtagRule = EtagRule.GENERATE
     audit_share: float = 0.0
     post_as_query: bool = False
+    preflight_s: float | None = None
+    show_key: bool = False
 
     def tags(self, params: Mapping[str, str]) -> tuple[str, ...]:
         """The tags of a response on this route; `params` are those of the match. None ends in "*"."""

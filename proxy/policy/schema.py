@@ -157,6 +157,11 @@ class KeyShape(Shape):
 
     query: QueryKeyShape = section(QueryKeyShape, "The query; the whole of it by default.")
     headers: list[FieldName] = option([], "Request fields that enter the key, normalised.", max_length=32)
+    show: bool = option(
+        False,
+        "Show the key to clients in Cache-Status (RFC 9211).",
+        "Whoever asks learns how responses are told apart.",
+    )
 
 
 class HeuristicShape(Shape):
@@ -217,7 +222,7 @@ class CacheShape(Shape):
     set_cookie: Literal["explicit", "refuse", "strip", "store"] = option(
         "explicit",
         "Responses that set cookies: store if the origin gave explicit freshness, never, without the field, or always.",
-        "`store` hands one client's cookie to others. `strip` takes it from the client that should get it.",
+        "`store` hands one client's cookie to others. `strip` gives it to the client that caused the fetch alone.",
     )
     share_authorized: bool = option(
         False,
@@ -236,6 +241,11 @@ class CacheShape(Shape):
         86_400.0,
         "How long a stale response stays stored, to be validated or to stand in for a backend that is away.",
         ge=0,
+    )
+    preflight: Duration | None = option(
+        None,
+        "Keep answers to CORS preflight this long, by origin, method and headers asked for; forwarded when absent.",
+        "A change of the backend's CORS rules goes unseen that long.",
     )
     key: KeyShape = section(KeyShape, "What enters the cache key.")
     tags: list[Text] = option([], "Tags of the responses, beside those the origin sends.", max_length=64)

@@ -58,7 +58,7 @@ def form_of(status: int, octets: bytes, coding: str | None) -> Form | None:
     own = text.find("\r\nRateLimit: ", cache_status)
     if own == -1:
         own = text.index("\r\nX-Response-Time: ", cache_status)
-    if cache_status < after_age:
+    if cache_status < after_age or "; key=" in text[cache_status:own]:
         return None
     tail = text.index("\r\n", own + 2) + 2
     return Form(status, text[:age], text[after_age:cache_status], text[tail:], coding)
