@@ -90,7 +90,7 @@ class Handler:
         return "upgrade" in fields or exchange.client.has_body
 
     async def _preflight(self, exchange: Exchange) -> Answer:
-        """A CORS preflight that the route keeps: keyed by what its answer depends on, fresh as long as the route says."""
+        """A CORS preflight that the route keeps: keyed by what its answer depends on, fresh for the time it says."""
         route, digest = exchange.route, preflight_digest(exchange.request)
         if digest is None or exchange.client.has_body:
             return await self._forwarder.answer(exchange)
