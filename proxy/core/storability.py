@@ -59,7 +59,15 @@ class NotStorable:
 Judgement = Storable | NotStorable
 
 _OF_THE_RESOURCE = frozenset(
-    {Reason.NO_STORE, Reason.PRIVATE, Reason.SET_COOKIE, Reason.VARY_STAR, Reason.NO_FRESHNESS, Reason.NO_USE}
+    {
+        Reason.NO_STORE,
+        Reason.PRIVATE,
+        Reason.AUTHORIZATION,
+        Reason.SET_COOKIE,
+        Reason.VARY_STAR,
+        Reason.NO_FRESHNESS,
+        Reason.NO_USE,
+    }
 )
 
 
@@ -85,24 +93,18 @@ def judge(
         or _refused_by_privacy(request, response, directives, rules, life)
         or _refused_for_no_freshness(response, directives, life)
     )
+    if reason is not None:
+        return _not_storable(reason, response)
     vary = describe(request, response.fields, rules)
-    if reason is None and vary is None:
-        reason = Reason.VARY_STAR
-    span = None
-    if reason is None and response.status == 206:
-        span = _span(request, response.fields)
-        if span is None:
-            reason = Reason.BAD_CONTENT_RANGE
-    if reason is None:
-        terms = terms_of(response.status, response.fields, request_time, response_time, rules)
-        keep_s = _keep(terms, rules, can_validate=has_validator(response.fields))
-        if keep_s <= 0:
-            reason = Reason.NO_USE
-    else:
-        keep_s = 0.0
-    if reason is not None or vary is None:
-        found = reason or Reason.VARY_STAR
-        return NotStorable(found, remember=found in _OF_THE_RESOURCE)
+    if vary is None:
+        return _not_storable(Reason.VARY_STAR, response)
+    span = _span(request, response.fields) if response.status == 206 else None
+    if response.status == 206 and span is None:
+        return _not_storable(Reason.BAD_CONTENT_RANGE, response)
+    terms = terms_of(response.status, response.fields, request_time, response_time, rules)
+    keep_s = _keep(terms, rules, can_validate=has_validator(response.fields))
+    if keep_s <= 0:
+        return _not_storable(Reason.NO_USE, response)
     return Storable(
         fields=stored_fields(response.fields, directives, rules, response_time),
         vary=vary,
@@ -112,6 +114,11 @@ def judge(
         span=span,
         as_get=request.method == "POST",
     )
+
+
+def _not_storable(reason: Reason, response: ResponseHead) -> NotStorable:
+    """A server's failure is of the moment, whatever else is true of it."""
+    return NotStorable(reason, remember=reason in _OF_THE_RESOURCE and response.status < 500)
 
 
 def check_body(storable: Storable, length: int, rules: CacheRules) -> Storable | NotStorable:

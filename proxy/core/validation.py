@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 
-from proxy.core.dates import format_date, moment_of, parse_date
+from proxy.core.dates import format_date, moment_of
 from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields, Pair
-from proxy.core.freshness import Source, date_value, lifetime
+from proxy.core.freshness import Source, lifetime
 from proxy.core.headers import NOT_STORED, end_to_end
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.negotiation import is_coded_etag
@@ -35,20 +34,6 @@ COOKIE_FIELDS = ("set-cookie", "set-cookie2")
 
 NOT_UPDATED = NOT_STORED | {"content-length", "content-encoding", "content-range"}
 """Fields that a 304 does not change: what the stored octets depend on (RFC 9111 section 3.2)."""
-
-NOT_IN_304 = frozenset(
-    {"content-length", "content-type", "content-encoding", "content-language", "content-range", "accept-ranges"}
-)
-"""Representation metadata, left out of a 304 (RFC 9110 section 15.4.5)."""
-
-
-class Precondition(Enum):
-    """What the request's conditions make of a response that would otherwise be sent (RFC 9110 section 13.2)."""
-
-    PROCEED = "proceed"
-    NOT_MODIFIED = "not-modified"  # send 304 with `not_modified_fields`
-    FAILED = "failed"  # send 412
-
 
 # ---------------------------------------------------------------- asking the origin
 
@@ -243,66 +228,3 @@ def _keeps_cookies(status: int, fields: Fields, response_time: float, rules: Cac
     if rules.set_cookie is SetCookieRule.EXPLICIT:
         return lifetime(status, fields, response_time, rules).source is Source.EXPLICIT
     return rules.set_cookie is SetCookieRule.STORE
-
-
-# ---------------------------------------------------------------- the client's conditions
-
-
-def evaluate(request: RequestHead, status: int, fields: Fields, now: float, *, as_origin: bool = False) -> Precondition:
-    """The client's conditions on a response that would be sent with `status` and `fields` (RFC 9110 section 13.2.2).
-
-    If-Match and If-Unmodified-Since count only with `as_origin`: a cache must not evaluate them (RFC 9111 4.3.2).
-    If-None-Match, weakly compared, takes precedence over If-Modified-Since.
-    """
-    if not 200 <= status < 300:
-        return Precondition.PROCEED
-    if as_origin and _origin_condition_fails(request.fields, fields, now):
-        return Precondition.FAILED
-    none_match = request.fields.get("if-none-match")
-    if none_match is not None:
-        if not _matches_any(none_match, fields):
-            return Precondition.PROCEED
-        return Precondition.NOT_MODIFIED if request.method in {"GET", "HEAD", "QUERY"} else Precondition.FAILED
-    since = request.fields.get("if-modified-since")
-    if since is None or request.method not in {"GET", "HEAD"}:
-        return Precondition.PROCEED
-    return Precondition.NOT_MODIFIED if _not_modified_since(since, fields, now) else Precondition.PROCEED
-
-
-def _matches_any(value: str, fields: Fields) -> bool:
-    if value.strip() == "*":
-        return True
-    etag = etag_of(fields)
-    return etag is not None and any(weak_match(tag, etag) for tag in split_etags(value))
-
-
-def _not_modified_since(since: str, fields: Fields, now: float) -> bool:
-    """Last-Modified, else Date, is not later than the client's date (section 4.3.2)."""
-    moment = parse_date(since, now)
-    if moment is None:
-        return False
-    if "last-modified" not in fields:
-        return date_value(fields, now) <= moment
-    modified = moment_of(fields, "last-modified", now)
-    return modified is not None and modified <= moment
-
-
-def _origin_condition_fails(wanted: Fields, fields: Fields, now: float) -> bool:
-    match = wanted.get("if-match")
-    if match is not None:
-        etag = etag_of(fields)
-        tags = split_etags(match)
-        return match.strip() != "*" and (etag is None or not any(strong_match(tag, etag) for tag in tags))
-    since = wanted.get("if-unmodified-since")
-    moment = None if since is None else parse_date(since, now)
-    modified = moment_of(fields, "last-modified", now)
-    return moment is not None and modified is not None and modified > moment
-
-
-def not_modified_fields(fields: Fields) -> Fields:
-    """The fields of the 304 that stands for a response with `fields` (RFC 9110 section 15.4.5).
-
-    Last-Modified stays only where there is no entity tag.
-    """
-    drop = NOT_IN_304 | {"last-modified"} if "etag" in fields else NOT_IN_304
-    return fields.without(drop)

@@ -12,6 +12,7 @@ from proxy.core.entry import CodedBody, Entry
 from proxy.core.fields import Fields
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.negotiation import choose_coding, coded_fields, why_not_coded
+from proxy.core.preconditions import Precondition, evaluate, not_modified_fields
 from proxy.core.ranges import (
     Part,
     Parts,
@@ -24,7 +25,6 @@ from proxy.core.ranges import (
     slice_of,
 )
 from proxy.core.record import record
-from proxy.core.validation import Precondition, evaluate, not_modified_fields
 from proxy.pipeline.context import Exchange, Services
 
 

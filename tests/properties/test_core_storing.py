@@ -13,9 +13,10 @@ from proxy.core.entry import ByteSpan, Entry, Position
 from proxy.core.fields import Fields
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.negotiation import choose_coding, coded_fields
+from proxy.core.preconditions import not_modified_fields
 from proxy.core.ranges import Part, Parts, answer_range, combine
 from proxy.core.storability import Storable, judge
-from proxy.core.validation import Freshened, freshen, not_modified_fields
+from proxy.core.validation import Freshened, freshen
 from tests.support.exchanges import RULES, T
 from tests.support.strategies import latin, request_fields, response_fields, statuses
 

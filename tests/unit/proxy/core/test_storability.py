@@ -203,3 +203,9 @@ def test_what_can_be_validated_is_kept_after_its_freshness() -> None:
         found = judged(request(), *fields, rules=rules)
         assert isinstance(found, Storable)
         assert found.keep_s == keep_s
+
+
+def test_a_failing_origin_is_not_remembered_as_uncacheable() -> None:
+    assert judged(request(), status=500) == NotStorable(Reason.NO_FRESHNESS, remember=False)
+    assert judged(request(), status=302) == NotStorable(Reason.NO_FRESHNESS, remember=True)
+    assert judged(request(AUTH), FRESH) == NotStorable(Reason.AUTHORIZATION, remember=True)
