@@ -215,9 +215,16 @@ class Upstream(Protocol):
     """The backend."""
 
     async def exchange(
-        self, request: RequestHead, body: AsyncIterator[bytes] | None, on_interim: InterimSink | None = None
+        self,
+        request: RequestHead,
+        body: AsyncIterator[bytes] | None,
+        on_interim: InterimSink | None = None,
+        *,
+        read_timeout_s: float | None = None,
     ) -> UpstreamResponse:
         """Send the request, streaming its body, and return when the final head has arrived.
+
+        `read_timeout_s` is how long this one may be silent, where that differs from what the upstream allows.
 
         `request.fields` are written exactly as given, after Host; framing and Connection fields are added here.
         Raises UpstreamError.

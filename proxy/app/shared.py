@@ -56,5 +56,9 @@ def store_settings(policy: PolicyStores) -> StoreSettings:
         connect=ConnectSettings(max_connections=policy.redis_max_connections),
         link=LinkSettings(lease_s=policy.lease_valid_s),
         log=LogSettings(renew_s=policy.lease_renew_s),
-        shared=RedisStoreSettings(timeout_s=policy.redis_timeout_s, max_entry_bytes=policy.redis_entry_bytes),
+        shared=RedisStoreSettings(
+            timeout_s=policy.redis_timeout_s,
+            max_entry_bytes=policy.redis_entry_bytes,
+            compress_over_bytes=policy.redis_compress_over_bytes,
+        ),
     )

@@ -44,10 +44,13 @@ _decoder = msgspec.msgpack.Decoder(_Record)
 _encoder = msgspec.msgpack.Encoder()
 
 
-def pack(entry: Entry, compress: Compress) -> bytes:
-    """`entry` as octets. Bodies coded by this cache are not kept: they can be made again."""
+def pack(entry: Entry, compress: Compress, compress_over: int = COMPRESS_FROM_OCTETS) -> bytes:
+    """`entry` as octets, a body of more than `compress_over` compressed.
+
+    Bodies coded by this cache are not kept: they can be made again.
+    """
     body, packed_from = entry.body, None
-    if len(body) > COMPRESS_FROM_OCTETS and "content-encoding" not in entry.fields:
+    if len(body) > compress_over and "content-encoding" not in entry.fields:
         packed = compress(body)
         if len(packed) < len(body):
             body, packed_from = packed, len(body)

@@ -64,7 +64,9 @@ class Auditor:
         services, route = self._services, exchange.route
         request = to_origin(unconditional_request(wanted), exchange.peer, via=services.via)
         try:
-            response = await services.upstreams[route.upstream].exchange(request, None, None)
+            response = await services.upstreams[route.upstream].exchange(
+                request, None, read_timeout_s=route.read_timeout_s
+            )
             try:
                 same = await _same(entry, response, route.cache.max_body_bytes)
             finally:

@@ -123,7 +123,9 @@ class Fetcher:
         born = services.log.position
         request_time, started_s = services.clock.now(), services.clock.monotonic()
         body = None if plan.body is None else once(plan.body)
-        response = await services.upstreams[plan.match.route.upstream].exchange(request, body, interim)
+        route = plan.match.route
+        upstream = services.upstreams[route.upstream]
+        response = await upstream.exchange(request, body, interim, read_timeout_s=route.read_timeout_s)
         upstream_ms = (services.clock.monotonic() - started_s) * 1000
         return Fetched(response, request_time, services.clock.now(), born, upstream_ms)
 

@@ -109,7 +109,8 @@ class Forwarder:
         sent = True
         try:
             upstream = self._services.upstreams[exchange.route.upstream]
-            return await upstream.exchange(request, body, exchange.client.interim)
+            allowed_s = exchange.route.read_timeout_s
+            return await upstream.exchange(request, body, exchange.client.interim, read_timeout_s=allowed_s)
         except UpstreamError as error:
             sent = error.sent
             await self._invalidate_unknown(exchange, sent=sent)

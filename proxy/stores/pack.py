@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from proxy.core.codec import pack, unpack
+from proxy.core.codec import COMPRESS_FROM_OCTETS, pack, unpack
 from proxy.core.entry import Entry
 
 if sys.version_info >= (3, 14):
@@ -18,12 +18,12 @@ OFF_LOOP_FROM_BYTES = 256 * 1024
 _LEVEL = 3
 
 
-async def to_octets(entry: Entry) -> bytes:
+async def to_octets(entry: Entry, compress_over_bytes: int = COMPRESS_FROM_OCTETS) -> bytes:
     """The entry for the shared store; a large one is compressed beside the event loop."""
     birth = b"%014d" % entry.born.seq
     if entry.size_bytes < OFF_LOOP_FROM_BYTES:
-        return birth + pack(entry, _compress)
-    return birth + await asyncio.to_thread(pack, entry, _compress)
+        return birth + pack(entry, _compress, compress_over_bytes)
+    return birth + await asyncio.to_thread(pack, entry, _compress, compress_over_bytes)
 
 
 async def from_octets(octets: bytes) -> Entry | None:

@@ -39,6 +39,7 @@ class RedisStoreSettings:
     max_failures: int = 3
     open_s: float = 1.0
     max_entry_bytes: int = 8 * 1024 * 1024
+    compress_over_bytes: int = 1024
     max_variants: int = 16
     max_keep_s: float = 30 * 86_400.0
 
@@ -114,7 +115,7 @@ class RedisStore:
         """Store `entry` unless it is dead already, or too large: then what it would replace goes."""
         if keep_s <= 0 or not self._epoch() or entry.born.epoch != self._epoch():
             return
-        octets = await to_octets(entry)
+        octets = await to_octets(entry, self._settings.compress_over_bytes)
         if len(octets) > self._settings.max_entry_bytes:
             self.counts.too_large += 1
             octets = b""

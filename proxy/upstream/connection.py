@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._buffered = 0
         self._poll: select.poll | None = None
         self._silent_at: float | None = None
+        self.read_timeout_s = settings.read_timeout_s
         self._timer: asyncio.TimerHandle | None = None
 
     # ---- asyncio.Protocol
@@ -76,7 +77,7 @@ class Connection(asyncio.Protocol):
                 self.transport.pause_reading()
         else:
             if self._silent_at is not None:
-                self._silent_at = self._loop.time() + self._settings.read_timeout_s
+                self._silent_at = self._loop.time() + self.read_timeout_s
             self._buffered += len(data)
             if self._buffered > self._settings.body_buffer_octets:
                 self._pause_reading()
@@ -142,7 +143,10 @@ class Connection(asyncio.Protocol):
         """The whole request has been sent: from now on silence counts."""
         self.request_sent = True
         if not self._carried and not self._reading_paused:
-            self._silent_at = self._loop.time() + self._settings.read_timeout_s
+            self._silent_at = self._loop.time() + self.read_timeout_s
+            if self._timer is not None and self._timer.when() > self._silent_at:
+                self._timer.cancel()  # left by an exchange that might be silent for longer
+                self._timer = None
             if self._timer is None:
                 self._timer = self._loop.call_at(self._silent_at, self._check_silence)
 
@@ -280,7 +284,7 @@ class Connection(asyncio.Protocol):
         if self._loop.time() < self._silent_at:
             self._timer = self._loop.call_at(self._silent_at, self._check_silence)
             return
-        limit = self._settings.read_timeout_s
+        limit = self.read_timeout_s
         self.fail(UpstreamFailure.READ_TIMEOUT, f"the backend sent nothing for {limit:g} s")
 
     @staticmethod

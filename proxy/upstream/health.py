@@ -42,7 +42,12 @@ class BreakerGuard:
         self._breaker = Breaker()
 
     async def exchange(
-        self, request: RequestHead, body: AsyncIterator[bytes] | None, on_interim: InterimSink | None = None
+        self,
+        request: RequestHead,
+        body: AsyncIterator[bytes] | None,
+        on_interim: InterimSink | None = None,
+        *,
+        read_timeout_s: float | None = None,
     ) -> BackendResponse:
         """As the pool does, or UpstreamError UNHEALTHY at once."""
         if not circuit.admits(self._breaker, self._clock.monotonic()):
@@ -50,7 +55,7 @@ class BreakerGuard:
             raise UpstreamError(UpstreamFailure.UNHEALTHY, detail, sent=False)
         self._breaker = circuit.begun(self._breaker)
         try:
-            response = await self._pool.exchange(request, body, on_interim)
+            response = await self._pool.exchange(request, body, on_interim, read_timeout_s=read_timeout_s)
         except UpstreamError as error:
             self._note(error)
             raise
@@ -92,12 +97,17 @@ class CheckedPool:
         return str(self._pool)
 
     async def exchange(
-        self, request: RequestHead, body: AsyncIterator[bytes] | None, on_interim: InterimSink | None = None
+        self,
+        request: RequestHead,
+        body: AsyncIterator[bytes] | None,
+        on_interim: InterimSink | None = None,
+        *,
+        read_timeout_s: float | None = None,
     ) -> BackendResponse:
         """As the pool does, or UpstreamError UNHEALTHY at once."""
         if not self.healthy:
             raise UpstreamError(UpstreamFailure.UNHEALTHY, "the health check fails", sent=False)
-        return await self._pool.exchange(request, body, on_interim)
+        return await self._pool.exchange(request, body, on_interim, read_timeout_s=read_timeout_s)
 
     def start(self, tasks: Tasks) -> None:
         """Check from now on."""

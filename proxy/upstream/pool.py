@@ -44,7 +44,12 @@ class UpstreamPool:
         return self._taken
 
     async def exchange(
-        self, request: RequestHead, body: AsyncIterator[bytes] | None, on_interim: InterimSink | None = None
+        self,
+        request: RequestHead,
+        body: AsyncIterator[bytes] | None,
+        on_interim: InterimSink | None = None,
+        *,
+        read_timeout_s: float | None = None,
     ) -> BackendResponse:
         """Send the request, streaming its body, and return when the final head has arrived.
 
@@ -52,6 +57,7 @@ class UpstreamPool:
         """
         written = write_head(request, self._settings, has_body=body is not None)
         connection = self._take_idle() or await self._acquire()
+        connection.read_timeout_s = read_timeout_s or self._settings.read_timeout_s
         if body is not None or not connection.served or not request.is_safe:
             return await self._attempt(connection, request, written, body, on_interim)
         try:
@@ -63,6 +69,7 @@ class UpstreamPool:
             connection = await self._acquire(fresh=True)
         except UpstreamError as error:
             raise UpstreamError(error.failure, error.detail, sent=True) from error
+        connection.read_timeout_s = read_timeout_s or self._settings.read_timeout_s
         return await self._attempt(connection, request, written, None, on_interim)
 
     async def aclose(self) -> None:

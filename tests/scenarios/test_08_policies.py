@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.scenarios.dialogue import Dialogue
 
 POLICIES = """\
@@ -24,6 +26,7 @@ routes:
   - {name: small, match: {path: "/{room}/small"}, max_body: 4B}
   - {name: nothing, match: {path: "/{room}/nothing"}, max_body: 0}
   - {name: audited, match: {path: "/{room}/audited"}, audit_share: 1, cache: {ttl: 1h}}
+  - {name: hasty, match: {path: "/{room}/hasty"}, read_timeout: 300ms}
   - name: typed
     match: {path: "/{room}/typed", query: {type: user}}
     cache: {ttl: 1h, key: {query: {only: [type, q]}}}
@@ -129,3 +132,15 @@ async def test_a_hit_is_audited_behind_its_client(talk: Dialogue) -> None:
         assert (await talk.ask("GET /audited")).text() == "one"
     await talk.reached(2)
     assert talk.asked[1].lines.get("If-None-Match") is None
+
+
+async def test_a_route_may_wait_less_for_its_backend(talk: Dialogue) -> None:
+    done = asyncio.Event()
+    talk.answers("200\n\nfine", [done], [done])
+    try:
+        assert (await talk.ask("GET /users/1")).text() == "fine"
+        for method in ("GET", "PUT"):
+            async with asyncio.timeout(25):  # less than what the upstream itself would be waited for
+                assert (await talk.ask(f"{method} /hasty", "Content-Length: 0")).status == 504
+    finally:
+        done.set()

@@ -54,7 +54,12 @@ class Backend:
         self.failure: UpstreamError | None = None
 
     async def exchange(
-        self, request: RequestHead, body: AsyncIterator[bytes] | None, on_interim: InterimSink | None = None
+        self,
+        request: RequestHead,
+        body: AsyncIterator[bytes] | None,
+        on_interim: InterimSink | None = None,
+        *,
+        read_timeout_s: float | None = None,
     ) -> Said:
         self.asked.append(request)
         if self.failure is not None:
