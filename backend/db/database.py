@@ -29,7 +29,7 @@ class Database:
 
     def __init__(self, engine: Engine, *, workers: int, wait_seconds: float, max_waiting: int) -> None:
         self.engine = engine
-        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._writer = engine.execution_options(isolation_level="READ COMMITTED")
         self._workers = Workers(
             "etter-db",
             threads=workers,
@@ -75,16 +75,17 @@ class Database:
         self.engine.dispose()
 
     def _read(self, work: Callable[[Session], T]) -> T:
-        with Session(self._reader, autoflush=False) as session:
+        with Session(self.engine, autoflush=False) as session:
             return work(session)
 
     def _write(self, work: Callable[[Session], T]) -> T:
-        with Session(self.engine) as session, session.begin():
+        with Session(self._writer) as session, session.begin():
             return work(session)
 
     def _produce(self, statement: Select[Any], feed: "_Feed") -> None:
         try:
-            with self.engine.connect() as connection:
+            # A server-side cursor lives in a transaction.
+            with self._writer.connect() as connection:
                 rows = connection.execution_options(stream_results=True, yield_per=STREAM_ROWS).execute(statement)
                 for batch in rows.partitions():
                     if not feed.put(batch):

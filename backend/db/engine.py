@@ -38,6 +38,9 @@ def make_engine(settings: Settings, observer: QueryObserver | None = None) -> En
         pool_timeout=settings.db_pool_timeout,
         pool_recycle=int(settings.db_pool_recycle) or 1,
         pool_pre_ping=True,
+        # Reads need no BEGIN, and changing a connection's mode costs a round trip: autocommit is the resting state,
+        # and only writes leave it (see Database), for READ COMMITTED.
+        isolation_level="AUTOCOMMIT",
         connect_args={
             "connect_timeout": settings.db_connect_timeout,
             "application_name": settings.db_application_name,

@@ -50,6 +50,7 @@ NAMED: Mapping[str, Callable[[Sample], ClauseElement]] = {
     "user_detail_teams": lambda of: users.teams_statement(of.user_id),
     "runs_of_user": lambda of: users.runs_statement(_EAGER, of.user_id, 50),
     "runs_of_workflow": lambda of: workflows.runs_statement(_EAGER, of.workflow_id, None, 20),
+    "runs_of_company": lambda of: _page(work.HISTORY_LIST, work.history_filters(HistoryQuery(), of.company_id)),
     "runs_failed": lambda _: _page(work.HISTORY_LIST, work.history_filters(HistoryQuery(status="failed"), None)),
     "runs_of_user_in_workflow": lambda of: _page(
         work.HISTORY_LIST,

@@ -36,6 +36,7 @@ CHOSEN = {
     "user_detail_teams": "team_members_user_id_idx",
     "runs_of_user": "user_workflow_history_user_id_idx",
     "runs_of_workflow": "user_workflow_history_workflow_id_idx",
+    "runs_of_company": "user_workflow_history_user_id_idx",
     "runs_failed": "user_workflow_history_status_idx",
     "runs_of_user_in_workflow": "user_workflow_history_user_id_workflow_id_status_idx",
     "run_counts_of_company": "user_workflow_history_user_id_workflow_id_status_idx",

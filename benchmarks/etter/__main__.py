@@ -1,0 +1,163 @@
+"""Measure the Etter workload three times: as found, as it is, behind the proxy.
+
+    python -m benchmarks.etter [--size load] [--users 1000] [--seconds 40]
+
+The data set is loaded once and kept under .veneer/bench; each phase runs on a fresh copy of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import urllib.request
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import cast
+
+from backend.clock import utc_now
+from backend.seed.sizes import SIZES, SizeName
+from backend.settings import load_settings
+from benchmarks.etter.figures import Figures, by_route, figures
+from benchmarks.etter.load import Plan, Sample, run_load
+from benchmarks.etter.mix import Mix
+from benchmarks.etter.report import Results, targets, write
+from tests.stack.backend import BackendServer, Step, run_step
+from tests.stack.postgres import PostgresServer
+from tests.stack.process import ROOT
+from tests.stack.proxy import SHIPPED_POLICIES, ProxyOptions, ProxyServer
+from tests.stack.redis import RedisServer, find_redis_binary
+
+STATE = ROOT / ".veneer" / "bench"
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One way to run the service."""
+
+    name: str
+    indexes: bool
+    unoptimised: bool
+    proxied: bool
+
+
+PHASES = (
+    Phase("as found: no indexes, lazy loading", indexes=False, unoptimised=True, proxied=False),
+    Phase("the backend alone", indexes=True, unoptimised=False, proxied=False),
+    Phase("behind the proxy", indexes=True, unoptimised=False, proxied=True),
+)
+
+
+def main() -> int:
+    """Run the benchmark; return 0 when every target is met."""
+    options = _options()
+    size = cast("SizeName", options.size)
+    plan = Plan(options.users, options.warm_up, options.seconds, options.think, options.timeout)
+    chosen = [phase for number, phase in enumerate(PHASES, start=1) if str(number) in options.phases.split(",")]
+    phases: list[Figures] = []
+    routes = {}
+    with ExitStack() as stack:
+        postgres = PostgresServer(STATE / f"postgres-{size}", durable=True)
+        postgres.start()
+        stack.callback(postgres.stop)
+        _prepare(postgres, size)
+        for phase in chosen:
+            _say(f"{phase.name}: {plan.users} users, {plan.warm_up_seconds:g} s + {plan.seconds:g} s")
+            samples, before, after = _run(phase, postgres, size, plan)
+            phases.append(figures(phase.name, samples, plan.seconds, before, after))
+            routes[phase.name] = by_route(samples)
+            _say(f"  {phases[-1].per_second:.0f} requests/s, average {phases[-1].average_ms:.0f} ms")
+    results = Results(conditions=_conditions(size, plan), phases=phases, routes=routes)
+    path = write(results, options.results)
+    _say(path.read_text(encoding="utf-8").split("## Routes")[0])
+    return 0 if all(target.met for target in targets(results)) else 1
+
+
+def _prepare(postgres: PostgresServer, size: SizeName) -> None:
+    """Make the two databases that the phases copy: with the data alone, and with indexes."""
+    for name, indexed in (("seeded", False), ("indexed", True)):
+        url = postgres.ensure_database(f"{name}_{size}")
+        run_step(Step("schema", ("backend.migrate", "--database-url", url)), STATE)
+        run_step(Step("data", ("backend.seed", "--database-url", url, "--size", size)), STATE, show_output=True)
+        if indexed:
+            run_step(Step("indexes", ("backend.indexes", "apply", "--database-url", url)), STATE)
+            run_step(Step("analyze", ("backend.indexes", "analyze", "--database-url", url)), STATE)
+
+
+def _run(phase: Phase, postgres: PostgresServer, size: SizeName, plan: Plan) -> tuple[list[Sample], str, str]:
+    template = f"{'indexed' if phase.indexes else 'seeded'}_{size}"
+    settings = load_settings({})
+    with ExitStack() as stack:
+        postgres.drop_database("bench")
+        url = postgres.create_database("bench", template)
+        stack.callback(postgres.drop_database, "bench")
+        environment = {"ETTER_UNOPTIMISED": "true"} if phase.unoptimised else {}
+        backend = BackendServer(url, STATE, env=environment)
+        backend.process.launch.log_path.unlink(missing_ok=True)
+        backend.start()
+        stack.callback(backend.stop)
+        port = _proxy(stack, backend).port if phase.proxied else backend.port
+        mix = Mix(SIZES[size], Random(1))
+        people = mix.people(plan.users, settings.token_secret, utc_now(), Random(2))
+        before = _metrics(backend)
+        samples = run_load("127.0.0.1", port, mix, people, plan)
+        return samples, before, _metrics(backend)
+
+
+def _proxy(stack: ExitStack, backend: BackendServer) -> ProxyServer:
+    redis_url = None
+    if find_redis_binary() is not None:
+        redis = RedisServer(STATE / "redis")
+        redis.start()
+        stack.callback(redis.stop)
+        redis_url = redis.url
+    # All users come from one address here; a limit per address would measure the limit.
+    environment = {"RATE_LIMIT_REQUESTS": "1000000"}
+    options = ProxyOptions(backend.url, policies=SHIPPED_POLICIES, redis_url=redis_url, env=environment)
+    proxy = ProxyServer(options, STATE)
+    proxy.process.launch.log_path.unlink(missing_ok=True)
+    proxy.start()
+    stack.callback(proxy.stop)
+    return proxy
+
+
+def _metrics(backend: BackendServer) -> str:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"{backend.url}/metrics", timeout=60) as response:
+        return str(response.read().decode())
+
+
+def _conditions(size: SizeName, plan: Plan) -> dict[str, str]:
+    rows = SIZES[size]
+    think = f"each thinks {plan.think_seconds:g} s on average between requests" if plan.think_seconds else "no pauses"
+    return {
+        "data": f"{size}: {rows.users:,} users, {rows.history:,} history rows, {rows.documents:,} documents",
+        "load": f"{plan.users} concurrent users, {think}; 95 % reads, Zipf keys (benchmarks/etter/mix.py)",
+        "measured": f"{plan.seconds:g} s after a warm-up of {plan.warm_up_seconds:g} s; answers awaited to the end",
+        "machine": f"{os.cpu_count()} cores for everything: load, proxy, backend, PostgreSQL, Redis; "
+        f"Python {platform.python_version()}; load average at the end {os.getloadavg()[0]:.1f}",
+    }
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.etter", description=__doc__)
+    parser.add_argument("--size", choices=sorted(SIZES), default="load")
+    parser.add_argument("--users", type=int, default=1000)
+    parser.add_argument("--warm-up", type=float, default=20.0, metavar="SECONDS")
+    parser.add_argument("--seconds", type=float, default=40.0)
+    parser.add_argument("--think", type=float, default=1.0, metavar="SECONDS")
+    parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS")
+    parser.add_argument("--phases", default="1,2,3", help="which of the three to run")
+    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
+    return parser.parse_args()
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Drive one phase: so many users, each asking, thinking, asking again; only what began after the warm-up counts."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from dataclasses import dataclass
+from random import Random
+
+import uvloop
+
+from benchmarks.etter.client import Connection
+from benchmarks.etter.mix import Mix, Person, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much load. A user thinks for an exponentially distributed time between an answer and the next request."""
+
+    users: int
+    warm_up_seconds: float
+    seconds: float
+    think_seconds: float
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One finished request."""
+
+    route: str
+    is_read: bool
+    status: int
+    seconds: float
+    body_bytes: int
+    hit: bool
+
+
+def run_load(host: str, port: int, mix: Mix, people: list[Person], plan: Plan) -> list[Sample]:
+    """Run the load and return the samples of the measured time."""
+    gc.collect()
+    gc.freeze()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_drive(host, port, mix, people, plan))
+    finally:
+        gc.unfreeze()
+
+
+async def _drive(host: str, port: int, mix: Mix, people: list[Person], plan: Plan) -> list[Sample]:
+    samples: list[Sample] = []
+    begin = time.perf_counter()
+    measured_from = begin + plan.warm_up_seconds
+    end = measured_from + plan.seconds
+
+    async def live(number: int, person: Person) -> None:
+        random = Random(number)
+        connection = Connection(host, port, person, timeout_seconds=plan.timeout_seconds)
+        # Users do not all arrive in the same instant.
+        await asyncio.sleep(random.random() * min(plan.warm_up_seconds, 5.0))
+        while (started := time.perf_counter()) < end:
+            request = mix.draw(person, random)
+            reply = await connection.ask(request)
+            finished = time.perf_counter()
+            # What is still open at the end counts too, or the slowest answers would be left out.
+            if started >= measured_from:
+                hit = b"; hit" in reply.cache_status
+                samples.append(_sample(request, reply.status, finished - started, reply.body_bytes, hit=hit))
+            if plan.think_seconds:
+                await asyncio.sleep(random.expovariate(1 / plan.think_seconds))
+        connection.close()
+
+    async with asyncio.TaskGroup() as group:
+        for number, person in enumerate(people):
+            group.create_task(live(number, person))
+    return samples
+
+
+def _sample(request: Request, status: int, seconds: float, body_bytes: int, *, hit: bool) -> Sample:
+    return Sample(request.route, request.is_read, status, seconds, body_bytes, hit)

@@ -1,0 +1,125 @@
+"""The results as Markdown, JSON and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import msgspec
+
+from benchmarks.etter.figures import Figures, RouteFigures
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """All figures of one run and the conditions under which they were taken."""
+
+    conditions: Mapping[str, str]
+    phases: Sequence[Figures]
+    routes: Mapping[str, Sequence[RouteFigures]]
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A target of the requirements and whether the run met it."""
+
+    text: str
+    measured: str
+    met: bool
+
+
+def targets(results: Results) -> list[Target]:
+    """Compare the first phase (as found) with the last one (behind the proxy)."""
+    found, last = results.phases[0], results.phases[-1]
+    rate, speed = last.per_second / found.per_second, found.average_ms / last.average_ms
+    smaller = 1 - last.bytes_per_reply / found.bytes_per_reply
+    return [
+        Target("requests per second: 10x the backend as found", f"{rate:.1f}x", rate >= 10),
+        Target("requests per second: 500 or more", f"{last.per_second:.0f}", last.per_second >= 500),
+        Target("average latency: 5x lower", f"{speed:.1f}x", speed >= 5),
+        Target("average latency: 200 ms or less", f"{last.average_ms:.0f} ms", last.average_ms <= 200),
+        Target("P50 under 200 ms", f"{last.p50_ms:.0f} ms", last.p50_ms < 200),
+        Target("P95 under 500 ms", f"{last.p95_ms:.0f} ms", last.p95_ms < 500),
+        Target("P99 under 1000 ms", f"{last.p99_ms:.0f} ms", last.p99_ms < 1000),
+        Target("hit rate of reads over 80 %", f"{last.hit_rate:.1%}", last.hit_rate > 0.8),
+        Target("queries per backend request under 3", f"{last.queries_per_request}", last.queries_per_request < 3),
+        Target("5xx under 0.1 %", f"{last.server_error_share:.3%}", last.server_error_share < 0.001),
+        Target("JSON bytes 60 % smaller", f"{smaller:.1%}", smaller >= 0.6),
+        Target("query time P95 under 100 ms", f"<= {last.query_p95_ms:g} ms", last.query_p95_ms <= 100),
+        Target("slow queries under 1 %", f"{last.slow_query_share:.3%}", last.slow_query_share < 0.01),
+    ]
+
+
+def markdown(results: Results) -> str:
+    """Write the tables."""
+    names = [phase.name for phase in results.phases]
+    lines = ["# Etter under load", "", "Made by `make bench-etter`; all figures are of one run.", ""]
+    lines += [f"- {name}: {value}" for name, value in results.conditions.items()]
+    lines += [
+        "",
+        "![latency and throughput](etter.png)",
+        "",
+        f"| | {' | '.join(names)} |",
+        "|---|" + "---:|" * len(names),
+    ]
+    for text, read in _ROWS:
+        lines.append(f"| {text} | {' | '.join(read(phase) for phase in results.phases)} |")
+    lines += ["", "| target | measured | met |", "|---|---:|---|"]
+    lines += [f"| {one.text} | {one.measured} | {'yes' if one.met else '**no**'} |" for one in targets(results)]
+    for name, routes in results.routes.items():
+        lines += ["", f"## Routes: {name}", "", "| route | requests | average ms | P95 ms | hits | bytes |"]
+        lines.append("|---|---:|---:|---:|---:|---:|")
+        lines += [
+            f"| {one.route} | {one.requests} | {one.average_ms} | {one.p95_ms} | {one.hit_rate:.0%} |"
+            f" {one.bytes_per_reply:.0f} |"
+            for one in routes
+        ]
+    return "\n".join(lines) + "\n"
+
+
+_ROWS: Sequence[tuple[str, Callable[[Figures], str]]] = (
+    ("requests per second", lambda one: f"{one.per_second:.0f}"),
+    ("average ms", lambda one: f"{one.average_ms:.0f}"),
+    ("P50 ms", lambda one: f"{one.p50_ms:.0f}"),
+    ("P95 ms", lambda one: f"{one.p95_ms:.0f}"),
+    ("P99 ms", lambda one: f"{one.p99_ms:.0f}"),
+    ("requests", lambda one: f"{one.requests}"),
+    ("5xx", lambda one: f"{one.server_errors}"),
+    ("no answer", lambda one: f"{one.broken}"),
+    ("4xx", lambda one: f"{one.client_errors}"),
+    ("hit rate of reads", lambda one: f"{one.hit_rate:.1%}"),
+    ("queries per request to the backend", lambda one: f"{one.queries_per_request}"),
+    ("requests that reached the backend", lambda one: f"{one.backend_requests}"),
+    ("query P95 ms, at most", lambda one: f"{one.query_p95_ms:g}"),
+    ("bytes per reply", lambda one: f"{one.bytes_per_reply:.0f}"),
+)
+
+
+def write(results: Results, directory: Path) -> Path:
+    """Write the three files and return the Markdown's path."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "etter.json").write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1))
+    path = directory / "etter.md"
+    path.write_text(markdown(results), encoding="utf-8")
+    _draw(results, directory / "etter.png")
+    return path
+
+
+def _draw(results: Results, path: Path) -> None:
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
+    names = [phase.name.replace(", ", ",\n") for phase in results.phases]
+    left.bar(names, [phase.per_second for phase in results.phases], color="#4477aa")
+    left.set_title("requests per second")
+    positions = range(len(names))
+    for offset, (label, color) in enumerate((("p50_ms", "#66ccee"), ("p95_ms", "#ccbb44"), ("p99_ms", "#ee6677"))):
+        values = [getattr(phase, label) for phase in results.phases]
+        right.bar([place + (offset - 1) * 0.27 for place in positions], values, 0.25, color=color, label=label[:3])
+    right.set_xticks(list(positions), names)
+    right.set_yscale("log")
+    right.set_title("latency, ms (logarithmic)")
+    right.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
