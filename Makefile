@@ -46,6 +46,9 @@ conformance: $(READY) ## The public HTTP cache tests; ARGS="-v TEST" for one, AR
 coherence: $(READY) ## Try to make the cache lie to a writer, with faults (SECONDS=60 SEED=1)
 	@$(BIN)/python -m tests.coherence --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
 
+bench-etter: $(READY) ## The Etter workload as found, as it is, behind the proxy; about ten minutes
+	@$(BIN)/python -m benchmarks.etter $(ARGS)
+
 fmt: $(READY) ## Format and fix what can be fixed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .

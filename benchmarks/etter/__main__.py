@@ -18,16 +18,18 @@ from pathlib import Path
 from random import Random
 from typing import cast
 
+import psutil
+
 from backend.clock import utc_now
 from backend.seed.sizes import SIZES, SizeName
 from backend.settings import load_settings
 from benchmarks.etter.figures import Figures, by_route, figures
-from benchmarks.etter.load import Plan, Sample, run_load
+from benchmarks.etter.load import Measured, Plan, run_load
 from benchmarks.etter.mix import Mix
 from benchmarks.etter.report import Results, targets, write
 from tests.stack.backend import BackendServer, Step, run_step
 from tests.stack.postgres import PostgresServer
-from tests.stack.process import ROOT
+from tests.stack.process import ROOT, ManagedProcess
 from tests.stack.proxy import SHIPPED_POLICIES, ProxyOptions, ProxyServer
 from tests.stack.redis import RedisServer, find_redis_binary
 
@@ -66,11 +68,11 @@ def main() -> int:
         _prepare(postgres, size)
         for phase in chosen:
             _say(f"{phase.name}: {plan.users} users, {plan.warm_up_seconds:g} s + {plan.seconds:g} s")
-            samples, before, after = _run(phase, postgres, size, plan)
-            phases.append(figures(phase.name, samples, plan.seconds, before, after))
-            routes[phase.name] = by_route(samples)
+            measured = _run(phase, postgres, size, plan, with_redis=options.redis)
+            phases.append(figures(phase.name, measured, plan.seconds))
+            routes[phase.name] = by_route(measured.samples)
             _say(f"  {phases[-1].per_second:.0f} requests/s, average {phases[-1].average_ms:.0f} ms")
-    results = Results(conditions=_conditions(size, plan), phases=phases, routes=routes)
+    results = Results(conditions=_conditions(size, plan, with_redis=options.redis), phases=phases, routes=routes)
     path = write(results, options.results)
     _say(path.read_text(encoding="utf-8").split("## Routes")[0])
     return 0 if all(target.met for target in targets(results)) else 1
@@ -87,7 +89,7 @@ def _prepare(postgres: PostgresServer, size: SizeName) -> None:
             run_step(Step("analyze", ("backend.indexes", "analyze", "--database-url", url)), STATE)
 
 
-def _run(phase: Phase, postgres: PostgresServer, size: SizeName, plan: Plan) -> tuple[list[Sample], str, str]:
+def _run(phase: Phase, postgres: PostgresServer, size: SizeName, plan: Plan, *, with_redis: bool) -> Measured:
     template = f"{'indexed' if phase.indexes else 'seeded'}_{size}"
     settings = load_settings({})
     with ExitStack() as stack:
@@ -99,17 +101,40 @@ def _run(phase: Phase, postgres: PostgresServer, size: SizeName, plan: Plan) -> 
         backend.process.launch.log_path.unlink(missing_ok=True)
         backend.start()
         stack.callback(backend.stop)
-        port = _proxy(stack, backend).port if phase.proxied else backend.port
+        watched = {"backend": backend.process, "postgres": postgres.process}
+        port = backend.port
+        if phase.proxied:
+            proxy = _proxy(stack, backend, with_redis=with_redis)
+            port, watched["proxy"] = proxy.port, proxy.process
         mix = Mix(SIZES[size], Random(1))
         people = mix.people(plan.users, settings.token_secret, utc_now(), Random(2))
-        before = _metrics(backend)
+        before, spent = _metrics(backend), _spent(watched)
         samples = run_load("127.0.0.1", port, mix, people, plan)
-        return samples, before, _metrics(backend)
+        used = {name: seconds - spent[name] for name, seconds in _spent(watched).items()}
+        return Measured(samples, before, _metrics(backend), used)
 
 
-def _proxy(stack: ExitStack, backend: BackendServer) -> ProxyServer:
+def _spent(watched: dict[str, ManagedProcess]) -> dict[str, float]:
+    """Processor seconds of each process and its children."""
+    return {name: sum(map(_seconds, _family(process.pid))) for name, process in watched.items()}
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    parent = psutil.Process(pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+def _seconds(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return times.user + times.system
+
+
+def _proxy(stack: ExitStack, backend: BackendServer, *, with_redis: bool) -> ProxyServer:
     redis_url = None
-    if find_redis_binary() is not None:
+    if with_redis and find_redis_binary() is not None:
         redis = RedisServer(STATE / "redis")
         redis.start()
         stack.callback(redis.stop)
@@ -130,13 +155,14 @@ def _metrics(backend: BackendServer) -> str:
         return str(response.read().decode())
 
 
-def _conditions(size: SizeName, plan: Plan) -> dict[str, str]:
+def _conditions(size: SizeName, plan: Plan, *, with_redis: bool) -> dict[str, str]:
     rows = SIZES[size]
     think = f"each thinks {plan.think_seconds:g} s on average between requests" if plan.think_seconds else "no pauses"
     return {
         "data": f"{size}: {rows.users:,} users, {rows.history:,} history rows, {rows.documents:,} documents",
         "load": f"{plan.users} concurrent users, {think}; 95 % reads, Zipf keys (benchmarks/etter/mix.py)",
         "measured": f"{plan.seconds:g} s after a warm-up of {plan.warm_up_seconds:g} s; answers awaited to the end",
+        "proxy": f"one process, shipped policies.yaml, {'Redis' if with_redis else 'memory'} as its store",
         "machine": f"{os.cpu_count()} cores for everything: load, proxy, backend, PostgreSQL, Redis; "
         f"Python {platform.python_version()}; load average at the end {os.getloadavg()[0]:.1f}",
     }
@@ -150,6 +176,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--think", type=float, default=1.0, metavar="SECONDS")
     parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS")
+    parser.add_argument("--redis", action="store_true", help="let the proxy share its store through Redis")
     parser.add_argument("--phases", default="1,2,3", help="which of the three to run")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
     return parser.parse_args()

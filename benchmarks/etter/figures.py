@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from benchmarks.etter.load import Sample
+from benchmarks.etter.load import Measured, Sample
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +30,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     backend_requests: int
     query_p95_ms: float
     slow_query_share: float
+    cpu_seconds: dict[str, float]
 
     @property
     def server_error_share(self) -> float:
@@ -48,12 +49,13 @@ class RouteFigures(msgspec.Struct, frozen=True, kw_only=True):
     bytes_per_reply: float
 
 
-def figures(name: str, samples: Sequence[Sample], seconds: float, before: str, after: str) -> Figures:
-    """Sum up a phase; `before` and `after` are the backend's metrics around it."""
+def figures(name: str, measured: Measured, seconds: float) -> Figures:
+    """Sum up a phase."""
+    samples = measured.samples
     times = np.array([sample.seconds for sample in samples]) * 1000
     p50, p95, p99 = (round(float(value), 1) for value in np.percentile(times, (50, 95, 99)))
     reads = [sample for sample in samples if sample.is_read]
-    used = Used(before, after)
+    used = Used(measured.before, measured.after)
     return Figures(
         name=name,
         requests=len(samples),
@@ -72,6 +74,7 @@ def figures(name: str, samples: Sequence[Sample], seconds: float, before: str, a
         backend_requests=round(used.requests),
         query_p95_ms=used.query_quantile_ms(0.95),
         slow_query_share=round(used.slow / max(1.0, used.queries), 5),
+        cpu_seconds={process: round(spent, 1) for process, spent in measured.cpu_seconds.items()},
     )
 
 

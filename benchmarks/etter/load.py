@@ -37,6 +37,19 @@ class Sample:
     hit: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A phase's samples, the backend's metrics before and after it, and processor seconds by process.
+
+    Metrics and processor time span the warm-up too.
+    """
+
+    samples: list[Sample]
+    before: str
+    after: str
+    cpu_seconds: dict[str, float]
+
+
 def run_load(host: str, port: int, mix: Mix, people: list[Person], plan: Plan) -> list[Sample]:
     """Run the load and return the samples of the measured time."""
     gc.collect()

@@ -230,7 +230,7 @@ WEIGHTS: Sequence[tuple[str, float, Make]] = (
     ("simulation/v1", 1.0, _simulation),
     ("check_auth", 1.0, lambda _m, _p, _r: _send("check_auth", "POST", "auth/check_auth", {}, is_read=True)),
     ("change user", 2.0, _change_user),
-    ("record run", 1.5, _record_run),
+    ("record run", 1.95, _record_run),
     ("create document", 1.0, _create_document),
-    ("change company", 0.5, _change_company),
+    ("change company", 0.05, _change_company),
 )  # fmt: skip

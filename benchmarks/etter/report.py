@@ -93,6 +93,10 @@ _ROWS: Sequence[tuple[str, Callable[[Figures], str]]] = (
     ("queries per request to the backend", lambda one: f"{one.queries_per_request}"),
     ("requests that reached the backend", lambda one: f"{one.backend_requests}"),
     ("query P95 ms, at most", lambda one: f"{one.query_p95_ms:g}"),
+    (
+        "processor seconds, warm-up included",
+        lambda one: ", ".join(f"{name} {spent:.0f}" for name, spent in one.cpu_seconds.items()),
+    ),
     ("bytes per reply", lambda one: f"{one.bytes_per_reply:.0f}"),
 )
 
