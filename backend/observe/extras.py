@@ -45,8 +45,13 @@ def _start_sentry(settings: Settings) -> Callable[[], object]:
     _require("sentry_sdk", "sentry", "ERROR_TRACKING_ENABLED")
     import sentry_sdk  # noqa: PLC0415 - an optional package
 
-    # Tokens and personal data stay here: no headers, no bodies, no parameters.
-    sentry_sdk.init(dsn=settings.sentry_dsn, send_default_pii=False, max_request_body_size="never")
+    # Tokens and personal data stay here: no headers, no bodies, and no variables of the frames, which hold both.
+    sentry_sdk.init(
+        dsn=settings.sentry_dsn,
+        send_default_pii=False,
+        max_request_body_size="never",
+        include_local_variables=False,
+    )
     return lambda: sentry_sdk.flush(timeout=2)
 
 

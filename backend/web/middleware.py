@@ -69,7 +69,9 @@ async def _answer(request: web.Request, record: RequestRecord, handler: Handler,
             # What is expected to happen (database away, too slow) needs no stack; a refused statement does.
             unexpected = error if isinstance(error, DatabaseError) else None
             extra = {"problem": error.message, "request_id": record.request_id}
-            log.warning("request failed", exc_info=unexpected, extra=extra)
+            log.log(
+                logging.ERROR if unexpected else logging.WARNING, "request failed", exc_info=unexpected, extra=extra
+            )
         return failure(error.status, error.code, error.message, error.metadata, error.headers, clock)
     except web.HTTPException as error:
         headers = {name: value for name, value in error.headers.items() if name in {"Allow", "Location"}}

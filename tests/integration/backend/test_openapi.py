@@ -23,14 +23,14 @@ from tests.integration.backend.conftest import bearer
 from tests.stack.backend import BackendServer
 
 # A short run in `make test`; ETTER_FUZZ_EXAMPLES=2000 is the long one.
-EXAMPLES = int(os.environ.get("ETTER_FUZZ_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("ETTER_FUZZ_EXAMPLES", "5"))
 
 
 @pytest.fixture(scope="module")
-def server(etter_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendServer]:
+def server(etter_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendServer]:
     """The service as a process: schemathesis speaks to it over the wire."""
     directory: Path = tmp_path_factory.mktemp("openapi")
-    server = BackendServer(etter_url, directory)
+    server = BackendServer(etter_database_url, directory)
     server.start()
     yield server
     server.stop()
