@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import sys
@@ -17,13 +16,13 @@ from proxy.app.observe.settings import ObserveSettings, ObserveSettingsError, re
 from proxy.app.options import ServeOptions, environment
 from proxy.app.server.listener import ListenError
 from proxy.app.supervisor import supervise, worker_number
+from proxy.app.tuning import calm_collector, steady_heap
 from proxy.policy.load import load_policy, parse_policy
 from proxy.policy.model import Policy
 from proxy.policy.problems import PolicyError
 from proxy.policy.settings import Overrides, read_environment
 from proxy.stores.connect import RedisUrlError
 
-GC_YOUNG_OBJECTS = 20_000
 logger = logging.getLogger(__name__)
 
 
@@ -82,17 +81,8 @@ async def _serve(options: ServeOptions, policy: Policy, reload: partial[Policy],
         loop.add_signal_handler(number, stop.set)
     async with Node(options, policy, reload, observation) as node:
         calm_collector()
+        steady_heap()
         loop.add_signal_handler(signal.SIGHUP, node.hang_up)
         await stop.wait()
         logger.info("stopping")
     return 0
-
-
-def calm_collector() -> None:
-    """Take what lives as long as the process out of the cycle collector's sight, and call it less often.
-
-    An exchange makes some hundred objects and hardly a cycle: by default a quarter of its time goes to the search.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_YOUNG_OBJECTS, 20, 50)

@@ -13,6 +13,9 @@ from proxy.core.fields import Fields
 from proxy.core.messages import ResponseHead
 from proxy.ports import BodyTooLargeError, ClientGoneError, Tunnel
 
+LARGE_BYTES = 32 * 1024
+"""From here on a second write is cheaper than a copy."""
+
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -126,10 +129,14 @@ class AiohttpClient:
         if not data or self._framing is BodyFraming.NONE:
             return
         self._out += len(data)
-        if self._framing is BodyFraming.CHUNKED:
+        if self._framing is not BodyFraming.CHUNKED:
+            self._write(data)
+        elif len(data) < LARGE_BYTES:
             self._write(b"%x\r\n%b\r\n" % (len(data), data))
         else:
-            self._write(data)
+            self._write(b"%x\r\n" % len(data))
+            self._wire.write(data)
+            self._wire.write(b"\r\n")
         await self._wire.drain()
 
     async def finish(self, trailers: Fields) -> None:
@@ -149,6 +156,9 @@ class AiohttpClient:
 
     def _write(self, data: bytes) -> None:
         pending, self._pending = self._pending, b""
+        if pending and len(data) >= LARGE_BYTES:
+            self._wire.write(pending)
+            pending = b""
         self._wire.write(pending + data if pending else data)
 
     def abort(self) -> None:

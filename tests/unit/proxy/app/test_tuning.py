@@ -1,0 +1,24 @@
+"""What the process asks of its run time."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+from proxy.app.tuning import GC_YOUNG_OBJECTS, calm_collector, steady_heap
+
+
+def test_the_collector_is_called_less_often_and_sees_less() -> None:
+    before = gc.get_threshold()
+    try:
+        calm_collector()
+        assert gc.get_threshold()[0] == GC_YOUNG_OBJECTS
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+def test_the_heap_can_be_told_or_says_that_it_cannot() -> None:
+    told = steady_heap()
+    assert told or sys.platform != "linux" or "musl" in sys.implementation._multiarch
