@@ -26,7 +26,7 @@ class RequestIds:
 
     def make(self) -> str:
         """A new ID."""
-        return f"{self._prefix}-{next(self._numbers):x}"
+        return f"{self._prefix}-{next(self._numbers):08x}"
 
     def of(self, text: str | None) -> str:
         """The client's ID or a new one."""
