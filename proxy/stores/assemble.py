@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 
 from proxy.ports import Clock
-from proxy.stores.connect import ConnectSettings, RedisClient, connect, parse_redis_url
+from proxy.stores.connect import ConnectSettings, RedisClient, connect, disconnect, parse_redis_url
 from proxy.stores.log_link import LinkSettings, LogLink
 from proxy.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_VARIANTS, MemoryStore
 from proxy.stores.memory_log import MemoryLog
@@ -51,7 +51,7 @@ class Stores:
         await self.log.aclose()
         await self.store.aclose()
         if self.redis is not None:
-            await self.redis.aclose()
+            await disconnect(self.redis)
 
 
 def memory_stores(clock: Clock, settings: StoreSettings | None = None) -> Stores:

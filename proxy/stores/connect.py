@@ -105,7 +105,11 @@ def _database(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ConnectSettings:
-    """Bounds of the clients. `timeout_s` is for connecting and for one answer."""
+    """Bounds of the clients. `timeout_s` is for connecting and for one answer.
+
+    Calls beyond `max_connections` wait for a connection; with Sentinel and Cluster, where the pools cannot wait, they
+    fail, so that these get four times as many.
+    """
 
     timeout_s: float = 1.0
     max_connections: int = 64
@@ -129,11 +133,11 @@ def connect(address: RedisAddress, settings: ConnectSettings | None = None) -> R
     }
     kind = address.scheme.partition("+")[2]
     if kind == "cluster":
-        return _cluster(address, options | {"max_connections": chosen.max_connections})
-    options |= {"max_connections": chosen.max_connections, "db": address.database}
+        return _cluster(address, options | {"max_connections": 4 * chosen.max_connections})
+    options["db"] = address.database
     if kind == "sentinel":
-        return _sentinel(address, options)
-    return _single(address, options, chosen.timeout_s)
+        return _sentinel(address, options | {"max_connections": 4 * chosen.max_connections})
+    return _single(address, options | {"max_connections": chosen.max_connections}, chosen.timeout_s)
 
 
 def _single(address: RedisAddress, options: Mapping[str, object], wait_s: float) -> aioredis.Redis:
@@ -158,3 +162,12 @@ def _sentinel(address: RedisAddress, options: Mapping[str, object]) -> aioredis.
 def _cluster(address: RedisAddress, options: Mapping[str, object]) -> aioredis.RedisCluster:
     nodes = [ClusterNode(host, port) for host, port in address.hosts]
     return aioredis.RedisCluster(startup_nodes=nodes, ssl=address.tls, **options)  # type: ignore[arg-type]
+
+
+async def disconnect(client: RedisClient) -> None:
+    """Close a client with everything it opened; a Sentinel set has a client of its own for each Sentinel."""
+    pool = None if isinstance(client, aioredis.RedisCluster) else client.connection_pool
+    await client.aclose()
+    if isinstance(pool, SentinelConnectionPool):
+        for sentinel in pool.sentinel_manager.sentinels:
+            await sentinel.aclose()

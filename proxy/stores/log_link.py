@@ -10,7 +10,7 @@ from typing import Any
 from redis import asyncio as aioredis
 
 from proxy.core.invalidation import Invalidation
-from proxy.stores.connect import RedisClient
+from proxy.stores.connect import RedisClient, disconnect
 from proxy.stores.events import (
     Appended,
     LogEvent,
@@ -180,4 +180,4 @@ class LogLink:
 
     async def aclose(self) -> None:
         """Close the reader's connection; the client for commands belongs to who made it."""
-        await self._reader.aclose()
+        await disconnect(self._reader)

@@ -2,46 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import pytest
 
 from proxy.app.clock import SystemClock
 from proxy.ports import EntryStore, InvalidationLog
-from proxy.stores.connect import connect, parse_redis_url
+from proxy.stores.connect import connect, disconnect, parse_redis_url
 from proxy.stores.memory import MemoryStore
 from proxy.stores.memory_log import MemoryLog
 from proxy.stores.redis_store import RedisStore, RedisStoreSettings
 from proxy.stores.tiered import TieredStore
+from tests.stack.redis import NO_REDIS, find_redis_binary
 from tests.support.entries import FakeClock
-from tests.support.shared_log import node
+from tests.support.redis_sets import RedisCluster, SentinelSet
+from tests.support.shared_log import LINK, node
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    """A Cluster of this test process."""
+    if find_redis_binary() is None:
+        pytest.skip(NO_REDIS)
+    cluster = RedisCluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def sentinel_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelSet]:
+    """A Sentinel set of this test process."""
+    if find_redis_binary() is None:
+        pytest.skip(NO_REDIS)
+    watched = SentinelSet(tmp_path_factory.mktemp("sentinel"))
+    try:
+        watched.start()
+        yield watched
+    finally:
+        watched.stop()
+
+
+def _shared_url(kind: str, request: pytest.FixtureRequest) -> str:
+    """The URL of an empty Redis of this kind."""
+    if kind == "cluster":
+        cluster: RedisCluster = request.getfixturevalue("redis_cluster")
+        cluster.flush()
+        return cluster.url
+    if kind == "sentinel":
+        watched: SentinelSet = request.getfixturevalue("sentinel_set")
+        watched.master.flush()
+        return watched.url
+    url: str = request.getfixturevalue("redis_url")
+    return url
+
+
+@pytest.fixture(params=["memory", "redis", "cluster", "sentinel"])
 async def log(request: pytest.FixtureRequest) -> AsyncIterator[InvalidationLog]:
     """A log that has started and leads."""
-    if request.param == "redis":
-        async with node("only", request.getfixturevalue("redis_url")) as alone:
-            await alone.leads()
-            yield alone.log
+    if request.param == "memory":
+        memory = MemoryLog(FakeClock())
+        await memory.start()
+        yield memory
+        await memory.aclose()
         return
-    memory = MemoryLog(FakeClock())
-    await memory.start()
-    yield memory
-    await memory.aclose()
+    brief = replace(LINK, lease_s=0.3, timeout_s=2.0)
+    async with node("only", _shared_url(request.param, request), brief) as alone:
+        await alone.leads()
+        yield alone.log
 
 
-@pytest.fixture(params=["memory", "redis", "tiered"])
+@pytest.fixture(params=["memory", "redis", "tiered", "cluster", "sentinel"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[EntryStore]:
     """An empty store that has started; the log's epoch is "e"."""
     memory = MemoryStore()
     if request.param == "memory":
         yield memory
         return
-    client = connect(parse_redis_url(request.getfixturevalue("redis_url")))
+    client = connect(parse_redis_url(_shared_url(request.param, request)))
     shared = RedisStore(client, SystemClock(), lambda: "e", RedisStoreSettings(timeout_s=5))
-    yield shared if request.param == "redis" else TieredStore(memory, shared, Trusting(FakeClock()))
-    await client.aclose()
+    yield TieredStore(memory, shared, Trusting(FakeClock())) if request.param == "tiered" else shared
+    await disconnect(client)
 
 
 class Trusting(MemoryLog):

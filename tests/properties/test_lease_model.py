@@ -42,13 +42,13 @@ def test_no_order_of_steps_makes_a_node_lie(bounds: Bounds) -> None:
 def test_no_long_random_walk_makes_a_node_lie() -> None:
     chance = random.Random(5)
     answered = 0
-    for _ in range(2_000):
+    for _ in range(400):
         state = State()
         for _ in range(60):
             state = chance.choice(list(steps(state, WALKS, Mutation.NONE)) or [state])
             assert not violates(state, Mutation.NONE)
         answered += state.writing == 3
-    assert answered > 500
+    assert answered > 100
 
 
 @pytest.mark.parametrize("mutation", [mutation for mutation in Mutation if mutation is not Mutation.NONE])

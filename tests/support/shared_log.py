@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from proxy.app.clock import SystemClock
 from proxy.ports import Standing
-from proxy.stores.connect import ConnectSettings, connect, parse_redis_url
+from proxy.stores.connect import ConnectSettings, connect, disconnect, parse_redis_url
 from proxy.stores.log_link import LinkSettings, LogLink
 from proxy.stores.redis_log import LogSettings, RedisLog
 from proxy.tasks import Tasks
@@ -61,7 +61,7 @@ async def node(name: str, url: str, link: LinkSettings = LINK, log: LogSettings 
     finally:
         await its_log.aclose()
         await tasks.aclose()
-        await commands.aclose()
+        await disconnect(commands)
 
 
 async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
