@@ -5,7 +5,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, Row, Select
+from sqlalchemy import Engine, Row, Select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
@@ -51,6 +51,10 @@ class Database:
     async def write(self, work: Callable[[Session], T]) -> T:
         """Run `work` in one transaction, committed when it returns, rolled back when it raises."""
         return await self._run(lambda: self._write(work))
+
+    async def ping(self) -> None:
+        """Ask the database for a sign of life."""
+        await self.read(lambda session: session.execute(text("SELECT 1")).scalar_one())
 
     async def stream(self, statement: Select[Any]) -> AsyncGenerator[Batch, None]:
         """Yield the rows in batches from a server-side cursor; at most two batches wait in memory.

@@ -7,7 +7,6 @@ from typing import Literal
 import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
-from sqlalchemy import text
 
 from backend.clock import Clock
 from backend.db.database import Database
@@ -56,7 +55,7 @@ class OpsRoutes:
         started = time.perf_counter()
         problem = None
         try:
-            await self.database.read(lambda session: session.execute(text("SELECT 1")).scalar_one())
+            await self.database.ping()
         except EtterError as error:
             problem = error.message
         pool = PoolState(self.database.engine)
