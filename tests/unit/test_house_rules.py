@@ -1,0 +1,80 @@
+"""The machine checks the house: each contract and each ban refuses what it is there to refuse."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+VIOLATIONS = [
+    ("proxy/core/fields.py", "import proxy.pipeline.context", "Imports go downwards only"),
+    ("proxy/stores/memory.py", "import proxy.limits.inflight", "Imports go downwards only"),
+    ("proxy/ports.py", "import proxy.stores.memory", "Imports go downwards only"),
+    ("proxy/core/dates.py", "import time", "The core does no I/O and reads no clock"),
+    ("proxy/core/key.py", "import asyncio", "The core does no I/O and reads no clock"),
+    ("proxy/pipeline/reply.py", "import aiohttp.web", "Only the app knows aiohttp"),
+    ("backend/__init__.py", "import proxy.core.dates", "The proxy and the backend do not know each other"),
+    ("proxy/tasks.py", "import backend", "The proxy and the backend do not know each other"),
+]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the code to spoil."""
+    directory = tmp_path_factory.mktemp("house")
+    for name in ("proxy", "backend"):
+        shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", directory)
+    return directory
+
+
+def run(directory: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).parent / program), *arguments]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_code_as_it_is_keeps_every_contract(copy: Path) -> None:
+    result = run(copy, "lint-imports", "--no-cache")
+    assert result.returncode == 0, result.stdout
+    assert "4 kept, 0 broken" in result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("file", "line", "contract"), VIOLATIONS)
+def test_a_forbidden_import_breaks_its_contract(copy: Path, file: str, line: str, contract: str) -> None:
+    path = copy / file
+    before = path.read_text("utf-8")
+    path.write_text(f"{before}\n{line}\n", "utf-8")
+    try:
+        result = run(copy, "lint-imports", "--no-cache")
+    finally:
+        path.write_text(before, "utf-8")
+    assert result.returncode != 0
+    assert f"{contract} BROKEN" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "import asyncio\nasyncio.create_task(asyncio.sleep(0))\n",
+        "import asyncio\nasyncio.ensure_future(asyncio.sleep(0))\n",
+        "import time\ntime.time()\n",
+        "import time\ntime.monotonic()\n",
+        "import datetime\ndatetime.datetime.now(datetime.UTC)\n",
+    ],
+)
+def test_a_banned_call_is_refused(copy: Path, call: str) -> None:
+    spoiled = copy / "proxy" / "pipeline" / "spoiled.py"
+    spoiled.write_text(f'"""A file that breaks a ban."""\n\n{call}', "utf-8")
+    try:
+        result = run(copy, "ruff", "check", "--no-cache", "--select", "TID251", "proxy")
+    finally:
+        spoiled.unlink()
+    assert result.returncode != 0
+    assert "TID251" in result.stdout
+    assert "spoiled.py" in result.stdout
