@@ -1,0 +1,226 @@
+"""L2 on a real Redis: what lies there, what damaged values and a slow or absent Redis do, and L1 over it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from proxy.core.entry import Position
+from proxy.core.invalidation import Invalidation
+from proxy.stores.connect import connect, disconnect, parse_redis_url
+from proxy.stores.memory import MemoryStore
+from proxy.stores.memory_log import MemoryLog
+from proxy.stores.redis_store import RedisStore, RedisStoreSettings
+from proxy.stores.tiered import TieredStore
+from tests.stack.redis import RedisServer
+from tests.support.entries import FakeClock, get, stored
+from tests.support.relay import relay
+
+BORN = Position("e", 1)
+PATIENT = RedisStoreSettings(timeout_s=5)
+
+
+@dataclass(slots=True)
+class Opened:
+    """A store, its clock, and the keys it announced."""
+
+    store: RedisStore
+    clock: FakeClock
+    announced: list[str]
+    epoch: list[str]
+
+
+@asynccontextmanager
+async def opened(url: str, settings: RedisStoreSettings = PATIENT) -> AsyncIterator[Opened]:
+    """A store in the epoch "e"."""
+    client = connect(parse_redis_url(url))
+    clock, announced, epoch = FakeClock(), [], ["e"]
+
+    async def announce(key: str) -> None:
+        announced.append(key)
+
+    yield Opened(RedisStore(client, clock, lambda: epoch[0], settings, announce), clock, announced, epoch)
+    await disconnect(client)
+
+
+async def test_every_key_expires(redis_server: RedisServer, redis_url: str) -> None:
+    async with opened(redis_url) as it:
+        await it.store.put("a", stored(BORN), 60)
+        await it.store.put("a", stored(BORN, vary=(("accept", "x"),)), 5)
+        await it.store.put("b", stored(BORN), 10**9)
+        with redis_server.client() as client:
+            left_s = sorted(client.ttl(key) for key in client.keys("*"))
+        assert 50 < left_s[0] <= 60
+        assert left_s[1] <= 30 * 86_400
+        assert len(left_s) == 2
+
+
+async def test_a_lookup_is_one_call_whatever_varies(redis_server: RedisServer, redis_url: str) -> None:
+    async with opened(redis_url) as it:
+        for language in ("de", "en", "fr"):
+            await it.store.put("a", stored(BORN, vary=(("x-lang", language),)), 60)
+        await it.store.lookup("a", get(x_lang="en"))
+        with redis_server.client() as client:
+            client.config_resetstat()
+            (found,) = await it.store.lookup("a", get(x_lang="en"))
+            calls = client.info("commandstats")["cmdstat_evalsha"]["calls"]
+        assert (found.vary, calls) == ((("x-lang", "en"),), 1)
+
+
+async def test_a_node_that_has_not_seen_what_varies_finds_it_too(redis_url: str) -> None:
+    async with opened(redis_url) as writer, opened(redis_url) as reader:
+        for language in ("de", "en"):
+            await writer.store.put("a", stored(BORN, vary=(("x-lang", language),)), 60)
+        found = await reader.store.lookup("a", get(x_lang="en"))
+        assert (("x-lang", "en"),) in [entry.vary for entry in found]
+        found = await reader.store.lookup("a", get(x_lang="en"))
+        assert [entry.vary for entry in found] == [(("x-lang", "en"),)]
+
+
+async def test_variants_and_lists_of_vary_names_are_bounded(redis_server: RedisServer, redis_url: str) -> None:
+    async with opened(redis_url) as it:
+        for number in range(40):
+            await it.store.put("a", stored(BORN, vary=(("accept", str(number)),)), 60)
+        for number in range(20):
+            await it.store.put("b", stored(BORN, vary=((f"x-{number}", "v"),)), 60)
+        with redis_server.client() as client:
+            assert all(client.hlen(key) <= 17 for key in client.keys("*"))
+        assert (await it.store.lookup("a", get(accept="39")))[0].vary == (("accept", "39"),)
+
+
+@pytest.mark.parametrize("poison", [b"", b"junk", b"00000000000001Vnr1" + b"\xff" * 50])
+async def test_a_damaged_value_is_a_miss_and_a_warning_and_can_be_replaced(
+    redis_server: RedisServer, redis_url: str, poison: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(redis_url) as it:
+        await it.store.put("a", stored(BORN, body=b"x" * 5000), 60)
+        with redis_server.client() as client:
+            (key,) = client.keys("*")
+            (field,) = [name for name in client.hkeys(key) if name != b"specs"]
+            client.hset(key, field, poison)
+        with caplog.at_level(logging.WARNING):
+            assert not await it.store.lookup("a", get())
+        assert "counts as a miss" in caplog.text
+        await it.store.put("a", stored(BORN, body=b"good"), 60)
+        assert [entry.body for entry in await it.store.lookup("a", get())] == [b"good"]
+
+
+async def test_a_truncated_value_is_a_miss(redis_server: RedisServer, redis_url: str) -> None:
+    async with opened(redis_url) as it:
+        await it.store.put("a", stored(BORN, body=b"abc" * 5000), 60)
+        with redis_server.client() as client:
+            (key,) = client.keys("*")
+            (field,) = [name for name in client.hkeys(key) if name != b"specs"]
+            value = client.hget(key, field)
+            assert isinstance(value, bytes)
+            assert len(value) < 2000, "a long body is compressed"
+            client.hset(key, field, value[:-20])
+        assert not await it.store.lookup("a", get())
+        assert it.store.counts.damaged == 1
+
+
+async def test_a_key_of_the_wrong_type_is_a_miss(redis_server: RedisServer, redis_url: str) -> None:
+    async with opened(redis_url) as it:
+        await it.store.put("a", stored(BORN), 60)
+        with redis_server.client() as client:
+            (key,) = client.keys("*")
+            client.set(key, "not a hash")
+        assert not await it.store.lookup("a", get())
+
+
+async def test_only_what_replaces_something_is_announced(redis_url: str) -> None:
+    async with opened(redis_url) as it:
+        await it.store.put("a", stored(BORN), 60)
+        assert it.announced == []
+        await it.store.put("a", stored(BORN), 60)
+        assert it.announced == ["a"]
+        await it.store.discard("a")
+        assert it.announced == ["a", "a"]
+
+
+async def test_an_entry_too_large_takes_the_old_one_with_it(redis_url: str) -> None:
+    async with opened(redis_url, RedisStoreSettings(timeout_s=5, max_entry_bytes=500)) as it:
+        await it.store.put("a", stored(BORN, body=b"small"), 60)
+        await it.store.put("a", stored(BORN, body=bytes(range(256)) * 4), 60)
+        assert not await it.store.lookup("a", get())
+        assert (it.announced, it.store.counts.too_large) == (["a"], 1)
+
+
+async def test_epochs_never_meet(redis_url: str) -> None:
+    async with opened(redis_url) as it:
+        await it.store.put("a", stored(BORN), 60)
+        await it.store.put("b", stored(Position("older", 9)), 60)
+        assert not await it.store.lookup("b", get())
+        it.epoch[0] = "next"
+        assert not await it.store.lookup("a", get())
+        it.epoch[0] = ""
+        assert not await it.store.lookup("a", get())
+        await it.store.put("a", stored(Position("", 0)), 60)
+        it.epoch[0] = "e"
+        assert len(await it.store.lookup("a", get())) == 1
+
+
+async def test_a_redis_that_does_not_answer_costs_a_few_bounded_waits_and_then_nothing(
+    redis_server: RedisServer, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = RedisStoreSettings(timeout_s=0.05, max_failures=3, open_s=10)
+    async with relay(redis_server.port) as between, opened(between.url, settings) as it:
+        between.hold()
+        for _ in range(20):
+            assert not await it.store.lookup("a", get())
+        assert (it.store.counts.failures, it.store.counts.skipped) == (3, 17)
+        assert caplog.text.count("cannot be reached") == 1
+        between.mend()
+        it.clock.at += 11
+        await it.store.put("a", stored(BORN), 60)
+        if not it.store.counts.stored or it.store.counts.failures > 3:
+            it.clock.at += 11
+            await it.store.put("a", stored(BORN), 60)
+        assert len(await it.store.lookup("a", get())) == 1
+
+
+async def test_memory_is_filled_from_redis_and_serves_when_redis_is_away(
+    redis_server: RedisServer, redis_url: str
+) -> None:
+    log = MemoryLog(FakeClock())
+    born = log.position
+    settings = RedisStoreSettings(timeout_s=1)
+    async with relay(redis_server.port) as between, opened(between.url, settings) as it, opened(redis_url) as other:
+        it.epoch[0] = other.epoch[0] = born.epoch
+        tiered = TieredStore(MemoryStore(), it.store, log)
+        await other.store.put("a", stored(born, "x", body=b"from afar"), 60)
+        assert tiered.peek("a") is None
+        assert [entry.body for entry in await tiered.lookup("a", get())] == [b"from afar"]
+        between.cut()
+        assert [entry.body for entry in await tiered.lookup("a", get())] == [b"from afar"]
+        await tiered.put("b", stored(born, body=b"near"), 60)
+        assert [entry.body for entry in await tiered.lookup("b", get())] == [b"near"]
+        assert not await tiered.lookup("c", get())
+
+
+async def test_a_dead_entry_in_memory_gives_way_to_what_another_node_stored(redis_url: str) -> None:
+    log = MemoryLog(FakeClock())
+    async with opened(redis_url) as it:
+        it.epoch[0] = log.position.epoch
+        tiered = TieredStore(MemoryStore(), it.store, log)
+        await tiered.put("a", stored(log.position, "x", body=b"old"), 60)
+        await log.append(Invalidation(tags=("x",)), strict=True)
+        await it.store.put("a", stored(log.position, "x", body=b"new"), 60)
+        assert [entry.body for entry in await tiered.lookup("a", get())] == [b"new"]
+        assert [entry.body for entry in tiered.peek("a") or ()] == [b"new"]
+
+
+async def test_what_another_node_replaced_leaves_memory(redis_url: str) -> None:
+    log = MemoryLog(FakeClock())
+    async with opened(redis_url) as it:
+        it.epoch[0] = log.position.epoch
+        tiered = TieredStore(MemoryStore(), it.store, log)
+        await tiered.put("a", stored(log.position, body=b"old"), 60)
+        await it.store.put("a", stored(log.position, body=b"renewed"), 60)
+        assert [entry.body for entry in await tiered.lookup("a", get())] == [b"old"]
+        tiered.replaced("a")
+        assert [entry.body for entry in await tiered.lookup("a", get())] == [b"renewed"]

@@ -1,0 +1,56 @@
+"""Redis URLs: what each form means, and what is said of a bad one."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.stores.connect import RedisUrlError, parse_redis_url
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts", "database", "service", "tls"),
+    [
+        ("redis://", (("127.0.0.1", 6379),), 0, "", False),
+        ("redis://cache:7000/3", (("cache", 7000),), 3, "", False),
+        ("rediss://cache", (("cache", 6379),), 0, "", True),
+        ("redis://[::1]:7000", (("::1", 7000),), 0, "", False),
+        ("redis+sentinel://a,b:1/main", (("a", 26379), ("b", 1)), 0, "main", False),
+        ("rediss+sentinel://a/main/2", (("a", 26379),), 2, "main", True),
+        ("redis+cluster://a:1,b:2", (("a", 1), ("b", 2)), 0, "", False),
+    ],
+)
+def test_forms(url: str, hosts: tuple[tuple[str, int], ...], database: int, service: str, tls: bool) -> None:
+    address = parse_redis_url(url)
+    assert (address.hosts, address.database, address.service, address.tls) == (hosts, database, service, tls)
+
+
+def test_a_password_is_decoded_and_never_shown() -> None:
+    address = parse_redis_url("redis://me:p%40ss@cache/0")
+    assert (address.username, address.password) == ("me", "p@ss")
+    assert str(address) == "redis://cache:6379"
+    assert parse_redis_url("redis://:only@cache").username is None
+
+
+def test_a_socket() -> None:
+    address = parse_redis_url("unix:///run/redis.sock?db=4")
+    assert (address.path, address.database) == ("/run/redis.sock", 4)
+    assert str(address) == "unix:///run/redis.sock"
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("http://cache", "unknown scheme 'http', use one of redis, rediss"),
+        ("cache:6379", "unknown scheme"),
+        ("redis://cache:port", "bad port in 'cache:port'"),
+        ("redis://cache:70000", "bad port"),
+        ("redis://cache/one", "bad database 'one'"),
+        ("redis://a,b", "several hosts need redis+sentinel"),
+        ("redis+sentinel://a", "needs the service name"),
+        ("redis+cluster://a/1", "only database 0"),
+        ("unix://", "needs the path of a socket"),
+    ],
+)
+def test_bad_urls_are_refused_with_what_would_be_right(url: str, complaint: str) -> None:
+    with pytest.raises(RedisUrlError, match=complaint.replace("+", r"\+")):
+        parse_redis_url(url)
