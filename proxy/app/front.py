@@ -31,7 +31,7 @@ REFUSALS = {400: Refusal.MALFORMED, 414: Refusal.HEAD_TOO_LARGE, 431: Refusal.HE
 
 @dataclass(frozen=True, slots=True)
 class HeadRefusal:
-    """A head that could be parsed but not accepted: 400, 414 or 431, and why."""
+    """A head that could be parsed but not accepted: 400, 414, 431 or 501, and why."""
 
     status: int
     detail: str
@@ -135,12 +135,25 @@ def read_head(request: web.BaseRequest, policy: Policy, scheme: str) -> RequestH
     version = (request.version.major, request.version.minor)
     if version[0] != 1:
         return HeadRefusal(400, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+    framing = _unusable_coding(fields, version)
+    if framing is not None:
+        return framing
     target = parse_target(raw_target, fields.lines("host"), method=request.method, scheme=scheme, version=version)
     if isinstance(target, TargetRefusal):
         return HeadRefusal(400, f"the request target or Host is refused: {target.reason.value}")
     return RequestHead(
         request.method, target.path, target.query, target.authority, _kept(fields), target.scheme, version
     )
+
+
+def _unusable_coding(fields: Fields, version: tuple[int, int]) -> HeadRefusal | None:
+    """Transfer codings beside chunked are not undone here, and nobody may guess where such a body ends (9112 6.1)."""
+    coding = fields.get("transfer-encoding")
+    if coding is None or (coding.lower() == "chunked" and version >= (1, 1)):
+        return None
+    if version >= (1, 1) and coding.lower().endswith("chunked"):
+        return HeadRefusal(501, "the only transfer coding understood here is chunked")
+    return HeadRefusal(400, "Transfer-Encoding does not tell where the body ends")
 
 
 def _kept(fields: Fields) -> Fields:

@@ -144,6 +144,9 @@ async def test_a_long_body_that_breaks_off_breaks_off_for_the_client(talk: Dialo
         "Content-Length: +3",
         "Content-Length: -1",
         "Transfer-Encoding: chunked, identity",
+        "Transfer-Encoding: ",
+        "Transfer-Encoding: identity",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
         "Transfer-Encoding: xchunked",
         "X-Folded: a\r\n b",
         "X-Space : a",
@@ -165,6 +168,29 @@ async def test_ambiguous_framing_from_a_client_is_refused_and_the_connection_clo
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1 ") == 1
     assert not talk.asked
+
+
+@pytest.mark.parametrize("method", ["POST", "FROBNICATE"])
+async def test_a_transfer_coding_that_is_not_undone_here_is_refused(talk: Dialogue, method: str) -> None:
+    head = f"{method} {talk.at('/a')} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+    answer = await talk.send_raw(f"{head}0\r\n\r\nGET {talk.at('/smuggled')} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 501 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+async def test_a_chunked_http_1_0_request_is_refused(talk: Dialogue) -> None:
+    head = f"POST {talk.at('/a')} HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    assert (await talk.send_raw(head.encode())).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("before", ["GET", "FROBNICATE"])
+async def test_methods_are_case_sensitive(talk: Dialogue, before: str) -> None:
+    talk.answers("200\n\nfirst")
+    pair = [f"{method} {talk.at('/a')} HTTP/1.1\r\nHost: x\r\n\r\n" for method in (before, "get")]
+    answer = await talk.send_raw("".join(pair).encode())
+    assert answer.count(b"HTTP/1.1 400 ") == 1
+    talk.forget_answers()
+    assert "get /a" not in [path.lower() for path in talk.paths()[1:]]
 
 
 @pytest.mark.parametrize("method", ["POST", "FROBNICATE"])

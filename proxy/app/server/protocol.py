@@ -14,8 +14,8 @@ from typing import Protocol, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http_exceptions import LineTooLong
-from aiohttp.http_parser import HttpRequestParserPy
+from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
+from aiohttp.http_parser import HttpRequestParserPy, RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from proxy.app.server.tunnel import ClientTunnel
@@ -83,6 +83,17 @@ class QuickWay(Protocol):
     def answer(self, data: bytes, address: str) -> bytes | None:
         """The whole response to the one request in `data`; None when it has to take the normal way."""
         ...
+
+
+class PatientParser(HttpRequestParserPy):
+    """aiohttp's Python parser without its habit of turning methods into upper case (RFC 9110 section 9.1)."""
+
+    def parse_message(self, lines: list[bytes]) -> RawRequestMessage:
+        """The request line and fields. Raises BadHttpMethod for a method that is not in upper case."""
+        method = lines[0].partition(b" ")[0]
+        if method != method.upper():
+            raise BadHttpMethod(method.decode("latin-1"))
+        return super().parse_message(lines)
 
 
 class ConnectionProtocol(RequestHandler):
@@ -156,10 +167,10 @@ class ConnectionProtocol(RequestHandler):
             and not self._force_close
         )
 
-    def _patient_parser(self) -> HttpRequestParserPy:
+    def _patient_parser(self) -> PatientParser:
         """The slower parser, for a connection on which a method came that few know."""
         settings = self._settings
-        return HttpRequestParserPy(
+        return PatientParser(
             self,
             asyncio.get_running_loop(),
             settings.read_buffer_bytes,
