@@ -183,6 +183,24 @@ async def test_a_chunked_http_1_0_request_is_refused(talk: Dialogue) -> None:
     assert (await talk.send_raw(head.encode())).startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize("inner", ["GET", "FROBNICATE"])
+async def test_a_segment_that_looks_like_a_request_within_a_head_is_part_of_it(talk: Dialogue, inner: str) -> None:
+    talk.answers(f"200\n{FRESH}\n\nstored", "200\n\nasked")
+    await talk.ask("GET /stored")
+    reader, writer = await talk.connect()
+    writer.write(f"GET {talk.at('/a')} HTTP/1.1\r\nConnection: close\r\nX-Long: ".encode())
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    writer.write(f"{inner} {talk.at('/stored')} HTTP/1.1\r\nHost: 127.0.0.1:{talk.port}\r\n\r\n".encode())
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    writer.close()
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.endswith(b"asked")
+    assert talk.paths() == ["GET /stored", "GET /a"]
+    assert talk.asked[1].lines.get("X-Long") == f"{inner} {talk.at('/stored')} HTTP/1.1"
+
+
 @pytest.mark.parametrize("before", ["GET", "FROBNICATE"])
 async def test_methods_are_case_sensitive(talk: Dialogue, before: str) -> None:
     talk.answers("200\n\nfirst")
