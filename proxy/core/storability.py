@@ -85,13 +85,16 @@ def judge(
     The body's size and completeness are not known yet: see `check_body`.
     """
     directives = governing_directives(response.fields, rules.targeted_fields)
-    life = lifetime(response.status, response.fields, response_time, rules)
     reason = (
-        _refused_by_method(request, response, life, body_digest)
+        _refused_by_method(request, response, body_digest)
         or _refused_by_status(response, directives)
         or _refused_by_directives(request, directives)
-        or _refused_by_privacy(request, response, directives, rules, life)
-        or _refused_for_no_freshness(response, directives, life)
+    )
+    if reason is not None:
+        return _not_storable(reason, response)
+    life = lifetime(response.status, response.fields, response_time, rules)
+    reason = _refused_by_privacy(request, response, directives, rules, life) or _refused_for_no_freshness(
+        request, response, directives, life
     )
     if reason is not None:
         return _not_storable(reason, response)
@@ -155,9 +158,7 @@ def stored_fields(fields: Fields, directives: ResponseDirectives, rules: CacheRu
     return kept
 
 
-def _refused_by_method(
-    request: RequestHead, response: ResponseHead, life: Lifetime, body_digest: str | None
-) -> Reason | None:
+def _refused_by_method(request: RequestHead, response: ResponseHead, body_digest: str | None) -> Reason | None:
     """Only methods whose caching is understood (section 3): GET, QUERY with its content, POST under conditions."""
     if request.method == "GET":
         return None
@@ -168,7 +169,7 @@ def _refused_by_method(
     location = response.fields.get("content-location")
     if location is None or response.status != 200 or not same_resource(request, location):
         return Reason.POST_WITHOUT_LOCATION
-    return None if life.source is Source.EXPLICIT else Reason.NO_FRESHNESS
+    return None
 
 
 def _refused_by_status(response: ResponseHead, directives: ResponseDirectives) -> Reason | None:
@@ -206,8 +207,15 @@ def _refused_by_privacy(
     return None
 
 
-def _refused_for_no_freshness(response: ResponseHead, directives: ResponseDirectives, life: Lifetime) -> Reason | None:
-    """Without an explicit lifetime only some statuses may be stored, or any that is marked public (section 3)."""
+def _refused_for_no_freshness(
+    request: RequestHead, response: ResponseHead, directives: ResponseDirectives, life: Lifetime
+) -> Reason | None:
+    """Without an explicit lifetime only some statuses may be stored, or any that is marked public (section 3).
+
+    A response to POST needs one in any case (RFC 9110 section 9.3.3).
+    """
+    if request.method == "POST" and life.source is not Source.EXPLICIT:
+        return Reason.NO_FRESHNESS
     if life.source in {Source.EXPLICIT, Source.POLICY} or directives.public:
         return None
     return None if response.status in HEURISTIC_STATUSES else Reason.NO_FRESHNESS

@@ -204,8 +204,8 @@ async def landed_answer(
             stream = StreamBody(place, length, place.aclose, lambda: body.trailers)
             return Answer(head, stream, replace(status, stored=True), use, upstream_ms)
         case Private(response=response, reason=reason, upstream_ms=upstream_ms):
-            status = replace(status, detail=reason.value)
-            answer = await private_answer(services, exchange, response, status)
-            return replace(answer, use=CacheUse.MISS, upstream_ms=upstream_ms)
+            told = CacheStatus(forward=status.forward, collapsed=status.collapsed, detail=reason.value)
+            found = await private_answer(services, exchange, response, told)
+            return Answer(found.head, found.body, found.cache, CacheUse.MISS, upstream_ms, found.refused, found.error)
         case _:
             raise AssertionError(landing)
