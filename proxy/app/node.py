@@ -19,7 +19,7 @@ from proxy.app.observe.counters import Snapshot
 from proxy.app.observe.metrics import Metrics
 from proxy.app.observe.observation import Observation
 from proxy.app.observe.tracing import PassThrough
-from proxy.app.options import ServeOptions
+from proxy.app.options import AdminOff, ServeOptions
 from proxy.app.request_ids import RequestIds
 from proxy.app.server.listener import Address, Listener
 from proxy.app.server.protocol import ConnectionSettings, FrontServer
@@ -93,9 +93,10 @@ class Node:
 
     async def _administer(self, shared: Shared, policy: Policy) -> None:
         """Open the admin listener; of several workers the first one has it."""
-        address = self._options.admin
-        if address is None or worker_number() not in {None, 0}:
+        given = self._options.admin
+        if given is AdminOff.OFF or worker_number() not in {None, 0}:
             return
+        address = given or Address.parse(policy.admin.listen)
 
         def snapshot() -> Snapshot:
             watched = self._observation

@@ -6,27 +6,33 @@ import argparse
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from proxy.app.server.listener import Address
 
 DEFAULT_LISTEN = "127.0.0.1:8080"
-DEFAULT_ADMIN = "127.0.0.1:9090"
 OFF = "off"
+
+
+class AdminOff(Enum):
+    """No admin listener at all."""
+
+    OFF = OFF
 
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
     """Where to listen, what to serve and how to log.
 
-    `upstream` None means the policy file names it. Without `lanes` every hit takes the whole way.
+    `upstream` and `admin` None mean that the policy says. Without `lanes` every hit takes the whole way.
     """
 
     upstream: str | None
     listen: Address
     policies: Path | None
     redis: str | None
-    admin: Address | None
+    admin: Address | AdminOff | None
     workers: int
     log_format: str
     lanes: bool = True
@@ -39,8 +45,8 @@ def _address(text: str) -> Address:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _admin(text: str) -> Address | None:
-    return None if text == OFF else _address(text)
+def _admin(text: str) -> Address | AdminOff:
+    return AdminOff.OFF if text == OFF else _address(text)
 
 
 def _workers(text: str) -> int:
@@ -68,8 +74,8 @@ def add_serve_flags(parser: argparse.ArgumentParser, environment: Mapping[str, s
         help="share cache, limits and invalidations through Redis or Valkey",
     )  # fmt: skip
     parser.add_argument(
-        "--admin", metavar="HOST:PORT", type=_admin, default=default("VENEER_ADMIN", DEFAULT_ADMIN),
-        help=f'health, metrics and purge (default {DEFAULT_ADMIN}; "{OFF}" for none)',
+        "--admin", metavar="HOST:PORT", type=_admin, default=default("VENEER_ADMIN"),
+        help='health, metrics and purge (default: what the policy says, else 127.0.0.1:9090; "off" for none)',
     )  # fmt: skip
     parser.add_argument(
         "--workers", metavar="N", type=_workers, default=default("VENEER_WORKERS", "1"), help="processes (default 1)"
