@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from proxy.core.fields import Fields
 from proxy.core.forwarding import delayed_age, from_store, to_client
 from proxy.core.messages import ResponseHead
@@ -12,9 +14,12 @@ from proxy.pipeline.answer import Answer, BytesBody, StoredBody, StreamBody, Tun
 from proxy.pipeline.context import Exchange, ServedHit, Services
 from proxy.pipeline.dress import dress
 from proxy.pipeline.exchange import CacheUse
-from proxy.pipeline.represent import represent
+from proxy.pipeline.represent import Representation, represent
 from proxy.pipeline.tunnel import relay
 from proxy.ports import StreamEncoder, UpstreamError
+
+PIECE_BYTES = 32 * 1024
+"""Of a large body this much is coded before others have their turn."""
 
 
 @record
@@ -63,6 +68,9 @@ class Replier:
             fresh = delayed_age(shown.head.fields, now - exchange.received)
             fields = to_client(fresh, via=self._services.via, now=now)
         head = self._dressed(exchange, answer, fields, shown.head, rate)
+        if shown.uncoded:
+            await self._code(exchange, head, shown)
+            return Replied(shown.head.status, shown.coding, shown.identity_bytes)
         await self._send(exchange, head, shown.body)
         if answer.use is CacheUse.HIT and body.age_s is not None and body.key is not None:
             coding = shown.coding if shown.has_body and exchange.request.method != "HEAD" else None
@@ -70,6 +78,18 @@ class Replier:
             served = ServedHit(body.entry, body.key, body.age_s, ttl_s, head, len(shown.body), coding)
             self._services.hits.learn(exchange, served)
         return Replied(shown.head.status, shown.coding, shown.identity_bytes)
+
+    async def _code(self, exchange: Exchange, head: ResponseHead, shown: Representation) -> None:
+        """Send a large stored body, coding it piece by piece, so that neither the loop nor memory feels its length."""
+        client = exchange.client
+        await client.begin(head, None)
+        if exchange.request.method != "HEAD":
+            encoder = self._services.codec.stream(shown.coding, exchange.route.compress.level)
+            for start in range(0, len(shown.body), PIECE_BYTES):
+                await client.send(encoder.feed(shown.body[start : start + PIECE_BYTES]))
+                await asyncio.sleep(0)
+            await client.send(encoder.finish())
+        await client.finish(Fields())
 
     async def _send(self, exchange: Exchange, head: ResponseHead, body: bytes) -> None:
         await exchange.client.begin(head, len(body))

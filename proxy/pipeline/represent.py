@@ -32,13 +32,15 @@ from proxy.pipeline.context import Exchange, Services
 class Representation:
     """What leaves: a head without framing, and the octets.
 
-    `coding` is "" for the stored form; `identity_bytes` is the body's length before this proxy coded it.
+    `coding` is "" for the stored form; `identity_bytes` is the body's length before this proxy coded it. A body that is
+    `uncoded` is to be coded on its way out: it is too large to be coded whole.
     """
 
     head: ResponseHead
     body: bytes
     coding: str = ""
     identity_bytes: int = 0
+    uncoded: bool = False
 
     @property
     def has_body(self) -> bool:
@@ -63,8 +65,16 @@ async def represent(services: Services, exchange: Exchange, entry: Entry, key: s
         if ranged is not None:
             return ranged
     head = ResponseHead(entry.status, entry.reason, fields)
+    return await _whole(services, exchange, entry, key, head, coding)
+
+
+async def _whole(
+    services: Services, exchange: Exchange, entry: Entry, key: str | None, head: ResponseHead, coding: str | None
+) -> Representation:
     if coding is None:
         return Representation(head, entry.body)
+    if len(entry.body) > exchange.route.compress.stream_over_bytes:
+        return Representation(head, entry.body, coding, len(entry.body), uncoded=True)
     body = await coded_body(services, exchange, entry, key, coding)
     return Representation(head, body, coding, len(entry.body))
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+
+import pytest
 
 from tests.scenarios.dialogue import Dialogue
 
@@ -27,6 +30,7 @@ routes:
   - {name: nothing, match: {path: "/{room}/nothing"}, max_body: 0}
   - {name: audited, match: {path: "/{room}/audited"}, audit_share: 1, cache: {ttl: 1h}}
   - {name: hasty, match: {path: "/{room}/hasty"}, read_timeout: 300ms}
+  - {name: large, match: {path: "/{room}/large"}, cache: {ttl: 1h}, compress: {stream_over: 100KB, level: 3}}
   - name: typed
     match: {path: "/{room}/typed", query: {type: user}}
     cache: {ttl: 1h, key: {query: {only: [type, q]}}}
@@ -144,3 +148,17 @@ async def test_a_route_may_wait_less_for_its_backend(talk: Dialogue) -> None:
                 assert (await talk.ask(f"{method} /hasty", "Content-Length: 0")).status == 504
     finally:
         done.set()
+
+
+@pytest.mark.parametrize("lines", [1_000, 20_000])
+async def test_a_large_body_is_coded_as_it_leaves_and_a_small_one_whole(talk: Dialogue, lines: int) -> None:
+    text = "".join(f"line {number}\n" for number in range(lines))
+    talk.answers(f"200\nContent-Type: text/plain\n\n{text}")
+    for method in ("GET", "GET", "HEAD", "GET"):
+        response = await talk.ask(f"{method} /large", "Accept-Encoding: gzip")
+        assert response.lines.get("Content-Encoding") == "gzip"
+        if method == "GET":
+            assert (response.lines.get("Content-Length") is None) is (len(text) > 100 * 1024)
+            assert gzip.decompress(response.body).decode() == text
+    assert (await talk.ask("GET /large")).text() == text
+    assert len(talk.asked) == 1
