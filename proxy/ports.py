@@ -109,6 +109,14 @@ class InvalidationLog(Protocol):
         """
         ...
 
+    async def spares(self, entry: Entry, until: Position) -> bool:
+        """Whether nothing that names `entry` lies between its birth and `until`, both exclusive.
+
+        False where that is no longer, or not soon enough, known. What a write's own response may be stored as: its
+        own invalidation stands at `until`.
+        """
+        ...
+
 
 # ---------------------------------------------------------------- rates
 

@@ -26,9 +26,6 @@ NEVER_FROM_STRANGERS = FORWARDING | {
     "x-cluster-client-ip",
     "x-host",
     "x-http-host-override",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
     "x-original-host",
     "x-original-url",
     "x-original-uri",
@@ -42,6 +39,11 @@ NEVER_FROM_STRANGERS = FORWARDING | {
 }
 """Fields by which backends are told another URL, host, method or client than the request shows. They are not part of
 the cache key: from a client they are how a cache is poisoned."""
+
+
+METHOD_OVERRIDES = frozenset({"x-http-method", "x-http-method-override", "x-method-override"})
+"""Fields that make a backend carry out another method. With a safe method they would make it do what this proxy does
+not see, and what is then stored answers another request; with POST they are somebody's way to send PATCH."""
 
 
 @record
@@ -74,6 +76,8 @@ def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str,
     """
     fields = request.fields
     kept = fields if peer.trusted else fields.without(NEVER_FROM_STRANGERS)
+    if request.is_safe:
+        kept = kept.without(METHOD_OVERRIDES)
     added = _forwarding_pairs(request, fields if peer.trusted else None, peer)
     accepted = fields.get("accept-encoding")
     if codings is not None and accepted is not None:

@@ -11,8 +11,7 @@ def normalise_percent(text: str) -> str:
 
     Characters beyond ASCII are encoded. A "%" without two hex digits stays as it is: `has_bad_percent` finds it.
     """
-    if not text.isascii():
-        text = "".join(c if c.isascii() else f"%{ord(c):02X}" for c in text)
+    text = encode_beyond_ascii(text)
     if "%" not in text:
         return text
     first, *rest = text.split("%")
@@ -25,6 +24,11 @@ def normalise_percent(text: str) -> str:
         char = chr(int(code, 16))
         parts.append((char if char in UNRESERVED else "%" + code.upper()) + part[2:])
     return "".join(parts)
+
+
+def encode_beyond_ascii(text: str) -> str:
+    """`text` with what is not ASCII percent-encoded, as no URI may hold it (RFC 3986 section 2)."""
+    return text if text.isascii() else "".join(c if c.isascii() else f"%{ord(c):02X}" for c in text)
 
 
 def has_bad_percent(text: str) -> bool:

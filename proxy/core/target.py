@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from proxy.core.messages import RequestHead
 from proxy.core.outcome import Reason
-from proxy.core.percent import UNRESERVED, has_bad_percent, normalise_percent
+from proxy.core.percent import UNRESERVED, encode_beyond_ascii, has_bad_percent, normalise_percent
 from proxy.core.record import record
 
 DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -23,8 +23,8 @@ _IP_LITERAL = frozenset("0123456789abcdefABCDEF:.")
 class Target:
     """What a request is for.
 
-    `path` is normalised and begins with "/", or is "*"; `query` as it came, without "?", or None; `authority` in lower
-    case, without the scheme's default port, empty only where an HTTP/1.0 client named no host.
+    `path` is normalised and begins with "/", or is "*"; `query` is as it came (in ASCII), without "?", or None;
+    `authority` is in lower case, without the scheme's default port, empty only where an HTTP/1.0 client named no host.
     """
 
     path: str
@@ -73,7 +73,7 @@ def parse_target(
     path = normalise_path(path_text, allow_encoded_slash=allow_encoded_slash)
     if isinstance(path, Reason):
         return TargetRefusal(path)
-    return Target(path, query if question else None, authority, scheme)
+    return Target(path, encode_beyond_ascii(query) if question else None, authority, scheme)
 
 
 def normalise_path(path: str, *, allow_encoded_slash: bool = False) -> str | Reason:

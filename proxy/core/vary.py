@@ -29,7 +29,8 @@ def _vary_names(fields: Fields) -> tuple[str, ...] | None:
 def normalise(name: str, value: str | None, codings: tuple[str, ...]) -> str | None:
     """A request field's value in a form that is equal for values of equal meaning; None stays None.
 
-    Every field: lines joined, whitespace around commas removed. Accept-Language: lower case, members sorted.
+    Every field: lines joined, whitespace around commas removed unless some of it may be quoted. Accept-Language: lower
+    case, members sorted.
     Accept-Encoding: the acceptable ones of `codings`; what is forwarded has to be reduced in the same way
     (`reduced_accept_encoding`), or the origin might choose a coding that the key does not show.
     """
@@ -39,7 +40,7 @@ def normalise(name: str, value: str | None, codings: tuple[str, ...]) -> str | N
         return reduced_accept_encoding(value, codings)
     if name == "accept-language":
         return _languages(value)
-    if "," not in value:
+    if "," not in value or '"' in value:
         return value.strip(OWS)
     return ",".join(part.strip(OWS) for part in value.split(","))
 

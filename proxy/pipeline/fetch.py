@@ -16,7 +16,7 @@ from proxy.pipeline.coalesce import Arriving, Erred, Failed, Flight, Landing, Pr
 from proxy.pipeline.content import LateReaderError, NobodyReadsError, SharedBody
 from proxy.pipeline.context import Services
 from proxy.pipeline.fill import Fetched, Filler, Plan, with_etag_of
-from proxy.ports import InterimSink, Standing, UpstreamError, UpstreamResponse
+from proxy.ports import InterimSink, Standing, UpstreamError, UpstreamFailure, UpstreamResponse
 
 READ_WHOLE_BYTES = 128 * 1024
 """A response announced to be at most this long is read before its head is passed on: one write, one stored body."""
@@ -40,7 +40,9 @@ class Fetcher:
     async def fetch(self, plan: Plan, interim: InterimSink) -> tuple[Landing, bool]:
         """The landing of a flight for `plan`, and whether it was somebody else's (collapsed)."""
         flights = self._services.flights
-        if not plan.coalesce or flights.is_uncacheable(plan.key, self._services.clock.monotonic()):
+        if flights.is_uncacheable(plan.key, self._services.clock.monotonic()):
+            return await self._alone(plan, interim), False
+        if not plan.coalesce:
             return await self._lead(Flight(plan.key), plan, interim), False
         flight = flights.join(plan.key)
         if flight is None:
@@ -59,8 +61,26 @@ class Fetcher:
         flight.abandon(self._release)
         tasks.start(self._fly(flight, plan, _ignore), f"refresh {plan.uri}")
 
-    async def _lead(self, flight: Flight, plan: Plan, interim: InterimSink) -> Landing:
-        self._services.tasks.start(self._fly(flight, plan, interim), f"fetch {plan.uri}")
+    async def _alone(self, plan: Plan, interim: InterimSink) -> Landing:
+        """Fetch what was uncacheable a moment ago: nobody waits and nothing is kept, so it may end with its client.
+
+        Where it turns out to be cacheable after all, it goes on as a flight.
+        """
+        if plan.validating or plan.completing is not None or plan.hides_errors or plan.wanted.method != "GET":
+            return await self._lead(Flight(plan.key), plan, interim)
+        try:
+            fetched = await self._ask(plan, plan.outgoing, interim)
+        except UpstreamError as error:
+            return Failed(error)
+        verdict = self._filler.judge(plan, fetched)
+        if isinstance(verdict, NotStorable):
+            if verdict.remember:
+                self._services.flights.mark_uncacheable(plan.key, self._services.clock.monotonic())
+            return Private(fetched.response, verdict.reason, fetched.upstream_ms)
+        return await self._lead(Flight(plan.key), plan, interim, fetched)
+
+    async def _lead(self, flight: Flight, plan: Plan, interim: InterimSink, fetched: Fetched | None = None) -> Landing:
+        self._services.tasks.start(self._fly(flight, plan, interim, fetched), "fetch")
         try:
             return await flight.wait()
         except asyncio.CancelledError:
@@ -108,12 +128,18 @@ class Fetcher:
             case Arriving(place=place):
                 place.close()
 
-    async def _fly(self, flight: Flight, plan: Plan, interim: InterimSink) -> None:
+    async def _fly(self, flight: Flight, plan: Plan, interim: InterimSink, fetched: Fetched | None = None) -> None:
         try:
-            fetched = await self._ask(plan, plan.outgoing, interim)
+            if fetched is None:
+                fetched = await self._ask(plan, plan.outgoing, interim)
             await self._settle(flight, plan, fetched, interim)
         except UpstreamError as error:
             flight.land(Failed(error))
+        except BaseException as error:
+            if fetched is not None and flight.landing is None:
+                await fetched.response.aclose()
+            flight.land(Failed(UpstreamError(UpstreamFailure.RESET, f"the fetch was stopped: {error!r}", sent=True)))
+            raise
         finally:
             self._services.flights.close(flight)
 

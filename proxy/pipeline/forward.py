@@ -11,7 +11,7 @@ from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields
 from proxy.core.forwarding import to_origin
 from proxy.core.invalidating import GROUP_FIELD, INVALIDATE_FIELD, invalidated_by
-from proxy.core.invalidation import Invalidation, Validity
+from proxy.core.invalidation import Invalidation
 from proxy.core.key import cache_key, uri
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import CacheStatus, Forward, Reason
@@ -80,9 +80,6 @@ class Forwarder:
             return upstream_failed(exchange, response, status)
         upstream_ms = (services.clock.monotonic() - started_s) * 1000
         try:
-            fetched = Fetched(response, request_time, services.clock.now(), born, upstream_ms)
-            as_get = self._storable_as_get(exchange, fetched)
-            before = services.log.position
             receipt = await self._invalidate(exchange, self._named_by(exchange, response.head))
             if receipt is not None and not receipt.shared and _is_strict(exchange):
                 # The response itself must not be seen before every node knows: somebody could read older after it.
@@ -93,8 +90,11 @@ class Forwarder:
                 )
             if response.tunnel is not None:
                 return Answer(response.head, TunnelBody(response), status, CacheUse.BYPASS, upstream_ms)
-            if as_get is not None and receipt is not None and receipt.position == _next(before):
-                return await self._stored_for_get(as_get, replace(fetched, born=receipt.position), status)
+            if request.method == "POST" and receipt is not None and receipt.shared:
+                fetched = Fetched(response, request_time, services.clock.now(), born, upstream_ms)
+                as_get = await self._storable_as_get(exchange, fetched, receipt.position)
+                if as_get is not None:
+                    return await self._stored_for_get(as_get, replace(fetched, born=receipt.position), status)
             answer = await private_answer(services, exchange, response, replace(status, detail=Reason.METHOD.value))
         except BaseException:
             await response.aclose()
@@ -119,20 +119,20 @@ class Forwarder:
             await self._invalidate_unknown(exchange, sent=sent)
             raise
 
-    def _storable_as_get(self, exchange: Exchange, fetched: Fetched) -> AsGet | None:
+    async def _storable_as_get(self, exchange: Exchange, fetched: Fetched, invalidated: Position) -> AsGet | None:
         """How to store a response to POST that says it is the target's representation (RFC 9110 section 9.3.3).
 
-        None when it does not say so, or when something has invalidated it since the request was sent.
+        None when it does not say so, or when another event than its own, at `invalidated`, may have outdated it.
         """
         length = fetched.response.content_length
-        if exchange.request.method != "POST" or length is None or length > SMALL_BYTES:
+        if length is None or length > SMALL_BYTES:
             return None
         plan = self._plan_as_get(exchange)
         verdict = self._filler.judge(plan, fetched)
         if not isinstance(verdict, Storable):
             return None
-        undisturbed = self._services.log.validity(self._filler.entry(plan, fetched, verdict)) is Validity.VALID
-        return AsGet(plan, verdict) if undisturbed else None
+        entry = self._filler.entry(plan, fetched, verdict)
+        return AsGet(plan, verdict) if await self._services.log.spares(entry, invalidated) else None
 
     async def _stored_for_get(self, as_get: AsGet, fetched: Fetched, status: CacheStatus) -> Answer:
         """Store it. It is born at the invalidation that its own request caused: nothing came between the two."""
@@ -185,10 +185,6 @@ class Forwarder:
 
 def _is_strict(exchange: Exchange) -> bool:
     return exchange.route.consistency is Consistency.STRICT
-
-
-def _next(position: Position) -> Position:
-    return Position(position.epoch, position.seq + 1)
 
 
 async def private_answer(

@@ -7,6 +7,7 @@ import secrets
 from proxy.core.entry import Entry, Position
 from proxy.core.invalidation import Invalidation, Validity
 from proxy.ports import Clock, Receipt, Standing
+from proxy.stores.recent import RecentEvents
 from proxy.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
 
 
@@ -18,6 +19,7 @@ class MemoryLog:
         self._epoch = f"local-{secrets.token_hex(8)}"
         self._seq = 0
         self._table = SubjectTable(max_table_bytes)
+        self._recent = RecentEvents()
 
     async def start(self) -> None:
         """Nothing to open."""
@@ -55,4 +57,10 @@ class MemoryLog:
         began = self._clock.monotonic()
         self._seq += 1
         self._table.apply(invalidation, self._seq)
+        self._recent.note(self._seq, invalidation)
         return Receipt(self.position, (), (), (self._clock.monotonic() - began) * 1000)
+
+    async def spares(self, entry: Entry, until: Position) -> bool:
+        """Whether nothing between its birth and `until` named `entry`."""
+        alike = entry.born.epoch == until.epoch == self._epoch
+        return alike and self._recent.spare(entry, entry.born.seq, until.seq)

@@ -16,12 +16,14 @@ from proxy.stores.acks import Acknowledgements
 from proxy.stores.events import Appended, LogEvent, Renewal
 from proxy.stores.lease import Lease
 from proxy.stores.log_link import LogLink
+from proxy.stores.recent import RecentEvents
 from proxy.stores.script import FAILURES
 from proxy.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
 from proxy.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 _MOST_AT_ONCE = 256
+_CATCH_UP_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class RedisLog:
         self._on_reset: Callable[[], None] = lambda: None
         self._table = SubjectTable(self._settings.max_table_bytes)
         self._epoch, self._epoch_ms, self._applied = "", 0, 0
+        self._recent = RecentEvents()
+        self._progress = asyncio.Event()
         self._moved = 0
         self._nodes = 1
         self._lease = Lease()
@@ -155,6 +159,18 @@ class RedisLog:
             self.counts.not_shared += 1
             return Receipt(self.position, (), (), self._since_ms(began), shared=False)
         return await self._settle(invalidation, answer, began, strict=strict)
+
+    async def spares(self, entry: Entry, until: Position) -> bool:
+        """Whether nothing between its birth and `until` named `entry`; waits, briefly, until those events are here."""
+        if not entry.born.epoch == until.epoch == self._epoch:
+            return False
+        try:
+            async with asyncio.timeout(_CATCH_UP_S):
+                while self._applied < until.seq - 1:
+                    await self._progress.wait()
+        except TimeoutError:
+            return False
+        return until.epoch == self._epoch and self._recent.spare(entry, entry.born.seq, until.seq)
 
     async def announce(self, key: str) -> None:
         """Tell the other nodes that `key` was replaced in the shared store; a hint that may be lost."""
@@ -321,6 +337,7 @@ class RedisLog:
             logger.warning("the log begins anew (epoch %s): all that was stored is dead", renewal.epoch)
         self._epoch, self._epoch_ms, self._applied = renewal.epoch, renewal.epoch_ms, known_from
         self._table.clear(known_from)
+        self._recent.clear()
         self._moved += 1
         self._lease.drop()
         self.counts.epochs += 1
@@ -369,12 +386,16 @@ class RedisLog:
                 self._table.raise_horizon(event.seq - 1)
                 self.counts.gaps += 1
                 self._on_reset()
+                self._recent.clear()
             self._table.apply(event.event, event.seq)
+            self._recent.note(event.seq, event.event)
             self._applied = event.seq
             self._moved += 1
             self.counts.applied += 1
             if event.writer and event.writer != self._link.node:
                 owed[event.writer] = event.seq
+        self._progress.set()
+        self._progress = asyncio.Event()
         return owed
 
     def _failed(self, error: BaseException) -> None:

@@ -20,6 +20,8 @@ _FIELD_LINE = re.compile(
     re.MULTILINE,
 )
 _DIGITS = re.compile(r"[0-9]{1,18}")
+_NO_OPTIONS: frozenset[str] = frozenset()
+_KEEP_ALIVE = frozenset({"keep-alive"})
 _MEANINGFUL = HOP_BY_HOP | {"content-length"}
 
 
@@ -78,38 +80,40 @@ def parse_head(octets: bytes, max_fields: int) -> ParsedHead:
         msg = f"not a status line of HTTP/1.x: {octets[:40]!r}"
         raise MalformedError(msg)
     minor, status, reason = status_line.groups()
-    pairs = scan_fields(text[status_line.end() :], max_fields)
-    special = [(lower, value) for name, value in pairs if (lower := name.lower()) in _MEANINGFUL]
-    if not special:
-        return ParsedHead(ResponseHead(int(status), reason or "", Fields(pairs)), persistent=minor != "0")
-    if len(special) == 1 and special[0][0] == "content-length" and _DIGITS.fullmatch(special[0][1]):
-        head = ResponseHead(int(status), reason or "", Fields(pairs))
-        return ParsedHead(head, int(special[0][1]), persistent=minor != "0")
-    return _with_framing(int(status), reason or "", minor, pairs, special)
+    fields = Fields(scan_fields(text[status_line.end() :], max_fields))
+    meaningful = _MEANINGFUL.intersection(fields.names())
+    if not meaningful:
+        return ParsedHead(ResponseHead(int(status), reason or "", fields), persistent=minor != "0")
+    return _with_framing(ResponseHead(int(status), reason or "", fields), minor, meaningful)
 
 
-def _with_framing(status: int, reason: str, minor: str, pairs: list[Pair], special: list[Pair]) -> ParsedHead:
-    lengths = [value for name, value in special if name == "content-length"]
-    codings = [value for name, value in special if name == "transfer-encoding"]
+def _with_framing(head: ResponseHead, minor: str, meaningful: frozenset[str]) -> ParsedHead:
+    fields = head.fields
+    lengths = fields.lines("content-length")
     length = _length(lengths) if lengths else None
+    if len(meaningful) == 1 and len(lengths) == 1 and "," not in lengths[0]:
+        return ParsedHead(head, length, persistent=minor != "0")
+    codings = fields.lines("transfer-encoding")
     chunked = _is_chunked(codings, minor, length) if codings else False
-    options = _connection_options([value for name, value in special if name == "connection"])
-    drop = HOP_BY_HOP | (options - CONNECTION_MAY_NOT_NAME) if options else HOP_BY_HOP
-    if status == 101:
-        drop -= {"upgrade"}
-    kept = [pair for pair in pairs if pair[0].lower() not in drop]
+    options = _connection_options(fields.lines("connection")) if "connection" in meaningful else _NO_OPTIONS
+    drop = HOP_BY_HOP | (options - CONNECTION_MAY_NOT_NAME)
+    kept = fields.without(drop if head.status != 101 else drop - {"upgrade"})
     if len(lengths) > 1 or any("," in value for value in lengths):
-        kept = [pair for pair in kept if pair[0].lower() != "content-length"]
-        kept.append(("Content-Length", str(length)))
-    persistent = "close" not in options and (minor != "0" or "keep-alive" in options)
-    keep_alive = next((value for name, value in special if name == "keep-alive"), None)
+        kept = kept.replaced("Content-Length", str(length))
     return ParsedHead(
-        ResponseHead(status, reason, Fields(kept)), length, bool(codings), chunked, persistent, keep_alive
+        ResponseHead(head.status, head.reason, kept),
+        length,
+        bool(codings),
+        chunked,
+        persistent="close" not in options and (minor != "0" or "keep-alive" in options),
+        keep_alive=fields.first("keep-alive"),
     )
 
 
-def _length(lines: list[str]) -> int:
+def _length(lines: tuple[str, ...]) -> int:
     """One length from equal ones (RFC 9110 section 8.6)."""
+    if len(lines) == 1 and _DIGITS.fullmatch(lines[0]):
+        return int(lines[0])
     values = {value.strip(" \t") for line in lines for value in line.split(",")}
     if len(values) != 1:
         msg = f"Content-Length says different things: {', '.join(lines)!r}"
@@ -121,7 +125,7 @@ def _length(lines: list[str]) -> int:
     return int(value)
 
 
-def _is_chunked(lines: list[str], minor: str, length: int | None) -> bool:
+def _is_chunked(lines: tuple[str, ...], minor: str, length: int | None) -> bool:
     """Whether the body is chunked; an unknown coding alone is read to the end of the connection.
 
     RFC 9112 section 6.3, with everything ambiguous refused: Content-Length beside it, HTTP/1.0, chunked among others.
@@ -139,5 +143,7 @@ def _is_chunked(lines: list[str], minor: str, length: int | None) -> bool:
     return False
 
 
-def _connection_options(lines: list[str]) -> frozenset[str]:
+def _connection_options(lines: tuple[str, ...]) -> frozenset[str]:
+    if len(lines) == 1 and lines[0].lower() == "keep-alive":
+        return _KEEP_ALIVE
     return frozenset(option.strip(" \t").lower() for line in lines for option in line.split(","))

@@ -11,6 +11,7 @@ from proxy.upstream.settings import PoolSettings
 _OWN_LINES = frozenset(
     {"connection", "content-length", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"}
 )
+_HOST_ALONE = frozenset({"host"})
 _METHODS_WITH_CONTENT = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -31,16 +32,19 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
     """
     fields, endpoint = request.fields, settings.endpoint
     target = f"{endpoint.prefix}{request.target}" if endpoint.prefix and request.path != "*" else request.target
-    host = (request.authority if settings.preserve_host else "") or endpoint.authority
-    if not has_body and _OWN_LINES.isdisjoint(fields.names()):
-        lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host}", *map(": ".join, fields.pairs)]
+    own = _OWN_LINES.intersection(fields.names())
+    host = ""
+    if settings.preserve_host:
+        host = (fields.first("host") if "host" in own else None) or request.authority
+    lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host or endpoint.authority}"]
+    if own:
+        lines += [f"{name}: {value}" for name, value in fields.pairs if name.lower() not in own]
+    else:
+        lines += map(": ".join, fields.pairs)
+    if not has_body and own <= _HOST_ALONE:
         if request.method in _METHODS_WITH_CONTENT:
             lines.append("Content-Length: 0")
         return WrittenHead(_joined(lines))
-    if settings.preserve_host:
-        host = fields.first("host") or host
-    lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host}"]
-    lines.extend(f"{name}: {value}" for name, value in fields if name.lower() not in _OWN_LINES)
     length: int | None = 0
     if has_body:
         length = _announced_length(fields.lines("content-length"))

@@ -90,3 +90,32 @@ async def test_a_receipt_names_the_position_of_its_event(log: InvalidationLog) -
     assert first.shared
     assert first.duration_ms >= 0
     assert log.standing() is Standing.LEADING
+
+
+@pytest.mark.parametrize("event", REACHED)
+async def test_an_entry_is_spared_by_its_own_event_and_by_no_other(log: InvalidationLog, event: Invalidation) -> None:
+    entry = stored(log.position, *TAGS, uri=URI)
+    own = await log.append(Invalidation(uris=(URI,)), strict=True)
+    assert await log.spares(entry, own.position)
+    disturbed = stored(own.position, *TAGS, uri=URI)
+    await log.append(event, strict=True)
+    last = await log.append(Invalidation(uris=(URI,)), strict=True)
+    assert not await log.spares(disturbed, last.position)
+
+
+@pytest.mark.parametrize("event", MISSED)
+async def test_an_entry_is_spared_by_the_events_of_strangers(log: InvalidationLog, event: Invalidation) -> None:
+    entry = stored(log.position, *TAGS, uri=URI)
+    await log.append(event, strict=True)
+    own = await log.append(Invalidation(uris=(URI,)), strict=True)
+    assert await log.spares(entry, own.position)
+
+
+async def test_nobody_vouches_for_what_is_long_past_or_of_another_epoch(log: InvalidationLog) -> None:
+    entry = stored(log.position, *TAGS, uri=URI)
+    for number in range(600):
+        await log.append(Invalidation(tags=(f"other:{number}",)), strict=False)
+    own = await log.append(Invalidation(uris=(URI,)), strict=True)
+    assert not await log.spares(entry, own.position)
+    assert not await log.spares(stored(Position("another", 1), uri=URI), own.position)
+    assert not await log.spares(entry, Position("another", 2))

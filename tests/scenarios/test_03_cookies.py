@@ -37,7 +37,7 @@ async def test_stored_the_cookie_is_replayed_even_for_a_lifetime_of_the_route_s(
     assert (await talk.ask("GET /store")).lines.get("Set-Cookie") == "id=1"
 
 
-@pytest.mark.parametrize("fields", ["X-None: 1", f"Last-Modified: {ago(1_000_000)}"])
+@pytest.mark.parametrize("fields", ["X-None: 1", f"Last-Modified: {ago(1_000_000)}"], ids=["bare", "with-a-date"])
 async def test_by_default_a_lifetime_of_the_route_s_does_not_share_a_cookie(talk: Dialogue, fields: str) -> None:
     talk.answers(f"200\n{fields}\nSet-Cookie: id=1\n\none", f"200\n{fields}\nSet-Cookie: id=2\n\ntwo")
     assert (await talk.ask("GET /explicit")).text() == "one"

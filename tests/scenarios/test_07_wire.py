@@ -327,3 +327,21 @@ async def test_hop_by_hop_fields_stay_on_their_hop(talk: Dialogue) -> None:
     for name in ("X-There", "TE", "Proxy-Connection"):
         assert name not in talk.asked[0].lines
     assert talk.asked[0].lines.get("X-Mine") == "2"
+
+
+async def test_an_uncacheable_resource_may_become_cacheable(talk: Dialogue) -> None:
+    talk.answers("200\nCache-Control: no-store\n\none", "200\nCache-Control: no-store\n\ntwo", f"200\n{FRESH}\n\nthree")
+    assert [(await talk.ask("GET /a")).body for _ in range(4)] == [b"one", b"two", b"three", b"three"]
+
+
+async def test_a_client_that_leaves_an_uncacheable_fetch_takes_nobody_with_it(talk: Dialogue) -> None:
+    gate = asyncio.Event()
+    head = b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 3\r\n\r\n"
+    talk.answers("200\nCache-Control: no-store\n\none", [gate, head, b"two"], "200\nCache-Control: no-store\n\nend")
+    assert (await talk.ask("GET /a")).body == b"one"
+    _, writer = await talk.connect()
+    writer.write(f"GET {talk.at('/a')} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    await talk.reached(2)
+    writer.transport.abort()
+    assert (await talk.ask("GET /a")).body == b"end"
+    gate.set()

@@ -39,6 +39,13 @@ def test_a_trusted_proxy_s_are_continued() -> None:
     assert fields.get("x-original-url") == "/x"
 
 
+def test_a_safe_method_is_not_made_another() -> None:
+    override = ("X-HTTP-Method-Override", "DELETE")
+    for peer in (STRANGER, FRIEND):
+        assert "x-http-method-override" not in to_origin(request(override), peer, via="v").fields
+        assert "x-http-method-override" in to_origin(request(override, method="POST"), peer, via="v").fields
+
+
 def test_addresses_of_version_six_are_bracketed() -> None:
     fields = to_origin(request(), Peer("::1", trusted=False), via="v").fields
     assert (fields.get("forwarded") or "").startswith('for="[::1]"')

@@ -20,7 +20,7 @@ def parsed(raw: str, *hosts: str, method: str = "GET", slash: bool = False) -> T
         ("/%7Euser/%e4%2d", "/~user/%E4-", None),
         ("//a//b", "//a//b", None),
         ("/a?x=100%", "/a", "x=100%"),
-        ("/\xe4", "/%E4", None),
+        ("/\xe4?\xe4=%7e", "/%E4", "%E4=%7e"),
         ("/...a/.b", "/...a/.b", None),
     ],
 )

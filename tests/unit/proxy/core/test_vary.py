@@ -33,6 +33,7 @@ def test_names(lines: list[str], names: tuple[str, ...] | None) -> None:
         ("foo", "", ""),
         ("foo", " 1 ,\t2", "1,2"),
         ("foo", "B a", "B a"),
+        ("foo", ' "a , b", c ', '"a , b", c'),
         ("accept-language", "EN ; q=0.5, de", "de,en;q=0.5"),
         ("accept-language", "de,en;q=0.50", "de,en;q=0.5"),
         ("accept-encoding", "gzip, deflate, br", "br, gzip"),

@@ -1,0 +1,40 @@
+"""The latest invalidations in full: whether any but one's own has named an entry in a short while."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from proxy.core.entry import Entry
+from proxy.core.invalidation import Invalidation
+from proxy.core.subjects import EVERYTHING, answered, named, path_of
+
+KEPT = 512
+
+
+class RecentEvents:
+    """The last events in the order of the log, bounded."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._events: deque[tuple[int, frozenset[str]]] = deque(maxlen=kept)
+
+    def note(self, seq: int, event: Invalidation) -> None:
+        """Remember the event at `seq`; each is the one after the last, or `clear` was called."""
+        self._events.append((seq, frozenset(named(event))))
+
+    def clear(self) -> None:
+        """Events are missing from here on."""
+        self._events.clear()
+
+    def spare(self, entry: Entry, after: int, before: int) -> bool:
+        """Whether no event between the two positions, both exclusive, names `entry`; False where that is not known."""
+        between = [subjects for seq, subjects in self._events if after < seq < before]
+        if len(between) != max(0, before - after - 1):
+            return False
+        return not any(_touches(subjects, entry) for subjects in between)
+
+
+def _touches(subjects: frozenset[str], entry: Entry) -> bool:
+    if EVERYTHING in subjects or not subjects.isdisjoint(answered(entry)):
+        return True
+    uris = (entry.uri, path_of(entry.uri))
+    return any(uri.startswith(subject[2:]) for subject in subjects if subject.startswith("p:") for uri in uris)
