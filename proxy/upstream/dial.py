@@ -36,7 +36,7 @@ async def dial(settings: PoolSettings, factory: Callable[[], Connection], resolv
     except TimeoutError:
         detail = f"no connection to {endpoint} within {settings.connect_timeout_s:g} s"
         raise UpstreamError(UpstreamFailure.CONNECT_TIMEOUT, detail, sent=False) from None
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
         raise UpstreamError(UpstreamFailure.CONNECT, f"no connection to {endpoint}: {error}", sent=False) from error
 
 

@@ -23,7 +23,7 @@ class BackendResponse:
     would cost more than the rest of a small response.
     """
 
-    __slots__ = ("_connection", "_final", "_length", "_pieces", "_release", "_sender", "_trailers", "_tunnel")
+    __slots__ = ("_connection", "_final", "_length", "_pieces", "_release", "_sender", "_trailers", "_tunnel", "_whole")
 
     def __init__(
         self, connection: Connection, final: ParsedHead, release: Release, sender: asyncio.Task[None] | None
@@ -37,6 +37,7 @@ class BackendResponse:
         self._pieces: list[bytes] = []
         self._length = final.length
         self._tunnel: BackendTunnel | None = None
+        self._whole = False
         if parser.phase is Phase.DONE:
             self._pieces = parser.pieces
             self._pieces.reverse()
@@ -88,18 +89,19 @@ class BackendResponse:
                 return self._pieces.pop()
             if self._connection is not None:
                 await connection.change()
+        if not self._whole and self._tunnel is None:
+            raise UpstreamError(UpstreamFailure.TRUNCATED, "the response was closed before its end", sent=True)
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """Give the connection back if the message was whole, close it otherwise. Idempotent."""
         connection = self._connection
-        if connection is not None and connection.parser.phase is Phase.DONE:
-            self._end()
-        else:
-            self._give_back(reusable=False)
+        if connection is not None:
+            self._give_back(reusable=connection.parser.reusable and connection.request_sent)
 
     def _end(self) -> None:
-        """The response is whole; the connection is free unless the request is not."""
+        """The response is whole, and its last pieces are here; the connection is free unless the request is not."""
+        self._whole = True
         connection = self._connection
         if connection is not None:
             self._trailers = connection.parser.trailers

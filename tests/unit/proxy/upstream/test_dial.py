@@ -97,9 +97,10 @@ async def test_addresses_are_tried_in_order() -> None:
         connection.abort()
 
 
-async def test_a_name_without_an_address() -> None:
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 64 + ".invalid"])
+async def test_a_name_without_an_address(host: str) -> None:
     with pytest.raises(UpstreamError) as caught:
-        await fetched(PoolSettings(Endpoint.parse("http://no-such-host.invalid:1")))
+        await fetched(PoolSettings(Endpoint(host, 1)))
     assert caught.value.failure is UpstreamFailure.CONNECT
 
 

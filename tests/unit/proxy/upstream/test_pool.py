@@ -535,3 +535,29 @@ async def test_the_body_iterator_of_a_refused_upload_is_let_go() -> None:
         response = await bench.pool.exchange(request("POST"), endless())
         await response.aclose()
         await asyncio.wait_for(released.wait(), 5)
+
+
+async def test_a_response_closed_by_another_task_never_looks_whole() -> None:
+    async def script(connection: OriginConnection) -> None:
+        await connection.request_head()
+        await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
+        await connection.closed_by_peer()
+
+    async with pool_for(script) as bench:
+        response = await bench.pool.exchange(request(), None)
+        stream = aiter(response.body())
+        assert await anext(stream) == b"abc"
+        bench.tasks.start(response.aclose(), "close")
+        for _ in range(2):
+            with pytest.raises(UpstreamError) as caught:
+                await anext(stream)
+            assert caught.value.failure is UpstreamFailure.TRUNCATED
+
+
+async def test_a_body_that_nobody_reads_leaves_a_good_connection() -> None:
+    async with pool_for(
+        answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+    ) as bench:
+        for _ in range(3):
+            await (await bench.pool.exchange(request(), None)).aclose()
+        assert len(bench.origin.connections) == 1
