@@ -126,16 +126,13 @@ class SizeLimits:
     header_count: int = 128
     target_bytes: int = 8 * 1024
     body_bytes: int = 1024**3
-    connections: int = 10_000
     in_flight: int = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class ClientTimeouts:
-    """How long a client may take: for a head, between octets of a body, between requests; and for the drain at stop."""
+    """How long a client may take between requests, and requests at work when the proxy stops."""
 
-    head_s: float = 15.0
-    body_s: float = 30.0
     idle_s: float = 75.0
     drain_s: float = 20.0
 

@@ -106,7 +106,7 @@ def restart_reasons(started_with: Policy, now: Policy) -> tuple[str, ...]:
         "admin": old.admin == new.admin,
         "stores": old.stores == new.stores,
         "timeouts": old.timeouts == new.timeouts,
-        "limits": (old.limits.head_bytes, old.limits.header_count, old.limits.target_bytes, old.limits.connections)
-        == (new.limits.head_bytes, new.limits.header_count, new.limits.target_bytes, new.limits.connections),
+        "limits": (old.limits.head_bytes, old.limits.header_count, old.limits.target_bytes)
+        == (new.limits.head_bytes, new.limits.header_count, new.limits.target_bytes),
     }
     return tuple(name for name, equal in pairs.items() if not equal)
