@@ -15,7 +15,7 @@ from proxy.app.server.protocol import ConnectionProtocol, MalformedRequest, Sent
 from proxy.app.server.wire import BodyFraming, serialise
 from proxy.app.server.wire import Exchange as WireExchange
 from proxy.core.fields import Fields
-from proxy.core.forwarding import Peer, client_address
+from proxy.core.forwarding import Peer, believed, client_address
 from proxy.core.headers import end_to_end
 from proxy.core.messages import RequestHead
 from proxy.core.problem import Problem, problem_head
@@ -77,7 +77,7 @@ class Front:
         trusted = self._trust.covers(client.address, policy.trusted_proxies)
         peer = Peer(client.address, trusted)
         own_id = self._ids.of(head.fields.get("x-request-id"))
-        fields, trace, trace_parent_id = self._tracing.enter(head.fields)
+        fields, trace, trace_parent_id = self._tracing.enter(believed(head.fields, peer))
         return Exchange(
             request=head.with_fields(fields.replaced("X-Request-ID", own_id)),
             client=client,
@@ -85,7 +85,9 @@ class Front:
             match=policy.match(head.method, head.path, head.query),
             request_id=own_id,
             peer=peer,
-            client_ip=client_address(head.fields, peer),
+            client_ip=client_address(
+                head.fields, peer, lambda address: self._trust.covers(address, policy.trusted_proxies)
+            ),
             received=clock.now(),
             started_s=clock.monotonic(),
             trace=trace,

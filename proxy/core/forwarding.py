@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from proxy.core.dates import format_date
 from proxy.core.fields import Fields, Pair
 from proxy.core.messages import RequestHead
@@ -54,18 +56,20 @@ class Peer:
     trusted: bool
 
 
-def client_address(fields: Fields, peer: Peer, trusted: frozenset[str] = frozenset()) -> str:
-    """The client's address: the peer's, or behind trusted proxies the last one in X-Forwarded-For that is not theirs.
-
-    `trusted` are the addresses of known proxies.
-    """
+def client_address(fields: Fields, peer: Peer, is_trusted: Callable[[str], bool]) -> str:
+    """The client's address: the peer's, or behind trusted proxies the last in X-Forwarded-For that is not theirs."""
     if not peer.trusted:
         return peer.address
     seen = [part.strip() for part in (fields.get("x-forwarded-for") or "").split(",") if part.strip()]
     for address in reversed(seen):
-        if address not in trusted:
+        if not is_trusted(address):
             return address
     return seen[0] if seen else peer.address
+
+
+def believed(fields: Fields, peer: Peer) -> Fields:
+    """The request's fields less what a stranger says of hops that only proxies know, before anything looks at them."""
+    return fields if peer.trusted else fields.without(NEVER_FROM_STRANGERS)
 
 
 def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str, ...] | None = None) -> RequestHead:
@@ -75,7 +79,7 @@ def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str,
     answered from the cache later: Accept-Encoding is reduced to them, as the key is (core.vary).
     """
     fields = request.fields
-    kept = fields if peer.trusted else fields.without(NEVER_FROM_STRANGERS)
+    kept = believed(fields, peer)
     if request.is_safe:
         kept = kept.without(METHOD_OVERRIDES)
     added = _forwarding_pairs(request, fields if peer.trusted else None, peer)

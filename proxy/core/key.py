@@ -11,6 +11,10 @@ from proxy.core.rules import CacheRules, KeyRules
 from proxy.core.search import NoVarySearch, no_vary_search, normalised_query
 from proxy.core.vary import normalise
 
+TOLD_BY_PROXIES = ("x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto")
+"""What a trusted proxy says of the client's own request. Backends make links and redirects of it, so it is keyed; a
+stranger's are gone before a key is made (core.forwarding)."""
+
 
 def uri(request: RequestHead, rules: KeyRules, search: NoVarySearch | None = None) -> str:
     """Authority, path and the normalised query: what URI invalidations name.
@@ -35,6 +39,7 @@ def cache_key(
     parts.append("-" if query is None else "?" + query)
     if body_digest is not None:
         parts.append(body_digest)
+    parts += [f"{name}={request.fields.get(name)}" for name in TOLD_BY_PROXIES if name in request.fields]
     for name in rules.key.headers:
         value = normalise(name, request.fields.get(name), rules.codings)
         parts.append(name + ("-" if value is None else "=" + value))

@@ -52,8 +52,9 @@ def parse_target(
 ) -> Target | TargetRefusal:
     """Read the request-target `raw` and the values of all Host lines.
 
-    `scheme` is that of the connection; an absolute-form target brings its own authority, which wins over Host
-    (RFC 9112 section 3.2.2). The authority-form of CONNECT is refused: this is not a tunnel.
+    `scheme` is that of the connection and stays: a client cannot claim https in its target. An absolute-form target
+    brings its own authority, which wins over Host (RFC 9112 section 3.2.2). The authority-form of CONNECT is refused:
+    this is not a tunnel.
     """
     authority = _host(hosts, scheme, version)
     if isinstance(authority, TargetRefusal):
@@ -68,7 +69,7 @@ def parse_target(
         absolute = _absolute(raw)
         if isinstance(absolute, TargetRefusal):
             return absolute
-        scheme, authority, rest = absolute
+        _, authority, rest = absolute
     path_text, question, query = rest.partition("?")
     path = normalise_path(path_text, allow_encoded_slash=allow_encoded_slash)
     if isinstance(path, Reason):

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.core.fields import Fields, Pair
-from proxy.core.forwarding import Peer, client_address, delayed_age, from_store, to_client, to_origin
+from proxy.core.forwarding import Peer, believed, client_address, delayed_age, from_store, to_client, to_origin
 from tests.support.exchanges import DATE, T, request
 
 STRANGER, FRIEND = Peer("192.0.2.1", trusted=False), Peer("10.0.0.1", trusted=True)
@@ -39,6 +39,12 @@ def test_a_trusted_proxy_s_are_continued() -> None:
     assert fields.get("x-original-url") == "/x"
 
 
+def test_only_trusted_proxies_are_believed() -> None:
+    fields = Fields([*TOLD, ("A", "b")])
+    assert believed(fields, STRANGER) == Fields([("A", "b")])
+    assert believed(fields, FRIEND) == fields
+
+
 def test_a_safe_method_is_not_made_another() -> None:
     override = ("X-HTTP-Method-Override", "DELETE")
     for peer in (STRANGER, FRIEND):
@@ -70,7 +76,7 @@ def test_accept_encoding_is_reduced_only_when_asked() -> None:
 )
 def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(peer: Peer, told: str, address: str) -> None:
     known = frozenset({"10.0.0.1", "10.0.0.2"})
-    assert client_address(Fields([("X-Forwarded-For", told)]), peer, known) == address
+    assert client_address(Fields([("X-Forwarded-For", told)]), peer, known.__contains__) == address
 
 
 def test_responses_gain_via_and_a_date_only_where_absent() -> None:

@@ -41,6 +41,19 @@ def test_fields_enter_normalised_and_absent_is_not_empty() -> None:
     assert cache_key(request(), rules) != cache_key(request(("X", "")), rules)
 
 
+def test_what_a_proxy_tells_of_the_client_s_request_is_keyed() -> None:
+    keys = {
+        cache_key(request(*fields), RULES)
+        for fields in (
+            [],
+            [("X-Forwarded-Proto", "https")],
+            [("X-Forwarded-Host", "https")],
+            [("X-Forwarded-For", "x")],
+        )
+    }
+    assert len(keys) == 3
+
+
 def test_uri_is_authority_and_normal_target() -> None:
     assert uri(request(query="b=%7e"), KeyRules()) == "site/a?b=~"
     assert uri(request(query="utm=1"), KeyRules(query_except=frozenset({"utm"}))) == "site/a"

@@ -68,7 +68,7 @@ def test_encoded_slashes_pass_where_allowed_but_not_as_dot_segments() -> None:
 
 
 def test_absolute_form_wins_over_host() -> None:
-    assert parsed("HTTPS://Other:443/x?y", "site") == Target("/x", "y", "other", "https")
+    assert parsed("HTTPS://Other:443/x?y", "site") == Target("/x", "y", "other", "http")
     assert parsed("http://other:8080", "site") == Target("/", None, "other:8080", "http")
     assert parsed("http://other?q", "site") == Target("/", "q", "other", "http")
     assert parsed("http://user@other/", "site") == TargetRefusal(Reason.HOST_INVALID)
