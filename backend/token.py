@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     now = utc_now()
     if options.company_pass:
-        sys.stdout.write(issue_pass(settings.token_secret, options.company, now) + "\n")
+        sys.stdout.write(issue_pass(settings.token_secret, options.company, now).text + "\n")
         return 0
     token = issue_token(
         settings.token_secret,

@@ -20,6 +20,7 @@ class AuthState(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     expires_at: dt.datetime
     company_pass: str
+    company_pass_expires_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class AuthRoutes:
     async def check(self, call: Call[NoQuery, NoBody]) -> Result:
         """Answer with the caller's claims."""
         caller = call.caller
+        company_pass = issue_pass(self.gate.secret, caller.company_id, self.gate.clock())
         return Result(
             AuthState(
                 valid=True,
@@ -38,7 +40,8 @@ class AuthRoutes:
                 company_id=caller.company_id,
                 role=caller.role,
                 expires_at=caller.expires_at,
-                company_pass=issue_pass(self.gate.secret, caller.company_id, self.gate.clock()),
+                company_pass=company_pass.text,
+                company_pass_expires_at=company_pass.expires_at,
             )
         )
 

@@ -52,11 +52,26 @@ def issue_token(secret: str, *, user_id: int, company_id: int, role: Role, expir
     return jwt.encode(msgspec.to_builtins(claims), secret, algorithm=_ALGORITHM)
 
 
-def issue_pass(secret: str, company_id: int, now: dt.datetime) -> str:
+@dataclass(frozen=True, slots=True)
+class CompanyPass:
+    """A pass and the moment from which it no longer holds."""
+
+    text: str
+    expires_at: dt.datetime
+
+
+def issue_pass(secret: str, company_id: int, now: dt.datetime) -> CompanyPass:
     """Sign the company's pass for the hour that `now` is in; all its members get the same one."""
-    hour = int(now.timestamp()) // PASS_SECONDS
+    hour = (int(now.timestamp()) + _offset_seconds(company_id)) // PASS_SECONDS
     digest = hmac.new(secret.encode(), f"company-pass:{company_id}:{hour}".encode(), hashlib.sha256)
-    return f"{company_id}.{hour}.{digest.hexdigest()[:40]}"
+    # It holds for its hour and the next one: nobody is cut off at the stroke of the hour.
+    end = (hour + 2) * PASS_SECONDS - _offset_seconds(company_id)
+    return CompanyPass(f"{company_id}.{hour}.{digest.hexdigest()[:40]}", dt.datetime.fromtimestamp(end, dt.UTC))
+
+
+def _offset_seconds(company_id: int) -> int:
+    # Hours begin at another moment for each company, so that shared copies do not all lose their key at once.
+    return company_id * 611 % PASS_SECONDS
 
 
 def identify(secret: str, authorization: str | None, company_pass: str | None, now: dt.datetime) -> Caller:
@@ -93,7 +108,6 @@ def _decode(secret: str, token: str) -> Claims:
 
 
 def _pass_holds(secret: str, company_pass: str, company_id: int, now: dt.datetime) -> bool:
-    # The last hour's pass still holds: nobody is cut off at the stroke of the hour.
     moments = (now, now - dt.timedelta(seconds=PASS_SECONDS))
     given = company_pass.encode("utf-8", "surrogateescape")
-    return any(hmac.compare_digest(given, issue_pass(secret, company_id, moment).encode()) for moment in moments)
+    return any(hmac.compare_digest(given, issue_pass(secret, company_id, at).text.encode()) for at in moments)

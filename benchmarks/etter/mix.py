@@ -79,7 +79,7 @@ class Mix:
             token = issue_token(
                 secret, user_id=user, company_id=company, role="member", expires_at=now + dt.timedelta(hours=4)
             )
-            fields = f"Authorization: Bearer {token}\r\n{PASS_HEADER}: {issue_pass(secret, company, now)}\r\n"
+            fields = f"Authorization: Bearer {token}\r\n{PASS_HEADER}: {issue_pass(secret, company, now).text}\r\n"
             found.append(Person(user, company, fields.encode()))
         return found
 

@@ -89,4 +89,4 @@ def platform(settings: Settings) -> dict[str, str]:
 @pytest.fixture
 def passing(settings: Settings, member: dict[str, str]) -> dict[str, str]:
     """User 42 with the pass of company 7."""
-    return member | {"Etter-Company-Pass": issue_pass(settings.token_secret, 7, utc_now())}
+    return member | {"Etter-Company-Pass": issue_pass(settings.token_secret, 7, utc_now()).text}

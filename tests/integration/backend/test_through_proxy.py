@@ -141,7 +141,7 @@ class Etter:
         self._session = session
         self._bases = {"backend": backend, "proxy": proxy}
         self.tag = URL(proxy).port or 0  # makes each run's changes differ from the last run's
-        self.member = bearer(SETTINGS) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, 7, utc_now())}
+        self.member = bearer(SETTINGS) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, 7, utc_now()).text}
 
     async def ask(
         self,
@@ -223,7 +223,7 @@ async def test_a_write_leaves_the_rest_stored(
 
 async def test_companies_share_nothing_but_reference_data(etter: Etter) -> None:
     others = {
-        "other company": bearer(SETTINGS, 1, 1) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, 1, utc_now())},
+        "other company": bearer(SETTINGS, 1, 1) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, 1, utc_now()).text},
         "no pass": bearer(SETTINGS, 41, 7),
         "nobody": {"Accept": "*/*"},
     }
@@ -240,7 +240,7 @@ async def test_companies_share_nothing_but_reference_data(etter: Etter) -> None:
 
 
 async def test_colleagues_share_what_concerns_the_company(etter: Etter) -> None:
-    colleague = bearer(SETTINGS, 41, 7) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, 7, utc_now())}
+    colleague = bearer(SETTINGS, 41, 7) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, 7, utc_now()).text}
     await etter.ask("proxy", "users?page_size=3")
     assert (await etter.ask("proxy", "users?page_size=3", headers=colleague)).hit
 

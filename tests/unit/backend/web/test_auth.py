@@ -41,15 +41,19 @@ def test_expiry_follows_the_given_clock() -> None:
         identify(SECRET, f"Bearer {token()}", None, NOW + dt.timedelta(hours=1))
 
 
-def test_a_pass_holds_for_its_hour_and_the_next() -> None:
-    given = issue_pass(SECRET, 7, NOW)
-    long = f"Bearer {token(hours=5)}"
-    for hours in (0, 1):
-        assert identify(SECRET, long, given, NOW + dt.timedelta(hours=hours)).holds_pass
+@pytest.mark.parametrize("company_id", [1, 7, 500])
+@pytest.mark.parametrize("minute", [0, 29, 59])
+def test_a_pass_holds_for_one_to_two_hours(company_id: int, minute: int) -> None:
+    now = NOW + dt.timedelta(minutes=minute)
+    given = issue_pass(SECRET, company_id, now)
+    assert dt.timedelta(hours=1) < given.expires_at - now <= dt.timedelta(hours=2)
+    long = issue_token(SECRET, user_id=42, company_id=company_id, role="member", expires_at=NOW + dt.timedelta(hours=9))
+    for moment in (now, given.expires_at - dt.timedelta(seconds=1)):
+        assert identify(SECRET, f"Bearer {long}", given.text, moment).holds_pass
     with pytest.raises(AuthenticationError):
-        identify(SECRET, long, given, NOW + dt.timedelta(hours=2))
+        identify(SECRET, f"Bearer {long}", given.text, given.expires_at)
 
 
 def test_another_companys_pass_is_refused() -> None:
     with pytest.raises(AuthenticationError):
-        identify(SECRET, f"Bearer {token()}", issue_pass(SECRET, 8, NOW), NOW)
+        identify(SECRET, f"Bearer {token()}", issue_pass(SECRET, 8, NOW).text, NOW)
