@@ -1,8 +1,11 @@
 """Names of the cache groups (RFC 9875): who shows a thing lists its groups, who changes it invalidates them.
 
-A response that shows any user of company 7 is in `company:7:users`, so an update of one user reaches every list,
-detail and dashboard of that company and nothing of the others.
+A page that shows user 42 is in `user:42`, so a new title reaches every page on which it stands and no other. What
+depends on who there is at all (lists, counts, completions) is in the company's roster as well, which changes only with
+names, addresses, states, and people who come and go.
 """
+
+from collections.abc import Iterable
 
 USERS = "users"
 COMPANIES = "companies"
@@ -18,9 +21,9 @@ def company(company_id: int) -> str:
     return f"company:{company_id}"
 
 
-def company_users(company_id: int) -> str:
-    """Whatever shows users of the company, or counts them."""
-    return f"company:{company_id}:users"
+def company_roster(company_id: int) -> str:
+    """Whatever depends on who works for the company: membership, names, addresses, states."""
+    return f"company:{company_id}:roster"
 
 
 def company_documents(company_id: int) -> str:
@@ -39,8 +42,18 @@ def company_workflow(company_id: int, workflow_id: int) -> str:
 
 
 def user(user_id: int) -> str:
-    """Whatever shows one user in detail."""
+    """Whatever shows something of one user."""
     return f"user:{user_id}"
+
+
+def user_runs(user_id: int) -> str:
+    """Whatever lists one user's workflow runs."""
+    return f"user:{user_id}:runs"
+
+
+def users_shown(user_ids: Iterable[int]) -> tuple[str, ...]:
+    """Name the groups of all users on a page, each once."""
+    return tuple(user(user_id) for user_id in dict.fromkeys(user_ids))
 
 
 def workflow(workflow_id: int) -> str:

@@ -95,7 +95,9 @@ def read_slice(
         names = [field for field in spec.columns if field in wanted.fields]
         items = [_item(spec.item, names, row[2:]) for row in rows]
         keys = [_key(row[0], row[1]) for row in rows]
-    return Slice(items[:size], total, len(items) > size, keys[:size][-1] if keys else None)
+    shown = keys[:size]
+    ids = tuple(row_id for _, row_id in shown)
+    return Slice(items[:size], total, len(items) > size, shown[-1] if shown else None, ids)
 
 
 def _whole_entities(

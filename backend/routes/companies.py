@@ -20,13 +20,13 @@ class CompanyRoutes:
 
     async def master(self, call: Call[CompanyListQuery, NoBody]) -> Result:
         """List all companies."""
-        page = await self.companies.master_list(call.query, call.url)
-        return Result(page, groups=(groups.COMPANIES,))
+        listed = await self.companies.master_list(call.query, call.url)
+        return Result(listed.page, groups=(groups.COMPANIES,))
 
     async def get(self, call: Call[NoQuery, NoBody]) -> Result:
         """Read the caller's company."""
         company = await self.companies.get(call.caller, call.id)
-        return Result(company, groups=(groups.company(call.id), groups.company_users(call.id)))
+        return Result(company, groups=(groups.company(call.id), groups.company_roster(call.id)))
 
     async def change(self, call: Call[NoQuery, CompanyChange]) -> Result:
         """Change the caller's company."""

@@ -26,8 +26,8 @@ class InsightRoutes:
 
     async def runs(self, call: Call[HistoryQuery, NoBody]) -> Result:
         """List runs of the company."""
-        page = await self.history.runs(call.caller, call.query, call.url)
-        return Result(page, groups=(groups.company_history(call.caller.company_id),))
+        listed = await self.history.runs(call.caller, call.query, call.url)
+        return Result(listed.page, groups=(groups.company_history(call.caller.company_id),))
 
     async def dashboard(self, call: Call[DashboardQuery, NoBody]) -> Result:
         """Show the CHRO dashboard."""

@@ -27,7 +27,9 @@ class ReferenceRoutes:
             tasks = await self.reference.tasks(call.query.q)
             return Result(tasks, groups=(groups.TASKS,), advice=_TASKS)
         found = await self.users.suggestions(call.caller, call.query.q)
-        return Result(found, groups=(groups.USERS, groups.company_users(call.caller.company_id)))
+        people = groups.users_shown(suggestion.id for suggestion in found)
+        shown = (groups.USERS, groups.company_roster(call.caller.company_id), *people)
+        return Result(found, groups=shown)
 
     async def neighbours(self, call: Call[AdjacencyQuery, NoBody]) -> Result:
         """Show which roles are near which."""

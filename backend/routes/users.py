@@ -24,8 +24,9 @@ class UserRoutes:
 
     async def list(self, call: Call[UserListQuery, NoBody]) -> Result:
         """List users of the caller's company."""
-        page = await self.users.users(call.caller, call.query, call.url)
-        return Result(page, groups=(groups.USERS, groups.company_users(call.caller.company_id)))
+        listed = await self.users.users(call.caller, call.query, call.url)
+        shown = (groups.USERS, groups.company_roster(call.caller.company_id), *groups.users_shown(listed.ids))
+        return Result(listed.page, groups=shown)
 
     async def get(self, call: Call[NoQuery, NoBody]) -> Result:
         """Read one user."""
@@ -35,23 +36,25 @@ class UserRoutes:
     async def create(self, call: Call[NoQuery, NewUser]) -> Result:
         """Create a user."""
         user = await self.users.add(call.caller, call.body)
-        return Result(user, invalidates=touched(user), status=201, headers={"Location": f"{_PATH}/{user.id}"})
+        return Result(
+            user, invalidates=touched(user, call.body), status=201, headers={"Location": f"{_PATH}/{user.id}"}
+        )
 
     async def change(self, call: Call[NoQuery, UserChange | NewUser]) -> Result:
         """Change or replace a user."""
         user = await self.users.change(call.caller, call.id, call.body)
-        return Result(user, invalidates=touched(user))
+        return Result(user, invalidates=touched(user, call.body))
 
     async def delete(self, call: Call[NoQuery, NoBody]) -> Result:
         """Delete a user."""
         company_id = await self.users.remove(call.caller, call.id)
-        stale = (groups.user(call.id), groups.company_users(company_id), groups.company_history(company_id))
+        stale = (groups.user(call.id), groups.company_roster(company_id), groups.company_history(company_id))
         return Result(Deleted(call.id), invalidates=stale)
 
     async def runs(self, call: Call[NoQuery, NoBody]) -> Result:
         """Read a user's workflow runs."""
         runs = await self.users.runs(call.caller, call.id)
-        return Result(runs, groups=(groups.user(call.id), groups.WORKFLOWS))
+        return Result(runs, groups=(groups.user(call.id), groups.user_runs(call.id), groups.WORKFLOWS))
 
     def table(self) -> tuple[Route, ...]:
         """Declare the routes."""

@@ -36,8 +36,8 @@ class DocumentRoutes:
 
     async def list(self, call: Call[DocumentListQuery, NoBody]) -> Result:
         """List documents of the caller's company."""
-        page = await self.documents.documents(call.caller, call.query, call.url)
-        return Result(page, groups=(groups.DOCUMENTS, groups.company_documents(call.caller.company_id)))
+        listed = await self.documents.documents(call.caller, call.query, call.url)
+        return Result(listed.page, groups=(groups.DOCUMENTS, groups.company_documents(call.caller.company_id)))
 
     async def get(self, call: Call[NoQuery, NoBody]) -> Result:
         """Read one document."""
@@ -109,7 +109,7 @@ class ProjectRoutes:
 
     async def list(self, call: Call[ProjectListQuery, NoBody]) -> Result:
         """List the caller's projects."""
-        return Result(await self.projects.projects(call.caller, call.query, call.url))
+        return Result((await self.projects.projects(call.caller, call.query, call.url)).page)
 
     async def get(self, call: Call[NoQuery, NoBody]) -> Result:
         """Read one project."""

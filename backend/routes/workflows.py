@@ -23,7 +23,7 @@ class WorkflowRoutes:
 
     async def list(self, call: Call[WorkflowListQuery, NoBody]) -> Result:
         """List the library."""
-        return Result(await self.workflows.workflows(call.query, call.url), groups=(groups.WORKFLOWS,))
+        return Result((await self.workflows.workflows(call.query, call.url)).page, groups=(groups.WORKFLOWS,))
 
     async def get(self, call: Call[NoQuery, NoBody]) -> Result:
         """Read one workflow with the company's latest runs."""
@@ -32,7 +32,7 @@ class WorkflowRoutes:
         shown = (
             groups.workflow(call.id),
             groups.company_workflow(company_id, call.id),
-            groups.company_users(company_id),
+            *groups.users_shown(run.user.id for run in detail.history),
         )
         return Result(detail, groups=shown)
 
@@ -46,7 +46,7 @@ class WorkflowRoutes:
         run = await self.workflows.record_run(call.caller, call.id, call.body)
         company_id = call.caller.company_id
         stale = (
-            groups.user(run.user.id),
+            groups.user_runs(run.user.id),
             groups.company_workflow(company_id, call.id),
             groups.company_history(company_id),
         )

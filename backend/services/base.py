@@ -32,6 +32,14 @@ class Tools:
     clock: Clock
 
 
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[Item]):
+    """A page, and the ids of its rows whatever fields were asked for."""
+
+    page: Page[Item]
+    ids: tuple[int, ...]
+
+
 class BaseService(Generic[Entity, Item]):
     """Lists and changes rows of one table. `owner` is the column that says whose a row is, if any."""
 
@@ -43,14 +51,14 @@ class BaseService(Generic[Entity, Item]):
         self.noun = noun
         self.owner = owner
 
-    async def page(self, query: ListQuery, sort: str, filters: Sequence[ColumnElement[bool]], url: URL) -> Page[Item]:
+    async def page(self, query: ListQuery, sort: str, filters: Sequence[ColumnElement[bool]], url: URL) -> Listed[Item]:
         """Read one page of the list."""
         window = window_of(query)
         wanted = ListRequest(window, chosen_fields(query.fields, tuple(self.spec.columns)), sort)
         part = await self.tools.database.read(
             lambda session: read_slice(session, self.tools.loading, self.spec, filters, wanted)
         )
-        return page_of(part, window, url)
+        return Listed(page_of(part, window, url), part.ids)
 
     async def read(self, row_id: int, scope: int | None, finish: Callable[[Entity], T]) -> T:
         """Read one row that the caller may see."""

@@ -7,9 +7,8 @@ from backend.db.tables import Company
 from backend.errors import NotFoundError
 from backend.models.companies import CompanyChange, CompanyDetail, CompanyItem, CompanyListQuery
 from backend.queries import companies as sql
-from backend.services.base import BaseService, Tools, assign
+from backend.services.base import BaseService, Listed, Tools, assign
 from backend.web.auth import Caller
-from backend.web.envelope import Page
 
 
 class CompanyService(BaseService[Company, CompanyItem]):
@@ -18,7 +17,7 @@ class CompanyService(BaseService[Company, CompanyItem]):
     def __init__(self, tools: Tools) -> None:
         super().__init__(tools, sql.COMPANY_LIST, "company", Company.id)
 
-    async def master_list(self, query: CompanyListQuery, url: URL) -> Page[CompanyItem]:
+    async def master_list(self, query: CompanyListQuery, url: URL) -> Listed[CompanyItem]:
         """List all companies; names and industries are no secret."""
         return await self.page(query, query.sort, sql.company_filters(query), url)
 

@@ -1,5 +1,6 @@
 """Users: what a company may see and change of its people."""
 
+import msgspec
 from sqlalchemy.orm import Session
 from yarl import URL
 
@@ -9,9 +10,8 @@ from backend.errors import ConflictError
 from backend.models.reference import Suggestion
 from backend.models.users import NewUser, RunItem, UserChange, UserDetail, UserItem, UserListQuery
 from backend.queries import users as sql
-from backend.services.base import BaseService, Tools, assign
+from backend.services.base import BaseService, Listed, Tools, assign
 from backend.web.auth import Caller
-from backend.web.envelope import Page
 
 SUGGESTIONS = 10
 RUNS = 50
@@ -23,7 +23,7 @@ class UserService(BaseService[User, UserItem]):
     def __init__(self, tools: Tools) -> None:
         super().__init__(tools, sql.USER_LIST, "user", User.company_id)
 
-    async def users(self, caller: Caller, query: UserListQuery, url: URL) -> Page[UserItem]:
+    async def users(self, caller: Caller, query: UserListQuery, url: URL) -> Listed[UserItem]:
         """List users."""
         return await self.page(query, query.sort, sql.user_filters(query, caller.company_scope), url)
 
@@ -86,9 +86,12 @@ class UserService(BaseService[User, UserItem]):
         return await self.tools.database.read(work)
 
 
-def touched(user: UserDetail) -> tuple[str, ...]:
-    """Name the groups that show this user."""
-    return groups.user(user.id), groups.company_users(user.company.id)
+def touched(user: UserDetail, change: UserChange | NewUser) -> tuple[str, ...]:
+    """Name the groups that a change made stale: the roster only when it concerns what lists filter, sort or count."""
+    of_roster = (change.name, change.email, change.is_active)
+    if all(value is msgspec.UNSET for value in of_roster):
+        return (groups.user(user.id),)
+    return groups.user(user.id), groups.company_roster(user.company.id)
 
 
 def _refuse_taken(session: Session, email: str, except_id: int | None) -> None:

@@ -30,9 +30,8 @@ from backend.models.work import (
 from backend.queries import dashboard as dashboard_sql
 from backend.queries import work as sql
 from backend.queries.scope import in_company
-from backend.services.base import BaseService, Tools, assign
+from backend.services.base import BaseService, Listed, Tools, assign
 from backend.web.auth import Caller
-from backend.web.envelope import Page
 
 
 class DocumentService(BaseService[Document, DocumentItem]):
@@ -41,7 +40,7 @@ class DocumentService(BaseService[Document, DocumentItem]):
     def __init__(self, tools: Tools) -> None:
         super().__init__(tools, sql.DOCUMENT_LIST, "document", Document.tenant_id)
 
-    async def documents(self, caller: Caller, query: DocumentListQuery, url: URL) -> Page[DocumentItem]:
+    async def documents(self, caller: Caller, query: DocumentListQuery, url: URL) -> Listed[DocumentItem]:
         """List documents."""
         return await self.page(query, query.sort, sql.document_filters(query, caller.company_scope), url)
 
@@ -79,7 +78,7 @@ class ProjectService(BaseService[Project, ProjectItem]):
     def __init__(self, tools: Tools) -> None:
         super().__init__(tools, sql.PROJECT_LIST, "project", Project.user_id)
 
-    async def projects(self, caller: Caller, query: ProjectListQuery, url: URL) -> Page[ProjectItem]:
+    async def projects(self, caller: Caller, query: ProjectListQuery, url: URL) -> Listed[ProjectItem]:
         """List the caller's projects; the platform lists everybody's."""
         return await self.page(query, query.sort, sql.project_filters(query, _own(caller)), url)
 
@@ -117,7 +116,7 @@ class HistoryService(BaseService[WorkflowHistory, HistoryItem]):
     def __init__(self, tools: Tools) -> None:
         super().__init__(tools, sql.HISTORY_LIST, "run")
 
-    async def runs(self, caller: Caller, query: HistoryQuery, url: URL) -> Page[HistoryItem]:
+    async def runs(self, caller: Caller, query: HistoryQuery, url: URL) -> Listed[HistoryItem]:
         """List runs."""
         return await self.page(query, query.sort, sql.history_filters(query, caller.company_scope), url)
 

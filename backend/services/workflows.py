@@ -9,9 +9,8 @@ from backend.models.users import RunItem
 from backend.models.workflows import NewRun, WorkflowChange, WorkflowDetail, WorkflowItem, WorkflowListQuery
 from backend.queries import users as user_sql
 from backend.queries import workflows as sql
-from backend.services.base import BaseService, Tools, assign
+from backend.services.base import BaseService, Listed, Tools, assign
 from backend.web.auth import Caller
-from backend.web.envelope import Page
 
 RUNS = 20
 
@@ -22,7 +21,7 @@ class WorkflowService(BaseService[Workflow, WorkflowItem]):
     def __init__(self, tools: Tools) -> None:
         super().__init__(tools, sql.WORKFLOW_LIST, "workflow")
 
-    async def workflows(self, query: WorkflowListQuery, url: URL) -> Page[WorkflowItem]:
+    async def workflows(self, query: WorkflowListQuery, url: URL) -> Listed[WorkflowItem]:
         """List the library."""
         return await self.page(query, query.sort, sql.workflow_filters(query), url)
 

@@ -45,12 +45,13 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[T]):
-    """Rows of one window. `total` is None with a cursor; `last_key` is the key of the last row."""
+    """Rows of one window and their ids. `total` is None with a cursor; `last_key` is the key of the last row."""
 
     rows: Sequence[T]
     total: int | None
     has_next: bool
     last_key: CursorKey | None
+    ids: tuple[int, ...] = ()
 
 
 def window_of(query: ListQuery) -> Window:

@@ -195,22 +195,31 @@ def _simulation(_mix: Mix, person: Person, random: Random) -> Request:
 
 def _change_user(mix: Mix, person: Person, random: Random) -> Request:
     user = mix.colleague(person.company_id, random)
-    return _send("users/{id}", "PATCH", f"users/{user}", {"title": f"Title {random.randrange(1000)}"})
+    return _send("change user", "PATCH", f"users/{user}", {"title": f"Title {random.randrange(1000)}"})
+
+
+def _rename_user(mix: Mix, person: Person, random: Random) -> Request:
+    user = mix.colleague(person.company_id, random)
+    return _send("rename user", "PATCH", f"users/{user}", {"name": f"Ann Number {random.randrange(1000)}"})
+
+
+def _create_project(_mix: Mix, _person: Person, random: Random) -> Request:
+    return _send("create project", "POST", "projects", {"name": f"Project {random.randrange(1000)}"})
 
 
 def _record_run(mix: Mix, person: Person, random: Random) -> Request:
     workflow = mix.workflow(person.company_id, random)
-    return _send("workflows/{id}/history", "POST", f"workflows/{workflow}/history", {"status": "done"})
+    return _send("record run", "POST", f"workflows/{workflow}/history", {"status": "done"})
 
 
 def _create_document(_mix: Mix, _person: Person, random: Random) -> Request:
     body = {"title": f"Note {random.randrange(10**6)}", "body": "Written under load. " * 20}
-    return _send("documents", "POST", "documents", body)
+    return _send("create document", "POST", "documents", body)
 
 
 def _change_company(_mix: Mix, person: Person, random: Random) -> Request:
     country = random.choice(("AT", "DE", "FR", "US"))
-    return _send("companies/{id}", "PATCH", f"companies/{person.company_id}", {"country": country})
+    return _send("change company", "PATCH", f"companies/{person.company_id}", {"country": country})
 
 
 WEIGHTS: Sequence[tuple[str, float, Make]] = (
@@ -229,8 +238,10 @@ WEIGHTS: Sequence[tuple[str, float, Make]] = (
     ("projects", 2.0, lambda _m, _p, _r: _get("projects", "projects")),
     ("simulation/v1", 1.0, _simulation),
     ("check_auth", 1.0, lambda _m, _p, _r: _send("check_auth", "POST", "auth/check_auth", {}, is_read=True)),
-    ("change user", 2.0, _change_user),
-    ("record run", 1.95, _record_run),
-    ("create document", 1.0, _create_document),
+    ("change user", 1.7, _change_user),
+    ("rename user", 0.3, _rename_user),
+    ("record run", 1.4, _record_run),
+    ("create document", 0.7, _create_document),
+    ("create project", 0.85, _create_project),
     ("change company", 0.05, _change_company),
 )  # fmt: skip

@@ -64,6 +64,7 @@ WRITES = {
         USER_PAGES | {"names", "runs of user", "workflow"},
         "roles",
     ),
+    "user promoted": Write("PATCH", "users/42", lambda tag: {"title": f"Title {tag}"}, USER_PAGES, "company"),
     "user deactivated": Write(
         "PATCH", "users/42", lambda tag: {"is_active": False}, USER_PAGES | {"company"}, "colleague"
     ),

@@ -58,7 +58,7 @@ async def test_life_of_a_user(api: Client, member: dict[str, str]) -> None:
     path = f"{USERS}/{user['id']}"
     assert created.status == 201
     assert created.headers["Location"] == path
-    assert created.headers["Cache-Group-Invalidation"] == f'"user:{user["id"]}", "company:7:users"'
+    assert created.headers["Cache-Group-Invalidation"] == f'"user:{user["id"]}", "company:7:roster"'
     assert created.headers["Cache-Control"] == "no-store"
 
     changed = await api.patch(path, headers=member, json={"title": "Chief tester"})
