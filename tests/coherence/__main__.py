@@ -28,7 +28,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--registers", type=int, default=60)
     parser.add_argument("--pages", type=int, default=6)
     parser.add_argument("--faults", default=",".join(FAULTS), help="names, separated by commas")
-    parser.add_argument("--mutant", choices=sorted(MUTANTS), help="run wrong nodes, to see them found out")
+    parser.add_argument("--mutant", choices=sorted(MUTANTS), help="run wrong nodes until they are found out")
     return parser.parse_args()
 
 
@@ -45,7 +45,7 @@ async def _run(options: argparse.Namespace, world: World, ledger: Ledger) -> Non
         for name in names:
             ledger.begin(name)
             until = clock.time() + share_s * (3 if name == QUIET else 1)
-            while clock.time() < until:
+            while clock.time() < until and not (options.mutant and ledger.violations):
                 await FAULTS[name](world, clients)
         clients.stopped = True
 
