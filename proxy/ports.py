@@ -118,6 +118,26 @@ class InvalidationLog(Protocol):
         ...
 
 
+class Turn(Protocol):
+    """The right to fetch a key from the backend while other nodes wait."""
+
+    async def done(self, *, stored: bool) -> None:
+        """The fetch is over, on whatever path; `stored` when its response is in the shared store. Never raises."""
+        ...
+
+
+class FetchTurns(Protocol):
+    """One upstream fetch per key, over all nodes."""
+
+    async def take(self, key: str, wait_s: float, *, again: bool = False) -> Turn | None:
+        """The turn to fetch `key`; None when another node's fetch is over, so that it is worth looking again.
+
+        It is this node's turn at the latest after `wait_s`, or when nobody can be asked. `again` says that a response
+        stored just now was looked at and is of no use.
+        """
+        ...
+
+
 # ---------------------------------------------------------------- rates
 
 

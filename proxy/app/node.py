@@ -79,6 +79,7 @@ class Node:
             clock=clock,
             store=shared.stores.store,
             log=shared.stores.log,
+            turns=shared.stores.turns,
             rates=shared.rates,
             codec=codec,
             upstreams=self._backends,

@@ -18,7 +18,8 @@ from proxy.pipeline.content import Budget
 from proxy.pipeline.exchange import Recorder
 from proxy.pipeline.searches import Searches
 from proxy.policy.model import Match, Policy, Route
-from proxy.ports import Client, Clock, Codec, EntryStore, InvalidationLog, RateStore, Upstream
+from proxy.ports import Client, Clock, Codec, EntryStore, FetchTurns, InvalidationLog, RateStore, Upstream
+from proxy.stores.turns import LocalTurns
 from proxy.tasks import Tasks
 
 
@@ -66,6 +67,7 @@ class Services:
     recorder: Recorder
     tasks: Tasks
     flights: Flights = field(default_factory=Flights)
+    turns: FetchTurns = field(default_factory=LocalTurns)
     searches: Searches = field(default_factory=Searches)
     via: str = "veneer"
     in_flight: InFlight = field(default_factory=lambda: InFlight(None))

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
 
 from proxy.core.entry import Entry
 from proxy.core.invalidation import Validity
 from proxy.core.key import covers
 from proxy.core.messages import RequestHead
+from proxy.core.reuse import Hit, decide
 from proxy.core.storability import NotStorable, Storable
 from proxy.core.vary import matches
 from proxy.pipeline.coalesce import Arriving, Erred, Failed, Flight, Landing, Private, Whole
 from proxy.pipeline.content import LateReaderError, NobodyReadsError, SharedBody
 from proxy.pipeline.context import Services
 from proxy.pipeline.fill import Fetched, Filler, Plan, with_etag_of
-from proxy.ports import InterimSink, Standing, UpstreamError, UpstreamFailure, UpstreamResponse
+from proxy.ports import InterimSink, Standing, Turn, UpstreamError, UpstreamFailure, UpstreamResponse
+from proxy.stores.turns import FreeTurn
 
 READ_WHOLE_BYTES = 128 * 1024
 """A response announced to be at most this long is read before its head is passed on: one write, one stored body."""
@@ -46,7 +48,8 @@ class Fetcher:
             return await self._lead(Flight(plan.key), plan, interim), False
         flight = flights.join(plan.key)
         if flight is None:
-            return await self._lead(flights.open(plan.key), plan, interim), False
+            flight = flights.open(plan.key)
+            return await self._await_own(flight, self._fly_in_turn(flight, plan, interim)), False
         landing = await self._follow(flight, plan)
         if landing is not None:
             return landing, True
@@ -80,7 +83,10 @@ class Fetcher:
         return await self._lead(Flight(plan.key), plan, interim, fetched)
 
     async def _lead(self, flight: Flight, plan: Plan, interim: InterimSink, fetched: Fetched | None = None) -> Landing:
-        self._services.tasks.start(self._fly(flight, plan, interim, fetched), "fetch")
+        return await self._await_own(flight, self._fly(flight, plan, interim, fetched))
+
+    async def _await_own(self, flight: Flight, flying: Coroutine[object, object, None]) -> Landing:
+        self._services.tasks.start(flying, "fetch")
         try:
             return await flight.wait()
         except asyncio.CancelledError:
@@ -127,6 +133,42 @@ class Fetcher:
                 self._services.tasks.start(response.aclose(), "close unclaimed response")
             case Arriving(place=place):
                 place.close()
+
+    async def _fly_in_turn(self, flight: Flight, plan: Plan, interim: InterimSink) -> None:
+        """Fly when no other node is fetching the same; land with what another node has fetched meanwhile."""
+        try:
+            turn = await self._turn(plan)
+        except BaseException as error:
+            detail = f"the wait for a turn was stopped: {error!r}"
+            flight.land(Failed(UpstreamError(UpstreamFailure.RESET, detail, sent=False)))
+            self._services.flights.close(flight)
+            raise
+        if isinstance(turn, Entry):
+            flight.land(Whole(turn, turn, stored=True, may_share=True, upstream_ms=0.0))
+            self._services.flights.close(flight)
+            return
+        try:
+            await self._fly(flight, plan, interim)
+        finally:
+            await turn.done(stored=isinstance(flight.landing, Whole | Arriving))
+
+    async def _turn(self, plan: Plan) -> Turn | Entry:
+        """The turn to fetch, or the response that another node has fetched while this one waited for its turn."""
+        services = self._services
+        deadline = services.clock.monotonic() + plan.match.route.coalesce_wait_s
+        again = False
+        # Without a lease nothing stored could be used: there is nothing to wait for.
+        while services.log.standing() is Standing.LEADING:
+            turn = await services.turns.take(plan.key, deadline - services.clock.monotonic(), again=again)
+            if turn is not None:
+                return turn
+            stored = await services.store.lookup(plan.key, plan.wanted)
+            valid = [(entry, v) for entry in stored if (v := services.log.validity(entry)) is not Validity.DEAD]
+            decision = decide(plan.wanted, valid, plan.match.route.cache, services.clock.now())
+            if isinstance(decision, Hit):
+                return decision.entry
+            again = True
+        return FreeTurn()
 
     async def _fly(self, flight: Flight, plan: Plan, interim: InterimSink, fetched: Fetched | None = None) -> None:
         try:

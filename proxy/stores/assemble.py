@@ -13,6 +13,7 @@ from proxy.stores.memory_log import MemoryLog
 from proxy.stores.redis_log import LogSettings, RedisLog
 from proxy.stores.redis_store import RedisStore, RedisStoreSettings
 from proxy.stores.tiered import TieredStore
+from proxy.stores.turns import LocalTurns, RedisTurns, TurnSettings
 from proxy.tasks import Tasks
 
 
@@ -27,6 +28,7 @@ class StoreSettings:
     link: LinkSettings = field(default_factory=LinkSettings)
     log: LogSettings = field(default_factory=LogSettings)
     shared: RedisStoreSettings = field(default_factory=RedisStoreSettings)
+    turns: TurnSettings = field(default_factory=TurnSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Stores:
     log: MemoryLog | RedisLog
     store: MemoryStore | TieredStore
     memory: MemoryStore
+    turns: LocalTurns | RedisTurns = field(default_factory=LocalTurns)
     shared: RedisStore | None = None
     redis: RedisClient | None = None
 
@@ -73,5 +76,6 @@ def redis_stores(url: str, clock: Clock, tasks: Tasks, settings: StoreSettings |
     log = RedisLog(LogLink(client, reader, node, chosen.link), clock, tasks, chosen.log)
     shared = RedisStore(client, clock, lambda: log.epoch, chosen.shared, log.announce)
     tiered = TieredStore(memory, shared, log)
-    log.listen(on_replaced=tiered.replaced, on_reset=memory.clear)
-    return Stores(log, tiered, memory, shared, client)
+    turns = RedisTurns(client, clock, log.announce_turn, chosen.turns)
+    log.listen(on_replaced=tiered.replaced, on_reset=memory.clear, on_turn_over=turns.over)
+    return Stores(log, tiered, memory, turns, shared, client)

@@ -61,10 +61,11 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """`node` has replaced what the shared store holds under `key`."""
+    """`node` has replaced what the shared store holds under `key`, or with `turn`, its turn to fetch that is over."""
 
     node: str
     key: str
+    turn: bool = False
 
 
 @dataclass(slots=True)
@@ -135,9 +136,9 @@ class LogLink:
                 pipeline.pexpire(inbox, _INBOX_EXPIRES_MS)
             await pipeline.execute()
 
-    async def announce(self, key: str) -> None:
-        """Tell the other nodes that `key` was replaced. Nobody waits for it, and it has no position."""
-        fields: dict[Any, Any] = {"n": self.node, "k": key}
+    async def announce(self, key: str, *, turn: bool = False) -> None:
+        """Tell the other nodes that `key` was replaced, or a turn is over. It has no position, and may be lost."""
+        fields: dict[Any, Any] = {"n": self.node, "t" if turn else "k": key}
         async with asyncio.timeout(self._settings.timeout_s):
             await self._commands.xadd(self._notices, fields, maxlen=_NOTICES_KEPT, approximate=True)
 
@@ -171,7 +172,9 @@ class LogLink:
         elif stream == self._notices:
             self._notices_at = place
             if node != self.node:
-                heard.notices.append(Notice(node, fields.get(b"k", b"").decode("utf-8", "replace")))
+                turn = fields.get(b"t")
+                key = fields.get(b"k", b"") if turn is None else turn
+                heard.notices.append(Notice(node, key.decode("utf-8", "surrogateescape"), turn is not None))
         else:
             self._inbox_at = place
             epoch_ms, _, seq = fields.get(b"p", b"").partition(b"-")

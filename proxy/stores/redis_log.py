@@ -82,6 +82,7 @@ class RedisLog:
         self._settings = settings or LogSettings()
         self._on_replaced: Callable[[str], None] = lambda _key: None
         self._on_reset: Callable[[], None] = lambda: None
+        self._on_turn_over: Callable[[str], None] = lambda _digest: None
         self._table = SubjectTable(self._settings.max_table_bytes)
         self._epoch, self._epoch_ms, self._applied = "", 0, 0
         self._recent = RecentEvents()
@@ -174,17 +175,33 @@ class RedisLog:
 
     async def announce(self, key: str) -> None:
         """Tell the other nodes that `key` was replaced in the shared store; a hint that may be lost."""
+        await self._announce(key, turn=False)
+
+    async def announce_turn(self, notice: str) -> None:
+        """Tell the other nodes that a turn to fetch is over; a hint that may be lost."""
+        await self._announce(notice, turn=True)
+
+    async def _announce(self, key: str, *, turn: bool) -> None:
         if self._reached:
             try:
-                await self._link.announce(key)
+                await self._link.announce(key, turn=turn)
             except FAILURES as error:
                 self._failed(error)
 
     # ------------------------------------------------------------ life
 
-    def listen(self, *, on_replaced: Callable[[str], None], on_reset: Callable[[], None]) -> None:
-        """Tell `on_replaced` each key that another node replaces in the shared store, `on_reset` when all is dead."""
-        self._on_replaced, self._on_reset = on_replaced, on_reset
+    def listen(
+        self,
+        *,
+        on_replaced: Callable[[str], None],
+        on_reset: Callable[[], None],
+        on_turn_over: Callable[[str], None] = lambda _digest: None,
+    ) -> None:
+        """Tell `on_replaced` each key that another node replaces in the shared store, `on_reset` when all is dead.
+
+        `on_turn_over` gets what `announce_turn` was given at another node.
+        """
+        self._on_replaced, self._on_reset, self._on_turn_over = on_replaced, on_reset, on_turn_over
 
     async def start(self) -> None:
         """Join the log if Redis can be reached at once; otherwise keep trying in the background."""
@@ -363,7 +380,7 @@ class RedisLog:
         for ack in heard.acknowledgements:
             self._acks.heard(ack.node, ack.epoch_ms, ack.seq)
         for notice in heard.notices:
-            self._on_replaced(notice.key)
+            (self._on_turn_over if notice.turn else self._on_replaced)(notice.key)
         if heard.events and any(event.epoch_ms != self._epoch_ms for event in heard.events):
             self._wake.set()  # a new epoch, of which only a renewal tells
             await asyncio.sleep(self._settings.retry_s)

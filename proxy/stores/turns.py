@@ -1,0 +1,133 @@
+"""One upstream fetch per key across nodes: whoever has the turn fetches, the others are told when it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from proxy.ports import Clock, Turn
+from proxy.stores.connect import RedisClient
+from proxy.stores.script import FAILURES, Script
+
+_TAKE = Script.load("take")
+_DONE = Script.load("done")
+_STORED, _NOT_STORED = "+", "-"
+
+
+class FreeTurn:
+    """A turn that nobody gave and nobody waits for."""
+
+    async def done(self, *, stored: bool) -> None:
+        """Nothing to give back."""
+
+
+class LocalTurns:
+    """FetchTurns of a node that is alone: always its turn."""
+
+    async def take(self, key: str, wait_s: float, *, again: bool = False) -> Turn | None:  # noqa: ARG002 - alone
+        """At once."""
+        return FreeTurn()
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSettings:
+    """`held_s` bounds how long a leader that died keeps the others waiting; `remembered_s` outlasts a lookup."""
+
+    prefix: str = "veneer"
+    timeout_s: float = 0.25
+    held_s: float = 3.0
+    remembered_s: float = 1.0
+
+
+class RedisTurns:
+    """FetchTurns shared through Redis: a token with an expiry, one key and so one slot for each cache key.
+
+    `announce` tells every node that a turn is over; their `over` is called with the same text. When Redis fails it is
+    everybody's turn, and so it is when a fetch brought nothing that can be shared.
+    """
+
+    def __init__(
+        self,
+        redis: RedisClient,
+        clock: Clock,
+        announce: Callable[[str], Awaitable[None]],
+        settings: TurnSettings | None = None,
+    ) -> None:
+        self._redis = redis
+        self._clock = clock
+        self._announce = announce
+        self._settings = settings or TurnSettings()
+        self._waiting: dict[str, set[asyncio.Future[bool]]] = {}
+
+    def over(self, notice: str) -> None:
+        """A turn is over somewhere, its fetch stored or not: wake those who wait for it here."""
+        digest, stored = notice[:-1], notice.endswith(_STORED)
+        for told in self._waiting.get(digest, ()):
+            if not told.done():
+                told.set_result(stored)
+
+    async def take(self, key: str, wait_s: float, *, again: bool = False) -> Turn | None:
+        """The turn to fetch `key`; None when another node's fetch is over, so that it is worth looking again.
+
+        After `wait_s` it is this node's turn anyway. `again` says that a fetch stored just now was of no use.
+        """
+        digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+        told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting.setdefault(digest, set())
+        waiting.add(told)
+        try:
+            return await self._take(digest, self._clock.monotonic() + wait_s, told, again=again)
+        except FAILURES:
+            return FreeTurn()
+        finally:
+            waiting.discard(told)
+            if not waiting:
+                self._waiting.pop(digest, None)
+
+    async def _take(self, digest: str, deadline: float, told: asyncio.Future[bool], *, again: bool) -> Turn | None:
+        token = secrets.token_hex(8)
+        chosen = self._settings
+        while True:
+            arguments = (token, round(chosen.held_s * 1000), int(again))
+            reply = await _TAKE.run(self._redis, (self._name(digest),), arguments, chosen.timeout_s)
+            if reply == 0:
+                return _HeldTurn(self, digest, token)
+            if not isinstance(reply, int) or reply < 0:
+                return None
+            left_s = deadline - self._clock.monotonic()
+            try:
+                async with asyncio.timeout(max(0.0, min(left_s, reply / 1000))):
+                    return None if await asyncio.shield(told) else FreeTurn()
+            except TimeoutError:
+                if self._clock.monotonic() >= deadline:
+                    return FreeTurn()
+
+    async def give_back(self, digest: str, token: str, *, stored: bool) -> None:
+        """The fetch is over. Where that cannot be told the turn expires."""
+        chosen = self._settings
+        remembered_ms = round(chosen.remembered_s * 1000) if stored else 0
+        try:
+            waiting = await _DONE.run(self._redis, (self._name(digest),), (token, remembered_ms), chosen.timeout_s)
+        except FAILURES:
+            return
+        if isinstance(waiting, int) and waiting > 0:
+            await self._announce(digest + (_STORED if stored else _NOT_STORED))
+
+    def _name(self, digest: str) -> str:
+        return f"{self._settings.prefix}:turn:{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class _HeldTurn:
+    """A turn that others may be waiting for."""
+
+    turns: RedisTurns
+    digest: str
+    token: str
+
+    async def done(self, *, stored: bool) -> None:
+        """Give it back, and tell those who wait."""
+        await self.turns.give_back(self.digest, self.token, stored=stored)

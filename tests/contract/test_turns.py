@@ -1,0 +1,122 @@
+"""Who may fetch a key when several nodes miss it at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+
+from proxy.app.clock import SystemClock
+from proxy.ports import Turn
+from proxy.stores.connect import connect, disconnect, parse_redis_url
+from proxy.stores.turns import FreeTurn, LocalTurns, RedisTurns, TurnSettings
+from tests.stack.redis import RedisServer
+from tests.support.relay import relay
+from tests.support.shared_log import node, until
+
+SETTINGS = TurnSettings(timeout_s=2, held_s=0.5, remembered_s=0.3)
+
+
+@dataclass(slots=True)
+class Party:
+    """One node's turns."""
+
+    turns: RedisTurns
+
+    async def take(self, wait_s: float = 5, *, again: bool = False) -> Turn | None:
+        return await self.turns.take("key", wait_s, again=again)
+
+
+@asynccontextmanager
+async def parties(url: str, count: int) -> AsyncIterator[list[Party]]:
+    """Nodes on one Redis that hear each other's notices."""
+    async with AsyncExitStack() as stack:
+        found = []
+        for number in range(count):
+            one = await stack.enter_async_context(node(f"n{number}", url))
+            client = connect(parse_redis_url(url))
+            stack.push_async_callback(disconnect, client)
+            turns = RedisTurns(client, SystemClock(), one.log.announce_turn, SETTINGS)
+            one.log.listen(on_replaced=lambda _: None, on_reset=lambda: None, on_turn_over=turns.over)
+            await one.leads()
+            found.append(Party(turns))
+        yield found
+
+
+async def test_alone_it_is_always_your_turn() -> None:
+    assert await LocalTurns().take("key", 0) is not None
+
+
+async def test_one_has_the_turn_and_the_others_look_when_its_fetch_is_stored(redis_url: str) -> None:
+    async with parties(redis_url, 3) as (a, b, c):
+        turn = await a.take()
+        assert turn is not None
+        async with asyncio.TaskGroup() as group:
+            waiting = [group.create_task(party.take()) for party in (b, c)]
+            await asyncio.sleep(0.1)
+            assert not any(task.done() for task in waiting)
+            await turn.done(stored=True)
+        assert [task.result() for task in waiting] == [None, None]
+
+
+async def test_who_comes_just_after_a_fetch_looks_before_fetching_and_then_may(redis_url: str) -> None:
+    async with parties(redis_url, 2) as (a, b):
+        turn = await a.take()
+        assert turn is not None
+        await turn.done(stored=True)
+        assert await b.take() is None
+        again = await b.take(again=True)
+        assert again is not None
+        assert not isinstance(again, FreeTurn)
+
+
+async def test_a_fetch_that_cannot_be_shared_releases_all_at_once(redis_url: str) -> None:
+    async with parties(redis_url, 3) as (a, b, c):
+        turn = await a.take()
+        assert turn is not None
+        async with asyncio.TaskGroup() as group:
+            waiting = [group.create_task(party.take()) for party in (b, c)]
+            await asyncio.sleep(0.1)
+            await turn.done(stored=False)
+        assert all(isinstance(task.result(), FreeTurn) for task in waiting)
+
+
+async def test_a_leader_that_dies_is_followed_by_one_other_when_its_turn_expires(redis_url: str) -> None:
+    async with parties(redis_url, 3) as (a, b, c):
+        assert await a.take() is not None
+        taken: list[Turn] = []
+
+        async def fetch(party: Party) -> None:
+            turn = await party.take()
+            if turn is not None:
+                taken.append(turn)
+                await asyncio.sleep(0.05)
+                await turn.done(stored=True)
+
+        await asyncio.gather(fetch(b), fetch(c))
+        assert len(taken) == 1
+
+
+async def test_nobody_waits_longer_than_it_wants_to(redis_url: str) -> None:
+    async with parties(redis_url, 2) as (a, b):
+        assert await a.take() is not None
+        assert isinstance(await b.take(0.05), FreeTurn)
+
+
+async def test_without_redis_it_is_everybodys_turn(redis_server: RedisServer, redis_url: str) -> None:
+    async with relay(redis_server.port) as between:
+        client = connect(parse_redis_url(between.url))
+
+        async def announce(_: str) -> None:
+            raise AssertionError("nobody waits")
+
+        brief = replace(SETTINGS, timeout_s=0.05)
+        turns = RedisTurns(client, SystemClock(), announce, brief)
+        held = await turns.take("key", 1)
+        between.hold()
+        assert isinstance(await turns.take("other", 1), FreeTurn)
+        assert held is not None
+        await held.done(stored=True)
+        await disconnect(client)
+        await until(lambda: not turns._waiting)

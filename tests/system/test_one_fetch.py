@@ -1,0 +1,97 @@
+"""Many misses for one key, over several processes, are one request to the backend."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tests.coherence.http import Connection, Reply
+from tests.coherence.world import Node, free_ports
+
+PROCESSES = 4
+MISSES = 200
+
+
+class Backend:
+    """One backend with a port for each process, so that it knows who asks. Answers when told to."""
+
+    def __init__(self) -> None:
+        self.asked_by: list[int] = []
+        self.answer = asyncio.Event()
+
+    def app(self, number: int, *, cacheable: bool = True) -> web.Application:
+        async def handle(_: web.Request) -> web.Response:
+            self.asked_by.append(number)
+            await self.answer.wait()
+            headers = {"Cache-Control": "max-age=60" if cacheable else "no-store"}
+            return web.Response(text="found", headers=headers)
+
+        app = web.Application()
+        app.router.add_get("/thing", handle)
+        return app
+
+
+async def _nodes(
+    stack: AsyncExitStack, backend: Backend, redis_url: str, directory: Path, cacheable: bool
+) -> list[Node]:
+    ports = free_ports(2 * PROCESSES)
+    nodes = []
+    for number in range(PROCESSES):
+        server = TestServer(backend.app(number, cacheable=cacheable))
+        await server.start_server()
+        stack.push_async_callback(server.close)
+        own = (ports[2 * number], ports[2 * number + 1])
+        node = Node(f"n{number}", own, f"http://127.0.0.1:{server.port}", redis_url, directory, None)
+        stack.callback(node.process.stop)
+        await asyncio.to_thread(node.start)
+        nodes.append(node)
+    return nodes
+
+
+async def _ask_all(nodes: list[Node], backend: Backend, meanwhile: Callable[[], None]) -> list[Reply | BaseException]:
+    doors = [Connection(nodes[number % len(nodes)].port) for number in range(MISSES)]
+    asking = asyncio.gather(*(door.ask("GET", "/thing") for door in doors), return_exceptions=True)
+    await asyncio.sleep(1.5)
+    meanwhile()
+    backend.answer.set()
+    replies = await asyncio.wait_for(asking, 30)
+    for door in doors:
+        door.close()
+    return replies
+
+
+async def test_two_hundred_misses_on_four_processes_are_one_request(redis_url: str, tmp_path: Path) -> None:
+    backend = Backend()
+    async with AsyncExitStack() as stack:
+        nodes = await _nodes(stack, backend, redis_url, tmp_path, cacheable=True)
+        replies = await _ask_all(nodes, backend, lambda: None)
+        assert [reply.body for reply in replies if isinstance(reply, Reply)] == [b"found"] * MISSES
+        assert len(backend.asked_by) == 1
+
+
+async def test_when_the_one_who_asks_is_killed_one_other_asks(redis_url: str, tmp_path: Path) -> None:
+    backend = Backend()
+    async with AsyncExitStack() as stack:
+        nodes = await _nodes(stack, backend, redis_url, tmp_path, cacheable=True)
+
+        def kill_leader() -> None:
+            nodes[backend.asked_by[0]].process.kill()
+
+        replies = await _ask_all(nodes, backend, kill_leader)
+        answered = [reply.body for reply in replies if isinstance(reply, Reply)]
+        assert answered == [b"found"] * (MISSES - MISSES // PROCESSES)
+        assert len(backend.asked_by) == 2
+
+
+async def test_what_cannot_be_shared_does_not_make_anybody_queue(redis_url: str, tmp_path: Path) -> None:
+    backend = Backend()
+    async with AsyncExitStack() as stack:
+        nodes = await _nodes(stack, backend, redis_url, tmp_path, cacheable=False)
+        replies = await _ask_all(nodes, backend, lambda: None)
+        assert [reply.body for reply in replies if isinstance(reply, Reply)] == [b"found"] * MISSES
+        assert len(backend.asked_by) == MISSES
