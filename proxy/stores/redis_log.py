@@ -243,6 +243,7 @@ class RedisLog:
             self._moved += 1
             if answer.seq == self._applied + 1:  # nothing lies between: what is fetched from now on is born after it
                 self._applied = answer.seq
+                self._recent.note(answer.seq, event)
                 self._lease.applied(answer.seq)
         else:
             self._wake.set()  # the renewal brings the new epoch with all its events; until then nothing is answered
