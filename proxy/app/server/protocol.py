@@ -141,8 +141,8 @@ class ConnectionProtocol(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Answer at once where the quick way can, else go the normal way with the same octets."""
-        begins = self._body_left == 0 and self._idle()
-        if begins and self._quick is not None:
+        begins = self._body_left == 0 and self._between_requests()
+        if begins and self._quick is not None and self._waits():
             response = self._quick.answer(data, self.address)
             if response is not None and self.transport is not None:
                 self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
@@ -153,19 +153,20 @@ class ConnectionProtocol(RequestHandler):
         self._body_left = body_left(self._body_left, data)
         super().data_received(data)
 
-    def _idle(self) -> bool:
-        """Whether aiohttp waits for the first octet of a request and the client keeps up with reading."""
-        waiter = self._waiter
-        waits = self._request_count == 0 if waiter is None else not waiter.done()
+    def _between_requests(self) -> bool:
+        """Whether the parser has nothing before it; the handler of the last request may still be ending."""
         return (
-            waits
-            and not self._messages
-            and not self._paused
+            not self._messages
             and not self._upgraded
             and self._payload_parser is None
             and not self._close
             and not self._force_close
         )
+
+    def _waits(self) -> bool:
+        """Whether no request is being answered, and the client keeps up with reading."""
+        waiter = self._waiter
+        return not self._paused and (self._request_count == 0 if waiter is None else not waiter.done())
 
     def _patient_parser(self) -> PatientParser:
         """The slower parser, for a connection on which a method came that few know."""
