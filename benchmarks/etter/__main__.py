@@ -164,8 +164,8 @@ def _conditions(size: SizeName, plan: Plan, *, with_redis: bool) -> dict[str, st
     return {
         "data": f"{size}: {rows.users:,} users, {rows.history:,} history rows, {rows.documents:,} documents",
         "load": f"{plan.users} concurrent users, {think}; 95 % reads, Zipf keys (benchmarks/etter/mix.py)",
-        "measured": f"{plan.seconds:g} s after a warm-up of {plan.warm_up_seconds:g} s "
-        "(the backend alone: at most 10 s); answers awaited to the end",
+        "measured": f"{plan.seconds:g} s after a warm-up of {plan.warm_up_seconds:g} s (the backend alone: "
+        "at most 10 s); answers awaited to the end",
         "proxy": f"one process, shipped policies.yaml, {'Redis' if with_redis else 'memory'} as its store",
         "machine": f"{os.cpu_count()} cores for everything: load, proxy, backend, PostgreSQL, Redis; "
         f"Python {platform.python_version()}; load average at the end {os.getloadavg()[0]:.1f}",
