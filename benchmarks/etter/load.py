@@ -13,6 +13,8 @@ import uvloop
 from benchmarks.etter.client import Connection
 from benchmarks.etter.mix import Mix, Person, Request
 
+CONNECTING = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -63,13 +65,14 @@ def run_load(host: str, port: int, mix: Mix, people: list[Person], plan: Plan) -
 
 async def _drive(host: str, port: int, mix: Mix, people: list[Person], plan: Plan) -> list[Sample]:
     samples: list[Sample] = []
+    connections = [Connection(host, port, person, timeout_seconds=plan.timeout_seconds) for person in people]
+    await _connect(connections)
     begin = time.perf_counter()
     measured_from = begin + plan.warm_up_seconds
     end = measured_from + plan.seconds
 
-    async def live(number: int, person: Person) -> None:
+    async def live(number: int, person: Person, connection: Connection) -> None:
         random = Random(number)
-        connection = Connection(host, port, person, timeout_seconds=plan.timeout_seconds)
         # Users do not all arrive in the same instant.
         await asyncio.sleep(random.random() * min(plan.warm_up_seconds, 5.0))
         while (started := time.perf_counter()) < end:
@@ -85,9 +88,16 @@ async def _drive(host: str, port: int, mix: Mix, people: list[Person], plan: Pla
         connection.close()
 
     async with asyncio.TaskGroup() as group:
-        for number, person in enumerate(people):
-            group.create_task(live(number, person))
+        for number, (person, connection) in enumerate(zip(people, connections, strict=True)):
+            group.create_task(live(number, person, connection))
     return samples
+
+
+async def _connect(connections: list[Connection]) -> None:
+    """Connect all users before the load begins: a busy server accepts slowly, and that is not what is measured here."""
+    hello = Request("connect", "GET", "/health", b"", is_read=True)
+    for start in range(0, len(connections), CONNECTING):
+        await asyncio.gather(*(connection.ask(hello) for connection in connections[start : start + CONNECTING]))
 
 
 def _sample(request: Request, status: int, seconds: float, body_bytes: int, *, hit: bool) -> Sample:

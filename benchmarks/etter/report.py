@@ -31,14 +31,15 @@ class Target(msgspec.Struct, frozen=True):
 
 
 def targets(results: Results) -> list[Target]:
-    """Compare the first phase (as found) with the last one (behind the proxy)."""
-    found, last = results.phases[0], results.phases[-1]
-    rate, speed = last.per_second / found.per_second, found.average_ms / last.average_ms
-    smaller = 1 - last.bytes_per_reply / found.bytes_per_reply
+    """Compare the first phase (as found) and the second (alone, uncompressed) with the last (behind the proxy)."""
+    found, alone, last = results.phases[0], results.phases[max(0, len(results.phases) - 2)], results.phases[-1]
+    rate, speed = last.per_second / max(found.per_second, 0.01), found.average_ms / last.average_ms
+    smaller = 1 - last.bytes_per_reply / alone.bytes_per_reply
+    failing = f" (as found, {found.server_error_share:.0%} of the requests failed)"
     return [
-        Target("requests per second: 10x the backend as found", f"{rate:.1f}x", rate >= 10),
+        Target("requests per second: 10x the backend as found", f"{rate:.1f}x{failing}", rate >= 10),
         Target("requests per second: 500 or more", f"{last.per_second:.0f}", last.per_second >= 500),
-        Target("average latency: 5x lower", f"{speed:.1f}x", speed >= 5),
+        Target("average latency: 5x lower", f"{speed:.1f}x{failing}", speed >= 5),
         Target("average latency: 200 ms or less", f"{last.average_ms:.0f} ms", last.average_ms <= 200),
         Target("P50 under 200 ms", f"{last.p50_ms:.0f} ms", last.p50_ms < 200),
         Target("P95 under 500 ms", f"{last.p95_ms:.0f} ms", last.p95_ms < 500),
@@ -46,7 +47,7 @@ def targets(results: Results) -> list[Target]:
         Target("hit rate of reads over 80 %", f"{last.hit_rate:.1%}", last.hit_rate > 0.8),
         Target("queries per backend request under 3", f"{last.queries_per_request}", last.queries_per_request < 3),
         Target("5xx under 0.1 %", f"{last.server_error_share:.3%}", last.server_error_share < 0.001),
-        Target("JSON bytes 60 % smaller", f"{smaller:.1%}", smaller >= 0.6),
+        Target("JSON bytes 60 % smaller than from the backend alone", f"{smaller:.1%}", smaller >= 0.6),
         Target("query time P95 under 100 ms", f"<= {last.query_p95_ms:g} ms", last.query_p95_ms <= 100),
         Target("slow queries under 1 %", f"{last.slow_query_share:.3%}", last.slow_query_share < 0.01),
     ]
