@@ -76,6 +76,6 @@ def redis_stores(url: str, clock: Clock, tasks: Tasks, settings: StoreSettings |
     log = RedisLog(LogLink(client, reader, node, chosen.link), clock, tasks, chosen.log)
     shared = RedisStore(client, clock, lambda: log.epoch, chosen.shared, log.announce)
     tiered = TieredStore(memory, shared, log)
-    turns = RedisTurns(client, clock, log.announce_turn, chosen.turns)
+    turns = RedisTurns(client, clock, log.announce_turn, tasks, chosen.turns)
     log.listen(on_replaced=tiered.replaced, on_reset=memory.clear, on_turn_over=turns.over)
     return Stores(log, tiered, memory, turns, shared, client)

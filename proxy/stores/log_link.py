@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +19,7 @@ from proxy.stores.events import (
     parse_appended,
     parse_renewal,
 )
+from proxy.stores.patience import Patience
 from proxy.stores.script import Script
 
 _RENEW = Script.load("state", "renew")
@@ -127,7 +127,7 @@ class LogLink:
 
     async def acknowledge(self, writers: Mapping[str, int], epoch_ms: int) -> None:
         """Tell each writer the last position of this node."""
-        async with asyncio.timeout(self._settings.timeout_s):
+        async with Patience(self._settings.timeout_s):
             pipeline = self._commands.pipeline(transaction=False)
             for writer, seq in writers.items():
                 inbox = self._inboxes + writer
@@ -139,7 +139,7 @@ class LogLink:
     async def announce(self, key: str, *, turn: bool = False) -> None:
         """Tell the other nodes that `key` was replaced, or a turn is over. It has no position, and may be lost."""
         fields: dict[Any, Any] = {"n": self.node, "t" if turn else "k": key}
-        async with asyncio.timeout(self._settings.timeout_s):
+        async with Patience(self._settings.timeout_s):
             await self._commands.xadd(self._notices, fields, maxlen=_NOTICES_KEPT, approximate=True)
 
     async def read(self, epoch_ms: int, applied: int) -> Heard:
@@ -149,7 +149,7 @@ class LogLink:
         command: list[str | int] = ["XREAD", "COUNT", _READ_AT_MOST, "BLOCK", round(chosen.block_s * 1000), "STREAMS"]
         command += [self._stream, inbox, self._notices]
         command += [f"{epoch_ms}-{applied}", self._inbox_at, self._notices_at or "$"]
-        async with asyncio.timeout(chosen.block_s + chosen.timeout_s):
+        async with Patience(chosen.block_s + chosen.timeout_s):
             reply = await self._execute_read(command)
         heard = Heard()
         for name, items in reply or []:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import msgspec
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from proxy.stores.connect import RedisClient
+from proxy.stores.patience import Patience
 
 Reply = list["Reply"] | bytes | int | None
 """What a script returns, as RESP2 knows it."""
@@ -43,8 +43,8 @@ class Script:
     async def run(
         self, client: RedisClient, keys: Sequence[str], arguments: Sequence[Argument], timeout_s: float
     ) -> Reply:
-        """Run it within `timeout_s`. Raises one of FAILURES; after that it may or may not have been carried out."""
-        async with asyncio.timeout(timeout_s):
+        """Run it within `timeout_s` of this process' time. Raises one of FAILURES: it may have been carried out or not."""
+        async with Patience(timeout_s):
             try:
                 return await _execute(client, "EVALSHA", self.digest, len(keys), *keys, *arguments)
             except NoScriptError:

@@ -6,14 +6,17 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from proxy.ports import Clock, Turn
 from proxy.stores.connect import RedisClient
 from proxy.stores.script import FAILURES, Script
+from proxy.tasks import TaskGroupClosedError, Tasks
 
 _TAKE = Script.load("take")
 _DONE = Script.load("done")
+_EXTEND = Script.load("extend")
 _STORED, _NOT_STORED = "+", "-"
 
 
@@ -34,12 +37,15 @@ class LocalTurns:
 
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
-    """`held_s` bounds how long a leader that died keeps the others waiting; `remembered_s` outlasts a lookup."""
+    """`held_s` bounds how long a leader that died keeps the others waiting; `remembered_s` outlasts a lookup.
+
+    `timeout_s` is for one call. It is longer than a lookup's: who asks for a turn is prepared to wait.
+    """
 
     prefix: str = "veneer"
-    timeout_s: float = 0.25
+    timeout_s: float = 1.0
     held_s: float = 3.0
-    remembered_s: float = 1.0
+    remembered_s: float = 2.0
 
 
 class RedisTurns:
@@ -54,10 +60,12 @@ class RedisTurns:
         redis: RedisClient,
         clock: Clock,
         announce: Callable[[str], Awaitable[None]],
+        tasks: Tasks,
         settings: TurnSettings | None = None,
     ) -> None:
         self._redis = redis
         self._clock = clock
+        self._tasks = tasks
         self._announce = announce
         self._settings = settings or TurnSettings()
         self._waiting: dict[str, set[asyncio.Future[bool]]] = {}
@@ -94,7 +102,7 @@ class RedisTurns:
             arguments = (token, round(chosen.held_s * 1000), int(again))
             reply = await _TAKE.run(self._redis, (self._name(digest),), arguments, chosen.timeout_s)
             if reply == 0:
-                return _HeldTurn(self, digest, token)
+                return _HeldTurn(self, digest, token, self._tasks, chosen.held_s / 3)
             if not isinstance(reply, int) or reply < 0:
                 return None
             left_s = deadline - self._clock.monotonic()
@@ -116,18 +124,48 @@ class RedisTurns:
         if isinstance(waiting, int) and waiting > 0:
             await self._announce(digest + (_STORED if stored else _NOT_STORED))
 
+    async def extend(self, digest: str, token: str) -> bool:
+        """Hold the turn for another `held_s`; whether it was still held, as far as can be told."""
+        chosen = self._settings
+        try:
+            arguments = (token, round(chosen.held_s * 1000))
+            held = await _EXTEND.run(self._redis, (self._name(digest),), arguments, chosen.timeout_s)
+        except FAILURES:
+            return True
+        return held == 1
+
     def _name(self, digest: str) -> str:
         return f"{self._settings.prefix}:turn:{digest}"
 
 
-@dataclass(frozen=True, slots=True)
 class _HeldTurn:
-    """A turn that others may be waiting for."""
+    """A turn that others may be waiting for. While the fetch goes on it is extended, every `every_s`."""
 
-    turns: RedisTurns
-    digest: str
-    token: str
+    __slots__ = ("_digest", "_every_s", "_tasks", "_timer", "_token", "_turns")
+
+    def __init__(self, turns: RedisTurns, digest: str, token: str, tasks: Tasks, every_s: float) -> None:
+        self._turns = turns
+        self._digest = digest
+        self._token = token
+        self._tasks = tasks
+        self._every_s = every_s
+        self._timer: asyncio.TimerHandle | None = None
+        self._again()
 
     async def done(self, *, stored: bool) -> None:
         """Give it back, and tell those who wait."""
-        await self.turns.give_back(self.digest, self.token, stored=stored)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self._turns.give_back(self._digest, self._token, stored=stored)
+
+    def _again(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._every_s, self._due)
+
+    def _due(self) -> None:
+        with suppress(TaskGroupClosedError):
+            self._tasks.start(self._extend(), "turn: extend")
+
+    async def _extend(self) -> None:
+        if await self._turns.extend(self._digest, self._token) and self._timer is not None:
+            self._again()

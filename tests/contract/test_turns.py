@@ -11,6 +11,7 @@ from proxy.app.clock import SystemClock
 from proxy.ports import Turn
 from proxy.stores.connect import connect, disconnect, parse_redis_url
 from proxy.stores.turns import FreeTurn, LocalTurns, RedisTurns, TurnSettings
+from proxy.tasks import Tasks
 from tests.stack.redis import RedisServer
 from tests.support.relay import relay
 from tests.support.shared_log import node, until
@@ -23,9 +24,14 @@ class Party:
     """One node's turns."""
 
     turns: RedisTurns
+    tasks: Tasks
 
     async def take(self, wait_s: float = 5, *, again: bool = False) -> Turn | None:
         return await self.turns.take("key", wait_s, again=again)
+
+    async def die(self) -> None:
+        """As kill -9 does: a turn that is held is neither extended nor given back."""
+        await self.tasks.aclose()
 
 
 @asynccontextmanager
@@ -37,10 +43,12 @@ async def parties(url: str, count: int) -> AsyncIterator[list[Party]]:
             one = await stack.enter_async_context(node(f"n{number}", url))
             client = connect(parse_redis_url(url))
             stack.push_async_callback(disconnect, client)
-            turns = RedisTurns(client, SystemClock(), one.log.announce_turn, SETTINGS)
+            tasks = Tasks()
+            stack.push_async_callback(tasks.aclose)
+            turns = RedisTurns(client, SystemClock(), one.log.announce_turn, tasks, SETTINGS)
             one.log.listen(on_replaced=lambda _: None, on_reset=lambda: None, on_turn_over=turns.over)
             await one.leads()
-            found.append(Party(turns))
+            found.append(Party(turns, tasks))
         yield found
 
 
@@ -85,6 +93,7 @@ async def test_a_fetch_that_cannot_be_shared_releases_all_at_once(redis_url: str
 async def test_a_leader_that_dies_is_followed_by_one_other_when_its_turn_expires(redis_url: str) -> None:
     async with parties(redis_url, 3) as (a, b, c):
         assert await a.take() is not None
+        await a.die()
         taken: list[Turn] = []
 
         async def fetch(party: Party) -> None:
@@ -96,6 +105,18 @@ async def test_a_leader_that_dies_is_followed_by_one_other_when_its_turn_expires
 
         await asyncio.gather(fetch(b), fetch(c))
         assert len(taken) == 1
+
+
+async def test_a_leader_that_takes_long_keeps_its_turn(redis_url: str) -> None:
+    async with parties(redis_url, 2) as (a, b):
+        turn = await a.take()
+        assert turn is not None
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(b.take())
+            await asyncio.sleep(3 * SETTINGS.held_s)
+            assert not waiting.done()
+            await turn.done(stored=True)
+        assert waiting.result() is None
 
 
 async def test_nobody_waits_longer_than_it_wants_to(redis_url: str) -> None:
@@ -112,7 +133,8 @@ async def test_without_redis_it_is_everybodys_turn(redis_server: RedisServer, re
             raise AssertionError("nobody waits")
 
         brief = replace(SETTINGS, timeout_s=0.05)
-        turns = RedisTurns(client, SystemClock(), announce, brief)
+        tasks = Tasks()
+        turns = RedisTurns(client, SystemClock(), announce, tasks, brief)
         held = await turns.take("key", 1)
         between.hold()
         assert isinstance(await turns.take("other", 1), FreeTurn)
@@ -120,3 +142,4 @@ async def test_without_redis_it_is_everybodys_turn(redis_server: RedisServer, re
         await held.done(stored=True)
         await disconnect(client)
         await until(lambda: not turns._waiting)
+        await tasks.aclose()

@@ -69,16 +69,31 @@ async def _leads(node: Node) -> None:
     door.close()
 
 
+async def _active(node: Node) -> int:
+    """How many requests the node is at."""
+    door = Connection(node.admin_port, "127.0.0.1")
+    metrics = (await door.ask("GET", "/metrics")).body.decode()
+    door.close()
+    return sum(
+        int(float(line.split()[1])) for line in metrics.splitlines() if line.startswith("veneer_requests_active ")
+    )
+
+
 async def _ask_all(nodes: list[Node], backend: Backend, meanwhile: Callable[[], None]) -> list[Reply | BaseException]:
+    """Ask all at once; the backend answers when every node has all its requests, and `meanwhile` was called."""
     doors = [Connection(nodes[number % len(nodes)].port) for number in range(MISSES)]
-    asking = asyncio.gather(*(door.ask("GET", "/thing") for door in doors), return_exceptions=True)
-    await asyncio.sleep(0.8)
-    meanwhile()
-    backend.answer.set()
-    replies = await asyncio.wait_for(asking, 30)
-    for door in doors:
-        door.close()
-    return replies
+    asking = asyncio.gather(*(door.ask("GET", "/thing", timeout_s=60) for door in doors), return_exceptions=True)
+    try:
+        async with asyncio.timeout(30):
+            while sum([await _active(node) for node in nodes]) < MISSES or not backend.asked_by:
+                await asyncio.sleep(0.05)
+        meanwhile()
+        backend.answer.set()
+        return await asyncio.wait_for(asking, 60)
+    finally:
+        asking.cancel()
+        for door in doors:
+            door.close()
 
 
 async def test_two_hundred_misses_on_four_processes_are_one_request(redis_url: str, tmp_path: Path) -> None:
