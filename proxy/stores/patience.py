@@ -43,6 +43,6 @@ class Patience:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None:
+    ) -> None:
         self._timer.cancel()
-        return await self._scope.__aexit__(kind, error, traceback)
+        await self._scope.__aexit__(kind, error, traceback)

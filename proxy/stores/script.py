@@ -43,7 +43,7 @@ class Script:
     async def run(
         self, client: RedisClient, keys: Sequence[str], arguments: Sequence[Argument], timeout_s: float
     ) -> Reply:
-        """Run it within `timeout_s` of this process' time. Raises one of FAILURES: it may have been carried out or not."""
+        """Run it within `timeout_s`. Raises one of FAILURES; after that it may or may not have been carried out."""
         async with Patience(timeout_s):
             try:
                 return await _execute(client, "EVALSHA", self.digest, len(keys), *keys, *arguments)

@@ -85,7 +85,7 @@ async def _ask_all(nodes: list[Node], backend: Backend, meanwhile: Callable[[], 
     asking = asyncio.gather(*(door.ask("GET", "/thing", timeout_s=60) for door in doors), return_exceptions=True)
     try:
         async with asyncio.timeout(30):
-            while sum([await _active(node) for node in nodes]) < MISSES or not backend.asked_by:
+            while sum([await _active(node) for node in nodes]) < MISSES or not backend.asked_by:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         meanwhile()
         backend.answer.set()
