@@ -105,7 +105,7 @@ def _database(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ConnectSettings:
-    """Bounds of the clients. `timeout_s` is for connecting and for one answer.
+    """Bounds of the clients. `timeout_s` is for connecting and for a pool to give a connection; callers bound their calls.
 
     Calls beyond `max_connections` wait for a connection; with Sentinel and Cluster, where the pools cannot wait, they
     fail, so that these get four times as many.
@@ -119,11 +119,12 @@ def connect(address: RedisAddress, settings: ConnectSettings | None = None) -> R
     """Build a client; it connects when first used. The caller closes it.
 
     A call on a connection that turns out to be closed is tried once more; nothing else is retried here, so that an
-    outage is seen at once by those who must know.
+    outage is seen at once by those who must know. No call has a time-out of its own: its caller sets one for the whole
+    of it, and before Python 3.12 the client's would put every command into a task of its own, a loop's turn later.
     """
     chosen = settings or ConnectSettings()
     options: dict[str, object] = {
-        "socket_timeout": chosen.timeout_s,
+        "socket_timeout": None,
         "socket_connect_timeout": chosen.timeout_s,
         "protocol": 2,
         "username": address.username,
@@ -136,7 +137,7 @@ def connect(address: RedisAddress, settings: ConnectSettings | None = None) -> R
         return _cluster(address, options | {"max_connections": 4 * chosen.max_connections})
     options["db"] = address.database
     if kind == "sentinel":
-        return _sentinel(address, options | {"max_connections": 4 * chosen.max_connections})
+        return _sentinel(address, options | {"max_connections": 4 * chosen.max_connections}, chosen.timeout_s)
     return _single(address, options | {"max_connections": chosen.max_connections}, chosen.timeout_s)
 
 
@@ -152,8 +153,10 @@ def _single(address: RedisAddress, options: Mapping[str, object], wait_s: float)
     return aioredis.Redis.from_pool(pool)
 
 
-def _sentinel(address: RedisAddress, options: Mapping[str, object]) -> aioredis.Redis:
-    watched = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout", "protocol", "retry")}
+def _sentinel(address: RedisAddress, options: Mapping[str, object], timeout_s: float) -> aioredis.Redis:
+    watched = {name: options[name] for name in ("socket_connect_timeout", "protocol", "retry")}
+    # A Sentinel that says nothing must not use up the time of a call that could ask the next one.
+    watched["socket_timeout"] = timeout_s
     sentinel = Sentinel(list(address.hosts), sentinel_kwargs=dict(watched), ssl=address.tls)  # type: ignore[no-untyped-call]
     pool = SentinelConnectionPool(address.service, sentinel, ssl=address.tls, **options)  # type: ignore[no-untyped-call]
     return aioredis.Redis.from_pool(pool)
