@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.coherence.clients import Clients
-from tests.coherence.faults import FAULTS
-from tests.coherence.ledger import Ledger
+import uvloop
+
+from tests.coherence.clients import Clients, Load
+from tests.coherence.faults import FAULTS, STRUCK
+from tests.coherence.ledger import Ledger, within
 from tests.coherence.mutants import MUTANTS
+from tests.coherence.usage import Moment
 from tests.coherence.world import World
 from tests.stack.process import StartError
 
@@ -24,7 +28,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.coherence", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="about how long (default 60)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--clients", type=int, default=20)
+    parser.add_argument("--clients", type=int, default=24)
+    parser.add_argument(
+        "--rate", type=float, default=1700.0, help="operations a second without faults, when delays are measured (1700)"
+    )
     parser.add_argument("--registers", type=int, default=60)
     parser.add_argument("--pages", type=int, default=6)
     parser.add_argument("--faults", default=",".join(FAULTS), help="names, separated by commas")
@@ -33,7 +40,8 @@ def _arguments() -> argparse.Namespace:
 
 
 async def _run(options: argparse.Namespace, world: World, ledger: Ledger) -> None:
-    clients = Clients(world, ledger, options.registers, options.pages, options.seed)
+    load = Load(options.clients, options.registers, options.pages, options.seed)
+    clients = Clients(world, ledger, load)
     async with asyncio.TaskGroup() as group:
         for number in range(options.clients):
             group.create_task(clients.run(number))
@@ -43,27 +51,45 @@ async def _run(options: argparse.Namespace, world: World, ledger: Ledger) -> Non
         # The quiet phase gets three shares: its figures are the ones with a bound.
         share_s = options.seconds / (len(names) + 2 * (QUIET in names))
         for name in names:
-            ledger.begin(name)
-            until = clock.time() + share_s * (3 if name == QUIET else 1)
+            ledger.begin(name, STRUCK.get(name))
+            # A saturated machine makes everybody wait: what is measured is measured beside it.
+            clients.rate = options.rate if name == QUIET else 0.0
+            began, until = Moment.now(), clock.time() + share_s * (3 if name == QUIET else 1)
             while clock.time() < until and not (options.mutant and ledger.violations):
                 await FAULTS[name](world, clients)
+            ledger.tally.usage.add(began, Moment.now())
         clients.stopped = True
 
 
 def _report(ledger: Ledger) -> None:
-    _say("phase", "operations", "reads", "hit rate", "errors", "violations", "write p50", "p99 ms", "max")
+    _say(
+        "", "opera-", "", "hit", "", "viola-", "write, ms", "", "", "by node", "", "struck", "receipt", "", "cores busy"
+    )
+    _say(
+        *("phase", "tions", "reads", "rate", "errors", "tions"),
+        *("p50", "p99", "max", "p50", "p99", "max", "p50", "p99", "(checker)"),
+    )
     for name, tally in ledger.tallies.items():
-        rate = tally.hits / tally.reads if tally.reads else float("nan")
-        delays = (f"{tally.delay(share):.1f}" for share in (0.5, 0.99, 1))
-        _say(name, tally.operations, tally.reads, f"{rate:.1%}", tally.errors, tally.violations, *delays)
+        rate = f"{tally.hits / max(1, tally.reads):.1%}"
+        counts = (tally.operations, tally.reads, rate, tally.errors, tally.violations)
+        delays = (
+            *(within(tally.write_ms, share) for share in (0.5, 0.99, 1)),
+            *(within(tally.node_ms, share) for share in (0.5, 0.99)),
+            within(tally.struck_ms, 1),
+            *(within(tally.receipt_ms, share) for share in (0.5, 0.99)),
+        )
+        shown = (f"{delay:.1f}" if not math.isnan(delay) else "" for delay in delays)
+        _say(name, *counts, *shown, tally.usage)
+    sys.stdout.write("write: at its client, less the backend's time; struck: through the node that the fault strikes\n")
     reads = sum(tally.reads for tally in ledger.tallies.values())
-    sys.stdout.write(f"{reads} reads judged, {len(ledger.violations)} violations\n")
+    seconds = sum(tally.usage.elapsed_s for tally in ledger.tallies.values())
+    sys.stdout.write(f"{reads} reads judged in {seconds:.0f} s, {len(ledger.violations)} violations\n")
     for violation in ledger.violations[:SHOWN]:
         sys.stdout.write(f"{violation}\n")
 
 
 def _say(first: str, *others: object) -> None:
-    sys.stdout.write(f"{first:<21}" + "".join(f"{other!s:>11}" for other in others) + "\n")
+    sys.stdout.write(f"{first:<21}" + "".join(f"{other!s:>8}" for other in others[:-1]) + f"  {others[-1]}\n")
 
 
 def _verdict(ledger: Ledger) -> str | None:
@@ -86,7 +112,7 @@ def main() -> int:
         world = World(Path(directory), options.registers, options.pages, options.mutant)
         try:
             world.start()
-            asyncio.run(_run(options, world, ledger))
+            uvloop.run(_run(options, world, ledger))
         except StartError as error:
             sys.stderr.write(f"{error}\n")
             return 2

@@ -10,6 +10,7 @@ from tests.coherence.world import FAR, World
 
 Fault = Callable[[World, Clients], Awaitable[None]]
 PROBES = 40
+STOPPED, KILLED = 0, 1
 
 
 async def nothing(_world: World, _clients: Clients) -> None:
@@ -19,11 +20,11 @@ async def nothing(_world: World, _clients: Clients) -> None:
 
 async def stop_and_continue(world: World, clients: Clients) -> None:
     """A node is stopped for longer than its lease; reads that reach it meanwhile are answered when it goes on."""
-    node = world.nodes[0]
+    node = world.nodes[STOPPED]
     node.freeze()
     try:
         await asyncio.sleep(2.6)
-        late = asyncio.gather(*(clients.probe(0, PROBES) for _ in range(2)))
+        late = asyncio.gather(*(clients.probe(STOPPED, PROBES) for _ in range(2)))
         await asyncio.sleep(0.3)
     finally:
         node.thaw()
@@ -33,11 +34,11 @@ async def stop_and_continue(world: World, clients: Clients) -> None:
 
 async def stop_briefly(world: World, clients: Clients) -> None:
     """A node is stopped for less than its lease: writers wait for it."""
-    node = world.nodes[0]
+    node = world.nodes[STOPPED]
     node.freeze()
     try:
         await asyncio.sleep(0.8)
-        late = asyncio.gather(clients.probe(0, PROBES))
+        late = asyncio.gather(clients.probe(STOPPED, PROBES))
         await asyncio.sleep(0.1)
     finally:
         node.thaw()
@@ -47,7 +48,7 @@ async def stop_briefly(world: World, clients: Clients) -> None:
 
 async def kill_and_restart_node(world: World, _clients: Clients) -> None:
     """A node is killed and comes back empty."""
-    node = world.nodes[1]
+    node = world.nodes[KILLED]
     await asyncio.to_thread(node.process.kill)
     await asyncio.sleep(0.5)
     await asyncio.to_thread(node.start)
@@ -139,3 +140,14 @@ FAULTS: dict[str, Fault] = {
     "route slow": slow_the_route,
     "log trimmed": trim_the_log,
 }
+
+STRUCK = {
+    "node stopped": STOPPED,
+    "node stopped briefly": STOPPED,
+    "node killed": KILLED,
+    "node cut off": FAR,
+    "route lost": FAR,
+    "route slow": FAR,
+    "log trimmed": FAR,
+}
+"""Which node a fault strikes, where it strikes one."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tests.coherence.usage import Usage
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
@@ -27,19 +29,30 @@ class Violation:
 
 @dataclass(slots=True)
 class Tally:
-    """What happened in one phase. `hot_*` counts reads of single registers; delays are of writes, in ms."""
+    """What happened in one phase. Delays are in ms, in the order in which they were seen.
 
+    `write_ms` is how long writes took for their client beyond the backend's own time, `node_ms` the same by the node's
+    clock, from the request's head to the answer, and `receipt_ms` what purges' receipts say. Writes through the node
+    that the phase's fault strikes wait for the node itself, and are kept apart in `struck_ms`.
+    """
+
+    struck: int | None = None
     operations: int = 0
     reads: int = 0
     hits: int = 0
     errors: int = 0
     violations: int = 0
-    delays_ms: list[float] = field(default_factory=list)
+    write_ms: list[float] = field(default_factory=list)
+    struck_ms: list[float] = field(default_factory=list)
+    node_ms: list[float] = field(default_factory=list)
+    receipt_ms: list[float] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
 
-    def delay(self, share: float) -> float:
-        """The delay that `share` of the writes stay within, NaN without writes."""
-        ordered = sorted(self.delays_ms)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+
+def within(delays: list[float], share: float) -> float:
+    """The delay that `share` of them stay within, NaN without any."""
+    ordered = sorted(delays)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
 class Ledger:
@@ -52,10 +65,10 @@ class Ledger:
         self.phase = ""
         self.begin("warm-up")
 
-    def begin(self, phase: str) -> None:
-        """What follows belongs to `phase`."""
+    def begin(self, phase: str, struck: int | None = None) -> None:
+        """What follows belongs to `phase`, whose fault strikes the node of number `struck`."""
         self.phase = phase
-        self.tallies.setdefault(phase, Tally())
+        self.tallies.setdefault(phase, Tally(struck))
 
     @property
     def tally(self) -> Tally:
@@ -66,12 +79,18 @@ class Ledger:
         """What a read that begins now has to reach, register by register."""
         return tuple(self.acknowledged)
 
-    def wrote(self, register: int, version: int, delay_ms: float | None = None) -> None:
+    def wrote(self, register: int, version: int) -> None:
         """The answer to a write has arrived."""
         self.acknowledged[register] = max(self.acknowledged[register], version)
         self.tally.operations += 1
-        if delay_ms is not None:
-            self.tally.delays_ms.append(delay_ms)
+
+    def waited(self, node: int, write_ms: float, node_ms: float) -> None:
+        """How long the write took that has just been answered."""
+        if node == self.tally.struck:
+            self.tally.struck_ms.append(write_ms)
+        else:
+            self.tally.write_ms.append(write_ms)
+            self.tally.node_ms.append(node_ms)
 
     def read(self, node: str, path: str, floor: tuple[int, ...], body: bytes, cache_status: str) -> None:
         """Judge one answer, lines of "register=version"."""

@@ -12,6 +12,7 @@ import random
 import sys
 import time
 
+import uvloop
 from aiohttp import web
 
 SLOW_SHARE = 0.25
@@ -82,7 +83,7 @@ def main() -> None:
     app.router.add_put("/r/{number}", handlers.write)
     app.router.add_get("/page/{number}", handlers.page)
     app.router.add_post("/bump/{number}", handlers.bump)
-    web.run_app(app, host="127.0.0.1", port=port, print=lambda *_: None, access_log=None)
+    web.run_app(app, host="127.0.0.1", port=port, print=lambda *_: None, access_log=None, loop=uvloop.new_event_loop())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
+import uvloop
+
 from tests.support.relay import Relay
 
 
@@ -36,4 +38,4 @@ async def _main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    uvloop.run(_main())

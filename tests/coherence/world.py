@@ -41,7 +41,7 @@ class Node:
         program = ["proxy"] if mutant is None else ["tests.coherence.mutants", mutant]
         argv = [sys.executable, "-m", *program, "serve", "--upstream", upstream, "--redis", redis_url]
         argv += ["--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin_port}"]
-        self.process = ManagedProcess(Launch(name, argv, directory / f"{name}.log", {"VENEER_ACCESS_LOG": "off"}))
+        self.process = ManagedProcess(Launch(name, argv, directory / f"{name}.log"))
 
     def start(self) -> None:
         """Start and wait until it answers."""
