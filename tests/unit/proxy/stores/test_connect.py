@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from proxy.stores.connect import RedisUrlError, parse_redis_url
@@ -37,6 +39,15 @@ def test_a_socket() -> None:
     assert str(address) == "unix:///run/redis.sock"
 
 
+def test_tls_files_are_named_in_the_query(tmp_path: Path) -> None:
+    file = tmp_path / "some.pem"
+    file.write_text("", "ascii")
+    address = parse_redis_url(f"rediss+cluster://a,b?ssl_ca_certs={file}&ssl_certfile={file}")
+    assert address.tls_files == {"ssl_ca_certs": str(file), "ssl_certfile": str(file)}
+    with pytest.raises(RedisUrlError, match="ssl_keyfile needs ssl_certfile"):
+        parse_redis_url(f"rediss://a?ssl_keyfile={file}")
+
+
 @pytest.mark.parametrize(
     ("url", "complaint"),
     [
@@ -49,6 +60,10 @@ def test_a_socket() -> None:
         ("redis+sentinel://a", "needs the service name"),
         ("redis+cluster://a/1", "only database 0"),
         ("unix://", "needs the path of a socket"),
+        ("unix:///s?ssl_ca_certs=/x", "unknown 'ssl_ca_certs' after the question mark, use db"),
+        ("redis://cache?ssl_ca_certs=/x", "unknown 'ssl_ca_certs' after the question mark"),
+        ("rediss://cache?ssl_ca_certs=/none/ca.pem", "ssl_ca_certs: there is no file '/none/ca.pem'"),
+        ("rediss://cache?insecure=1", "unknown 'insecure' after the question mark, use ssl_ca_certs"),
     ],
 )
 def test_bad_urls_are_refused_with_what_would_be_right(url: str, complaint: str) -> None:
