@@ -1,70 +1,77 @@
-"""SQL of the CHRO dashboard: two statements at any size."""
+"""SQL of the CHRO dashboard: one statement at any size."""
 
-from collections.abc import Mapping
+from typing import Any
 
-import msgspec
-from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import Integer, Row, and_, bindparam, func, or_, select
+from sqlalchemy.orm import Session
 
 from backend.db.tables import DashboardEntry, User, Workflow, WorkflowHistory
 from backend.models.users import Named
 from backend.models.work import DashboardLine, RunCounts
+from backend.queries import as_found
 from backend.queries.loading import Loading
-from backend.queries.scope import in_company
+from backend.queries.scope import in_scope
 
 MAX_LINES = 500
-CountKey = tuple[int, int]
+_ONE = bindparam("workflow_id", type_=Integer)
 
 
-def entries_statement(loading: Loading, company_scope: int | None, workflow_id: int | None) -> Select[DashboardEntry]:
-    """Select the lines with their workflows."""
-    statement = (
-        select(DashboardEntry)
-        .where(*in_company(DashboardEntry.company_id, company_scope))
-        .options(*loading.eager(joinedload(DashboardEntry.workflow).load_only(Workflow.name, Workflow.function)))
-        .order_by(DashboardEntry.company_id, DashboardEntry.workflow_id)
-        .limit(MAX_LINES)
+def _in_state(state: str) -> Any:
+    return func.count().filter(WorkflowHistory.status == state).label(state)
+
+
+_COUNTS = (
+    select(
+        User.company_id,
+        WorkflowHistory.workflow_id,
+        *(_in_state(state) for state in RunCounts.__struct_fields__),
     )
-    return statement if workflow_id is None else statement.where(DashboardEntry.workflow_id == workflow_id)
-
-
-def counts_statement(company_scope: int | None, workflow_id: int | None) -> Select[int, int, str, int]:
-    """Count the runs by company, workflow and state."""
-    statement = (
-        select(User.company_id, WorkflowHistory.workflow_id, WorkflowHistory.status, func.count().label("runs"))
-        .join(User, User.id == WorkflowHistory.user_id)
-        .where(*in_company(User.company_id, company_scope))
-        .group_by(User.company_id, WorkflowHistory.workflow_id, WorkflowHistory.status)
+    .join(WorkflowHistory.user)
+    .where(in_scope(User.company_id), or_(_ONE.is_(None), WorkflowHistory.workflow_id == _ONE))
+    .group_by(User.company_id, WorkflowHistory.workflow_id)
+    .subquery()
+)
+DASHBOARD = (
+    select(
+        DashboardEntry.id,
+        DashboardEntry.company_id,
+        Workflow.id.label("workflow_id"),
+        Workflow.name,
+        Workflow.function,
+        DashboardEntry.etter_score,
+        DashboardEntry.validated_score,
+        DashboardEntry.updated_at,
+        *(func.coalesce(_COUNTS.c[state], 0).label(state) for state in RunCounts.__struct_fields__),
     )
-    return statement if workflow_id is None else statement.where(WorkflowHistory.workflow_id == workflow_id)
+    .join(DashboardEntry.workflow)
+    .outerjoin(
+        _COUNTS,
+        and_(_COUNTS.c.company_id == DashboardEntry.company_id, _COUNTS.c.workflow_id == DashboardEntry.workflow_id),
+    )
+    .where(in_scope(DashboardEntry.company_id), or_(_ONE.is_(None), DashboardEntry.workflow_id == _ONE))
+    .order_by(DashboardEntry.company_id, DashboardEntry.workflow_id)
+    .limit(MAX_LINES)
+)
 
 
 def dashboard_lines(
     session: Session, loading: Loading, company_scope: int | None, workflow_id: int | None
 ) -> list[DashboardLine]:
     """Read the lines; `company_scope` or `workflow_id` must be given, so that the counting stays bounded."""
-    entries = session.scalars(entries_statement(loading, company_scope, workflow_id)).all()
     if loading.unoptimised:
-        return [_line(entry, _one_by_one(session, entry)) for entry in entries]
-    counted: dict[CountKey, dict[str, int]] = {}
-    for company_id, counted_workflow, state, runs in session.execute(counts_statement(company_scope, workflow_id)):
-        counted.setdefault((company_id, counted_workflow), {})[state] = runs
-    return [_line(entry, counted.get((entry.company_id, entry.workflow_id), {})) for entry in entries]
+        return as_found.dashboard_lines(session, company_scope, workflow_id, MAX_LINES)
+    rows = session.execute(DASHBOARD, {"scope": company_scope, "workflow_id": workflow_id})
+    return [_line(row) for row in rows]
 
 
-def _one_by_one(session: Session, entry: DashboardEntry) -> Mapping[str, int]:
-    rows = session.execute(counts_statement(entry.company_id, entry.workflow_id))
-    return {state: runs for _company, _workflow, state, runs in rows}
-
-
-def _line(entry: DashboardEntry, runs: Mapping[str, int]) -> DashboardLine:
+def _line(row: Row[Any]) -> DashboardLine:
     return DashboardLine(
-        id=entry.id,
-        company_id=entry.company_id,
-        workflow=Named(entry.workflow.id, entry.workflow.name),
-        function=entry.workflow.function,
-        etter_score=entry.etter_score,
-        validated_score=entry.validated_score,
-        runs=msgspec.convert(runs, RunCounts),
-        updated_at=entry.updated_at,
+        id=row.id,
+        company_id=row.company_id,
+        workflow=Named(row.workflow_id, row.name),
+        function=row.function,
+        etter_score=row.etter_score,
+        validated_score=row.validated_score,
+        runs=RunCounts(planned=row.planned, running=row.running, done=row.done, failed=row.failed),
+        updated_at=row.updated_at,
     )

@@ -8,7 +8,6 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
-from sqlalchemy.orm.interfaces import ORMOption
 
 from backend.db.tables import Base
 from backend.errors import ValidationError
@@ -27,10 +26,6 @@ class Loading:
     """
 
     unoptimised: bool = False
-
-    def eager(self, *options: ORMOption) -> tuple[ORMOption, ...]:
-        """Return the loader options, or none: then each relation is fetched when first touched."""
-        return () if self.unoptimised else options
 
 
 @dataclass(frozen=True, slots=True)

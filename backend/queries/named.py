@@ -9,8 +9,8 @@ from sqlalchemy import ClauseElement, ColumnElement, Select
 
 from backend.models.users import UserListQuery
 from backend.models.work import DocumentListQuery, HistoryQuery, ProjectListQuery
-from backend.queries import companies, dashboard, loading, users, work, workflows
-from backend.queries.loading import ListRequest, ListSpec, Loading, list_statement
+from backend.queries import companies, dashboard, runs, users, work, workflows
+from backend.queries.loading import ListRequest, ListSpec, list_statement
 from backend.web.pagination import CursorKey, Window
 
 
@@ -22,9 +22,6 @@ class Sample:
     user_id: int
     workflow_id: int
     email: str
-
-
-_EAGER = Loading()
 
 
 def _page(
@@ -43,20 +40,21 @@ _MIDYEAR = dt.datetime(2025, 7, 1, tzinfo=dt.UTC)
 NAMED: Mapping[str, Callable[[Sample], ClauseElement]] = {
     "users_of_company": lambda of: _page(users.USER_LIST, users.user_filters(UserListQuery(), of.company_id)),
     "user_by_email": lambda of: _page(users.USER_LIST, users.user_filters(UserListQuery(email=of.email), None)),
-    "user_completion_by_email": lambda of: users.completion_statement(of.email[:8] + "@", None, 10),
+    "user_completion_by_email": lambda of: users.COMPLETION_BY_EMAIL.params(
+        scope=None, pattern=of.email[:8] + "@%", limit=10
+    ),
     "users_newest": lambda _: _page(users.USER_LIST, [], "-created_at", _deep(_MIDYEAR)),
     "user_search": lambda _: _page(users.USER_LIST, users.user_filters(UserListQuery(q="zoe yilmaz"), None), "name"),
-    "teams_of_company": lambda of: companies.team_sizes_statement(of.company_id),
-    "user_detail_teams": lambda of: users.teams_statement(of.user_id),
-    "runs_of_user": lambda of: users.runs_statement(_EAGER, of.user_id, 50),
-    "runs_of_workflow": lambda of: workflows.runs_statement(_EAGER, of.workflow_id, None, 20),
+    "teams_of_company": lambda of: companies.TEAM_SIZES.params(company_id=of.company_id),
+    "user_detail": lambda of: users.USER_DETAIL.params(user_id=of.user_id, scope=of.company_id),
+    "runs_of_user": lambda of: runs.RUNS_OF_USER.params(user_id=of.user_id, limit=50),
+    "runs_of_workflow": lambda of: runs.RUNS_OF_WORKFLOW.params(workflow_id=of.workflow_id, scope=None, limit=20),
     "runs_of_company": lambda of: _page(work.HISTORY_LIST, work.history_filters(HistoryQuery(), of.company_id)),
     "runs_failed": lambda _: _page(work.HISTORY_LIST, work.history_filters(HistoryQuery(status="failed"), None)),
     "runs_of_user_in_workflow": lambda of: _page(
         work.HISTORY_LIST,
         work.history_filters(HistoryQuery(user_id=of.user_id, workflow_id=of.workflow_id, status="done"), None),
     ),
-    "run_counts_of_company": lambda of: dashboard.counts_statement(of.company_id, None),
     "documents_of_company": lambda of: _page(
         work.DOCUMENT_LIST, work.document_filters(DocumentListQuery(), of.company_id)
     ),
@@ -70,7 +68,7 @@ NAMED: Mapping[str, Callable[[Sample], ClauseElement]] = {
     "projects_blocked": lambda _: _page(
         work.PROJECT_LIST, work.project_filters(ProjectListQuery(status="blocked"), None), "id"
     ),
-    "dashboard_of_workflow": lambda of: dashboard.entries_statement(_EAGER, None, of.workflow_id),
-    "dashboard_of_company": lambda of: dashboard.entries_statement(_EAGER, of.company_id, None),
-    "workflow_detail": lambda of: workflows.detail_statement(loading.Loading(), of.workflow_id),
+    "dashboard_of_workflow": lambda of: dashboard.DASHBOARD.params(scope=None, workflow_id=of.workflow_id),
+    "dashboard_of_company": lambda of: dashboard.DASHBOARD.params(scope=of.company_id, workflow_id=None),
+    "workflow_detail": lambda of: workflows.WORKFLOW_DETAIL.params(workflow_id=of.workflow_id),
 }

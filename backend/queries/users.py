@@ -1,13 +1,18 @@
 """SQL of users."""
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, exists, func, select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from typing import Any
 
-from backend.db.tables import Role, Team, TeamMember, User, UserRole, WorkflowHistory
+import msgspec
+from sqlalchemy import ARRAY, JSON, ColumnElement, Integer, Select, Text, bindparam, exists, func, select, text
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import Session
+
+from backend.db.tables import Company, Role, Team, TeamMember, User, UserRole
 from backend.models.reference import Suggestion
-from backend.models.users import Named, RunItem, UserDetail, UserItem, UserListQuery
+from backend.models.users import Named, UserDetail, UserItem, UserListQuery
+from backend.queries import as_found
 from backend.queries.loading import ListSpec, Loading, contains, cut, escape_like
-from backend.queries.scope import in_company
+from backend.queries.scope import in_company, in_scope
 
 _ROLE_NAMES = func.array(
     select(Role.name)
@@ -70,30 +75,52 @@ def user_filters(query: UserListQuery, company_scope: int | None) -> list[Column
     return filters
 
 
-def find_user(session: Session, loading: Loading, user_id: int, company_scope: int | None) -> User | None:
-    """Load a user with company, roles and teams, in two statements."""
-    statement = (
-        select(User)
-        .where(User.id == user_id, *in_company(User.company_id, company_scope))
-        .options(*loading.eager(joinedload(User.company), joinedload(User.roles), selectinload(User.teams)))
+def _named(kind: type[Role] | type[Team], rows: Select[Any]) -> ColumnElement[Any]:
+    """Gather ids and names of the rows into one JSON array: a collection without a statement or a row of its own."""
+    pair = func.json_build_object("id", kind.id, "name", kind.name)
+    gathered = func.coalesce(func.json_agg(aggregate_order_by(pair, kind.id)), text("'[]'"), type_=JSON)
+    return rows.with_only_columns(gathered).correlate(User).scalar_subquery()
+
+
+USER_DETAIL = (
+    select(
+        User.id,
+        User.email,
+        User.name,
+        User.title,
+        User.bio,
+        User.is_active,
+        Company.id.label("company_id"),
+        Company.name.label("company_name"),
+        _named(Role, select(Role.id).join(UserRole).where(UserRole.user_id == User.id)).label("roles"),
+        _named(Team, select(Team.id).join(TeamMember).where(TeamMember.user_id == User.id)).label("teams"),
+        User.created_at,
+        User.updated_at,
     )
-    return session.scalars(statement).unique().one_or_none()
+    .join(User.company)
+    .where(User.id == bindparam("user_id"), in_scope(User.company_id))
+)
 
 
-def user_detail(user: User) -> UserDetail:
-    """Copy a loaded user out of the session."""
+def user_detail(session: Session, loading: Loading, user_id: int, company_scope: int | None) -> UserDetail | None:
+    """Read a user with company, roles and teams, in one statement."""
+    if loading.unoptimised:
+        return as_found.user_detail(session, user_id, company_scope)
+    row = session.execute(USER_DETAIL, {"user_id": user_id, "scope": company_scope}).one_or_none()
+    if row is None:
+        return None
     return UserDetail(
-        id=user.id,
-        email=user.email,
-        name=user.name,
-        title=user.title,
-        bio=user.bio,
-        is_active=user.is_active,
-        company=Named(user.company.id, user.company.name),
-        roles=[Named(role.id, role.name) for role in user.roles],
-        teams=[Named(team.id, team.name) for team in user.teams],
-        created_at=user.created_at,
-        updated_at=user.updated_at,
+        id=row.id,
+        email=row.email,
+        name=row.name,
+        title=row.title,
+        bio=row.bio,
+        is_active=row.is_active,
+        company=Named(row.company_id, row.company_name),
+        roles=msgspec.convert(row.roles, list[Named]),
+        teams=msgspec.convert(row.teams, list[Named]),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
     )
 
 
@@ -103,59 +130,28 @@ def email_taken(session: Session, email: str, except_id: int | None) -> bool:
     return bool(session.scalar(select(exists().where(condition))))
 
 
-def completion_statement(text: str, company_scope: int | None, limit: int) -> Select[int, str, str]:
-    """Select active users by a part of the name, or by the start of the address when `text` has an `@`."""
-    pattern = escape_like(text.lower())
-    by_email = User.email.like(f"{pattern}%", escape="\\")
-    return (
-        select(User.id, User.name, User.title)
-        .where(*in_company(User.company_id, company_scope), User.is_active)
-        .where(by_email if "@" in text else contains(User.name, text))
-        .order_by(User.name, User.id)
-        .limit(limit)
-    )
+_COMPLETION = (
+    select(User.id, User.name, User.title)
+    .where(in_scope(User.company_id), User.is_active)
+    .order_by(User.name, User.id)
+    .limit(bindparam("limit", type_=Integer))
+)
+COMPLETION_BY_NAME = _COMPLETION.where(User.name.ilike(bindparam("pattern"), escape="\\"))
+COMPLETION_BY_EMAIL = _COMPLETION.where(User.email.like(bindparam("pattern"), escape="\\"))
 
 
 def complete_user(session: Session, text: str, company_scope: int | None, limit: int) -> list[Suggestion]:
-    """Complete a name or an address."""
-    rows = session.execute(completion_statement(text, company_scope, limit))
+    """Find active users by a part of the name, or by the start of the address when `text` has an `@`."""
+    by_email = "@" in text
+    pattern = f"{escape_like(text.lower())}%"
+    values = {"scope": company_scope, "pattern": pattern if by_email else f"%{pattern}", "limit": limit}
+    rows = session.execute(COMPLETION_BY_EMAIL if by_email else COMPLETION_BY_NAME, values)
     return [Suggestion(row.id, row.name, row.title) for row in rows]
+
+
+_VISIBLE = select(exists().where(User.id == bindparam("user_id"), in_scope(User.company_id)))
 
 
 def user_visible(session: Session, user_id: int, company_scope: int | None) -> bool:
     """Tell whether the user exists in the caller's company."""
-    condition = exists().where(User.id == user_id, *in_company(User.company_id, company_scope))
-    return bool(session.scalar(select(condition)))
-
-
-def teams_statement(user_id: int) -> Select[int, str]:
-    """Select a user's teams: what loading them with the user sends."""
-    return select(Team.id, Team.name).join(TeamMember).where(TeamMember.user_id == user_id).order_by(Team.id)
-
-
-def runs_statement(loading: Loading, user_id: int, limit: int) -> Select[WorkflowHistory]:
-    """Select a user's latest workflow runs."""
-    return (
-        select(WorkflowHistory)
-        .where(WorkflowHistory.user_id == user_id)
-        .order_by(WorkflowHistory.started_at.desc(), WorkflowHistory.id.desc())
-        .limit(limit)
-        .options(*loading.eager(joinedload(WorkflowHistory.user), joinedload(WorkflowHistory.workflow)))
-    )
-
-
-def user_runs(session: Session, loading: Loading, user_id: int, limit: int) -> list[RunItem]:
-    """Read a user's latest workflow runs."""
-    return [run_item(run) for run in session.scalars(runs_statement(loading, user_id, limit))]
-
-
-def run_item(run: WorkflowHistory) -> RunItem:
-    """Copy a loaded run out of the session."""
-    return RunItem(
-        id=run.id,
-        user=Named(run.user.id, run.user.name),
-        workflow=Named(run.workflow.id, run.workflow.name),
-        status=run.status,
-        started_at=run.started_at,
-        finished_at=run.finished_at,
-    )
+    return bool(session.scalar(_VISIBLE, {"user_id": user_id, "scope": company_scope}))

@@ -1,13 +1,13 @@
-"""SQL of workflows and their runs."""
+"""SQL of workflows."""
 
-from sqlalchemy import ColumnElement, Select, select
-from sqlalchemy.orm import Session, contains_eager, joinedload
 
-from backend.db.tables import User, Workflow, WorkflowHistory, WorkflowStep
+from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy.orm import Session, joinedload
+
+from backend.db.tables import Task, Workflow, WorkflowStep
 from backend.models.workflows import Step, WorkflowDetail, WorkflowItem, WorkflowListQuery
 from backend.queries.loading import ListSpec, Loading, contains, cut
-from backend.queries.scope import in_company
-from backend.queries.users import run_item
+from backend.queries.runs import runs_of_workflow
 
 
 def _item(workflow: Workflow) -> WorkflowItem:
@@ -50,23 +50,19 @@ def workflow_filters(query: WorkflowListQuery) -> list[ColumnElement[bool]]:
     return filters
 
 
-def detail_statement(loading: Loading, workflow_id: int) -> Select[Workflow]:
-    """Select a workflow with its steps and their tasks."""
-    return (
-        select(Workflow)
-        .where(Workflow.id == workflow_id)
-        .options(*loading.eager(joinedload(Workflow.steps).joinedload(WorkflowStep.task)))
-    )
+_WORKFLOW = select(Workflow).where(Workflow.id == bindparam("workflow_id"))
+# Steps come with the workflow, their tasks with the steps: one statement, however many there are.
+WORKFLOW_DETAIL = _WORKFLOW.options(joinedload(Workflow.steps).joinedload(WorkflowStep.task).load_only(Task.name))
 
 
 def workflow_detail(
     session: Session, loading: Loading, workflow_id: int, company_scope: int | None, runs: int
 ) -> WorkflowDetail | None:
     """Read a workflow with its steps, and its latest runs in the company, in two statements."""
-    workflow = session.scalars(detail_statement(loading, workflow_id)).unique().one_or_none()
+    statement = _WORKFLOW if loading.unoptimised else WORKFLOW_DETAIL
+    workflow = session.scalars(statement, {"workflow_id": workflow_id}).unique().one_or_none()
     if workflow is None:
         return None
-    latest = runs_statement(loading, workflow_id, company_scope, runs)
     return WorkflowDetail(
         id=workflow.id,
         name=workflow.name,
@@ -83,21 +79,7 @@ def workflow_detail(
             )
             for step in workflow.steps
         ],
-        history=[run_item(run) for run in session.scalars(latest)],
+        history=runs_of_workflow(session, loading, workflow_id, company_scope, runs),
         created_at=workflow.created_at,
         updated_at=workflow.updated_at,
-    )
-
-
-def runs_statement(
-    loading: Loading, workflow_id: int, company_scope: int | None, limit: int
-) -> Select[WorkflowHistory]:
-    """Select the latest runs of a workflow by the company's users."""
-    return (
-        select(WorkflowHistory)
-        .join(WorkflowHistory.user)
-        .where(WorkflowHistory.workflow_id == workflow_id, *in_company(User.company_id, company_scope))
-        .order_by(WorkflowHistory.started_at.desc(), WorkflowHistory.id.desc())
-        .limit(limit)
-        .options(*loading.eager(contains_eager(WorkflowHistory.user), joinedload(WorkflowHistory.workflow)))
     )

@@ -10,6 +10,7 @@ from backend.errors import ConflictError
 from backend.models.reference import Suggestion
 from backend.models.users import NewUser, RunItem, UserChange, UserDetail, UserItem, UserListQuery
 from backend.queries import users as sql
+from backend.queries.runs import runs_of_user
 from backend.services.base import BaseService, Listed, Tools, assign
 from backend.web.auth import Caller
 
@@ -31,10 +32,10 @@ class UserService(BaseService[User, UserItem]):
         """Read one user in detail."""
 
         def work(session: Session) -> UserDetail:
-            user = sql.find_user(session, self.tools.loading, user_id, caller.company_scope)
+            user = sql.user_detail(session, self.tools.loading, user_id, caller.company_scope)
             if user is None:
                 raise self.missing(user_id)
-            return sql.user_detail(user)
+            return user
 
         return await self.tools.database.read(work)
 
@@ -70,10 +71,10 @@ class UserService(BaseService[User, UserItem]):
         return await self.tools.database.read(lambda session: sql.complete_user(session, text, scope, SUGGESTIONS))
 
     def _reread(self, session: Session, user: User) -> UserDetail:
-        found = sql.find_user(session, self.tools.loading, user.id, None)
+        found = sql.user_detail(session, self.tools.loading, user.id, None)
         if found is None:
             raise self.missing(user.id)
-        return sql.user_detail(found)
+        return found
 
     async def runs(self, caller: Caller, user_id: int) -> list[RunItem]:
         """Read a user's latest workflow runs."""
@@ -81,7 +82,7 @@ class UserService(BaseService[User, UserItem]):
         def work(session: Session) -> list[RunItem]:
             if not sql.user_visible(session, user_id, caller.company_scope):
                 raise self.missing(user_id)
-            return sql.user_runs(session, self.tools.loading, user_id, RUNS)
+            return runs_of_user(session, self.tools.loading, user_id, RUNS)
 
         return await self.tools.database.read(work)
 

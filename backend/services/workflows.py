@@ -3,11 +3,10 @@
 from sqlalchemy.orm import Session
 from yarl import URL
 
-from backend.db.tables import Workflow, WorkflowHistory
+from backend.db.tables import User, Workflow, WorkflowHistory
 from backend.errors import PermissionDeniedError
-from backend.models.users import RunItem
+from backend.models.users import Named, RunItem
 from backend.models.workflows import NewRun, WorkflowChange, WorkflowDetail, WorkflowItem, WorkflowListQuery
-from backend.queries import users as user_sql
 from backend.queries import workflows as sql
 from backend.services.base import BaseService, Listed, Tools, assign
 from backend.web.auth import Caller
@@ -45,23 +44,31 @@ class WorkflowService(BaseService[Workflow, WorkflowItem]):
         """Record a run of a workflow by the caller."""
 
         def work(session: Session) -> RunItem:
-            if session.get(Workflow, workflow_id) is None:
+            workflow = session.get(Workflow, workflow_id)
+            if workflow is None:
                 raise self.missing(workflow_id)
-            if not user_sql.user_visible(session, caller.user_id, caller.company_id):
+            user = session.get(User, caller.user_id)
+            if user is None or user.company_id != caller.company_id:
                 msg = "The token's user does not exist any more"
                 raise PermissionDeniedError(msg)
             now = self.tools.clock()
-            finished = now if new.status in {"done", "failed"} else None
             run = WorkflowHistory(
-                user_id=caller.user_id,
+                user_id=user.id,
                 workflow_id=workflow_id,
                 status=new.status,
                 started_at=now,
-                finished_at=finished,
+                finished_at=now if new.status in {"done", "failed"} else None,
             )
             session.add(run)
             session.flush()
-            return user_sql.run_item(run)
+            return RunItem(
+                id=run.id,
+                user=Named(user.id, user.name),
+                workflow=Named(workflow.id, workflow.name),
+                status=run.status,
+                started_at=run.started_at,
+                finished_at=run.finished_at,
+            )
 
         return await self.tools.database.write(work)
 
