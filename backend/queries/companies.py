@@ -1,6 +1,5 @@
 """SQL of companies."""
 
-
 from sqlalchemy import ColumnElement, Integer, bindparam, func, select, true
 from sqlalchemy.orm import Session
 

@@ -1,6 +1,5 @@
 """SQL of workflows."""
 
-
 from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.orm import Session, joinedload
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from backend import groups
 from backend.models.companies import CompanyChange, CompanyDetail, CompanyItem, CompanyListQuery
-from backend.services.companies import CompanyService
+from backend.services.companies import CompanyService, touched
 from backend.web.caching import CacheAdvice, Sharing
 from backend.web.call import Call, NoBody, NoQuery, Result, Route
 from backend.web.envelope import Page
@@ -21,17 +21,17 @@ class CompanyRoutes:
     async def master(self, call: Call[CompanyListQuery, NoBody]) -> Result:
         """List all companies."""
         listed = await self.companies.master_list(call.query, call.url)
-        return Result(listed.page, groups=(groups.COMPANIES,))
+        return Result(listed.page, groups=(groups.COMPANIES, *groups.companies_shown(listed.ids)))
 
     async def get(self, call: Call[NoQuery, NoBody]) -> Result:
         """Read the caller's company."""
         company = await self.companies.get(call.caller, call.id)
-        return Result(company, groups=(groups.company(call.id), groups.company_roster(call.id)))
+        return Result(company, groups=(groups.company(call.id), groups.company_staff(call.id)))
 
     async def change(self, call: Call[NoQuery, CompanyChange]) -> Result:
         """Change the caller's company."""
         company = await self.companies.change(call.caller, call.id, call.body)
-        return Result(company, invalidates=(groups.company(call.id), groups.COMPANIES))
+        return Result(company, invalidates=touched(call.id, call.body))
 
     def table(self) -> tuple[Route, ...]:
         """Declare the routes."""

@@ -27,9 +27,10 @@ class ReferenceRoutes:
             tasks = await self.reference.tasks(call.query.q)
             return Result(tasks, groups=(groups.TASKS,), advice=_TASKS)
         found = await self.users.suggestions(call.caller, call.query.q)
+        company_id = call.caller.company_id
+        depends = (groups.company_staff(company_id), groups.company_completion(company_id, call.query.q))
         people = groups.users_shown(suggestion.id for suggestion in found)
-        shown = (groups.USERS, groups.company_roster(call.caller.company_id), *people)
-        return Result(found, groups=shown)
+        return Result(found, groups=(groups.USERS, *depends, *people))
 
     async def neighbours(self, call: Call[AdjacencyQuery, NoBody]) -> Result:
         """Show which roles are near which."""

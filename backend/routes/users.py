@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from backend import groups
 from backend.models.users import Deleted, NewUser, RunItem, UserChange, UserDetail, UserItem, UserListQuery
-from backend.services.users import UserService, touched
+from backend.services.users import UserService
 from backend.web.caching import CacheAdvice, Sharing
 from backend.web.call import Call, NoBody, NoQuery, Result, Route
 from backend.web.envelope import Page
@@ -24,37 +24,43 @@ class UserRoutes:
 
     async def list(self, call: Call[UserListQuery, NoBody]) -> Result:
         """List users of the caller's company."""
-        listed = await self.users.users(call.caller, call.query, call.url)
-        shown = (groups.USERS, groups.company_roster(call.caller.company_id), *groups.users_shown(listed.ids))
-        return Result(listed.page, groups=shown)
+        query, company_id = call.query, call.caller.company_id
+        listed = await self.users.users(call.caller, query, call.url)
+        shown = (groups.USERS, groups.company_staff(company_id), *groups.users_shown(listed.ids))
+        by_name = query.q is not None or query.email is not None or query.sort.endswith("name")
+        return Result(listed.page, groups=(*shown, groups.company_names(company_id)) if by_name else shown)
 
     async def get(self, call: Call[NoQuery, NoBody]) -> Result:
         """Read one user."""
         user = await self.users.get(call.caller, call.id)
-        return Result(user, groups=(groups.user(user.id), groups.company(user.company.id)))
+        return Result(user, groups=(groups.user(user.id), groups.company_name(user.company.id)))
 
     async def create(self, call: Call[NoQuery, NewUser]) -> Result:
         """Create a user."""
         user = await self.users.add(call.caller, call.body)
-        return Result(
-            user, invalidates=touched(user, call.body), status=201, headers={"Location": f"{_PATH}/{user.id}"}
-        )
+        stale = (groups.company_staff(user.company.id),)
+        return Result(user, invalidates=stale, status=201, headers={"Location": f"{_PATH}/{user.id}"})
 
     async def change(self, call: Call[NoQuery, UserChange | NewUser]) -> Result:
         """Change or replace a user."""
-        user = await self.users.change(call.caller, call.id, call.body)
-        return Result(user, invalidates=touched(user, call.body))
+        changed = await self.users.change(call.caller, call.id, call.body)
+        return Result(changed.user, invalidates=changed.stale)
 
     async def delete(self, call: Call[NoQuery, NoBody]) -> Result:
         """Delete a user."""
         company_id = await self.users.remove(call.caller, call.id)
-        stale = (groups.user(call.id), groups.company_roster(company_id), groups.company_history(company_id))
+        stale = (
+            groups.user(call.id),
+            groups.user_name(call.id),
+            groups.company_staff(company_id),
+            groups.company_history(company_id),
+        )
         return Result(Deleted(call.id), invalidates=stale)
 
     async def runs(self, call: Call[NoQuery, NoBody]) -> Result:
         """Read a user's workflow runs."""
         runs = await self.users.runs(call.caller, call.id)
-        return Result(runs, groups=(groups.user(call.id), groups.user_runs(call.id), groups.WORKFLOWS))
+        return Result(runs, groups=(groups.user_name(call.id), groups.user_runs(call.id), groups.WORKFLOWS))
 
     def table(self) -> tuple[Route, ...]:
         """Declare the routes."""

@@ -32,7 +32,7 @@ class WorkflowRoutes:
         shown = (
             groups.workflow(call.id),
             groups.company_workflow(company_id, call.id),
-            *groups.users_shown(run.user.id for run in detail.history),
+            *groups.users_named(run.user.id for run in detail.history),
         )
         return Result(detail, groups=shown)
 

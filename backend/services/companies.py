@@ -1,8 +1,10 @@
 """Companies: the master list for everyone, details for members."""
 
+from msgspec import UNSET
 from sqlalchemy.orm import Session
 from yarl import URL
 
+from backend import groups
 from backend.db.tables import Company
 from backend.errors import NotFoundError
 from backend.models.companies import CompanyChange, CompanyDetail, CompanyItem, CompanyListQuery
@@ -52,3 +54,13 @@ class CompanyService(BaseService[Company, CompanyItem]):
     def _refuse_stranger(self, caller: Caller, company_id: int) -> None:
         if caller.company_scope not in {None, company_id}:
             raise self.missing(company_id)
+
+
+def touched(company_id: int, change: CompanyChange) -> tuple[str, ...]:
+    """Name the groups that a change made stale: the master list's order and filters know names and industries only."""
+    stale = [groups.company(company_id)]
+    if change.name is not UNSET:
+        stale.append(groups.company_name(company_id))
+    if change.name is not UNSET or change.industry is not UNSET:
+        stale.append(groups.COMPANIES)
+    return tuple(stale)

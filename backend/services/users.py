@@ -1,6 +1,7 @@
 """Users: what a company may see and change of its people."""
 
-import msgspec
+from dataclasses import dataclass
+
 from sqlalchemy.orm import Session
 from yarl import URL
 
@@ -16,6 +17,23 @@ from backend.web.auth import Caller
 
 SUGGESTIONS = 10
 RUNS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What others' pages depend on."""
+
+    name: str
+    email: str
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A user after a change, and the groups that it made stale."""
+
+    user: UserDetail
+    stale: tuple[str, ...]
 
 
 class UserService(BaseService[User, UserItem]):
@@ -50,16 +68,19 @@ class UserService(BaseService[User, UserItem]):
 
         return await self.create(make, self._reread)
 
-    async def change(self, caller: Caller, user_id: int, change: UserChange | NewUser) -> UserDetail:
+    async def change(self, caller: Caller, user_id: int, change: UserChange | NewUser) -> Changed:
         """Change some fields (PATCH) or all of them (PUT)."""
+        before: list[Facts] = []
 
         def apply(session: Session, user: User) -> None:
             if isinstance(change.email, str) and change.email != user.email:
                 _refuse_taken(session, change.email, user.id)
+            before.append(Facts(user.name, user.email, user.is_active))
             assign(user, change)
             user.updated_at = self.tools.clock()
 
-        return await self.update(user_id, caller.company_scope, apply, self._reread)
+        user = await self.update(user_id, caller.company_scope, apply, self._reread)
+        return Changed(user, touched(user, before[0]))
 
     async def remove(self, caller: Caller, user_id: int) -> int:
         """Delete a user and return the company it belonged to."""
@@ -87,12 +108,17 @@ class UserService(BaseService[User, UserItem]):
         return await self.tools.database.read(work)
 
 
-def touched(user: UserDetail, change: UserChange | NewUser) -> tuple[str, ...]:
-    """Name the groups that a change made stale: the roster only when it concerns what lists filter, sort or count."""
-    of_roster = (change.name, change.email, change.is_active)
-    if all(value is msgspec.UNSET for value in of_roster):
-        return (groups.user(user.id),)
-    return groups.user(user.id), groups.company_roster(user.company.id)
+def touched(user: UserDetail, before: Facts) -> tuple[str, ...]:
+    """Name the groups that a change made stale: those of what lists search, sort or count only where that changed."""
+    company_id = user.company.id
+    stale = [groups.user(user.id)]
+    if user.name != before.name:
+        stale += [groups.user_name(user.id), *groups.renamed(company_id, before.name, user.name)]
+    if user.email != before.email:
+        stale.append(groups.company_names(company_id))
+    if user.is_active != before.is_active:
+        stale.append(groups.company_staff(company_id))
+    return tuple(dict.fromkeys(stale))
 
 
 def _refuse_taken(session: Session, email: str, except_id: int | None) -> None:

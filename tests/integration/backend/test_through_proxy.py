@@ -27,6 +27,12 @@ READS = {
     "names": "users?page_size=100&fields=id,name",
     "colleague": "users/41",
     "completion": "auto_complete?type=user&q=e",
+    "completion of the new name": "auto_complete?type=user&q=renamed",
+    "completion of other names": "auto_complete?type=user&q=xy",
+    "completion of an address": "auto_complete?type=user&q=new.@",
+    "found": "users?q=renamed",
+    "by name": "users?sort=name&page_size=100",
+    "idle": "users?is_active=false",
     "tasks": "auto_complete?type=task&q=a",
     "runs of user": "users/42/history",
     "workflows": "workflows",
@@ -61,12 +67,12 @@ WRITES = {
         "PATCH",
         "users/42",
         lambda tag: {"name": f"Renamed {tag}"},
-        USER_PAGES | {"names", "runs of user", "workflow"},
-        "roles",
+        USER_PAGES | {"names", "runs of user", "workflow", "completion of the new name", "found", "by name"},
+        "completion of other names",
     ),
-    "user promoted": Write("PATCH", "users/42", lambda tag: {"title": f"Title {tag}"}, USER_PAGES, "company"),
+    "user promoted": Write("PATCH", "users/42", lambda tag: {"title": f"Title {tag}"}, USER_PAGES, "runs of user"),
     "user deactivated": Write(
-        "PATCH", "users/42", lambda tag: {"is_active": False}, USER_PAGES | {"company"}, "colleague"
+        "PATCH", "users/42", lambda tag: {"is_active": False}, USER_PAGES | {"company", "idle"}, "colleague"
     ),
     "user replaced": Write(
         "PUT",
@@ -79,7 +85,7 @@ WRITES = {
         "POST",
         "users",
         lambda tag: {"email": f"e.{tag}@company7.example", "name": "Aa Emma", "title": "T"},
-        frozenset({"users", "names", "company", "completion"}),
+        frozenset({"users", "names", "company", "completion", "by name"}),
         "document",
     ),
     "user deleted": Write(
@@ -91,6 +97,13 @@ WRITES = {
         lambda tag: {"name": f"Renamed {tag}"},
         frozenset({"master", "company", "user"}),
         "tasks",
+    ),
+    "company moved": Write(
+        "PATCH",
+        "companies/7",
+        lambda tag: {"country": f"Country {tag}"},
+        frozenset({"master", "company"}),
+        "user",
     ),
     "run recorded": Write(
         "POST",
