@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 CONSTRAINTS := .ci/constraints.txt
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run test deep check conformance fmt lint unit clean lock coherence
+.PHONY: help run test deep check conformance fmt lint unit clean lock coherence fuzz-etter plans bench-etter
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,9 @@ conformance: $(READY) ## The public HTTP cache tests; ARGS="-v TEST" for one, AR
 
 coherence: $(READY) ## Try to make the cache lie to a writer, with faults (SECONDS=60 SEED=1)
 	@$(BIN)/python -m tests.coherence --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
+
+fuzz-etter: $(READY) ## Generated requests to the Etter API (SECONDS=600 SEED=1)
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
 bench-etter: $(READY) ## The Etter workload as found, as it is, behind the proxy; about ten minutes
 	@$(BIN)/python -m benchmarks.etter $(ARGS)

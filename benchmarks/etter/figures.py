@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -11,9 +12,13 @@ from benchmarks.etter.load import Measured, Sample
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """One phase in numbers. Times in milliseconds; shares 0 to 1; `per_second` counts answers other than 5xx."""
+    """One phase in numbers. Times in milliseconds; shares 0 to 1; `per_second` counts answers other than 5xx.
+
+    `forwarded` says why reads were not answered from the store: a share of all reads for each reason.
+    """
 
     name: str
+    users: int
     requests: int
     seconds: float
     per_second: float
@@ -31,6 +36,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     query_p95_ms: float
     slow_query_share: float
     cpu_seconds: dict[str, float]
+    forwarded: dict[str, float]
 
     @property
     def server_error_share(self) -> float:
@@ -49,7 +55,7 @@ class RouteFigures(msgspec.Struct, frozen=True, kw_only=True):
     bytes_per_reply: float
 
 
-def figures(name: str, measured: Measured, seconds: float) -> Figures:
+def figures(name: str, users: int, measured: Measured, seconds: float) -> Figures:
     """Sum up a phase."""
     samples = measured.samples
     times = np.array([sample.seconds for sample in samples]) * 1000
@@ -58,6 +64,7 @@ def figures(name: str, measured: Measured, seconds: float) -> Figures:
     used = Used(measured.before, measured.after)
     return Figures(
         name=name,
+        users=users,
         requests=len(samples),
         seconds=seconds,
         # What failed was not served, however fast.
@@ -76,7 +83,12 @@ def figures(name: str, measured: Measured, seconds: float) -> Figures:
         query_p95_ms=used.query_quantile_ms(0.95),
         slow_query_share=round(used.slow / max(1.0, used.queries), 5),
         cpu_seconds={process: round(spent, 1) for process, spent in measured.cpu_seconds.items()},
+        forwarded={reason: round(count / len(reads), 4) for reason, count in _reasons(reads).most_common() if reason},
     )
+
+
+def _reasons(reads: Sequence[Sample]) -> Counter[str]:
+    return Counter(sample.why_forwarded for sample in reads)
 
 
 def by_route(samples: Sequence[Sample]) -> list[RouteFigures]:

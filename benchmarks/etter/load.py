@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import time
 from dataclasses import dataclass
 from random import Random
 
 import uvloop
 
-from benchmarks.etter.client import Connection
+from benchmarks.etter.client import Connection, Reply
 from benchmarks.etter.mix import Mix, Person, Request
 
 CONNECTING = 10
+_FORWARDED = re.compile(r"fwd=([a-z-]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +31,25 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One finished request."""
+    """One finished request; `cache_status` is what the proxy said about it (RFC 9211), empty without a proxy."""
 
     route: str
     is_read: bool
     status: int
     seconds: float
     body_bytes: int
-    hit: bool
+    cache_status: str = ""
+
+    @property
+    def hit(self) -> bool:
+        """Whether it was answered from the store."""
+        return "; hit" in self.cache_status
+
+    @property
+    def why_forwarded(self) -> str:
+        """The proxy's reason for asking the backend, such as `uri-miss`; empty for a hit."""
+        found = _FORWARDED.search(self.cache_status)
+        return found[1] if found is not None and not self.hit else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +94,7 @@ async def _drive(host: str, port: int, mix: Mix, people: list[Person], plan: Pla
             finished = time.perf_counter()
             # What is still open at the end counts too, or the slowest answers would be left out.
             if started >= measured_from:
-                hit = b"; hit" in reply.cache_status
-                samples.append(_sample(request, reply.status, finished - started, reply.body_bytes, hit=hit))
+                samples.append(_sample(request, reply, finished - started))
             if plan.think_seconds:
                 await asyncio.sleep(random.expovariate(1 / plan.think_seconds))
         connection.close()
@@ -100,5 +112,6 @@ async def _connect(connections: list[Connection]) -> None:
         await asyncio.gather(*(connection.ask(hello) for connection in connections[start : start + CONNECTING]))
 
 
-def _sample(request: Request, status: int, seconds: float, body_bytes: int, *, hit: bool) -> Sample:
-    return Sample(request.route, request.is_read, status, seconds, body_bytes, hit)
+def _sample(request: Request, reply: Reply, seconds: float) -> Sample:
+    said = reply.cache_status.decode("latin-1")
+    return Sample(request.route, request.is_read, reply.status, seconds, reply.body_bytes, said)

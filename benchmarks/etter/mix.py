@@ -18,6 +18,7 @@ from backend.seed.sizes import Size
 from backend.web.auth import PASS_HEADER, issue_pass, issue_token
 
 ETTER = "/api/etter/"
+SHARED_BY_ALL = frozenset({"master_companies", "workflows", "auto_complete task", "role_adjacency"})
 RUN = 6  # seeded users come in runs of six per company
 
 
@@ -31,6 +32,11 @@ class Request:
     body: bytes
     is_read: bool
 
+    @property
+    def is_personal(self) -> bool:
+        """Whether the answer is for this user alone."""
+        return self.route in {"projects", "check_auth"}
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -38,7 +44,12 @@ class Person:
 
     user_id: int
     company_id: int
-    fields: bytes
+    headers: dict[str, str]
+
+    @property
+    def fields(self) -> bytes:
+        """The user's own fields as they travel."""
+        return "".join(f"{name}: {value}\r\n" for name, value in self.headers.items()).encode()
 
 
 class Zipf:
@@ -79,8 +90,8 @@ class Mix:
             token = issue_token(
                 secret, user_id=user, company_id=company, role="member", expires_at=now + dt.timedelta(hours=4)
             )
-            fields = f"Authorization: Bearer {token}\r\n{PASS_HEADER}: {issue_pass(secret, company, now).text}\r\n"
-            found.append(Person(user, company, fields.encode()))
+            headers = {"Authorization": f"Bearer {token}", PASS_HEADER: issue_pass(secret, company, now).text}
+            found.append(Person(user, company, headers))
         return found
 
     def draw(self, person: Person, random: Random) -> Request:

@@ -15,10 +15,14 @@ from matplotlib import pyplot as plt
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """All figures of one run and the conditions under which they were taken."""
+    """All figures of one run and the conditions under which they were taken.
+
+    `tries` has the phases with every number of users, `phases` each with the one compared.
+    """
 
     conditions: Mapping[str, str]
     phases: Sequence[Figures]
+    tries: Sequence[Figures]
     routes: Mapping[str, Sequence[RouteFigures]]
 
 
@@ -35,7 +39,7 @@ def targets(results: Results) -> list[Target]:
     found, alone, last = results.phases[0], results.phases[max(0, len(results.phases) - 2)], results.phases[-1]
     rate, speed = last.per_second / max(found.per_second, 0.01), found.average_ms / last.average_ms
     smaller = 1 - last.bytes_per_reply / alone.bytes_per_reply
-    failing = f" (as found, {found.server_error_share:.0%} of the requests failed)"
+    failing = f" (as found with {found.users} users, {found.server_error_share:.1%} failing)"
     return [
         Target("requests per second: 10x the backend as found", f"{rate:.1f}x{failing}", rate >= 10),
         Target("requests per second: 500 or more", f"{last.per_second:.0f}", last.per_second >= 500),
@@ -67,6 +71,9 @@ def markdown(results: Results) -> str:
     ]
     for text, read in _ROWS:
         lines.append(f"| {text} | {' | '.join(read(phase) for phase in results.phases)} |")
+    lines += _tries(results.tries)
+    lines += ["", "| reads that the proxy did not answer from its store | share of reads |", "|---|---:|"]
+    lines += [f"| {reason} | {share:.1%} |" for reason, share in results.phases[-1].forwarded.items()]
     lines += ["", "| target | measured | met |", "|---|---:|---|"]
     lines += [f"| {one.text} | {one.measured} | {'yes' if one.met else '**no**'} |" for one in targets(results)]
     for name, routes in results.routes.items():
@@ -80,7 +87,18 @@ def markdown(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _tries(tries: Sequence[Figures]) -> list[str]:
+    lines = ["", "| every run | users | requests/s | average ms | P50 | P95 | P99 | failed |"]
+    lines.append("|---|---:|---:|---:|---:|---:|---:|---:|")
+    return lines + [
+        f"| {one.name} | {one.users} | {one.per_second:.1f} | {one.average_ms:.0f} | {one.p50_ms:.0f} |"
+        f" {one.p95_ms:.0f} | {one.p99_ms:.0f} | {one.server_error_share:.2%} |"
+        for one in tries
+    ]
+
+
 _ROWS: Sequence[tuple[str, Callable[[Figures], str]]] = (
+    ("users", lambda one: f"{one.users}"),
     ("requests per second", lambda one: f"{one.per_second:.0f}"),
     ("average ms", lambda one: f"{one.average_ms:.0f}"),
     ("P50 ms", lambda one: f"{one.p50_ms:.0f}"),

@@ -71,10 +71,10 @@ class PostgresServer:
         self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url(name)
 
-    def ensure_database(self, name: str) -> str:
-        """Return the URL of a database, creating it on first use."""
+    def ensure_database(self, name: str, template: str = "template0") -> str:
+        """Return the URL of a database, creating it on first use, empty or as a copy of another one."""
         try:
-            return self.create_database(name)
+            return self.create_database(name, template)
         except psycopg2.errors.DuplicateDatabase:
             return self.url(name)
 

@@ -9,10 +9,12 @@ import pytest
 from backend.clock import utc_now
 from backend.seed.sizes import SIZES
 from backend.settings import Settings
+from backend.web.auth import PASS_HEADER
 from benchmarks.etter.figures import by_route, figures
 from benchmarks.etter.load import Measured, Sample
 from benchmarks.etter.mix import WEIGHTS, Mix, Zipf
 from benchmarks.etter.report import Results, markdown, targets
+from benchmarks.etter.warm import jobs
 from tests.integration.backend.conftest import Client
 
 
@@ -35,7 +37,7 @@ async def test_every_request_is_one_that_its_user_may_make(api: Client, settings
     random = Random(3)
     mix = Mix(SIZES["tiny"], random)
     for person in mix.people(5, settings.token_secret, utc_now(), random):
-        headers = dict(line.split(": ") for line in person.fields.decode().split("\r\n") if line)
+        headers = person.headers
         for _, _, make in WEIGHTS:
             request = make(mix, person, random)
             body = headers | ({"Content-Type": "application/json"} if request.body else {})
@@ -45,17 +47,29 @@ async def test_every_request_is_one_that_its_user_may_make(api: Client, settings
             assert response.status < 400 or past_the_end, (request, await response.text())
 
 
+def test_the_log_that_warms_names_only_what_can_be_shared() -> None:
+    mix = Mix(SIZES["tiny"], Random(1))
+    people = mix.people(20, "a secret that is long enough for HS256", utc_now(), Random(2))
+    wanted = jobs(mix, people, Random(3), logged=500)
+    targets = [target.target for job in wanted for target in job.targets]
+    assert len(targets) > 50
+    assert not [target for target in targets if "projects" in target or "check_auth" in target]
+    assert sum("role_adjacency" in target for target in targets) == 1
+    assert {PASS_HEADER, "Authorization"} == set(wanted[0].fields)
+
+
 def test_failures_are_not_counted_as_served() -> None:
-    ok = [Sample("a", True, 200, 0.1, 100, True), Sample("a", True, 200, 0.3, 100, False)]
-    bad = [Sample("b", True, 503, 0.01, 50, False), Sample("b", False, 0, 60.0, 0, False)]
+    ok = [Sample("a", True, 200, 0.1, 100, "v; hit"), Sample("a", True, 200, 0.3, 100, "v; fwd=uri-miss; stored")]
+    bad = [Sample("b", True, 503, 0.01, 50), Sample("b", False, 0, 60.0, 0)]
     name = "etter_db_queries_per_request"
     before = f"{name}_count 10.0\n{name}_sum 10.0\n"
     after = f"{name}_count 12.0\n{name}_sum 15.0\n"
-    found = figures("x", Measured([*ok, *bad], before, after, {"backend": 1.0}), 2.0)
+    found = figures("x", 9, Measured([*ok, *bad], before, after, {"backend": 1.0}), 2.0)
     assert (found.per_second, found.server_errors, found.broken) == (1.0, 1, 1)
     assert (found.queries_per_request, found.backend_requests) == (2.5, 2)
+    assert found.forwarded == {"uri-miss": pytest.approx(1 / 3, abs=0.001)}
     assert found.hit_rate == pytest.approx(1 / 3, abs=0.001)
     assert [one.requests for one in by_route([*ok, *bad])] == [2, 2]
-    results = Results(conditions={"data": "none"}, phases=[found, found], routes={"x": by_route(ok)})
+    results = Results(conditions={"data": "none"}, phases=[found, found], tries=[found], routes={"x": by_route(ok)})
     assert "| requests per second | 1 | 1 |" in markdown(results)
     assert not all(target.met for target in targets(results))

@@ -1,0 +1,1 @@
+"""Generated requests to the Etter API."""
