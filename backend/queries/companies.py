@@ -1,12 +1,12 @@
 """SQL of companies."""
 
-from sqlalchemy import ColumnElement, Integer, bindparam, func, select, true
+from sqlalchemy import Integer, bindparam, func, select, true
 from sqlalchemy.orm import Session
 
 from backend.db.tables import Company, Team, TeamMember, User
 from backend.models.companies import CompanyDetail, CompanyItem, CompanyListQuery, TeamSize
 from backend.queries import as_found
-from backend.queries.loading import ListSpec, Loading, contains
+from backend.queries.loading import Filters, ListSpec, Loading, anywhere, contains
 
 COMPANY_LIST = ListSpec(
     entity=Company,
@@ -19,18 +19,14 @@ COMPANY_LIST = ListSpec(
         "country": Company.country,
     },
     sorts={"id": Company.id, "name": Company.name},
+    filters={"q": contains(Company.name, "q"), "industry": Company.industry == bindparam("industry")},
     from_entity=lambda one: CompanyItem(id=one.id, name=one.name, industry=one.industry, country=one.country),
 )
 
 
-def company_filters(query: CompanyListQuery) -> list[ColumnElement[bool]]:
-    """Turn a list query into conditions."""
-    filters: list[ColumnElement[bool]] = []
-    if query.q is not None:
-        filters.append(contains(Company.name, query.q))
-    if query.industry is not None:
-        filters.append(Company.industry == query.industry)
-    return filters
+def company_filters(query: CompanyListQuery) -> Filters:
+    """Turn a list query into filters."""
+    return {"q": anywhere(query.q), "industry": query.industry}
 
 
 _COMPANY_ID = bindparam("company_id", type_=Integer)

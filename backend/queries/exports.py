@@ -6,9 +6,8 @@ from typing import Any, Literal
 from sqlalchemy import Select, select
 
 from backend.db.tables import Document, User, WorkflowHistory
-from backend.models.work import HistoryQuery
 from backend.queries.scope import in_company
-from backend.queries.work import history_filters
+from backend.queries.work import HISTORY_LIST
 
 ExportKind = Literal["users", "documents", "history"]
 
@@ -32,7 +31,9 @@ def _history(company_scope: int | None) -> Select[Any]:
     columns: Select[Any] = select(  # type: ignore[assignment]  # likewise
         run.id, run.user_id, run.workflow_id, run.status, run.started_at, run.finished_at
     )
-    return columns.where(*history_filters(HistoryQuery(), company_scope)).order_by(run.id)
+    if company_scope is None:
+        return columns.order_by(run.id)
+    return columns.where(HISTORY_LIST.filters["scope"]).params(scope=company_scope).order_by(run.id)
 
 
 EXPORTS: Mapping[ExportKind, Callable[[int | None], Select[Any]]] = {

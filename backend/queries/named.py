@@ -1,16 +1,16 @@
 """The statements that matter, by name: for EXPLAIN on demand, and for the tests that look at their plans."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ClauseElement, ColumnElement, Select
+from sqlalchemy import ClauseElement, Select
 
 from backend.models.users import UserListQuery
 from backend.models.work import DocumentListQuery, HistoryQuery, ProjectListQuery
 from backend.queries import companies, dashboard, runs, users, work, workflows
-from backend.queries.loading import ListRequest, ListSpec, list_statement
+from backend.queries.loading import Filters, ListRequest, ListSpec, ListStatements
 from backend.web.pagination import CursorKey, Window
 
 
@@ -24,11 +24,10 @@ class Sample:
     email: str
 
 
-def _page(
-    spec: ListSpec[Any, Any], filters: Sequence[ColumnElement[bool]], sort: str = "id", after: CursorKey | None = None
-) -> Select[Any]:
+def _page(spec: ListSpec[Any, Any], filters: Filters, sort: str = "id", after: CursorKey | None = None) -> Select[Any]:
     window = Window(None if after else 1, 20, after)
-    return list_statement(spec, filters, ListRequest(window, frozenset(spec.columns), sort))
+    statement, values = ListStatements(spec).rows(filters, ListRequest(window, frozenset(spec.columns), sort))
+    return statement.params(values)
 
 
 def _deep(sort_key: dt.datetime) -> CursorKey:
@@ -43,7 +42,7 @@ NAMED: Mapping[str, Callable[[Sample], ClauseElement]] = {
     "user_completion_by_email": lambda of: users.COMPLETION_BY_EMAIL.params(
         scope=None, pattern=of.email[:8] + "@%", limit=10
     ),
-    "users_newest": lambda _: _page(users.USER_LIST, [], "-created_at", _deep(_MIDYEAR)),
+    "users_newest": lambda _: _page(users.USER_LIST, {}, "-created_at", _deep(_MIDYEAR)),
     "user_search": lambda _: _page(users.USER_LIST, users.user_filters(UserListQuery(q="zoe yilmaz"), None), "name"),
     "teams_of_company": lambda of: companies.TEAM_SIZES.params(company_id=of.company_id),
     "user_detail": lambda of: users.USER_DETAIL.params(user_id=of.user_id, scope=of.company_id),
@@ -61,7 +60,7 @@ NAMED: Mapping[str, Callable[[Sample], ClauseElement]] = {
     "documents_quarantined": lambda _: _page(
         work.DOCUMENT_LIST, work.document_filters(DocumentListQuery(status="quarantined"), None)
     ),
-    "documents_newest": lambda _: _page(work.DOCUMENT_LIST, [], "-created_at", _deep(_MIDYEAR)),
+    "documents_newest": lambda _: _page(work.DOCUMENT_LIST, {}, "-created_at", _deep(_MIDYEAR)),
     "projects_of_user": lambda of: _page(
         work.PROJECT_LIST, work.project_filters(ProjectListQuery(), of.user_id), "-created_at"
     ),

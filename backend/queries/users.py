@@ -11,8 +11,8 @@ from backend.db.tables import Company, Role, Team, TeamMember, User, UserRole
 from backend.models.reference import Suggestion
 from backend.models.users import Named, UserDetail, UserItem, UserListQuery
 from backend.queries import as_found
-from backend.queries.loading import ListSpec, Loading, contains, cut, escape_like
-from backend.queries.scope import in_company, in_scope
+from backend.queries.loading import Filters, ListSpec, Loading, anywhere, contains, cut, escape_like
+from backend.queries.scope import in_scope
 
 _ROLE_NAMES = func.array(
     select(Role.name)
@@ -57,22 +57,26 @@ USER_LIST = ListSpec(
         "updated_at": User.updated_at,
     },
     sorts={"id": User.id, "name": User.name, "created_at": User.created_at},
+    filters={
+        "scope": User.company_id == bindparam("scope"),
+        "company_id": User.company_id == bindparam("company_id"),
+        "email": User.email == bindparam("email"),
+        "is_active": User.is_active == bindparam("is_active"),
+        "q": contains(User.name, "q"),
+    },
     from_entity=_item,
 )
 
 
-def user_filters(query: UserListQuery, company_scope: int | None) -> list[ColumnElement[bool]]:
-    """Turn a list query into conditions within the caller's company."""
-    filters = in_company(User.company_id, company_scope)
-    if query.company_id is not None:
-        filters.append(User.company_id == query.company_id)
-    if query.email is not None:
-        filters.append(User.email == query.email)
-    if query.is_active is not None:
-        filters.append(User.is_active.is_(query.is_active))
-    if query.q is not None:
-        filters.append(contains(User.name, query.q))
-    return filters
+def user_filters(query: UserListQuery, company_scope: int | None) -> Filters:
+    """Turn a list query into filters within the caller's company."""
+    return {
+        "scope": company_scope,
+        "company_id": query.company_id,
+        "email": query.email,
+        "is_active": query.is_active,
+        "q": anywhere(query.q),
+    }
 
 
 def _named(kind: type[Role] | type[Team], rows: Select[Any]) -> ColumnElement[Any]:

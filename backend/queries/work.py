@@ -1,6 +1,6 @@
 """SQL of documents, projects, and runs as lists."""
 
-from sqlalchemy import ColumnElement, any_, func, select
+from sqlalchemy import any_, bindparam, func, select
 
 from backend.db.tables import Document, Project, User, WorkflowHistory
 from backend.models.work import (
@@ -13,8 +13,7 @@ from backend.models.work import (
     ProjectItem,
     ProjectListQuery,
 )
-from backend.queries.loading import ListSpec, contains, cut
-from backend.queries.scope import in_company
+from backend.queries.loading import Filters, ListSpec, anywhere, contains, cut
 
 DOCUMENT_LIST = ListSpec(
     entity=Document,
@@ -29,6 +28,11 @@ DOCUMENT_LIST = ListSpec(
         "created_at": Document.created_at,
     },
     sorts={"id": Document.id, "created_at": Document.created_at},
+    filters={
+        "scope": Document.tenant_id == bindparam("scope"),
+        "q": contains(Document.title, "q"),
+        "status": Document.status == bindparam("status"),
+    },
     from_entity=lambda one: DocumentItem(
         id=one.id, tenant_id=one.tenant_id, title=one.title, body=one.body, status=one.status, created_at=one.created_at
     ),
@@ -46,6 +50,7 @@ PROJECT_LIST = ListSpec(
         "created_at": Project.created_at,
     },
     sorts={"id": Project.id, "created_at": Project.created_at},
+    filters={"user_id": Project.user_id == bindparam("user_id"), "status": Project.status == bindparam("status")},
     from_entity=lambda one: ProjectItem(
         id=one.id,
         user_id=one.user_id,
@@ -55,6 +60,9 @@ PROJECT_LIST = ListSpec(
         created_at=one.created_at,
     ),
 )
+# As an array the staff is known before the runs are read. As IN (SELECT ...) it becomes a join, which with
+# ORDER BY id LIMIT 20 is planned as a walk along the primary key until twenty runs happen to fit.
+_STAFF = select(User.id).where(User.company_id == bindparam("scope")).scalar_subquery()
 HISTORY_LIST = ListSpec(
     entity=WorkflowHistory,
     item=HistoryItem,
@@ -68,6 +76,12 @@ HISTORY_LIST = ListSpec(
         "finished_at": WorkflowHistory.finished_at,
     },
     sorts={"id": WorkflowHistory.id},
+    filters={
+        "scope": WorkflowHistory.user_id == any_(func.array(_STAFF)),
+        "user_id": WorkflowHistory.user_id == bindparam("user_id"),
+        "workflow_id": WorkflowHistory.workflow_id == bindparam("workflow_id"),
+        "status": WorkflowHistory.status == bindparam("status"),
+    },
     from_entity=lambda one: HistoryItem(
         id=one.id,
         user_id=one.user_id,
@@ -79,14 +93,9 @@ HISTORY_LIST = ListSpec(
 )
 
 
-def document_filters(query: DocumentListQuery, company_scope: int | None) -> list[ColumnElement[bool]]:
-    """Turn a list query into conditions within the caller's company."""
-    filters = in_company(Document.tenant_id, company_scope)
-    if query.q is not None:
-        filters.append(contains(Document.title, query.q))
-    if query.status is not None:
-        filters.append(Document.status == query.status)
-    return filters
+def document_filters(query: DocumentListQuery, company_scope: int | None) -> Filters:
+    """Turn a list query into filters within the caller's company."""
+    return {"scope": company_scope, "q": anywhere(query.q), "status": query.status}
 
 
 def document_detail(document: Document) -> DocumentDetail:
@@ -101,12 +110,9 @@ def document_detail(document: Document) -> DocumentDetail:
     )
 
 
-def project_filters(query: ProjectListQuery, user_scope: int | None) -> list[ColumnElement[bool]]:
-    """Turn a list query into conditions on the caller's own projects; all projects for the platform."""
-    filters = [] if user_scope is None else [Project.user_id == user_scope]
-    if query.status is not None:
-        filters.append(Project.status == query.status)
-    return filters
+def project_filters(query: ProjectListQuery, user_scope: int | None) -> Filters:
+    """Turn a list query into filters on the caller's own projects; all projects for the platform."""
+    return {"user_id": user_scope, "status": query.status}
 
 
 def project_detail(project: Project) -> ProjectDetail:
@@ -121,18 +127,11 @@ def project_detail(project: Project) -> ProjectDetail:
     )
 
 
-def history_filters(query: HistoryQuery, company_scope: int | None) -> list[ColumnElement[bool]]:
-    """Turn a list query into conditions on runs by the company's users."""
-    filters: list[ColumnElement[bool]] = []
-    if company_scope is not None:
-        # As an array the staff is known before the runs are read. As IN (SELECT ...) it becomes a join, which with
-        # ORDER BY id LIMIT 20 is planned as a walk along the primary key until twenty runs happen to fit.
-        staff = select(User.id).where(User.company_id == company_scope).scalar_subquery()
-        filters.append(WorkflowHistory.user_id == any_(func.array(staff)))
-    if query.user_id is not None:
-        filters.append(WorkflowHistory.user_id == query.user_id)
-    if query.workflow_id is not None:
-        filters.append(WorkflowHistory.workflow_id == query.workflow_id)
-    if query.status is not None:
-        filters.append(WorkflowHistory.status == query.status)
-    return filters
+def history_filters(query: HistoryQuery, company_scope: int | None) -> Filters:
+    """Turn a list query into filters on runs by the company's users."""
+    return {
+        "scope": company_scope,
+        "user_id": query.user_id,
+        "workflow_id": query.workflow_id,
+        "status": query.status,
+    }

@@ -1,11 +1,11 @@
 """SQL of workflows."""
 
-from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session, joinedload
 
 from backend.db.tables import Task, Workflow, WorkflowStep
 from backend.models.workflows import Step, WorkflowDetail, WorkflowItem, WorkflowListQuery
-from backend.queries.loading import ListSpec, Loading, contains, cut
+from backend.queries.loading import Filters, ListSpec, Loading, anywhere, contains, cut
 from backend.queries.runs import runs_of_workflow
 
 
@@ -33,20 +33,18 @@ WORKFLOW_LIST = ListSpec(
         "updated_at": Workflow.updated_at,
     },
     sorts={"id": Workflow.id, "name": Workflow.name},
+    filters={
+        "q": contains(Workflow.name, "q"),
+        "function": Workflow.function == bindparam("function"),
+        "status": Workflow.status == bindparam("status"),
+    },
     from_entity=_item,
 )
 
 
-def workflow_filters(query: WorkflowListQuery) -> list[ColumnElement[bool]]:
-    """Turn a list query into conditions."""
-    filters: list[ColumnElement[bool]] = []
-    if query.q is not None:
-        filters.append(contains(Workflow.name, query.q))
-    if query.function is not None:
-        filters.append(Workflow.function == query.function)
-    if query.status is not None:
-        filters.append(Workflow.status == query.status)
-    return filters
+def workflow_filters(query: WorkflowListQuery) -> Filters:
+    """Turn a list query into filters."""
+    return {"q": anywhere(query.q), "function": query.function, "status": query.status}
 
 
 _WORKFLOW = select(Workflow).where(Workflow.id == bindparam("workflow_id"))

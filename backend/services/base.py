@@ -1,11 +1,11 @@
 """What all services share: listing, creating, changing and deleting one kind of thing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from yarl import URL
 
@@ -13,8 +13,8 @@ from backend.clock import Clock
 from backend.db.database import Database
 from backend.db.tables import Base
 from backend.errors import NotFoundError
-from backend.queries.loading import ListRequest, ListSpec, Loading, read_slice
-from backend.queries.scope import in_company
+from backend.queries.loading import Filters, ListRequest, ListSpec, ListStatements, Loading, read_slice
+from backend.queries.scope import in_scope
 from backend.web.envelope import Page
 from backend.web.pagination import ListQuery, chosen_fields, page_of, window_of
 
@@ -49,14 +49,17 @@ class BaseService(Generic[Entity, Item]):
         self.tools = tools
         self.spec = spec
         self.noun = noun
-        self.owner = owner
+        self.lists = ListStatements(spec)
+        owned = [] if owner is None else [in_scope(owner)]
+        self._one: Select[Entity] = select(spec.entity).where(spec.id == bindparam("row_id"), *owned)
+        self._locked_one = self._one.with_for_update(of=spec.entity)
 
-    async def page(self, query: ListQuery, sort: str, filters: Sequence[ColumnElement[bool]], url: URL) -> Listed[Item]:
+    async def page(self, query: ListQuery, sort: str, filters: Filters, url: URL) -> Listed[Item]:
         """Read one page of the list."""
         window = window_of(query)
         wanted = ListRequest(window, chosen_fields(query.fields, tuple(self.spec.columns)), sort)
         part = await self.tools.database.read(
-            lambda session: read_slice(session, self.tools.loading, self.spec, filters, wanted)
+            lambda session: read_slice(session, self.tools.loading, self.lists, filters, wanted)
         )
         return Listed(page_of(part, window, url), part.ids)
 
@@ -64,7 +67,7 @@ class BaseService(Generic[Entity, Item]):
         """Read one row that the caller may see."""
 
         def work(session: Session) -> T:
-            entity = session.scalars(self._one(row_id, scope)).one_or_none()
+            entity = session.scalars(self._one, {"row_id": row_id, "scope": scope}).one_or_none()
             if entity is None:
                 raise self.missing(row_id)
             return finish(entity)
@@ -114,13 +117,8 @@ class BaseService(Generic[Entity, Item]):
         """Make the error for a row that is not there, or not for this caller."""
         return NotFoundError(f"No {self.noun} with this id", id=row_id)
 
-    def _one(self, row_id: int, scope: int | None) -> Select[Entity]:
-        owned = [] if self.owner is None else in_company(self.owner, scope)
-        return select(self.spec.entity).where(self.spec.id == row_id, *owned)
-
     def _locked(self, session: Session, row_id: int, scope: int | None) -> Entity:
-        statement = self._one(row_id, scope).with_for_update(of=self.spec.entity)
-        entity = session.scalars(statement).one_or_none()
+        entity = session.scalars(self._locked_one, {"row_id": row_id, "scope": scope}).one_or_none()
         if entity is None:
             raise self.missing(row_id)
         return entity

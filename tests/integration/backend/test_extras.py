@@ -36,10 +36,10 @@ async def test_spans_continue_the_callers_trace(settings: Settings) -> None:
     client: Client = TestClient(TestServer(make_app(traced)))
     await client.start_server()
     headers = bearer(settings) | {"traceparent": f"00-{TRACE}-{PARENT}-01"}
-    assert (await client.get("/api/etter/users/42", headers=headers)).status == 200
+    assert (await client.get("/api/etter/companies/7", headers=headers)).status == 200
     await client.close()
     spans = exporter.get_finished_spans()
-    request = next(span for span in spans if span.name == "GET /api/etter/users/{id}")
+    request = next(span for span in spans if span.name == "GET /api/etter/companies/{id}")
     statements = [span for span in spans if span.name == "db"]
     assert request.parent is not None
     assert request.context is not None
