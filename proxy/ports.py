@@ -29,6 +29,20 @@ class Clock(Protocol):
 # ---------------------------------------------------------------- entries
 
 
+class UseMark(Protocol):
+    """Where a store takes note that something was used."""
+
+    used: bool
+
+
+class Companion(Protocol):
+    """What somebody keeps beside a stored response for as long as it is stored."""
+
+    def part(self) -> None:
+        """It is over: the response is gone, or no longer alone. Called once; must be quick and never raise."""
+        ...
+
+
 class EntryStore(Protocol):
     """Stored responses by cache key. Never raises for a store's failure: a failing store is a miss and a warning."""
 
@@ -36,8 +50,12 @@ class EntryStore(Protocol):
         """Every stored response under `key` that may match `request` (core.vary decides), newest first."""
         ...
 
-    def peek(self, key: str) -> Sequence[Entry] | None:
-        """What memory alone holds for `key`, without waiting; None when the answer needs `lookup`."""
+    def accompany(self, key: str, entry: Entry, companion: Companion) -> UseMark | None:
+        """Tell `companion` when memory no longer holds `entry`, and it alone, under `key`.
+
+        Until then whoever answers from `entry` may do so without a `lookup`, and sets the mark. None where memory does
+        not hold it so, or keeps nothing. An entry has a few companions at most; the oldest gives way and is told.
+        """
         ...
 
     async def put(self, key: str, entry: Entry, keep_s: float) -> None:
@@ -94,6 +112,10 @@ class InvalidationLog(Protocol):
         """Has anything that names `entry` happened after it was born? Constant time when nothing happened at all."""
         ...
 
+    def vouches(self, entry: Entry, now_s: float) -> bool:
+        """Whether this node leads at `now_s` (monotonic) and `entry` is valid: both of the above in one call."""
+        ...
+
     async def ready(self) -> bool:
         """Wait, within a bound, until this node leads; whether it does.
 
@@ -148,8 +170,11 @@ class RateStore(Protocol):
         """Count one request of `client` against `limit`."""
         ...
 
-    def admit_now(self, client: str, limit: RateLimit) -> RateVerdict | None:
-        """As `admit`, when no waiting is needed; None when it is, and then nothing has been counted."""
+    def admit_now(self, key: str, limit: RateLimit, now_s: float) -> RateVerdict | None:
+        """As `admit`, when no waiting is needed; None when it is, and then nothing has been counted.
+
+        For callers that come often: `key` is the client's under the limit (limits.keys.client_key), `now_s` monotonic.
+        """
         ...
 
 

@@ -121,7 +121,7 @@ class Node:
         ids = RequestIds()
         lane: HitLane | None = None
         if self._options.lanes and isinstance(self._observation.tracing, PassThrough):
-            lane = HitLane(services, self._policies, ids)
+            lane = HitLane(services, self._policies, ids, self._observation.observer.note)
             services = replace(services, hits=lane)
         front = Front(services, self._policies, ids, self._observation.tracing)
         server = FrontServer(front, connection_settings(policy), front.malformed, lane)

@@ -7,14 +7,12 @@ import secrets
 import string
 
 MAX_LENGTH = 128
-ALLOWED = frozenset(string.ascii_letters + string.digits + "-_.:/+=@")
+ALLOWED = (string.ascii_letters + string.digits + "-_.:/+=@").encode("ascii")
 
 
-def accepted(text: str | None) -> str | None:
-    """The client's own ID if it is short and holds nothing that a log or a header could stumble over."""
-    if text is None or not 0 < len(text) <= MAX_LENGTH or not ALLOWED.issuperset(text):
-        return None
-    return text
+def accepted(octets: bytes) -> bool:
+    """Whether a client's own ID is short and holds nothing that a log or a header could stumble over."""
+    return 0 < len(octets) <= MAX_LENGTH and not octets.translate(None, ALLOWED)
 
 
 class RequestIds:
@@ -30,4 +28,4 @@ class RequestIds:
 
     def of(self, text: str | None) -> str:
         """The client's ID or a new one."""
-        return accepted(text) or self.make()
+        return text if text is not None and accepted(text.encode("latin-1")) else self.make()

@@ -31,12 +31,11 @@ class MemoryRates:
 
     async def admit(self, client: str, limit: RateLimit) -> RateVerdict:
         """Count one request of `client` against `limit`."""
-        return self.admit_now(client, limit)
+        return self.admit_now(client_key(limit, client), limit, self._monotonic())
 
-    def admit_now(self, client: str, limit: RateLimit) -> RateVerdict:
+    def admit_now(self, key: str, limit: RateLimit, now_s: float) -> RateVerdict:
         """As `admit`, without waiting."""
-        now_us = round(self._monotonic() * MICROS)
-        key = client_key(limit, client)
+        now_us = round(now_s * MICROS)
         whole_at_us = self._whole_at_us.get(key)
         if whole_at_us is None:
             self._make_room(now_us)

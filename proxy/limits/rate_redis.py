@@ -91,13 +91,12 @@ class RedisRates:
 
     async def admit(self, client: str, limit: RateLimit) -> RateVerdict:
         """Count one request of `client` against `limit`."""
-        answer = self.admit_now(client, limit)
-        return answer if answer is not None else await self._ask(client, limit)
+        key = client_key(limit, client)
+        answer = self.admit_now(key, limit, self._clock.monotonic())
+        return answer if answer is not None else await self._ask(key, limit)
 
-    def admit_now(self, client: str, limit: RateLimit) -> RateVerdict | None:
+    def admit_now(self, key: str, limit: RateLimit, now_s: float) -> RateVerdict | None:
         """The answer that needs no call, or None: a known refusal, a leased place, what holds while Redis is away."""
-        key = self._key(client, limit)
-        now_s = self._clock.monotonic()
         until_s = self._refused_until_s.get(key)
         if until_s is not None:
             if now_s < until_s:
@@ -112,14 +111,10 @@ class RedisRates:
                 return _with_left(lease.answer, lease.left - 1)
             self._leases.discard(key)
         if self._away and now_s < self._try_again_s:
-            return self._without_redis(client, limit)
+            return self._without_redis(key, limit)
         return None
 
-    def _key(self, client: str, limit: RateLimit) -> str:
-        return f"{self._settings.prefix}:rate:{client_key(limit, client)}"
-
-    async def _ask(self, client: str, limit: RateLimit) -> RateVerdict:
-        key = self._key(client, limit)
+    async def _ask(self, key: str, limit: RateLimit) -> RateVerdict:
         before_s = self._clock.monotonic()
         if self._away:  # this request is the one that tries; the others go on without Redis
             self._try_again_s = before_s + self._settings.retry_every_s
@@ -128,7 +123,7 @@ class RedisRates:
                 granted, backlog_us = await self._call(key, limit)
         except _FAILURES as error:
             self._lost(error)
-            return self._without_redis(client, limit)
+            return self._without_redis(key, limit)
         self._found()
         answer = RateVerdict(limit, granted > 0, backlog_us)
         if not granted:
@@ -145,8 +140,11 @@ class RedisRates:
         left = lease.left if held is None else min(batch, held.left + lease.left)
         self._leases[key] = lease._replace(left=left)
 
+    def _redis_key(self, key: str) -> str:
+        return f"{self._settings.prefix}:rate:{key}"
+
     async def _call(self, key: str, limit: RateLimit) -> tuple[int, int]:
-        arguments = (key, str(limit.interval_us), str(limit.tolerance_us), str(limit.batch))
+        arguments = (self._redis_key(key), str(limit.interval_us), str(limit.tolerance_us), str(limit.batch))
         self.counts.calls += 1
         try:
             reply = await self._redis.evalsha(_SHA, 1, *arguments)
@@ -166,7 +164,7 @@ class RedisRates:
             self._away = False
             logger.info("rate limits: Redis is back")
 
-    def _without_redis(self, client: str, limit: RateLimit) -> RateVerdict:
+    def _without_redis(self, key: str, limit: RateLimit) -> RateVerdict:
         if limit.on_store_loss is StoreLoss.OPEN:
             self.counts.open += 1
             return RateVerdict(limit, True, limit.interval_us)
@@ -175,7 +173,7 @@ class RedisRates:
             return _refusal(limit, self._settings.retry_every_s)
         self.counts.local_share += 1
         share = self._share(limit)
-        answer = self._local.admit_now(client, share)
+        answer = self._local.admit_now(f"{key}/{share.key}", share, self._clock.monotonic())
         # In the limit's own terms: what remains is the share's, and so is the wait.
         if answer.allowed:
             return RateVerdict(limit, True, limit.tolerance_us - (answer.remaining - 1) * limit.interval_us)

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 
 from proxy.core.entry import CodedBody, Entry
 from proxy.core.messages import RequestHead
+from proxy.ports import Companion
 
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 DEFAULT_MAX_VARIANTS = 32
+MAX_COMPANIONS = 8
 ENTRY_COST_BYTES = 1500
 """Octets of Python objects around one entry and its place, measured (tests/unit/proxy/stores/test_memory.py)."""
 PAIR_COST_BYTES = 190
@@ -29,14 +31,27 @@ def cost_bytes(key: str, entry: Entry) -> int:
 
 @dataclass(eq=False, slots=True)
 class _Place:
-    """A key's variants, newest first, and its place in the queue."""
+    """A key's variants, newest first, its place in the queue, and who is told when the variants change."""
 
     key: str
     entries: tuple[Entry, ...] = ()
     size_bytes: int = 0
     used: bool = False
+    companions: tuple[Companion, ...] = ()
     newer: _Place | None = None
     older: _Place | None = None
+
+    def change(self, entries: tuple[Entry, ...]) -> None:
+        """Hold these from now on."""
+        self.entries = entries
+        self.dismiss(0)
+
+    def dismiss(self, most: int) -> None:
+        """Tell the oldest companions beyond `most`."""
+        leaving = self.companions[: max(0, len(self.companions) - most)]
+        self.companions = self.companions[len(leaving) :]
+        for companion in leaving:
+            companion.part()
 
 
 class _Queue:
@@ -132,6 +147,15 @@ class MemoryStore:
         place.used = True
         return place.entries
 
+    def accompany(self, key: str, entry: Entry, companion: Companion) -> _Place | None:
+        """Tell `companion` when this no longer holds `entry`, and it alone, under `key`."""
+        place = self._places.get(key)
+        if place is None or len(place.entries) != 1 or place.entries[0] is not entry:
+            return None
+        place.dismiss(MAX_COMPANIONS - 1)
+        place.companions += (companion,)
+        return place
+
     async def put(self, key: str, entry: Entry, keep_s: float) -> None:
         """Store `entry`, replacing the one with equal `vary` and `span`. It stays until room is needed."""
         if keep_s > 0:
@@ -170,10 +194,13 @@ class MemoryStore:
         if place is not None:
             self._queue.remove(place)
             self._bytes -= place.size_bytes
+            place.change(())
 
     def clear(self) -> None:
         """Forget everything."""
-        self._places.clear()
+        places, self._places = self._places, {}
+        for place in places.values():
+            place.change(())
         self._queue = _Queue()
         self._bytes = 0
 
@@ -186,7 +213,8 @@ class MemoryStore:
             self._queue.add(place)
         size = sum(cost_bytes(key, entry) for entry in entries)
         self._bytes += size - place.size_bytes
-        place.entries, place.size_bytes = entries, size
+        place.size_bytes = size
+        place.change(entries)
         self._make_room(place)
 
     def _make_room(self, spare: _Place) -> None:
@@ -200,8 +228,8 @@ class MemoryStore:
 
     def _drop_oldest_variant(self, place: _Place) -> None:
         dropped = cost_bytes(place.key, place.entries[-1])
-        place.entries = place.entries[:-1]
         place.size_bytes -= dropped
+        place.change(place.entries[:-1])
         self._bytes -= dropped
 
 

@@ -48,6 +48,11 @@ class MemoryLog:
             return memo.validity
         return check(entry, self._table, self._seq, self._epoch, self._seq)
 
+    def vouches(self, entry: Entry, now_s: float) -> bool:  # noqa: ARG002 - always leading
+        """Whether `entry` is valid."""
+        memo = entry.last_check
+        return (memo.validity if memo.moved == self._seq else self.validity(entry)) is Validity.VALID
+
     async def ready(self) -> bool:
         """Always."""
         return True

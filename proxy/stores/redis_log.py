@@ -133,6 +133,12 @@ class RedisLog:
             return memo.validity
         return check(entry, self._table, self._moved, self._epoch, self._applied)
 
+    def vouches(self, entry: Entry, now_s: float) -> bool:
+        """Whether the lease is fresh at `now_s` and `entry` is valid."""
+        memo = entry.last_check
+        validity = memo.validity if memo.moved == self._moved else self.validity(entry)
+        return validity is Validity.VALID and now_s < self._lease.until_s
+
     async def ready(self) -> bool:
         """Wait, at most `hold_s`, until this node leads; whether it does. For writes that must be shared once sent."""
         if self.standing() is Standing.LEADING:

@@ -12,7 +12,7 @@ from proxy.core.entry import CodedBody, Entry
 from proxy.core.messages import RequestHead
 from proxy.core.rules import CacheRules
 from proxy.core.vary import normalise
-from proxy.ports import Clock
+from proxy.ports import Clock, Companion, UseMark
 from proxy.stores.connect import RedisClient
 from proxy.stores.pack import from_octets, to_octets
 from proxy.stores.script import FAILURES, Argument, Reply, Script
@@ -107,8 +107,8 @@ class RedisStore:
         self.counts.found += bool(entries)
         return sorted(entries, key=lambda entry: (entry.response_time, entry.span is not None), reverse=True)
 
-    def peek(self, key: str) -> Sequence[Entry] | None:  # noqa: ARG002 - Redis has to be asked
-        """None: the answer needs `lookup`."""
+    def accompany(self, key: str, entry: Entry, companion: Companion) -> UseMark | None:  # noqa: ARG002 - not here
+        """None: nothing is held in memory."""
         return None
 
     async def put(self, key: str, entry: Entry, keep_s: float) -> None:

@@ -9,7 +9,7 @@ from proxy.core.invalidation import Validity
 from proxy.core.messages import RequestHead
 from proxy.core.rules import CacheRules
 from proxy.core.vary import matches
-from proxy.ports import EntryStore, InvalidationLog
+from proxy.ports import Companion, EntryStore, InvalidationLog, UseMark
 from proxy.stores.memory import MemoryStore
 
 _RULES = CacheRules()
@@ -55,9 +55,9 @@ class TieredStore:
         self._memory.keep(key, _newest_first(far, alive))
         return self._memory.peek(key) or far
 
-    def peek(self, key: str) -> Sequence[Entry] | None:
-        """What memory holds; None when it holds nothing."""
-        return self._memory.peek(key) or None
+    def accompany(self, key: str, entry: Entry, companion: Companion) -> UseMark | None:
+        """Tell `companion` when memory no longer holds `entry` alone."""
+        return self._memory.accompany(key, entry, companion)
 
     async def put(self, key: str, entry: Entry, keep_s: float) -> None:
         """Store in both levels; memory has it before this waits for anything."""

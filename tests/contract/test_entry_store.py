@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from proxy.core.entry import ByteSpan, CodedBody, Position
+import pytest
+
+from proxy.core.entry import ByteSpan, CodedBody, Entry, Position
 from proxy.ports import EntryStore
 from tests.support.entries import get, stored
 
@@ -66,8 +68,62 @@ async def test_a_coded_body_is_a_hint_that_harms_nothing(store: EntryStore) -> N
     assert found.coded in ((), (CodedBody("br", b"coded"),))
 
 
-async def test_peek_never_invents(store: EntryStore) -> None:
-    assert not store.peek("k")
-    entry = stored(BORN)
+class Guest:
+    """A companion that counts how often it is told to go."""
+
+    def __init__(self) -> None:
+        self.told = 0
+
+    def part(self) -> None:
+        self.told += 1
+
+
+async def accompanied(store: EntryStore) -> tuple[Entry, Guest]:
+    """A stored entry and its companion; where nothing is held in memory nobody waits for it."""
+    entry, guest = stored(BORN), Guest()
     await store.put("k", entry, 60)
-    assert store.peek("k") in (None, (entry,))
+    if store.accompany("k", entry, guest) is None:
+        pytest.skip("keeps nothing in memory")
+    return entry, guest
+
+
+async def test_nobody_accompanies_what_is_not_stored(store: EntryStore) -> None:
+    guest = Guest()
+    assert store.accompany("k", stored(BORN), guest) is None
+    await store.put("k", stored(BORN), 60)
+    assert store.accompany("k", stored(BORN, body=b"another"), guest) is None
+    assert guest.told == 0
+
+
+async def test_a_companion_is_told_once_when_its_entry_is_discarded(store: EntryStore) -> None:
+    _, guest = await accompanied(store)
+    await store.discard("k")
+    await store.discard("k")
+    assert guest.told == 1
+
+
+async def test_a_companion_is_told_when_its_entry_is_replaced(store: EntryStore) -> None:
+    _, guest = await accompanied(store)
+    await store.put("k", stored(BORN, body=b"newer"), 60)
+    assert guest.told == 1
+
+
+async def test_a_companion_is_told_when_its_entry_is_no_longer_alone(store: EntryStore) -> None:
+    entry, guest = await accompanied(store)
+    await store.put("k", stored(BORN, vary=(("accept", "x"),)), 60)
+    assert guest.told == 1
+    assert store.accompany("k", entry, guest) is None
+
+
+async def test_a_companion_is_told_when_a_coded_body_makes_its_entry_another(store: EntryStore) -> None:
+    entry, guest = await accompanied(store)
+    store.attach("k", entry, CodedBody("br", b"coded"))
+    assert guest.told == 1
+
+
+async def test_only_so_many_accompany_an_entry(store: EntryStore) -> None:
+    entry, first = await accompanied(store)
+    guests = [Guest() for _ in range(20)]
+    assert all(store.accompany("k", entry, guest) is not None for guest in guests)
+    assert first.told == 1
+    assert [guest.told for guest in guests] == [1] * 12 + [0] * 8

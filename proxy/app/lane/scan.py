@@ -1,33 +1,25 @@
-"""A strict scan of one complete request head: only plain GET and HEAD, only fields that are well understood."""
+"""A strict reading of one complete request head: only plain GET and HEAD, only fields that are well understood.
+
+What a client sends again and again is the same but for a few values: the target, and those of the fields in CHANGING.
+A `Shape` is everything else of a head, read once; a head of a known shape is recognised by comparing the octets
+between the values.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
 
+from proxy.app.lane.spots import Wishes
 from proxy.core.headers import OWS, is_token
 
 END = b"\r\n\r\n"
 MAX_HEAD_BYTES = 8 * 1024
 MAX_LINES = 64
-MEMO_LINES = 4096
-MEMO_LINE_LENGTH = 256
-VERSION = " HTTP/1.1"
-METHODS = ("GET", "HEAD")
-
-IGNORED, HOST, ACCEPT_ENCODING, IF_NONE_MATCH, IF_MODIFIED_SINCE, REQUEST_ID, USER_AGENT = range(7)
-"""Places of the values in a scan; the first takes what does not matter."""
-
-PLACES = {
-    "host": HOST,
-    "accept-encoding": ACCEPT_ENCODING,
-    "if-none-match": IF_NONE_MATCH,
-    "if-modified-since": IF_MODIFIED_SINCE,
-    "x-request-id": REQUEST_ID,
-    "user-agent": USER_AGENT,
-}
-
-CHANGING = frozenset({"cookie", "authorization", "x-request-id", "referer", "if-none-match"})
-"""Fields whose lines differ from request to request: remembering them would push out what is worth it."""
+MAX_SHAPES = 2048
+VERSION = b"HTTP/1.1\r\n"
+METHODS = frozenset({b"GET", b"HEAD"})
+TEXT = bytes(range(0x20, 0x7F))
+"""The octets of a plain value."""
 
 NOT_PLAIN = frozenset(
     {
@@ -54,70 +46,155 @@ NOT_PLAIN = frozenset(
 )
 """Fields that change what the right answer is, or how the request is framed: not for the lane."""
 
-Known = tuple[int, str]
+CHANGING = (
+    "authorization",
+    "cf-connecting-ip",
+    "cf-ray",
+    "cookie",
+    "forwarded",
+    "if-modified-since",
+    "if-none-match",
+    "referer",
+    "tracestate",
+    "x-amzn-trace-id",
+    "x-b3-spanid",
+    "x-b3-traceid",
+    "x-correlation-id",
+    "x-csrf-token",
+    "x-forwarded-for",
+    "x-real-ip",
+    "x-request-id",
+)
+"""Fields whose values differ from user to user, page to page or request to request."""
+
+READ = frozenset({"host", "accept-encoding", "if-none-match", "if-modified-since", "x-request-id", "user-agent"})
+"""Fields whose values the lane looks at; one of them given twice is not plain."""
+
+_CHANGING_LINE = re.compile(
+    rb"(\r\n(?i:" + b"|".join(name.encode() for name in CHANGING) + rb"):[ \t]*)([ -~]*)(?=\r\n)"
+)
+
+Values = list[bytes]
 
 
-class Head(NamedTuple):
-    """A plain request, every value as it came; None where the field is absent."""
+class Shape:
+    """A head without its changing values. The first value is the target; the others follow as their fields came.
 
-    method: str
-    target: str
-    host: str
-    accept_encoding: str | None
-    if_none_match: str | None
-    if_modified_since: str | None
-    request_id: str | None
-    user_agent: str | None
+    `host` ends in LF, so that with a target behind it it names a place without doubt. `request_id`, `if_none_match` and
+    `if_modified_since` tell which value is theirs, 0 where there is none.
+    """
+
+    __slots__ = (
+        "_ignored",
+        "_last",
+        "_pieces",
+        "_size",
+        "host",
+        "if_modified_since",
+        "if_none_match",
+        "method",
+        "request_id",
+        "unconditional",
+        "user_agent",
+        "wishes",
+    )
+
+    def __init__(self, method: bytes, head: list[bytes], fixed: dict[str, str], changing: list[str]) -> None:
+        """`head` is what stands before, between and after the values; `changing` names those after the target."""
+        ends = [b" ", *(b"\r\n" for _ in changing)]
+        self._pieces = tuple((piece, len(piece), end) for piece, end in zip(head, ends, strict=False))
+        self._last = head[-1]
+        self._size = len(head[-1])
+        places = {name: number for number, name in enumerate(changing, 1)}
+        self._ignored = tuple(number for name, number in places.items() if name not in READ)
+        self.method = method.decode("ascii")
+        self.host = fixed["host"].encode("ascii") + b"\n"
+        self.user_agent = fixed.get("user-agent", "")
+        self.request_id = places.get("x-request-id", 0)
+        self.if_none_match = places.get("if-none-match", 0)
+        self.if_modified_since = places.get("if-modified-since", 0)
+        self.unconditional = not self.if_none_match and not self.if_modified_since
+        self.wishes: Wishes = (self.method, fixed.get("accept-encoding"), None, None)
+
+    def wishes_in(self, values: Values) -> Wishes:
+        """The wishes of a head with these values."""
+        none_match, since = self.if_none_match, self.if_modified_since
+        return (
+            self.method,
+            self.wishes[1],
+            values[none_match].decode("latin-1") if none_match else None,
+            values[since].decode("latin-1") if since else None,
+        )
+
+    def values(self, data: bytes) -> Values | None:
+        """The values in a head of this shape; None where `data` is anything else."""
+        values: Values = []
+        start = 0
+        for piece, size, end in self._pieces:
+            if not data.startswith(piece, start):
+                return None
+            start += size
+            stop = data.find(end, start)
+            values.append(data[start:stop])
+            start = stop
+        if start + self._size != len(data) or not data.endswith(self._last):
+            return None
+        for number in self._ignored:
+            if values[number].translate(None, TEXT):
+                return None
+        return values
 
 
 class Scanner:
-    """Scans heads. Lines that come again and again are recognised whole; the memory for that is bounded."""
+    """Reads heads of at most `max_bytes` and `max_lines`, and remembers their shapes, so many at most."""
 
-    def __init__(self) -> None:
-        self._lines: dict[str, Known] = {}
+    def __init__(self, max_bytes: int = MAX_HEAD_BYTES, max_lines: int = MAX_LINES) -> None:
+        self.max_bytes = min(max_bytes, MAX_HEAD_BYTES)
+        self._max_lines = min(max_lines, MAX_LINES)
+        self._shapes: dict[tuple[bytes, ...], Shape] = {}
 
-    def scan(self, data: bytes) -> Head | None:
-        """The head if `data` is exactly one plain request; None for anything else, which is not an error."""
-        size = len(data)
-        if size > MAX_HEAD_BYTES or data.find(END) != size - 4 or not data.isascii():
-            return None
-        lines = data[:-4].decode("ascii").split("\r\n")
-        method, _, rest = lines[0].partition(" ")
-        if method not in METHODS or not rest.endswith(VERSION) or not rest.isprintable() or len(lines) > MAX_LINES:
-            return None
-        values = self._values(lines)
-        if values is None:
-            return None
-        host = values[HOST]
-        return None if host is None else Head(method, rest[:-9], host, *values[2:])
+    def __len__(self) -> int:
+        return len(self._shapes)
 
-    def _values(self, lines: list[str]) -> list[str | None] | None:
-        """What the field lines say, by place; None where a line is not plain or a value comes twice."""
-        values: list[str | None] = [None] * 7
-        known_lines = self._lines
-        for line in lines[1:]:
-            known = known_lines.get(line) or self._read(line)
-            if known is None:
+    def scan(self, data: bytes) -> tuple[Shape, Values] | None:
+        """Shape and values if `data` is exactly one plain request; None for anything else, which is not an error."""
+        method, _, rest = data.partition(b" ")
+        if len(data) > self.max_bytes or method not in METHODS:
+            return None
+        target, _, rest = rest.partition(b" ")
+        parts = _CHANGING_LINE.split(rest)
+        texts, names = parts[::3], parts[1::3]
+        key = (method, *texts, *names)
+        shape = self._shapes.get(key)
+        if shape is None:
+            shape = self._read(method, rest, texts, names)
+            if shape is None:
                 return None
-            place = known[0]
-            if place:
-                if values[place] is not None:
-                    return None
-                values[place] = known[1]
-        return values
+            if len(self._shapes) >= MAX_SHAPES:
+                self._shapes.clear()
+            self._shapes[key] = shape
+        return shape, [target, *parts[2::3]]
 
-    def _read(self, line: str) -> Known | None:
-        """One field line, understood and perhaps remembered; None where the request is not plain."""
-        name, colon, value = line.partition(":")
-        lower = name.lower()
-        if not colon or not line.isprintable() or lower in NOT_PLAIN or not is_token(name):
+    def _read(self, method: bytes, rest: bytes, texts: list[bytes], names: list[bytes]) -> Shape | None:
+        """The shape of a head, whose `rest` stands behind the target; None where the request is not plain."""
+        if not rest.startswith(VERSION) or rest.find(END) != len(rest) - 4 or not rest.isascii():
             return None
-        value = value.strip(OWS)
-        if lower == "connection" and value.lower() != "keep-alive":
+        lines = rest[len(VERSION) : -4].decode("ascii").split("\r\n")
+        fixed: dict[str, str] = {}
+        changing: list[str] = []
+        for line in lines:
+            name, colon, value = line.partition(":")
+            name, plain = name.lower(), bool(colon) and line.isprintable() and is_token(name)
+            if not plain or name in NOT_PLAIN or (name in READ and (name in fixed or name in changing)):
+                return None
+            value = value.strip(OWS)
+            if name == "connection" and value.lower() != "keep-alive":
+                return None
+            if name in CHANGING:
+                changing.append(name)
+            else:
+                fixed[name] = value
+        if "host" not in fixed or len(lines) > self._max_lines or len(changing) != len(names):
             return None
-        known = (PLACES.get(lower, IGNORED), value)
-        if lower not in CHANGING and len(line) <= MEMO_LINE_LENGTH:
-            if len(self._lines) >= MEMO_LINES:
-                self._lines.clear()
-            self._lines[line] = known
-        return known
+        between = [text + name for text, name in zip(texts, [*names, b""], strict=True)]
+        return Shape(method, [method + b" ", b" " + between[0], *between[1:]], fixed, changing)

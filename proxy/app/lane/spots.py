@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from proxy.app.observe.repeats import Facts
 from proxy.core.entry import Entry
 from proxy.core.rate import RateLimit
+from proxy.ports import UseMark
 
 MAX_FORMS = 16
 """Answers remembered for one target: methods times codings times conditions."""
+
+LARGE_BYTES = 32 * 1024
+"""From here on a second write is cheaper than a copy."""
 
 Wishes = tuple[str, str | None, str | None, str | None]
 """What selects among the forms of one entry: method, Accept-Encoding, If-None-Match, If-Modified-Since."""
@@ -17,48 +22,48 @@ Wishes = tuple[str, str | None, str | None, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One head in pieces: up to the value of Age, from there to Cache-Status, and what follows this proxy's own lines.
+    """One answer: its head up to the value of Age, on to that of ttl, and after the proxy's own lines; and its body.
 
-    `coding` tells which body goes with it; None means that no body does.
+    `identity_bytes` is the body's length before this proxy coded it, 0 where it did not.
     """
 
-    status: int
-    before_age: str
-    after_age: str
-    tail: str
-    coding: str | None
+    before_age: bytes
+    before_ttl: bytes
+    tail: bytes
+    body: bytes
+    identity_bytes: int
+    facts: Facts
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Spot:
-    """A target and the entry that answers it. The entry is not kept alive: memory is the store's to bound.
+    """A target and the entry that answers it, for as long as the store holds that entry alone (ports.Companion).
 
     `aged_from` and `fresh_until` are monotonic seconds: when the entry's age was nought, and when it ceases to be
     fresh. `counted_as` is the name under which requests are counted against `limit`; None is the client's address.
+    `age` and `ttl` are texts that hold until `texts_until`.
     """
 
-    key: str
+    place: bytes
+    entry: Entry
     route: str
-    entry: weakref.ref[Entry]
     aged_from: float
     fresh_until: float
     limit: RateLimit | None
     counted_as: str | None
+    forget: Callable[[Spot], None]
+    age: bytes = b""
+    ttl: bytes = b""
+    texts_until: float = 0.0
+    mark: UseMark | None = None
     forms: dict[Wishes, Form] = field(default_factory=dict)
 
+    def part(self) -> None:
+        """The entry is no longer what answers here."""
+        self.forget(self)
 
-def form_of(status: int, octets: bytes, coding: str | None) -> Form | None:
-    """The pieces of a head as the pipeline sent it; None when it is not put together as expected."""
-    text = octets.decode("latin-1")
-    if text.count("\r\nAge: ") != 1 or text.count("\r\nCache-Status: ") != 1:
-        return None
-    age = text.index("\r\nAge: ") + 7
-    after_age = text.index("\r\n", age)
-    cache_status = text.index("\r\nCache-Status: ") + 2
-    own = text.find("\r\nRateLimit: ", cache_status)
-    if own == -1:
-        own = text.index("\r\nX-Response-Time: ", cache_status)
-    if cache_status < after_age or "; key=" in text[cache_status:own]:
-        return None
-    tail = text.index("\r\n", own + 2) + 2
-    return Form(status, text[:age], text[after_age:cache_status], text[tail:], coding)
+    def renew_texts(self, now_s: float) -> None:
+        """Write down age and ttl as they are now, rounded as elsewhere (core.forwarding.from_store, core.outcome)."""
+        age, ttl = max(0, round(now_s - self.aged_from)), int(self.fresh_until - now_s)
+        self.age, self.ttl = b"%d" % age, b"%d" % ttl
+        self.texts_until = min(self.aged_from + age + 0.5, self.fresh_until - ttl)

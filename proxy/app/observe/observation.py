@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from proxy.app.clock import SystemClock
 from proxy.app.observe.errors import ErrorReports
 from proxy.app.observe.lines import JsonMessages, TextMessages, json_renderer, text_renderer
 from proxy.app.observe.observer import Observer
@@ -26,6 +28,11 @@ class Observation:
     tracing: Tracing
     metrics: bool
     dropped: Callable[[], dict[str, int]]
+
+
+def in_this_loop(delay_s: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+    """Call something in the running event loop after a while."""
+    return asyncio.get_running_loop().call_later(delay_s, call)
 
 
 @contextmanager
@@ -54,4 +61,6 @@ def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Ob
         def dropped() -> dict[str, int]:
             return {"requests": lines.dropped, "messages": messages.dropped}
 
-        yield Observation(Observer(lines, also), tracing, settings.metrics, dropped)
+        observer = Observer(lines, also, clock=SystemClock(), later=in_this_loop)
+        closing.callback(observer.work_off)
+        yield Observation(observer, tracing, settings.metrics, dropped)

@@ -5,28 +5,71 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from proxy.app.observe.counters import Counts, Gauges, Snapshot
+from proxy.app.observe.repeats import Note, record_of
 from proxy.app.observe.writer import LineWriter
 from proxy.pipeline.exchange import Audit, ExchangeRecord
+from proxy.ports import Clock
+
+Later = Callable[[float, Callable[[], None]], object]
+"""Calls something after so many seconds, in the thread that the observer is used from."""
+
+MAX_NOTES = 64
+"""Notes that wait at most."""
+_GATHER_S = 0.05
+"""How long notes wait at most."""
 
 
 class Observer:
-    """proxy.pipeline.exchange.Recorder. `also` see each record too (traces, error reports); they must be quick."""
+    """proxy.pipeline.exchange.Recorder. `also` see each record too (traces, error reports); they must be quick.
+
+    Notes of repeated answers are worked off many at once, always before the next record: lines keep their order.
+    """
 
     def __init__(
-        self, lines: LineWriter[ExchangeRecord] | None, also: Sequence[Callable[[ExchangeRecord], None]] = ()
+        self,
+        lines: LineWriter[ExchangeRecord] | None,
+        also: Sequence[Callable[[ExchangeRecord], None]] = (),
+        *,
+        clock: Clock,
+        later: Later,
     ) -> None:
         self._lines = lines
         self._also = tuple(also)
-        self.counts = Counts()
+        self._clock = clock
+        self._later = later
+        self._notes: list[Note] = []
+        self._counts = Counts()
 
     def begin(self) -> None:
         """Count an exchange as active."""
-        self.counts.active += 1
+        self._counts.active += 1
 
     def finish(self, record: ExchangeRecord) -> None:
         """Count it as ended and have its line written."""
-        self.counts.active -= 1
-        self.counts.count(record)
+        if self._notes:
+            self.work_off()
+        self._counts.active -= 1
+        self._record(record)
+
+    def note(self, note: Note) -> None:
+        """Record an exchange that began and ended at once, soon."""
+        notes = self._notes
+        notes.append(note)
+        count = len(notes)
+        if count == 1:
+            self._later(_GATHER_S, self.work_off)
+        elif count >= MAX_NOTES:
+            self.work_off()
+
+    def work_off(self) -> None:
+        """Record what was noted."""
+        notes, self._notes = self._notes, []
+        apart_s = self._clock.now() - self._clock.monotonic()
+        for note in notes:
+            self._record(record_of(note, apart_s))
+
+    def _record(self, record: ExchangeRecord) -> None:
+        self._counts.count(record)
         if self._lines is not None:
             self._lines.offer(record)
         for see in self._also:
@@ -34,7 +77,13 @@ class Observer:
 
     def audited(self, audit: Audit) -> None:
         """Count an audit of a hit."""
-        self.counts.route(audit.route).audit(differs=audit.differs)
+        self._counts.route(audit.route).audit(differs=audit.differs)
+
+    @property
+    def counts(self) -> Counts:
+        """Everything counted so far."""
+        self.work_off()
+        return self._counts
 
     def snapshot(self, gauges: Callable[[], Gauges]) -> Snapshot:
         """The counters now, with what the rooms say now."""

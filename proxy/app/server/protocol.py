@@ -30,6 +30,7 @@ FAST_METHODS = frozenset(
 )
 """Methods that aiohttp's compiled parser knows; it refuses all others, which its Python parser reads."""
 
+HEAD_END = b"\r\n\r\n"
 RequestCallback = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -77,11 +78,19 @@ class ConnectionSettings:
     read_buffer_bytes: int = 256 * 1024
 
 
+class QuickTalk(Protocol):
+    """Answers some requests of one connection from their octets alone."""
+
+    def answer(self, data: bytes) -> bool:
+        """Answer the one request in `data`; False, and nothing done, when it has to take the normal way."""
+        ...
+
+
 class QuickWay(Protocol):
     """Answers some requests from their octets alone."""
 
-    def answer(self, data: bytes, address: str) -> bytes | None:
-        """The whole response to the one request in `data`; None when it has to take the normal way."""
+    def meet(self, address: str, write: Callable[[bytes], None]) -> QuickTalk:
+        """A new connection from `address`; `write` queues octets to be sent on it."""
         ...
 
 
@@ -104,7 +113,7 @@ class ConnectionProtocol(RequestHandler):
     None once that cannot be told any more: a guess here would let one request's octets be read as another's.
     """
 
-    __slots__ = ("_address", "_body_left", "_malformed", "_quick", "_settings")
+    __slots__ = ("_address", "_body_left", "_malformed", "_quick", "_settings", "_talk")
 
     def __init__(
         self,
@@ -130,6 +139,18 @@ class ConnectionProtocol(RequestHandler):
         self._quick = quick
         self._body_left: int | None = 0
         self._address: str | None = None
+        self._talk: QuickTalk | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin with a connection."""
+        super().connection_made(transport)
+        if self._quick is not None and self.transport is not None:
+            self._talk = self._quick.meet(self.address, self.transport.write)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Let go of everything; the quick way holds the transport."""
+        self._talk = None
+        super().connection_lost(exc)
 
     @property
     def address(self) -> str:
@@ -141,14 +162,14 @@ class ConnectionProtocol(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Answer at once where the quick way can, else go the normal way with the same octets."""
-        begins = self._body_left == 0 and self._between_requests()
-        if begins and self._quick is not None and self._waits():
-            response = self._quick.answer(data, self.address)
-            if response is not None and self.transport is not None:
+        talk = self._talk
+        if talk is not None and data and self._body_left == 0 and self._waits():
+            left = b"" if talk.answer(data) else self._rest_of(data, talk)
+            if not left:
                 self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-                self.transport.write(response)
                 return
-        if begins and _has_rare_method(data):
+            data = left
+        if self._body_left == 0 and self._between_requests() and _has_rare_method(data):
             self._parser = self._patient_parser()
         self._body_left = body_left(self._body_left, data)
         super().data_received(data)
@@ -164,9 +185,25 @@ class ConnectionProtocol(RequestHandler):
         )
 
     def _waits(self) -> bool:
-        """Whether no request is being answered, and the client keeps up with reading."""
+        """Whether no request is being answered or waits to be, and the client keeps up with reading.
+
+        While aiohttp waits for a message there is none, and nothing but the end of a body can lie before the next one.
+        """
         waiter = self._waiter
-        return not self._paused and (self._request_count == 0 if waiter is None else not waiter.done())
+        if waiter is None:
+            return self._request_count == 0 and not self._paused and self._between_requests()
+        return not (waiter.done() or self._paused or self._force_close)
+
+    def _rest_of(self, data: bytes, talk: QuickTalk) -> bytes:
+        """What is left of several requests in one segment when those at its beginning are answered."""
+        start = 0
+        while self._waits():
+            end = data.find(HEAD_END, start) + len(HEAD_END)
+            alone = start == 0 and end == len(data)
+            if end < len(HEAD_END) or alone or not talk.answer(data[start:end]):
+                break
+            start = end
+        return data[start:]
 
     def _patient_parser(self) -> PatientParser:
         """The slower parser, for a connection on which a method came that few know."""
@@ -259,7 +296,7 @@ def body_left(before: int | None, data: bytes) -> int | None:
         return None
     if before > 0:
         return before - len(data) if len(data) <= before else None
-    end = data.find(b"\r\n\r\n")
+    end = data.find(HEAD_END)
     if end == -1:
         return None
     head = data[:end].lower()

@@ -15,7 +15,6 @@ from proxy.app.admin.application import build_admin
 from proxy.app.admin.deps import AdminDeps
 from proxy.app.observe.counters import Gauges, StoreGauges
 from proxy.app.observe.metrics import Metrics
-from proxy.app.observe.observer import Observer
 from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields
 from proxy.core.invalidation import Invalidation, Validity
@@ -24,7 +23,7 @@ from proxy.policy.load import default_policy
 from proxy.ports import Receipt
 from proxy.stores.memory_log import MemoryLog
 from tests.support.clock import ManualClock
-from tests.unit.proxy.app.observe.records import record
+from tests.unit.proxy.app.observe.records import quiet_observer, record
 
 Client = TestClient[web.Request, web.Application]
 Start = Callable[[AdminDeps], Awaitable[Client]]
@@ -41,7 +40,7 @@ class UnsharedLog(MemoryLog):
 @pytest.fixture
 def deps() -> AdminDeps:
     clock = ManualClock()
-    observer = Observer(None)
+    observer = quiet_observer()
     for use in (CacheUse.HIT, CacheUse.HIT, CacheUse.HIT, CacheUse.MISS, CacheUse.BYPASS):
         observer.begin()
         observer.finish(record(route="users", cache=use))

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from proxy.app.lane.hits import HitLane
+from proxy.app.observe.repeats import Note, record_of
 from proxy.app.request_ids import RequestIds
 from proxy.core.entry import CodedBody, Entry
 from proxy.core.fields import Fields
@@ -17,13 +18,14 @@ from proxy.core.outcome import CacheStatus
 from proxy.limits.rate_memory import MemoryRates
 from proxy.pipeline.context import Exchange, ServedHit, Services
 from proxy.pipeline.dress import dress
-from proxy.pipeline.exchange import Audit, CacheUse, ExchangeRecord
+from proxy.pipeline.exchange import CacheUse
 from proxy.policy.load import parse_policy
 from proxy.policy.watch import PolicySource
 from proxy.stores.memory import MemoryStore
 from proxy.stores.memory_log import MemoryLog
 from proxy.tasks import Tasks
 from tests.support.clock import ManualClock
+from tests.unit.proxy.app.observe.records import quiet_observer
 
 POLICY = """
 version: 1
@@ -35,29 +37,13 @@ routes:
 REQUEST = b"GET %s HTTP/1.1\r\nHost: site\r\n\r\n"
 
 
-class Records:
-    """A Recorder that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.kept: list[ExchangeRecord] = []
-        self.begun = 0
-
-    def begin(self) -> None:
-        self.begun += 1
-
-    def finish(self, record: ExchangeRecord) -> None:
-        self.kept.append(record)
-
-    def audited(self, audit: Audit) -> None:
-        raise AssertionError(audit)
-
-
 class Stage:
     """A lane over real memory stores, and a way to have it see a hit."""
 
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self.records = Records()
+        self.noted: list[Note] = []
+        self.sent: list[bytes] = []
         self.store = MemoryStore()
         self.log = MemoryLog(self.clock)
         self.source = PolicySource(parse_policy(POLICY, "test"))
@@ -68,10 +54,11 @@ class Stage:
             rates=MemoryRates(self.clock),
             codec=None,  # type: ignore[arg-type]  # the lane codes nothing
             upstreams={},
-            recorder=self.records,
+            recorder=quiet_observer(),
             tasks=Tasks(),
         )
-        self.lane = HitLane(self.services, self.source, RequestIds())
+        self.lane = HitLane(self.services, self.source, RequestIds(), self.noted.append)
+        self.talk = self.lane.meet("192.0.2.1", self.sent.append)
 
     def entry(self, path: str, **changes: object) -> Entry:
         fields = Fields([("Content-Type", "text/plain"), ("ETag", '"e"')])
@@ -99,7 +86,13 @@ class Stage:
         self.lane.learn(exchange, ServedHit(entry, path, 5.0, 60.0, head, len(entry.body), coding))
 
     def ask(self, path: str = "/a", request: bytes | None = None) -> bytes | None:
-        return self.lane.answer(request or REQUEST % path.encode(), "192.0.2.1")
+        """The answer; None when it has to come the normal way, and then nothing has been sent or noted."""
+        before = len(self.sent), len(self.noted)
+        if self.talk.answer(request or REQUEST % path.encode()):
+            assert len(self.noted) == before[1] + 1
+            return b"".join(self.sent[before[0] :])
+        assert (len(self.sent), len(self.noted)) == before
+        return None
 
 
 @pytest.fixture
@@ -118,8 +111,7 @@ async def test_a_served_hit_is_repeated_with_its_age_and_what_is_left_of_its_lif
     assert b"\r\nAge: 12\r\n" in head
     assert b"\r\nCache-Status: Veneer; hit; ttl=53\r\n" in head
     assert head.endswith(b"\r\nContent-Length: 4")
-    assert stage.records.kept[-1].cache is CacheUse.HIT
-    assert stage.records.begun == len(stage.records.kept) == 1
+    assert record_of(stage.noted[0], 0.0).cache is CacheUse.HIT
 
 
 async def test_it_stops_when_freshness_ends(stage: Stage) -> None:
@@ -187,4 +179,4 @@ async def test_the_rate_limit_holds_and_its_refusal_comes_as_quickly(stage: Stag
     assert b"\r\nRateLimit: " in answers[0]
     assert answers[3] is not None
     assert b"\r\nRetry-After: " in answers[3]
-    assert stage.records.kept[-1].status == 429
+    assert record_of(stage.noted[-1], 0.0).status == 429

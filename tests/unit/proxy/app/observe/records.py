@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from proxy.app.observe.observer import Observer
 from proxy.pipeline.exchange import ExchangeRecord
+from tests.support.clock import ManualClock
 
 
 def record(**changes: object) -> ExchangeRecord:
@@ -19,3 +21,8 @@ def record(**changes: object) -> ExchangeRecord:
         duration_ms=1.5,
     )
     return msgspec.structs.replace(plain, **changes)
+
+
+def quiet_observer() -> Observer:
+    """An observer that writes nothing."""
+    return Observer(None, clock=ManualClock(), later=lambda _delay, _call: None)

@@ -6,15 +6,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.app.observe.counters import Gauges, StoreGauges
 from proxy.app.observe.metrics import Metrics
-from proxy.app.observe.observer import Observer
 from proxy.pipeline.exchange import CacheUse, ExchangeRecord, Refusal
-from tests.unit.proxy.app.observe.records import record
+from tests.unit.proxy.app.observe.records import quiet_observer, record
 
 GAUGES = Gauges(stores=(StoreGauges("l1", 2, 300, 1_000, 4), StoreGauges("l2", errors=5)), leading=False)
 
 
 def observed(*records: ExchangeRecord) -> Metrics:
-    observer = Observer(None)
+    observer = quiet_observer()
     for one in records:
         observer.begin()
         observer.finish(one)
@@ -79,7 +78,7 @@ def test_hostile_route_names_are_escaped() -> None:
 
 
 def test_active_exchanges() -> None:
-    observer = Observer(None)
+    observer = quiet_observer()
     observer.begin()
     observer.begin()
     observer.finish(record())

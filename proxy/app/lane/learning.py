@@ -1,0 +1,80 @@
+"""From a hit that the pipeline served to an answer that can be given again."""
+
+from __future__ import annotations
+
+import re
+
+from proxy.app.lane.spots import Form, Wishes
+from proxy.app.observe.repeats import Facts
+from proxy.app.server.wire import Exchange as WireExchange
+from proxy.app.server.wire import framing_of, serialise
+from proxy.core.messages import RequestHead
+from proxy.pipeline.context import Exchange, ServedHit
+from proxy.pipeline.exchange import CacheUse
+from proxy.policy.model import RateKeyKind
+
+LEARNT_STATUSES = frozenset({200, 304})
+COUNTED_TOGETHER = frozenset({RateKeyKind.CLIENT_IP, RateKeyKind.ROUTE, RateKeyKind.GLOBAL})
+"""Rate keys that do not depend on the request's fields."""
+
+_PIECES = re.compile(
+    rb"(.*\r\nAge: )\d+(\r\n.*\r\nCache-Status: [^\r]*; ttl=)\d+\r\nX-Request-ID: [^\r]*\r\nX-Response-Time: [^\r]*\r\n"
+    rb"(?:RateLimit-Policy: [^\r]*\r\nRateLimit: [^\r]*\r\n)?(.*)",
+    re.DOTALL,
+)
+
+
+def may_learn(exchange: Exchange, served: ServedHit) -> bool:
+    """Whether the answer depends on nothing but the target and the wishes that the lane looks at."""
+    route, entry = exchange.route, served.entry
+    rule = route.rate_limit
+    return (
+        served.head.status in LEARNT_STATUSES
+        and entry.status == 200
+        and entry.span is None
+        and exchange.request.method in {"GET", "HEAD"}
+        and not exchange.policy.trusted_proxies
+        and not route.cache.key.headers
+        and not route.audit_share
+        and all(name == "accept-encoding" and route.compress.enabled for name, _ in entry.vary)
+        and (rule is None or rule.key.kind in COUNTED_TOGETHER)
+        and not ({"cache-control", "pragma", "range"} & set(exchange.request.fields.names()))
+    )
+
+
+def wishes_of(request: RequestHead) -> Wishes:
+    """What selects the answer among those to the same target."""
+    get = request.fields.get
+    return request.method, get("accept-encoding"), get("if-none-match"), get("if-modified-since")
+
+
+def facts_of(exchange: Exchange, served: ServedHit) -> Facts:
+    """What is recorded of every exchange with this answer."""
+    return Facts(
+        method=exchange.request.method,
+        route=exchange.route.name,
+        status=served.head.status,
+        coding=served.coding or "",
+        cache=CacheUse.HIT,
+    )
+
+
+def form_of(exchange: Exchange, served: ServedHit, facts: Facts) -> Form | None:
+    """The pieces of the answer; None when its head is not put together as expected, or its body is not at hand."""
+    wire = WireExchange(exchange.request.method, (1, 1), keep_alive=True)
+    framing = framing_of(wire, served.head.status, served.length)
+    pieces = _PIECES.fullmatch(serialise(served.head, wire, framing, served.length))
+    body = body_of(served)
+    if pieces is None or body is None:
+        return None
+    before_age, before_ttl, tail = pieces.groups()
+    return Form(before_age, before_ttl, tail, body, len(served.entry.body) if served.coding else 0, facts)
+
+
+def body_of(served: ServedHit) -> bytes | None:
+    """The octets that went with the head; None where the entry does not hold them."""
+    if served.coding is None:
+        return b""
+    if not served.coding:
+        return served.entry.body
+    return next((kept.body for kept in served.entry.coded if kept.coding == served.coding), None)

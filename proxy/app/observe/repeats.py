@@ -1,0 +1,49 @@
+"""Exchanges that repeat an earlier answer: noted in one step, counted and written later, many at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proxy.pipeline.exchange import CacheUse, ExchangeRecord, Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What many exchanges have in common; the members are those of an ExchangeRecord."""
+
+    method: str
+    route: str
+    status: int
+    coding: str = ""
+    cache: CacheUse = CacheUse.NONE
+    refused: Refusal | None = None
+
+
+# A plain tuple: one is made for every hit, and nothing is made faster.
+Note = tuple[Facts, float, bytes, bytes, str, int, int, int, int | None, str]
+"""Facts, start (monotonic seconds), target, request ID, client, microseconds taken, octets of the body, the same before
+this proxy coded it (0 where it did not), rate remaining, user agent."""
+
+
+def record_of(note: Note, apart_s: float) -> ExchangeRecord:
+    """The record of a noted exchange. `apart_s` is what the wall clock is ahead of the monotonic one."""
+    facts, started_s, target, request_id, client, took_us, bytes_out, bytes_identity, rate_remaining, user_agent = note
+    path, question, query = target.decode("latin-1").partition("?")
+    return ExchangeRecord(
+        time=started_s + apart_s,
+        request_id=request_id.decode("latin-1"),
+        client=client,
+        method=facts.method,
+        path=path,
+        query=query if question else None,
+        route=facts.route,
+        status=facts.status,
+        duration_ms=took_us / 1000,
+        bytes_out=bytes_out,
+        bytes_identity=bytes_identity,
+        cache=facts.cache,
+        coding=facts.coding,
+        rate_remaining=rate_remaining,
+        refused=facts.refused,
+        user_agent=user_agent,
+    )
