@@ -52,6 +52,9 @@ fuzz-etter: $(READY) ## Generated requests to the Etter API (SECONDS=600 SEED=1)
 bench-etter: $(READY) ## The Etter workload as found, as it is, behind the proxy; about ten minutes
 	@$(BIN)/python -m benchmarks.etter $(ARGS)
 
+bench-purge: $(READY) ## What a purge costs, and memory after ten million tags; some minutes
+	@$(BIN)/python -m benchmarks.purge $(ARGS)
+
 fmt: $(READY) ## Format and fix what can be fixed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .

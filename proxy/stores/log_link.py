@@ -26,7 +26,7 @@ _RENEW = Script.load("state", "renew")
 _APPEND = Script.load("state", "append")
 _LEAVE = Script.load("leave")
 _EVERYTHING = encode_event(Invalidation(everything=True))
-_READ_AT_MOST = 500
+_READ_AT_MOST = 100
 _INBOX_KEEPS = 1000
 _NOTICES_KEPT = 10_000
 _INBOX_EXPIRES_MS = 60_000
@@ -37,12 +37,14 @@ class LinkSettings:
     """What every node on one log has to agree on, `prefix` and `lease_s`, and this node's bounds.
 
     `ghost_s` is how long a write sent by a node that vanished may still take: the backend's longest time for one.
-    `replay` is the number of past events that a newcomer reads; older entries are dead to it.
+    The log keeps about `events_kept` events, and of large ones about `octets_kept` (never less than half of that).
+    `replay` is the number of past events that a newcomer reads, at most 4 MB of them; older entries are dead to it.
     """
 
     prefix: str = "veneer"
     lease_s: float = 2.0
     events_kept: int = 100_000
+    octets_kept: int = 64 * 1024 * 1024
     replay: int = 10_000
     catch_up: int = 1_000
     ghost_s: float = 30.0
@@ -98,7 +100,7 @@ class LogLink:
         chosen = self._settings
         nonce = f"{self.node[-6:]}"
         lease_ms, ghost_ms = round(chosen.lease_s * 1000), round(chosen.ghost_s * 1000)
-        return [self.node, lease_ms, nonce, chosen.events_kept, _EVERYTHING, ghost_ms]
+        return [self.node, lease_ms, nonce, chosen.events_kept, _EVERYTHING, ghost_ms, chosen.octets_kept]
 
     async def renew(self, epoch: str, applied: int) -> Renewal:
         """Renew this node's lease; the answer holds events after `applied` of `epoch`, or for a newcomer the last."""

@@ -9,21 +9,34 @@ from proxy.core.invalidation import Invalidation
 from proxy.core.subjects import EVERYTHING, answered, named, path_of
 
 KEPT = 512
+SUBJECTS_KEPT = 4096
+"""Under a megabyte of usual tags, however many one event names."""
 
 
 class RecentEvents:
-    """The last events in the order of the log, bounded."""
+    """The last events in the order of the log, bounded in events and in what they name together."""
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self._events: deque[tuple[int, frozenset[str]]] = deque(maxlen=kept)
+    def __init__(self, kept: int = KEPT, subjects_kept: int = SUBJECTS_KEPT) -> None:
+        self._kept = kept
+        self._subjects_kept = subjects_kept
+        self._events: deque[tuple[int, frozenset[str]]] = deque()
+        self._subjects = 0
+
+    def __len__(self) -> int:
+        return len(self._events)
 
     def note(self, seq: int, event: Invalidation) -> None:
         """Remember the event at `seq`; each is the one after the last, or `clear` was called."""
-        self._events.append((seq, frozenset(named(event))))
+        subjects = frozenset(named(event))
+        self._events.append((seq, subjects))
+        self._subjects += len(subjects)
+        while len(self._events) > self._kept or self._subjects > self._subjects_kept:
+            self._subjects -= len(self._events.popleft()[1])
 
     def clear(self) -> None:
         """Events are missing from here on."""
         self._events.clear()
+        self._subjects = 0
 
     def spare(self, entry: Entry, after: int, before: int) -> bool:
         """Whether no event between the two positions, both exclusive, names `entry`; False where that is not known."""

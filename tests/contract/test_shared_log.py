@@ -309,3 +309,32 @@ async def test_each_node_knows_how_many_there_are(redis_url: str) -> None:
             await until(lambda: one.log.nodes == 2)
             await frozen.freeze()
             await until(lambda: one.log.nodes == 1)
+
+
+async def test_the_log_is_bounded_in_octets_too_and_a_newcomer_reads_what_is_left(
+    redis_server: RedisServer, redis_url: str
+) -> None:
+    small = replace(LINK, octets_kept=400_000)
+    async with node("a", redis_url, small) as a:
+        await a.leads()
+        for number in range(60):
+            await a.log.append(Invalidation(tags=tuple(f"{number}-{tag:050}" for tag in range(400))), strict=False)
+        with redis_server.client() as client:
+            size = client.memory_usage("{veneer}:log")
+        assert isinstance(size, int)
+        assert 200_000 < size < 700_000
+        async with node("b", redis_url, small) as b:
+            await b.leads()
+            assert b.log.position == a.log.position
+
+
+async def test_a_newcomer_reads_no_more_than_a_reply_may_hold(redis_url: str) -> None:
+    async with node("a", redis_url) as a:
+        await a.leads()
+        wide = Invalidation(tags=tuple(f"{tag:050}" for tag in range(4_000)))
+        for _ in range(60):
+            await a.log.append(wide, strict=False)
+        async with node("b", redis_url) as b:
+            await b.leads()
+            assert b.log.position == a.log.position
+            assert 20 <= b.log.counts.applied < 60

@@ -1,8 +1,8 @@
--- Put events into the order. ARGV from 7: event, the writer to acknowledge it to or "", event, writer...
+-- Put events into the order. ARGV from 8: event, the writer to acknowledge it to or "", event, writer...
 -- Returns epoch, its number, the last position, and for each other live node its name and the ms left of its lease.
 -- While leases of an epoch before this one may be in force, one more name stands for their holders: "".
 bury(node)
-for i = 7, #ARGV, 2 do
+for i = 8, #ARGV, 2 do
   push(ARGV[i], ARGV[i + 1])
 end
 local live = {}

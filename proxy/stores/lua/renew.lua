@@ -1,17 +1,30 @@
 -- Renew a node's lease and hand over the events it has not applied.
--- ARGV: 7 the epoch the node is in, 8 the last position it applied, 9 most events to hand over, 10 most to a newcomer.
+-- ARGV: 8 the epoch the node is in, 9 the last position it applied, 10 most events to hand over, 11 most to a newcomer.
 -- Returns epoch, its number, last position, lease (ms), Redis ms, events in order, nodes with a lease.
 bury(node)
 local lease_ms = math.min(own_lease_ms, tonumber(state.lease))
 redis.call('HSET', state_key, 'n:' .. node, text(now + lease_ms))
 redis.call('HDEL', state_key, 'g:' .. node)
 
+-- Events from one end of the log on, at most `most`, and no more once they are 4 MB: a reply has to arrive in time.
+local function collect(command, from, to, most)
+  local found, octets, batch = {}, 0, nil
+  repeat
+    batch = redis.call(command, stream_key, from, to, 'COUNT', math.min(20, most - #found))
+    for _, event in ipairs(batch) do
+      found[#found + 1] = event
+      octets = octets + #event[2][2]
+    end
+    from = #batch > 0 and '(' .. batch[#batch][1]
+  until #batch < 20 or #found >= most or octets > 4194304
+  return found
+end
+
 local events
-if ARGV[7] == state.epoch then
-  local first = state.ms .. '-' .. text(tonumber(ARGV[8]) + 1)
-  events = redis.call('XRANGE', stream_key, first, '+', 'COUNT', ARGV[9])
+if ARGV[8] == state.epoch then
+  events = collect('XRANGE', '(' .. state.ms .. '-' .. ARGV[9], '+', tonumber(ARGV[10]))
 else
-  local latest = redis.call('XREVRANGE', stream_key, '+', '-', 'COUNT', ARGV[10])
+  local latest = collect('XREVRANGE', '+', '-', tonumber(ARGV[11]))
   events = {}
   for i = #latest, 1, -1 do
     events[#events + 1] = latest[i]

@@ -1,12 +1,14 @@
 -- Head of every script of the log. KEYS[1] is the hash of the log's state, KEYS[2] the stream of its events.
--- ARGV: 1 node, 2 lease (ms), 3 nonce, 4 events kept, 5 the event "everything", 6 how long a ghost is feared (ms).
+-- ARGV: 1 node, 2 lease (ms), 3 nonce, 4 events kept, 5 the event "everything", 6 how long a ghost is feared (ms),
+-- 7 octets of events kept.
 --
 -- State: run (of the server that began the epoch), ms and epoch (its number and name), seq (last event), began (Redis
 -- ms), lease (ms), "n:<node>" (when its lease ends, Redis ms), "g:<node>" (a node that vanished: until when a write it
--- sent may still be carried out). One key, so that it is lost as a whole or not at all.
+-- sent may still be carried out), half (octets of events since "mark", a position before which all will be trimmed when
+-- they are half of what is kept). One key, so that it is lost as a whole or not at all.
 local state_key, stream_key = KEYS[1], KEYS[2]
 local node, nonce, events_kept, everything = ARGV[1], ARGV[3], ARGV[4], ARGV[5]
-local own_lease_ms, ghost_ms = tonumber(ARGV[2]), tonumber(ARGV[6])
+local own_lease_ms, ghost_ms, octets_kept = tonumber(ARGV[2]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
 local function text(number)
   return string.format('%.0f', number)
@@ -44,7 +46,16 @@ local function push(payload, writer)
   local next_seq = tonumber(state.seq) + 1
   state.seq = text(next_seq)
   redis.call('XADD', stream_key, 'MAXLEN', '~', events_kept, state.ms .. '-' .. state.seq, 'e', payload, 'w', writer)
-  redis.call('HSET', state_key, 'seq', state.seq)
+  local half = (tonumber(state.half) or 0) + #payload
+  if half > octets_kept / 2 then
+    if state.mark then
+      redis.call('XTRIM', stream_key, 'MINID', '~', state.ms .. '-' .. state.mark)
+    end
+    state.mark, half = state.seq, 0
+    redis.call('HSET', state_key, 'mark', state.mark)
+  end
+  state.half = text(half)
+  redis.call('HSET', state_key, 'seq', state.seq, 'half', state.half)
 end
 
 -- A node that went without a good-bye may have sent a write and never told. Everything before now is suspect, and
