@@ -2,9 +2,10 @@
 
     python -m benchmarks.purge [--entries 100000] [--distinct 10000000]
 
-Two proxies and a Redis, as real processes. First a tag on few entries and a tag on many are purged in turns (each time
-another tag, for a purge leaves its entries dead): the ratio says whether a purge looks at entries. Then
-distinct tags are purged, a thousand in a request, while the memory of both proxies and of Redis is watched.
+Two proxies and a Redis, as real processes. The entries are put into Redis as a third node would, and every tenth is
+then read through the first proxy, so that its memory holds it. A tag on few entries and a tag on many are purged in
+turns (each time another tag, for a purge leaves its entries dead): the ratio says whether a purge looks at entries.
+Then distinct tags are purged, a thousand in a request, while the memory of both proxies and of Redis is watched.
 """
 
 from __future__ import annotations
@@ -26,7 +27,16 @@ import uvloop
 from aiohttp import web
 from tqdm import tqdm
 
-from tests.coherence.http import Connection
+from proxy.app.clock import SystemClock
+from proxy.core.entry import Entry
+from proxy.core.fields import Fields
+from proxy.core.key import cache_key, uri
+from proxy.core.messages import RequestHead
+from proxy.core.rules import CacheRules
+from proxy.stores.assemble import Stores, StoreSettings, redis_stores
+from proxy.stores.redis_store import RedisStoreSettings
+from proxy.tasks import Tasks
+from tests.coherence.http import HOST, Connection
 from tests.coherence.world import free_ports
 from tests.stack.proxy import ProxyOptions, ProxyServer
 from tests.stack.redis import RedisServer
@@ -56,10 +66,8 @@ class Stage:
         return f"proxies {resident[0]:.0f} and {resident[1]:.0f} MB resident, Redis {used:.0f} MB used"
 
 
-async def _page(request: web.Request) -> web.Response:
-    kind = request.match_info["kind"]
-    tags = ", ".join(f"{kind}:{number}" for number in range(ROUNDS))
-    return web.Response(body=BODY, headers={"Cache-Control": "max-age=86400", "Cache-Tag": tags})
+async def _none(_request: web.Request) -> web.Response:
+    raise web.HTTPNotFound
 
 
 @contextmanager
@@ -81,8 +89,33 @@ def _stage(directory: Path, upstream_port: int) -> Iterator[Stage]:
         redis.stop()
 
 
-async def _fill(port: int, kind: str, count: int) -> None:
+async def _fill(stores: Stores, kind: str, count: int) -> None:
+    """Put entries into the shared store, each with the tags of its kind."""
+    shared = stores.shared
+    assert shared is not None
+    tags = tuple(f"{kind}:{number}" for number in range(ROUNDS))
+    fields = Fields([("Cache-Control", "max-age=86400"), ("Cache-Tag", ", ".join(tags))])
     numbers = iter(tqdm(range(count), desc=f"fill {kind}", file=sys.stderr))
+    now_s = time.time()  # noqa: TID251 - the entries' date
+
+    async def put() -> None:
+        for number in numbers:
+            request = RequestHead("GET", f"/{kind}/{number}", None, HOST, Fields())
+            entry = Entry(
+                *(200, "OK", fields, BODY, now_s, now_s),
+                uri=uri(request, CacheRules().key),
+                born=stores.log.position,
+                tags=tags,
+            )
+            await shared.put(cache_key(request, CacheRules()), entry, 86_400)
+
+    await asyncio.gather(*(put() for _ in range(AT_ONCE)))
+    assert (shared.counts.failures, shared.counts.skipped) == (0, 0)
+
+
+async def _read(port: int, kind: str, count: int) -> None:
+    """Read every tenth through a proxy, which has to find it."""
+    numbers = iter(tqdm(range(0, count, 10), desc=f"read {kind}", file=sys.stderr))
 
     async def client() -> None:
         connection = Connection(port)
@@ -128,26 +161,45 @@ async def _distinct(admin: Connection, stage: Stage, count: int) -> None:
     print(f"bounds: each proxy's table {TABLE_BOUND_MB} MB, Redis' log {LOG_BOUND_MB} MB, beside what they had before")
 
 
-async def _run(entries: int, distinct: int, directory: Path) -> None:
+async def _origin() -> tuple[web.AppRunner, int]:
+    """A backend that has nothing: what is found comes from the cache."""
     app = web.Application()
-    app.router.add_get("/{kind}/{number}", _page)
+    app.router.add_get("/{rest:.*}", _none)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     (port,) = free_ports(1)
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    # The stage starts and stops in a thread, as it blocks; the origin has to answer meanwhile.
+    return runner, port
+
+
+async def _measure(stage: Stage, entries: int, distinct: int) -> None:
+    tasks = Tasks()
+    settings = StoreSettings(shared=RedisStoreSettings(timeout_s=10))
+    stores = redis_stores(stage.redis.url, SystemClock(), tasks, settings)
+    await stores.start()
+    for kind, count in (("few", FEW), ("many", entries)):
+        await _fill(stores, kind, count)
+    await stores.aclose()
+    await tasks.aclose()
+    asked = stage.proxies[0]
+    for kind, count in (("few", FEW), ("many", entries)):
+        await _read(asked.port, kind, count)
+    admin = Connection(asked.admin_port, "localhost")
+    await _compare(admin, entries)
+    await _distinct(admin, stage, distinct)
+    admin.close()
+
+
+async def _run(entries: int, distinct: int, directory: Path) -> None:
+    origin, port = await _origin()
+    # Starting and stopping blocks, and the origin has to answer meanwhile.
     stage_of = _stage(directory, port)
     stage = await asyncio.to_thread(stage_of.__enter__)
     try:
-        asked = stage.proxies[0]
-        admin = Connection(asked.admin_port, "localhost")
-        for kind, count in (("few", FEW), ("many", entries)):
-            await _fill(asked.port, kind, count)
-        await _compare(admin, entries)
-        await _distinct(admin, stage, distinct)
+        await _measure(stage, entries, distinct)
     finally:
         await asyncio.to_thread(stage_of.__exit__, None, None, None)
-        await runner.cleanup()
+        await origin.cleanup()
 
 
 def main() -> None:

@@ -112,6 +112,7 @@ class Node:
             metrics=Metrics(snapshot) if self._observation.metrics else None,
             checks=checks_of(shared, self._backends, lambda: self._policies.current),
             entries=shared.stores.memory.entries,
+            sample=shared.stores.sample,
             draining=lambda: self._draining,
         )
         await self._exit.enter_async_context(admin_listener(deps, address))

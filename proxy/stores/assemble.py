@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from proxy.ports import Clock
@@ -12,6 +13,7 @@ from proxy.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_VARIANTS, MemoryS
 from proxy.stores.memory_log import MemoryLog
 from proxy.stores.redis_log import LogSettings, RedisLog
 from proxy.stores.redis_store import RedisStore, RedisStoreSettings
+from proxy.stores.sampler import Sample, Sampler
 from proxy.stores.tiered import TieredStore
 from proxy.stores.turns import LocalTurns, RedisTurns, TurnSettings
 from proxy.tasks import Tasks
@@ -44,6 +46,11 @@ class Stores:
     turns: LocalTurns | RedisTurns = field(default_factory=LocalTurns)
     shared: RedisStore | None = None
     redis: RedisClient | None = None
+    sampler: Sampler | None = None
+
+    async def sample(self) -> Sequence[Sample] | None:
+        """Some of what the shared store holds; None without one, or when it cannot be asked."""
+        return None if self.sampler is None else await self.sampler.sample()
 
     async def start(self) -> None:
         """Join the log where there is Redis; one that cannot be reached yet is no error."""
@@ -78,4 +85,4 @@ def redis_stores(url: str, clock: Clock, tasks: Tasks, settings: StoreSettings |
     tiered = TieredStore(memory, shared, log)
     turns = RedisTurns(client, clock, log.announce_turn, tasks, chosen.turns)
     log.listen(on_replaced=tiered.replaced, on_reset=memory.clear, on_turn_over=turns.over)
-    return Stores(log, tiered, memory, turns, shared, client)
+    return Stores(log, tiered, memory, turns, shared, client, Sampler(client, lambda: log.epoch))

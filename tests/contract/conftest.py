@@ -46,7 +46,7 @@ def sentinel_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelS
         watched.stop()
 
 
-def _shared_url(kind: str, request: pytest.FixtureRequest) -> str:
+def shared_url(kind: str, request: pytest.FixtureRequest) -> str:
     """The URL of an empty Redis of this kind."""
     if kind == "cluster":
         cluster: RedisCluster = request.getfixturevalue("redis_cluster")
@@ -70,7 +70,7 @@ async def log(request: pytest.FixtureRequest) -> AsyncIterator[InvalidationLog]:
         await memory.aclose()
         return
     brief = replace(LINK, lease_s=0.3, timeout_s=2.0)
-    async with node("only", _shared_url(request.param, request), brief) as alone:
+    async with node("only", shared_url(request.param, request), brief) as alone:
         await alone.leads()
         yield alone.log
 
@@ -82,7 +82,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[EntryStore]:
     if request.param == "memory":
         yield memory
         return
-    client = connect(parse_redis_url(_shared_url(request.param, request)))
+    client = connect(parse_redis_url(shared_url(request.param, request)))
     shared = RedisStore(client, SystemClock(), lambda: "e", RedisStoreSettings(timeout_s=5))
     yield TieredStore(memory, shared, Trusting(FakeClock())) if request.param == "tiered" else shared
     await disconnect(client)

@@ -78,6 +78,7 @@ async def use_everything(url: str) -> None:
         rates = RedisRates(client, SystemClock(), lambda: 1, RedisRateSettings(timeout_s=5))
         assert (await rates.admit("somebody", RateLimit("limit", 10, 60, 1))).allowed
         assert rates.available
+        assert await stores.sample() is not None
         assert await client.ping()
         assert (log.counts.failures, shared.counts.failures) == (0, 0)
 

@@ -103,7 +103,7 @@ class _Admin:
         except PurgeError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
         if asked.dry_run:
-            return _json(await dry_run(event, self._deps.entries()))
+            return _json(await dry_run(event, self._deps.entries(), await self._deps.sample()))
         receipt = await self._deps.log.append(event, strict=True)
         logger.info("purged up to %s: %s", receipt.position.seq, event)
         # Without the shared log only this node has applied it: not what was asked for.

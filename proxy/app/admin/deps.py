@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from proxy.app.admin.access import AdminAccess
@@ -11,6 +11,7 @@ from proxy.app.observe.metrics import Metrics
 from proxy.core.entry import Entry
 from proxy.policy.model import Policy
 from proxy.ports import Clock, InvalidationLog
+from proxy.stores.sampler import Sample
 
 Check = Callable[[], Awaitable[str]]
 """Looks after one part: returns a word or two about it; raises whatever went wrong when it is down."""
@@ -18,6 +19,10 @@ Check = Callable[[], Awaitable[str]]
 
 def _nothing() -> Iterable[Entry]:
     return ()
+
+
+async def _no_sample() -> Sequence[Sample] | None:
+    return None
 
 
 def _never() -> bool:
@@ -28,7 +33,8 @@ def _never() -> bool:
 class AdminDeps:
     """`snapshot` is the counters of this process or of all. `checks` are by part ("redis", "upstream:etter").
 
-    `entries` lists what memory holds, for dry runs of a purge. `draining` is true once the proxy has begun to stop.
+    `entries` lists what memory holds and `sample` looks into the shared store, for dry runs of a purge. `draining` is
+    true once the proxy has begun to stop.
     `metrics` None means that they are switched off.
     """
 
@@ -40,4 +46,5 @@ class AdminDeps:
     metrics: Metrics | None = None
     checks: Callable[[], Mapping[str, Check]] = field(default=dict)
     entries: Callable[[], Iterable[Entry]] = _nothing
+    sample: Callable[[], Awaitable[Sequence[Sample] | None]] = _no_sample
     draining: Callable[[], bool] = _never

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Annotated
 
@@ -20,6 +20,7 @@ from proxy.core.subjects import EVERYTHING, answered, named, prefixes
 from proxy.core.tags import MAX_TAG_OCTETS
 from proxy.core.target import DEFAULT_PORTS, normalise_path
 from proxy.policy.model import Policy
+from proxy.stores.sampler import Sample
 
 MOST_NAMES = 1_000
 _SCANNED_MOST = 200_000
@@ -44,13 +45,30 @@ class PurgeError(ValueError):
     """The purge makes no sense; the text says what, where, and what would be right."""
 
 
+class SharedEstimate(msgspec.Struct, frozen=True):
+    """What a purge would reach in the shared store, as far as `keys_read` of about `keys` keys can tell.
+
+    `exact` when every key was read. `bytes` are octets in Redis.
+    """
+
+    entries: int
+    bytes: int
+    keys: int
+    keys_read: int
+    exact: bool
+
+
 class DryRun(msgspec.Struct, frozen=True):
-    """What a purge would reach in this process' memory. `complete` is False when there was too much to look at."""
+    """What a purge would reach in this process' memory. `complete` is False when there was too much to look at.
+
+    `shared_estimate` is None without a shared store, or when it could not be asked.
+    """
 
     entries: int
     bytes: int
     looked_at: int
     complete: bool
+    shared_estimate: SharedEstimate | None = None
 
 
 def parse_purge(body: bytes) -> PurgeRequest:
@@ -133,7 +151,7 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-async def dry_run(event: Invalidation, entries: Iterable[Entry]) -> DryRun:
+async def dry_run(event: Invalidation, entries: Iterable[Entry], samples: Sequence[Sample] | None = None) -> DryRun:
     """Count what the event names, giving way to other work in between."""
     stored = list(islice(entries, _SCANNED_MOST + 1))
     subjects = frozenset(named(event))
@@ -145,7 +163,20 @@ async def dry_run(event: Invalidation, entries: Iterable[Entry]) -> DryRun:
         if _names(subjects, lengths, entry):
             found += 1
             size += entry.size_bytes
-    return DryRun(found, size, min(len(stored), _SCANNED_MOST), len(stored) <= _SCANNED_MOST)
+    shared = None if samples is None else _estimate(samples, lambda entry: _names(subjects, lengths, entry))
+    return DryRun(found, size, min(len(stored), _SCANNED_MOST), len(stored) <= _SCANNED_MOST, shared)
+
+
+def _estimate(samples: Sequence[Sample], names: Callable[[Entry], bool]) -> SharedEstimate:
+    """From what was read of each server to all that it holds."""
+    entries = octets = keys = 0.0
+    for sample in samples:
+        reached = [key for key in sample.read if names(key.one)]
+        entries += sample.weight * sum(key.responses for key in reached)
+        octets += sample.weight * sum(key.octets for key in reached)
+        keys += sample.weight * len(sample.read)
+    read = sum(len(sample.read) for sample in samples)
+    return SharedEstimate(round(entries), round(octets), round(keys), read, all(sample.complete for sample in samples))
 
 
 def _names(subjects: frozenset[str], lengths: tuple[int, ...], entry: Entry) -> bool:
