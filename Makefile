@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 CONSTRAINTS := .ci/constraints.txt
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run test deep check conformance fmt lint unit clean lock coherence fuzz-etter plans bench-etter
+.PHONY: help run test deep check conformance fmt lint unit clean lock coherence fuzz-etter plans bench-etter bench
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,9 @@ coherence: $(READY) ## Try to make the cache lie to a writer, with faults (SECON
 
 fuzz-etter: $(READY) ## Generated requests to the Etter API (SECONDS=600 SEED=1)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
+
+bench: $(READY) ## Veneer beside nginx, Varnish and FastAPI; 25 minutes (ARGS="--cases hit,304 --rounds 5 --seconds 3")
+	@$(BIN)/python -m benchmarks.peers $(ARGS)
 
 bench-etter: $(READY) ## The Etter workload as found, as it is, behind the proxy; about ten minutes
 	@$(BIN)/python -m benchmarks.etter $(ARGS)

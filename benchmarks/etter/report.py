@@ -9,6 +9,7 @@ import matplotlib as mpl
 import msgspec
 
 from benchmarks.etter.figures import Figures, RouteFigures
+from benchmarks.targets import Target, target_table
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -24,14 +25,6 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     phases: Sequence[Figures]
     tries: Sequence[Figures]
     routes: Mapping[str, Sequence[RouteFigures]]
-
-
-class Target(msgspec.Struct, frozen=True):
-    """A target of the requirements and whether the run met it."""
-
-    text: str
-    measured: str
-    met: bool
 
 
 def targets(results: Results) -> list[Target]:
@@ -74,8 +67,7 @@ def markdown(results: Results) -> str:
     lines += _tries(results.tries)
     lines += ["", "| reads that the proxy did not answer from its store | share of reads |", "|---|---:|"]
     lines += [f"| {reason} | {share:.1%} |" for reason, share in results.phases[-1].forwarded.items()]
-    lines += ["", "| target | measured | met |", "|---|---:|---|"]
-    lines += [f"| {one.text} | {one.measured} | {'yes' if one.met else '**no**'} |" for one in targets(results)]
+    lines += ["", *target_table(targets(results))]
     for name, routes in results.routes.items():
         lines += ["", f"## Routes: {name}", "", "| route | requests | average ms | P95 ms | hits | bytes |"]
         lines.append("|---|---:|---:|---:|---:|---:|")

@@ -1,0 +1,128 @@
+"""How Veneer's hits change with what is stored, how many routes there are, and how many tags each entry has."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from benchmarks.peers.field import Field
+from benchmarks.peers.machine import resident_octets
+from benchmarks.peers.requests import request, zipf
+from benchmarks.peers.run import Say
+from benchmarks.peers.servers import Server, Veneer
+from benchmarks.peers.wire import drive
+from benchmarks.peers.wrk import Window
+
+BODY_OCTETS = 2_048
+ASKED = 100_000
+ENTRIES = (1_000, 10_000, 100_000, 1_000_000)
+ROUTES = (1, 10, 100)
+TAGS = (0, 8, 32)
+ALIKE, POPULAR, FEW = "all asked alike", "Zipf over all", "the same 1,000 asked"
+
+
+class Step(msgspec.Struct, frozen=True):
+    """Hits at one size. `beyond_octets` is memory for each entry, without the octets of its body."""
+
+    size: int
+    hits: dict[str, list[Window]]
+    beyond_octets: float | None = None
+
+    def per_second(self, asked: str) -> float:
+        """The median over the rounds."""
+        return statistics.median(window.per_second for window in self.hits[asked])
+
+    def cpu_us(self, asked: str) -> float:
+        """The median over the rounds."""
+        return statistics.median(window.cpu_us for window in self.hits[asked])
+
+
+class Growth(msgspec.Struct, frozen=True):
+    """The three series."""
+
+    entries: list[Step]
+    routes: list[Step]
+    tags: list[Step]
+
+
+def measure_growth(field: Field, most_entries: int, say: Say) -> Growth:
+    """All three series; entries up to `most_entries`."""
+    return Growth(_entries(field, most_entries, say), _routes(field, say), _tags(field, most_entries, say))
+
+
+def _path(number: int) -> str:
+    return f"/small/entry{number:07d}"
+
+
+def _fill(port: int, first: int, end: int) -> None:
+    def requests() -> Iterator[bytes]:
+        for number in range(first, end):
+            yield request(_path(number))
+
+    drive(port, requests())
+
+
+def _entries(field: Field, most: int, say: Say) -> list[Step]:
+    """One process that grows; nothing is evicted."""
+    server = field.adopt("growth", Veneer(field.origin.port, field.setting.directory / "growth", memory="16GB"))
+    _fill(server.ports["full"], most + 1, most + 1_001)  # What a first thousand costs once is no entry's.
+    before, steps, filled = resident_octets(server.pids), list[Step](), 0
+    for size in [size for size in ENTRIES if size <= most]:
+        _fill(server.ports["full"], filled, size)
+        filled = size
+        beyond = (resident_octets(server.pids) - before) / size - BODY_OCTETS
+        step = Step(size, _asked_in_ways(field, server, size), round(beyond, 1))
+        say(f"{size:,} entries: {step.per_second(ALIKE):,.0f}/s, {step.cpu_us(ALIKE):.1f} us, {beyond:,.0f} B beyond")
+        steps.append(step)
+    server.stop()
+    return steps
+
+
+def _asked_in_ways(field: Field, server: Server, size: int) -> dict[str, list[Window]]:
+    spread = max(1, size // 1_000)
+    ways = {
+        FEW: [number * spread for number in range(1_000)],
+        POPULAR: zipf(size, ASKED, seed=3),
+        ALIKE: [number * 7_919 % size for number in range(min(size, ASKED * 10))],
+    }
+    return {
+        name: _shoot(field, server, [request(_path(number)) for number in numbers]) for name, numbers in ways.items()
+    }
+
+
+def _shoot(field: Field, server: Server, requests: Sequence[bytes]) -> list[Window]:
+    file = field.requests_file("growth", requests)
+    field.shoot(server, "full", file, 32, seconds=min(2, field.setting.seconds))
+    return [field.shoot(server, "full", file, 32) for _ in range(max(1, field.setting.rounds // 2))]
+
+
+def _routes(field: Field, say: Say) -> list[Step]:
+    """The route that matches comes last."""
+    steps = []
+    for routes in ROUTES:
+        directory = field.setting.directory / f"routes{routes}"
+        server = field.adopt(directory.name, Veneer(field.origin.port, directory, routes_before=routes - 1))
+        _fill(server.ports["full"], 0, 1_000)
+        steps.append(Step(routes, {FEW: _shoot(field, server, [request(_path(number)) for number in range(1_000)])}))
+        say(f"{routes} routes: {steps[-1].per_second(FEW):,.0f}/s, {steps[-1].cpu_us(FEW):.1f} us")
+        server.stop()
+    return steps
+
+
+def _tags(field: Field, most_entries: int, say: Say) -> list[Step]:
+    """Every entry has so many tags; memory is measured on twenty thousand entries."""
+    steps, size = [], min(most_entries, 20_000)
+    for tags in TAGS:
+        directory = field.setting.directory / f"tags{tags}"
+        server = field.adopt(directory.name, Veneer(field.origin.port, directory, tags=tags))
+        _fill(server.ports["full"], size, size + 1_000)
+        before = resident_octets(server.pids)
+        _fill(server.ports["full"], 0, size)
+        beyond = (resident_octets(server.pids) - before) / size - BODY_OCTETS
+        requests = [request(_path(number)) for number in range(1_000)]
+        steps.append(Step(tags, {FEW: _shoot(field, server, requests)}, round(beyond, 1)))
+        say(f"{tags} tags: {steps[-1].per_second(FEW):,.0f}/s, {beyond:,.0f} B beyond")
+        server.stop()
+    return steps

@@ -1,0 +1,69 @@
+"""The requests that clients send, as octets. MARK stands for a number that is another one in each request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import numpy as np
+
+MARK = "\1"
+BROWSER = (
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+    "Accept: application/json, text/plain, */*",
+    "Accept-Language: en-GB,en;q=0.9,de;q=0.8",
+    "Accept-Encoding: gzip, deflate, br, zstd",
+    "Referer: http://bench.example/dashboard/overview",
+    'Sec-Ch-Ua: "Chromium";v="142", "Not_A Brand";v="99"',
+    "Sec-Ch-Ua-Mobile: ?0",
+    'Sec-Ch-Ua-Platform: "Linux"',
+    "Sec-Fetch-Dest: empty",
+    "Sec-Fetch-Mode: cors",
+    "Sec-Fetch-Site: same-origin",
+    "Connection: keep-alive",
+)
+COOKIE = "Cookie: theme=dark; _ga=GA1.1.1234567890.1234567890; session="
+WRITTEN = '{"name":"Somebody Else","active":true,"tags":["a","b","c"]}'
+
+
+def request(path: str, *fields: str, method: str = "GET", body: str = "") -> bytes:
+    """One request; with a body also its type and length."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: bench.example", *fields]
+    if body:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return ("\r\n".join(lines) + f"\r\n\r\n{body}").encode("latin-1")
+
+
+def browser(path: str) -> bytes:
+    """What a browser sends, the same each time."""
+    return request(path, *BROWSER, COOKIE + "0123456789abcdef")
+
+
+def changing(path: str) -> bytes:
+    """What a browser behind a tracing gateway sends: another request ID and another session each time."""
+    return request(path, *BROWSER, COOKIE + MARK, f"X-Request-ID: {MARK}-bench")
+
+
+def zipf(keys: int, draws: int, seed: int) -> Sequence[int]:
+    """Numbers from 0 to `keys` - 1, the n-th of them 1/n as often as the first."""
+    weights = 1 / np.arange(1, keys + 1)
+    drawn: Sequence[int] = (
+        np.random.default_rng(seed).choice(keys, size=draws, p=weights / weights.sum()).astype(int).tolist()
+    )
+    return drawn
+
+
+def mix(keys: int = 10_000, draws: int = 65_536, seed: int = 7) -> tuple[bytes, ...]:
+    """95 % reads and 5 % writes of the same keys."""
+    random = Random(seed)
+    return tuple(
+        request(f"/small/key{key}", method="PUT", body=WRITTEN)
+        if random.random() < 0.05
+        else request(f"/small/key{key}")
+        for key in zipf(keys, draws, seed)
+    )
+
+
+def each(keys: int, place: str = "key") -> tuple[bytes, ...]:
+    """One read of each of so many keys."""
+    return tuple(request(f"/small/{place}{key}") for key in range(keys))
