@@ -46,6 +46,9 @@ conformance: $(READY) ## The public HTTP cache tests; ARGS="-v TEST" for one, AR
 coherence: $(READY) ## Try to make the cache lie to a writer, with faults (SECONDS=60 SEED=1)
 	@$(BIN)/python -m tests.coherence --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
 
+plans: $(READY) ## The plans of all named statements on 200,000 users and 1,000,000 runs (minutes)
+	@ETTER_PLAN_SIZE=load $(PYTEST) -q tests/integration/backend/test_plans.py
+
 fuzz-etter: $(READY) ## Generated requests to the Etter API (SECONDS=600 SEED=1)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 

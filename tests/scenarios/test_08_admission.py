@@ -85,6 +85,16 @@ async def test_more_at_once_than_may_be_is_refused_and_then_served(talk: Dialogu
     assert (await talk.ask("GET /more")).status == 200
 
 
+async def test_a_head_or_target_beyond_the_bounds_is_refused_before_the_backend(talk: Dialogue) -> None:
+    def request(target: str, fields: str) -> bytes:
+        return f"GET {target} HTTP/1.1\r\nHost: x\r\n{fields}\r\n".encode()
+
+    for fields in (f"X-Long: {'x' * 40_000}\r\n", "".join(f"X-{number}: 1\r\n" for number in range(200))):
+        assert (await talk.send_raw(request(talk.at("/a"), fields))).startswith(b"HTTP/1.1 431 ")
+    assert (await talk.send_raw(request(talk.at("/" + "a" * 20_000), ""))).startswith(b"HTTP/1.1 414 ")
+    assert talk.asked == []
+
+
 async def test_a_request_id_is_passed_on_returned_and_logged(talk: Dialogue, stage: Stage) -> None:
     talk.answers(PLAIN)
     own = f"client-{uuid.uuid4()}"

@@ -24,6 +24,8 @@ from proxy.ports import ClientGoneError
 
 logger = logging.getLogger(__name__)
 
+_TOO_MANY_FIELDS = "Too many headers received"  # aiohttp has no exception of its own for it
+
 FAST_METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY", "PROPFIND", "PROPPATCH"}
     | {"REPORT", "SEARCH", "M-SEARCH", "COPY", "MOVE", "LOCK", "UNLOCK", "MKCOL", "PURGE", "LINK", "UNLINK", "NOTIFY"}
@@ -265,7 +267,7 @@ class ConnectionProtocol(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what the parser refused, then close (RFC 9112 section 2.2)."""
-        if isinstance(exc, LineTooLong):
+        if isinstance(exc, LineTooLong) or _TOO_MANY_FIELDS in str(exc):
             status = 431
         if status >= 500:
             logger.error("request handler failed", exc_info=exc)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,6 +20,8 @@ from backend.migrate import migrate
 from backend.queries.named import NAMED, Sample
 from backend.seed.load import seed
 from backend.services.explain import explain
+from backend.settings import load_settings
+from tests.integration.backend.conftest import Start
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,14 @@ def test_apply_is_idempotent(engine: Engine, wanted: Wanted) -> None:
     assert apply_indexes(engine, wanted, lines.append) == len(wanted.indexes) == len(lines)
     assert apply_indexes(engine, wanted, quiet) == 0
     assert not [line for line in status(engine, wanted) if "missing" in line or "invalid" in line]
+
+
+async def test_indexes_are_built_at_start(engine: Engine, wanted: Wanted, database_url: str, start: Start) -> None:
+    drop_indexes(engine, wanted, quiet)
+    await start(load_settings({"DATABASE_URL": database_url, "ETTER_APPLY_INDEXES": "true"}))
+    async with asyncio.timeout(60):
+        while [line for line in status(engine, wanted) if "missing" in line or "invalid" in line]:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.05)
 
 
 def test_invalid_leftovers_are_rebuilt(engine: Engine, wanted: Wanted) -> None:

@@ -23,7 +23,7 @@ from backend.services.explain import explain
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-# `make test` looks at the demo data; ETTER_PLAN_SIZE=load repeats it on a million rows, with the same plans.
+# `make test` looks at the demo data, `make plans` at the load data: the plans are the same.
 SIZE = os.environ.get("ETTER_PLAN_SIZE", "demo")
 LARGE = {"users", "user_workflow_history", "documents", "projects", "chro_dashboard_entry", "team_members"}
 CHOSEN = {

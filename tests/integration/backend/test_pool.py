@@ -9,16 +9,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from backend.app import make_parts
+from backend.app import make_app, make_parts
 from backend.db.engine import plain_engine
 from backend.errors import DatabaseTimeoutError, UnavailableError
 from backend.migrate import migrate
 from backend.seed.load import seed
 from backend.settings import Settings
-from tests.integration.backend.conftest import Start, bearer
+from tests.integration.backend.conftest import Client, Start, bearer
 from tests.stack.postgres import PostgresServer
 
 
@@ -60,6 +61,22 @@ async def test_exhaustion_is_refused_in_time_and_passes(settings: Settings) -> N
         await database.read(sleeping(0))
     finally:
         database.close()
+
+
+async def test_a_request_that_finds_the_pool_exhausted_gets_a_503(settings: Settings) -> None:
+    small = msgspec.structs.replace(settings, db_pool_size=1, db_max_overflow=0, db_pool_timeout=0.1)
+    parts = make_parts(small)
+    client: Client = TestClient(TestServer(make_app(parts)))
+    await client.start_server()
+    busy = asyncio.ensure_future(parts.database.read(sleeping(0.6)))  # noqa: TID251 - one that is not awaited yet
+    await asyncio.sleep(0.05)
+    refused = await client.get("/api/etter/users/42", headers=bearer(settings))
+    body = await refused.json()
+    assert (refused.status, refused.headers["Retry-After"], body["error_code"]) == (503, "1", "UNAVAILABLE")
+    assert (await client.get("/health")).status == 200
+    await busy
+    assert (await client.get("/api/etter/users/42", headers=bearer(settings))).status == 200
+    await client.close()
 
 
 async def test_the_queue_is_bounded(settings: Settings) -> None:
@@ -160,3 +177,42 @@ async def test_a_restarted_postgres_is_survived(own_postgres: PostgresServer, se
         assert (await client.get("/api/etter/users/42", headers=headers)).status == 200
     finally:
         own_postgres.stop()
+
+
+async def test_a_restart_under_traffic_costs_503s_and_nothing_else(
+    own_postgres: PostgresServer, settings: Settings, start: Start
+) -> None:
+    own_postgres.start()
+    stopped = asyncio.Event()
+    statuses: set[int] = set()
+
+    async def ask(client: Client, headers: dict[str, str]) -> None:
+        while not stopped.is_set():
+            read = await client.get("/api/etter/users?page_size=5", headers=headers)
+            write = await client.patch("/api/etter/users/42", headers=headers, json={"title": "Busy"})
+            statuses.update((read.status, write.status))
+
+    try:
+        migrate(own_postgres.url())
+        seed(plain_engine(own_postgres.url()), "tiny", quiet=True)
+        own = msgspec.structs.replace(settings, database_url=own_postgres.url())
+        client, headers = await start(own), bearer(own)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(4):
+                group.create_task(ask(client, headers))
+            await asyncio.to_thread(own_postgres.stop)
+            await _until(lambda: 503 in statuses)
+            await asyncio.to_thread(own_postgres.start)
+            statuses.clear()
+            await _until(lambda: 200 in statuses)
+            stopped.set()
+        assert statuses <= {200, 503}
+        assert (await client.get("/api/etter/users/42", headers=headers)).status == 200
+    finally:
+        own_postgres.stop()
+
+
+async def _until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not happened():  # noqa: ASYNC110 - what other tasks bring about
+            await asyncio.sleep(0.02)

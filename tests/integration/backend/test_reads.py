@@ -86,6 +86,28 @@ async def test_auto_complete_by_address(api: Client, member: dict[str, str]) -> 
     assert [one["id"] for one in found] == [42]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "seconds"),
+    [
+        ("GET", "master_companies", 3600),
+        ("GET", "companies/7", 3600),
+        ("GET", "auto_complete?type=user&q=a", 300),
+        ("GET", "auto_complete?type=task&q=a", 600),
+        ("GET", "workflows", 1800),
+        ("GET", "workflows/3", 1800),
+        ("POST", "simulation/v1", 7200),
+        ("GET", "role_adjacency", 86_400),
+    ],
+)
+async def test_the_lifetimes_of_the_requirements(
+    api: Client, member: dict[str, str], method: str, path: str, seconds: int
+) -> None:
+    roles = [{"role": "Clerk", "headcount": 5, "avg_salary": 1000}]
+    body = {"company": "Any", "automation_factor": 0.5, "roles": roles, "n_iterations": 10}
+    response = await api.request(method, f"/api/etter/{path}", headers=member, json=body if method == "POST" else None)
+    assert response.headers["Cache-Control"] == f"public, max-age=0, s-maxage={seconds}"
+
+
 async def test_check_auth_tells_who_the_caller_is(api: Client, member: dict[str, str]) -> None:
     response = await api.post("/api/etter/auth/check_auth", headers=member)
     state = (await response.json())["data"]

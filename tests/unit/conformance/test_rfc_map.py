@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import re
 from pathlib import Path
 
 import pytest
 
 from tests.conformance.suite import REPOSITORY, load, suite_file
+from tests.support.documents import missing, table_rows
 
 DOCUMENT = REPOSITORY / "docs" / "rfc9111.md"
 TESTS = {"s:": "tests/scenarios", "u:": "tests/unit/proxy/core"}
@@ -16,8 +16,7 @@ TESTS = {"s:": "tests/scenarios", "u:": "tests/unit/proxy/core"}
 
 def rows() -> list[tuple[list[str], list[str]]]:
     """What each row of the tables names as code and as tests."""
-    cells = [line.strip("|").split("|") for line in DOCUMENT.read_text("utf-8").splitlines() if line.startswith("| ")]
-    named = [(re.findall(r"`([^`]+)`", row[2]), re.findall(r"`([^`]+)`", row[3])) for row in cells]
+    named = [(row[2], row[3]) for row in table_rows(DOCUMENT)]
     return [row for row in named if row[0] or row[1]]
 
 
@@ -28,7 +27,7 @@ def test_the_tables_are_read() -> None:
 @pytest.mark.parametrize("name", sorted({name for code, _ in rows() for name in code}))
 def test_the_code_exists(name: str) -> None:
     if "/" in name:
-        assert (REPOSITORY / name).is_file()
+        assert missing(name) is None
         return
     module, _, attribute = name.partition(".")
     assert hasattr(importlib.import_module(f"proxy.core.{module}"), attribute)
@@ -36,7 +35,7 @@ def test_the_code_exists(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted({name for _, tests in rows() for name in tests if name[:2] in TESTS}))
 def test_the_test_files_exist(name: str) -> None:
-    assert (REPOSITORY / TESTS[name[:2]] / name[2:]).is_file()
+    assert missing(f"{TESTS[name[:2]]}/{name[2:]}") is None
 
 
 @pytest.mark.skipif(not suite_file().exists(), reason="the public suite is not here")
