@@ -267,7 +267,10 @@ class ConnectionProtocol(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what the parser refused, then close (RFC 9112 section 2.2)."""
-        if isinstance(exc, LineTooLong) or _TOO_MANY_FIELDS in str(exc):
+        if isinstance(exc, LineTooLong):
+            # Which line is told by its bound alone; a target is too long for any URI here (RFC 9112 section 3).
+            status = 414 if exc.args[1] == self._settings.max_line_bytes else 431
+        elif _TOO_MANY_FIELDS in str(exc):
             status = 431
         if status >= 500:
             logger.error("request handler failed", exc_info=exc)
