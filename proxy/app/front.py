@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from aiohttp import web
 
@@ -129,7 +130,7 @@ def read_head(request: web.BaseRequest, policy: Policy, scheme: str) -> RequestH
     limits = policy.limits
     if len(raw_target) > limits.target_bytes:
         return HeadRefusal(414, f"the request target may have at most {limits.target_bytes} bytes")
-    size_bytes = sum(len(name) + len(value) + 4 for name, value in request.raw_headers)
+    size_bytes = sum(map(len, chain.from_iterable(request.raw_headers))) + 4 * len(request.raw_headers)
     if size_bytes > limits.head_bytes or len(request.raw_headers) > limits.header_count:
         detail = f"the header section may have at most {limits.header_count} lines and {limits.head_bytes} bytes"
         return HeadRefusal(431, detail)

@@ -68,17 +68,15 @@ class ResponseDirectives:
 
 
 def request_directives(fields: Fields) -> RequestDirectives:
-    """The directives of a request, parsed once per Fields."""
-    if "cache-control" not in fields:
-        return _ABSENT_REQUEST
-    return fields.once(_parse_request)
+    """The directives of a request."""
+    text = fields.get("cache-control")
+    return _ABSENT_REQUEST if text is None else _parse_request(text)
 
 
 def response_directives(fields: Fields) -> ResponseDirectives:
-    """The directives of a response's Cache-Control, parsed once per Fields."""
-    if "cache-control" not in fields:
-        return _ABSENT_RESPONSE
-    return fields.once(_parse_response)
+    """The directives of a response's Cache-Control."""
+    text = fields.get("cache-control")
+    return _ABSENT_RESPONSE if text is None else _parse_response(text)
 
 
 def governing_directives(fields: Fields, targeted_fields: tuple[str, ...]) -> ResponseDirectives:
@@ -126,8 +124,10 @@ def _least(found: Arguments, name: str, invalid: int | None) -> int | None:
     return min(known) if known else None
 
 
-def _parse_request(fields: Fields) -> RequestDirectives:
-    found = _arguments(fields.get("cache-control") or "")
+@lru_cache(maxsize=256)
+def _parse_request(text: str) -> RequestDirectives:
+    """Clients say few things: the same text comes again and again."""
+    found = _arguments(text)
     max_stale = _least(found, "max-stale", None)
     if max_stale is None and found.get("max-stale") == [None]:
         max_stale = MAX_DELTA_S
@@ -155,12 +155,8 @@ def _qualified(found: Arguments, name: str) -> tuple[bool, frozenset[str]]:
     return unqualified, frozenset(names)
 
 
-def _parse_response(fields: Fields) -> ResponseDirectives:
-    return _untargeted(fields.get("cache-control") or "")
-
-
 @lru_cache(maxsize=1024)
-def _untargeted(text: str) -> ResponseDirectives:
+def _parse_response(text: str) -> ResponseDirectives:
     """An origin has few policies: the same text comes again and again."""
     return _response(_arguments(text), targeted=False)
 

@@ -40,23 +40,9 @@ def parse_timeless(text: str) -> int | None:
 
 
 def moment_of(fields: Fields, name: str, now: float) -> int | None:
-    """The date in the field `name`; None when it is absent, repeated or invalid. Remembered with the fields."""
+    """The date in the field `name`; None when it is absent, repeated or invalid."""
     text = fields.get(name)
-    if text is None:
-        return None
-    moment = fields.once(_timeless).get(name)
-    return moment if moment is not None else parse_date(text, now)
-
-
-def _timeless(fields: Fields) -> dict[str, int]:
-    """The fields that are dates in the usual formats."""
-    found: dict[str, int] = {}
-    for name in ("date", "expires", "last-modified"):
-        text = fields.get(name)
-        moment = None if text is None else parse_timeless(text)
-        if moment is not None:
-            found[name] = moment
-    return found
+    return None if text is None else parse_date(text, now)
 
 
 def _imf_fixdate(lower: str) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 from proxy.core.fields import Fields
@@ -112,5 +113,6 @@ class Entry:
     @property
     def size_bytes(self) -> int:
         """Octets this entry holds, bodies and fields, for the stores' bounds."""
-        fields = sum(len(name) + len(value) for name, value in self.fields)
-        return len(self.body) + sum(len(c.body) for c in self.coded) + fields + len(self.uri)
+        fields = sum(map(len, chain.from_iterable(self.fields.pairs)))
+        coded = sum([len(c.body) for c in self.coded]) if self.coded else 0
+        return len(self.body) + coded + fields + len(self.uri)

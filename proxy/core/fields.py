@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar, cast
 
 T = TypeVar("T")
@@ -18,11 +18,11 @@ class Fields:
     Names passed to methods are lower case; names in the lines keep their spelling.
     """
 
-    __slots__ = ("_derived", "_index", "_pairs")
+    __slots__ = ("_derived", "_joined", "_pairs")
 
     def __init__(self, pairs: Iterable[Pair] = ()) -> None:
         self._pairs: tuple[Pair, ...] = tuple(pairs)
-        self._index: dict[str, tuple[str, ...]] | None = None
+        self._joined: dict[str, str] | None = None
         self._derived: dict[Callable[[Fields], object], object] | None = None
 
     @classmethod
@@ -39,37 +39,46 @@ class Fields:
         """The lines, in order."""
         return self._pairs
 
-    def _lookup(self) -> dict[str, tuple[str, ...]]:
-        if self._index is None:
-            self._index = _extend({}, self._pairs)
-        return self._index
+    @property
+    def joined(self) -> Mapping[str, str]:
+        """Each field's lines joined by ", " (RFC 9110 section 5.3), by lower-case name in order of first appearance.
+
+        Made once. Who asks for several fields of the same message asks this.
+        """
+        joined = self._joined
+        if joined is None:
+            joined = {name.lower(): value for name, value in self._pairs}
+            if len(joined) != len(self._pairs):
+                joined = _extend({}, self._pairs)
+            self._joined = joined
+        return joined
 
     def lines(self, name: str) -> tuple[str, ...]:
         """Every value of the field, one per line; empty when absent."""
-        index = self._index
-        return (self._lookup() if index is None else index).get(name, ())
+        value = self.joined.get(name)
+        if value is None:
+            return ()
+        if len(self.joined) == len(self._pairs):
+            return (value,)
+        return tuple(value for spelt, value in self._pairs if spelt.lower() == name)
 
     def get(self, name: str) -> str | None:
         """The field's lines joined by ", " (RFC 9110 section 5.3), or None when absent."""
-        index = self._index
-        lines = (self._lookup() if index is None else index).get(name)
-        if lines is None:
-            return None
-        return lines[0] if len(lines) == 1 else ", ".join(lines)
+        joined = self._joined
+        return (self.joined if joined is None else joined).get(name)
 
     def first(self, name: str) -> str | None:
         """The value of the field's first line, or None when absent."""
-        index = self._index
-        lines = (self._lookup() if index is None else index).get(name)
-        return None if lines is None else lines[0]
+        lines = self.lines(name)
+        return lines[0] if lines else None
 
     def __contains__(self, name: str) -> bool:
-        index = self._index
-        return name in (self._lookup() if index is None else index)
+        joined = self._joined
+        return name in (self.joined if joined is None else joined)
 
     def names(self) -> Iterable[str]:
         """The distinct names, lower case, in order of first appearance."""
-        return self._lookup().keys()
+        return self.joined.keys()
 
     def once(self, derive: Callable[[Fields], T]) -> T:
         """`derive(self)`, a pure function given by name, computed the first time and remembered with these fields."""
@@ -84,11 +93,11 @@ class Fields:
     def without(self, names: Iterable[str]) -> Fields:
         """These fields less every line whose lower-case name is in `names`."""
         drop = frozenset(names)
-        index = self._lookup()
-        if drop.isdisjoint(index):
+        joined = self.joined
+        if drop.isdisjoint(joined):
             return self
         kept = Fields([pair for pair in self._pairs if pair[0].lower() not in drop])
-        kept._index = {name: lines for name, lines in index.items() if name not in drop}
+        kept._joined = {name: value for name, value in joined.items() if name not in drop}
         return kept
 
     def filter(self, keep: Callable[[str], bool]) -> Fields:
@@ -98,8 +107,8 @@ class Fields:
     def added(self, *pairs: Pair) -> Fields:
         """These fields with lines appended."""
         longer = Fields(self._pairs + pairs)
-        if self._index is not None:
-            longer._index = _extend(self._index.copy(), pairs)
+        if self._joined is not None:
+            longer._joined = _extend(self._joined.copy(), pairs)
         return longer
 
     def replaced(self, name: str, value: str) -> Fields:
@@ -122,9 +131,9 @@ class Fields:
         return f"Fields({list(self._pairs)!r})"
 
 
-def _extend(index: dict[str, tuple[str, ...]], pairs: Iterable[Pair]) -> dict[str, tuple[str, ...]]:
-    """`index` with more lines. Fields made from others take their index along: building it anew is what costs."""
+def _extend(joined: dict[str, str], pairs: Iterable[Pair]) -> dict[str, str]:
+    """`joined` with more lines. Fields made from others take it along: building it anew is what costs."""
     for name, value in pairs:
         lower = name.lower()
-        index[lower] = (*index[lower], value) if lower in index else (value,)
-    return index
+        joined[lower] = f"{joined[lower]}, {value}" if lower in joined else value
+    return joined

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from proxy.core.dates import format_date
 from proxy.core.fields import Fields, Pair
@@ -79,35 +80,48 @@ def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str,
     answered from the cache later: Accept-Encoding is reduced to them, as the key is (core.vary).
     """
     fields = request.fields
-    kept = believed(fields, peer)
+    seen = _seen(peer.address, request.authority, request.scheme)
+    if peer.trusted:
+        kept, seen = fields.without(_REBUILT), _after_what_was_told(fields, seen)
+    else:
+        kept = fields.without(_NOT_FROM_STRANGERS)
     if request.is_safe:
         kept = kept.without(METHOD_OVERRIDES)
-    added = _forwarding_pairs(request, fields if peer.trusted else None, peer)
     accepted = fields.get("accept-encoding")
     if codings is not None and accepted is not None:
         kept = kept.replaced("Accept-Encoding", reduced_accept_encoding(accepted, codings))
     previous = fields.get("via")
     own_via = f"{_version(request.version)} {via}"
-    added.append(("Via", own_via if not previous else f"{previous}, {own_via}"))
-    replaced = {name.lower() for name, _ in added}
-    return request.with_fields(kept.without(replaced).added(*added))
+    return request.with_fields(kept.added(*seen, ("Via", f"{previous}, {own_via}" if previous else own_via)))
 
 
-def _forwarding_pairs(request: RequestHead, told: Fields | None, peer: Peer) -> list[Pair]:
-    """What this proxy saw, after what a trusted peer `told`."""
-    before = None if told is None else told.get("x-forwarded-for")
-    pairs = [("X-Forwarded-For", f"{before}, {peer.address}" if before else peer.address)]
-    host = (told.get("x-forwarded-host") if told is not None else None) or request.authority
-    if host:
-        pairs.append(("X-Forwarded-Host", host))
-    pairs.append(("X-Forwarded-Proto", (told.get("x-forwarded-proto") if told is not None else None) or request.scheme))
-    node = f'"[{peer.address}]"' if ":" in peer.address else peer.address
-    own = f"for={node};proto={request.scheme}"
-    if request.authority:
-        own += f';host="{request.authority}"'
-    earlier = None if told is None else told.get("forwarded")
-    pairs.append(("Forwarded", f"{earlier}, {own}" if earlier else own))
-    return pairs
+_REBUILT = frozenset({"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "via"})
+_LISTS = frozenset({"X-Forwarded-For", "Forwarded"})
+_NOT_FROM_STRANGERS = NEVER_FROM_STRANGERS | {"via"}
+
+
+@lru_cache(maxsize=1024)
+def _seen(address: str, authority: str, scheme: str) -> tuple[Pair, ...]:
+    """What this proxy saw of a request: the same for all that come from one client to one host."""
+    host = (("X-Forwarded-Host", authority),) if authority else ()
+    node = f'"[{address}]"' if ":" in address else address
+    own = f"for={node};proto={scheme}"
+    if authority:
+        own += f';host="{authority}"'
+    return (("X-Forwarded-For", address), *host, ("X-Forwarded-Proto", scheme), ("Forwarded", own))
+
+
+def _after_what_was_told(told: Fields, seen: tuple[Pair, ...]) -> tuple[Pair, ...]:
+    """What this proxy saw, after what a trusted peer `told`; of host and scheme the peer knows better."""
+    own = dict(seen)
+    pairs: list[Pair] = []
+    for name in ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded"):
+        before, mine = told.get(name.lower()), own.get(name)
+        if before and mine and name in _LISTS:
+            pairs.append((name, f"{before}, {mine}"))
+        elif value := before or mine:
+            pairs.append((name, value))
+    return tuple(pairs)
 
 
 def to_client(fields: Fields, *, via: str, now: float, version: tuple[int, int] = (1, 1)) -> Fields:

@@ -80,7 +80,13 @@ def initial_age(fields: Fields, request_time: float, response_time: float) -> fl
 
 def lifetime(status: int, fields: Fields, response_time: float, rules: CacheRules) -> Lifetime:
     """The freshness lifetime of a response received at `response_time` (section 4.2.1), under the route's rules."""
-    directives = governing_directives(fields, rules.targeted_fields)
+    return lifetime_under(governing_directives(fields, rules.targeted_fields), status, fields, response_time, rules)
+
+
+def lifetime_under(
+    directives: ResponseDirectives, status: int, fields: Fields, response_time: float, rules: CacheRules
+) -> Lifetime:
+    """As `lifetime`, the governing directives being known."""
     if rules.ttl_s is not None and rules.origin is OriginRule.OVERRIDE and status in POLICY_STATUSES:
         return Lifetime(rules.ttl_s, Source.POLICY)
     explicit = explicit_lifetime(fields, directives, response_time)
@@ -129,7 +135,19 @@ def freshness(entry: Entry, rules: CacheRules, now: float) -> Freshness:
 def terms_of(status: int, fields: Fields, request_time: float, response_time: float, rules: CacheRules) -> Terms:
     """The terms of a response that was asked for and received at these moments."""
     directives = governing_directives(fields, rules.targeted_fields)
-    life = lifetime(status, fields, response_time, rules)
+    life = lifetime_under(directives, status, fields, response_time, rules)
+    return terms_under(directives, life, fields, request_time, response_time, rules)
+
+
+def terms_under(
+    directives: ResponseDirectives,
+    life: Lifetime,
+    fields: Fields,
+    request_time: float,
+    response_time: float,
+    rules: CacheRules,
+) -> Terms:
+    """As `terms_of`, the governing directives and the lifetime being known."""
     overridden = rules.origin is OriginRule.OVERRIDE and life.source is Source.POLICY
     forbids_stale = directives.forbids_stale and not (overridden and not _insists(directives))
     swr, sie = stale_windows(directives, rules)

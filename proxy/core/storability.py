@@ -6,7 +6,7 @@ from proxy.core.cache_control import ResponseDirectives, governing_directives, r
 from proxy.core.dates import format_date
 from proxy.core.entry import ByteSpan, Terms
 from proxy.core.fields import Fields
-from proxy.core.freshness import HEURISTIC_STATUSES, Lifetime, Source, lifetime, terms_of
+from proxy.core.freshness import HEURISTIC_STATUSES, Lifetime, Source, lifetime_under, terms_under
 from proxy.core.headers import NOT_STORED, end_to_end
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import Reason
@@ -92,7 +92,7 @@ def judge(
     )
     if reason is not None:
         return _not_storable(reason, response)
-    life = lifetime(response.status, response.fields, response_time, rules)
+    life = lifetime_under(directives, response.status, response.fields, response_time, rules)
     reason = _refused_by_privacy(request, response, directives, rules, life) or _refused_for_no_freshness(
         request, response, directives, life
     )
@@ -104,7 +104,7 @@ def judge(
     span = _span(request, response.fields) if response.status == 206 else None
     if response.status == 206 and span is None:
         return _not_storable(Reason.BAD_CONTENT_RANGE, response)
-    terms = terms_of(response.status, response.fields, request_time, response_time, rules)
+    terms = terms_under(directives, life, response.fields, request_time, response_time, rules)
     keep_s = _keep(terms, rules, can_validate=has_validator(response.fields))
     if keep_s <= 0:
         return _not_storable(Reason.NO_USE, response)
@@ -148,10 +148,11 @@ def check_body(storable: Storable, length: int, rules: CacheRules) -> Storable |
 
 def stored_fields(fields: Fields, directives: ResponseDirectives, rules: CacheRules, response_time: float) -> Fields:
     """The fields that are stored: end-to-end ones less those named by qualified no-cache and private (section 3.1)."""
-    drop = set(NOT_STORED)
-    drop |= directives.no_cache_fields | directives.private_fields
+    drop = NOT_STORED
+    if directives.no_cache_fields or directives.private_fields:
+        drop = drop | directives.no_cache_fields | directives.private_fields
     if rules.set_cookie is SetCookieRule.STRIP:
-        drop |= {"set-cookie", "set-cookie2"}
+        drop = drop | {"set-cookie", "set-cookie2"}
     kept = end_to_end(fields).without(drop)
     if "date" not in kept:
         kept = kept.added(("Date", format_date(response_time)))
@@ -216,7 +217,7 @@ def _refused_for_no_freshness(
     """
     if request.method == "POST" and life.source is not Source.EXPLICIT:
         return Reason.NO_FRESHNESS
-    if life.source in {Source.EXPLICIT, Source.POLICY} or directives.public:
+    if life.source is Source.EXPLICIT or life.source is Source.POLICY or directives.public:
         return None
     return None if response.status in HEURISTIC_STATUSES else Reason.NO_FRESHNESS
 

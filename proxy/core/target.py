@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from proxy.core.messages import RequestHead
 from proxy.core.outcome import Reason
@@ -137,6 +138,7 @@ def _host(hosts: Sequence[str], scheme: str, version: tuple[int, int]) -> str | 
     return TargetRefusal(Reason.HOST_INVALID) if authority is None else authority
 
 
+@lru_cache(maxsize=512)
 def parse_authority(text: str, scheme: str) -> str | None:
     """The host and port in lower case without the scheme's default port; None when it is malformed or has userinfo."""
     if text.startswith("["):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64encode
 from hashlib import blake2b
 
 from proxy.core.fields import Fields
 from proxy.core.headers import OWS
+
+_ETAG = re.compile(r'(?:W/)?"[!#-~\x80-\U0010ffff]*"')
 
 OWN_MARK = '"v.'
 """How every entity tag begins that this proxy made: the origin does not know it and must not be asked about it."""
@@ -14,10 +17,7 @@ OWN_MARK = '"v.'
 
 def is_etag(text: str) -> bool:
     """Whether `text` is an entity-tag (section 8.8.3): octets are compared, never repaired."""
-    opaque = text.removeprefix("W/")
-    if len(opaque) < 2 or opaque[0] != '"' or opaque[-1] != '"':
-        return False
-    return all(c == "!" or "#" <= c <= "~" or c >= "\x80" for c in opaque[1:-1])
+    return _ETAG.fullmatch(text) is not None
 
 
 def is_weak(etag: str) -> bool:

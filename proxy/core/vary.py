@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from proxy.core.accept import Choice, choices
 from proxy.core.entry import Entry
 from proxy.core.fields import Fields
@@ -15,13 +17,13 @@ Variant = tuple[tuple[str, str | None], ...]
 
 def vary_names(fields: Fields) -> tuple[str, ...] | None:
     """The lower-case names that the response's Vary lists, sorted; None when `*` is among them."""
-    return fields.once(_vary_names)
-
-
-def _vary_names(fields: Fields) -> tuple[str, ...] | None:
     value = fields.get("vary")
-    if value is None:
-        return ()
+    return () if value is None else _vary_names(value)
+
+
+@lru_cache(maxsize=256)
+def _vary_names(value: str) -> tuple[str, ...] | None:
+    """An origin varies in few ways: the same text comes again and again."""
     names = {name.lower() for name in split_list(value)}
     return None if "*" in names else tuple(sorted(names))
 

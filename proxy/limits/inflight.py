@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 
 class OverloadedError(Exception):
     """As many are in flight as may be; `whose` is the key whose bound was reached, None for the total."""
@@ -29,9 +26,15 @@ class InFlight:
         self.active = 0
         self.refused = 0
 
-    @contextmanager
-    def slot(self, key: str = "") -> Iterator[None]:
-        """Take a place for as long as the block runs, however it ends.
+    def slot(self, key: str = "") -> Slot:
+        """A place for as long as the block under `with` runs, however it ends.
+
+        Entering it raises OverloadedError when there is none.
+        """
+        return Slot(self, key)
+
+    def take(self, key: str) -> None:
+        """Take a place.
 
         Raises OverloadedError when there is none.
         """
@@ -44,12 +47,28 @@ class InFlight:
             raise OverloadedError(key, self.most_by_key)
         self.active += 1
         self._by_key[key] = held + 1
-        try:
-            yield
-        finally:
-            self.active -= 1
-            left = self._by_key[key] - 1
-            if left:
-                self._by_key[key] = left
-            else:
-                del self._by_key[key]
+
+    def give_back(self, key: str) -> None:
+        """Give a place back that was taken before."""
+        self.active -= 1
+        left = self._by_key[key] - 1
+        if left:
+            self._by_key[key] = left
+        else:
+            del self._by_key[key]
+
+
+class Slot:
+    """One place, taken when its block begins and given back when it ends."""
+
+    __slots__ = ("_guard", "_key")
+
+    def __init__(self, guard: InFlight, key: str) -> None:
+        self._guard = guard
+        self._key = key
+
+    def __enter__(self) -> None:
+        self._guard.take(self._key)
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._guard.give_back(self._key)

@@ -8,6 +8,7 @@ from proxy.core.messages import ResponseHead
 from proxy.core.record import record
 
 FRAMING_FIELDS = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
+FRAMING_FIELDS_BUT_LENGTH = FRAMING_FIELDS - {"content-length"}
 
 
 class BodyFraming(Enum):
@@ -43,11 +44,9 @@ def serialise(head: ResponseHead, exchange: Exchange, framing: BodyFraming, leng
     The head's own Content-Length is kept where there is no body to be framed (HEAD, 304).
     """
     keep_length = framing is BodyFraming.NONE and head.status >= 200 and head.status != 204
+    fields = head.fields.without(FRAMING_FIELDS_BUT_LENGTH if keep_length else FRAMING_FIELDS)
     lines = [f"HTTP/1.1 {head.status} {head.reason}"]
-    for name, value in head.fields:
-        lower = name.lower()
-        if lower not in FRAMING_FIELDS or (keep_length and lower == "content-length"):
-            lines.append(f"{name}: {value}")
+    lines += map(": ".join, fields.pairs)
     if framing is BodyFraming.LENGTH:
         lines.append(f"Content-Length: {length}")
     elif framing is BodyFraming.CHUNKED:
