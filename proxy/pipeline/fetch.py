@@ -16,8 +16,8 @@ from proxy.core.vary import matches
 from proxy.pipeline.coalesce import Arriving, Erred, Failed, Flight, Landing, Private, Whole
 from proxy.pipeline.content import LateReaderError, NobodyReadsError, SharedBody
 from proxy.pipeline.context import Services
-from proxy.pipeline.fill import Fetched, Filler, Plan, with_etag_of
-from proxy.ports import InterimSink, Standing, Turn, UpstreamError, UpstreamFailure, UpstreamResponse
+from proxy.pipeline.fill import Fetched, Filler, Plan, as_it_came
+from proxy.ports import InterimSink, Standing, Turn, UpstreamError, UpstreamFailure
 from proxy.stores.turns import FreeTurn
 
 READ_WHOLE_BYTES = 128 * 1024
@@ -62,7 +62,7 @@ class Fetcher:
             return
         flight = flights.open(plan.key)
         flight.abandon(self._release)
-        tasks.start(self._fly(flight, plan, _ignore), f"refresh {plan.uri}")
+        tasks.start(self._fly(flight, plan, _ignore), f"refresh {plan.key}")
 
     async def _alone(self, plan: Plan, interim: InterimSink) -> Landing:
         """Fetch what was uncacheable a moment ago: nobody waits and nothing is kept, so it may end with its client.
@@ -237,29 +237,28 @@ class Fetcher:
     async def _take(self, flight: Flight, plan: Plan, fetched: Fetched, storable: Storable) -> None:
         """Receive a storable body; small ones are landed whole, others as they arrive."""
         response = fetched.response
-        entry = self._filler.entry(plan, fetched, storable)
         length = response.content_length
         if length is not None and length <= READ_WHOLE_BYTES:
             pieces = [piece async for piece in response.body()]
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            entry, stored = await self._filler.put(plan, entry, storable, body)
-            own = replace(entry, fields=with_etag_of(response.head.fields, entry))
+            entry, stored = await self._filler.put(plan, self._filler.entry(plan, fetched, storable, body), storable)
+            own = as_it_came(entry, response.head.fields, storable)
             flight.land(Whole(entry, own, stored, storable.may_share, fetched.upstream_ms))
             return
         shared = SharedBody(plan.match.route.cache.max_body_bytes, self._services.budget)
-        own = replace(entry, fields=response.head.fields)
+        entry = self._filler.entry(plan, fetched, storable)
+        own = as_it_came(entry, response.head.fields, storable)
         flight.land(Arriving(entry, own, shared, length, storable.may_share, fetched.upstream_ms, shared.open()))
-        await self._pump(plan, response, entry, storable, shared)
+        await self._pump(plan, fetched, storable, shared)
 
-    async def _pump(
-        self, plan: Plan, response: UpstreamResponse, entry: Entry, storable: Storable, shared: SharedBody
-    ) -> None:
+    async def _pump(self, plan: Plan, fetched: Fetched, storable: Storable, shared: SharedBody) -> None:
         """Pass the body on while it arrives. It is stored before its end is told: who has it all finds it stored."""
+        response = fetched.response
         try:
             async for piece in response.body():
                 await shared.append(piece)
             if shared.kept:
-                await self._filler.put(plan, entry, storable, shared.whole())
+                await self._filler.put(plan, self._filler.entry(plan, fetched, storable, shared.whole()), storable)
             shared.end(response.trailers)
         except (UpstreamError, NobodyReadsError) as error:
             shared.fail(error)

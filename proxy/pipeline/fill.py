@@ -31,7 +31,6 @@ class Plan:
     """
 
     key: str
-    uri: str
     match: Match
     wanted: RequestHead
     outgoing: RequestHead
@@ -78,34 +77,39 @@ class Filler:
             body_digest=plan.body_digest,
         )
 
-    def entry(self, plan: Plan, fetched: Fetched, storable: Storable) -> Entry:
-        """The entry to store, its body still missing."""
-        head = fetched.response.head
-        entry = Entry(
-            status=head.status,
-            reason=head.reason,
-            fields=storable.fields,
-            body=b"",
-            request_time=fetched.request_time,
-            response_time=fetched.response_time,
-            uri=uri(plan.wanted, plan.match.route.cache.key, no_vary_search(storable.fields)),
-            born=fetched.born,
-            vary=storable.vary,
-            span=storable.span,
-        )
-        return replace(entry, tags=self._tags(plan, entry.fields))
+    def entry(self, plan: Plan, fetched: Fetched, storable: Storable, body: bytes | None = None) -> Entry:
+        """The entry to store; None stands for a body that is still missing.
 
-    async def put(self, plan: Plan, entry: Entry, storable: Storable, body: bytes) -> tuple[Entry, bool]:
-        """The entry with its body, and whether it could be stored."""
-        checked = check_body(storable, len(body), plan.match.route.cache)
-        whole = replace(entry, body=body)
-        if plan.match.route.etag is EtagRule.GENERATE and entry.status == 200 and "etag" not in entry.fields:
-            whole = replace(whole, fields=entry.fields.added(("ETag", make_etag(body))))
+        Where the route asks for that and the origin gave none, it has an entity tag made of its body.
+        """
+        head = fetched.response.head
+        fields = storable.fields
+        generates = plan.match.route.etag is EtagRule.GENERATE and head.status == 200
+        if generates and body is not None and "etag" not in fields:
+            fields = fields.added(("ETag", make_etag(body)))
+        return Entry(
+            head.status,
+            head.reason,
+            fields,
+            body or b"",
+            fetched.request_time,
+            fetched.response_time,
+            uri(plan.wanted, plan.match.route.cache.key, no_vary_search(fields)),
+            fetched.born,
+            storable.vary,
+            self._tags(plan, fields),
+            storable.span,
+        )
+
+    async def put(self, plan: Plan, entry: Entry, storable: Storable) -> tuple[Entry, bool]:
+        """Store an entry whose body is here; the entry as it is stored, and whether it could be."""
+        checked = check_body(storable, len(entry.body), plan.match.route.cache)
         if isinstance(checked, NotStorable):
-            return whole, False
-        whole = replace(whole, span=checked.span)
-        await self._services.store.put(self._key(plan, whole), whole, checked.keep_s)
-        return whole, True
+            return entry, False
+        if checked.span is not entry.span:
+            entry = replace(entry, span=checked.span)
+        await self._services.store.put(self._key(plan, entry), entry, checked.keep_s)
+        return entry, True
 
     def _key(self, plan: Plan, entry: Entry) -> str:
         """The key under which later requests look for `entry`: its own No-Vary-Search may make more of them alike."""
@@ -178,7 +182,7 @@ class Filler:
         if isinstance(verdict, NotStorable):
             await fetched.response.aclose()
             return None
-        rest = replace(self.entry(plan, fetched, verdict), body=b"".join([p async for p in fetched.response.body()]))
+        rest = self.entry(plan, fetched, verdict, b"".join([p async for p in fetched.response.body()]))
         whole = combine(stored, rest)
         if whole is None or whole.span is not None:
             return None
@@ -195,7 +199,13 @@ class Filler:
         return tuple(dict.fromkeys(names))
 
 
-def with_etag_of(fields: Fields, entry: Entry) -> Fields:
-    """The fields as they came, with the entity tag that was made for the entry where they have none."""
+def as_it_came(entry: Entry, fields: Fields, storable: Storable) -> Entry:
+    """The entry for the one whose request brought it: with the fields that came, also those that are not stored.
+
+    An entity tag that was made for the entry is kept where they have none.
+    """
+    if storable.fields is fields:
+        return entry
     etag = entry.fields.get("etag")
-    return fields if etag is None or "etag" in fields else fields.added(("ETag", etag))
+    shown = fields if etag is None or "etag" in fields else fields.added(("ETag", etag))
+    return replace(entry, fields=shown)

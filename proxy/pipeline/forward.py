@@ -12,7 +12,7 @@ from proxy.core.fields import Fields
 from proxy.core.forwarding import to_origin
 from proxy.core.invalidating import GROUP_FIELD, INVALIDATE_FIELD, invalidated_by
 from proxy.core.invalidation import Invalidation
-from proxy.core.key import cache_key, uri
+from proxy.core.key import cache_key
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import CacheStatus, Forward, Reason
 from proxy.core.storability import Storable
@@ -21,7 +21,7 @@ from proxy.pipeline.admit import body_limit
 from proxy.pipeline.answer import Answer, StoredBody, StreamBody, TunnelBody
 from proxy.pipeline.context import Exchange, Services, as_cached
 from proxy.pipeline.exchange import CacheUse, Refusal
-from proxy.pipeline.fill import Fetched, Filler, Plan, with_etag_of
+from proxy.pipeline.fill import Fetched, Filler, Plan, as_it_came
 from proxy.pipeline.refuse import refuse, upstream_failed
 from proxy.policy.model import Consistency, EtagRule, InvalidatesWhen
 from proxy.ports import Receipt, UpstreamError, UpstreamResponse
@@ -49,10 +49,10 @@ class Forwarder:
 
         `content` stands for the client's body where part of that has been read already.
         """
-        status = CacheStatus(forward=Forward.METHOD)
-        if exchange.route.cache.enabled and exchange.request.is_safe:
-            status = replace(status, forward=Forward.BYPASS)
-        if exchange.request.is_safe:
+        safe = exchange.request.is_safe
+        bypassed = safe and exchange.route.cache.enabled
+        status = CacheStatus(forward=Forward.BYPASS if bypassed else Forward.METHOD)
+        if safe:
             return await self._exchange(exchange, status, content)
         if _is_strict(exchange) and not await self._services.log.ready():
             detail = "the request was not sent: other nodes could not be told what it changes"
@@ -95,11 +95,11 @@ class Forwarder:
                 as_get = await self._storable_as_get(exchange, fetched, receipt.position)
                 if as_get is not None:
                     return await self._stored_for_get(as_get, replace(fetched, born=receipt.position), status)
-            answer = await private_answer(services, exchange, response, replace(status, detail=Reason.METHOD.value))
+            told = CacheStatus(forward=status.forward, detail=Reason.METHOD.value)
+            return await private_answer(services, exchange, response, told, CacheUse.BYPASS, upstream_ms)
         except BaseException:
             await response.aclose()
             raise
-        return replace(answer, upstream_ms=upstream_ms)
 
     async def _send(
         self, exchange: Exchange, request: RequestHead, content: AsyncIterator[bytes] | None
@@ -137,11 +137,10 @@ class Forwarder:
     async def _stored_for_get(self, as_get: AsGet, fetched: Fetched, status: CacheStatus) -> Answer:
         """Store it. It is born at the invalidation that its own request caused: nothing came between the two."""
         plan, verdict = as_get
-        entry = self._filler.entry(plan, fetched, verdict)
         body = b"".join([piece async for piece in fetched.response.body()])
-        entry, stored = await self._filler.put(plan, entry, verdict, body)
+        entry, stored = await self._filler.put(plan, self._filler.entry(plan, fetched, verdict, body), verdict)
         head = fetched.response.head
-        own = replace(entry, fields=with_etag_of(head.fields, entry))
+        own = as_it_came(entry, head.fields, verdict)
         return Answer(head, StoredBody(own), replace(status, stored=stored), CacheUse.BYPASS, fetched.upstream_ms)
 
     def _plan_as_get(self, exchange: Exchange) -> Plan:
@@ -151,7 +150,6 @@ class Forwarder:
         rules = match.route.cache
         return Plan(
             key=cache_key(replace(wanted, method="GET"), rules),
-            uri=uri(wanted, rules.key),
             match=match,
             wanted=wanted,
             outgoing=wanted,
@@ -188,7 +186,12 @@ def _is_strict(exchange: Exchange) -> bool:
 
 
 async def private_answer(
-    services: Services, exchange: Exchange, response: UpstreamResponse, status: CacheStatus
+    services: Services,
+    exchange: Exchange,
+    response: UpstreamResponse,
+    status: CacheStatus,
+    use: CacheUse,
+    upstream_ms: float,
 ) -> Answer:
     """A response for this client alone. Small ones are read whole, so that conditions and codings apply to them."""
     head = response.head
@@ -197,11 +200,12 @@ async def private_answer(
         exchange.request.method == "GET" and head.status == 200 and length is not None and 0 < length <= SMALL_BYTES
     ):
         stream = StreamBody(response.body(), length, response.aclose, lambda: response.trailers)
-        return Answer(head, stream, status, CacheUse.BYPASS)
+        return Answer(head, stream, status, use, upstream_ms)
     try:
         body = b"".join([piece async for piece in response.body()])
     except UpstreamError as error:
-        return upstream_failed(exchange, error, status)
+        failed = upstream_failed(exchange, error, status)
+        return replace(failed, use=use, upstream_ms=upstream_ms)
     finally:
         await response.aclose()
     fields = head.fields
@@ -209,7 +213,7 @@ async def private_answer(
         fields = fields.added(("ETag", make_etag(body)))
     now = services.clock.now()
     entry = Entry(head.status, head.reason, fields, body, now, now, uri="", born=services.log.position)
-    return Answer(ResponseHead(head.status, head.reason, fields), StoredBody(entry), status, CacheUse.BYPASS)
+    return Answer(ResponseHead(head.status, head.reason, fields), StoredBody(entry), status, use, upstream_ms)
 
 
 async def _close(body: StreamBody) -> None:

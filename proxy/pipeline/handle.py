@@ -73,13 +73,13 @@ class Handler:
         oversized = refused_by_size(exchange)
         if oversized is not None:
             return oversized
+        method = exchange.request.method
         try:
+            if method in CACHED_METHODS:
+                plain = not self._has_body_or_upgrade(exchange)
+                return await (self._reader if plain else self._forwarder).answer(exchange)
             if exchange.route.cache.enabled and as_cached(exchange).method == "QUERY":
-                if exchange.request.method == "OPTIONS":
-                    return await self._preflight(exchange)
-                return await self._query(exchange)
-            if exchange.request.method in CACHED_METHODS and not self._has_body_or_upgrade(exchange):
-                return await self._reader.answer(exchange)
+                return await (self._preflight(exchange) if method == "OPTIONS" else self._query(exchange))
             return await self._forwarder.answer(exchange)
         except BodyTooLargeError as error:
             return too_large(exchange, error.limit_bytes)

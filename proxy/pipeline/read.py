@@ -8,7 +8,7 @@ from dataclasses import replace
 from proxy.core.entry import Entry
 from proxy.core.forwarding import to_origin
 from proxy.core.invalidation import Validity
-from proxy.core.key import cache_key, uri
+from proxy.core.key import cache_key
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import CacheStatus, Forward, Reason
 from proxy.core.reuse import (
@@ -167,7 +167,6 @@ class Reader:
         same = unconditional.fields is outgoing.fields
         return Plan(
             key=key,
-            uri=uri(wanted, exchange.route.cache.key),
             match=exchange.match,
             wanted=wanted,
             outgoing=sent,
@@ -181,10 +180,12 @@ class Reader:
         )
 
 
-def stored_answer(entry: Entry, age_s: float | None, key: str, status: CacheStatus, use: CacheUse) -> Answer:
+def stored_answer(
+    entry: Entry, age_s: float | None, key: str, status: CacheStatus, use: CacheUse, upstream_ms: float | None = None
+) -> Answer:
     """An answer from a stored response."""
     head = ResponseHead(entry.status, entry.reason, entry.fields)
-    return Answer(head, StoredBody(entry, age_s, key), status, use)
+    return Answer(head, StoredBody(entry, age_s, key), status, use, upstream_ms)
 
 
 async def landed_answer(
@@ -195,17 +196,21 @@ async def landed_answer(
     match landing:
         case Whole(own=entry, stored=stored, upstream_ms=upstream_ms, validated=validated):
             if validated:
-                status = replace(status, forward_status=304)
                 use = CacheUse.REVALIDATED
-            answer = stored_answer(entry, None, plan.key, replace(status, stored=stored), use)
-            return replace(answer, upstream_ms=upstream_ms)
+            told = CacheStatus(
+                forward=status.forward,
+                forward_status=304 if validated else None,
+                stored=stored,
+                collapsed=status.collapsed,
+                detail=status.detail,
+            )
+            return stored_answer(entry, None, plan.key, told, use, upstream_ms)
         case Arriving(own=entry, body=body, length=length, upstream_ms=upstream_ms, place=place):
             head = ResponseHead(entry.status, entry.reason, entry.fields)
             stream = StreamBody(place, length, place.aclose, lambda: body.trailers)
             return Answer(head, stream, replace(status, stored=True), use, upstream_ms)
         case Private(response=response, reason=reason, upstream_ms=upstream_ms):
             told = CacheStatus(forward=status.forward, collapsed=status.collapsed, detail=reason.value)
-            found = await private_answer(services, exchange, response, told)
-            return Answer(found.head, found.body, found.cache, CacheUse.MISS, upstream_ms, found.refused, found.error)
+            return await private_answer(services, exchange, response, told, CacheUse.MISS, upstream_ms)
         case _:
             raise AssertionError(landing)

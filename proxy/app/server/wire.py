@@ -44,10 +44,11 @@ def serialise(head: ResponseHead, exchange: Exchange, framing: BodyFraming, leng
     The head's own Content-Length is kept where there is no body to be framed (HEAD, 304).
     """
     keep_length = framing is BodyFraming.NONE and head.status >= 200 and head.status != 204
-    fields = head.fields.without(FRAMING_FIELDS_BUT_LENGTH if keep_length else FRAMING_FIELDS)
+    told = framing is BodyFraming.LENGTH and head.fields.get("content-length") == str(length)
+    fields = head.fields.without(FRAMING_FIELDS_BUT_LENGTH if keep_length or told else FRAMING_FIELDS)
     lines = [f"HTTP/1.1 {head.status} {head.reason}"]
     lines += map(": ".join, fields.pairs)
-    if framing is BodyFraming.LENGTH:
+    if framing is BodyFraming.LENGTH and not told:
         lines.append(f"Content-Length: {length}")
     elif framing is BodyFraming.CHUNKED:
         lines.append("Transfer-Encoding: chunked")
