@@ -341,6 +341,14 @@ class Client(Protocol):
         """
         ...
 
+    def hold(self) -> None:
+        """Until `let_go` the exchange goes on although the client may leave; else it is cancelled then."""
+        ...
+
+    def let_go(self) -> bool:
+        """The end of what `hold` began; whether the client has left meanwhile, so that nothing can be sent to it."""
+        ...
+
     @property
     def has_body(self) -> bool:
         """Whether the request brings content, be it empty."""

@@ -66,11 +66,13 @@ class Front:
         protocol = request.protocol
         assert isinstance(protocol, ConnectionProtocol)
         client = AiohttpClient(request, protocol, wire)
+        protocol.attend(client)
         head = read_head(request, policy, self._scheme)
         if isinstance(head, HeadRefusal):
             protocol.write(self.refuse(head.status, head.detail, client.address))
             return Sent(keep_alive=False)
         await self._handler.handle(self._exchange(head, client, policy))
+        protocol.attend(None)
         return Sent(keep_alive=client.keep_alive)
 
     def _exchange(self, head: RequestHead, client: AiohttpClient, policy: Policy) -> Exchange:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
 
 from proxy.core.entry import Entry
 from proxy.core.outcome import Reason
 from proxy.core.record import record
 from proxy.pipeline.content import Reader, SharedBody
-from proxy.ports import UpstreamError, UpstreamResponse
+from proxy.ports import Turn, UpstreamError, UpstreamResponse
 
 UNCACHEABLE_KEPT_S = 10.0
 UNCACHEABLE_LIMIT = 10_000
@@ -74,36 +73,32 @@ Landing = Whole | Arriving | Private | Erred | Failed
 
 
 class Flight:
-    """One fetch under way. A private landing belongs to the leader; when the leader has left, nobody takes it."""
+    """One fetch under way, and the `turn` it is made in. The leader flies it; most have nobody who waits for them."""
+
+    __slots__ = ("_landed", "key", "landing", "turn")
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self._landed: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()
-        self._unclaimed: Callable[[Landing], None] | None = None
+        self.turn: Turn | None = None
+        self.landing: Landing | None = None
+        """How it ended; None while under way."""
+        self._landed: asyncio.Future[None] | None = None
 
     def land(self, landing: Landing) -> None:
         """Tell everybody who waits."""
-        if self._landed.done():
+        if self.landing is not None:
             return
-        self._landed.set_result(landing)
-        if self._unclaimed is not None:
-            self._unclaimed(landing)
-
-    @property
-    def landing(self) -> Landing | None:
-        """How it ended; None while under way."""
-        return self._landed.result() if self._landed.done() else None
+        self.landing = landing
+        if self._landed is not None:
+            self._landed.set_result(None)
 
     async def wait(self) -> Landing:
         """Wait for the landing without owning it: cancelling the waiter does not cancel the flight."""
-        return await asyncio.shield(self._landed)
-
-    def abandon(self, unclaimed: Callable[[Landing], None]) -> None:
-        """The leader leaves: `unclaimed` gets the landing, now or when it comes, to release what was the leader's."""
-        if self._landed.done():
-            unclaimed(self._landed.result())
-        else:
-            self._unclaimed = unclaimed
+        while self.landing is None:
+            if self._landed is None:
+                self._landed = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._landed)
+        return self.landing
 
 
 class Flights:

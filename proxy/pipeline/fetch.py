@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
 from dataclasses import replace
 
 from proxy.core.entry import Entry
@@ -17,8 +18,9 @@ from proxy.pipeline.coalesce import Arriving, Erred, Failed, Flight, Landing, Pr
 from proxy.pipeline.content import LateReaderError, NobodyReadsError, SharedBody
 from proxy.pipeline.context import Services
 from proxy.pipeline.fill import Fetched, Filler, Plan, as_it_came
-from proxy.ports import InterimSink, Standing, Turn, UpstreamError, UpstreamFailure
+from proxy.ports import Client, ClientGoneError, InterimSink, Standing, Turn, UpstreamError, UpstreamFailure
 from proxy.stores.turns import FreeTurn
+from proxy.tasks import TaskGroupClosedError
 
 READ_WHOLE_BYTES = 128 * 1024
 """A response announced to be at most this long is read before its head is passed on: one write, one stored body."""
@@ -33,46 +35,50 @@ async def once(data: bytes) -> AsyncIterator[bytes]:
 
 
 class Fetcher:
-    """Runs flights. A flight goes on when its leader leaves, so that what was fetched is stored."""
+    """Runs flights. A flight goes on when its leader's client leaves, so that what was fetched is stored.
+
+    The leader flies it itself, and only what is still arriving when it lands goes on in a task of its own.
+    """
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._filler = Filler(services)
 
-    async def fetch(self, plan: Plan, interim: InterimSink) -> tuple[Landing, bool]:
+    async def fetch(self, plan: Plan, client: Client) -> tuple[Landing, bool]:
         """The landing of a flight for `plan`, and whether it was somebody else's (collapsed)."""
         flights = self._services.flights
         if flights.is_uncacheable(plan.key, self._services.clock.monotonic()):
-            return await self._alone(plan, interim), False
+            return await self._alone(plan, client), False
         if not plan.coalesce:
-            return await self._lead(Flight(plan.key), plan, interim), False
+            return await self._lead(plan, client), False
         flight = flights.join(plan.key)
         if flight is None:
-            flight = flights.open(plan.key)
-            return await self._await_own(flight, self._fly_in_turn(flight, plan, interim)), False
+            flying = self._fly_in_turn(flights.open(plan.key), plan, client.interim)
+            return await self._to_the_end(flying, client), False
         landing = await self._follow(flight, plan)
         if landing is not None:
             return landing, True
-        return await self._lead(Flight(plan.key), plan, interim), False
+        return await self._lead(plan, client), False
 
     def refresh(self, plan: Plan) -> None:
         """Fetch in the background unless somebody does so already or too much goes on."""
         flights, tasks = self._services.flights, self._services.tasks
         if tasks.full or flights.join(plan.key) is not None:
             return
-        flight = flights.open(plan.key)
-        flight.abandon(self._release)
-        tasks.start(self._fly(flight, plan, _ignore), f"refresh {plan.key}")
+        tasks.start(self._refresh(flights.open(plan.key), plan), f"refresh {plan.key}")
 
-    async def _alone(self, plan: Plan, interim: InterimSink) -> Landing:
+    async def _refresh(self, flight: Flight, plan: Plan) -> None:
+        self._release(await self._fly(flight, plan, _ignore))
+
+    async def _alone(self, plan: Plan, client: Client) -> Landing:
         """Fetch what was uncacheable a moment ago: nobody waits and nothing is kept, so it may end with its client.
 
         Where it turns out to be cacheable after all, it goes on as a flight.
         """
         if plan.validating or plan.completing is not None or plan.hides_errors or plan.wanted.method != "GET":
-            return await self._lead(Flight(plan.key), plan, interim)
+            return await self._lead(plan, client)
         try:
-            fetched = await self._ask(plan, plan.outgoing, interim)
+            fetched = await self._ask(plan, plan.outgoing, client.interim)
         except UpstreamError as error:
             return Failed(error)
         verdict = self._filler.judge(plan, fetched)
@@ -80,18 +86,23 @@ class Fetcher:
             if verdict.remember:
                 self._services.flights.mark_uncacheable(plan.key, self._services.clock.monotonic())
             return Private(fetched.response, verdict.reason, fetched.upstream_ms)
-        return await self._lead(Flight(plan.key), plan, interim, fetched)
+        return await self._lead(plan, client, fetched)
 
-    async def _lead(self, flight: Flight, plan: Plan, interim: InterimSink, fetched: Fetched | None = None) -> Landing:
-        return await self._await_own(flight, self._fly(flight, plan, interim, fetched))
+    async def _lead(self, plan: Plan, client: Client, fetched: Fetched | None = None) -> Landing:
+        """Fly alone, without anybody who could follow."""
+        return await self._to_the_end(self._fly(Flight(plan.key), plan, client.interim, fetched), client)
 
-    async def _await_own(self, flight: Flight, flying: Coroutine[object, object, None]) -> Landing:
-        self._services.tasks.start(flying, "fetch")
+    async def _to_the_end(self, flying: Awaitable[Landing], client: Client) -> Landing:
+        """Fly to the landing although the client may leave. Raises ClientGoneError when it has."""
+        client.hold()
         try:
-            return await flight.wait()
-        except asyncio.CancelledError:
-            flight.abandon(self._release)
-            raise
+            landing = await flying
+        finally:
+            left = client.let_go()
+        if left:
+            self._release(landing)
+            raise ClientGoneError("the client left before the response came")
+        return landing
 
     async def _follow(self, flight: Flight, plan: Plan) -> Landing | None:
         """What the flight brought if it answers this request too; None to fetch alone."""
@@ -127,30 +138,25 @@ class Fetcher:
         return log.standing() is Standing.LEADING and log.validity(entry) is Validity.VALID
 
     def _release(self, landing: Landing) -> None:
-        """Let go of what was meant for a leader who has left."""
+        """Let go of what was meant for somebody who has left."""
         match landing:
             case Private(response=response):
                 self._services.tasks.start(response.aclose(), "close unclaimed response")
             case Arriving(place=place):
                 place.close()
 
-    async def _fly_in_turn(self, flight: Flight, plan: Plan, interim: InterimSink) -> None:
+    async def _fly_in_turn(self, flight: Flight, plan: Plan, interim: InterimSink) -> Landing:
         """Fly when no other node is fetching the same; land with what another node has fetched meanwhile."""
         try:
             turn = await self._turn(plan)
         except BaseException as error:
             detail = f"the wait for a turn was stopped: {error!r}"
-            flight.land(Failed(UpstreamError(UpstreamFailure.RESET, detail, sent=False)))
-            self._services.flights.close(flight)
+            self._end(flight, Failed(UpstreamError(UpstreamFailure.RESET, detail, sent=False)))
             raise
         if isinstance(turn, Entry):
-            flight.land(Whole(turn, turn, stored=True, may_share=True, upstream_ms=0.0))
-            self._services.flights.close(flight)
-            return
-        try:
-            await self._fly(flight, plan, interim)
-        finally:
-            await turn.done(stored=isinstance(flight.landing, Whole | Arriving))
+            return self._end(flight, Whole(turn, turn, stored=True, may_share=True, upstream_ms=0.0))
+        flight.turn = turn
+        return await self._fly(flight, plan, interim)
 
     async def _turn(self, plan: Plan) -> Turn | Entry:
         """The turn to fetch, or the response that another node has fetched while this one waited for its turn."""
@@ -170,20 +176,33 @@ class Fetcher:
             again = True
         return FreeTurn()
 
-    async def _fly(self, flight: Flight, plan: Plan, interim: InterimSink, fetched: Fetched | None = None) -> None:
+    async def _fly(self, flight: Flight, plan: Plan, interim: InterimSink, fetched: Fetched | None = None) -> Landing:
         try:
             if fetched is None:
                 fetched = await self._ask(plan, plan.outgoing, interim)
-            await self._settle(flight, plan, fetched, interim)
+            landing = await self._settle(flight, plan, fetched, interim)
         except UpstreamError as error:
-            flight.land(Failed(error))
+            landing = Failed(error)
         except BaseException as error:
-            if fetched is not None and flight.landing is None:
+            detail = f"the fetch was stopped: {error!r}"
+            self._end(flight, Failed(UpstreamError(UpstreamFailure.RESET, detail, sent=True)))
+            if fetched is not None:
                 await fetched.response.aclose()
-            flight.land(Failed(UpstreamError(UpstreamFailure.RESET, f"the fetch was stopped: {error!r}", sent=True)))
             raise
-        finally:
-            self._services.flights.close(flight)
+        if isinstance(landing, Arriving):
+            return landing
+        return self._end(flight, landing)
+
+    def _end(self, flight: Flight, landing: Landing) -> Landing:
+        """Land, and let the next request for the key start another flight, here and on other nodes."""
+        flight.land(landing)
+        self._services.flights.close(flight)
+        turn, flight.turn = flight.turn, None
+        if turn is not None and not isinstance(turn, FreeTurn):
+            stored = isinstance(flight.landing, Whole | Arriving)
+            with suppress(TaskGroupClosedError):  # it expires
+                self._services.tasks.start(turn.done(stored=stored), "turn: done")
+        return landing
 
     async def _ask(self, plan: Plan, request: RequestHead, interim: InterimSink) -> Fetched:
         """Send one request. Raises UpstreamError."""
@@ -197,44 +216,39 @@ class Fetcher:
         upstream_ms = (services.clock.monotonic() - started_s) * 1000
         return Fetched(response, request_time, services.clock.now(), born, upstream_ms)
 
-    async def _settle(self, flight: Flight, plan: Plan, fetched: Fetched, interim: InterimSink) -> None:
-        """Decide what the response means for the store, and land."""
+    async def _settle(self, flight: Flight, plan: Plan, fetched: Fetched, interim: InterimSink) -> Landing:
+        """Decide what the response means for the store, and how the flight lands with it."""
         head = fetched.response.head
         if head.status == 304 and plan.validating:
             await fetched.response.aclose()
             fresh = await self._filler.freshen(plan, fetched)
             if fresh is not None:
                 own = replace(fresh.entry, fields=fresh.entry.fields.added(*fresh.personal))
-                flight.land(Whole(fresh.entry, own, True, True, fetched.upstream_ms, validated=True))
-                return
+                return Whole(fresh.entry, own, True, True, fetched.upstream_ms, validated=True)
             fetched = await self._ask(plan, plan.unconditional, interim)
         elif head.status == 206 and plan.completing is not None:
             entry = await self._filler.complete(plan, plan.completing, fetched)
             if entry is not None:
-                flight.land(Whole(entry, entry, True, True, fetched.upstream_ms))
-                return
+                return Whole(entry, entry, True, True, fetched.upstream_ms)
             fetched = await self._ask(plan, plan.unconditional, interim)
         head = fetched.response.head
         if plan.hides_errors and head.status in ERROR_STATUSES:
             await fetched.response.aclose()
-            flight.land(Erred(head.status, fetched.upstream_ms))
-            return
+            return Erred(head.status, fetched.upstream_ms)
         if plan.wanted.method == "HEAD":
             entry = await self._filler.update_by_head(plan, fetched)
             if entry is not None:
                 await fetched.response.aclose()
-                flight.land(Whole(entry, entry, True, True, fetched.upstream_ms))
-                return
+                return Whole(entry, entry, True, True, fetched.upstream_ms)
         verdict = self._filler.judge(plan, fetched)
         if isinstance(verdict, NotStorable):
             if verdict.remember:
                 self._services.flights.mark_uncacheable(plan.key, self._services.clock.monotonic())
-            flight.land(Private(fetched.response, verdict.reason, fetched.upstream_ms))
-            return
+            return Private(fetched.response, verdict.reason, fetched.upstream_ms)
         self._services.flights.mark_cacheable(plan.key)
-        await self._take(flight, plan, fetched, verdict)
+        return await self._take(flight, plan, fetched, verdict)
 
-    async def _take(self, flight: Flight, plan: Plan, fetched: Fetched, storable: Storable) -> None:
+    async def _take(self, flight: Flight, plan: Plan, fetched: Fetched, storable: Storable) -> Whole | Arriving:
         """Receive a storable body; small ones are landed whole, others as they arrive."""
         response = fetched.response
         length = response.content_length
@@ -243,15 +257,16 @@ class Fetcher:
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             entry, stored = await self._filler.put(plan, self._filler.entry(plan, fetched, storable, body), storable)
             own = as_it_came(entry, response.head.fields, storable)
-            flight.land(Whole(entry, own, stored, storable.may_share, fetched.upstream_ms))
-            return
+            return Whole(entry, own, stored, storable.may_share, fetched.upstream_ms)
         shared = SharedBody(plan.match.route.cache.max_body_bytes, self._services.budget)
         entry = self._filler.entry(plan, fetched, storable)
         own = as_it_came(entry, response.head.fields, storable)
-        flight.land(Arriving(entry, own, shared, length, storable.may_share, fetched.upstream_ms, shared.open()))
-        await self._pump(plan, fetched, storable, shared)
+        landing = Arriving(entry, own, shared, length, storable.may_share, fetched.upstream_ms, shared.open())
+        flight.land(landing)
+        self._services.tasks.start(self._pump(flight, plan, fetched, storable, shared), "receive a body")
+        return landing
 
-    async def _pump(self, plan: Plan, fetched: Fetched, storable: Storable, shared: SharedBody) -> None:
+    async def _pump(self, flight: Flight, plan: Plan, fetched: Fetched, storable: Storable, shared: SharedBody) -> None:
         """Pass the body on while it arrives. It is stored before its end is told: who has it all finds it stored."""
         response = fetched.response
         try:
@@ -266,6 +281,8 @@ class Fetcher:
             if not shared.ended:
                 shared.fail(ConnectionError("the fetch was stopped"))
             shared.close()
+            assert flight.landing is not None
+            self._end(flight, flight.landing)
             await response.aclose()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import NamedTuple
@@ -18,13 +17,13 @@ from proxy.core.outcome import CacheStatus, Forward, Reason
 from proxy.core.storability import Storable
 from proxy.core.validators import make_etag
 from proxy.pipeline.admit import body_limit
-from proxy.pipeline.answer import Answer, StoredBody, StreamBody, TunnelBody
+from proxy.pipeline.answer import Answer, Body, StoredBody, StreamBody, TunnelBody
 from proxy.pipeline.context import Exchange, Services, as_cached
 from proxy.pipeline.exchange import CacheUse, Refusal
 from proxy.pipeline.fill import Fetched, Filler, Plan, as_it_came
 from proxy.pipeline.refuse import refuse, upstream_failed
 from proxy.policy.model import Consistency, EtagRule, InvalidatesWhen
-from proxy.ports import Receipt, UpstreamError, UpstreamResponse
+from proxy.ports import ClientGoneError, Receipt, UpstreamError, UpstreamResponse
 
 SMALL_BYTES = 128 * 1024
 """A private response of at most this length is read whole, so that it can get a validator and a compact coding."""
@@ -57,19 +56,16 @@ class Forwarder:
         if _is_strict(exchange) and not await self._services.log.ready():
             detail = "the request was not sent: other nodes could not be told what it changes"
             return refuse(exchange, 503, detail, Refusal.LOG_LOST, status, ("Retry-After", "1"))
-        task = self._services.tasks.start(self._exchange(exchange, status, content), f"write {exchange.request_id}")
+        client = exchange.client
+        client.hold()
         try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            task.add_done_callback(self._close_unclaimed)
-            raise
-
-    def _close_unclaimed(self, task: asyncio.Task[Answer]) -> None:
-        if task.cancelled() or task.exception() is not None:
-            return
-        body = task.result().body
-        if isinstance(body, StreamBody):
-            self._services.tasks.start(_close(body), "close unclaimed response")
+            answer = await self._exchange(exchange, status, content)
+        finally:
+            left = client.let_go()
+        if left:
+            await _close(answer.body)
+            raise ClientGoneError("the client left before its write was answered")
+        return answer
 
     async def _exchange(self, exchange: Exchange, status: CacheStatus, content: AsyncIterator[bytes] | None) -> Answer:
         services = self._services
@@ -216,5 +212,9 @@ async def private_answer(
     return Answer(ResponseHead(head.status, head.reason, fields), StoredBody(entry), status, use, upstream_ms)
 
 
-async def _close(body: StreamBody) -> None:
-    await body.aclose()
+async def _close(body: Body) -> None:
+    """Let go of a response that nobody will read."""
+    if isinstance(body, StreamBody):
+        await body.aclose()
+    elif isinstance(body, TunnelBody):
+        await body.response.aclose()

@@ -98,7 +98,7 @@ class Reader:
         self, exchange: Exchange, plan: Plan, decision: Decision, forward: Forward, why: Reason | None, *, lost: bool
     ) -> Answer:
         """Ask the backend; stand in with what is stored where it fails and that is allowed."""
-        landing, collapsed = await self._fetcher.fetch(plan, exchange.client.interim)
+        landing, collapsed = await self._fetcher.fetch(plan, exchange.client)
         detail = "store-lost" if lost else why.value if why is not None else None
         status = CacheStatus(forward=forward, collapsed=collapsed, detail=detail)
         match landing:

@@ -1,7 +1,8 @@
-"""The pipeline's `Client` port over one aiohttp server request."""
+"""The pipeline's `Client` port over one client connection."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Protocol
 
@@ -38,52 +39,60 @@ class Wire(Protocol):
         """Stop parsing and hand out the raw stream."""
         ...
 
+    @property
+    def address(self) -> str:
+        """The peer's address without port; "unix" on a Unix socket."""
+        ...
 
-class AiohttpClient:
-    """One exchange's client side. Head and first body octets leave in one write."""
+
+class WireClient:
+    """One exchange's way to its client. Head and first body octets leave in one write.
+
+    It belongs to the task in which it is made: that one is cancelled when the client leaves, unless the exchange holds.
+    """
 
     __slots__ = (
-        "_awaiting_continue",
         "_exchange",
         "_framing",
-        "_in",
-        "_out",
+        "_held",
+        "_left",
         "_pending",
-        "_request",
+        "_task",
         "_wire",
+        "address",
+        "bytes_in",
+        "bytes_out",
     )
 
-    def __init__(self, request: web.BaseRequest, wire: Wire, exchange: Exchange) -> None:
-        self._request = request
+    def __init__(self, wire: Wire, exchange: Exchange) -> None:
         self._wire = wire
         self._exchange = exchange
         self._framing: BodyFraming | None = None
         self._pending = b""
-        expect = request.headers.get("Expect", "")
-        self._awaiting_continue = expect.lower() == "100-continue" and exchange.version >= (1, 1)
-        self._in = 0
-        self._out = 0
-
-    @property
-    def address(self) -> str:
+        self._task = asyncio.current_task()
+        self._held = False
+        self._left = False
+        self.address = wire.address
         """The peer's address without port; "unix" on a Unix socket."""
-        peer = self._request.transport.get_extra_info("peername") if self._request.transport else None
-        return str(peer[0]) if isinstance(peer, tuple) else "unix"
-
-    @property
-    def has_body(self) -> bool:
-        """Whether the request brings content, be it empty."""
-        return self._request.can_read_body
-
-    @property
-    def bytes_in(self) -> int:
+        self.bytes_in = 0
         """Octets of the request body read so far."""
-        return self._in
-
-    @property
-    def bytes_out(self) -> int:
+        self.bytes_out = 0
         """Octets of the response body sent so far."""
-        return self._out
+
+    def leave(self) -> None:
+        """The client has gone."""
+        self._left = True
+        if not self._held and self._task is not None:
+            self._task.cancel()
+
+    def hold(self) -> None:
+        """Until `let_go` the exchange goes on although the client may leave."""
+        self._held = True
+
+    def let_go(self) -> bool:
+        """The end of what `hold` began; whether the client has left meanwhile."""
+        self._held = False
+        return self._left
 
     @property
     def started(self) -> bool:
@@ -95,28 +104,9 @@ class AiohttpClient:
         """Whether the connection may carry another request after this one."""
         return self._exchange.keep_alive and self._framing not in {None, BodyFraming.CLOSE}
 
-    def body(self, limit_bytes: int) -> AsyncIterator[bytes] | None:
-        """The request body as it arrives; None when there is none."""
-        if not self._request.can_read_body:
-            return None
-        return self._read(limit_bytes)
-
-    async def _read(self, limit_bytes: int) -> AsyncIterator[bytes]:
-        if self._awaiting_continue and not self.started:
-            self._awaiting_continue = False
-            self._wire.write(CONTINUE)
-        try:
-            async for data in self._request.content.iter_any():
-                self._in += len(data)
-                if self._in > limit_bytes:
-                    raise BodyTooLargeError(limit_bytes)
-                yield data
-        except (web.RequestPayloadError, ConnectionError) as error:
-            raise ClientGoneError(str(error)) from error
-
     def interim(self, head: ResponseHead) -> None:
         """Relay a 1xx response; HTTP/1.0 clients never see one (RFC 9110 section 15.2)."""
-        if self._exchange.version >= (1, 1) and not self.started:
+        if self._exchange.version >= (1, 1) and not self.started and not self._left:
             self._wire.write(serialise_interim(head))
 
     async def begin(self, head: ResponseHead, length: int | None) -> None:
@@ -128,7 +118,7 @@ class AiohttpClient:
         """Send body octets in the chosen framing."""
         if not data or self._framing is BodyFraming.NONE:
             return
-        self._out += len(data)
+        self.bytes_out += len(data)
         if self._framing is not BodyFraming.CHUNKED:
             self._write(data)
         elif len(data) < LARGE_BYTES:
@@ -170,3 +160,39 @@ class AiohttpClient:
         self._framing = BodyFraming.CLOSE
         self._wire.write(serialise_interim(head))
         return self._wire.take_over()
+
+
+class AiohttpClient(WireClient):
+    """The client of a request that aiohttp has read."""
+
+    __slots__ = ("_awaiting_continue", "_request")
+
+    def __init__(self, request: web.BaseRequest, wire: Wire, exchange: Exchange) -> None:
+        super().__init__(wire, exchange)
+        self._request = request
+        expect = request.headers.get("Expect", "")
+        self._awaiting_continue = expect.lower() == "100-continue" and exchange.version >= (1, 1)
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the request brings content, be it empty."""
+        return self._request.can_read_body
+
+    def body(self, limit_bytes: int) -> AsyncIterator[bytes] | None:
+        """The request body as it arrives; None when there is none."""
+        if not self._request.can_read_body:
+            return None
+        return self._read(limit_bytes)
+
+    async def _read(self, limit_bytes: int) -> AsyncIterator[bytes]:
+        if self._awaiting_continue and not self.started:
+            self._awaiting_continue = False
+            self._wire.write(CONTINUE)
+        try:
+            async for data in self._request.content.iter_any():
+                self.bytes_in += len(data)
+                if self.bytes_in > limit_bytes:
+                    raise BodyTooLargeError(limit_bytes)
+                yield data
+        except (web.RequestPayloadError, ConnectionError) as error:
+            raise ClientGoneError(str(error)) from error

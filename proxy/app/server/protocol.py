@@ -18,6 +18,7 @@ from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 from aiohttp.http_parser import HttpRequestParserPy, RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
+from proxy.app.server.client import WireClient
 from proxy.app.server.tunnel import ClientTunnel
 from proxy.core.headers import is_token
 from proxy.ports import ClientGoneError
@@ -115,7 +116,7 @@ class ConnectionProtocol(RequestHandler):
     None once that cannot be told any more: a guess here would let one request's octets be read as another's.
     """
 
-    __slots__ = ("_address", "_body_left", "_malformed", "_quick", "_settings", "_talk")
+    __slots__ = ("_address", "_attended", "_body_left", "_malformed", "_quick", "_settings", "_talk")
 
     def __init__(
         self,
@@ -141,6 +142,7 @@ class ConnectionProtocol(RequestHandler):
         self._quick = quick
         self._body_left: int | None = 0
         self._address: str | None = None
+        self._attended: WireClient | None = None
         self._talk: QuickTalk | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -150,9 +152,12 @@ class ConnectionProtocol(RequestHandler):
             self._talk = self._quick.meet(self.address, self.transport.write)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Let go of everything; the quick way holds the transport."""
+        """The client has left. Let go of everything; the quick way holds the transport."""
         self._talk = None
         super().connection_lost(exc)
+        if self._attended is not None:
+            self._attended.leave()
+            self._attended = None
 
     @property
     def address(self) -> str:
@@ -161,6 +166,10 @@ class ConnectionProtocol(RequestHandler):
             peer = self.peername
             self._address = str(peer[0]) if isinstance(peer, tuple) else "unix"
         return self._address
+
+    def attend(self, client: WireClient | None) -> None:
+        """Whom to tell when the connection is lost: the client of the exchange under way, if there is one."""
+        self._attended = client
 
     def data_received(self, data: bytes) -> None:
         """Answer at once where the quick way can, else go the normal way with the same octets."""
@@ -328,7 +337,7 @@ class FrontServer(web.Server):
         malformed: MalformedCallback,
         quick: QuickWay | None = None,
     ) -> None:
-        super().__init__(handler, handler_cancellation=True)
+        super().__init__(handler)
         self._settings = settings
         self._malformed = malformed
         self._quick = quick
