@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from aiohttp import web
 
 from proxy.app.observe.tracing import PassThrough, Tracing
 from proxy.app.request_ids import RequestIds
-from proxy.app.server.client import AiohttpClient
+from proxy.app.server.client import AiohttpClient, PlainClient
+from proxy.app.server.plain import PlainRequest
 from proxy.app.server.protocol import ConnectionProtocol, MalformedRequest, Sent
 from proxy.app.server.wire import BodyFraming, serialise
 from proxy.app.server.wire import Exchange as WireExchange
@@ -26,6 +28,7 @@ from proxy.pipeline.exchange import ExchangeRecord, Refusal
 from proxy.pipeline.handle import Handler
 from proxy.policy.model import Policy
 from proxy.policy.watch import PolicySource
+from proxy.ports import Client
 
 REFUSALS = {400: Refusal.MALFORMED, 414: Refusal.HEAD_TOO_LARGE, 431: Refusal.HEAD_TOO_LARGE}
 
@@ -39,7 +42,7 @@ class HeadRefusal:
 
 
 class Front:
-    """The server's request callback."""
+    """The server's request callback, and its way for plain requests."""
 
     def __init__(
         self,
@@ -75,7 +78,26 @@ class Front:
         protocol.attend(None)
         return Sent(keep_alive=client.keep_alive)
 
-    def _exchange(self, head: RequestHead, client: AiohttpClient, policy: Policy) -> Exchange:
+    def begin(self, request: PlainRequest, connection: ConnectionProtocol) -> asyncio.Task[None]:
+        """Answer a plain request in a task of its own."""
+        return self._services.tasks.start(self._answer(request, connection), "answer a plain request")
+
+    async def _answer(self, request: PlainRequest, connection: ConnectionProtocol) -> None:
+        keep_alive = False
+        try:
+            policy = self._policies.current
+            head = head_of(request.method, request.target, request.fields, (1, 1), policy, self._scheme)
+            if isinstance(head, HeadRefusal):
+                connection.write(self.refuse(head.status, head.detail, connection.address))
+                return
+            client = PlainClient(request.content, connection, WireExchange(request.method, (1, 1), keep_alive=True))
+            connection.attend(client)
+            await self._handler.handle(self._exchange(head, client, policy))
+            keep_alive = client.keep_alive
+        finally:
+            connection.over(keep_alive=keep_alive)
+
+    def _exchange(self, head: RequestHead, client: Client, policy: Policy) -> Exchange:
         clock = self._services.clock
         trusted = self._trust.covers(client.address, policy.trusted_proxies)
         peer = Peer(client.address, trusted)
@@ -129,26 +151,30 @@ class Front:
 def read_head(request: web.BaseRequest, policy: Policy, scheme: str) -> RequestHead | HeadRefusal:
     """The request's head as the pipeline wants it, or why it is refused."""
     raw_target = request.raw_path.encode("utf-8", "surrogateescape").decode("latin-1")
+    version = (request.version.major, request.version.minor)
+    return head_of(request.method, raw_target, Fields.from_raw(request.raw_headers), version, policy, scheme)
+
+
+def head_of(
+    method: str, raw_target: str, fields: Fields, version: tuple[int, int], policy: Policy, scheme: str
+) -> RequestHead | HeadRefusal:
+    """The head of what was read, or why it is refused."""
     limits = policy.limits
     if len(raw_target) > limits.target_bytes:
         return HeadRefusal(414, f"the request target may have at most {limits.target_bytes} bytes")
-    size_bytes = sum(map(len, chain.from_iterable(request.raw_headers))) + 4 * len(request.raw_headers)
-    if size_bytes > limits.head_bytes or len(request.raw_headers) > limits.header_count:
+    size_bytes = sum(map(len, chain.from_iterable(fields.pairs))) + 4 * len(fields)
+    if size_bytes > limits.head_bytes or len(fields) > limits.header_count:
         detail = f"the header section may have at most {limits.header_count} lines and {limits.head_bytes} bytes"
         return HeadRefusal(431, detail)
-    fields = Fields.from_raw(request.raw_headers)
-    version = (request.version.major, request.version.minor)
     if version[0] != 1:
         return HeadRefusal(400, "only HTTP/1.1 and HTTP/1.0 are spoken here")
     framing = _unusable_coding(fields, version)
     if framing is not None:
         return framing
-    target = parse_target(raw_target, fields.lines("host"), method=request.method, scheme=scheme, version=version)
+    target = parse_target(raw_target, fields.lines("host"), method=method, scheme=scheme, version=version)
     if isinstance(target, TargetRefusal):
         return HeadRefusal(400, f"the request target or Host is refused: {target.reason.value}")
-    return RequestHead(
-        request.method, target.path, target.query, target.authority, _kept(fields), target.scheme, version
-    )
+    return RequestHead(method, target.path, target.query, target.authority, _kept(fields), target.scheme, version)
 
 
 def _unusable_coding(fields: Fields, version: tuple[int, int]) -> HeadRefusal | None:

@@ -125,7 +125,9 @@ class Node:
             lane = HitLane(services, self._policies, ids, self._observation.observer.note)
             services = replace(services, hits=lane)
         front = Front(services, self._policies, ids, self._observation.tracing)
-        server = FrontServer(front, connection_settings(policy), front.malformed, lane)
+        server = FrontServer(
+            front, connection_settings(policy), front.malformed, lane, front if self._options.lanes else None
+        )
         listener = Listener(server, self._options.listen, reuse_port=self._options.workers > 1, tls=None)
         address = await listener.start()
         self._exit.push_async_callback(listener.stop, policy.timeouts.drain_s)

@@ -162,6 +162,28 @@ class WireClient:
         return self._wire.take_over()
 
 
+class PlainClient(WireClient):
+    """The client of a request that came whole."""
+
+    __slots__ = ("_content", "has_body")
+
+    def __init__(self, content: bytes, wire: Wire, exchange: Exchange) -> None:
+        super().__init__(wire, exchange)
+        self._content = content
+        self.has_body = bool(content)
+        """Whether the request brings content."""
+
+    def body(self, limit_bytes: int) -> AsyncIterator[bytes] | None:
+        """The request body; None when there is none."""
+        return self._read(limit_bytes) if self.has_body else None
+
+    async def _read(self, limit_bytes: int) -> AsyncIterator[bytes]:
+        self.bytes_in = len(self._content)
+        if self.bytes_in > limit_bytes:
+            raise BodyTooLargeError(limit_bytes)
+        yield self._content
+
+
 class AiohttpClient(WireClient):
     """The client of a request that aiohttp has read."""
 

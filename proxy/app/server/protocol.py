@@ -19,6 +19,7 @@ from aiohttp.http_parser import HttpRequestParserPy, RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from proxy.app.server.client import WireClient
+from proxy.app.server.plain import PlainRequest, read_plain
 from proxy.app.server.tunnel import ClientTunnel
 from proxy.core.headers import is_token
 from proxy.ports import ClientGoneError
@@ -34,6 +35,9 @@ FAST_METHODS = frozenset(
 """Methods that aiohttp's compiled parser knows; it refuses all others, which its Python parser reads."""
 
 HEAD_END = b"\r\n\r\n"
+HELD_BYTES = 64 * 1024
+"""So much of what a client sends ahead of its turn is taken before it has to wait."""
+
 RequestCallback = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -97,6 +101,14 @@ class QuickWay(Protocol):
         ...
 
 
+class PlainWay(Protocol):
+    """Answers plain requests without aiohttp."""
+
+    def begin(self, request: PlainRequest, connection: ConnectionProtocol) -> asyncio.Task[None]:
+        """The task that answers on `connection` and calls its `over` at its end, on whatever path."""
+        ...
+
+
 class PatientParser(HttpRequestParserPy):
     """aiohttp's Python parser without its habit of turning methods into upper case (RFC 9110 section 9.1)."""
 
@@ -114,9 +126,21 @@ class ConnectionProtocol(RequestHandler):
     Octets that begin a request while nothing else goes on are offered to the quick way first, and may move the
     connection to another parser. `_body_left` tells how much of a body is still to come before the next request begins;
     None once that cannot be told any more: a guess here would let one request's octets be read as another's.
+    While a plain request is answered what comes after it is held until that is over.
     """
 
-    __slots__ = ("_address", "_attended", "_body_left", "_malformed", "_quick", "_settings", "_talk")
+    __slots__ = (
+        "_address",
+        "_answering",
+        "_attended",
+        "_body_left",
+        "_held",
+        "_malformed",
+        "_plain",
+        "_quick",
+        "_settings",
+        "_talk",
+    )
 
     def __init__(
         self,
@@ -124,6 +148,7 @@ class ConnectionProtocol(RequestHandler):
         settings: ConnectionSettings,
         malformed: MalformedCallback,
         quick: QuickWay | None = None,
+        plain: PlainWay | None = None,
     ) -> None:
         super().__init__(
             server,
@@ -140,6 +165,9 @@ class ConnectionProtocol(RequestHandler):
         self._malformed = malformed
         self._settings = settings
         self._quick = quick
+        self._plain = plain
+        self._answering: asyncio.Task[None] | None = None
+        self._held = b""
         self._body_left: int | None = 0
         self._address: str | None = None
         self._attended: WireClient | None = None
@@ -173,17 +201,62 @@ class ConnectionProtocol(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Answer at once where the quick way can, else go the normal way with the same octets."""
+        if self._answering is not None:
+            self._hold(data)
+            return
         talk = self._talk
-        if talk is not None and data and self._body_left == 0 and self._waits():
+        waits = bool(data) and self._body_left == 0 and self._waits()
+        if talk is not None and waits:
             left = b"" if talk.answer(data) else self._rest_of(data, talk)
             if not left:
                 self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
                 return
             data = left
+        if waits and self._plain is not None:
+            request = read_plain(data, self._settings.max_line_bytes - 64, self._settings.max_fields - 1)
+            if request is not None:
+                self._answering = self._plain.begin(request, self)
+                return
         if self._body_left == 0 and self._between_requests() and _has_rare_method(data):
             self._parser = self._patient_parser()
         self._body_left = body_left(self._body_left, data)
         super().data_received(data)
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what comes before its turn; a client that sends much of that has to wait."""
+        self._held += data
+        if len(self._held) >= HELD_BYTES and self.transport is not None:
+            self.transport.pause_reading()
+
+    def over(self, *, keep_alive: bool) -> None:
+        """The plain request is answered, or cannot be."""
+        self._answering = self._attended = None
+        held, self._held = self._held, b""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        if not keep_alive or self._close or self._force_close:
+            transport.close()
+            return
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if len(held) >= HELD_BYTES:
+            transport.resume_reading()
+        if held:
+            self.data_received(held)
+
+    def _process_keepalive(self) -> None:
+        """An exchange without aiohttp is no idleness."""
+        if self._answering is not None:
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        super()._process_keepalive()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's shape
+        """Give the exchange under way `timeout` seconds, then close."""
+        if self._answering is not None:
+            await asyncio.wait([self._answering], timeout=timeout)
+        if self._answering is not None:
+            self._answering.cancel()
+        await super().shutdown(timeout)
 
     def _between_requests(self) -> bool:
         """Whether the parser has nothing before it; the handler of the last request may still be ending."""
@@ -336,12 +409,14 @@ class FrontServer(web.Server):
         settings: ConnectionSettings,
         malformed: MalformedCallback,
         quick: QuickWay | None = None,
+        plain: PlainWay | None = None,
     ) -> None:
         super().__init__(handler)
         self._settings = settings
         self._malformed = malformed
         self._quick = quick
+        self._plain = plain
 
     def __call__(self) -> ConnectionProtocol:
         """One protocol per accepted connection."""
-        return ConnectionProtocol(self, self._settings, self._malformed, self._quick)
+        return ConnectionProtocol(self, self._settings, self._malformed, self._quick, self._plain)
