@@ -19,7 +19,7 @@ from proxy.app.server.wire import BodyFraming, serialise
 from proxy.app.server.wire import Exchange as WireExchange
 from proxy.core.fields import Fields
 from proxy.core.forwarding import Peer, believed, client_address
-from proxy.core.headers import end_to_end
+from proxy.core.headers import HOP_BY_HOP, end_to_end
 from proxy.core.messages import RequestHead
 from proxy.core.problem import Problem, problem_head
 from proxy.core.target import TargetRefusal, parse_target
@@ -30,6 +30,7 @@ from proxy.policy.model import Policy
 from proxy.policy.watch import PolicySource
 from proxy.ports import Client
 
+NOT_KEPT = HOP_BY_HOP | {"expect"}
 REFUSALS = {400: Refusal.MALFORMED, 414: Refusal.HEAD_TOO_LARGE, 431: Refusal.HEAD_TOO_LARGE}
 
 
@@ -101,7 +102,7 @@ class Front:
         clock = self._services.clock
         trusted = self._trust.covers(client.address, policy.trusted_proxies)
         peer = Peer(client.address, trusted)
-        own_id = self._ids.of(head.fields.get("x-request-id"))
+        own_id = self._ids.of(head.fields.joined.get("x-request-id"))
         fields, trace, trace_parent_id = self._tracing.enter(believed(head.fields, peer))
         return Exchange(
             request=head.with_fields(fields.replaced("X-Request-ID", own_id)),
@@ -179,7 +180,7 @@ def head_of(
 
 def _unusable_coding(fields: Fields, version: tuple[int, int]) -> HeadRefusal | None:
     """Transfer codings beside chunked are not undone here, and nobody may guess where such a body ends (9112 6.1)."""
-    coding = fields.get("transfer-encoding")
+    coding = fields.joined.get("transfer-encoding")
     if coding is None or (coding.lower() == "chunked" and version >= (1, 1)):
         return None
     if version >= (1, 1) and coding.lower().endswith("chunked"):
@@ -189,10 +190,11 @@ def _unusable_coding(fields: Fields, version: tuple[int, int]) -> HeadRefusal | 
 
 def _kept(fields: Fields) -> Fields:
     """End-to-end fields, and Upgrade where the client asks for it: the upstream room negotiates it anew."""
-    kept = end_to_end(fields).without(("expect",))
-    upgrade = fields.get("upgrade")
-    connection = (fields.get("connection") or "").lower()
-    return kept.added(("Upgrade", upgrade)) if upgrade is not None and "upgrade" in connection else kept
+    kept = end_to_end(fields, NOT_KEPT)
+    upgrade = fields.joined.get("upgrade")
+    if upgrade is not None and "upgrade" in fields.joined.get("connection", "").lower():
+        return kept.added(("Upgrade", upgrade))
+    return kept
 
 
 class TrustedPeers:

@@ -69,13 +69,13 @@ class ResponseDirectives:
 
 def request_directives(fields: Fields) -> RequestDirectives:
     """The directives of a request."""
-    text = fields.get("cache-control")
+    text = fields.joined.get("cache-control")
     return _ABSENT_REQUEST if text is None else _parse_request(text)
 
 
 def response_directives(fields: Fields) -> ResponseDirectives:
     """The directives of a response's Cache-Control."""
-    text = fields.get("cache-control")
+    text = fields.joined.get("cache-control")
     return _ABSENT_RESPONSE if text is None else _parse_response(text)
 
 
@@ -85,7 +85,7 @@ def governing_directives(fields: Fields, targeted_fields: tuple[str, ...]) -> Re
     A targeted field counts if it is present, a valid Dictionary and not empty (RFC 9213 section 2.2).
     """
     for name in targeted_fields:
-        if name in fields and (directives := fields.once(_Targeted(name))) is not None:
+        if name in fields.joined and (directives := fields.once(_Targeted(name))) is not None:
             return directives
     return response_directives(fields)
 

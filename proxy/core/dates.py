@@ -41,7 +41,7 @@ def parse_timeless(text: str) -> int | None:
 
 def moment_of(fields: Fields, name: str, now: float) -> int | None:
     """The date in the field `name`; None when it is absent, repeated or invalid."""
-    text = fields.get(name)
+    text = fields.joined.get(name)
     return None if text is None else parse_date(text, now)
 
 

@@ -87,10 +87,10 @@ def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str,
         kept = fields.without(_NOT_FROM_STRANGERS)
     if request.is_safe:
         kept = kept.without(METHOD_OVERRIDES)
-    accepted = fields.get("accept-encoding")
+    accepted = fields.joined.get("accept-encoding")
     if codings is not None and accepted is not None:
         kept = kept.replaced("Accept-Encoding", reduced_accept_encoding(accepted, codings))
-    previous = fields.get("via")
+    previous = fields.joined.get("via")
     own_via = f"{_version(request.version)} {via}"
     return request.with_fields(kept.added(*seen, ("Via", f"{previous}, {own_via}" if previous else own_via)))
 
@@ -130,9 +130,12 @@ def to_client(fields: Fields, *, via: str, now: float, version: tuple[int, int] 
     `version` is that of the message received.
     """
     own = f"{_version(version)} {via}"
-    previous = fields.get("via")
-    out = fields.replaced("Via", f"{previous}, {own}") if previous else fields.added(("Via", own))
-    return out if "date" in fields else out.added(("Date", format_date(now)))
+    said = fields.joined
+    date = () if "date" in said else (("Date", format_date(now)),)
+    previous = said.get("via")
+    if previous is None:
+        return fields.added(("Via", own), *date)
+    return fields.without(("via",)).added(("Via", f"{previous}, {own}" if previous else own), *date)
 
 
 def from_store(fields: Fields, age_s: float, *, via: str, now: float) -> Fields:
@@ -143,7 +146,7 @@ def from_store(fields: Fields, age_s: float, *, via: str, now: float) -> Fields:
 
 def delayed_age(fields: Fields, delay_s: float) -> Fields:
     """A forwarded response that took long: Age counts the delay, from one second up (RFC 9111 section 4.2.3)."""
-    if delay_s < 1.0 or "age" in fields:
+    if delay_s < 1.0 or "age" in fields.joined:
         return fields
     return fields.added(("Age", str(round(delay_s))))
 

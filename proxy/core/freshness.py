@@ -61,7 +61,7 @@ class Freshness(NamedTuple):
 
 def age_value(fields: Fields) -> int:
     """The Age that came with the response: the first list member; 0 when it is absent or no delta-seconds (5.1)."""
-    first = fields.first("age")
+    first = fields.joined.get("age")
     return 0 if first is None else delta_seconds(first.partition(",")[0].strip()) or 0
 
 
@@ -107,7 +107,7 @@ def explicit_lifetime(fields: Fields, directives: ResponseDirectives, response_t
         return float(directives.s_maxage_s)
     if directives.max_age_s is not None:
         return float(directives.max_age_s)
-    if directives.targeted or "expires" not in fields:
+    if directives.targeted or "expires" not in fields.joined:
         return None
     moment = moment_of(fields, "expires", response_time)
     return 0.0 if moment is None else max(0.0, moment - date_value(fields, response_time))

@@ -54,13 +54,15 @@ def is_token(text: str) -> bool:
     return bool(text) and TOKEN_CHARACTERS.issuperset(text)
 
 
-def end_to_end(fields: Fields) -> Fields:
-    """The fields that go on: less the hop-by-hop ones and those that Connection names (RFC 9110 section 7.6.1)."""
-    drop: frozenset[str] = HOP_BY_HOP
-    connection = fields.get("connection")
+def end_to_end(fields: Fields, drop: frozenset[str] = HOP_BY_HOP) -> Fields:
+    """The fields that go on: less the hop-by-hop ones and those that Connection names (RFC 9110 section 7.6.1).
+
+    `drop` are the hop-by-hop ones and what else is not wanted.
+    """
+    connection = fields.joined.get("connection")
     if connection is not None:
         named = {option.lower() for option in split_list(connection)}
-        drop = HOP_BY_HOP | (named - CONNECTION_MAY_NOT_NAME)
+        drop = drop | (named - CONNECTION_MAY_NOT_NAME)
     return fields.without(drop)
 
 

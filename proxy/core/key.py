@@ -39,11 +39,12 @@ def cache_key(
     parts.append("-" if query is None else "?" + query)
     if body_digest is not None:
         parts.append(body_digest)
-    parts += [f"{name}={request.fields.get(name)}" for name in TOLD_BY_PROXIES if name in request.fields]
+    asked = request.fields.joined
+    parts += [f"{name}={asked[name]}" for name in TOLD_BY_PROXIES if name in asked]
     for name in rules.key.headers:
-        value = normalise(name, request.fields.get(name), rules.codings)
+        value = normalise(name, asked.get(name), rules.codings)
         parts.append(name + ("-" if value is None else "=" + value))
-    return "".join(f"{len(part)}:{part}" for part in parts)
+    return "".join([f"{len(part)}:{part}" for part in parts])
 
 
 def path_key(request: RequestHead) -> str:

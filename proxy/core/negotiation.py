@@ -47,16 +47,17 @@ def why_not_coded(
     Every response for which this is None varies by Accept-Encoding, also when it is sent uncoded.
     """
     fields = response.fields
+    said = fields.joined
     status = response.status
     if request.method == "HEAD" or status < 200 or status in {204, 205, 304}:
         return Reason.NO_CONTENT
-    if status == 206 or "content-range" in fields:
+    if status == 206 or "content-range" in said:
         return Reason.RANGE
     if response_directives(fields).no_transform or request_directives(request.fields).no_transform:
         return Reason.NO_TRANSFORM
-    if (fields.get("content-encoding") or "identity").lower() != "identity":
+    if said.get("content-encoding", "identity").lower() not in {"identity", ""}:
         return Reason.ALREADY_CODED
-    if not is_compressible_type(fields.get("content-type"), rules):
+    if not is_compressible_type(said.get("content-type"), rules):
         return Reason.MEDIA_TYPE
     return Reason.TOO_SMALL if length is not None and length < rules.min_bytes else None
 

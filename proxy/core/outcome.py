@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from proxy.core.fields import Fields
+from proxy.core.fields import Fields, Pair
 from proxy.core.record import record
 
 
@@ -129,13 +129,16 @@ class CacheStatus:
         return "; ".join(parts)
 
 
-def append_cache_status(fields: Fields, name: str, status: CacheStatus) -> Fields:
-    """The response's fields with this cache's member after those of the caches nearer to the origin (section 2)."""
-    before = fields.get("cache-status")
+def append_cache_status(fields: Fields, name: str, status: CacheStatus, *more: Pair) -> Fields:
+    """The response's fields with this cache's member after those of the caches nearer to the origin (section 2).
+
+    `more` are lines that come after it.
+    """
+    before = fields.joined.get("cache-status")
     own = status.text(name)
     if before is None:
-        return fields.added(("Cache-Status", own))
-    return fields.replaced("Cache-Status", f"{before}, {own}" if before else own)
+        return fields.added(("Cache-Status", own), *more)
+    return fields.without(("cache-status",)).added(("Cache-Status", f"{before}, {own}" if before else own), *more)
 
 
 def _is_token(text: str) -> bool:

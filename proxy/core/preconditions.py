@@ -34,12 +34,13 @@ def evaluate(request: RequestHead, status: int, fields: Fields, now: float, *, a
         return Precondition.PROCEED
     if as_origin and _origin_condition_fails(request.fields, fields, now):
         return Precondition.FAILED
-    none_match = request.fields.get("if-none-match")
+    asked = request.fields.joined
+    none_match = asked.get("if-none-match")
     if none_match is not None:
         if not _matches_any(none_match, fields):
             return Precondition.PROCEED
         return Precondition.NOT_MODIFIED if request.method in {"GET", "HEAD", "QUERY"} else Precondition.FAILED
-    since = request.fields.get("if-modified-since")
+    since = asked.get("if-modified-since")
     if since is None or request.method not in {"GET", "HEAD"}:
         return Precondition.PROCEED
     return Precondition.NOT_MODIFIED if _not_modified_since(since, fields, now) else Precondition.PROCEED

@@ -137,7 +137,8 @@ def _received(candidate: Candidate) -> float:
 
 def _has_origin_condition(request: RequestHead) -> bool:
     """Conditions that only the origin may evaluate (section 4.3.2): they are about the state of the resource."""
-    return "if-match" in request.fields or "if-unmodified-since" in request.fields
+    asked = request.fields.joined
+    return "if-match" in asked or "if-unmodified-since" in asked
 
 
 def _choose(request: RequestHead, matching: list[Candidate]) -> Candidate | None:

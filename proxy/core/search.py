@@ -27,7 +27,7 @@ class NoVarySearch:
 
 def no_vary_search(fields: Fields) -> NoVarySearch | None:
     """The response's No-Vary-Search; None when it is absent, malformed or says nothing. Parsed once per Fields."""
-    if "no-vary-search" not in fields:
+    if "no-vary-search" not in fields.joined:
         return None
     return fields.once(_parse)
 

@@ -153,8 +153,8 @@ def stored_fields(fields: Fields, directives: ResponseDirectives, rules: CacheRu
         drop = drop | directives.no_cache_fields | directives.private_fields
     if rules.set_cookie is SetCookieRule.STRIP:
         drop = drop | {"set-cookie", "set-cookie2"}
-    kept = end_to_end(fields).without(drop)
-    if "date" not in kept:
+    kept = end_to_end(fields, drop)
+    if "date" not in kept.joined:
         kept = kept.added(("Date", format_date(response_time)))
     return kept
 
@@ -198,9 +198,10 @@ def _refused_by_privacy(
 ) -> Reason | None:
     """Authorization (section 3.5) and Set-Cookie (section 7.3)."""
     shared_explicitly = directives.public or directives.must_revalidate or directives.s_maxage_s is not None
-    if "authorization" in request.fields and not shared_explicitly and not rules.share_authorized:
+    if "authorization" in request.fields.joined and not shared_explicitly and not rules.share_authorized:
         return Reason.AUTHORIZATION
-    if "set-cookie" in response.fields or "set-cookie2" in response.fields:
+    said = response.fields.joined
+    if "set-cookie" in said or "set-cookie2" in said:
         if rules.set_cookie is SetCookieRule.REFUSE:
             return Reason.SET_COOKIE
         if rules.set_cookie is SetCookieRule.EXPLICIT and life.source is not Source.EXPLICIT:
@@ -236,9 +237,9 @@ def _keep(terms: Terms, rules: CacheRules, *, can_validate: bool) -> float:
 
 def _may_share(request: RequestHead, response: ResponseHead, directives: ResponseDirectives, rules: CacheRules) -> bool:
     """Whether waiting requests may have the response: nobody's cookie, nobody's authorised answer."""
-    if "set-cookie" in response.fields and rules.set_cookie is not SetCookieRule.STRIP:
+    if "set-cookie" in response.fields.joined and rules.set_cookie is not SetCookieRule.STRIP:
         return False
-    return not ("authorization" in request.fields and not directives.public and not rules.share_authorized)
+    return not ("authorization" in request.fields.joined and not directives.public and not rules.share_authorized)
 
 
 def _span(request: RequestHead, fields: Fields) -> ByteSpan | None:

@@ -11,6 +11,7 @@ MAX_TAGS = 256
 """Tags that one response may carry. One with more is not stored: a tag that is forgotten is a write that is missed."""
 
 MAX_TAG_OCTETS = 1024
+_TAG_FIELDS = frozenset({"surrogate-key", "cache-tag", "cache-groups"})
 
 
 def tags_of(fields: Fields) -> tuple[str, ...] | None:
@@ -18,6 +19,9 @@ def tags_of(fields: Fields) -> tuple[str, ...] | None:
 
     None when they are more, or longer, than can be kept.
     """
+    said = fields.joined
+    if _TAG_FIELDS.isdisjoint(said):
+        return ()
     found: dict[str, None] = {}
     for tag in (fields.get("surrogate-key") or "").split():
         found[tag] = None

@@ -74,7 +74,7 @@ def miss_request(request: RequestHead, variants: Sequence[Entry] = ()) -> Reques
     """
     if any(origin_etag_of(entry.fields) is not None for entry in variants):
         return request.with_fields(conditional_request(request, variants).fields.without(("if-modified-since",)))
-    known_here = request.fields.get("if-none-match")
+    known_here = request.fields.joined.get("if-none-match")
     if known_here is not None and any(is_own(tag) or is_coded_etag(tag) for tag in split_etags(known_here)):
         return request.with_fields(request.fields.without(CLIENT_CONDITIONS))
     return request

@@ -37,7 +37,7 @@ def weak_match(a: str, b: str) -> bool:
 
 def etag_of(fields: Fields) -> str | None:
     """The response's entity tag; None when it is absent, repeated or not an entity-tag."""
-    value = fields.get("etag")
+    value = fields.joined.get("etag")
     return value if value is not None and is_etag(value) else None
 
 
@@ -49,7 +49,7 @@ def origin_etag_of(fields: Fields) -> str | None:
 
 def has_validator(fields: Fields) -> bool:
     """Whether the origin can be asked if the response is still current."""
-    return origin_etag_of(fields) is not None or "last-modified" in fields
+    return origin_etag_of(fields) is not None or "last-modified" in fields.joined
 
 
 def split_etags(value: str) -> list[str]:

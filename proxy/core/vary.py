@@ -17,7 +17,7 @@ Variant = tuple[tuple[str, str | None], ...]
 
 def vary_names(fields: Fields) -> tuple[str, ...] | None:
     """The lower-case names that the response's Vary lists, sorted; None when `*` is among them."""
-    value = fields.get("vary")
+    value = fields.joined.get("vary")
     return () if value is None else _vary_names(value)
 
 
@@ -76,7 +76,8 @@ def describe(request: RequestHead, response_fields: Fields, rules: CacheRules) -
     names = vary_names(response_fields)
     if names is None:
         return None
-    return tuple((name, normalise(name, request.fields.get(name), rules.codings)) for name in names)
+    asked = request.fields.joined
+    return tuple([(name, normalise(name, asked.get(name), rules.codings)) for name in names])
 
 
 def matches(entry: Entry, request: RequestHead, rules: CacheRules) -> bool:

@@ -10,7 +10,7 @@ from proxy.core.rate import RateVerdict, limit_field, policy_field
 CACHE_NAME = "Veneer"
 """This cache's name in Cache-Status (RFC 9211 section 2)."""
 
-OWN_FIELDS = ("x-cache-invalidate", "x-request-id", "x-response-time")
+OWN_FIELDS = frozenset({"x-cache-invalidate", "x-request-id", "x-response-time"})
 """Fields that the backend sends for this proxy, or that this proxy speaks for itself."""
 
 
@@ -21,5 +21,5 @@ def dress(
     own: list[Pair] = [("X-Request-ID", request_id), ("X-Response-Time", f"{elapsed_ms:.3f}ms")]
     if rate is not None:
         own += [("RateLimit-Policy", policy_field(rate.limit)), ("RateLimit", limit_field(rate))]
-    shown = append_cache_status(head.fields.without(OWN_FIELDS), CACHE_NAME, cache)
-    return ResponseHead(head.status, head.reason, shown.added(*own))
+    shown = append_cache_status(head.fields.without(OWN_FIELDS), CACHE_NAME, cache, *own)
+    return ResponseHead(head.status, head.reason, shown)
