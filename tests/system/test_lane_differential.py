@@ -1,4 +1,4 @@
-"""Whatever is sent, the proxy with its hit lane answers as the one without: the same octets but for time and IDs."""
+"""Whatever is sent, the proxy with its lanes answers as the one without: the same octets but for time and IDs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ DATE = "Tue, 15 Nov 1994 08:12:31 GMT"
 LAST = (b"GET /last HTTP/1.1\r\nHost: site\r\nConnection: close\r\n\r\n",)
 SILENCE_S = 1.5
 """A head that never ends, or a body that is announced and not sent: the proxy waits, and so does the test."""
+SLOW_S = 0.02
+"""What is sent while such a request is answered has to wait for its turn."""
 BODY = b'{"text": "' + b"abc " * 500 + b'"}'
 
 PAGES = {
@@ -34,6 +36,7 @@ PAGES = {
     "/plain": ["Cache-Control: s-maxage=3600", "Content-Type: image/png"],
     "/varies": ["Cache-Control: max-age=3600", "Content-Type: application/json", "Vary: Accept-Language"],
     "/private": ["Cache-Control: private, max-age=3600", "Content-Type: application/json"],
+    "/slow": ["Cache-Control: no-store", "Content-Type: application/json"],
     "/last": ["Cache-Control: no-store", "Content-Type: text/plain"],
 }
 MOVING = re.compile(
@@ -63,6 +66,8 @@ def serve(connection: socket.socket) -> None:
                 if field.lower().startswith(b"content-length:"):
                     length = int(field.partition(b":")[2])
             file.read(length)
+            if target.startswith("/slow"):
+                time.sleep(SLOW_S)
             lines = PAGES.get(target.partition("?")[0], ["Cache-Control: no-store"])
             head = ["HTTP/1.1 200 OK", "Date: " + time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()), *lines]
             head += [f"Content-Length: {len(BODY)}", "", ""]
@@ -200,6 +205,16 @@ def plain_requests(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
+def writes(draw: st.DrawFn) -> bytes:
+    """A request with content, all of it in one segment."""
+    method = draw(st.sampled_from(["POST", "PUT", "PATCH", "DELETE", "GET"]))
+    content = draw(st.sampled_from([b"{}", b"x" * 3000, b"GET / HTTP/1.1\r\n\r\n"]))
+    fields = ["Host: site", f"Content-Length: {len(content)}", *draw(st.lists(GOOD_FIELDS, max_size=3))]
+    target = draw(st.sampled_from([page + "?NAME" for page in PAGES]))
+    return ("\r\n".join([f"{method} {target} HTTP/1.1", *fields]) + "\r\n\r\n").encode("latin-1") + content
+
+
+@st.composite
 def odd_requests(draw: st.DrawFn) -> bytes:
     """A request that is odd or hostile in some way; it may well close its connection."""
     method = draw(st.sampled_from(["GET", "GET", "GET", "HEAD", "POST", "get", "BREW"]))
@@ -245,6 +260,13 @@ def test_requests_after_each_other_and_pipelined(pair: Pair, sent: list[bytes]) 
     check(pair, [b"".join([*sent, *LAST])])
     for request in sent:
         check(pair, [request[:-2] + b"Connection: close\r\n\r\n"])
+
+
+@settings(UNHURRIED, max_examples=60)
+@given(sent=st.lists(st.one_of(plain_requests(), writes()), min_size=1, max_size=5))
+def test_requests_in_a_segment_each(pair: Pair, sent: list[bytes]) -> None:
+    """Each comes while the one before may still be answered."""
+    check(pair, [*sent, *LAST])
 
 
 @settings(UNHURRIED, max_examples=40)

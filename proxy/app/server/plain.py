@@ -32,9 +32,7 @@ class PlainRequest:
 def read_plain(data: bytes, max_target_bytes: int, max_fields: int) -> PlainRequest | None:
     """The request if `data` is exactly one plain one; None for anything else, which is not an error."""
     end = data.find(b"\r\n\r\n", 0, _MAX_HEAD_BYTES)
-    if end == -1:
-        return None
-    text = data[: end + 2].decode("latin-1")
+    text = data[: end + 2].decode("latin-1") if end != -1 else ""
     line = _REQUEST_LINE.match(text)
     if line is None or line.end(2) - line.start(2) > max_target_bytes:
         return None
@@ -42,13 +40,17 @@ def read_plain(data: bytes, max_target_bytes: int, max_fields: int) -> PlainRequ
         fields = Fields(scan_fields(text[line.end() :], max_fields))
     except MalformedError:
         return None
-    said = fields.joined
-    if len(said) != len(fields) or "host" not in said or not _NOT_PLAIN.isdisjoint(said):
-        return None
-    connection = said.get("connection")
-    if connection is not None and connection.lower() != "keep-alive":
-        return None
     content = data[end + 4 :]
-    if said.get("content-length") != (str(len(content)) if content else None):
-        return None
-    return PlainRequest(line[1], line[2], fields, content)
+    return PlainRequest(line[1], line[2], fields, content) if _are_plain(fields, len(content)) else None
+
+
+def _are_plain(fields: Fields, content_bytes: int) -> bool:
+    """Whether no field comes twice, all are understood, and exactly the content that they announce is there."""
+    said = fields.joined
+    return (
+        len(said) == len(fields.pairs)
+        and "host" in said
+        and _NOT_PLAIN.isdisjoint(said)
+        and said.get("connection", "keep-alive").lower() == "keep-alive"
+        and said.get("content-length") == (str(content_bytes) if content_bytes else None)
+    )
