@@ -345,3 +345,82 @@ async def test_a_client_that_leaves_an_uncacheable_fetch_takes_nobody_with_it(ta
     writer.transport.abort()
     assert (await talk.ask("GET /a")).body == b"end"
     gate.set()
+
+
+LEAVING = pytest.mark.parametrize("connection", ["keep-alive", "close"])
+"""Plain requests are answered without aiohttp, others with it: to leave means the same on both ways."""
+
+
+@LEAVING
+async def test_a_fetch_goes_on_for_those_who_follow_when_its_leader_leaves(talk: Dialogue, connection: str) -> None:
+    gate = asyncio.Event()
+    talk.answers([gate, f"HTTP/1.1 200 OK\r\n{FRESH}\r\nContent-Length: 3\r\n\r\none".encode()])
+    _, writer = await talk.connect()
+    writer.write(
+        f"GET {talk.at('/a')} HTTP/1.1\r\nHost: 127.0.0.1:{talk.port}\r\nConnection: {connection}\r\n\r\n".encode()
+    )
+    await talk.reached(1)
+    following = asyncio.ensure_future(talk.ask("GET /a"))  # noqa: TID251 - a test's own task
+    await asyncio.sleep(0.05)
+    writer.transport.abort()
+    await asyncio.sleep(0.05)
+    gate.set()
+    response = await following
+    assert response.body == b"one"
+    assert "collapsed" in (response.lines.get("Cache-Status") or "")
+    assert talk.paths() == ["GET /a"]
+
+
+@LEAVING
+async def test_what_nobody_waits_for_any_more_is_stored(talk: Dialogue, connection: str) -> None:
+    gate = asyncio.Event()
+    body = b"x" * 200_000
+    head = f"HTTP/1.1 200 OK\r\n{FRESH}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    talk.answers([head, body[:50_000], gate, body[50_000:]])
+    reader, writer = await talk.connect()
+    writer.write(
+        f"GET {talk.at('/a')} HTTP/1.1\r\nHost: 127.0.0.1:{talk.port}\r\nConnection: {connection}\r\n\r\n".encode()
+    )
+    async with asyncio.timeout(5):
+        await reader.readuntil(b"\r\n\r\n")
+    writer.transport.abort()
+    await asyncio.sleep(0.05)
+    gate.set()
+    async with asyncio.timeout(5):
+        while "hit" not in ((response := await talk.ask("GET /a")).lines.get("Cache-Status") or ""):
+            pass
+    assert response.body == body
+    assert talk.paths() == ["GET /a"]
+
+
+@LEAVING
+async def test_a_write_whose_client_has_left_still_invalidates(talk: Dialogue, connection: str) -> None:
+    gate = asyncio.Event()
+    talk.answers(f"200\n{FRESH}\n\none", [gate, b"HTTP/1.1 204 No Content\r\n\r\n"], f"200\n{FRESH}\n\ntwo")
+    assert (await talk.ask("GET /a")).body == b"one"
+    _, writer = await talk.connect()
+    fields = f"Host: 127.0.0.1:{talk.port}\r\nConnection: {connection}\r\nContent-Length: 2"
+    writer.write(f"PUT {talk.at('/a')} HTTP/1.1\r\n{fields}\r\n\r\n{{}}".encode())
+    await talk.reached(2)
+    writer.transport.abort()
+    await asyncio.sleep(0.05)
+    gate.set()
+    async with asyncio.timeout(5):
+        while (await talk.ask("GET /a")).body != b"two":
+            pass
+
+
+async def test_a_request_that_comes_early_waits_for_its_turn(talk: Dialogue) -> None:
+    gate = asyncio.Event()
+    head = b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 3\r\n\r\n"
+    talk.answers([gate, head, b"one"], [head, b"two"])
+    reader, writer = await talk.connect()
+    for path in ("/a", "/b"):
+        writer.write(f"GET {talk.at(path)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await asyncio.sleep(0.05)
+    assert talk.paths() == ["GET /a"]
+    gate.set()
+    async with asyncio.timeout(5):
+        await reader.readuntil(b"\r\n\r\none")
+        await reader.readuntil(b"\r\n\r\ntwo")
+    writer.close()
