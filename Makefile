@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CONSTRAINTS := .ci/constraints.txt
 PYTEST := $(BIN)/python -m pytest
+STORES ?= redis,sentinel,cluster
 
-.PHONY: help run test deep check conformance fmt lint unit clean lock coherence fuzz-etter plans bench-etter bench
+.PHONY: help run test deep check conformance fmt lint unit clean lock coherence scenarios fuzz-etter plans
+.PHONY: bench bench-etter bench-purge
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -39,6 +41,9 @@ test: $(READY) ## The whole suite on real Redis and PostgreSQL, with coverage
 	@$(PYTEST) -q -n 2 --dist loadfile --cov --cov-report= tests
 	@$(BIN)/coverage report --include='backend/*' --fail-under=80
 	@$(BIN)/coverage report --include='proxy/*' --fail-under=85
+
+scenarios: $(READY) ## The scenarios on each kind of Redis; STORES=memory,redis,sentinel,cluster to choose
+	@VENEER_SCENARIO_STORES=$(STORES) $(PYTEST) -q -n 2 --dist loadfile tests/scenarios
 
 conformance: $(READY) ## The public HTTP cache tests; ARGS="-v TEST" for one, ARGS="--workers 2" over Redis
 	@$(BIN)/python -m tests.conformance $(ARGS)

@@ -2,7 +2,7 @@
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.stack.fixtures"]
+pytest_plugins = ["tests.stack.fixtures", "tests.support.redis_fixtures"]
 
 # No timing assertions: a busy machine is not a failure.
 settings.register_profile("veneer", deadline=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -14,50 +14,9 @@ from proxy.stores.memory import MemoryStore
 from proxy.stores.memory_log import MemoryLog
 from proxy.stores.redis_store import RedisStore, RedisStoreSettings
 from proxy.stores.tiered import TieredStore
-from tests.stack.redis import NO_REDIS, find_redis_binary
 from tests.support.entries import FakeClock
-from tests.support.redis_sets import RedisCluster, SentinelSet
+from tests.support.redis_fixtures import shared_url
 from tests.support.shared_log import LINK, node
-
-
-@pytest.fixture(scope="session")
-def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
-    """A Cluster of this test process."""
-    if find_redis_binary() is None:
-        pytest.skip(NO_REDIS)
-    cluster = RedisCluster(tmp_path_factory.mktemp("cluster"))
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.stop()
-
-
-@pytest.fixture(scope="session")
-def sentinel_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelSet]:
-    """A Sentinel set of this test process."""
-    if find_redis_binary() is None:
-        pytest.skip(NO_REDIS)
-    watched = SentinelSet(tmp_path_factory.mktemp("sentinel"))
-    try:
-        watched.start()
-        yield watched
-    finally:
-        watched.stop()
-
-
-def shared_url(kind: str, request: pytest.FixtureRequest) -> str:
-    """The URL of an empty Redis of this kind."""
-    if kind == "cluster":
-        cluster: RedisCluster = request.getfixturevalue("redis_cluster")
-        cluster.flush()
-        return cluster.url
-    if kind == "sentinel":
-        watched: SentinelSet = request.getfixturevalue("sentinel_set")
-        watched.master.flush()
-        return watched.url
-    url: str = request.getfixturevalue("redis_url")
-    return url
 
 
 @pytest.fixture(params=["memory", "redis", "cluster", "sentinel"])

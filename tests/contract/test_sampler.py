@@ -14,10 +14,10 @@ from proxy.core.invalidation import Invalidation
 from proxy.stores.connect import connect, disconnect, parse_redis_url
 from proxy.stores.redis_store import RedisStore, RedisStoreSettings
 from proxy.stores.sampler import Sampler, SampleSettings
-from tests.contract.conftest import shared_url
 from tests.stack.process import free_port
 from tests.stack.redis import RedisServer
 from tests.support.entries import stored
+from tests.support.redis_fixtures import shared_url
 
 PATIENT = SampleSettings(within_s=30.0)
 MANY, FEW = 120, 40

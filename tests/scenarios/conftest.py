@@ -1,7 +1,12 @@
-"""A real proxy for each module of scenarios, and a dialogue through it for each test."""
+"""A real proxy for each module of scenarios, and a dialogue through it for each test.
+
+The same scenarios hold whatever the proxy stores in: `make scenarios` runs them on each kind of Redis. The kinds are
+named by VENEER_SCENARIO_STORES, separated by commas; memory alone when it is not set.
+"""
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -11,6 +16,10 @@ import pytest
 from tests.conformance.target import start_listening
 from tests.scenarios.dialogue import Dialogue
 from tests.stack.proxy import ProxyOptions, ProxyServer
+from tests.support.redis_fixtures import shared_url
+
+KINDS = ("memory", "redis", "sentinel", "cluster")
+STORES = os.environ.get("VENEER_SCENARIO_STORES", "memory").split(",")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +30,11 @@ class Stage:
     listener: socket.socket
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=STORES)
 def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The proxy of this module; the module's POLICIES, if it has any, are its policy file."""
+    assert request.param in KINDS, f"VENEER_SCENARIO_STORES may name {', '.join(KINDS)}"
+    redis_url = None if request.param == "memory" else shared_url(request.param, request)
     directory = tmp_path_factory.mktemp("scenario")
     policies = getattr(request.module, "POLICIES", None)
     file = None
@@ -32,7 +43,7 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         file.write_text(policies, "utf-8")
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         upstream = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        proxy = ProxyServer(ProxyOptions(upstream=upstream, policies=file), directory)
+        proxy = ProxyServer(ProxyOptions(upstream=upstream, policies=file, redis_url=redis_url), directory)
         start_listening(proxy)
         yield Stage(proxy, listener)
         proxy.stop()

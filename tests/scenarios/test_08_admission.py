@@ -163,4 +163,5 @@ async def test_health_looks_at_the_backend(talk: Dialogue, stage: Stage) -> None
     talk.answers(PLAIN)
     detailed = json.loads((await admin(stage, "/health/detailed")).body)
     assert detailed["status"] == "ok"
-    assert [part["status"] for part in detailed["parts"].values()] == ["up"]
+    assert any(name.startswith("upstream:") for name in detailed["parts"])
+    assert {part["status"] for part in detailed["parts"].values()} == {"up"}
