@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+
+import msgspec
 
 MICROS = 1_000_000
 """Microseconds in a second."""
@@ -86,8 +87,8 @@ class RateLimit:
         return RateLimit(self.name, self.quota, self.window_s * nodes, max(1, self.burst // nodes), self.on_store_loss)
 
 
-# A NamedTuple of what is known; the rest is worked out where it is asked for. One is made for every request.
-class RateVerdict(NamedTuple):
+# A Struct of what is known; the rest is worked out where it is asked for. One is made for every request.
+class RateVerdict(msgspec.Struct, frozen=True, gc=False):
     """The answer for one request. `backlog_us` is the backlog *after* it: an admitted request has been added."""
 
     limit: RateLimit
@@ -116,7 +117,10 @@ def backlog(limit: RateLimit, whole_at_us: int, now_us: int) -> int:
 
     State that no history can have produced (a clock that stepped back, a foreign value) counts as the fullest there is.
     """
-    return min(max(0, whole_at_us - now_us), limit.tolerance_us + limit.interval_us)
+    waiting_us, most_us = whole_at_us - now_us, limit.tolerance_us + limit.interval_us
+    if waiting_us <= 0:
+        return 0
+    return min(most_us, waiting_us)
 
 
 def grants(limit: RateLimit, backlog_us: int, most: int = 1) -> int:
@@ -135,11 +139,17 @@ def limit_field(answer: RateVerdict) -> str:
 
     `r` is what may come now, so the burst bounds it; `t` is until one may come (refused) or the whole burst (not).
     """
-    limit, allowed, backlog_us = answer
+    remaining, wait_s = limit_numbers(answer)
+    return f"{answer.limit.quoted_name};r={remaining};t={wait_s}"
+
+
+def limit_numbers(answer: RateVerdict) -> tuple[int, int]:
+    """`r` and `t` of RateLimit: what may come now, and whole seconds until more may."""
+    limit, backlog_us = answer.limit, answer.backlog_us
     spare_us = limit.tolerance_us - backlog_us
     remaining = 0 if spare_us < 0 else spare_us // limit.interval_us + 1
-    wait_us = backlog_us if allowed else max(0, -spare_us)
-    return f"{limit.quoted_name};r={remaining};t={-(-wait_us // MICROS)}"
+    wait_us = backlog_us if answer.allowed else max(0, -spare_us)
+    return remaining, -(-wait_us // MICROS)
 
 
 def retry_after_field(answer: RateVerdict) -> str:

@@ -194,4 +194,4 @@ def _refusal(limit: RateLimit, wait_s: float) -> RateVerdict:
 
 def _with_left(answer: RateVerdict, left: int) -> RateVerdict:
     """An answer that counts what a lease still holds as not yet used."""
-    return answer._replace(backlog_us=answer.backlog_us - left * answer.limit.interval_us)
+    return RateVerdict(answer.limit, answer.allowed, answer.backlog_us - left * answer.limit.interval_us)

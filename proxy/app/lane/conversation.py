@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from proxy.app.lane.scan import TEXT, Shape, Values
 from proxy.app.lane.spots import LARGE_BYTES, Form, Spot
 from proxy.app.request_ids import accepted
-from proxy.core.rate import RateLimit, RateVerdict, limit_field, policy_field
+from proxy.core.rate import RateLimit, RateVerdict, limit_numbers
 from proxy.limits.keys import client_key
 
 if TYPE_CHECKING:
@@ -116,7 +116,10 @@ class Conversation:
             spot.mark.used = True
         body, lane = form.body, self._lane
         size = len(body)
-        remaining, limits = (None, b"") if rate is None else (rate.remaining, limit_lines(rate))
+        remaining, limits = None, b""
+        if rate is not None:
+            remaining, wait_s = limit_numbers(rate)
+            limits = b"%b%d;t=%d\r\n" % (spot.limit_lines, remaining, wait_s)
         took_us = round((lane.monotonic() - now_s) * 1e6)
         self._write(
             b"".join(
@@ -179,8 +182,3 @@ class Conversation:
 def took_line(took_us: int) -> bytes:
     """X-Response-Time between two line ends."""
     return _TOOK[took_us] if took_us < 1000 else b"\r\nX-Response-Time: %d.%03dms\r\n" % divmod(took_us, 1000)
-
-
-def limit_lines(rate: RateVerdict) -> bytes:
-    """RateLimit-Policy and RateLimit as octets."""
-    return f"RateLimit-Policy: {policy_field(rate.limit)}\r\nRateLimit: {limit_field(rate)}\r\n".encode("ascii")

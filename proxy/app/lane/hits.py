@@ -11,6 +11,7 @@ from proxy.app.lane.scan import Scanner
 from proxy.app.lane.spots import MAX_FORMS, Spot
 from proxy.app.observe.repeats import Facts, Note
 from proxy.app.request_ids import RequestIds
+from proxy.core.rate import RateLimit, policy_field
 from proxy.pipeline.context import Exchange, ServedHit, Services
 from proxy.pipeline.exchange import Refusal
 from proxy.policy.model import RateKeyKind
@@ -52,7 +53,8 @@ class HitLane:
         limits = self.policy.limits
         self.scanner = Scanner(limits.head_bytes, limits.header_count)
         self.spots.clear()
-        self._facts: dict[Facts, Facts] = {}
+        self._lines: dict[str, bytes] = {}
+        self._facts: dict[tuple[str, str, int, str], Facts] = {}
 
     def learn(self, exchange: Exchange, served: ServedHit) -> None:
         """Remember a hit whose answer depends on nothing but the target and the wishes that are looked at here."""
@@ -60,8 +62,7 @@ class HitLane:
             self.renew()
         if exchange.policy is not self.policy or not may_learn(exchange, served):
             return
-        facts = facts_of(exchange, served)
-        form = form_of(exchange, served, self._facts.setdefault(facts, facts))
+        form = form_of(exchange, served, self._shared(facts_of(exchange, served)))
         spot = self._spot(exchange, served)
         if form is not None and spot is not None and len(spot.forms) < MAX_FORMS:
             spot.forms[wishes_of(exchange.request)] = form
@@ -82,6 +83,7 @@ class HitLane:
             aged_from=now_s - served.age_s,
             fresh_until=now_s + served.ttl_s,
             limit=None if rule is None else rule.limit,
+            limit_lines=b"" if rule is None else self._limit_lines(rule.limit),
             counted_as=None if rule is None else together.get(rule.key.kind),
             forget=self._forget,
         )
@@ -93,8 +95,16 @@ class HitLane:
 
     def refusal_facts(self, method: str, route: str) -> Facts:
         """What is recorded of every refusal on a route."""
-        facts = Facts(method, route, 429, refused=Refusal.RATE)
-        return self._facts.setdefault(facts, facts)
+        return self._shared(Facts(method, route, 429, refused=Refusal.RATE))
+
+    def _limit_lines(self, limit: RateLimit) -> bytes:
+        """What limit_field and policy_field (core.rate) say of a limit, up to the numbers."""
+        lines = f"RateLimit-Policy: {policy_field(limit)}\r\nRateLimit: {limit.quoted_name};r=".encode("ascii")
+        return self._lines.setdefault(limit.key, lines)
+
+    def _shared(self, facts: Facts) -> Facts:
+        """These facts, the same object whenever they are the same."""
+        return self._facts.setdefault((facts.method, facts.route, facts.status, facts.coding), facts)
 
     def _forget(self, spot: Spot) -> None:
         if self.spots.get(spot.place) is spot:

@@ -40,7 +40,8 @@ class Spot:
     """A target and the entry that answers it, for as long as the store holds that entry alone (ports.Companion).
 
     `aged_from` and `fresh_until` are monotonic seconds: when the entry's age was nought, and when it ceases to be
-    fresh. `counted_as` is the name under which requests are counted against `limit`; None is the client's address.
+    fresh. `limit_lines` are the lines about `limit` as far as they stay the same. `counted_as` is the name under which
+    requests are counted against it; None is the client's address.
     `age` and `ttl` are texts that hold until `texts_until`.
     """
 
@@ -50,6 +51,7 @@ class Spot:
     aged_from: float
     fresh_until: float
     limit: RateLimit | None
+    limit_lines: bytes
     counted_as: str | None
     forget: Callable[[Spot], None]
     age: bytes = b""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from proxy.app.observe.repeats import BYTES_IDENTITY, BYTES_OUT, TOOK_US, Facts, Note
 from proxy.pipeline.exchange import ExchangeRecord, Refusal
 
 BOUNDS_MS = (
@@ -45,6 +46,15 @@ class Histogram(msgspec.Struct):
         """Count one duration."""
         self.counts[bisect_left(BOUNDS_MS, duration_ms)] += 1
         self.sum_ms += duration_ms
+
+    def observe_all(self, durations_ms: Sequence[float]) -> None:
+        """Count many durations, most of them short."""
+        if max(durations_ms) <= BOUNDS_MS[0]:
+            self.counts[0] += len(durations_ms)
+            self.sum_ms += sum(durations_ms)
+        else:
+            for duration_ms in durations_ms:
+                self.observe(duration_ms)
 
     def add(self, other: Histogram) -> None:
         """Count everything that another one counted."""
@@ -114,15 +124,7 @@ class Counts(msgspec.Struct):
 
     def count(self, record: ExchangeRecord) -> None:
         """Count one exchange."""
-        route = self.routes.get(record.route) or self.route(record.route)
-        method = record.method if record.method in _METHODS else _OTHER
-        classes = route.requests.get(method)
-        if classes is None:
-            classes = route.requests[method] = [0] * _CLASSES
-        digit = record.status // 100
-        classes[digit if 0 < digit < _CLASSES else 0] += 1
-        use = record.cache.value
-        route.cache[use] = route.cache.get(use, 0) + 1
+        route = self._count(record, 1)
         route.duration.observe(record.duration_ms)
         route.bytes_in += record.bytes_in
         route.bytes_out += record.bytes_out
@@ -130,13 +132,32 @@ class Counts(msgspec.Struct):
             route.bytes_saved += record.bytes_identity - record.bytes_out
         if record.upstream_ms is not None:
             route.upstream.observe(record.upstream_ms)
-        if record.refused is not None:
-            self._refuse(route, record.refused)
 
-    def _refuse(self, route: RouteCounts, why: Refusal) -> None:
-        self.refused[why.value] = self.refused.get(why.value, 0) + 1
-        if why is Refusal.RATE:
-            route.rate_limited += 1
+    def count_notes(self, facts: Facts, notes: Sequence[Note]) -> None:
+        """Count exchanges that have these facts in common."""
+        route = self._count(facts, len(notes))
+        route.duration.observe_all([note[TOOK_US] / 1000 for note in notes])
+        bytes_out = sum([note[BYTES_OUT] for note in notes])
+        route.bytes_out += bytes_out
+        if facts.coding:
+            route.bytes_saved += sum([note[BYTES_IDENTITY] for note in notes]) - bytes_out
+
+    def _count(self, what: ExchangeRecord | Facts, count: int) -> RouteCounts:
+        """Count what exchanges and facts both tell, for so many exchanges; returns the route's counts."""
+        route = self.routes.get(what.route) or self.route(what.route)
+        method = what.method if what.method in _METHODS else _OTHER
+        classes = route.requests.get(method)
+        if classes is None:
+            classes = route.requests[method] = [0] * _CLASSES
+        digit = what.status // 100
+        classes[digit if 0 < digit < _CLASSES else 0] += count
+        use = what.cache.value
+        route.cache[use] = route.cache.get(use, 0) + count
+        if what.refused is not None:
+            self.refused[what.refused.value] = self.refused.get(what.refused.value, 0) + count
+            if what.refused is Refusal.RATE:
+                route.rate_limited += count
+        return route
 
 
 class StoreGauges(msgspec.Struct, frozen=True):

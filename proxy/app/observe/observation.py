@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from proxy.app.clock import SystemClock
 from proxy.app.observe.errors import ErrorReports
-from proxy.app.observe.lines import JsonMessages, TextMessages, json_renderer, text_renderer
+from proxy.app.observe.lines import JsonLines, JsonMessages, Lines, TextLines, TextMessages
 from proxy.app.observe.observer import Observer
 from proxy.app.observe.settings import ObserveSettings
 from proxy.app.observe.tracing import OwnSpans, PassThrough, SpanExporter, Tracing
@@ -42,9 +42,9 @@ def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Ob
     Raises ObserveSettingsError where an extra is missing.
     """
     with ExitStack() as closing:
-        messages: LineWriter[bytes] = LineWriter(STDERR, bytes, name="messages")
+        messages = LineWriter(STDERR, name="messages")
         closing.callback(messages.close)
-        lines: LineWriter[ExchangeRecord] = LineWriter(STDOUT, json_renderer() if as_json else text_renderer())
+        lines = LineWriter(STDOUT)
         closing.callback(lines.close)
         handler = MessageHandler(messages, JsonMessages() if as_json else TextMessages())
         logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
@@ -61,6 +61,8 @@ def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Ob
         def dropped() -> dict[str, int]:
             return {"requests": lines.dropped, "messages": messages.dropped}
 
-        observer = Observer(lines, also, clock=SystemClock(), later=in_this_loop)
+        observer = Observer(
+            Lines(JsonLines() if as_json else TextLines(), lines), also, clock=SystemClock(), later=in_this_loop
+        )
         closing.callback(observer.work_off)
         yield Observation(observer, tracing, settings.metrics, dropped)

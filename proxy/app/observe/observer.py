@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from proxy.app.observe.counters import Counts, Gauges, Snapshot
-from proxy.app.observe.repeats import Note, record_of
-from proxy.app.observe.writer import LineWriter
+from proxy.app.observe.lines import Lines
+from proxy.app.observe.repeats import Facts, Note, record_of
 from proxy.pipeline.exchange import Audit, ExchangeRecord
 from proxy.ports import Clock
 
@@ -27,7 +28,7 @@ class Observer:
 
     def __init__(
         self,
-        lines: LineWriter[ExchangeRecord] | None,
+        lines: Lines | None,
         also: Sequence[Callable[[ExchangeRecord], None]] = (),
         *,
         clock: Clock,
@@ -49,7 +50,10 @@ class Observer:
         if self._notes:
             self.work_off()
         self._counts.active -= 1
-        self._record(record)
+        self._counts.count(record)
+        if self._lines is not None:
+            self._lines.write(record)
+        self._show(record)
 
     def note(self, note: Note) -> None:
         """Record an exchange that began and ended at once, soon."""
@@ -64,14 +68,19 @@ class Observer:
     def work_off(self) -> None:
         """Record what was noted."""
         notes, self._notes = self._notes, []
-        apart_s = self._clock.now() - self._clock.monotonic()
+        alike: defaultdict[Facts, list[Note]] = defaultdict(list)
         for note in notes:
-            self._record(record_of(note, apart_s))
-
-    def _record(self, record: ExchangeRecord) -> None:
-        self._counts.count(record)
+            alike[note[0]].append(note)
+        for facts, same in alike.items():
+            self._counts.count_notes(facts, same)
+        apart_s = self._clock.now() - self._clock.monotonic()
         if self._lines is not None:
-            self._lines.offer(record)
+            self._lines.write_notes(notes, apart_s)
+        if self._also:
+            for note in notes:
+                self._show(record_of(note, apart_s))
+
+    def _show(self, record: ExchangeRecord) -> None:
         for see in self._also:
             see(record)
 

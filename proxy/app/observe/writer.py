@@ -6,33 +6,28 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
-
-T = TypeVar("T")
 
 _GATHER_S = 0.05
 """How long the thread lets lines gather once there is one."""
 _BATCH = 64
-"""Lines rendered and written at once."""
+"""Lines handed over at once."""
 _RETRY_S = 0.01
 
 
-class LineWriter(Generic[T]):
-    """Renders what it is offered and writes it to a file descriptor, in order, from a thread of its own.
+class LineWriter:
+    """Writes the lines that it is offered to a file descriptor, in order, from a thread of its own.
 
-    Whole batches are rendered by whoever offers: a thread that renders all the time would compete with the event loop
-    for the interpreter, and every change of hands costs more than the rendering. The thread renders only what is left
-    over when little is offered. When `most` items wait, further ones are dropped and counted: a reader that is slow or
-    gone costs lines, never time. `close` writes what waits, for at most `patience_s`; what is left then is dropped.
+    The thread is handed whole batches, and fetches only what is left over when little is offered: it would compete
+    with the event loop for the interpreter, and every change of hands costs. When `most` lines wait, further ones are
+    dropped and counted: a reader that is slow or gone costs lines, never time. `close` writes what waits, for at most
+    `patience_s`; what is left then is dropped.
     """
 
-    def __init__(self, descriptor: int, render: Callable[[T], bytes], *, most: int = 16_384, name: str = "log") -> None:
+    def __init__(self, descriptor: int, *, most: int = 16_384, name: str = "log") -> None:
         self._descriptor = descriptor
-        self._render = render
         self._most = most
-        self._waiting: deque[T] = deque()
+        self._waiting: deque[bytes] = deque()
         self._batches: SimpleQueue[list[bytes] | None] = SimpleQueue()  # None wakes the thread
         self._order = threading.Lock()  # held while lines move from one to the other, so that they stay in order
         self._closing = threading.Event()
@@ -40,19 +35,19 @@ class LineWriter(Generic[T]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def offer(self, item: T) -> None:
-        """Have `item` written, or dropped when too many wait. Never blocks for the reader's sake."""
+    def offer(self, *lines: bytes) -> None:
+        """Have lines written, or dropped when too many wait. Never blocks for the reader's sake."""
         waiting = self._waiting
         if len(waiting) + self._batches.qsize() * _BATCH >= self._most or self._closing.is_set():
-            self.dropped += 1
+            self.dropped += len(lines)
             return
-        waiting.append(item)
+        waiting.extend(lines)
         count = len(waiting)  # looked at afterwards: the thread may have taken what was there before
-        if count == 1:
-            self._batches.put(None)
-        elif count >= _BATCH:
+        if count >= _BATCH:
             with self._order:
-                self._batches.put(self._rendered(_BATCH))
+                self._batches.put(self._taken())
+        elif count <= len(lines):
+            self._batches.put(None)
 
     def close(self, patience_s: float = 2.0) -> None:
         """Write what waits, then end. Idempotent."""
@@ -62,15 +57,9 @@ class LineWriter(Generic[T]):
         if self._thread.is_alive():
             self.dropped += len(self._waiting)
 
-    def _rendered(self, most: int) -> list[bytes]:
-        """The next lines, rendered; an item that cannot be rendered is dropped."""
-        lines: list[bytes] = []
-        while self._waiting and len(lines) < most:
-            try:
-                lines.append(self._render(self._waiting.popleft()))
-            except ValueError:
-                self.dropped += 1
-        return lines
+    def _taken(self) -> list[bytes]:
+        """The lines that wait; what is offered meanwhile stays."""
+        return [self._waiting.popleft() for _ in range(len(self._waiting))]
 
     def _run(self) -> None:
         while True:
@@ -94,7 +83,7 @@ class LineWriter(Generic[T]):
                     batches.append(self._batches.get_nowait() or [])
             except Empty:
                 pass
-            batches.append(self._rendered(self._most))
+            batches.append(self._taken())
         return batches
 
     def _write_batch(self, lines: list[bytes]) -> None:
@@ -115,7 +104,7 @@ class LineWriter(Generic[T]):
 class MessageHandler(logging.Handler):
     """Hands the proxy's own messages to a writer, so that a blocked terminal does not block the loop."""
 
-    def __init__(self, writer: LineWriter[bytes], formatter: logging.Formatter) -> None:
+    def __init__(self, writer: LineWriter, formatter: logging.Formatter) -> None:
         super().__init__()
         self.setFormatter(formatter)
         self._writer = writer

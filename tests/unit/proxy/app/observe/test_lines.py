@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 
 import pytest
 
-from proxy.app.observe.lines import JsonMessages, TextMessages, json_renderer, text_renderer, timestamp
+from proxy.app.observe.lines import JsonLines, JsonMessages, Lines, TextLines, TextMessages, timestamp
+from proxy.app.observe.repeats import Facts, Note, record_of
+from proxy.app.observe.writer import LineWriter
 from proxy.pipeline.exchange import CacheUse, Refusal
 from tests.unit.proxy.app.observe.records import record
 
@@ -13,7 +16,7 @@ HOSTILE = '/a"b\\c\r\nforged \x1b[2J\x00\x85\xff'
 
 
 def test_a_plain_exchange_is_one_short_object() -> None:
-    assert json.loads(json_renderer()(record())) == {
+    assert json.loads(JsonLines().line(record())) == {
         "time": "2026-11-18T11:06:40.125Z",
         "request_id": "r1",
         "client": "192.0.2.1",
@@ -45,27 +48,27 @@ def test_everything_that_was_recorded_is_in_the_line() -> None:
         parent_id="p",
         sampled=True,
     )
-    line = json.loads(json_renderer()(full))
+    line = json.loads(JsonLines().line(full))
     assert set(line) == set(full.__struct_fields__)
     assert (line["cache"], line["refused"], line["rate_remaining"]) == ("miss", "rate", 7)
 
 
 @pytest.mark.parametrize("member", ["path", "query", "request_id", "client", "method", "user_agent", "error"])
 def test_hostile_text_stays_in_its_place(member: str) -> None:
-    line = json_renderer()(record(**{member: HOSTILE}))
+    line = JsonLines().line(record(**{member: HOSTILE}))
     assert line.count(b"\n") == 1
     assert json.loads(line)[member] == HOSTILE
 
 
 @pytest.mark.parametrize("member", ["path", "query", "request_id", "client", "method", "error"])
 def test_text_lines_show_hostile_text_escaped(member: str) -> None:
-    line = text_renderer()(record(**{member: HOSTILE}))
+    line = TextLines().line(record(**{member: HOSTILE}))
     assert line.endswith(b"\n")
     assert line[:-1].decode("ascii").isprintable()
 
 
 def test_a_text_line_reads_from_left_to_right() -> None:
-    line = text_renderer()(record(query="q=1", cache=CacheUse.HIT, coding="br", bytes_out=12, refused=Refusal.LOAD))
+    line = TextLines().line(record(query="q=1", cache=CacheUse.HIT, coding="br", bytes_out=12, refused=Refusal.LOAD))
     assert line == (b"2026-11-18T11:06:40.125Z 192.0.2.1 GET /a?q=1 200 12B 1.5ms hit br refused=load id=r1\n")
 
 
@@ -75,6 +78,39 @@ def test_a_text_line_reads_from_left_to_right() -> None:
 )
 def test_times_are_utc_to_the_millisecond(seconds: float, text: str) -> None:
     assert timestamp(seconds) == text
+
+
+HIT = Facts("GET", 'a "route"', 200, "br", CacheUse.HIT)
+PLAIN = Facts("GET", "", 200, cache=CacheUse.HIT)
+REFUSED = Facts("HEAD", '","path":"/forged', 429, refused=Refusal.RATE)
+NOTES: list[Note] = [
+    (HIT, 1.0, b"/a", b"r1", "192.0.2.1", 0, 10, 30, 7, "curl/8"),
+    (HIT, 2.9996, b"/b?", b"r2", "192.0.2.1", 999, 10, 30, 0, "curl/8"),
+    (HIT, 3.0, b"/c?x=1&y=?", b"r3", "2001:db8::1", 1000, 10, 30, None, 'say "x" \\'),
+    (PLAIN, 3.0004, b"/a", b"r4", "unix", 12, 2048, 0, None, ""),
+    (PLAIN, 3.0, b"/a", b"r5", "unix", 25, 0, 0, 12, "curl/8"),
+    (REFUSED, 3.0, b"/a", b"r6", "192.0.2.1", 123_456, 300, 0, 0, "curl/8"),
+    (HIT, 3.0, b'/"path":"x"?"query":\\', b"r7", "192.0.2.1", 7, 10, 30, 7, "curl/8"),
+]
+
+
+@pytest.mark.parametrize("renderer", [JsonLines(), TextLines()])
+def test_a_note_has_the_line_of_its_record(renderer: JsonLines | TextLines) -> None:
+    for note in NOTES * 2:
+        assert renderer.note_line(note, 1_795_000_000.25) == renderer.line(record_of(note, 1_795_000_000.25))
+
+
+def test_what_cannot_be_rendered_is_dropped_and_counted() -> None:
+    reader, writer = os.pipe()
+    out = LineWriter(writer)
+    lines = Lines(JsonLines(), out)
+    lines.write(record(path="\ud800"))
+    lines.write(record(request_id="next"))
+    out.close()
+    os.close(writer)
+    with os.fdopen(reader, "rb") as file:
+        assert [json.loads(line)["request_id"] for line in file] == ["next"]
+    assert out.dropped == 1
 
 
 def message(text: str, error: Exception | None = None) -> logging.LogRecord:

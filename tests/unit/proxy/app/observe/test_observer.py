@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable
 
-from proxy.app.observe.lines import json_renderer
+from proxy.app.observe.lines import JsonLines, Lines
 from proxy.app.observe.observer import MAX_NOTES, Observer
 from proxy.app.observe.repeats import Facts, Note
 from proxy.app.observe.writer import LineWriter
@@ -23,10 +23,13 @@ class Desk:
         self.clock = ManualClock()
         self.later: list[Callable[[], None]] = []
         self._reader, self._writer = os.pipe()
-        self._lines = LineWriter(self._writer, json_renderer())
+        self._lines = LineWriter(self._writer)
         self.seen: list[ExchangeRecord] = []
         self.observer = Observer(
-            self._lines, [self.seen.append], clock=self.clock, later=lambda _delay, call: self.later.append(call)
+            Lines(JsonLines(), self._lines),
+            [self.seen.append],
+            clock=self.clock,
+            later=lambda _delay, call: self.later.append(call),
         )
 
     def lines(self) -> list[dict[str, object]]:
@@ -84,7 +87,7 @@ def test_notes_are_counted_before_anybody_reads() -> None:
     assert counts.refused == {"rate": 1}
     assert counts.routes["users"].requests == {"GET": [0, 0, 1, 0, 0, 0], "HEAD": [0, 0, 0, 0, 1, 0]}
     assert counts.routes["users"].cache == {"hit": 1, "none": 1}
-    assert counts.routes["users"].bytes_saved == 40
+    assert counts.routes["users"].bytes_saved == 20
 
 
 def test_lines_come_in_the_order_of_the_exchanges() -> None:
