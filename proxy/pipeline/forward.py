@@ -55,7 +55,8 @@ class Forwarder:
             return await self._exchange(exchange, status, content)
         if _is_strict(exchange) and not await self._services.log.ready():
             detail = "the request was not sent: other nodes could not be told what it changes"
-            return refuse(exchange, 503, detail, Refusal.LOG_LOST, status, ("Retry-After", "1"))
+            unsent = replace(status, detail=Refusal.LOG_LOST.value)
+            return refuse(exchange, 503, detail, Refusal.LOG_LOST, unsent, ("Retry-After", "1"))
         client = exchange.client
         client.hold()
         try:
@@ -81,9 +82,8 @@ class Forwarder:
                 # The response itself must not be seen before every node knows: somebody could read older after it.
                 await response.aclose()
                 detail = "the backend has answered, but other nodes could not be told yet what the request changed"
-                return refuse(
-                    exchange, 504, detail, Refusal.LOG_LOST, replace(status, forward_status=response.head.status)
-                )
+                kept = replace(status, forward_status=response.head.status, detail=Refusal.LOG_LOST.value)
+                return refuse(exchange, 504, detail, Refusal.LOG_LOST, kept)
             if response.tunnel is not None:
                 return Answer(response.head, TunnelBody(response), status, CacheUse.BYPASS, upstream_ms)
             if request.method == "POST" and receipt is not None and receipt.shared:
