@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from dataclasses import dataclass
 
 from proxy.core.entry import Entry, Position
 from proxy.core.invalidation import Invalidation, Validity
@@ -16,13 +14,13 @@ from proxy.stores.acks import Acknowledgements
 from proxy.stores.events import Appended, LogEvent, Renewal
 from proxy.stores.lease import Lease
 from proxy.stores.log_link import LogLink
+from proxy.stores.outbox import Outbox
 from proxy.stores.recent import RecentEvents
 from proxy.stores.script import FAILURES
 from proxy.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
 from proxy.tasks import Tasks
 
 logger = logging.getLogger(__name__)
-_MOST_AT_ONCE = 256
 _CATCH_UP_S = 0.5
 
 
@@ -30,7 +28,7 @@ _CATCH_UP_S = 0.5
 class LogSettings:
     """`renew_s` is the time between renewals; `hold_s` bounds how long an append waits for Redis to come back.
 
-    `most_queued` bounds the events kept meanwhile; more than that become one event, "everything".
+    `most_queued` bounds what the events kept meanwhile name; more than that become one event, "everything".
     """
 
     renew_s: float = 0.5
@@ -52,15 +50,6 @@ class LogCounts:
     gaps: int = 0
     epochs: int = 0
     leases_waited_out: int = 0
-
-
-@dataclass(eq=False, slots=True)
-class _Queued:
-    """An event on its way to Redis, and those who wait for its position, each with whether it waits for an outage."""
-
-    event: Invalidation
-    strict: bool
-    waiting: list[tuple[asyncio.Future[Appended | None], bool]] = field(default_factory=list)
 
 
 class RedisLog:
@@ -93,8 +82,7 @@ class RedisLog:
         self._leading = asyncio.Event()
         self._wake = asyncio.Event()
         self._acks = Acknowledgements(clock)
-        self._queue: deque[_Queued] = deque()
-        self._sharing = asyncio.Lock()
+        self._outbox = Outbox(link, tasks, self._settings.most_queued, self._not_shared)
         self._reached = True
         self._loops: list[asyncio.Task[None]] = []
         self._closed = False
@@ -161,7 +149,7 @@ class RedisLog:
         """
         began = self._clock.monotonic()
         self._apply_early(invalidation)
-        answer = await self._shared(self._enqueue(invalidation, strict=strict))
+        answer = await self._shared(self._outbox.put(invalidation, strict=strict))
         if answer is None:
             self.counts.not_shared += 1
             return Receipt(self.position, (), (), self._since_ms(began), shared=False)
@@ -225,15 +213,12 @@ class RedisLog:
         self._loops.clear()
         self._lease.drop()
         try:
-            await self._share()
+            await self._outbox.share()
             await self._link.leave()
         except FAILURES as error:
             self._failed(error)
         await self._link.aclose()
-        for queued in self._queue:
-            for future, _ in queued.waiting:
-                if not future.done():
-                    future.set_result(None)
+        self._outbox.abandon()
 
     # ------------------------------------------------------------ appending
 
@@ -263,19 +248,6 @@ class RedisLog:
         position = Position(answer.epoch, answer.seq)
         return Receipt(position, acknowledged, expired, self._since_ms(began))
 
-    def _enqueue(self, event: Invalidation, *, strict: bool) -> asyncio.Future[Appended | None]:
-        """Have the event shared, now or when Redis is back, whatever becomes of the caller."""
-        if len(self._queue) < self._settings.most_queued:
-            self._queue.append(_Queued(event, strict))
-        else:
-            last = self._queue[-1]
-            last.event, last.strict = Invalidation(everything=True), last.strict or strict
-        future: asyncio.Future[Appended | None] = asyncio.get_running_loop().create_future()
-        self._queue[-1].waiting.append((future, strict))
-        if not self._sharing.locked():
-            self._tasks.start(self._share_now(), "log: share")
-        return future
-
     async def _shared(self, future: asyncio.Future[Appended | None]) -> Appended | None:
         try:
             async with asyncio.timeout(self._settings.hold_s):
@@ -283,32 +255,9 @@ class RedisLog:
         except TimeoutError:
             return None
 
-    async def _share_now(self) -> None:
-        try:
-            await self._share()
-        except FAILURES as error:
-            self._failed(error)
-            self._wake.set()
-            for queued in self._queue:
-                for future, patient in queued.waiting:
-                    if not patient and not future.done():
-                        future.set_result(None)
-
-    async def _share(self) -> None:
-        """Share what waits, in order, many in one call. Raises one of FAILURES; what was not shared stays."""
-        async with self._sharing:
-            while self._queue:
-                batch = list(islice(self._queue, _MOST_AT_ONCE))
-                events = [(queued.event, queued.strict) for queued in batch]
-                waiting = [tuple(queued.waiting) for queued in batch]
-                answer = await self._link.append(events)
-                for number, queued in enumerate(batch):
-                    if queued.event is events[number][0]:  # else it has become "everything" meanwhile
-                        self._queue.popleft()
-                    place = replace(answer, seq=answer.seq - len(batch) + 1 + number)
-                    for future, _ in waiting[number]:
-                        if not future.done():
-                            future.set_result(place)
+    def _not_shared(self, error: BaseException) -> None:
+        self._failed(error)
+        self._wake.set()
 
     def _since_ms(self, began: float) -> float:
         return (self._clock.monotonic() - began) * 1000
@@ -329,7 +278,7 @@ class RedisLog:
 
     async def _renew_once(self) -> bool:
         try:
-            await self._share()
+            await self._outbox.share()
             began = self._clock.monotonic()
             renewal = await self._link.renew(self._epoch, self._applied)
             await self._renewed(renewal, began)

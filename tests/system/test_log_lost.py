@@ -70,8 +70,9 @@ async def test_what_becomes_of_writes_without_redis(
     under_way = asyncio.create_task(ask(proxy, "PUT", "/slow"))  # noqa: TID251 - a client of its own
     await handler.reached.wait()
     await asyncio.to_thread(redis.kill)
-    while b"\nveneer_lease_leading 1" in (await asyncio.to_thread(fetch, f"{proxy.admin_url}/metrics")).body:
-        await asyncio.sleep(0.05)  # noqa: ASYNC110 - nothing tells of a lease that has run out
+    metrics = f"{proxy.admin_url}/metrics"
+    while b"\nveneer_lease_leading 1" in (await asyncio.to_thread(fetch, metrics)).body:  # noqa: ASYNC110 - nothing tells
+        await asyncio.sleep(0.05)
     handler.go.set()
     unsent, bounded, read = await asyncio.gather(
         ask(proxy, "PUT", "/unsent"), ask(proxy, "PUT", "/bounded/x"), ask(proxy, "GET", "/read")
@@ -85,8 +86,8 @@ async def test_what_becomes_of_writes_without_redis(
     assert "has answered" in json.loads(answered.body)["detail"]
     assert "detail=log-lost" in (answered.header("Cache-Status") or "")
     assert handler.written == ["/before", "/slow", "/bounded/x"]
-    metrics = (await asyncio.to_thread(fetch, f"{proxy.admin_url}/metrics")).body
-    assert b'veneer_refused_total{reason="log-lost"} 2.0' in metrics
+    counted = (await asyncio.to_thread(fetch, metrics)).body
+    assert b'veneer_refused_total{reason="log-lost"} 2.0' in counted
 
     await asyncio.to_thread(redis.restart)
     after = await ask(proxy, "PUT", "/after")
