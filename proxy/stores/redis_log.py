@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from proxy.core.entry import Entry, Position
@@ -300,8 +300,8 @@ class RedisLog:
         self._lease.grant(renewal.seq, began + renewal.lease_s, self._applied)
         if self.standing() is Standing.LEADING:
             self._leading.set()
-        if owed and not joined:
-            await self._link.acknowledge(owed, self._epoch_ms)
+        if not joined:
+            self._acknowledge(owed)
 
     def _join(self, renewal: Renewal) -> None:
         """Enter an epoch: what is stored from another one is dead, and so is what was born before the events known."""
@@ -343,8 +343,19 @@ class RedisLog:
             return
         owed = self._apply(heard.events)
         self._lease.applied(self._applied)
-        if owed and epoch == self._epoch:
-            await self._link.acknowledge(owed, self._epoch_ms)
+        if epoch == self._epoch:
+            self._acknowledge(owed)
+
+    def _acknowledge(self, owed: Mapping[str, int]) -> None:
+        """Tell the writers, without keeping the reader from what they and others say meanwhile."""
+        if owed:
+            self._tasks.start(self._send_acknowledgements(owed, self._epoch_ms), "log: acknowledge")
+
+    async def _send_acknowledgements(self, owed: Mapping[str, int], epoch_ms: int) -> None:
+        try:
+            await self._link.acknowledge(owed, epoch_ms)
+        except FAILURES as error:  # the writers wait for this node's lease instead
+            logger.debug("acknowledging failed: %r", error)
 
     def _apply(self, events: Sequence[LogEvent]) -> dict[str, int]:
         """Apply what is new, in order; the writers to be told, each with its last position."""
