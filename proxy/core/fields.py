@@ -16,6 +16,12 @@ _lower = lru_cache(maxsize=512)(str.lower)
 """Names come again and again; what is stored shares one text for each."""
 
 
+@lru_cache(maxsize=4096)
+def _same(pair: Pair) -> Pair:
+    """An equal pair that came earlier, if there was one of late."""
+    return pair
+
+
 class Fields:
     """Field lines in the order and spelling in which they came.
 
@@ -103,6 +109,10 @@ class Fields:
     def replaced(self, name: str, value: str) -> Fields:
         """These fields with every line of `name` (any case) replaced by one line at the end."""
         return self.without((name.lower(),)).added((name, value))
+
+    def shared(self) -> Fields:
+        """The same fields, their lines shared with others that say the same: for what is kept in great numbers."""
+        return Fields([_same(pair) for pair in self.pairs])
 
     def __iter__(self) -> Iterator[Pair]:
         return iter(self.pairs)

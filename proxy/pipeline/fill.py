@@ -90,7 +90,7 @@ class Filler:
         return Entry(
             head.status,
             head.reason,
-            fields,
+            fields.shared(),
             body or b"",
             fetched.request_time,
             fetched.response_time,

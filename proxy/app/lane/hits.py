@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from proxy.app.lane.conversation import Conversation, Write
-from proxy.app.lane.learning import facts_of, form_of, may_learn, wishes_of
+from proxy.app.lane.learning import Sharing, facts_of, form_of, limit_lines, may_learn, wishes_of
 from proxy.app.lane.refusals import Refusals
 from proxy.app.lane.scan import Scanner
 from proxy.app.lane.spots import MAX_FORMS, Spot
 from proxy.app.observe.repeats import Facts, Note
 from proxy.app.request_ids import RequestIds
-from proxy.core.rate import RateLimit, policy_field
 from proxy.pipeline.context import Exchange, ServedHit, Services
 from proxy.pipeline.exchange import Refusal
 from proxy.policy.model import RateKeyKind
@@ -38,6 +37,7 @@ class HitLane:
         self.rates = services.rates
         self.refusals = Refusals(services)
         self.spots: dict[bytes, Spot] = {}
+        self._forgetting = self._forget
         self.renew()
 
     def __len__(self) -> int:
@@ -53,7 +53,7 @@ class HitLane:
         limits = self.policy.limits
         self.scanner = Scanner(limits.head_bytes, limits.header_count)
         self.spots.clear()
-        self._lines: dict[str, bytes] = {}
+        self._sharing = Sharing()
         self._facts: dict[tuple[str, str, int, str], Facts] = {}
 
     def learn(self, exchange: Exchange, served: ServedHit) -> None:
@@ -62,10 +62,10 @@ class HitLane:
             self.renew()
         if exchange.policy is not self.policy or not may_learn(exchange, served):
             return
-        form = form_of(exchange, served, self._shared(facts_of(exchange, served)))
+        form = form_of(exchange, served, self._shared(facts_of(exchange, served)), self._sharing)
         spot = self._spot(exchange, served)
         if form is not None and spot is not None and len(spot.forms) < MAX_FORMS:
-            spot.forms[wishes_of(exchange.request)] = form
+            spot.forms[self._sharing.one(wishes_of(exchange.request))] = form
 
     def _spot(self, exchange: Exchange, served: ServedHit) -> Spot | None:
         """The target's spot; a new one when another entry answers it now. None when memory does not hold that alone."""
@@ -83,9 +83,9 @@ class HitLane:
             aged_from=now_s - served.age_s,
             fresh_until=now_s + served.ttl_s,
             limit=None if rule is None else rule.limit,
-            limit_lines=b"" if rule is None else self._limit_lines(rule.limit),
+            limit_lines=b"" if rule is None else self._sharing.one(limit_lines(rule.limit)),
             counted_as=None if rule is None else together.get(rule.key.kind),
-            forget=self._forget,
+            forget=self._forgetting,
         )
         spot.mark = self.services.store.accompany(served.key, served.entry, spot)
         if spot.mark is None:
@@ -96,11 +96,6 @@ class HitLane:
     def refusal_facts(self, method: str, route: str) -> Facts:
         """What is recorded of every refusal on a route."""
         return self._shared(Facts(method, route, 429, refused=Refusal.RATE))
-
-    def _limit_lines(self, limit: RateLimit) -> bytes:
-        """What limit_field and policy_field (core.rate) say of a limit, up to the numbers."""
-        lines = f"RateLimit-Policy: {policy_field(limit)}\r\nRateLimit: {limit.quoted_name};r=".encode("ascii")
-        return self._lines.setdefault(limit.key, lines)
 
     def _shared(self, facts: Facts) -> Facts:
         """These facts, the same object whenever they are the same."""

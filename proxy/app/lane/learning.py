@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from typing import TypeVar, cast
 
 from proxy.app.lane.spots import Form, Wishes
 from proxy.app.observe.repeats import Facts
 from proxy.app.server.wire import Exchange as WireExchange
 from proxy.app.server.wire import framing_of, serialise
 from proxy.core.messages import RequestHead
+from proxy.core.rate import RateLimit, policy_field
 from proxy.pipeline.context import Exchange, ServedHit
 from proxy.pipeline.exchange import CacheUse
 from proxy.policy.model import RateKeyKind
 
+T = TypeVar("T")
+
+_MOST_SHARED = 4096
 LEARNT_STATUSES = frozenset({200, 304})
 COUNTED_TOGETHER = frozenset({RateKeyKind.CLIENT_IP, RateKeyKind.ROUTE, RateKeyKind.GLOBAL})
 """Rate keys that do not depend on the request's fields."""
@@ -59,7 +64,25 @@ def facts_of(exchange: Exchange, served: ServedHit) -> Facts:
     )
 
 
-def form_of(exchange: Exchange, served: ServedHit, facts: Facts) -> Form | None:
+class Sharing:
+    """Keeps equal values once: much of what is learned is the same for many entries. It remembers so many at most."""
+
+    def __init__(self) -> None:
+        self._known: dict[object, object] = {}
+
+    def one(self, value: T) -> T:
+        """The value, or an equal one that came earlier."""
+        if len(self._known) >= _MOST_SHARED:
+            self._known.clear()
+        return cast("T", self._known.setdefault(value, value))
+
+
+def limit_lines(limit: RateLimit) -> bytes:
+    """What policy_field and limit_field (core.rate) say of a limit, up to the numbers."""
+    return f"RateLimit-Policy: {policy_field(limit)}\r\nRateLimit: {limit.quoted_name};r=".encode("ascii")
+
+
+def form_of(exchange: Exchange, served: ServedHit, facts: Facts, sharing: Sharing) -> Form | None:
     """The pieces of the answer; None when its head is not put together as expected, or its body is not at hand."""
     wire = WireExchange(exchange.request.method, (1, 1), keep_alive=True)
     framing = framing_of(wire, served.head.status, served.length)
@@ -68,7 +91,8 @@ def form_of(exchange: Exchange, served: ServedHit, facts: Facts) -> Form | None:
     if pieces is None or body is None:
         return None
     before_age, before_ttl, tail = pieces.groups()
-    return Form(before_age, before_ttl, tail, body, len(served.entry.body) if served.coding else 0, facts)
+    identity_bytes = len(served.entry.body) if served.coding else 0
+    return Form(before_age, sharing.one(before_ttl), sharing.one(tail), body, identity_bytes, facts)
 
 
 def body_of(served: ServedHit) -> bytes | None:

@@ -10,7 +10,7 @@ from proxy.core.entry import Entry
 from proxy.core.rate import RateLimit
 from proxy.ports import UseMark
 
-MAX_FORMS = 16
+MAX_FORMS = 8
 """Answers remembered for one target: methods times codings times conditions."""
 
 LARGE_BYTES = 32 * 1024

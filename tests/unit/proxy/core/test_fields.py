@@ -48,3 +48,10 @@ def test_fields_made_from_others_answer_like_fields_made_anew(
         assert [made.lines(each) for each in made.names()] == [anew.lines(each) for each in anew.names()]
     assert fields == Fields(pairs)
     assert fields.lines("a") == Fields(pairs).lines("a")
+
+
+def test_shared_fields_are_equal_and_hold_equal_lines_once() -> None:
+    one = Fields([("Server".upper(), "x" * 3), ("A", "b")]).shared()
+    other = Fields([("Server".upper(), "xxx"), ("A", "c")]).shared()
+    assert other.pairs == (("SERVER", "xxx"), ("A", "c"))
+    assert one.pairs[0] is other.pairs[0]
