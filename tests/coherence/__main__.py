@@ -28,9 +28,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.coherence", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="about how long (default 60)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--clients", type=int, default=24)
+    parser.add_argument("--clients", type=int, default=36)
     parser.add_argument(
-        "--rate", type=float, default=1700.0, help="operations a second without faults, when delays are measured (1700)"
+        "--rate", type=float, default=1500.0, help="operations a second without faults, when delays are measured (1500)"
     )
     parser.add_argument("--registers", type=int, default=60)
     parser.add_argument("--pages", type=int, default=6)
