@@ -138,6 +138,12 @@ class Papers:
     server: Path
     client: Path
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """A server's flags for its certificate, and for whom it trusts."""
+        files = ("--tls-cert-file", str(self.server), "--tls-key-file", str(self.server))
+        return (*files, "--tls-ca-cert-file", str(self.authority))
+
 
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
@@ -158,21 +164,25 @@ def start_tls(papers: Papers, tmp_path: Path) -> Iterator[Callable[..., RedisSer
     started: list[RedisServer] = []
 
     def start(*, clients: str = "no") -> RedisServer:
-        files = ("--tls-cert-file", str(papers.server), "--tls-key-file", str(papers.server))
-        trust = ("--tls-ca-cert-file", str(papers.authority), "--tls-auth-clients", clients)
-        server = TlsRedis(tmp_path, extra_args=("--tls-port", str(free_port()), *files, *trust))
+        args = ("--tls-port", str(free_port()), *papers.flags, "--tls-auth-clients", clients)
+        server = TlsRedis(tmp_path, extra_args=args)
         started.append(server)
-        try:
-            server.start()
-        except StartError:
-            if any(text in server.process.log_text() for text in NO_TLS_TEXTS):
-                pytest.skip(NO_TLS)
-            raise
+        start_or_skip(server.start, server)
         return server
 
     yield start
     for server in started:
         server.stop()
+
+
+def start_or_skip(start: Callable[[], None], server: RedisServer) -> None:
+    """Start; where `server` says that it does not know TLS, skip the test."""
+    try:
+        start()
+    except StartError:
+        if any(text in server.process.log_text() for text in NO_TLS_TEXTS):
+            pytest.skip(NO_TLS)
+        raise
 
 
 class TlsRedis(RedisServer):
@@ -212,3 +222,14 @@ async def test_the_name_has_to_be_the_certificates(
     async with stores_at(f"{url}?ssl_ca_certs={papers.authority}") as stores:
         assert stores.log.standing() is Standing.LOST
     assert "localhost" in caplog.text
+
+
+async def test_a_cluster_with_tls(papers: Papers, tmp_path: Path) -> None:
+    if find_redis_binary() is None:
+        pytest.skip(NO_REDIS)
+    cluster = RedisCluster(tmp_path, tls=(*papers.flags, "--tls-auth-clients", "no"))
+    try:
+        start_or_skip(cluster.start, cluster.servers[0])
+        await use_everything(f"{cluster.url}?ssl_ca_certs={papers.authority}")
+    finally:
+        cluster.stop()

@@ -25,21 +25,22 @@ def _ports(count: int) -> list[int]:
 
 
 class RedisCluster:
-    """Three masters that share the slots."""
+    """Three masters that share the slots. With `tls`, the flags of their certificate, they also speak TLS."""
 
-    def __init__(self, directory: Path) -> None:
-        args = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+    def __init__(self, directory: Path, *, tls: tuple[str, ...] = ()) -> None:
+        args = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no")
+        ports = _ports(6 if tls else 3)
+        self._scheme, self._ports = ("rediss", ports[3:]) if tls else ("redis", ports)
+        secure = [("--tls-port", str(port), "--tls-cluster", "yes", *tls) if tls else () for port in self._ports]
         self.servers = [
-            RedisServer(
-                directory / f"cluster-{port}", port=port, extra_args=(*args, "--cluster-require-full-coverage", "no")
-            )
-            for port in _ports(3)
+            RedisServer(directory / f"cluster-{port}", port=port, extra_args=(*args, *more))
+            for port, more in zip(ports, secure, strict=False)
         ]
 
     @property
     def url(self) -> str:
         """The URL that names every node."""
-        return "redis+cluster://" + ",".join(f"127.0.0.1:{server.port}" for server in self.servers)
+        return f"{self._scheme}+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self._ports)
 
     def start(self) -> None:
         """Start the nodes, introduce them, and wait until each knows every slot."""
@@ -51,7 +52,7 @@ class RedisCluster:
                 slots = range(number * share, min(SLOTS, (number + 1) * share))
                 client.execute_command("CLUSTER", "ADDSLOTS", *slots)
                 if number:
-                    meet = ("CLUSTER", "MEET", "127.0.0.1", self.servers[0].port)
+                    meet = ("CLUSTER", "MEET", "127.0.0.1", self._ports[0])
                     client.execute_command(*meet)
         if not wait_until(lambda: all(map(_knows_all, self.servers)), timeout_s=20):
             raise StartError("the Cluster did not form")
