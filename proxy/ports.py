@@ -264,13 +264,17 @@ class UpstreamResponse(Protocol):
         ...
 
 
+Content = bytes | AsyncIterator[bytes]
+"""A request's content: all of it at hand, or in pieces as it arrives."""
+
+
 class Upstream(Protocol):
     """The backend."""
 
     async def exchange(
         self,
         request: RequestHead,
-        body: AsyncIterator[bytes] | None,
+        body: Content | None,
         on_interim: InterimSink | None = None,
         *,
         read_timeout_s: float | None = None,
@@ -334,8 +338,8 @@ class ClientGoneError(ConnectionError):
 class Client(Protocol):
     """The client's side of one exchange: the only way to answer it."""
 
-    def body(self, limit_bytes: int) -> AsyncIterator[bytes] | None:
-        """The request body as it arrives, None when there is none.
+    def body(self, limit_bytes: int) -> Content | None:
+        """The request body, at hand or as it arrives; None when there is none.
 
         Raises BodyTooLargeError past the limit and ClientGoneError when the body breaks off.
         """

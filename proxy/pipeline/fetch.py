@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -27,11 +27,6 @@ READ_WHOLE_BYTES = 128 * 1024
 
 ERROR_STATUSES = frozenset({500, 502, 503, 504})
 """Statuses that stale-if-error replaces (RFC 5861 section 4)."""
-
-
-async def once(data: bytes) -> AsyncIterator[bytes]:
-    """A body that is at hand."""
-    yield data
 
 
 class Fetcher:
@@ -209,10 +204,9 @@ class Fetcher:
         services = self._services
         born = services.log.position
         request_time, started_s = services.clock.now(), services.clock.monotonic()
-        body = None if plan.body is None else once(plan.body)
         route = plan.match.route
         upstream = services.upstreams[route.upstream]
-        response = await upstream.exchange(request, body, interim, read_timeout_s=route.read_timeout_s)
+        response = await upstream.exchange(request, plan.body, interim, read_timeout_s=route.read_timeout_s)
         upstream_ms = (services.clock.monotonic() - started_s) * 1000
         return Fetched(response, request_time, services.clock.now(), born, upstream_ms)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -23,7 +22,7 @@ from proxy.pipeline.exchange import CacheUse, Refusal
 from proxy.pipeline.fill import Fetched, Filler, Plan, as_it_came
 from proxy.pipeline.refuse import refuse, upstream_failed
 from proxy.policy.model import Consistency, EtagRule, InvalidatesWhen
-from proxy.ports import ClientGoneError, Receipt, UpstreamError, UpstreamResponse
+from proxy.ports import ClientGoneError, Content, Receipt, UpstreamError, UpstreamResponse
 
 SMALL_BYTES = 128 * 1024
 """A private response of at most this length is read whole, so that it can get a validator and a compact coding."""
@@ -43,7 +42,7 @@ class Forwarder:
         self._services = services
         self._filler = Filler(services)
 
-    async def answer(self, exchange: Exchange, content: AsyncIterator[bytes] | None = None) -> Answer:
+    async def answer(self, exchange: Exchange, content: Content | None = None) -> Answer:
         """The backend's answer. An unsafe exchange goes on when its client leaves: it may have changed something.
 
         `content` stands for the client's body where part of that has been read already.
@@ -68,7 +67,7 @@ class Forwarder:
             raise ClientGoneError("the client left before its write was answered")
         return answer
 
-    async def _exchange(self, exchange: Exchange, status: CacheStatus, content: AsyncIterator[bytes] | None) -> Answer:
+    async def _exchange(self, exchange: Exchange, status: CacheStatus, content: Content | None) -> Answer:
         services = self._services
         request = to_origin(exchange.request, exchange.peer, via=services.via)
         born, request_time, started_s = services.log.position, services.clock.now(), services.clock.monotonic()
@@ -98,7 +97,7 @@ class Forwarder:
             raise
 
     async def _send(
-        self, exchange: Exchange, request: RequestHead, content: AsyncIterator[bytes] | None
+        self, exchange: Exchange, request: RequestHead, content: Content | None
     ) -> UpstreamResponse | UpstreamError:
         """One exchange with the backend. A write that may have arrived counts as done, however the exchange ended."""
         body = content or exchange.client.body(body_limit(exchange))

@@ -102,7 +102,11 @@ class Handler:
         """QUERY: keyed by a digest of its content (RFC 10008)."""
         body = exchange.client.body(body_limit(exchange))
         content = b""
-        if body is not None:
+        if isinstance(body, bytes):
+            if len(body) > QUERY_BODY_BYTES:
+                return await self._forwarder.answer(exchange, body)
+            content = body
+        elif body is not None:
             content, whole = await _beginning(body, QUERY_BODY_BYTES)
             if not whole:
                 return await self._forwarder.answer(exchange, _joined(content, body))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 
 from proxy.core import breaker as circuit
 from proxy.core.breaker import Breaker
 from proxy.core.fields import Fields
 from proxy.core.messages import RequestHead
 from proxy.policy.model import BreakerRules, HealthRules
-from proxy.ports import Clock, InterimSink, UpstreamError, UpstreamFailure
+from proxy.ports import Clock, Content, InterimSink, UpstreamError, UpstreamFailure
 from proxy.tasks import Tasks
 from proxy.upstream.pool import UpstreamPool
 from proxy.upstream.response import BackendResponse
@@ -44,7 +43,7 @@ class BreakerGuard:
     async def exchange(
         self,
         request: RequestHead,
-        body: AsyncIterator[bytes] | None,
+        body: Content | None,
         on_interim: InterimSink | None = None,
         *,
         read_timeout_s: float | None = None,
@@ -99,7 +98,7 @@ class CheckedPool:
     async def exchange(
         self,
         request: RequestHead,
-        body: AsyncIterator[bytes] | None,
+        body: Content | None,
         on_interim: InterimSink | None = None,
         *,
         read_timeout_s: float | None = None,

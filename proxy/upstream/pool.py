@@ -7,14 +7,14 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 from proxy.core.messages import RequestHead
-from proxy.ports import Clock, InterimSink, UpstreamError, UpstreamFailure
+from proxy.ports import Clock, Content, InterimSink, UpstreamError, UpstreamFailure
 from proxy.tasks import Tasks
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial
 from proxy.upstream.keepalive import idle_limit_s
 from proxy.upstream.request import WrittenHead, write_head
 from proxy.upstream.response import BackendResponse
-from proxy.upstream.sender import send_body
+from proxy.upstream.sender import at_hand, send_body
 from proxy.upstream.settings import PoolSettings
 
 
@@ -46,7 +46,7 @@ class UpstreamPool:
     async def exchange(
         self,
         request: RequestHead,
-        body: AsyncIterator[bytes] | None,
+        body: Content | None,
         on_interim: InterimSink | None = None,
         *,
         read_timeout_s: float | None = None,
@@ -56,6 +56,8 @@ class UpstreamPool:
         Raises UpstreamError, and whatever `body` raised.
         """
         written = write_head(request, self._settings, has_body=body is not None)
+        if isinstance(body, bytes):
+            return await self._exchange_at_hand(request, written, body, on_interim, read_timeout_s)
         connection = self._take_idle() or await self._acquire()
         connection.read_timeout_s = read_timeout_s or self._settings.read_timeout_s
         if body is not None or not connection.served or not request.is_safe:
@@ -71,6 +73,22 @@ class UpstreamPool:
             raise UpstreamError(error.failure, error.detail, sent=True) from error
         connection.read_timeout_s = read_timeout_s or self._settings.read_timeout_s
         return await self._attempt(connection, request, written, None, on_interim)
+
+    async def _exchange_at_hand(
+        self,
+        request: RequestHead,
+        written: WrittenHead,
+        body: bytes,
+        on_interim: InterimSink | None,
+        read_timeout_s: float | None,
+    ) -> BackendResponse:
+        """Send head and body in one write where nothing has to be waited for between the two."""
+        connection = self._take_idle() or await self._acquire()
+        connection.read_timeout_s = read_timeout_s or self._settings.read_timeout_s
+        if written.length != len(body) or written.expects_continue:
+            return await self._attempt(connection, request, written, at_hand(body), on_interim)
+        whole = WrittenHead(written.octets + body, upgrading=written.upgrading)
+        return await self._attempt(connection, request, whole, None, on_interim)
 
     async def aclose(self) -> None:
         """Close idle connections now and leased ones as they come back."""

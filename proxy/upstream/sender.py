@@ -15,6 +15,11 @@ class BodyLengthError(Exception):
     """The request body is longer or shorter than its Content-Length."""
 
 
+async def at_hand(body: bytes) -> AsyncIterator[bytes]:
+    """A body that is there already, as one that arrives."""
+    yield body
+
+
 async def send_body(connection: Connection, written: WrittenHead, body: AsyncIterator[bytes]) -> None:
     """Send `body` as `written` announced it.
 

@@ -173,15 +173,12 @@ class PlainClient(WireClient):
         self.has_body = bool(content)
         """Whether the request brings content."""
 
-    def body(self, limit_bytes: int) -> AsyncIterator[bytes] | None:
+    def body(self, limit_bytes: int) -> bytes | None:
         """The request body; None when there is none."""
-        return self._read(limit_bytes) if self.has_body else None
-
-    async def _read(self, limit_bytes: int) -> AsyncIterator[bytes]:
         self.bytes_in = len(self._content)
         if self.bytes_in > limit_bytes:
             raise BodyTooLargeError(limit_bytes)
-        yield self._content
+        return self._content or None
 
 
 class AiohttpClient(WireClient):

@@ -60,6 +60,24 @@ async def test_a_body_of_known_length_and_one_without() -> None:
         assert len(bench.origin.connections) == 1
 
 
+async def test_a_body_at_hand_is_sent_as_one_that_arrives() -> None:
+    bodies: list[bytes] = []
+
+    async def script(connection: OriginConnection) -> None:
+        while True:
+            bodies.append(await read_body(connection, await connection.request_head()))
+            await connection.send(HELLO)
+
+    async with pool_for(script) as bench:
+        await read(await bench.pool.exchange(request("POST", "/", ("Content-Length", "6")), b"abcdef"))
+        await read(await bench.pool.exchange(request("PUT"), b"abc"))
+        assert bodies == [b"abcdef", b"abc"]
+        assert b"Transfer-Encoding: chunked\r\n" in bench.origin.heads[1]
+        with pytest.raises(Exception, match="request body"):
+            await bench.pool.exchange(request("POST", "/", ("Content-Length", "6")), b"abc")
+        assert bodies == [b"abcdef", b"abc"]
+
+
 @pytest.mark.parametrize("parts", [(b"abc",), (b"abcdefg",)])
 async def test_a_body_that_breaks_its_promise_is_never_taken_for_whole(parts: tuple[bytes, ...]) -> None:
     ends: list[bytes] = []
