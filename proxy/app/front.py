@@ -111,14 +111,15 @@ class Front:
             match=policy.match(head.method, head.path, head.query),
             request_id=own_id,
             peer=peer,
-            client_ip=client_address(
-                head.fields, peer, lambda address: self._trust.covers(address, policy.trusted_proxies)
-            ),
+            client_ip=self._client_address(head.fields, peer, policy) if trusted else peer.address,
             received=clock.now(),
             started_s=clock.monotonic(),
             trace=trace,
             trace_parent_id=trace_parent_id,
         )
+
+    def _client_address(self, fields: Fields, peer: Peer, policy: Policy) -> str:
+        return client_address(fields, peer, lambda address: self._trust.covers(address, policy.trusted_proxies))
 
     def malformed(self, found: MalformedRequest) -> bytes:
         """The answer to what aiohttp's parser refused."""

@@ -106,6 +106,12 @@ class Fields:
         """These fields with lines appended."""
         return Fields(self.pairs + pairs, _extend(dict(self.joined), pairs))
 
+    def followed_by(self, more: Fields) -> Fields:
+        """These fields and then those of `more`."""
+        if self.joined.keys().isdisjoint(more.joined):
+            return Fields(self.pairs + more.pairs, {**self.joined, **more.joined})
+        return self.added(*more.pairs)
+
     def replaced(self, name: str, value: str) -> Fields:
         """These fields with every line of `name` (any case) replaced by one line at the end."""
         return self.without((name.lower(),)).added((name, value))

@@ -80,7 +80,9 @@ def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str,
     answered from the cache later: Accept-Encoding is reduced to them, as the key is (core.vary).
     """
     fields = request.fields
-    seen = _seen(peer.address, request.authority, request.scheme)
+    previous = fields.joined.get("via")
+    own_via = f"{_version(request.version)} {via}"
+    seen = _seen(peer.address, request.authority, request.scheme, f"{previous}, {own_via}" if previous else own_via)
     if peer.trusted:
         kept, seen = fields.without(_REBUILT), _after_what_was_told(fields, seen)
     else:
@@ -90,9 +92,7 @@ def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str,
     accepted = fields.joined.get("accept-encoding")
     if codings is not None and accepted is not None:
         kept = kept.replaced("Accept-Encoding", reduced_accept_encoding(accepted, codings))
-    previous = fields.joined.get("via")
-    own_via = f"{_version(request.version)} {via}"
-    return request.with_fields(kept.added(*seen, ("Via", f"{previous}, {own_via}" if previous else own_via)))
+    return request.with_fields(kept.followed_by(seen))
 
 
 _REBUILT = frozenset({"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "via"})
@@ -101,27 +101,28 @@ _NOT_FROM_STRANGERS = NEVER_FROM_STRANGERS | {"via"}
 
 
 @lru_cache(maxsize=1024)
-def _seen(address: str, authority: str, scheme: str) -> tuple[Pair, ...]:
-    """What this proxy saw of a request: the same for all that come from one client to one host."""
+def _seen(address: str, authority: str, scheme: str, via: str) -> Fields:
+    """What this proxy saw of a request, and Via: the same for all that come from one client to one host."""
     host = (("X-Forwarded-Host", authority),) if authority else ()
     node = f'"[{address}]"' if ":" in address else address
     own = f"for={node};proto={scheme}"
     if authority:
         own += f';host="{authority}"'
-    return (("X-Forwarded-For", address), *host, ("X-Forwarded-Proto", scheme), ("Forwarded", own))
+    return Fields(
+        (("X-Forwarded-For", address), *host, ("X-Forwarded-Proto", scheme), ("Forwarded", own), ("Via", via))
+    )
 
 
-def _after_what_was_told(told: Fields, seen: tuple[Pair, ...]) -> tuple[Pair, ...]:
+def _after_what_was_told(told: Fields, seen: Fields) -> Fields:
     """What this proxy saw, after what a trusted peer `told`; of host and scheme the peer knows better."""
-    own = dict(seen)
     pairs: list[Pair] = []
     for name in ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded"):
-        before, mine = told.get(name.lower()), own.get(name)
+        before, mine = told.get(name.lower()), seen.get(name.lower())
         if before and mine and name in _LISTS:
             pairs.append((name, f"{before}, {mine}"))
         elif value := before or mine:
             pairs.append((name, value))
-    return tuple(pairs)
+    return Fields((*pairs, ("Via", seen.joined["via"])))
 
 
 def to_client(fields: Fields, *, via: str, now: float, version: tuple[int, int] = (1, 1)) -> Fields:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
+from proxy.core.fields import Fields, Pair
 from proxy.core.messages import RequestHead
 from proxy.upstream.settings import PoolSettings
 
@@ -37,10 +40,7 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
     if settings.preserve_host:
         host = (fields.first("host") if "host" in own else None) or request.authority
     lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host or endpoint.authority}"]
-    if own:
-        lines += [f"{name}: {value}" for name, value in fields.pairs if name.lower() not in own]
-    else:
-        lines += map(": ".join, fields.pairs)
+    lines += map(": ".join, fields.pairs if not own else _without(fields, own))
     if not has_body and own <= _HOST_ALONE:
         if request.method in _METHODS_WITH_CONTENT:
             lines.append("Content-Length: 0")
@@ -56,6 +56,14 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
         lines += ["Connection: Upgrade", f"Upgrade: {upgrade}"]
     expects = has_body and (fields.get("expect") or "").lower() == "100-continue"
     return WrittenHead(_joined(lines), length, expects, upgrade is not None)
+
+
+def _without(fields: Fields, own: frozenset[str]) -> Sequence[Pair]:
+    """The lines that are not ours to write. Host alone, at the head of them, is what most requests bring."""
+    pairs = fields.pairs
+    if own == _HOST_ALONE and pairs[0][0].lower() == "host" and len(fields.joined) == len(pairs):
+        return pairs[1:]
+    return [pair for pair in pairs if pair[0].lower() not in own]
 
 
 def _joined(lines: list[str]) -> bytes:

@@ -102,7 +102,8 @@ class WireClient:
     @property
     def keep_alive(self) -> bool:
         """Whether the connection may carry another request after this one."""
-        return self._exchange.keep_alive and self._framing not in {None, BodyFraming.CLOSE}
+        framing = self._framing
+        return self._exchange.keep_alive and framing is not None and framing is not BodyFraming.CLOSE
 
     def interim(self, head: ResponseHead) -> None:
         """Relay a 1xx response; HTTP/1.0 clients never see one (RFC 9110 section 15.2)."""

@@ -42,7 +42,13 @@ def test_fields_made_from_others_answer_like_fields_made_anew(
     fields = Fields(pairs)
     if looked:
         fields.get("a")
-    for made in (fields.added(*more), fields.without(names), fields.replaced(name, "z"), fields.without(names)):
+    for made in (
+        fields.added(*more),
+        fields.followed_by(Fields(more)),
+        fields.without(names),
+        fields.replaced(name, "z"),
+        fields.without(names),
+    ):
         anew = Fields(made.pairs)
         assert list(made.names()) == list(anew.names())
         assert [made.lines(each) for each in made.names()] == [anew.lines(each) for each in anew.names()]
