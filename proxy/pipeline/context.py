@@ -109,10 +109,10 @@ def as_cached(exchange: Exchange) -> RequestHead:
     every client. A POST that the route declares to be a query is one to the cache, and so is a preflight that the route
     keeps.
     """
-    request = exchange.request
-    if _counts_as_query(request, exchange.route):
+    request, route = exchange.request, exchange.route
+    if _counts_as_query(request, route):
         request = replace(request, method="QUERY")
-    if exchange.route.compress.enabled and "accept-encoding" in request.fields:
+    if route.compress.enabled and "accept-encoding" in request.fields.joined:
         return request.with_fields(request.fields.without(("accept-encoding",)))
     return request
 

@@ -201,14 +201,14 @@ class Fetcher:
 
     async def _ask(self, plan: Plan, request: RequestHead, interim: InterimSink) -> Fetched:
         """Send one request. Raises UpstreamError."""
-        services = self._services
+        services, clock = self._services, self._services.clock
         born = services.log.position
-        request_time, started_s = services.clock.now(), services.clock.monotonic()
+        request_time, started_s = clock.now(), clock.monotonic()
         route = plan.match.route
         upstream = services.upstreams[route.upstream]
         response = await upstream.exchange(request, plan.body, interim, read_timeout_s=route.read_timeout_s)
-        upstream_ms = (services.clock.monotonic() - started_s) * 1000
-        return Fetched(response, request_time, services.clock.now(), born, upstream_ms)
+        upstream_ms = (clock.monotonic() - started_s) * 1000
+        return Fetched(response, request_time, clock.now(), born, upstream_ms)
 
     async def _settle(self, flight: Flight, plan: Plan, fetched: Fetched, interim: InterimSink) -> Landing:
         """Decide what the response means for the store, and how the flight lands with it."""

@@ -50,23 +50,24 @@ class Reader:
 
     async def answer(self, exchange: Exchange, body: bytes | None = None, body_digest: str | None = None) -> Answer:
         """The answer to a request that may be looked up. `body` and its digest belong to QUERY."""
-        rules = exchange.route.cache
+        route = exchange.route
+        rules = route.cache
         wanted = as_cached(exchange)
         search = self._services.searches.of(wanted)
         key = cache_key(wanted, rules, body_digest=body_digest, search=search)
         lost = self._services.log.standing() is Standing.LOST
         candidates: Sequence[Candidate] = []
-        if rules.enabled and (not lost or exchange.route.on_store_loss is StoreLoss.STALE):
+        if rules.enabled and (not lost or route.on_store_loss is StoreLoss.STALE):
             candidates = self._valid(await self._services.store.lookup(key, wanted), soft=lost)
         decision = decide(wanted, candidates, rules, self._services.clock.now())
         if isinstance(decision, Hit):
-            if exchange.route.audit_share > 0:
+            if route.audit_share > 0:
                 self._auditor.consider(exchange, wanted, decision.entry)
-            status = CacheStatus(hit=True, ttl_s=decision.ttl_s, key=key if exchange.route.show_key else None)
+            status = CacheStatus(hit=True, ttl_s=decision.ttl_s, key=key if route.show_key else None)
             return stored_answer(decision.entry, decision.age_s, key, status, CacheUse.HIT)
         plan = self._plan(exchange, wanted, key, decision, body, body_digest)
         answer = await self._act(exchange, decision, plan, lost=lost)
-        return replace(answer, cache=replace(answer.cache, key=key)) if exchange.route.show_key else answer
+        return replace(answer, cache=replace(answer.cache, key=key)) if route.show_key else answer
 
     def _valid(self, entries: Sequence[Entry], *, soft: bool) -> list[Candidate]:
         """The entries that nothing has killed, with what the log says; all soft while the log cannot be heard."""
@@ -161,7 +162,8 @@ class Reader:
             # The backend knows this request as a POST, to which conditions and ranges do not apply as to QUERY.
             validating, completing = (), None
             outgoing = unconditional = replace(unconditional, method=exchange.request.method)
-        codings = None if exchange.route.compress.enabled else exchange.route.cache.codings
+        route = exchange.route
+        codings = None if route.compress.enabled else route.cache.codings
         peer, via = exchange.peer, self._services.via
         sent = to_origin(outgoing, peer, via=via, codings=codings)
         same = unconditional.fields is outgoing.fields
@@ -174,7 +176,7 @@ class Reader:
             validating=validating,
             completing=completing,
             hides_errors=hides_errors,
-            coalesce=exchange.route.coalesce and wanted.method == "GET" and "range" not in wanted.fields,
+            coalesce=route.coalesce and wanted.method == "GET" and "range" not in wanted.fields,
             body=body,
             body_digest=body_digest,
         )

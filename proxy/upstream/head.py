@@ -22,6 +22,7 @@ _FIELD_LINE = re.compile(
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _NO_OPTIONS: frozenset[str] = frozenset()
 _KEEP_ALIVE = frozenset({"keep-alive"})
+_LENGTH_ALONE = frozenset({"content-length"})
 _MEANINGFUL = HOP_BY_HOP | {"content-length"}
 
 
@@ -81,18 +82,19 @@ def parse_head(octets: bytes, max_fields: int) -> ParsedHead:
         raise MalformedError(msg)
     minor, status, reason = status_line.groups()
     fields = Fields(scan_fields(text[status_line.end() :], max_fields))
-    meaningful = _MEANINGFUL.intersection(fields.names())
+    head = ResponseHead(int(status), reason or "", fields)
+    meaningful = _MEANINGFUL.intersection(fields.joined)
     if not meaningful:
-        return ParsedHead(ResponseHead(int(status), reason or "", fields), persistent=minor != "0")
-    return _with_framing(ResponseHead(int(status), reason or "", fields), minor, meaningful)
+        return ParsedHead(head, persistent=minor != "0")
+    if meaningful == _LENGTH_ALONE and _DIGITS.fullmatch(fields.joined["content-length"]):
+        return ParsedHead(head, int(fields.joined["content-length"]), persistent=minor != "0")
+    return _with_framing(head, minor, meaningful)
 
 
 def _with_framing(head: ResponseHead, minor: str, meaningful: frozenset[str]) -> ParsedHead:
     fields = head.fields
     lengths = fields.lines("content-length")
     length = _length(lengths) if lengths else None
-    if len(meaningful) == 1 and len(lengths) == 1 and "," not in lengths[0]:
-        return ParsedHead(head, length, persistent=minor != "0")
     codings = fields.lines("transfer-encoding")
     chunked = _is_chunked(codings, minor, length) if codings else False
     options = _connection_options(fields.lines("connection")) if "connection" in meaningful else _NO_OPTIONS

@@ -39,10 +39,10 @@ class BackendResponse:
         self._tunnel: BackendTunnel | None = None
         self._whole = False
         if parser.phase is Phase.DONE:
-            self._pieces = parser.pieces
-            self._pieces.reverse()
-            if not len(parser.trailers):  # trailers need a body that is sent in chunks
-                self._length = sum(map(len, self._pieces))
+            pieces = self._pieces = parser.pieces
+            pieces.reverse()
+            if not parser.trailers.pairs:  # trailers need a body that is sent in chunks
+                self._length = sum(map(len, pieces))
             self._end()
         elif parser.phase is Phase.TUNNEL:
             self._tunnel = BackendTunnel(connection, self._end_tunnel)
