@@ -48,6 +48,11 @@ class MemoryRates:
         self._whole_at_us[key] = now_us + waiting_us
         return RateVerdict(limit, True, waiting_us)
 
+    def refusal_now(self, key: str, limit: RateLimit, now_s: float) -> RateVerdict | None:
+        """The refusal that a request would meet now."""
+        waiting_us = backlog(limit, self._whole_at_us.get(key, 0), round(now_s * MICROS))
+        return RateVerdict(limit, False, waiting_us) if waiting_us > limit.tolerance_us else None
+
     def _make_room(self, now_us: int) -> None:
         known = self._whole_at_us
         for _ in range(min(_HANDS, len(known))):

@@ -97,12 +97,9 @@ class RedisRates:
 
     def admit_now(self, key: str, limit: RateLimit, now_s: float) -> RateVerdict | None:
         """The answer that needs no call, or None: a known refusal, a leased place, what holds while Redis is away."""
-        until_s = self._refused_until_s.get(key)
-        if until_s is not None:
-            if now_s < until_s:
-                self.counts.refused_locally += 1
-                return _refusal(limit, until_s - now_s)
-            self._refused_until_s.discard(key)
+        refusal = self.refusal_now(key, limit, now_s)
+        if refusal is not None:
+            return refusal
         lease = self._leases.get(key)
         if lease is not None:
             if lease.left and now_s < lease.until_s:
@@ -112,6 +109,17 @@ class RedisRates:
             self._leases.discard(key)
         if self._away and now_s < self._try_again_s:
             return self._without_redis(key, limit)
+        return None
+
+    def refusal_now(self, key: str, limit: RateLimit, now_s: float) -> RateVerdict | None:
+        """The refusal that Redis computed for this moment."""
+        until_s = self._refused_until_s.get(key)
+        if until_s is None:
+            return None
+        if now_s < until_s:
+            self.counts.refused_locally += 1
+            return _refusal(limit, until_s - now_s)
+        self._refused_until_s.discard(key)
         return None
 
     async def _ask(self, key: str, limit: RateLimit) -> RateVerdict:

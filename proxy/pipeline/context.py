@@ -46,11 +46,18 @@ class HitMemory(Protocol):
         """See a hit that was served."""
         ...
 
+    def learn_refusal(self, exchange: Exchange) -> None:
+        """See a request that its rate refused."""
+        ...
+
 
 class NoHitMemory:
     """Learns nothing: every hit takes the whole way."""
 
     def learn(self, exchange: Exchange, served: ServedHit) -> None:
+        """Forget it."""
+
+    def learn_refusal(self, exchange: Exchange) -> None:
         """Forget it."""
 
 

@@ -52,6 +52,7 @@ class Handler:
             with self._services.in_flight.slot():
                 if rate is not None and not rate.allowed:
                     answer = refused_by_rate(exchange.request.target, exchange.request_id, rate)
+                    self._services.hits.learn_refusal(exchange)
                 else:
                     answer = await self._answer(exchange)
                 replied = await self._replier.reply(exchange, answer, rate)

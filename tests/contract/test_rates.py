@@ -57,6 +57,20 @@ async def test_burst_then_refusal(rates: RateStore) -> None:
     assert all(answer.limit is SLOW for answer in answers)
 
 
+async def test_a_refusal_can_be_foretold_and_asking_counts_nothing(rates: RateStore) -> None:
+    key, monotonic = client_key(SLOW, "a"), SystemClock.monotonic
+    for _ in range(5):
+        assert rates.refusal_now(key, SLOW, monotonic()) is None
+        assert (await rates.admit("a", SLOW)).allowed
+    assert not (await rates.admit("a", SLOW)).allowed
+    refusal = rates.refusal_now(key, SLOW, monotonic())
+    assert refusal is not None
+    assert not refusal.allowed
+    assert 3590 < refusal.retry_after_s <= 3600
+    assert rates.refusal_now(client_key(SLOW, "b"), SLOW, monotonic()) is None
+    assert rates.refusal_now(key, SLOW, monotonic() + 3601) is None
+
+
 async def test_clients_and_limits_are_counted_apart(rates: RateStore) -> None:
     only = RateLimit("only", 1, 3_600, 1)
     assert (await rates.admit("a", only)).allowed

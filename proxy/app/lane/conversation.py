@@ -40,9 +40,10 @@ class Conversation:
         if read is None:
             return False
         shape, values = read
-        spot = lane.spots.get(shape.host + values[0])
+        place = shape.host + values[0]
+        spot = lane.spots.get(place)
         if spot is None:
-            return False
+            return self._bar(shape, values, place)
         now_s = lane.monotonic()
         form = spot.forms.get(shape.wishes if shape.unconditional else shape.wishes_in(values))
         if form is None or now_s >= spot.fresh_until or not lane.log.vouches(spot.entry, now_s):
@@ -54,13 +55,13 @@ class Conversation:
         if limit is None:
             rate = None
         else:
-            rate = lane.rates.admit_now(self._rate_key(spot, limit), limit, now_s)
+            rate = lane.rates.admit_now(self._rate_key(spot.counted_as, limit), limit, now_s)
             if rate is None:
                 return False
         if rate is None or rate.allowed:
             self._serve(spot, form, shape, values[0], request_id, now_s, rate)
         else:
-            self._refuse(spot, shape, values[0], request_id, now_s, rate)
+            self._refuse(spot.route, shape, values[0], request_id, now_s, rate)
         return True
 
     def _read(self, data: bytes) -> tuple[Shape, Values] | None:
@@ -92,9 +93,23 @@ class Conversation:
             return None
         return self._lane.ids.of(given.strip().decode("ascii")).encode("ascii")
 
-    def _rate_key(self, spot: Spot, limit: RateLimit) -> str:
-        if spot.counted_as is not None:
-            return client_key(limit, spot.counted_as)
+    def _bar(self, shape: Shape, values: Values, place: bytes) -> bool:
+        """Refuse a request that the pipeline would refuse, for a target of which no more is known than its limit."""
+        lane = self._lane
+        barred = lane.barred.get((shape.method, place))
+        if barred is None:
+            return False
+        now_s = lane.monotonic()
+        rate = lane.rates.refusal_now(self._rate_key(barred.counted_as, barred.limit), barred.limit, now_s)
+        request_id = None if rate is None else self._request_id(shape, values)
+        if rate is None or request_id is None:
+            return False
+        self._refuse(barred.route, shape, values[0], request_id, now_s, rate)
+        return True
+
+    def _rate_key(self, counted_as: str | None, limit: RateLimit) -> str:
+        if counted_as is not None:
+            return client_key(limit, counted_as)
         key = self._keys.get(limit.key)
         if key is None:
             key = self._keys[limit.key] = client_key(limit, self._address)
@@ -155,10 +170,10 @@ class Conversation:
         )
 
     def _refuse(
-        self, spot: Spot, shape: Shape, target: bytes, request_id: bytes, now_s: float, rate: RateVerdict
+        self, route: str, shape: Shape, target: bytes, request_id: bytes, now_s: float, rate: RateVerdict
     ) -> None:
         lane = self._lane
-        facts = lane.refusal_facts(shape.method, spot.route)
+        facts = lane.refusal_facts(shape.method, route)
         pieces = lane.refusals.pieces(facts, target.decode("ascii"), len(request_id), rate)
         took_us = round((lane.monotonic() - now_s) * 1e6)
         body = b"" if pieces.body is None else request_id.join(pieces.body)

@@ -5,16 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from proxy.app.lane.conversation import Conversation, Write
-from proxy.app.lane.learning import Sharing, facts_of, form_of, limit_lines, may_learn, wishes_of
+from proxy.app.lane.learning import (
+    Sharing,
+    barred_of,
+    counted_as,
+    facts_of,
+    form_of,
+    limit_lines,
+    may_learn,
+    place_of,
+    wishes_of,
+)
 from proxy.app.lane.refusals import Refusals
 from proxy.app.lane.scan import Scanner
-from proxy.app.lane.spots import MAX_FORMS, Spot
+from proxy.app.lane.spots import MAX_FORMS, Barred, Spot
 from proxy.app.observe.repeats import Facts, Note
 from proxy.app.request_ids import RequestIds
 from proxy.pipeline.context import Exchange, ServedHit, Services
 from proxy.pipeline.exchange import Refusal
-from proxy.policy.model import RateKeyKind
 from proxy.policy.watch import PolicySource
+
+MAX_BARRED = 4096
+"""Targets remembered for whose sake requests were refused."""
 
 
 class HitLane:
@@ -53,6 +65,7 @@ class HitLane:
         limits = self.policy.limits
         self.scanner = Scanner(limits.head_bytes, limits.header_count)
         self.spots.clear()
+        self.barred: dict[tuple[str, bytes], Barred] = {}
         self._sharing = Sharing()
         self._facts: dict[tuple[str, str, int, str], Facts] = {}
 
@@ -67,15 +80,22 @@ class HitLane:
         if form is not None and spot is not None and len(spot.forms) < MAX_FORMS:
             spot.forms[self._sharing.one(wishes_of(exchange.request))] = form
 
+    def learn_refusal(self, exchange: Exchange) -> None:
+        """Remember which limit holds for a target: whoever is above it comes again soon."""
+        barred = barred_of(exchange) if exchange.policy is self.policy else None
+        if barred is not None:
+            if len(self.barred) >= MAX_BARRED:
+                self.barred.clear()
+            self.barred[exchange.request.method, place_of(exchange.request)] = barred
+
     def _spot(self, exchange: Exchange, served: ServedHit) -> Spot | None:
         """The target's spot; a new one when another entry answers it now. None when memory does not hold that alone."""
         request, rule = exchange.request, exchange.route.rate_limit
-        place = f"{request.authority}\n{request.target}".encode("latin-1")
+        place = place_of(request)
         spot = self.spots.get(place)
         if spot is not None and spot.entry is served.entry:
             return spot
         now_s = self.monotonic()
-        together = {RateKeyKind.ROUTE: f"route:{exchange.route.name}", RateKeyKind.GLOBAL: "global"}
         spot = Spot(
             place=place,
             entry=served.entry,
@@ -84,7 +104,7 @@ class HitLane:
             fresh_until=now_s + served.ttl_s,
             limit=None if rule is None else rule.limit,
             limit_lines=b"" if rule is None else self._sharing.one(limit_lines(rule.limit)),
-            counted_as=None if rule is None else together.get(rule.key.kind),
+            counted_as=counted_as(exchange.route),
             forget=self._forgetting,
         )
         spot.mark = self.services.store.accompany(served.key, served.entry, spot)

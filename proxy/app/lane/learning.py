@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TypeVar, cast
 
-from proxy.app.lane.spots import Form, Wishes
+from proxy.app.lane.spots import Barred, Form, Wishes
 from proxy.app.observe.repeats import Facts
 from proxy.app.server.wire import Exchange as WireExchange
 from proxy.app.server.wire import framing_of, serialise
@@ -13,7 +13,7 @@ from proxy.core.messages import RequestHead
 from proxy.core.rate import RateLimit, policy_field
 from proxy.pipeline.context import Exchange, ServedHit
 from proxy.pipeline.exchange import CacheUse
-from proxy.policy.model import RateKeyKind
+from proxy.policy.model import RateKeyKind, Route
 
 T = TypeVar("T")
 
@@ -45,6 +45,26 @@ def may_learn(exchange: Exchange, served: ServedHit) -> bool:
         and (rule is None or rule.key.kind in COUNTED_TOGETHER)
         and not ({"cache-control", "pragma", "range"} & set(exchange.request.fields.names()))
     )
+
+
+def barred_of(exchange: Exchange) -> Barred | None:
+    """What there is to know of a target to refuse its requests; None where more than the target decides."""
+    rule = exchange.route.rate_limit
+    plain = exchange.request.method in {"GET", "HEAD"} and not exchange.policy.trusted_proxies
+    if rule is None or rule.key.kind not in COUNTED_TOGETHER or not plain:
+        return None
+    return Barred(exchange.route.name, rule.limit, counted_as(exchange.route))
+
+
+def counted_as(route: Route) -> str | None:
+    """The name under which all requests on a route are counted together (pipeline.admit); None is each client's own."""
+    together = {RateKeyKind.ROUTE: f"route:{route.name}", RateKeyKind.GLOBAL: "global"}
+    return None if route.rate_limit is None else together.get(route.rate_limit.key.kind)
+
+
+def place_of(request: RequestHead) -> bytes:
+    """Host and target under one name, as `scan.Shape.host` begins it."""
+    return f"{request.authority}\n{request.target}".encode("latin-1")
 
 
 def wishes_of(request: RequestHead) -> Wishes:

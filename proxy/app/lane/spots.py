@@ -35,6 +35,15 @@ class Form:
     facts: Facts
 
 
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """A target that somebody was refused for coming too often: the limit that holds there. Members as a spot's."""
+
+    route: str
+    limit: RateLimit
+    counted_as: str | None
+
+
 @dataclass(slots=True, eq=False)
 class Spot:
     """A target and the entry that answers it, for as long as the store holds that entry alone (ports.Companion).

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from proxy.app.lane.hits import HitLane
+from proxy.app.lane.hits import MAX_BARRED, HitLane
 from proxy.app.observe.repeats import Note, record_of
 from proxy.app.request_ids import RequestIds
 from proxy.core.entry import CodedBody, Entry
@@ -16,6 +17,7 @@ from proxy.core.invalidation import Invalidation
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import CacheStatus
 from proxy.limits.rate_memory import MemoryRates
+from proxy.pipeline.admit import count
 from proxy.pipeline.context import Exchange, ServedHit, Services
 from proxy.pipeline.dress import dress
 from proxy.pipeline.exchange import CacheUse
@@ -66,11 +68,9 @@ class Stage:
         entry = Entry(200, "OK", fields, b"body", now, now, f"site{path}", self.log.position, tags=("t",))
         return replace(entry, **changes)  # type: ignore[arg-type]
 
-    async def serve(self, path: str, entry: Entry, coding: str = "", fields: Fields | None = None) -> None:
-        """Store `entry` and let the lane see it served to a plain GET."""
-        await self.store.put(path, entry, 1000)
+    def exchange(self, path: str, fields: Fields | None = None) -> Exchange:
         policy = self.source.current
-        exchange = Exchange(
+        return Exchange(
             request=RequestHead("GET", path, None, "site", fields or Fields()),
             client=None,  # type: ignore[arg-type]  # the lane asks it nothing
             policy=policy,
@@ -81,6 +81,11 @@ class Stage:
             received=self.clock.now(),
             started_s=self.clock.monotonic(),
         )
+
+    async def serve(self, path: str, entry: Entry, coding: str = "", fields: Fields | None = None) -> None:
+        """Store `entry` and let the lane see it served to a plain GET."""
+        await self.store.put(path, entry, 1000)
+        exchange = self.exchange(path, fields)
         shown = from_store(entry.fields, 5.0, via="veneer", now=self.clock.now())
         head = dress(ResponseHead(200, "OK", shown), CacheStatus(hit=True, ttl_s=60), "first", 1.0, None)
         self.lane.learn(exchange, ServedHit(entry, path, 5.0, 60.0, head, len(entry.body), coding))
@@ -180,3 +185,42 @@ async def test_the_rate_limit_holds_and_its_refusal_comes_as_quickly(stage: Stag
     assert answers[3] is not None
     assert b"\r\nRetry-After: " in answers[3]
     assert record_of(stage.noted[-1], 0.0).status == 429
+
+
+async def test_a_refusal_needs_no_hit_before_it(stage: Stage) -> None:
+    exchange = stage.exchange("/limited")
+    verdicts = [await count(stage.services, exchange) for _ in range(4)]
+    assert [verdict is not None and verdict.allowed for verdict in verdicts] == [True, True, True, False]
+    assert stage.ask("/limited") is None
+    stage.lane.learn_refusal(exchange)
+    answer = stage.ask("/limited", b"GET /limited HTTP/1.1\r\nHost: site\r\nX-Request-ID: mine-7\r\n\r\n")
+    assert answer is not None
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 429 ")
+    assert b"\r\nX-Request-ID: mine-7\r\n" in head
+    assert json.loads(body)["request_id"] == "mine-7"
+    assert b"\r\nContent-Length: %d" % len(body) in head
+    assert record_of(stage.noted[-1], 0.0).bytes_out == len(body)
+    stage.clock.advance(61)
+    assert stage.ask("/limited") is None
+    verdict = await count(stage.services, exchange)
+    assert verdict is not None
+    assert verdict.remaining == 2, "asking whether to refuse counts nothing"
+
+
+async def test_a_target_may_look_like_the_members_of_a_refusal(stage: Stage) -> None:
+    path = "/limited"
+    exchange = replace(stage.exchange(path), request=RequestHead("GET", path, '"request_id":"x"~~~~', "site", Fields()))
+    for _ in range(4):
+        await count(stage.services, exchange)
+    stage.lane.learn_refusal(exchange)
+    request = b'GET /limited?"request_id":"x"~~~~ HTTP/1.1\r\nHost: site\r\nX-Request-ID: abcd\r\n\r\n'
+    answer = stage.ask(request=request)
+    assert answer is not None
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["request_id"] == "abcd"
+
+
+async def test_what_is_remembered_of_refusals_is_bounded(stage: Stage) -> None:
+    for number in range(MAX_BARRED + 10):
+        stage.lane.learn_refusal(stage.exchange(f"/limited?{number}"))
+    assert len(stage.lane.barred) <= MAX_BARRED
