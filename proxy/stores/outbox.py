@@ -49,11 +49,25 @@ class Outbox:
         self._names = 0
         self._sharing = asyncio.Lock()
 
-    def put(self, event: Invalidation, *, strict: bool) -> asyncio.Future[Appended | None]:
-        """Have the event shared, now or when Redis is back. The answer is None when it was not, and nobody waits.
+    async def send(self, event: Invalidation, *, strict: bool) -> Appended | None:
+        """Have the event shared, now or when Redis is back, whatever becomes of the caller.
 
-        With `strict` the other nodes will acknowledge it, and the answer is waited for however long Redis is away.
+        With `strict` the other nodes will acknowledge it, and this waits for as long as Redis is away. Otherwise the
+        answer is None once sharing has failed, or with nobody left to do it.
         """
+        answer = self._add(event, strict=strict)
+        if not self._sharing.locked():
+            # Here rather than in a task: a busy loop takes its time to begin one, and to come back from it.
+            await self._share_one_batch()
+        return await answer
+
+    async def share(self) -> None:
+        """Share what waits. Raises one of FAILURES; what was not shared stays."""
+        async with self._sharing:
+            while self._queue:
+                await self._send_batch()
+
+    def _add(self, event: Invalidation, *, strict: bool) -> asyncio.Future[Appended | None]:
         queued = _Queued(event, strict)
         if self._names + queued.names <= self._most_names or not self._queue:
             self._queue.append(queued)
@@ -65,23 +79,43 @@ class Outbox:
             last.event, last.strict = Invalidation(everything=True), last.strict or strict
         future: asyncio.Future[Appended | None] = asyncio.get_running_loop().create_future()
         self._queue[-1].waiting.append((future, strict))
-        if not self._sharing.locked():
-            self._tasks.start(self._share_now(), "log: share")
         return future
 
-    async def share(self) -> None:
-        """Share what waits. Raises one of FAILURES; what was not shared stays."""
-        async with self._sharing:
-            while self._queue:
-                batch = self._batch()
-                events = [(queued.event, queued.strict) for queued in batch]
-                waiting = [tuple(queued.waiting) for queued in batch]
-                answer = await self._link.append(events)
-                for number, queued in enumerate(batch):
-                    if queued.event is events[number][0]:  # else it has become "everything" meanwhile
-                        self._queue.popleft()
-                        self._names -= queued.names
-                    _settle(waiting[number], replace(answer, seq=answer.seq - len(batch) + 1 + number))
+    async def _share_one_batch(self) -> None:
+        """Share the first events; a task sees to the rest, and to all of them where the caller leaves."""
+        try:
+            async with self._sharing:
+                await self._send_batch()
+        except FAILURES as error:
+            self._give_up(error)
+        except BaseException:
+            self._tasks.start(self._share_rest(), "log: share")
+            raise
+        else:
+            if self._queue:
+                self._tasks.start(self._share_rest(), "log: share")
+
+    async def _share_rest(self) -> None:
+        try:
+            await self.share()
+        except FAILURES as error:
+            self._give_up(error)
+
+    def _give_up(self, error: BaseException) -> None:
+        self._failed(error)
+        for queued in self._queue:
+            _settle([waiting for waiting in queued.waiting if not waiting[1]], None)
+
+    async def _send_batch(self) -> None:
+        batch = self._batch()
+        events = [(queued.event, queued.strict) for queued in batch]
+        waiting = [tuple(queued.waiting) for queued in batch]
+        answer = await self._link.append(events)
+        for number, queued in enumerate(batch):
+            if queued.event is events[number][0]:  # else it has become "everything" meanwhile
+                self._queue.popleft()
+                self._names -= queued.names
+            _settle(waiting[number], replace(answer, seq=answer.seq - len(batch) + 1 + number))
 
     def abandon(self) -> None:
         """Nothing will be shared any more: let go who waits."""
@@ -98,14 +132,6 @@ class Outbox:
                 break
             batch.append(queued)
         return batch
-
-    async def _share_now(self) -> None:
-        try:
-            await self.share()
-        except FAILURES as error:
-            self._failed(error)
-            for queued in self._queue:
-                _settle([waiting for waiting in queued.waiting if not waiting[1]], None)
 
 
 def _settle(waiting: Sequence[_Waiting], answer: Appended | None) -> None:

@@ -149,7 +149,7 @@ class RedisLog:
         """
         began = self._clock.monotonic()
         self._apply_early(invalidation)
-        answer = await self._shared(self._outbox.put(invalidation, strict=strict))
+        answer = await self._shared(invalidation, strict=strict)
         if answer is None:
             self.counts.not_shared += 1
             return Receipt(self.position, (), (), self._since_ms(began), shared=False)
@@ -248,10 +248,10 @@ class RedisLog:
         position = Position(answer.epoch, answer.seq)
         return Receipt(position, acknowledged, expired, self._since_ms(began))
 
-    async def _shared(self, future: asyncio.Future[Appended | None]) -> Appended | None:
+    async def _shared(self, event: Invalidation, *, strict: bool) -> Appended | None:
         try:
             async with asyncio.timeout(self._settings.hold_s):
-                return await future
+                return await self._outbox.send(event, strict=strict)
         except TimeoutError:
             return None
 

@@ -41,9 +41,13 @@ class Office:
         self.link = Link()
         self.failures: list[BaseException] = []
         self.box = Outbox(cast("LogLink", self.link), tasks, most_names, self.failures.append)
+        self._tasks = tasks
 
-    def put(self, *tags: str, strict: bool = True) -> asyncio.Future[Appended | None]:
-        return self.box.put(Invalidation(tags=tags), strict=strict)
+    async def put(self, *tags: str, strict: bool = True) -> asyncio.Task[Appended | None]:
+        """A writer whose event is in the box."""
+        writer = self._tasks.start(self.box.send(Invalidation(tags=tags), strict=strict), f"writer of {tags}")
+        await asyncio.sleep(0)
+        return writer
 
 
 @pytest.fixture
@@ -53,55 +57,69 @@ async def tasks() -> AsyncIterator[Tasks]:
     await kept.aclose()
 
 
-async def test_events_that_come_together_go_together_and_each_learns_its_place(tasks: Tasks) -> None:
+async def test_events_that_come_while_others_are_sent_go_together_and_each_learns_its_place(tasks: Tasks) -> None:
     office = Office(tasks)
-    answers = await asyncio.gather(office.put("a"), office.put("b"), office.put("c"))
-    assert [answer.seq for answer in answers if answer is not None] == [1, 2, 3]
-    assert [[event.tags for event in call] for call in office.link.calls] == [[("a",), ("b",), ("c",)]]
+    office.link.let_go.clear()
+    writers = [await office.put(tag) for tag in "abc"]
+    office.link.let_go.set()
+    places = [await writer for writer in writers]
+    assert [place.seq for place in places if place is not None] == [1, 2, 3]
+    assert [[event.tags for event in call] for call in office.link.calls] == [[("a",)], [("b",), ("c",)]]
 
 
 async def test_what_names_too_much_becomes_everything(tasks: Tasks) -> None:
     office = Office(tasks, most_names=5)
     office.link.away = True
-    futures = [office.put("a", "b"), office.put("c", "d"), office.put("e", "f"), office.put("g")]
-    await asyncio.sleep(0)
+    writers = [await office.put(*tags) for tags in ("ab", "cd", "ef", "g")]
     office.link.away = False
     await office.box.share()
     (call,) = office.link.calls
     assert [(event.tags, event.everything) for event in call] == [(("a", "b"), False), ((), True), (("g",), False)]
-    assert [answer.seq for future in futures if (answer := await future) is not None] == [1, 2, 2, 3]
+    places = [await writer for writer in writers]
+    assert [place.seq for place in places if place is not None] == [1, 2, 2, 3]
 
 
 async def test_what_joins_an_event_on_its_way_is_sent_after_it(tasks: Tasks) -> None:
     office = Office(tasks, most_names=1)
     office.link.let_go.clear()
-    first = office.put("a")
-    await asyncio.sleep(0)
-    second, third = office.put("b"), office.put("c")
+    writers = [await office.put(tag) for tag in "abc"]
     assert len(office.link.calls) == 1
     office.link.let_go.set()
-    places = [await future for future in (first, second, third)]
+    places = [await writer for writer in writers]
     assert [place.seq for place in places if place is not None] == [1, 2, 2]
     assert [[event.everything for event in call] for call in office.link.calls] == [[False], [True]]
+
+
+async def test_a_writer_that_leaves_takes_no_event_with_it(tasks: Tasks) -> None:
+    office = Office(tasks)
+    office.link.let_go.clear()
+    leaving, staying = await office.put("a"), await office.put("b")
+    leaving.cancel()
+    await asyncio.sleep(0)
+    office.link.let_go.set()
+    place = await staying
+    assert place is not None
+    assert place.seq == 2
+    assert [[event.tags for event in call] for call in office.link.calls] == [[("a",)], [("a",), ("b",)]]
 
 
 async def test_only_the_patient_wait_for_an_outage_to_end(tasks: Tasks) -> None:
     office = Office(tasks)
     office.link.away = True
-    patient, hasty = office.put("a"), office.put("b", strict=False)
+    patient, hasty = await office.put("a"), await office.put("b", strict=False)
     assert await hasty is None
     assert office.failures
     assert not patient.done()
     office.link.away = False
     await office.box.share()
-    answer = await patient
-    assert answer is not None
+    place = await patient
+    assert place is not None
     assert [len(call) for call in office.link.calls] == [2]
 
 
 async def test_who_waits_at_the_end_is_let_go(tasks: Tasks) -> None:
     office = Office(tasks)
     office.link.away = True
-    future = office.put("a")
+    writer = await office.put("a")
     office.box.abandon()
-    assert await future is None
+    assert await writer is None
