@@ -38,6 +38,7 @@ from backend.services.users import UserService
 from backend.services.work import DashboardService, DocumentService, HistoryService, ProjectService
 from backend.services.workflows import WorkflowService
 from backend.settings import Settings
+from backend.web.auth import TokenReader
 from backend.web.call import Route
 from backend.web.middleware import REQUEST_ID, label, observe
 from backend.web.openapi import openapi
@@ -153,7 +154,8 @@ def _build_indexes(settings: Settings) -> None:
 
 
 def _gate(parts: Parts) -> Gate:
-    return Gate(parts.settings.token_secret, parts.clock)
+    secret = parts.settings.token_secret
+    return Gate(secret, TokenReader(secret), parts.clock)
 
 
 def _allow_origins(app: web.Application, origins: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ import datetime as dt
 import hashlib
 import hmac
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Literal
 
 import jwt
@@ -74,21 +75,32 @@ def _offset_seconds(company_id: int) -> int:
     return company_id * 611 % PASS_SECONDS
 
 
-def identify(secret: str, authorization: str | None, company_pass: str | None, now: dt.datetime) -> Caller:
-    """Check the token, and the pass if one came; raise AuthenticationError when either does not hold."""
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        msg = "A bearer token is required: Authorization: Bearer <token>"
-        raise AuthenticationError(msg)
-    claims = _decode(secret, token.strip())
-    expires_at = dt.datetime.fromtimestamp(claims.exp, dt.UTC)
-    if expires_at <= now:
-        msg = "The token has expired"
-        raise AuthenticationError(msg)
-    if company_pass is not None and not _pass_holds(secret, company_pass, claims.company, now):
-        msg = "The company pass does not hold; POST /api/etter/auth/check_auth gives a new one"
-        raise AuthenticationError(msg)
-    return Caller(int(claims.sub), claims.company, claims.role, expires_at, company_pass is not None)
+class TokenReader:
+    """Tells who asks, by tokens and passes that one secret signs.
+
+    A signature is checked once: the claims of the latest `kept` good tokens are remembered, expiry is looked at each
+    time.
+    """
+
+    def __init__(self, secret: str, kept: int = 4096) -> None:
+        self._secret = secret
+        self._claims = lru_cache(kept)(partial(_decode, secret))
+
+    def identify(self, authorization: str | None, company_pass: str | None, now: dt.datetime) -> Caller:
+        """Check the token, and the pass if one came; raise AuthenticationError when either does not hold."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            msg = "A bearer token is required: Authorization: Bearer <token>"
+            raise AuthenticationError(msg)
+        claims = self._claims(token.strip())
+        expires_at = dt.datetime.fromtimestamp(claims.exp, dt.UTC)
+        if expires_at <= now:
+            msg = "The token has expired"
+            raise AuthenticationError(msg)
+        if company_pass is not None and not _pass_holds(self._secret, company_pass, claims.company, now):
+            msg = "The company pass does not hold; POST /api/etter/auth/check_auth gives a new one"
+            raise AuthenticationError(msg)
+        return Caller(int(claims.sub), claims.company, claims.role, expires_at, company_pass is not None)
 
 
 def _decode(secret: str, token: str) -> Claims:

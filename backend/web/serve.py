@@ -1,6 +1,6 @@
 """From aiohttp's request to a typed call, and from a result to bytes."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ from aiohttp import web
 from backend.clock import Clock
 from backend.db.record import current_record
 from backend.errors import ValidationError
-from backend.web.auth import PASS_HEADER, identify
+from backend.web.auth import PASS_HEADER, TokenReader
 from backend.web.caching import cache_headers
 from backend.web.call import Call, NoBody, Result, Route
 from backend.web.envelope import Envelope, Page
@@ -26,22 +26,24 @@ class Gate:
     """What every call needs before its handler runs."""
 
     secret: str
+    tokens: TokenReader
     clock: Clock
 
 
 def endpoint(route: Route, gate: Gate) -> Handler:
     """Bind a declared route to the gate, as an aiohttp handler."""
+    parameters = tuple(field.encode_name for field in msgspec.structs.fields(route.query))
 
     async def handle(request: web.Request) -> web.StreamResponse:
         headers = request.headers
-        caller = identify(gate.secret, headers.get("Authorization"), headers.get(PASS_HEADER), gate.clock())
+        caller = gate.tokens.identify(headers.get("Authorization"), headers.get(PASS_HEADER), gate.clock())
         record = current_record.get()
         if record is not None:
             record.user_id, record.company_id = caller.user_id, caller.company_id
         call = Call(
             caller=caller,
             ids=tuple(_number(name, text) for name, text in request.match_info.items()),
-            query=_query(request, route.query),
+            query=_query(request, route.query, parameters),
             body=await _body(request, route.body),
             request=request,
         )
@@ -70,16 +72,16 @@ def _number(name: str, text: str) -> int:
     return _convert(text, Id, name)
 
 
-def _query(request: web.Request, model: type[msgspec.Struct]) -> msgspec.Struct:
+def _query(request: web.Request, model: type[msgspec.Struct], parameters: Sequence[str]) -> msgspec.Struct:
     given = request.rel_url.query
     values: dict[str, str] = {}
-    for field in msgspec.structs.fields(model):
-        texts = given.getall(field.encode_name, [])
+    for name in parameters:
+        texts = given.getall(name, [])
         if len(texts) > 1:
             msg = "Given more than once"
-            raise ValidationError(msg, field=field.encode_name)
+            raise ValidationError(msg, field=name)
         if texts:
-            values[field.encode_name] = texts[0]
+            values[name] = texts[0]
     return _convert(values, model, "query")
 
 

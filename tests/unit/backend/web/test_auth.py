@@ -8,9 +8,10 @@ import jwt
 import pytest
 
 from backend.errors import AuthenticationError
-from backend.web.auth import identify, issue_pass, issue_token
+from backend.web.auth import TokenReader, issue_pass, issue_token
 
 SECRET = "a secret that is long enough for HS256"
+READER = TokenReader(SECRET)
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 
 
@@ -19,26 +20,26 @@ def token(hours: float = 1) -> str:
 
 
 def test_a_token_names_its_caller() -> None:
-    caller = identify(SECRET, f"Bearer {token()}", None, NOW)
+    caller = READER.identify(f"Bearer {token()}", None, NOW)
     assert (caller.user_id, caller.company_id, caller.company_scope, caller.holds_pass) == (42, 7, 7, False)
 
 
 @pytest.mark.parametrize("claims", [{}, {"sub": "42", "exp": 1}, {"sub": "x", "company": 1, "exp": 2**33}])
 def test_a_token_must_say_all(claims: dict[str, object]) -> None:
     with pytest.raises(AuthenticationError):
-        identify(SECRET, f"Bearer {jwt.encode(claims, SECRET)}", None, NOW)
+        READER.identify(f"Bearer {jwt.encode(claims, SECRET)}", None, NOW)
 
 
 def test_tokens_without_a_signature_are_refused() -> None:
     claims = {"sub": "42", "company": 7, "exp": 2**33}
     with pytest.raises(AuthenticationError):
-        identify(SECRET, f"Bearer {jwt.encode(claims, '', algorithm='none')}", None, NOW)
+        READER.identify(f"Bearer {jwt.encode(claims, '', algorithm='none')}", None, NOW)
 
 
 def test_expiry_follows_the_given_clock() -> None:
-    assert identify(SECRET, f"bearer {token()}", None, NOW + dt.timedelta(minutes=59)).user_id == 42
+    assert READER.identify(f"bearer {token()}", None, NOW + dt.timedelta(minutes=59)).user_id == 42
     with pytest.raises(AuthenticationError, match="expired"):
-        identify(SECRET, f"Bearer {token()}", None, NOW + dt.timedelta(hours=1))
+        READER.identify(f"Bearer {token()}", None, NOW + dt.timedelta(hours=1))
 
 
 @pytest.mark.parametrize("company_id", [1, 7, 500])
@@ -49,11 +50,11 @@ def test_a_pass_holds_for_one_to_two_hours(company_id: int, minute: int) -> None
     assert dt.timedelta(hours=1) < given.expires_at - now <= dt.timedelta(hours=2)
     long = issue_token(SECRET, user_id=42, company_id=company_id, role="member", expires_at=NOW + dt.timedelta(hours=9))
     for moment in (now, given.expires_at - dt.timedelta(seconds=1)):
-        assert identify(SECRET, f"Bearer {long}", given.text, moment).holds_pass
+        assert READER.identify(f"Bearer {long}", given.text, moment).holds_pass
     with pytest.raises(AuthenticationError):
-        identify(SECRET, f"Bearer {long}", given.text, given.expires_at)
+        READER.identify(f"Bearer {long}", given.text, given.expires_at)
 
 
 def test_another_companys_pass_is_refused() -> None:
     with pytest.raises(AuthenticationError):
-        identify(SECRET, f"Bearer {token()}", issue_pass(SECRET, 8, NOW).text, NOW)
+        READER.identify(f"Bearer {token()}", issue_pass(SECRET, 8, NOW).text, NOW)
