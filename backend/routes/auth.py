@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import msgspec
 
 from backend.web.auth import Role, issue_pass
-from backend.web.caching import CacheAdvice, Sharing
 from backend.web.call import Call, NoBody, NoQuery, Result, Route
 from backend.web.serve import Gate
 
@@ -53,7 +52,6 @@ class AuthRoutes:
                 path="/api/etter/auth/check_auth",
                 summary="Check the token",
                 handler=self.check,
-                advice=CacheAdvice(Sharing.NOBODY),
                 data=AuthState,
             ),
         )

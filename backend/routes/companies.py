@@ -58,7 +58,6 @@ class CompanyRoutes:
                 path=_ONE,
                 summary="Change a company",
                 handler=self.change,
-                advice=CacheAdvice(Sharing.NOBODY),
                 data=CompanyDetail,
                 body=CompanyChange,
             ),

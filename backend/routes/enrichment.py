@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from backend import groups
 from backend.services.companies import CompanyService
 from backend.services.enrichment import Enrichment, EnrichmentService
-from backend.web.caching import CacheAdvice, Sharing
+from backend.web.caching import STORED_BY_NOBODY, CacheAdvice, Sharing
 from backend.web.call import Call, NoBody, NoQuery, Result, Route
 
 
@@ -25,7 +25,7 @@ class EnrichmentRoutes:
             answers.enrichment,
             groups=(groups.company(call.id),),
             errors=answers.problems,
-            advice=CacheAdvice(Sharing.NOBODY) if answers.problems else None,
+            advice=STORED_BY_NOBODY if answers.problems else None,
             message="some services did not answer" if answers.problems else None,
         )
 

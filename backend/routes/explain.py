@@ -6,7 +6,6 @@ import msgspec
 
 from backend.queries.named import Sample
 from backend.services.explain import Explained, ExplainService
-from backend.web.caching import CacheAdvice, Sharing
 from backend.web.call import Call, NoBody, Result, Route
 from backend.web.fields import Email, Id, Search
 
@@ -41,7 +40,6 @@ class ExplainRoutes:
                 path="/api/etter/explain",
                 summary="Explain a named statement",
                 handler=self.explain,
-                advice=CacheAdvice(Sharing.NOBODY),
                 data=Explained,
                 query=ExplainQuery,
             ),

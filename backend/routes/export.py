@@ -13,7 +13,6 @@ from aiohttp import web
 from backend.db.database import Batch, Database
 from backend.errors import EtterError
 from backend.queries.exports import EXPORTS, ExportKind
-from backend.web.caching import CacheAdvice, Sharing
 from backend.web.call import Call, NoBody, Route
 
 Format = Literal["ndjson", "csv"]
@@ -65,7 +64,6 @@ class ExportRoutes:
                 path="/api/etter/export",
                 summary="Stream all rows of one kind",
                 handler=self.export,
-                advice=CacheAdvice(Sharing.NOBODY),
                 data=str,
                 query=ExportQuery,
                 media_types=tuple(_MEDIA.values()),

@@ -70,7 +70,6 @@ class InsightRoutes:
                 path="/api/etter/chro_data/{id}",
                 summary="Set a validated score",
                 handler=self.validate,
-                advice=CacheAdvice(Sharing.NOBODY),
                 data=DashboardLine,
                 body=ScoreChange,
             ),

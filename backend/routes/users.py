@@ -13,7 +13,6 @@ _PATH = "/api/etter/users"
 _ONE = "/api/etter/users/{id}"
 _LIST = CacheAdvice(Sharing.COMPANY, shared_seconds=300)
 _DETAIL = CacheAdvice(Sharing.COMPANY, shared_seconds=300)
-_WRITE = CacheAdvice(Sharing.NOBODY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,6 @@ class UserRoutes:
                 path=_PATH,
                 summary="Create a user",
                 handler=self.create,
-                advice=_WRITE,
                 data=UserDetail,
                 body=NewUser,
                 status=201,
@@ -90,7 +88,6 @@ class UserRoutes:
                 path=_ONE,
                 summary="Replace a user",
                 handler=self.change,
-                advice=_WRITE,
                 data=UserDetail,
                 body=NewUser,
             ),
@@ -99,13 +96,10 @@ class UserRoutes:
                 path=_ONE,
                 summary="Change a user",
                 handler=self.change,
-                advice=_WRITE,
                 data=UserDetail,
                 body=UserChange,
             ),
-            Route(
-                method="DELETE", path=_ONE, summary="Delete a user", handler=self.delete, advice=_WRITE, data=Deleted
-            ),
+            Route(method="DELETE", path=_ONE, summary="Delete a user", handler=self.delete, data=Deleted),
             Route(
                 method="GET",
                 path=_ONE + "/history",

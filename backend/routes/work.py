@@ -25,7 +25,6 @@ _DOCUMENTS = "/api/etter/documents"
 _PROJECTS = "/api/etter/projects"
 _READ = CacheAdvice(Sharing.COMPANY, shared_seconds=300)
 _PERSONAL = CacheAdvice(Sharing.PERSONAL)
-_WRITE = CacheAdvice(Sharing.NOBODY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,6 @@ class DocumentRoutes:
                 path=_DOCUMENTS,
                 summary="Create a document",
                 handler=self.create,
-                advice=_WRITE,
                 data=DocumentDetail,
                 body=NewDocument,
                 status=201,
@@ -91,13 +89,10 @@ class DocumentRoutes:
                 path=one,
                 summary="Change a document",
                 handler=self.change,
-                advice=_WRITE,
                 data=DocumentDetail,
                 body=DocumentChange,
             ),
-            Route(
-                method="DELETE", path=one, summary="Delete a document", handler=self.delete, advice=_WRITE, data=Deleted
-            ),
+            Route(method="DELETE", path=one, summary="Delete a document", handler=self.delete, data=Deleted),
         )
 
 
@@ -146,7 +141,6 @@ class ProjectRoutes:
                 path=_PROJECTS,
                 summary="Create a project",
                 handler=self.create,
-                advice=_WRITE,
                 data=ProjectDetail,
                 body=NewProject,
                 status=201,
@@ -159,13 +153,10 @@ class ProjectRoutes:
                 path=one,
                 summary="Change a project",
                 handler=self.change,
-                advice=_WRITE,
                 data=ProjectDetail,
                 body=ProjectChange,
             ),
-            Route(
-                method="DELETE", path=one, summary="Delete a project", handler=self.delete, advice=_WRITE, data=Deleted
-            ),
+            Route(method="DELETE", path=one, summary="Delete a project", handler=self.delete, data=Deleted),
         )
 
 

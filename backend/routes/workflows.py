@@ -12,7 +12,6 @@ from backend.web.envelope import Page
 
 _PATH = "/api/etter/workflows"
 _ONE = "/api/etter/workflows/{id}"
-_WRITE = CacheAdvice(Sharing.NOBODY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,6 @@ class WorkflowRoutes:
                 path=_ONE,
                 summary="Change a workflow",
                 handler=self.change,
-                advice=_WRITE,
                 data=WorkflowDetail,
                 body=WorkflowChange,
             ),
@@ -86,7 +84,6 @@ class WorkflowRoutes:
                 path=_ONE + "/history",
                 summary="Record a run",
                 handler=self.record,
-                advice=_WRITE,
                 data=RunItem,
                 body=NewRun,
                 status=201,

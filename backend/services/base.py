@@ -66,13 +66,20 @@ class BaseService(Generic[Entity, Item]):
     async def read(self, row_id: int, scope: int | None, finish: Callable[[Entity], T]) -> T:
         """Read one row that the caller may see."""
 
-        def work(session: Session) -> T:
-            entity = session.scalars(self._one, {"row_id": row_id, "scope": scope}).one_or_none()
-            if entity is None:
-                raise self.missing(row_id)
-            return finish(entity)
+        def look(session: Session) -> T:
+            return finish(self._visible(session, self._one, row_id, scope))
 
-        return await self.tools.database.read(work)
+        return await self.tools.database.read(look)
+
+    async def find(self, row_id: int, look: Callable[[Session], T | None]) -> T:
+        """Read what `look` makes of a row; None means that the caller may see no such row."""
+        return await self.tools.database.read(lambda session: self.found(row_id, look(session)))
+
+    def found(self, row_id: int, value: T | None) -> T:
+        """Return what was found; raise NotFoundError where nothing was."""
+        if value is None:
+            raise self.missing(row_id)
+        return value
 
     async def create(self, make: Callable[[Session], Entity], finish: Callable[[Session, Entity], T]) -> T:
         """Insert a row and return what `finish` makes of it, all in one transaction."""
@@ -95,7 +102,7 @@ class BaseService(Generic[Entity, Item]):
         """Lock a row, change it and return what `finish` makes of it, all in one transaction."""
 
         def work(session: Session) -> T:
-            entity = self._locked(session, row_id, scope)
+            entity = self._visible(session, self._locked_one, row_id, scope)
             change(session, entity)
             session.flush()
             return finish(session, entity)
@@ -106,7 +113,7 @@ class BaseService(Generic[Entity, Item]):
         """Delete a row; rows that hang on it go with it, by the foreign keys."""
 
         def work(session: Session) -> T:
-            entity = self._locked(session, row_id, scope)
+            entity = self._visible(session, self._locked_one, row_id, scope)
             outcome = finish(entity)
             session.delete(entity)
             return outcome
@@ -117,11 +124,9 @@ class BaseService(Generic[Entity, Item]):
         """Make the error for a row that is not there, or not for this caller."""
         return NotFoundError(f"No {self.noun} with this id", id=row_id)
 
-    def _locked(self, session: Session, row_id: int, scope: int | None) -> Entity:
-        entity = session.scalars(self._locked_one, {"row_id": row_id, "scope": scope}).one_or_none()
-        if entity is None:
-            raise self.missing(row_id)
-        return entity
+    def _visible(self, session: Session, statement: Select[Entity], row_id: int, scope: int | None) -> Entity:
+        values = {"row_id": row_id, "scope": scope}
+        return self.found(row_id, session.scalars(statement, values).one_or_none())
 
 
 def assign(entity: Base, values: msgspec.Struct) -> None:

@@ -6,7 +6,6 @@ from yarl import URL
 
 from backend import groups
 from backend.db.tables import Company
-from backend.errors import NotFoundError
 from backend.models.companies import CompanyChange, CompanyDetail, CompanyItem, CompanyListQuery
 from backend.queries import companies as sql
 from backend.services.base import BaseService, Listed, Tools, assign
@@ -27,13 +26,7 @@ class CompanyService(BaseService[Company, CompanyItem]):
         """Read one company; other companies' details look as if they were not there."""
         self._refuse_stranger(caller, company_id)
 
-        def work(session: Session) -> CompanyDetail:
-            detail = sql.company_detail(session, self.tools.loading, company_id)
-            if detail is None:
-                raise self.missing(company_id)
-            return detail
-
-        return await self.tools.database.read(work)
+        return await self.find(company_id, lambda session: self._detail(session, company_id))
 
     async def change(self, caller: Caller, company_id: int, change: CompanyChange) -> CompanyDetail:
         """Change some of a company's facts."""
@@ -43,13 +36,12 @@ class CompanyService(BaseService[Company, CompanyItem]):
             company.updated_at = self.tools.clock()
 
         def reread(session: Session, company: Company) -> CompanyDetail:
-            detail = sql.company_detail(session, self.tools.loading, company.id)
-            if detail is None:
-                msg = "The company is gone"
-                raise NotFoundError(msg, id=company_id)
-            return detail
+            return self.found(company.id, self._detail(session, company.id))
 
         return await self.update(company_id, caller.company_scope, apply, reread)
+
+    def _detail(self, session: Session, company_id: int) -> CompanyDetail | None:
+        return sql.company_detail(session, self.tools.loading, company_id)
 
     def _refuse_stranger(self, caller: Caller, company_id: int) -> None:
         if caller.company_scope not in {None, company_id}:

@@ -48,14 +48,8 @@ class UserService(BaseService[User, UserItem]):
 
     async def get(self, caller: Caller, user_id: int) -> UserDetail:
         """Read one user in detail."""
-
-        def work(session: Session) -> UserDetail:
-            user = sql.user_detail(session, self.tools.loading, user_id, caller.company_scope)
-            if user is None:
-                raise self.missing(user_id)
-            return user
-
-        return await self.tools.database.read(work)
+        scope = caller.company_scope
+        return await self.find(user_id, lambda session: sql.user_detail(session, self.tools.loading, user_id, scope))
 
     async def add(self, caller: Caller, new: NewUser) -> UserDetail:
         """Create a user in the caller's company."""
@@ -92,10 +86,7 @@ class UserService(BaseService[User, UserItem]):
         return await self.tools.database.read(lambda session: sql.complete_user(session, text, scope, SUGGESTIONS))
 
     def _reread(self, session: Session, user: User) -> UserDetail:
-        found = sql.user_detail(session, self.tools.loading, user.id, None)
-        if found is None:
-            raise self.missing(user.id)
-        return found
+        return self.found(user.id, sql.user_detail(session, self.tools.loading, user.id, None))
 
     async def runs(self, caller: Caller, user_id: int) -> list[RunItem]:
         """Read a user's latest workflow runs."""

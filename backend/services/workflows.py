@@ -73,7 +73,5 @@ class WorkflowService(BaseService[Workflow, WorkflowItem]):
         return await self.tools.database.write(work)
 
     def _detail(self, session: Session, caller: Caller, workflow_id: int) -> WorkflowDetail:
-        detail = sql.workflow_detail(session, self.tools.loading, workflow_id, caller.company_scope, RUNS)
-        if detail is None:
-            raise self.missing(workflow_id)
-        return detail
+        scope = caller.company_scope
+        return self.found(workflow_id, sql.workflow_detail(session, self.tools.loading, workflow_id, scope, RUNS))

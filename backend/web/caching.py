@@ -33,6 +33,9 @@ class CacheAdvice:
     shared_seconds: int = 0
 
 
+STORED_BY_NOBODY = CacheAdvice(Sharing.NOBODY)
+
+
 def cache_headers(
     advice: CacheAdvice, caller: Caller | None, groups: tuple[str, ...], invalidates: tuple[str, ...]
 ) -> dict[str, str]:

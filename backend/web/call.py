@@ -9,7 +9,7 @@ from aiohttp import web
 from yarl import URL
 
 from backend.web.auth import Caller
-from backend.web.caching import CacheAdvice
+from backend.web.caching import STORED_BY_NOBODY, CacheAdvice
 from backend.web.envelope import Problem
 
 Q = TypeVar("Q")
@@ -67,15 +67,18 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A declared route. Handlers differ in their query and body types, which `query` and `body` name."""
+    """A declared route. Handlers differ in their query and body types, which `query` and `body` name.
+
+    What no `advice` is given for is stored by nobody.
+    """
 
     method: str
     path: str
     summary: str
     # The table mixes handlers of many types; the dispatcher builds each call from the two fields below.
     handler: Callable[[Call[Any, Any]], Awaitable[Result | web.StreamResponse]]
-    advice: CacheAdvice
     data: object
+    advice: CacheAdvice = STORED_BY_NOBODY
     query: type[msgspec.Struct] = NoQuery
     body: type[msgspec.Struct] = NoBody
     status: int = 200

@@ -80,6 +80,51 @@ async def test_markup_is_refused_in_writes(api: Client, member: dict[str, str], 
     assert (response.status, (await response.json())["error_code"]) == (400, "VALIDATION_ERROR")
 
 
+PERSON = {"email": "a.b@company7.example", "name": "Ann", "title": "T"}
+ROLE = {"role": "Clerk", "headcount": 1, "avg_salary": 1}
+SIMULATION = {"company": "Any", "automation_factor": 0.5, "n_iterations": 10, "roles": [ROLE]}
+# Every field that takes a text: method, path, the rest of the body, the field.
+TEXTS = [
+    *(("POST", "users", PERSON, name) for name in ("name", "title", "bio", "email")),
+    *(("PUT", "users/42", PERSON, name) for name in ("name", "title", "bio", "email")),
+    *(("PATCH", "users/42", {}, name) for name in ("name", "title", "bio", "email")),
+    *(("PATCH", "companies/7", {}, name) for name in ("name", "industry", "country")),
+    *(("PATCH", "workflows/3", {}, name) for name in ("name", "description", "status")),
+    *(("POST", "projects", {"name": "x"}, name) for name in ("name", "description", "status")),
+    *(("POST", "documents", {"title": "x", "body": "x"}, name) for name in ("title", "body", "status")),
+    ("POST", "workflows/3/history", {}, "status"),
+    ("POST", "simulation/v1", SIMULATION, "company"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "rest", "name"), TEXTS)
+async def test_no_field_takes_markup_or_another_type(
+    api: Client,
+    member: dict[str, str],
+    platform: dict[str, str],
+    method: str,
+    path: str,
+    rest: dict[str, object],
+    name: str,
+) -> None:
+    headers = (platform if path.startswith("workflows/3") else member) | {"Content-Type": "application/json"}
+    for value in (*MARKUP[:5], "x\u0000y", "x" * 5000, 7, None, ["x"], {"$ne": ""}, True):
+        body = json.dumps({**rest, name: value}).encode()
+        response = await api.request(method, f"/api/etter/{path}", headers=headers, data=body)
+        assert (response.status, (await response.json())["error_code"]) == (400, "VALIDATION_ERROR"), value
+
+
+@pytest.mark.parametrize("text", [text for text in INJECTIONS if text.isprintable()])
+async def test_no_header_reaches_a_statement(api: Client, member: dict[str, str], text: str) -> None:
+    octets = text.encode()
+    for name in ("X-Request-ID", "Etter-Company-Pass", "Authorization", "If-None-Match"):
+        headers = member | {name: octets.decode("latin-1")}
+        response = await api.get("/api/etter/users/42", headers=headers)
+        refused = name in {"Etter-Company-Pass", "Authorization"}
+        assert response.status == (401 if refused else 200), name
+        assert response.headers["X-Request-ID"] != text
+
+
 @pytest.mark.parametrize("text", [text for text in INJECTIONS if "\u0000" not in text])
 async def test_injection_is_kept_as_text(api: Client, member: dict[str, str], text: str) -> None:
     created = await api.post("/api/etter/documents", headers=member, json={"title": text, "body": text})
