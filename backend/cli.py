@@ -18,6 +18,7 @@ from backend.settings import Settings, SettingsError
 
 log = logging.getLogger("etter")
 _YOUNG_OBJECTS = 20_000
+_BACKLOG = 1024
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,7 +77,8 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
     runner = web.AppRunner(make_app(make_parts(settings)), access_log=None, shutdown_timeout=10)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
+        # A proxy opens its connections all at once; what does not fit here is lost and tried again seconds later.
+        site = web.TCPSite(runner, host, port, backlog=_BACKLOG)
         await site.start()
         _calm_collector()
         log.info("listening", extra={"host": host, "port": runner.addresses[0][1]})
