@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -17,6 +18,7 @@ from tests.integration.backend.conftest import bearer
 from tests.stack.backend import BackendServer
 from tests.stack.proxy import SHIPPED_POLICIES, ProxyOptions, ProxyServer
 
+NewProxy = Callable[[ProxyOptions], ProxyServer]
 SETTINGS = load_settings({})
 PLATFORM = bearer(SETTINGS, 1, 1, "platform")
 READS = {
@@ -193,7 +195,7 @@ class Etter:
 async def etter(
     request: pytest.FixtureRequest,
     backend_server: BackendServer,
-    new_proxy: Callable[[ProxyOptions], ProxyServer],
+    new_proxy: NewProxy,
 ) -> AsyncIterator[Etter]:
     policies = SHIPPED_POLICIES if "shipped" in str(request.param) else None
     proxy = new_proxy(ProxyOptions(backend_server.url, policies=policies))
@@ -220,9 +222,7 @@ async def test_every_write_reaches_every_read(etter: Etter) -> None:
                 assert after.data != before[read].data, f"{name} was expected to change {read}"
 
 
-async def test_a_write_leaves_the_rest_stored(
-    backend_server: BackendServer, new_proxy: Callable[[ProxyOptions], ProxyServer]
-) -> None:
+async def test_a_write_leaves_the_rest_stored(backend_server: BackendServer, new_proxy: NewProxy) -> None:
     proxy = new_proxy(ProxyOptions(backend_server.url))
     async with aiohttp.ClientSession() as session:
         etter = Etter(session, backend_server.url, proxy.url)
@@ -257,6 +257,23 @@ async def test_colleagues_share_what_concerns_the_company(etter: Etter) -> None:
     colleague = bearer(SETTINGS, 41, 7) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, 7, utc_now()).text}
     await etter.ask("proxy", "users?page_size=3")
     assert (await etter.ask("proxy", "users?page_size=3", headers=colleague)).hit
+
+
+async def test_companies_do_not_push_each_other_out(
+    backend_server: BackendServer, new_proxy: NewProxy, tmp_path: Path
+) -> None:
+    policies = tmp_path / "policies.yaml"
+    policies.write_text(SHIPPED_POLICIES.read_text("utf-8") + "\nstores: {max_variants: 2}\n", "utf-8")
+    proxy = new_proxy(ProxyOptions(backend_server.url, policies=policies))
+    companies = [
+        bearer(SETTINGS, 1, company) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, company, utc_now()).text}
+        for company in range(1, 7)
+    ]
+    async with aiohttp.ClientSession() as session:
+        etter = Etter(session, backend_server.url, proxy.url)
+        for wanted_hit in (False, True):
+            for headers in companies:
+                assert (await etter.ask("proxy", "get_chro_data", headers=headers)).hit is wanted_hit
 
 
 async def test_projects_are_never_stored(etter: Etter) -> None:
