@@ -85,7 +85,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--warm-up", type=float, default=30.0, metavar="SECONDS")
     parser.add_argument("--fill", type=float, default=150.0, metavar="SECONDS", help="most time to warm from the log")
     parser.add_argument("--seconds", type=float, default=40.0)
-    parser.add_argument("--think", type=float, default=1.0, metavar="SECONDS")
+    parser.add_argument("--think", type=float, default=1.7, metavar="SECONDS")
     parser.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS")
     parser.add_argument("--redis", action="store_true", help="let the proxy share its store through Redis")
     parser.add_argument("--phases", default="1,2,3", help="which of the three to run")
