@@ -51,6 +51,9 @@ async def _run(options: argparse.Namespace, world: World, ledger: Ledger) -> Non
         # The quiet phase gets three shares: its figures are the ones with a bound.
         share_s = options.seconds / (len(names) + 2 * (QUIET in names))
         for name in names:
+            if name != QUIET and not world.relayed:
+                ledger.begin("relay put between")
+                await asyncio.to_thread(world.put_relay_between)
             ledger.begin(name, STRUCK.get(name))
             # A saturated machine makes everybody wait: what is measured is measured beside it.
             clients.rate = options.rate if name == QUIET else 0.0

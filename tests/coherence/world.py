@@ -1,4 +1,4 @@
-"""The processes under test: a Redis, the backend of registers, three nodes, one of them behind a relay."""
+"""The processes under test: a Redis, the backend of registers, three nodes, one of them to be behind a relay."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.stack.redis import RedisServer
 
 NODES = 3
 FAR = NODES - 1
-"""The node behind the relay."""
+"""The node that the relay will be put before."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -39,9 +39,19 @@ class Node:
         self.name = name
         self.port, self.admin_port = ports
         program = ["proxy"] if mutant is None else ["tests.coherence.mutants", mutant]
-        argv = [sys.executable, "-m", *program, "serve", "--upstream", upstream, "--redis", redis_url]
-        argv += ["--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin_port}"]
-        self.process = ManagedProcess(Launch(name, argv, directory / f"{name}.log"))
+        self._argv = [sys.executable, "-m", *program, "serve", "--upstream", upstream]
+        self._argv += ["--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin_port}"]
+        self._log = directory / f"{name}.log"
+        self.process = self._process(redis_url)
+
+    def _process(self, redis_url: str) -> ManagedProcess:
+        return ManagedProcess(Launch(self.name, [*self._argv, "--redis", redis_url], self._log))
+
+    def move(self, redis_url: str) -> None:
+        """Stop in order and start again with another way to Redis."""
+        self.process.stop()
+        self.process = self._process(redis_url)
+        self.start()
 
     def start(self) -> None:
         """Start and wait until it answers."""
@@ -69,9 +79,10 @@ class World:
         backend = [*module, "tests.coherence.registers", str(self.backend_port), str(registers), str(pages)]
         self._backend = ManagedProcess(Launch("backend", backend, directory / "backend.log"))
         upstream = f"http://127.0.0.1:{self.backend_port}"
-        far_url = f"redis://127.0.0.1:{relay_port}/0"
+        self._relay_url = f"redis://127.0.0.1:{relay_port}/0"
+        self.relayed = False
         self.nodes = [
-            Node(f"node-{n}", (public, admin), upstream, far_url if n == FAR else self.redis.url, directory, mutant)
+            Node(f"node-{n}", (public, admin), upstream, self.redis.url, directory, mutant)
             for n, (public, admin) in enumerate(zip(ports[::2], ports[1::2], strict=True))
         ]
 
@@ -94,6 +105,11 @@ class World:
         self._backend.stop()
         self._relay.stop()
         self.redis.stop()
+
+    def put_relay_between(self) -> None:
+        """From now on node FAR reaches Redis through the relay. Before that nothing makes anybody slower."""
+        self.nodes[FAR].move(self._relay_url)
+        self.relayed = True
 
     def redis_command(self, *command: str | int) -> None:
         """Send one command to Redis, directly."""
