@@ -336,6 +336,14 @@ class BodyTooLargeError(Exception):
         self.limit_bytes = limit_bytes
 
 
+class BodyTooSlowError(Exception):
+    """The client sent nothing of its request body for too long (408)."""
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(f"nothing of the request body came for {timeout_s:g} s")
+        self.timeout_s = timeout_s
+
+
 class ClientGoneError(ConnectionError):
     """The client closed or broke its connection, or its body framing was broken."""
 

@@ -9,8 +9,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from proxy.app.admin.access import AdminAccess, AdminAccessError
-from proxy.app.admin.application import build_admin
-from proxy.app.admin.deps import AdminDeps, Check
+from proxy.app.admin.deps import Check
 from proxy.app.backends import Backends
 from proxy.app.server.listener import Address, ListenError
 from proxy.app.shared import Shared
@@ -61,9 +60,9 @@ def checks_of(shared: Shared, backends: Backends, policy: Callable[[], Policy]) 
 
 
 @asynccontextmanager
-async def admin_listener(deps: AdminDeps, address: Address) -> AsyncIterator[None]:
-    """Listen on `address` for as long as the block runs. Raises ListenError."""
-    runner = web.AppRunner(build_admin(deps), access_log=None, handle_signals=False, shutdown_timeout=DRAIN_S)
+async def listening(application: web.Application, address: Address) -> AsyncIterator[None]:
+    """Serve an admin application on `address` for as long as the block runs. Raises ListenError."""
+    runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=DRAIN_S)
     await runner.setup()
     try:
         try:

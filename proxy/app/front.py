@@ -31,7 +31,13 @@ from proxy.policy.watch import PolicySource
 from proxy.ports import Client
 
 NOT_KEPT = HOP_BY_HOP | {"expect"}
-REFUSALS = {400: Refusal.MALFORMED, 414: Refusal.HEAD_TOO_LARGE, 431: Refusal.HEAD_TOO_LARGE}
+REFUSALS = {
+    400: Refusal.MALFORMED,
+    408: Refusal.SLOW,
+    414: Refusal.HEAD_TOO_LARGE,
+    431: Refusal.HEAD_TOO_LARGE,
+    503: Refusal.LOAD,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ class Front:
         wire = WireExchange(request.method, version, bool(request.keep_alive))
         protocol = request.protocol
         assert isinstance(protocol, ConnectionProtocol)
-        client = AiohttpClient(request, protocol, wire)
+        client = AiohttpClient(request, protocol, wire, policy.timeouts.body_s)
         protocol.attend(client)
         head = read_head(request, policy, self._scheme)
         if isinstance(head, HeadRefusal):

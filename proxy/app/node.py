@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 
+from proxy.app.admin.access import AdminAccess
+from proxy.app.admin.application import build_admin
 from proxy.app.admin.deps import AdminDeps
-from proxy.app.administration import access_for, admin_listener, checks_of
+from proxy.app.administration import access_for, checks_of, listening
 from proxy.app.backends import Backends
 from proxy.app.clock import SystemClock
 from proxy.app.front import Front
@@ -24,9 +28,11 @@ from proxy.app.request_ids import RequestIds
 from proxy.app.server.listener import Address, Listener
 from proxy.app.server.protocol import ConnectionSettings, FrontServer
 from proxy.app.shared import Shared, open_shared
-from proxy.app.supervisor import worker_number
+from proxy.app.tuning import allow_open_files
 from proxy.app.warming.sources import parse_target
 from proxy.app.warming.warmer import warm
+from proxy.app.workers.place import Place
+from proxy.app.workers.report import Report, answering_supervisor, encode
 from proxy.compress.codec import Codecs
 from proxy.limits.inflight import InFlight
 from proxy.pipeline.context import Services
@@ -34,19 +40,34 @@ from proxy.policy.model import Policy
 from proxy.policy.watch import Load, PolicySource, ReloadOutcome, watch_file
 from proxy.tasks import Tasks
 
+OTHER_FILES = 128
+"""Open files for everything that is no connection to a client, a backend or Redis."""
+
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound here: where one that is can be reached
 
 logger = logging.getLogger(__name__)
 
 
 class Node:
-    """One proxy process: everything between its sockets. Use as `async with Node(...)`."""
+    """One proxy process: everything between its sockets. Use as `async with Node(...)`.
 
-    def __init__(self, options: ServeOptions, policy: Policy, reload: Load, observation: Observation) -> None:
+    `place` is where it stands among several workers; None where it is the only process.
+    """
+
+    def __init__(
+        self,
+        options: ServeOptions,
+        policy: Policy,
+        reload: Load,
+        observation: Observation,
+        place: Place | None = None,
+    ) -> None:
         self._options = options
+        self._place = place
         self._policies = PolicySource(policy, reload, self._reloaded)
         self._observation = observation
         self._in_flight = InFlight(policy.limits.in_flight)
+        self._serving = False
         self._draining = False
         self._exit = AsyncExitStack()
         self._clock = SystemClock()
@@ -64,7 +85,7 @@ class Node:
 
     async def __aexit__(self, *exc_info: object) -> None:
         """Stop in the opposite order: first no new requests, then what answers them."""
-        self._draining = True
+        self._draining, self._serving = True, False
         await self._exit.aclose()
 
     async def _start(self) -> None:
@@ -93,18 +114,24 @@ class Node:
         await self._listen(services, policy)
 
     async def _administer(self, shared: Shared, policy: Policy) -> None:
-        """Open the admin listener; of several workers the first one has it."""
-        given = self._options.admin
-        if given is AdminOff.OFF or worker_number() not in {None, 0}:
+        """Open the admin listener; a worker answers its supervisor instead."""
+        if self._place is not None:
+            access, report = AdminAccess(None), partial(self._report, shared, policy)
+            self._exit.callback(self._leave, self._place, report)
+            deps = self._admin_deps(shared, policy, access)
+            await self._exit.enter_async_context(answering_supervisor(deps, report, self._place.socket))
             return
-        address = given or Address.parse(policy.admin.listen)
+        if self._options.admin is AdminOff.OFF:
+            return
+        address = self._options.admin or Address.parse(policy.admin.listen)
+        deps = self._admin_deps(shared, policy, access_for(address, policy))
+        await self._exit.enter_async_context(listening(build_admin(deps), address))
+        logger.info("admin on http://%s", address)
 
-        def snapshot() -> Snapshot:
-            watched = self._observation
-            return watched.observer.snapshot(lambda: gauges_of(shared, policy.stores, watched.dropped))
-
-        deps = AdminDeps(
-            access=access_for(address, policy),
+    def _admin_deps(self, shared: Shared, policy: Policy, access: AdminAccess) -> AdminDeps:
+        snapshot = partial(self._snapshot, shared, policy)
+        return AdminDeps(
+            access=access,
             clock=self._clock,
             log=shared.stores.log,
             snapshot=snapshot,
@@ -115,8 +142,20 @@ class Node:
             sample=shared.stores.sample,
             draining=lambda: self._draining,
         )
-        await self._exit.enter_async_context(admin_listener(deps, address))
-        logger.info("admin on http://%s", address)
+
+    def _snapshot(self, shared: Shared, policy: Policy) -> Snapshot:
+        watched = self._observation
+        return watched.observer.snapshot(lambda: gauges_of(shared, policy.stores, watched.dropped))
+
+    def _report(self, shared: Shared, policy: Policy) -> Report:
+        return Report(self._snapshot(shared, policy), shared.stores.log.position, self._serving)
+
+    def _leave(self, place: Place, report: Callable[[], Report]) -> None:
+        """Leave the last counts for the supervisor; without them it has those of a second ago."""
+        try:
+            place.last_words.write_bytes(encode(report()))
+        except OSError as error:
+            logger.warning("the last counts of this worker are lost: %s", error)
 
     async def _listen(self, services: Services, policy: Policy) -> None:
         ids = RequestIds()
@@ -128,11 +167,13 @@ class Node:
         server = FrontServer(
             front, connection_settings(policy), front.malformed, lane, front if self._options.lanes else None
         )
-        listener = Listener(server, self._options.listen, reuse_port=self._options.workers > 1, tls=None)
+        inherited = None if self._place is None else socket.socket(fileno=self._place.listener)
+        listener = Listener(server, self._options.listen, inherited=inherited)
         address = await listener.start()
         self._exit.push_async_callback(listener.stop, policy.timeouts.drain_s)
+        self._serving = True
         logger.info("listening on http://%s", address)
-        if policy.warm and worker_number() in {None, 0}:
+        if policy.warm and (self._place is None or self._place.number == 0):
             self._tasks.start(self._warm(address, policy.warm), "warm the cache")
 
     async def _warm(self, address: Address, targets: Sequence[str]) -> None:
@@ -159,7 +200,15 @@ class Node:
 
 def connection_settings(policy: Policy) -> ConnectionSettings:
     """The bounds of client connections. Heads are measured again, exactly, when they are whole."""
+    others = sum(upstream.max_connections for upstream in policy.upstreams.values())
+    others += policy.stores.redis_max_connections + OTHER_FILES
+    wanted = policy.limits.connections
+    connections = min(wanted, max(1, allow_open_files(wanted + others) - others))
+    if connections < wanted:
+        logger.warning("the system allows open files for %d of %d client connections only", connections, wanted)
     return ConnectionSettings(
+        head_timeout_s=policy.timeouts.head_s,
+        most_connections=connections,
         keepalive_timeout_s=policy.timeouts.idle_s,
         max_line_bytes=policy.limits.target_bytes + 64,
         max_field_bytes=policy.limits.head_bytes,

@@ -15,8 +15,9 @@ from proxy.app.observe.observation import Observation, open_observation
 from proxy.app.observe.settings import ObserveSettings, ObserveSettingsError, read_observe_settings
 from proxy.app.options import ServeOptions, environment
 from proxy.app.server.listener import ListenError
-from proxy.app.supervisor import supervise, worker_number
-from proxy.app.tuning import calm_collector, steady_heap
+from proxy.app.tuning import calm_collector, end_with_parent, steady_heap
+from proxy.app.workers.place import place_of
+from proxy.app.workers.run import supervise
 from proxy.policy.load import load_policy, parse_policy
 from proxy.policy.model import Policy
 from proxy.policy.problems import PolicyError
@@ -38,9 +39,10 @@ def serve(options: ServeOptions) -> int:
     if options.workers > 1 and policy.stores.redis_url is None:
         sys.stderr.write("--workers needs --redis: without it each worker would miss the writes of the others\n")
         return 2
-    if options.workers > 1 and worker_number() is None:
-        return supervise(options.workers)
-    return run(options, policy, partial(load, options, overrides), observe)
+    reload = partial(load, options, overrides)
+    if options.workers > 1 and place_of(environment()) is None:
+        return supervise(options, policy, reload, observe)
+    return run(options, policy, reload, observe)
 
 
 def overrides_from(options: ServeOptions) -> Overrides:
@@ -79,7 +81,10 @@ async def _serve(options: ServeOptions, policy: Policy, reload: partial[Policy],
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with Node(options, policy, reload, observation) as node:
+    place = place_of(environment())
+    if place is not None:
+        end_with_parent()
+    async with Node(options, policy, reload, observation, place) as node:
         calm_collector()
         steady_heap()
         loop.add_signal_handler(signal.SIGHUP, node.hang_up)

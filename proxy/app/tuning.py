@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import resource
+import signal
+import sys
 
 GC_YOUNG_OBJECTS = 20_000
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+PR_SET_PDEATHSIG = 1  # prctl.h of Linux
 MMAP_FROM_BYTES = 1024 * 1024
 KEPT_AT_TOP_BYTES = 32 * 1024 * 1024
 
@@ -34,3 +38,22 @@ def steady_heap() -> bool:
     except (AttributeError, OSError, TypeError):
         return False
     return bool(mallopt(M_MMAP_THRESHOLD, MMAP_FROM_BYTES)) and bool(mallopt(M_TRIM_THRESHOLD, KEPT_AT_TOP_BYTES))
+
+
+def allow_open_files(wanted: int) -> int:
+    """Raise the bound on open files towards `wanted` as far as the system lets this process; the bound then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = most
+    return wanted if soft == resource.RLIM_INFINITY else soft
+
+
+def end_with_parent() -> None:
+    """Let the system stop this process when the one that started it dies: nobody would stop it, or see it, any more.
+
+    Only Linux can do that; elsewhere it does nothing.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)

@@ -12,6 +12,7 @@ from proxy.pipeline.context import Exchange, Services
 from proxy.pipeline.exchange import Refusal
 from proxy.pipeline.refuse import problem_answer, refuse
 from proxy.policy.model import RateKeyKind, RateRule
+from proxy.ports import BodyTooLargeError, BodyTooSlowError
 
 
 def rate_client(exchange: Exchange, rule: RateRule) -> str:
@@ -69,6 +70,13 @@ def refused_by_size(exchange: Exchange) -> Answer | None:
 def too_large(exchange: Exchange, limit_bytes: int) -> Answer:
     """413 that says what would be right."""
     return refuse(exchange, 413, f"the request body may have at most {limit_bytes} bytes", Refusal.BODY_TOO_LARGE)
+
+
+def refused_by_body(exchange: Exchange, error: BodyTooLargeError | BodyTooSlowError) -> Answer:
+    """413 or 408 for a body that turned out to be too large or came too slowly."""
+    if isinstance(error, BodyTooLargeError):
+        return too_large(exchange, error.limit_bytes)
+    return refuse(exchange, 408, str(error), Refusal.SLOW)
 
 
 def body_limit(exchange: Exchange) -> int:

@@ -27,6 +27,7 @@ class Refusal(Enum):
     MALFORMED = "malformed"
     HEAD_TOO_LARGE = "head-too-large"
     BODY_TOO_LARGE = "body-too-large"
+    SLOW = "slow"  # a head or a body that did not come in time
     RATE = "rate"
     LOAD = "load"
     UPSTREAM = "upstream"

@@ -11,7 +11,14 @@ from proxy.core.outcome import CacheStatus
 from proxy.core.rate import RateVerdict
 from proxy.core.rules import OriginRule
 from proxy.limits.inflight import OverloadedError
-from proxy.pipeline.admit import body_limit, count, refused_by_load, refused_by_rate, refused_by_size, too_large
+from proxy.pipeline.admit import (
+    body_limit,
+    count,
+    refused_by_body,
+    refused_by_load,
+    refused_by_rate,
+    refused_by_size,
+)
 from proxy.pipeline.answer import Answer
 from proxy.pipeline.context import Exchange, Services, as_cached
 from proxy.pipeline.exchange import CacheUse, ExchangeRecord, Refusal
@@ -20,7 +27,7 @@ from proxy.pipeline.forward import Forwarder
 from proxy.pipeline.read import Reader
 from proxy.pipeline.refuse import refuse
 from proxy.pipeline.reply import Replied, Replier
-from proxy.ports import BodyTooLargeError, ClientGoneError, UpstreamError
+from proxy.ports import BodyTooLargeError, BodyTooSlowError, ClientGoneError, UpstreamError
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +89,8 @@ class Handler:
             if exchange.route.cache.enabled and as_cached(exchange).method == "QUERY":
                 return await (self._preflight(exchange) if method == "OPTIONS" else self._query(exchange))
             return await self._forwarder.answer(exchange)
-        except BodyTooLargeError as error:
-            return too_large(exchange, error.limit_bytes)
+        except (BodyTooLargeError, BodyTooSlowError) as error:
+            return refused_by_body(exchange, error)
 
     def _has_body_or_upgrade(self, exchange: Exchange) -> bool:
         """A GET with content is not looked up: content is no part of the key (RFC 9110 section 9.3.1)."""

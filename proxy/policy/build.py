@@ -382,9 +382,10 @@ def _size_limits(shape: schema.LimitsShape) -> model.SizeLimits:
         header_count=shape.header_count,
         target_bytes=shape.target,
         body_bytes=shape.body,
+        connections=shape.connections,
         in_flight=shape.in_flight,
     )
 
 
 def _timeouts(shape: schema.TimeoutsShape) -> model.ClientTimeouts:
-    return model.ClientTimeouts(idle_s=shape.idle, drain_s=shape.drain)
+    return model.ClientTimeouts(idle_s=shape.idle, head_s=shape.head, body_s=shape.body, drain_s=shape.drain)

@@ -126,14 +126,17 @@ class SizeLimits:
     header_count: int = 128
     target_bytes: int = 8 * 1024
     body_bytes: int = 1024**3
+    connections: int = 20_000
     in_flight: int = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class ClientTimeouts:
-    """How long a client may take between requests, and requests at work when the proxy stops."""
+    """How long a client may take: between requests, for a head, between pieces of a body, and when the proxy stops."""
 
     idle_s: float = 75.0
+    head_s: float = 15.0
+    body_s: float = 30.0
     drain_s: float = 20.0
 
 

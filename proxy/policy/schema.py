@@ -347,13 +347,21 @@ class LimitsShape(Shape):
     header_count: int = option(128, "Field lines of a request. Beyond: 431.", ge=8, le=10_000)
     target: Size = option(8 * 1024, "The request target. Beyond: 414.", ge=256, le=64 * 1024)
     body: Size = option(1024**3, "A request body. Beyond: 413.", ge=0)
+    connections: int = option(
+        20_000,
+        "Client connections per process; fewer where the system allows fewer open files. Beyond: 503 and close.",
+        ge=1,
+        le=1_000_000,
+    )
     in_flight: int = option(2_000, "Requests at work per process. Beyond: 503 with Retry-After.", ge=1, le=1_000_000)
 
 
 class TimeoutsShape(Shape):
     """How long a client may take. Read at start only."""
 
-    idle: Duration = option(75.0, "Between requests on a connection.", gt=0)
+    idle: Duration = option(75.0, "Between requests on a connection, and before the first. Then: close.", gt=0)
+    head: Duration = option(15.0, "For a request's head, from its first octet on. Then: 408 and close.", gt=0)
+    body: Duration = option(30.0, "Without a single octet of a request's body. Then: 408 and close.", gt=0)
     drain: Duration = option(20.0, "For requests at work when the proxy is told to stop.", ge=0)
 
 

@@ -99,6 +99,12 @@ async def watch_file(source: PolicySource, path: Path, sleep: Sleep, every_s: fl
             await source.reload()
 
 
+def read_at_start(policy: Policy) -> tuple[int, ...]:
+    """The limits that connections are made with."""
+    limits = policy.limits
+    return limits.head_bytes, limits.header_count, limits.target_bytes, limits.connections
+
+
 def restart_reasons(started_with: Policy, now: Policy) -> tuple[str, ...]:
     """The sections read at start only in which the two policies differ."""
     old, new = started_with, now
@@ -106,7 +112,6 @@ def restart_reasons(started_with: Policy, now: Policy) -> tuple[str, ...]:
         "admin": old.admin == new.admin,
         "stores": old.stores == new.stores,
         "timeouts": old.timeouts == new.timeouts,
-        "limits": (old.limits.head_bytes, old.limits.header_count, old.limits.target_bytes)
-        == (new.limits.head_bytes, new.limits.header_count, new.limits.target_bytes),
+        "limits": read_at_start(old) == read_at_start(new),
     }
     return tuple(name for name, equal in pairs.items() if not equal)

@@ -9,8 +9,9 @@ from importlib.resources import files
 
 import msgspec
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
+from proxy.app.admin.access import AdminAccess
 from proxy.app.admin.deps import AdminDeps
 from proxy.app.admin.health import Health, examine
 from proxy.app.admin.purge import PurgeError, dry_run, invalidation_of, parse_purge
@@ -21,7 +22,7 @@ from proxy.ports import Receipt
 
 logger = logging.getLogger(__name__)
 
-_MOST_BODY_BYTES = 1024 * 1024
+MOST_BODY_BYTES = 1024 * 1024
 _OPEN_PATHS = frozenset({"/", "/health"})
 """What needs no token: whether the process is alive, and a page that holds no data."""
 
@@ -29,10 +30,10 @@ _OPEN_PATHS = frozenset({"/", "/health"})
 def build_admin(deps: AdminDeps) -> web.Application:
     """The application; whoever runs it decides where it listens."""
     admin = _Admin(deps)
-    application = web.Application(middlewares=[admin.guard], client_max_size=_MOST_BODY_BYTES)
+    application = web.Application(middlewares=[guarded(deps.access)], client_max_size=MOST_BODY_BYTES)
     application.add_routes(
         [
-            web.get("/", admin.dashboard),
+            web.get("/", Page().show),
             web.get("/health", admin.health),
             web.get("/health/detailed", admin.health_detailed),
             web.get("/metrics", admin.metrics),
@@ -43,16 +44,12 @@ def build_admin(deps: AdminDeps) -> web.Application:
     return application
 
 
-class _Admin:
-    def __init__(self, deps: AdminDeps) -> None:
-        self._deps = deps
-        self._page = files("proxy.app.admin").joinpath("dashboard.html").read_text("utf-8")
-        self._page_policy = _content_security_policy(self._page)
+def guarded(access: AdminAccess) -> Middleware:
+    """Lets in who may, and turns every error into problem details."""
 
     @web.middleware
-    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Let in who may, and turn every error into problem details."""
-        if not self._may(request):
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path not in _OPEN_PATHS and not access.allows(Fields.from_raw(request.raw_headers)):
             detail = "send the admin token as Authorization: Bearer, or ask as localhost"
             return _problem(request, 401, detail, {"WWW-Authenticate": 'Bearer realm="admin"'})
         try:
@@ -63,23 +60,35 @@ class _Admin:
             logger.exception("admin request %s failed", request.path)
             return _problem(request, 500, "this is a fault of the proxy; its log says more")
 
-    def _may(self, request: web.Request) -> bool:
-        return request.path in _OPEN_PATHS or self._deps.access.allows(Fields.from_raw(request.raw_headers))
+    return guard
 
-    async def dashboard(self, _request: web.Request) -> web.Response:
-        """The page; its figures come from /stats."""
-        headers = {"Content-Security-Policy": self._page_policy, "X-Content-Type-Options": "nosniff"}
-        return web.Response(text=self._page, content_type="text/html", headers=headers)
+
+class Page:
+    """The dashboard; its figures come from /stats."""
+
+    def __init__(self) -> None:
+        self._text = files("proxy.app.admin").joinpath("dashboard.html").read_text("utf-8")
+        self._policy = _content_security_policy(self._text)
+
+    async def show(self, _request: web.Request) -> web.Response:
+        """The page, which may run nothing but its own script."""
+        headers = {"Content-Security-Policy": self._policy, "X-Content-Type-Options": "nosniff"}
+        return web.Response(text=self._text, content_type="text/html", headers=headers)
+
+
+class _Admin:
+    def __init__(self, deps: AdminDeps) -> None:
+        self._deps = deps
 
     async def health(self, _request: web.Request) -> web.Response:
         """Whether the process lives and takes new requests: 503 once it drains."""
         draining = self._deps.draining()
-        return _json(Health("draining" if draining else "ok"), 503 if draining else 200)
+        return json_answer(Health("draining" if draining else "ok"), 503 if draining else 200)
 
     async def health_detailed(self, _request: web.Request) -> web.Response:
         """Part by part. Degraded is 200: requests are still served."""
         found = await examine(self._deps.checks(), self._deps.clock, draining=self._deps.draining())
-        return _json(found, 503 if found.status == "draining" else 200)
+        return json_answer(found, 503 if found.status == "draining" else 200)
 
     async def metrics(self, request: web.Request) -> web.Response:
         """The counters for Prometheus."""
@@ -90,7 +99,7 @@ class _Admin:
 
     async def stats(self, _request: web.Request) -> web.Response:
         """The counters for the dashboard."""
-        return _json(stats_of(self._deps.snapshot(), self._deps.log.position))
+        return json_answer(stats_of(self._deps.snapshot(), self._deps.log.position))
 
     async def purge(self, request: web.Request) -> web.Response:
         """Invalidate what the body names; answered when every live node has applied it."""
@@ -103,17 +112,18 @@ class _Admin:
         except PurgeError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
         if asked.dry_run:
-            return _json(await dry_run(event, self._deps.entries(), await self._deps.sample()))
+            return json_answer(await dry_run(event, self._deps.entries(), await self._deps.sample()))
         receipt = await self._deps.log.append(event, strict=True)
         logger.info("purged up to %s: %s", receipt.position.seq, event)
         # Without the shared log only this node has applied it: not what was asked for.
-        return _json(receipt, 200 if receipt.shared else 503)
+        return json_answer(receipt, 200 if receipt.shared else 503)
 
 
 _UNSENT = frozenset({"content-type", "content-length"})
 
 
-def _json(value: Health | Receipt | msgspec.Struct, status: int = 200) -> web.Response:
+def json_answer(value: Health | Receipt | msgspec.Struct, status: int = 200) -> web.Response:
+    """A value as JSON that nobody stores."""
     body = msgspec.json.encode(value) + b"\n"
     return web.Response(
         body=body, status=status, content_type="application/json", headers={"Cache-Control": "no-store"}

@@ -205,6 +205,16 @@ def merged(snapshots: Iterable[Snapshot]) -> Snapshot:
     return Snapshot(counts, gauges)
 
 
+def remains(snapshot: Snapshot) -> Snapshot:
+    """What stays of a process that has ended: all it counted, and nothing of what it held."""
+    counts = Counts()
+    counts.add(snapshot.counts)
+    counts.active = 0
+    gauges = snapshot.gauges
+    stores = tuple(msgspec.structs.replace(store, entries=None, bytes=None, bytes_most=None) for store in gauges.stores)
+    return Snapshot(counts, msgspec.structs.replace(gauges, stores=stores, leading=True))
+
+
 def _sum_gauges(one: Gauges, other: Gauges) -> Gauges:
     stores = {gauge.store: gauge for gauge in one.stores}
     for gauge in other.stores:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Protocol
 
 from aiohttp import web
@@ -12,7 +13,7 @@ from proxy.app.server.tunnel import ClientTunnel
 from proxy.app.server.wire import BodyFraming, Exchange, framing_of, serialise, serialise_interim
 from proxy.core.fields import Fields
 from proxy.core.messages import ResponseHead
-from proxy.ports import BodyTooLargeError, ClientGoneError, Tunnel
+from proxy.ports import BodyTooLargeError, BodyTooSlowError, ClientGoneError, Tunnel
 
 LARGE_BYTES = 32 * 1024
 """From here on a second write is cheaper than a copy."""
@@ -185,11 +186,12 @@ class PlainClient(WireClient):
 class AiohttpClient(WireClient):
     """The client of a request that aiohttp has read."""
 
-    __slots__ = ("_awaiting_continue", "_request")
+    __slots__ = ("_awaiting_continue", "_body_timeout_s", "_request")
 
-    def __init__(self, request: web.BaseRequest, wire: Wire, exchange: Exchange) -> None:
+    def __init__(self, request: web.BaseRequest, wire: Wire, exchange: Exchange, body_timeout_s: float) -> None:
         super().__init__(wire, exchange)
         self._request = request
+        self._body_timeout_s = body_timeout_s
         expect = request.headers.get("Expect", "")
         self._awaiting_continue = expect.lower() == "100-continue" and exchange.version >= (1, 1)
 
@@ -209,10 +211,19 @@ class AiohttpClient(WireClient):
             self._awaiting_continue = False
             self._wire.write(CONTINUE)
         try:
-            async for data in self._request.content.iter_any():
+            while data := await self._piece():
                 self.bytes_in += len(data)
                 if self.bytes_in > limit_bytes:
                     raise BodyTooLargeError(limit_bytes)
                 yield data
         except (web.RequestPayloadError, ConnectionError) as error:
             raise ClientGoneError(str(error)) from error
+
+    async def _piece(self) -> bytes:
+        """The next octets of the body, none at its end. Raises BodyTooSlowError; the connection closes after that."""
+        try:
+            async with asyncio.timeout(self._body_timeout_s):
+                return await self._request.content.readany()
+        except TimeoutError as error:
+            self._exchange = replace(self._exchange, keep_alive=False)
+            raise BodyTooSlowError(self._body_timeout_s) from error

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from dataclasses import dataclass
 
 from proxy.app.server.protocol import FrontServer
+
+BACKLOG = 2048
+"""Connections that may wait to be accepted; the system may allow less (net.core.somaxconn)."""
 
 
 class ListenError(Exception):
@@ -34,12 +38,19 @@ class Address:
 
 
 class Listener:
-    """One listening socket in front of a `FrontServer`."""
+    """One listening socket in front of a `FrontServer`: one of its own, or one that listens already (`inherited`)."""
 
-    def __init__(self, server: FrontServer, address: Address, *, reuse_port: bool, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        server: FrontServer,
+        address: Address,
+        *,
+        inherited: socket.socket | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._server = server
         self._wanted = address
-        self._reuse_port = reuse_port
+        self._inherited = inherited
         self._tls = tls
         self._listening: asyncio.Server | None = None
 
@@ -48,9 +59,12 @@ class Listener:
         loop = asyncio.get_running_loop()
         host, port = self._wanted.host, self._wanted.port
         try:
-            self._listening = await loop.create_server(
-                self._server, host, port, backlog=2048, reuse_port=self._reuse_port or None, ssl=self._tls
-            )
+            if self._inherited is not None:
+                self._listening = await loop.create_server(
+                    self._server, sock=self._inherited, backlog=BACKLOG, ssl=self._tls
+                )
+            else:
+                self._listening = await loop.create_server(self._server, host, port, backlog=BACKLOG, ssl=self._tls)
         except OSError as error:
             message = f"cannot listen on {self._wanted}: {error.strerror or error}"
             raise ListenError(message) from error

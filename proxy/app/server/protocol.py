@@ -63,7 +63,7 @@ class Sent(web.StreamResponse):
 
 @dataclass(frozen=True, slots=True)
 class MalformedRequest:
-    """What the parser refused: the status it deserves (400 or 431), why, and who sent it."""
+    """What is refused before it is a request: the status (400, 408, 431 or 503), why, and who sent it."""
 
     status: int
     detail: str
@@ -75,9 +75,11 @@ MalformedCallback = Callable[[MalformedRequest], bytes]
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
-    """Bounds of one client connection."""
+    """Bounds of client connections; all are of one but `most_connections`."""
 
     keepalive_timeout_s: float = 75.0
+    head_timeout_s: float = 15.0
+    most_connections: int = 20_000
     max_line_bytes: int = 8190
     max_field_bytes: int = 16 * 1024
     max_fields: int = 128
@@ -126,7 +128,8 @@ class ConnectionProtocol(RequestHandler):
     Octets that begin a request while nothing else goes on are offered to the quick way first, and may move the
     connection to another parser. `_body_left` tells how much of a body is still to come before the next request begins;
     None once that cannot be told any more: a guess here would let one request's octets be read as another's.
-    While a plain request is answered what comes after it is held until that is over.
+    While a plain request is answered what comes after it is held until that is over. A head that has begun has to be
+    whole in time.
     """
 
     __slots__ = (
@@ -134,6 +137,8 @@ class ConnectionProtocol(RequestHandler):
         "_answering",
         "_attended",
         "_body_left",
+        "_front",
+        "_head_timer",
         "_held",
         "_malformed",
         "_plain",
@@ -162,6 +167,8 @@ class ConnectionProtocol(RequestHandler):
             read_bufsize=settings.read_buffer_bytes,
             auto_decompress=False,
         )
+        self._front = server
+        self._head_timer: asyncio.TimerHandle | None = None
         self._malformed = malformed
         self._settings = settings
         self._quick = quick
@@ -174,7 +181,10 @@ class ConnectionProtocol(RequestHandler):
         self._talk: QuickTalk | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin with a connection."""
+        """Begin with a connection, or refuse it where there are too many."""
+        if self._front.full:
+            self._turn_away(cast("asyncio.Transport", transport))
+            return
         super().connection_made(transport)
         if self._quick is not None and self.transport is not None:
             self._talk = self._quick.meet(self.address, self.transport.write)
@@ -182,10 +192,19 @@ class ConnectionProtocol(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """The client has left. Let go of everything; the quick way holds the transport."""
         self._talk = None
+        self._stop_head_timer()
         super().connection_lost(exc)
         if self._attended is not None:
             self._attended.leave()
             self._attended = None
+
+    def _turn_away(self, transport: asyncio.Transport) -> None:
+        """Say 503 and close; aiohttp never learns of the connection."""
+        self.force_close()
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if isinstance(peer, tuple) else "unix"
+        transport.write(self._malformed(MalformedRequest(503, "too many connections; try again later", address)))
+        transport.close()
 
     @property
     def address(self) -> str:
@@ -221,6 +240,29 @@ class ConnectionProtocol(RequestHandler):
             self._parser = self._patient_parser()
         self._body_left = body_left(self._body_left, data)
         super().data_received(data)
+        self._time_head()
+
+    def _time_head(self) -> None:
+        """Give a head that has begun, and is not whole, its time; one timer for each such head, not for each octet."""
+        if not self._waits():
+            self._stop_head_timer()
+        elif self._head_timer is None:
+            self._head_timer = self._loop.call_later(self._settings.head_timeout_s, self._head_is_late)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        """Answer 408 and close (RFC 9110 section 15.5.9)."""
+        self._head_timer = None
+        detail = f"the request's head was not whole within {self._settings.head_timeout_s:g} s"
+        try:
+            self.write(self._malformed(MalformedRequest(408, detail, self.address)))
+        except ClientGoneError:
+            return
+        self.force_close()
 
     def _hold(self, data: bytes) -> None:
         """Keep what comes before its turn; a client that sends much of that has to wait."""
@@ -416,6 +458,11 @@ class FrontServer(web.Server):
         self._malformed = malformed
         self._quick = quick
         self._plain = plain
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many connections as there may be."""
+        return len(self._connections) >= self._settings.most_connections
 
     def __call__(self) -> ConnectionProtocol:
         """One protocol per accepted connection."""

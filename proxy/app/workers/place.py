@@ -1,0 +1,35 @@
+"""What a supervisor tells a worker about its place, by way of the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+NUMBER, LISTENER, SOCKET = "VENEER_WORKER", "VENEER_WORKER_LISTENER", "VENEER_WORKER_SOCKET"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A worker's number from 0, the file number of the listening socket it inherits, and where it is asked."""
+
+    number: int
+    listener: int
+    socket: Path
+
+    def environment(self) -> dict[str, str]:
+        """The variables that say it."""
+        return {NUMBER: str(self.number), LISTENER: str(self.listener), SOCKET: str(self.socket)}
+
+    @property
+    def last_words(self) -> Path:
+        """Where the worker leaves its last report when it ends in order."""
+        return self.socket.with_suffix(".last")
+
+
+def place_of(environment: Mapping[str, str]) -> Place | None:
+    """This process' place; None where it is no supervisor's worker."""
+    number, listener, socket = (environment.get(name, "") for name in (NUMBER, LISTENER, SOCKET))
+    if not (number.isdigit() and listener.isdigit() and socket):
+        return None
+    return Place(int(number), int(listener), Path(socket))

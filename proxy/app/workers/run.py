@@ -1,0 +1,70 @@
+"""From options to running workers, and from signals to their end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from proxy.app.administration import access_for, listening
+from proxy.app.clock import SystemClock
+from proxy.app.observe.observation import Observation, open_observation
+from proxy.app.observe.settings import ObserveSettings
+from proxy.app.options import AdminOff, ServeOptions
+from proxy.app.server.listener import Address, ListenError
+from proxy.app.workers.desk import Desk, DeskDeps
+from proxy.app.workers.ledger import Ledger
+from proxy.app.workers.supervisor import Orders, Supervisor
+from proxy.policy.model import Policy
+from proxy.tasks import Tasks
+
+logger = logging.getLogger(__name__)
+
+
+def supervise(options: ServeOptions, policy: Policy, check: Callable[[], object], observe: ObserveSettings) -> int:
+    """Run this same command line in `options.workers` processes; returns the exit status."""
+    with open_observation(observe, as_json=options.log_format == "json") as observation:
+        try:
+            return asyncio.run(_supervise(options, policy, check, observation))
+        except ListenError as error:
+            logger.error("%s", error)  # noqa: TRY400 - the reason is whole without a traceback
+            return 1
+
+
+async def _supervise(
+    options: ServeOptions, policy: Policy, check: Callable[[], object], observation: Observation
+) -> int:
+    ledger, tasks = Ledger(), Tasks()
+    async with AsyncExitStack() as leaving:
+        # Only its owner may enter a directory made so: whoever reaches a worker's socket may purge.
+        directory = leaving.enter_context(tempfile.TemporaryDirectory(prefix="veneer-"))
+        leaving.push_async_callback(tasks.aclose)
+        orders = Orders(
+            argv=[sys.executable, "-m", "proxy", *sys.argv[1:]],
+            workers=options.workers,
+            address=options.listen,
+            directory=Path(directory),
+            drain_s=policy.timeouts.drain_s,
+            check=check,
+        )
+        supervisor = Supervisor(orders, ledger, SystemClock(), tasks)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, supervisor.stop)
+        loop.add_signal_handler(signal.SIGHUP, supervisor.roll)
+        address = supervisor.listen()
+        if options.admin is not AdminOff.OFF:
+            admin = options.admin or Address.parse(policy.admin.listen)
+            access = access_for(admin, policy)
+            deps = DeskDeps(
+                access, ledger, supervisor.sockets, options.workers, lambda: supervisor.stopping, observation.metrics
+            )
+            await leaving.enter_async_context(listening(Desk(deps).application(), admin))
+            logger.info("admin on http://%s", admin)
+        logger.info("%d workers on http://%s", options.workers, address)
+        return await supervisor.run()
