@@ -168,7 +168,7 @@ class Node:
             front, connection_settings(policy), front.malformed, lane, front if self._options.lanes else None
         )
         inherited = None if self._place is None else socket.socket(fileno=self._place.listener)
-        listener = Listener(server, self._options.listen, inherited=inherited)
+        listener = Listener(server, self._options.listen, self._tasks, inherited=inherited)
         address = await listener.start()
         self._exit.push_async_callback(listener.stop, policy.timeouts.drain_s)
         self._serving = True

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from dataclasses import dataclass
 
-from proxy.app.server.protocol import FrontServer
+from proxy.app.server.protocol import ConnectionProtocol, FrontServer
+from proxy.tasks import Tasks
 
 BACKLOG = 2048
 """Connections that may wait to be accepted; the system may allow less (net.core.somaxconn)."""
+
+
+ACCEPTED_AT_ONCE = 64
+"""Connections accepted in one turn of the loop. uvloop takes one: a busy loop would leave clients waiting for long."""
 
 
 class ListenError(Exception):
@@ -38,21 +44,24 @@ class Address:
 
 
 class Listener:
-    """One listening socket in front of a `FrontServer`: one of its own, or one that listens already (`inherited`)."""
+    """Listening in front of a `FrontServer`: on sockets of its own, or on one that listens already (`inherited`)."""
 
     def __init__(
         self,
         server: FrontServer,
         address: Address,
+        tasks: Tasks,
         *,
         inherited: socket.socket | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._server = server
         self._wanted = address
+        self._tasks = tasks
         self._inherited = inherited
         self._tls = tls
         self._listening: asyncio.Server | None = None
+        self._queues: list[socket.socket] = []
 
     async def start(self) -> Address:
         """Listen; returns the address with the port in use. Raises ListenError."""
@@ -61,20 +70,48 @@ class Listener:
         try:
             if self._inherited is not None:
                 self._listening = await loop.create_server(
-                    self._server, sock=self._inherited, backlog=BACKLOG, ssl=self._tls
+                    self._accepted, sock=self._inherited, backlog=BACKLOG, ssl=self._tls
                 )
             else:
-                self._listening = await loop.create_server(self._server, host, port, backlog=BACKLOG, ssl=self._tls)
+                self._listening = await loop.create_server(self._accepted, host, port, backlog=BACKLOG, ssl=self._tls)
         except OSError as error:
             message = f"cannot listen on {self._wanted}: {error.strerror or error}"
             raise ListenError(message) from error
+        self._queues = [socket.socket(fileno=os.dup(found.fileno())) for found in self._listening.sockets]
+        for queue in self._queues:
+            queue.setblocking(False)
         return Address(host, int(self._listening.sockets[0].getsockname()[1]))
+
+    def _accepted(self) -> ConnectionProtocol:
+        """The protocol of a connection that the loop has accepted; whoever waits behind it is accepted too."""
+        for queue in self._queues:
+            for _ in range(ACCEPTED_AT_ONCE):
+                try:
+                    connection, _ = queue.accept()
+                except OSError:  # Nobody waits, or has given up; the loop reports what is worse.
+                    break
+                connection.setblocking(False)
+                self._tasks.start(self._take(connection), "take a connection")
+        return self._server()
+
+    async def _take(self, connection: socket.socket) -> None:
+        """Serve an accepted connection; close it when that cannot be."""
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(self._server, connection, ssl=self._tls)
+        except OSError:
+            connection.close()
+        except asyncio.CancelledError:
+            connection.close()
+            raise
 
     async def stop(self, drain_s: float) -> None:
         """Accept no more, give running requests `drain_s` seconds to end, then close what is left."""
         if self._listening is None:
             return
         self._listening.close()
+        for queue in self._queues:
+            queue.close()
+        self._queues.clear()
         self._server.pre_shutdown()
         await self._server.shutdown(drain_s)
         self._listening = None

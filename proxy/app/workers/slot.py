@@ -48,12 +48,16 @@ def listen(address: Address) -> socket.socket:
 
     The supervisor keeps it: what waits to be accepted when a worker ends is accepted by the next one.
     """
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        family, kind, _, _, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
+        found = socket.socket(family, kind)
+    except OSError as error:
+        message = f"cannot listen on {address}: {error.strerror or error}"
+        raise ListenError(message) from error
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        found.bind((address.host, address.port))
+        found.bind(place)
         found.listen(BACKLOG)
     except OSError as error:
         found.close()

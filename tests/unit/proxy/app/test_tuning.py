@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import resource
 import sys
 
 import pytest
 
-from proxy.app.tuning import GC_YOUNG_OBJECTS, calm_collector, steady_heap
+from proxy.app.tuning import GC_YOUNG_OBJECTS, allow_open_files, calm_collector, steady_heap
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -26,3 +27,12 @@ def test_the_collector_is_called_less_often_and_sees_less() -> None:
 def test_the_heap_can_be_told_or_says_that_it_cannot() -> None:
     told = steady_heap()
     assert told or sys.platform != "linux" or "musl" in sys.implementation._multiarch
+
+
+def test_the_bound_on_open_files_is_raised_and_never_lowered() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert allow_open_files(1) == soft
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, hard)
+    wanted = soft + 1 if hard == resource.RLIM_INFINITY or hard > soft else soft
+    assert allow_open_files(wanted) == wanted
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
