@@ -12,9 +12,10 @@ from aiohttp import web
 
 from proxy.app.observe.tracing import PassThrough, Tracing
 from proxy.app.request_ids import RequestIds
+from proxy.app.server.bounds import MalformedRequest
 from proxy.app.server.client import AiohttpClient, PlainClient
 from proxy.app.server.plain import PlainRequest
-from proxy.app.server.protocol import ConnectionProtocol, MalformedRequest, Sent
+from proxy.app.server.protocol import ConnectionProtocol, Sent
 from proxy.app.server.wire import BodyFraming, serialise
 from proxy.app.server.wire import Exchange as WireExchange
 from proxy.core.fields import Fields

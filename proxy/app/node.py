@@ -25,8 +25,9 @@ from proxy.app.observe.observation import Observation
 from proxy.app.observe.tracing import PassThrough
 from proxy.app.options import AdminOff, ServeOptions
 from proxy.app.request_ids import RequestIds
+from proxy.app.server.bounds import ConnectionSettings
 from proxy.app.server.listener import Address, Listener
-from proxy.app.server.protocol import ConnectionSettings, FrontServer
+from proxy.app.server.protocol import FrontServer
 from proxy.app.shared import Shared, open_shared
 from proxy.app.tuning import allow_open_files
 from proxy.app.warming.sources import parse_target

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Protocol, cast
 
 from aiohttp import web
@@ -18,23 +17,17 @@ from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 from aiohttp.http_parser import HttpRequestParserPy, RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
+from proxy.app.server.bounds import ConnectionSettings, MalformedCallback, MalformedRequest
 from proxy.app.server.client import WireClient
+from proxy.app.server.octets import HEAD_END, body_left, has_rare_method
 from proxy.app.server.plain import PlainRequest, read_plain
 from proxy.app.server.tunnel import ClientTunnel
-from proxy.core.headers import is_token
 from proxy.ports import ClientGoneError
 
 logger = logging.getLogger(__name__)
 
 _TOO_MANY_FIELDS = "Too many headers received"  # aiohttp has no exception of its own for it
 
-FAST_METHODS = frozenset(
-    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY", "PROPFIND", "PROPPATCH"}
-    | {"REPORT", "SEARCH", "M-SEARCH", "COPY", "MOVE", "LOCK", "UNLOCK", "MKCOL", "PURGE", "LINK", "UNLINK", "NOTIFY"}
-)
-"""Methods that aiohttp's compiled parser knows; it refuses all others, which its Python parser reads."""
-
-HEAD_END = b"\r\n\r\n"
 HELD_BYTES = 64 * 1024
 """So much of what a client sends ahead of its turn is taken before it has to wait."""
 
@@ -59,32 +52,6 @@ class Sent(web.StreamResponse):
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing: the body was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class MalformedRequest:
-    """What is refused before it is a request: the status (400, 408, 431 or 503), why, and who sent it."""
-
-    status: int
-    detail: str
-    address: str
-
-
-MalformedCallback = Callable[[MalformedRequest], bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionSettings:
-    """Bounds of client connections; all are of one but `most_connections`."""
-
-    keepalive_timeout_s: float = 75.0
-    head_timeout_s: float = 15.0
-    most_connections: int = 20_000
-    max_line_bytes: int = 8190
-    max_field_bytes: int = 16 * 1024
-    max_fields: int = 128
-    lingering_s: float = 5.0
-    read_buffer_bytes: int = 256 * 1024
 
 
 class QuickTalk(Protocol):
@@ -236,7 +203,7 @@ class ConnectionProtocol(RequestHandler):
             if request is not None:
                 self._answering = self._plain.begin(request, self)
                 return
-        if self._body_left == 0 and self._between_requests() and _has_rare_method(data):
+        if self._body_left == 0 and self._between_requests() and has_rare_method(data):
             self._parser = self._patient_parser()
         self._body_left = body_left(self._body_left, data)
         super().data_received(data)
@@ -403,43 +370,6 @@ class ConnectionProtocol(RequestHandler):
         except ClientGoneError:
             logger.debug("client gone before the refusal of a malformed request")
         return Sent(keep_alive=False)
-
-
-def _has_rare_method(data: bytes) -> bool:
-    """Whether `data` begins with a request line whose method the compiled parser would refuse.
-
-    Methods are case-sensitive (RFC 9110 section 9.1); those in lower case stay refused, as the Python parser would
-    change them.
-    """
-    method, space, _ = data[:64].decode("latin-1").partition(" ")
-    return bool(space) and method not in FAST_METHODS and method.isupper() and is_token(method)
-
-
-def body_left(before: int | None, data: bytes) -> int | None:
-    """How many octets of the body are still to come after `data`; None when that cannot be told.
-
-    Only what is certain counts: one head whose length and body length are plain. Anything else (chunked bodies,
-    pipelined requests, heads in pieces) gives None for the rest of the connection.
-    """
-    if before is None:
-        return None
-    if before > 0:
-        return before - len(data) if len(data) <= before else None
-    end = data.find(HEAD_END)
-    if end == -1:
-        return None
-    head = data[:end].lower()
-    if b"\r\ntransfer-encoding" in head or b"\r\nupgrade" in head:
-        return None
-    at = head.find(b"\r\ncontent-length:")
-    length = 0
-    if at != -1:
-        text = head[at + 17 :].partition(b"\r\n")[0].strip()
-        if not text.isdigit() or len(text) > 18 or head.count(b"\r\ncontent-length") != 1:
-            return None
-        length = int(text)
-    left = length - (len(data) - end - 4)
-    return left if left >= 0 else None
 
 
 class FrontServer(web.Server):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.app.server.protocol import body_left
+from proxy.app.server.octets import body_left
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import pytest
 import uvloop
 from aiohttp import web
 
+from proxy.app.server.bounds import ConnectionSettings, MalformedRequest
 from proxy.app.server.listener import Address, Listener, ListenError
-from proxy.app.server.protocol import ConnectionSettings, FrontServer, MalformedRequest
+from proxy.app.server.protocol import FrontServer
 from proxy.tasks import Tasks
 
 

@@ -1,0 +1,50 @@
+"""What the octets of a connection tell before a parser has read them."""
+
+from __future__ import annotations
+
+from proxy.core.headers import is_token
+
+FAST_METHODS = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY", "PROPFIND", "PROPPATCH"}
+    | {"REPORT", "SEARCH", "M-SEARCH", "COPY", "MOVE", "LOCK", "UNLOCK", "MKCOL", "PURGE", "LINK", "UNLINK", "NOTIFY"}
+)
+"""Methods that aiohttp's compiled parser knows; it refuses all others, which its Python parser reads."""
+
+HEAD_END = b"\r\n\r\n"
+
+
+def has_rare_method(data: bytes) -> bool:
+    """Whether `data` begins with a request line whose method the compiled parser would refuse.
+
+    Methods are case-sensitive (RFC 9110 section 9.1); those in lower case stay refused, as the Python parser would
+    change them.
+    """
+    method, space, _ = data[:64].decode("latin-1").partition(" ")
+    return bool(space) and method not in FAST_METHODS and method.isupper() and is_token(method)
+
+
+def body_left(before: int | None, data: bytes) -> int | None:
+    """How many octets of the body are still to come after `data`; None when that cannot be told.
+
+    Only what is certain counts: one head whose length and body length are plain. Anything else (chunked bodies,
+    pipelined requests, heads in pieces) gives None for the rest of the connection.
+    """
+    if before is None:
+        return None
+    if before > 0:
+        return before - len(data) if len(data) <= before else None
+    end = data.find(HEAD_END)
+    if end == -1:
+        return None
+    head = data[:end].lower()
+    if b"\r\ntransfer-encoding" in head or b"\r\nupgrade" in head:
+        return None
+    at = head.find(b"\r\ncontent-length:")
+    length = 0
+    if at != -1:
+        text = head[at + 17 :].partition(b"\r\n")[0].strip()
+        if not text.isdigit() or len(text) > 18 or head.count(b"\r\ncontent-length") != 1:
+            return None
+        length = int(text)
+    left = length - (len(data) - end - 4)
+    return left if left >= 0 else None
