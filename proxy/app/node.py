@@ -141,6 +141,7 @@ class Node:
             checks=checks_of(shared, self._backends, lambda: self._policies.current),
             entries=shared.stores.memory.entries,
             sample=shared.stores.sample,
+            starting=lambda: not self._serving,
             draining=lambda: self._draining,
         )
 

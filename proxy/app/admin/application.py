@@ -81,9 +81,9 @@ class _Admin:
         self._deps = deps
 
     async def health(self, _request: web.Request) -> web.Response:
-        """Whether the process lives and takes new requests: 503 once it drains."""
-        draining = self._deps.draining()
-        return json_answer(Health("draining" if draining else "ok"), 503 if draining else 200)
+        """Whether the process lives and takes new requests: 503 before it does, and once it drains."""
+        status = "draining" if self._deps.draining() else "starting" if self._deps.starting() else "ok"
+        return json_answer(Health(status), 200 if status == "ok" else 503)
 
     async def health_detailed(self, _request: web.Request) -> web.Response:
         """Part by part. Degraded is 200: requests are still served."""

@@ -33,8 +33,8 @@ def _never() -> bool:
 class AdminDeps:
     """`snapshot` is the counters of this process or of all. `checks` are by part ("redis", "upstream:etter").
 
-    `entries` lists what memory holds and `sample` looks into the shared store, for dry runs of a purge. `draining` is
-    true once the proxy has begun to stop.
+    `entries` lists what memory holds and `sample` looks into the shared store, for dry runs of a purge. `starting` is
+    true before the proxy takes requests, `draining` once it has begun to stop.
     `metrics` None means that they are switched off.
     """
 
@@ -47,4 +47,5 @@ class AdminDeps:
     checks: Callable[[], Mapping[str, Check]] = field(default=dict)
     entries: Callable[[], Iterable[Entry]] = _nothing
     sample: Callable[[], Awaitable[Sequence[Sample] | None]] = _no_sample
+    starting: Callable[[], bool] = _never
     draining: Callable[[], bool] = _never
