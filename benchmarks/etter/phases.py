@@ -139,7 +139,8 @@ def _measure(
 def _spent(watched: dict[str, ManagedProcess]) -> dict[str, float]:
     """Processor seconds of each process with its children, and of this one, which makes the load."""
     spent = {name: sum(map(_seconds, _family(process.pid))) for name, process in watched.items()}
-    return spent | {"load": _seconds(psutil.Process())}
+    own = psutil.Process().cpu_times()
+    return spent | {"load": own.user + own.system}
 
 
 def _family(pid: int) -> list[psutil.Process]:
@@ -152,7 +153,8 @@ def _seconds(process: psutil.Process) -> float:
         times = process.cpu_times()
     except psutil.NoSuchProcess:
         return 0.0
-    return times.user + times.system
+    # With those of children that have ended: PostgreSQL's connections come and go.
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _metrics(backend: BackendServer) -> str:
