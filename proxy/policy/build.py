@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from proxy.core.rate import Accuracy, RateLimit, StoreLoss
 from proxy.core.rules import CacheRules, CodingRules, KeyRules, OriginRule, SetCookieRule
-from proxy.policy import model, schema
+from proxy.policy import model, schema, schema_cache, schema_node
 from proxy.policy.document import Document, KeyPath, show_path
 from proxy.policy.match import RouteTable, covered_by
 from proxy.policy.overlay import apply_overrides, apply_rate, overlay
@@ -335,7 +335,7 @@ def _upstream(name: str, url: str, shape: schema.UpstreamShape) -> model.Upstrea
     )
 
 
-def _cache_rules(shape: schema.CacheShape) -> CacheRules:
+def _cache_rules(shape: schema_cache.CacheShape) -> CacheRules:
     query = shape.key.query
     return CacheRules(
         enabled=shape.enabled,
@@ -376,7 +376,7 @@ def _compress_rules(shape: schema.CompressShape, *, use_brotli: bool) -> model.C
     )
 
 
-def _size_limits(shape: schema.LimitsShape) -> model.SizeLimits:
+def _size_limits(shape: schema_node.LimitsShape) -> model.SizeLimits:
     return model.SizeLimits(
         head_bytes=shape.head,
         header_count=shape.header_count,
@@ -387,5 +387,5 @@ def _size_limits(shape: schema.LimitsShape) -> model.SizeLimits:
     )
 
 
-def _timeouts(shape: schema.TimeoutsShape) -> model.ClientTimeouts:
+def _timeouts(shape: schema_node.TimeoutsShape) -> model.ClientTimeouts:
     return model.ClientTimeouts(idle_s=shape.idle, head_s=shape.head, body_s=shape.body, drain_s=shape.drain)

@@ -12,7 +12,7 @@ from proxy.policy.document import Document, KeyPath, show_path
 from proxy.policy.explain import BadTargetError, Explanation, explain, request_head
 from proxy.policy.model import Policy
 from proxy.policy.problems import Problem
-from proxy.policy.schema import ExpectShape, ResponseShape, TestShape
+from proxy.policy.schema_tests import ExpectShape, ResponseShape, TestShape
 from proxy.policy.units import format_duration
 
 

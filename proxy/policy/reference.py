@@ -15,14 +15,15 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from proxy.policy.decode import nested_shape
-from proxy.policy.schema import PolicyShape, RouteOptions, RouteShape, Unit
+from proxy.policy.schema import PolicyShape, RouteOptions, RouteShape
 from proxy.policy.settings import VARIABLES
+from proxy.policy.shape import Unit
 from proxy.policy.units import format_duration, format_size
 
 INTRODUCTION = """\
 # policies.yaml
 
-Generated from the schema in `proxy/policy/schema.py`; run `python -m proxy.policy.reference docs/policies.md` after a
+Generated from the schema in `proxy/policy/schema*.py`; run `python -m proxy.policy.reference docs/policies.md` after a
 change there.
 
 One file steers the proxy. Every key may be left out: an empty file, or none, is a standards-obeying shared cache

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from proxy.policy.load import parse_policy
 from proxy.policy.model import Policy
 from proxy.policy.problems import PolicyError
-from proxy.policy.schema import CacheShape, PolicyShape, RouteShape
+from proxy.policy.schema import PolicyShape, RouteShape
+from proxy.policy.schema_cache import CacheShape
 from tests.golden.cases import CASES, split
 
 SAMPLES = [split(case)[0] for case in CASES]
