@@ -328,7 +328,11 @@ class Codec(Protocol):
 # ---------------------------------------------------------------- downstream
 
 
-class BodyTooLargeError(Exception):
+class BodyError(Exception):
+    """The request body cannot be taken as it comes; the client is told why."""
+
+
+class BodyTooLargeError(BodyError):
     """The request body passed the route's limit (413)."""
 
     def __init__(self, limit_bytes: int) -> None:
@@ -336,7 +340,11 @@ class BodyTooLargeError(Exception):
         self.limit_bytes = limit_bytes
 
 
-class BodyTooSlowError(Exception):
+class BodyMalformedError(BodyError):
+    """The framing of the request body is broken: where it ends cannot be told (400)."""
+
+
+class BodyTooSlowError(BodyError):
     """The client sent nothing of its request body for too long (408)."""
 
     def __init__(self, timeout_s: float) -> None:
@@ -345,7 +353,7 @@ class BodyTooSlowError(Exception):
 
 
 class ClientGoneError(ConnectionError):
-    """The client closed or broke its connection, or its body framing was broken."""
+    """The client closed or broke its connection."""
 
 
 class Client(Protocol):
@@ -354,7 +362,7 @@ class Client(Protocol):
     def body(self, limit_bytes: int) -> Content | None:
         """The request body, at hand or as it arrives; None when there is none.
 
-        Raises BodyTooLargeError past the limit and ClientGoneError when the body breaks off.
+        Raises a BodyError (too large, too slow, malformed), and ClientGoneError when the body breaks off.
         """
         ...
 

@@ -12,7 +12,7 @@ from proxy.pipeline.context import Exchange, Services
 from proxy.pipeline.exchange import Refusal
 from proxy.pipeline.refuse import problem_answer, refuse
 from proxy.policy.model import RateKeyKind, RateRule
-from proxy.ports import BodyTooLargeError, BodyTooSlowError
+from proxy.ports import BodyError, BodyTooLargeError, BodyTooSlowError
 
 
 def rate_client(exchange: Exchange, rule: RateRule) -> str:
@@ -72,11 +72,13 @@ def too_large(exchange: Exchange, limit_bytes: int) -> Answer:
     return refuse(exchange, 413, f"the request body may have at most {limit_bytes} bytes", Refusal.BODY_TOO_LARGE)
 
 
-def refused_by_body(exchange: Exchange, error: BodyTooLargeError | BodyTooSlowError) -> Answer:
-    """413 or 408 for a body that turned out to be too large or came too slowly."""
+def refused_by_body(exchange: Exchange, error: BodyError) -> Answer:
+    """413, 408 or 400 for a body that turned out to be too large, came too slowly, or has no certain end."""
     if isinstance(error, BodyTooLargeError):
         return too_large(exchange, error.limit_bytes)
-    return refuse(exchange, 408, str(error), Refusal.SLOW)
+    if isinstance(error, BodyTooSlowError):
+        return refuse(exchange, 408, str(error), Refusal.SLOW)
+    return refuse(exchange, 400, str(error), Refusal.MALFORMED)
 
 
 def body_limit(exchange: Exchange) -> int:

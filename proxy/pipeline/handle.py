@@ -27,7 +27,7 @@ from proxy.pipeline.forward import Forwarder
 from proxy.pipeline.read import Reader
 from proxy.pipeline.refuse import refuse
 from proxy.pipeline.reply import Replied, Replier
-from proxy.ports import BodyTooLargeError, BodyTooSlowError, ClientGoneError, UpstreamError
+from proxy.ports import BodyError, ClientGoneError, UpstreamError
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class Handler:
             if exchange.route.cache.enabled and as_cached(exchange).method == "QUERY":
                 return await (self._preflight(exchange) if method == "OPTIONS" else self._query(exchange))
             return await self._forwarder.answer(exchange)
-        except (BodyTooLargeError, BodyTooSlowError) as error:
+        except BodyError as error:
             return refused_by_body(exchange, error)
 
     def _has_body_or_upgrade(self, exchange: Exchange) -> bool:

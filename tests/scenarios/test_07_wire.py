@@ -91,6 +91,23 @@ async def test_pipelined_requests_are_answered_in_order(talk: Dialogue) -> None:
     assert answer.index(b"slow") < answer.index(b"stored")
 
 
+async def test_many_requests_in_one_segment_are_all_answered(talk: Dialogue) -> None:
+    talk.answers(f"200\n{FRESH}\n\nstored")
+    await talk.ask("GET /hit")
+    head = f"GET {talk.at('/hit')} HTTP/1.1\r\nHost: 127.0.0.1:{talk.port}\r\nAccept-Language: "
+    pipeline = "".join(f"{head}{number}\r\n\r\n" for number in range(99)) + f"{head}x\r\nConnection: close\r\n\r\n"
+    answer = await talk.send_raw(pipeline.encode())
+    assert answer.count(b"HTTP/1.1 200 ") == 100
+
+
+async def test_what_is_pipelined_before_a_malformed_request_is_answered(talk: Dialogue) -> None:
+    talk.answers("200\n\nfirst")
+    good = f"GET {talk.at('/good')} HTTP/1.1\r\nHost: 127.0.0.1:{talk.port}\r\n\r\n"
+    answer = await talk.send_raw(good.encode() + b"GET /bad HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.index(b"first") < answer.index(b"HTTP/1.1 400 ")
+
+
 async def test_an_absolute_form_target_is_understood(talk: Dialogue) -> None:
     talk.answers(f"200\n{FRESH}\n\none")
     await talk.ask("GET /a")
@@ -220,6 +237,20 @@ async def test_a_bad_chunk_from_a_client_never_becomes_a_request(talk: Dialogue,
     answer = await talk.send_raw((head + chunk + smuggled).encode())
     talk.forget_answers()
     assert answer.startswith(b"HTTP/1.1 400 ")
+    assert talk.paths() == []
+
+
+@pytest.mark.parametrize("method", ["POST", "FROBNICATE"])
+async def test_a_bad_chunk_that_comes_later_is_refused_at_once_too(talk: Dialogue, method: str) -> None:
+    reader, writer = await talk.connect()
+    writer.write(f"{method} {talk.at('/a')} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+    await talk.began(1)
+    writer.write(f"g\r\nabc\r\nGET {talk.at('/smuggled')} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
     assert talk.paths() == []
 
 

@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import Protocol
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from proxy.app.server.tunnel import ClientTunnel
 from proxy.app.server.wire import BodyFraming, Exchange, framing_of, serialise, serialise_interim
 from proxy.core.fields import Fields
 from proxy.core.messages import ResponseHead
-from proxy.ports import BodyTooLargeError, BodyTooSlowError, ClientGoneError, Tunnel
+from proxy.ports import BodyMalformedError, BodyTooLargeError, BodyTooSlowError, ClientGoneError, Tunnel
 
 LARGE_BYTES = 32 * 1024
 """From here on a second write is cheaper than a copy."""
@@ -204,6 +205,9 @@ class AiohttpClient(WireClient):
         """The request body as it arrives; None when there is none."""
         if not self._request.can_read_body:
             return None
+        refused = self._request.content.exception()
+        if isinstance(refused, HttpProcessingError):
+            raise self._malformed(refused)
         return self._read(limit_bytes)
 
     async def _read(self, limit_bytes: int) -> AsyncIterator[bytes]:
@@ -220,10 +224,17 @@ class AiohttpClient(WireClient):
             raise ClientGoneError(str(error)) from error
 
     async def _piece(self) -> bytes:
-        """The next octets of the body, none at its end. Raises BodyTooSlowError; the connection closes after that."""
+        """The next octets of the body, none at its end. Raises a BodyError; the connection closes after that."""
         try:
             async with asyncio.timeout(self._body_timeout_s):
                 return await self._request.content.readany()
         except TimeoutError as error:
             self._exchange = replace(self._exchange, keep_alive=False)
             raise BodyTooSlowError(self._body_timeout_s) from error
+        except HttpProcessingError as error:
+            raise self._malformed(error) from error
+
+    def _malformed(self, error: HttpProcessingError) -> BodyMalformedError:
+        self._request.content.feed_eof()  # nothing more of it will be read, not even to be thrown away
+        self._exchange = replace(self._exchange, keep_alive=False)
+        return BodyMalformedError(error.message)

@@ -13,13 +13,13 @@ from typing import Protocol, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
+from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
 from aiohttp.http_parser import HttpRequestParserPy, RawRequestMessage
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from proxy.app.server.bounds import ConnectionSettings, MalformedCallback, MalformedRequest
 from proxy.app.server.client import WireClient
-from proxy.app.server.octets import HEAD_END, body_left, has_rare_method
+from proxy.app.server.octets import HEAD_END, body_left, has_rare_method, parted
 from proxy.app.server.plain import PlainRequest, read_plain
 from proxy.app.server.tunnel import ClientTunnel
 from proxy.ports import ClientGoneError
@@ -206,8 +206,24 @@ class ConnectionProtocol(RequestHandler):
         if self._body_left == 0 and self._between_requests() and has_rare_method(data):
             self._parser = self._patient_parser()
         self._body_left = body_left(self._body_left, data)
-        super().data_received(data)
+        for piece in parted(data):
+            super().data_received(piece)
+        self._tell_reader()
         self._time_head()
+
+    def _tell_reader(self) -> None:
+        """Tell who reads a body that the rest of it was refused: aiohttp's compiled parser does not."""
+        last = self._messages[-1][0] if self._messages else None
+        if not isinstance(last, _ErrInfo) or not isinstance(last.exc, HttpProcessingError):
+            return
+        if len(self._messages) > 1:
+            body = self._messages[-2][1]
+        elif self._current_request is not None:
+            body = self._current_request.content
+        else:
+            return
+        if not body.is_eof():
+            body.set_exception(last.exc)
 
     def _time_head(self) -> None:
         """Give a head that has begun, and is not whole, its time; one timer for each such head, not for each octet."""

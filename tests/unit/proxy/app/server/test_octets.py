@@ -1,8 +1,8 @@
-"""Where the next request begins: known only where it is certain."""
+"""What octets tell before they are parsed."""
 
 import pytest
 
-from proxy.app.server.octets import body_left
+from proxy.app.server.octets import MOST_PIECES, body_left, parted
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,23 @@ from proxy.app.server.octets import body_left
 )
 def test_what_is_left(before: int | None, data: bytes, left: int | None) -> None:
     assert body_left(before, data) == left
+
+
+@pytest.mark.parametrize(
+    ("data", "pieces"),
+    [
+        (b"", [b""]),
+        (b"GET / HT", [b"GET / HT"]),
+        (b"a\r\n\r\n", [b"a\r\n\r\n"]),
+        (b"a\r\n\r\nb\r\n\r\nc", [b"a\r\n\r\n", b"b\r\n\r\n", b"c"]),
+    ],
+)
+def test_a_segment_is_parted_where_heads_may_end(data: bytes, pieces: list[bytes]) -> None:
+    assert list(parted(data)) == pieces
+
+
+def test_a_segment_is_parted_a_bounded_number_of_times() -> None:
+    data = b"\r\n\r\n" * 1000
+    pieces = list(parted(data))
+    assert len(pieces) == MOST_PIECES
+    assert b"".join(pieces) == data
