@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 
+from proxy import __version__
 from proxy.app.commands.check_policies import add_check_policies_flags, check_policies
 from proxy.app.commands.explain import add_explain_flags, explain_request
 from proxy.app.commands.warm import add_warm_flags, warm_proxy
@@ -16,7 +16,7 @@ from proxy.app.options import add_serve_flags, environment, options_from
 def build_parser() -> argparse.ArgumentParser:
     """All commands and flags."""
     parser = argparse.ArgumentParser(prog="veneer", description="A caching sidecar in front of your HTTP service.")
-    parser.add_argument("--version", action="version", version=f"veneer {version('veneer')}")
+    parser.add_argument("--version", action="version", version=f"veneer {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_serve_flags(commands.add_parser("serve", help="run the proxy"), environment())
     add_check_policies_flags(commands.add_parser("check-policies", help="check policy files and run their tests"))
