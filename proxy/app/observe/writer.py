@@ -55,7 +55,8 @@ class LineWriter:
         self._batches.put(None)
         self._thread.join(patience_s)
         if self._thread.is_alive():
-            self.dropped += len(self._waiting)
+            self.dropped += sum(len(batch) for batch in self._left_over())
+            self._batches.put(None)  # the one before may have been among them
 
     def _taken(self) -> list[bytes]:
         """The lines that wait; what is offered meanwhile stays."""
