@@ -125,3 +125,16 @@ async def running_origin(
         await asyncio.sleep(0)
     if origin.errors:
         raise origin.errors[0]
+
+
+def held(gate: asyncio.Event, asked: asyncio.Event) -> Script:
+    """Send the first half of a response, and the rest once the gate opens."""
+
+    async def script(connection: OriginConnection) -> None:
+        await connection.request_head()
+        asked.set()
+        await connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\nfirst")
+        await gate.wait()
+        await connection.send(b"-half")
+
+    return script

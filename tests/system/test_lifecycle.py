@@ -11,7 +11,7 @@ import psutil
 from tests.stack.process import port_is_open, wait_until
 from tests.stack.proxy import ProxyOptions, ProxyServer
 from tests.support.client import fetch
-from tests.support.origin import OriginConnection, Script, answering, running_origin
+from tests.support.origin import answering, held, running_origin
 
 NewProxy = Callable[[ProxyOptions], ProxyServer]
 
@@ -19,19 +19,6 @@ PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r
 UNCACHED = "version: 1\n"
 CACHED = 'version: 1\nroutes:\n  - {name: all, match: {path: "/{rest:path}"}, cache: {ttl: 1m}}\n'
 BROKEN = "version: 1\nroutes:\n  - {name: all, match: {path: /}, cache: {tttl: 1m}}\n"
-
-
-def held(gate: asyncio.Event, asked: asyncio.Event) -> Script:
-    """Send the first half of a response, and the rest once the gate opens."""
-
-    async def script(connection: OriginConnection) -> None:
-        await connection.request_head()
-        asked.set()
-        await connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\nfirst")
-        await gate.wait()
-        await connection.send(b"-half")
-
-    return script
 
 
 async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> tuple[str, bytes]:

@@ -16,7 +16,7 @@ import psutil
 from tests.stack.process import wait_until
 from tests.stack.proxy import ProxyOptions, ProxyServer
 from tests.support.client import fetch
-from tests.support.origin import OriginConnection, Script, answering, running_origin
+from tests.support.origin import answering, held, running_origin
 
 NewProxy = Callable[[ProxyOptions], ProxyServer]
 
@@ -145,17 +145,6 @@ async def test_an_exchange_under_way_ends_in_peace_during_a_roll(new_proxy: NewP
         assert await asyncio.to_thread(wait_until, lambda: bool(workers_of(proxy) - before), timeout_s=30)
         gate.set()
         assert (await answer).body == b"first-half"
-
-
-def held(gate: asyncio.Event, asked: asyncio.Event) -> Script:
-    async def script(connection: OriginConnection) -> None:
-        await connection.request_head()
-        asked.set()
-        await connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\nfirst")
-        await gate.wait()
-        await connection.send(b"-half")
-
-    return script
 
 
 async def test_workers_end_with_their_supervisor(new_proxy: NewProxy, redis_url: str) -> None:
