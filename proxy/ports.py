@@ -65,8 +65,15 @@ class EntryStore(Protocol):
         """
         ...
 
-    def attach(self, key: str, entry: Entry, coded: CodedBody) -> None:
-        """Keep a coded body with `entry` where it is still stored; in memory only, a hint that may be dropped."""
+    def attach(self, key: str, entry: Entry, coded: CodedBody) -> bool:
+        """Keep a coded body with `entry` where it is still stored; in memory only, a hint that may be dropped.
+
+        Whether it is kept. It takes the place of what is kept in the same coding.
+        """
+        ...
+
+    def used_since(self, key: str, entry: Entry) -> bool | None:
+        """Whether what memory holds under `key` was used since this was asked last; None once it lacks `entry`."""
         ...
 
     async def discard(self, key: str) -> None:
@@ -318,6 +325,14 @@ class Codec(Protocol):
 
     async def encode(self, coding: str, level: int, body: bytes) -> bytes:
         """The whole body coded; larger bodies off the event loop."""
+        ...
+
+    async def encode_densely(self, coding: str, body: bytes) -> bytes:
+        """The whole body coded as hard as the coding can, however long that takes, without hindering anybody."""
+        ...
+
+    def hardest(self, coding: str) -> int:
+        """The level of `encode_densely`."""
         ...
 
     def stream(self, coding: str, level: int) -> StreamEncoder:

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from proxy.app.observe.counters import Gauges, StoreGauges
 from proxy.app.shared import Shared
 from proxy.limits.rate_redis import RedisRates
+from proxy.pipeline.upgrade import UpgradeCounts
 from proxy.policy.model import StoreSettings
 from proxy.ports import Standing
 from proxy.stores.redis_log import RedisLog
 
 
-def gauges_of(shared: Shared, settings: StoreSettings, dropped: Callable[[], dict[str, int]]) -> Gauges:
+def gauges_of(
+    shared: Shared, settings: StoreSettings, upgrades: UpgradeCounts, dropped: Callable[[], dict[str, int]]
+) -> Gauges:
     """Stores, log and limits as they stand; `dropped` tells how many log lines were lost, by log."""
     errors: dict[str, int] = {}
     if shared.stores.shared is not None:
@@ -32,6 +35,8 @@ def gauges_of(shared: Shared, settings: StoreSettings, dropped: Callable[[], dic
         redis_errors=errors,
         log_dropped=dropped(),
         rate_fallbacks=fallbacks,
+        coded_anew=upgrades.upgraded,
+        coded_anew_saved_bytes=upgrades.saved_bytes,
         rates_refused_locally=refused_locally,
     )
 

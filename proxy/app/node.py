@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -37,6 +38,7 @@ from proxy.app.workers.report import Report, answering_supervisor, encode
 from proxy.compress.codec import Codecs
 from proxy.limits.inflight import InFlight
 from proxy.pipeline.context import Services
+from proxy.pipeline.upgrade import UpgradeCounts, Upgrader
 from proxy.policy.model import Policy
 from proxy.policy.watch import Load, PolicySource, ReloadOutcome, watch_file
 from proxy.tasks import Tasks
@@ -97,10 +99,13 @@ class Node:
         codec = Codecs()
         self._exit.push_async_callback(codec.aclose)
         shared = await self._exit.enter_async_context(open_shared(policy.stores, clock, tasks))
+        log, store = shared.stores.log, shared.stores.store
+        upgrader = Upgrader(store, log, codec, clock, time.thread_time)
+        tasks.start(upgrader.run(asyncio.sleep), "make coded bodies smaller")
         services = Services(
             clock=clock,
-            store=shared.stores.store,
-            log=shared.stores.log,
+            store=store,
+            log=log,
             turns=shared.stores.turns,
             rates=shared.rates,
             codec=codec,
@@ -108,29 +113,30 @@ class Node:
             recorder=self._observation.observer,
             in_flight=self._in_flight,
             tasks=tasks,
+            upgrades=upgrader,
         )
         if self._options.policies is not None:
             tasks.start(watch_file(self._policies, self._options.policies, asyncio.sleep), "watch the policy file")
-        await self._administer(shared, policy)
+        await self._administer(shared, policy, upgrader.counts)
         await self._listen(services, policy)
 
-    async def _administer(self, shared: Shared, policy: Policy) -> None:
+    async def _administer(self, shared: Shared, policy: Policy, upgrades: UpgradeCounts) -> None:
         """Open the admin listener; a worker answers its supervisor instead."""
+        snapshot = partial(self._snapshot, shared, policy, upgrades)
         if self._place is not None:
-            access, report = AdminAccess(None), partial(self._report, shared, policy)
+            access, report = AdminAccess(None), partial(self._report, shared, snapshot)
             self._exit.callback(self._leave, self._place, report)
-            deps = self._admin_deps(shared, policy, access)
+            deps = self._admin_deps(shared, snapshot, access)
             await self._exit.enter_async_context(answering_supervisor(deps, report, self._place.socket))
             return
         if self._options.admin is AdminOff.OFF:
             return
         address = self._options.admin or Address.parse(policy.admin.listen)
-        deps = self._admin_deps(shared, policy, access_for(address, policy))
+        deps = self._admin_deps(shared, snapshot, access_for(address, policy))
         await self._exit.enter_async_context(listening(build_admin(deps), address))
         logger.info("admin on http://%s", address)
 
-    def _admin_deps(self, shared: Shared, policy: Policy, access: AdminAccess) -> AdminDeps:
-        snapshot = partial(self._snapshot, shared, policy)
+    def _admin_deps(self, shared: Shared, snapshot: Callable[[], Snapshot], access: AdminAccess) -> AdminDeps:
         return AdminDeps(
             access=access,
             clock=self._clock,
@@ -145,12 +151,12 @@ class Node:
             draining=lambda: self._draining,
         )
 
-    def _snapshot(self, shared: Shared, policy: Policy) -> Snapshot:
+    def _snapshot(self, shared: Shared, policy: Policy, upgrades: UpgradeCounts) -> Snapshot:
         watched = self._observation
-        return watched.observer.snapshot(lambda: gauges_of(shared, policy.stores, watched.dropped))
+        return watched.observer.snapshot(lambda: gauges_of(shared, policy.stores, upgrades, watched.dropped))
 
-    def _report(self, shared: Shared, policy: Policy) -> Report:
-        return Report(self._snapshot(shared, policy), shared.stores.log.position, self._serving)
+    def _report(self, shared: Shared, snapshot: Callable[[], Snapshot]) -> Report:
+        return Report(snapshot(), shared.stores.log.position, self._serving)
 
     def _leave(self, place: Place, report: Callable[[], Report]) -> None:
         """Leave the last counts for the supervisor; without them it has those of a second ago."""

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from proxy.compress.encoders import coding as coding_named
 from proxy.ports import StreamEncoder
+
+IDLE_NICENESS = 10
+"""A tenth of what others get where they compete. No less: a thread that starves while it takes over the interpreter
+would make the event loop wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,7 @@ class Codecs:
         self._threads = ThreadPoolExecutor(self._settings.threads, thread_name_prefix="compress")
         # Waiting happens here, in requests that can be cancelled, and not in the executor's queue.
         self._places = asyncio.Semaphore(self._settings.threads)
+        self._idle_thread = ThreadPoolExecutor(1, thread_name_prefix="compress-idle", initializer=_stand_back)
 
     async def encode(self, coding: str, level: int, body: bytes) -> bytes:
         """The whole body coded; the same octets in every process.
@@ -39,6 +47,18 @@ class Codecs:
         async with self._places:
             return await asyncio.get_running_loop().run_in_executor(self._threads, how.encode, body, level)
 
+    async def encode_densely(self, coding: str, body: bytes) -> bytes:
+        """The whole body coded as hard as the coding can, in one thread of low priority that needs no interpreter.
+
+        Raises ValueError for an unknown coding.
+        """
+        how = coding_named(coding)
+        return await asyncio.get_running_loop().run_in_executor(self._idle_thread, how.encode, body, how.highest)
+
+    def hardest(self, coding: str) -> int:
+        """The level of `encode_densely`. Raises ValueError for an unknown coding."""
+        return coding_named(coding).highest
+
     def stream(self, coding: str, level: int) -> StreamEncoder:
         """A new encoder for one body.
 
@@ -50,3 +70,10 @@ class Codecs:
     async def aclose(self) -> None:
         """Drop what waits, let what runs end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._idle_thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _stand_back() -> None:
+    """Let other threads have the processor first. Only Linux counts niceness by thread."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), IDLE_NICENESS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import NamedTuple
 
@@ -38,10 +38,14 @@ class ByteSpan:
 
 @dataclass(frozen=True, slots=True)
 class CodedBody:
-    """The entry's body in one content coding, made once by this cache."""
+    """The entry's body in one content coding, made by this cache.
+
+    `dense` is the form made later, as small as the coding can make it: other octets, and so another entity tag.
+    """
 
     coding: str
     body: bytes
+    dense: bool = False
 
 
 @dataclass(slots=True)
@@ -109,6 +113,19 @@ class Entry:
     coded: tuple[CodedBody, ...] = ()
     last_check: LastCheck = field(default_factory=LastCheck, init=False, compare=False, repr=False)
     last_terms: LastTerms = field(default_factory=LastTerms, init=False, compare=False, repr=False)
+
+    def with_coded(self, coded: CodedBody) -> Entry:
+        """This entry with one more coded body, in place of the one in that coding. What the log said of it holds on."""
+        entry = replace(self, coded=(*(c for c in self.coded if c.coding != coded.coding), coded))
+        entry.last_check.through = self.last_check.through
+        return entry
+
+    def coded_in(self, coding: str) -> CodedBody | None:
+        """The body in that coding, where it was made already."""
+        for coded in self.coded:
+            if coded.coding == coding:
+                return coded
+        return None
 
     @property
     def size_bytes(self) -> int:

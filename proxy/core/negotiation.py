@@ -16,7 +16,10 @@ from proxy.core.validators import is_weak
 CODINGS = ("br", "zstd", "gzip")
 """The codings that this proxy can make."""
 
-_SUFFIXES = tuple(f'-{coding}"' for coding in CODINGS)
+DENSE_MARK = "+"
+"""What the entity tag of a dense form ends in, after its coding."""
+
+_SUFFIXES = tuple(f'-{coding}{mark}"' for coding in CODINGS for mark in ("", DENSE_MARK))
 
 
 def choose_coding(accept_encoding: str | None, available: Iterable[str]) -> str | None:
@@ -74,11 +77,15 @@ def is_compressible_type(content_type: str | None, rules: CodingRules) -> bool:
     return essence.partition("/")[0] + "/" in rules.types
 
 
-def coded_etag(etag: str, coding: str) -> str:
-    """The entity tag of the form in `coding` of what has `etag`. A weak tag stays: coded forms are equivalent to it."""
+def coded_etag(etag: str, coding: str, *, dense: bool = False) -> str:
+    """The entity tag of the form in `coding` of what has `etag`. A weak tag stays: coded forms are equivalent to it.
+
+    A strong tag names octets (section 8.8.1). The dense form has others than the one made first, and somebody behind
+    this proxy may put ranges together or meet both forms on two nodes: so it has a tag of its own.
+    """
     if is_weak(etag) or not etag.endswith('"'):
         return etag
-    return f'{etag[:-1]}-{coding}"'
+    return f'{etag[:-1]}-{coding}{DENSE_MARK if dense else ""}"'
 
 
 def is_coded_etag(etag: str) -> bool:
@@ -86,7 +93,7 @@ def is_coded_etag(etag: str) -> bool:
     return etag.endswith(_SUFFIXES)
 
 
-def coded_fields(fields: Fields, coding: str | None) -> Fields:
+def coded_fields(fields: Fields, coding: str | None, *, dense: bool = False) -> Fields:
     """The fields of the form in `coding` of a response that can be coded; None for its uncoded form.
 
     Length and digests of the octets go (RFC 9530: Repr-Digest and Content-Digest are of coded octets), the entity tag
@@ -98,8 +105,8 @@ def coded_fields(fields: Fields, coding: str | None) -> Fields:
     changed = varied.without(("content-length", "content-md5", "content-digest", "repr-digest", "digest"))
     changed = changed.replaced("Content-Encoding", coding)
     etag = fields.get("etag")
-    if etag is not None and coded_etag(etag, coding) != etag:
-        changed = changed.replaced("ETag", coded_etag(etag, coding))
+    if etag is not None and (own := coded_etag(etag, coding, dense=dense)) != etag:
+        changed = changed.replaced("ETag", own)
     return changed
 
 

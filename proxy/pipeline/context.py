@@ -17,7 +17,7 @@ from proxy.pipeline.coalesce import Flights
 from proxy.pipeline.content import Budget
 from proxy.pipeline.exchange import Recorder
 from proxy.pipeline.searches import Searches
-from proxy.policy.model import Match, Policy, Route
+from proxy.policy.model import CompressRules, Match, Policy, Route
 from proxy.ports import Client, Clock, Codec, EntryStore, FetchTurns, InvalidationLog, RateStore, Upstream
 from proxy.stores.turns import LocalTurns
 from proxy.tasks import Tasks
@@ -61,6 +61,21 @@ class NoHitMemory:
         """Forget it."""
 
 
+class Upgrades(Protocol):
+    """Makes the coded bodies smaller that are asked for again and again."""
+
+    def consider(self, key: str, entry: Entry, coding: str, rules: CompressRules) -> None:
+        """See a coded body that was asked for a second time."""
+        ...
+
+
+class NoUpgrades:
+    """Leaves coded bodies as they are."""
+
+    def consider(self, key: str, entry: Entry, coding: str, rules: CompressRules) -> None:
+        """Do nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The rooms below, as the pipeline sees them. One per process."""
@@ -79,6 +94,7 @@ class Services:
     via: str = "veneer"
     in_flight: InFlight = field(default_factory=lambda: InFlight(None))
     hits: HitMemory = field(default_factory=NoHitMemory)
+    upgrades: Upgrades = field(default_factory=NoUpgrades)
     budget: Budget = field(default_factory=lambda: Budget(64 * 1024 * 1024))
 
 

@@ -54,18 +54,35 @@ async def represent(services: Services, exchange: Exchange, entry: Entry, key: s
     if entry.span is not None:
         return _from_part(request, entry)
     coding, fields = coded_form(exchange, entry)
-    now = services.clock.now()
-    match evaluate(request, entry.status, fields, now):
-        case Precondition.NOT_MODIFIED:
-            return Representation(ResponseHead(304, "Not Modified", not_modified_fields(fields)), b"")
-        case Precondition.FAILED:
-            return Representation(ResponseHead(412, "Precondition Failed", Fields()), b"")
+    conditional = _conditional(request, entry, coding, fields, services.clock.now())
+    if conditional is not None:
+        return conditional
     if "range" in request.fields:
         ranged = _ranged(request, entry, fields)
         if ranged is not None:
             return ranged
     head = ResponseHead(entry.status, entry.reason, fields)
     return await _whole(services, exchange, entry, key, head, coding)
+
+
+def _conditional(
+    request: RequestHead, entry: Entry, coding: str | None, fields: Fields, now: float
+) -> Representation | None:
+    """The answer that the request's conditions demand; None where the response itself is to be sent.
+
+    Of the two forms that a coding has, the one that the client holds is the one selected for it (RFC 9110 section
+    13.1.2): they say the same, and to send the other would cost more than it spares.
+    """
+    match evaluate(request, entry.status, fields, now):
+        case Precondition.NOT_MODIFIED:
+            return Representation(ResponseHead(304, "Not Modified", not_modified_fields(fields)), b"")
+        case Precondition.FAILED:
+            return Representation(ResponseHead(412, "Precondition Failed", Fields()), b"")
+    if coding is not None and "if-none-match" in request.fields.joined:
+        other = coded_fields(entry.fields, coding, dense=not _is_dense(entry, coding))
+        if evaluate(request, entry.status, other, now) is Precondition.NOT_MODIFIED:
+            return Representation(ResponseHead(304, "Not Modified", not_modified_fields(other)), b"")
+    return None
 
 
 async def _whole(
@@ -92,14 +109,21 @@ def coded_form(exchange: Exchange, entry: Entry) -> tuple[str | None, Fields]:
     coding = choose_coding(request.fields.get("accept-encoding"), compress.coding.prefer)
     if "range" in request.fields:
         coding = None
-    return coding, coded_fields(entry.fields, coding)
+    return coding, coded_fields(entry.fields, coding, dense=coding is not None and _is_dense(entry, coding))
+
+
+def _is_dense(entry: Entry, coding: str) -> bool:
+    kept = entry.coded_in(coding)
+    return kept is not None and kept.dense
 
 
 async def coded_body(services: Services, exchange: Exchange, entry: Entry, key: str | None, coding: str) -> bytes:
     """The body in `coding`: kept with the entry, or made now and kept from now on."""
-    for kept in entry.coded:
-        if kept.coding == coding:
-            return kept.body
+    kept = entry.coded_in(coding)
+    if kept is not None:
+        if key is not None and not kept.dense:
+            services.upgrades.consider(key, entry, coding, exchange.route.compress)
+        return kept.body
     body = await services.codec.encode(coding, exchange.route.compress.level, entry.body)
     if key is not None:
         services.store.attach(key, entry, CodedBody(coding, body))

@@ -368,6 +368,7 @@ def _compress_rules(shape: schema.CompressShape, *, use_brotli: bool) -> model.C
         enabled=shape.enabled,
         level=shape.level,
         stream_over_bytes=shape.stream_over,
+        idle_most_bytes=shape.idle_up_to if shape.idle else 0,
         coding=CodingRules(
             prefer=tuple(dict.fromkeys(coding for coding in shape.prefer if use_brotli or coding != "br")),
             min_bytes=shape.min_size,

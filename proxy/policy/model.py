@@ -73,12 +73,14 @@ class RateRule:
 class CompressRules:
     """How a route's responses are coded: `coding` says which, `level` how hard (each codec bounds it to its own range).
 
-    Bodies over `stream_over_bytes` are coded as they pass, and their coded form is not kept.
+    Bodies over `stream_over_bytes` are coded as they pass, and their coded form is not kept. Kept ones of up to
+    `idle_most_bytes` (0: none) that are in steady demand are coded anew, as hard as possible, in idle time.
     """
 
     enabled: bool = True
     level: int = 6
     stream_over_bytes: int = 500_000
+    idle_most_bytes: int = 256 * 1024
     coding: CodingRules = field(default_factory=CodingRules)
 
 

@@ -93,6 +93,15 @@ class CompressShape(Shape):
         list(model.CODINGS), "Codings, best first, among those the client likes equally.", max_length=3
     )
     stream_over: Size = option(500_000, "Larger bodies are coded as they pass, and their coded form is not kept.", ge=0)
+    idle: bool = option(
+        True,
+        "Code kept bodies that are in steady demand once more, as hard as each coding can (br 11, zstd 19, gzip 9), "
+        "in idle time and at low priority. The smaller form has an entity tag of its own; clients that hold the other "
+        "still get 304.",
+    )
+    idle_up_to: Size = option(
+        256 * 1024, "Larger bodies are not coded again: it takes a second for every 500 KB.", ge=0, le=8 * 1024**2
+    )
     types: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9.+-]+/([a-z0-9.+-]+|\*)$")]] = option(
         sorted(name + "*" * name.endswith("/") for name in CodingRules().types),
         "Media types worth coding, in lower case; `text/*` stands for every text. `+json` and `+xml` always are.",

@@ -8,7 +8,7 @@ objects used once passes through without pushing out those in use.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from proxy.core.entry import CodedBody, Entry
 from proxy.core.messages import RequestHead
@@ -31,12 +31,16 @@ def cost_bytes(key: str, entry: Entry) -> int:
 
 @dataclass(eq=False, slots=True)
 class _Place:
-    """A key's variants, newest first, its place in the queue, and who is told when the variants change."""
+    """A key's variants, newest first, its place in the queue, and who is told when the variants change.
+
+    `used` is set by every hit. `MemoryStore.used_since` moves it into `noticed`; for SIEVE either counts.
+    """
 
     key: str
     entries: tuple[Entry, ...] = ()
     size_bytes: int = 0
     used: bool = False
+    noticed: bool = False
     companions: tuple[Companion, ...] = ()
     newer: _Place | None = None
     older: _Place | None = None
@@ -88,8 +92,8 @@ class _Queue:
         if self._oldest is None or (self._oldest is spare and self._newest is spare):
             return None
         hand = self._hand or self._oldest
-        while hand.used or hand is spare:
-            hand.used = False
+        while hand.used or hand.noticed or hand is spare:
+            hand.used = hand.noticed = False
             hand = hand.newer or self._oldest
         self._hand = hand
         return hand
@@ -175,14 +179,29 @@ class MemoryStore:
             kept = (entry, *others) if cost_bytes(key, entry) <= self._max_entry_bytes else tuple(others)
         self._set(key, place, kept[: self._max_variants])
 
-    def attach(self, key: str, entry: Entry, coded: CodedBody) -> None:
+    def attach(self, key: str, entry: Entry, coded: CodedBody) -> bool:
         """Keep a coded body with `entry` where it is still stored."""
+        place = self._holding(key, entry)
+        if place is None:
+            return False
+        fatter = entry.with_coded(coded)
+        if cost_bytes(key, fatter) > self._max_entry_bytes:
+            return False
+        self._set(key, place, tuple(fatter if other is entry else other for other in place.entries))
+        return True
+
+    def used_since(self, key: str, entry: Entry) -> bool | None:
+        """Whether anything under `key` was used since this was asked last; None where `entry` is no longer stored."""
+        place = self._holding(key, entry)
+        if place is None:
+            return None
+        used = place.used
+        place.used, place.noticed = False, used or place.noticed
+        return used
+
+    def _holding(self, key: str, entry: Entry) -> _Place | None:
         place = self._places.get(key)
-        if place is None or not any(other is entry for other in place.entries):
-            return
-        fatter = replace(entry, coded=(*(c for c in entry.coded if c.coding != coded.coding), coded))
-        if cost_bytes(key, fatter) <= self._max_entry_bytes:
-            self._set(key, place, tuple(fatter if other is entry else other for other in place.entries))
+        return place if place is not None and any(other is entry for other in place.entries) else None
 
     async def discard(self, key: str) -> None:
         """Forget everything under `key`."""

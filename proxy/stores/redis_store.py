@@ -129,8 +129,13 @@ class RedisStore:
             self.counts.replaced += 1
             await self._announce(key)
 
-    def attach(self, key: str, entry: Entry, coded: CodedBody) -> None:
+    def attach(self, key: str, entry: Entry, coded: CodedBody) -> bool:  # noqa: ARG002 - nothing is kept
         """Nothing: a coded body is cheaper made again than sent to and fro."""
+        return False
+
+    def used_since(self, key: str, entry: Entry) -> bool | None:  # noqa: ARG002 - memory holds nothing
+        """None: nothing is held in memory."""
+        return None
 
     async def discard(self, key: str) -> None:
         """Forget everything under `key`, and tell the other nodes."""

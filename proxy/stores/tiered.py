@@ -64,9 +64,13 @@ class TieredStore:
         await self._memory.put(key, entry, keep_s)
         await self._shared.put(key, entry, keep_s)
 
-    def attach(self, key: str, entry: Entry, coded: CodedBody) -> None:
+    def attach(self, key: str, entry: Entry, coded: CodedBody) -> bool:
         """Keep a coded body in memory."""
-        self._memory.attach(key, entry, coded)
+        return self._memory.attach(key, entry, coded)
+
+    def used_since(self, key: str, entry: Entry) -> bool | None:
+        """Whether what memory holds was used since this was asked last."""
+        return self._memory.used_since(key, entry)
 
     async def discard(self, key: str) -> None:
         """Forget `key` in both levels."""

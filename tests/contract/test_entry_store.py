@@ -60,12 +60,25 @@ async def test_what_may_be_forgotten_at_once_is_not_kept(store: EntryStore) -> N
 
 async def test_a_coded_body_is_a_hint_that_harms_nothing(store: EntryStore) -> None:
     entry = stored(BORN)
-    store.attach("k", entry, CodedBody("br", b"not even stored"))
+    assert not store.attach("k", entry, CodedBody("br", b"not even stored"))
     await store.put("k", entry, 60)
-    store.attach("k", entry, CodedBody("br", b"coded"))
+    kept = store.attach("k", entry, CodedBody("br", b"coded"))
     (found,) = await store.lookup("k", get())
     assert found.body == entry.body
-    assert found.coded in ((), (CodedBody("br", b"coded"),))
+    assert found.coded == ((CodedBody("br", b"coded"),) if kept else ())
+
+
+async def test_use_is_known_of_what_memory_holds(store: EntryStore) -> None:
+    entry = stored(BORN)
+    assert store.used_since("k", entry) is None
+    await store.put("k", entry, 60)
+    if store.used_since("k", entry) is None:
+        pytest.skip("keeps nothing in memory")
+    assert store.used_since("k", entry) is False
+    await store.lookup("k", get())
+    assert [store.used_since("k", entry) for _ in range(2)] == [True, False]
+    await store.discard("k")
+    assert store.used_since("k", entry) is None
 
 
 class Guest:

@@ -121,4 +121,5 @@ def body_of(served: ServedHit) -> bytes | None:
         return b""
     if not served.coding:
         return served.entry.body
-    return next((kept.body for kept in served.entry.coded if kept.coding == served.coding), None)
+    kept = served.entry.coded_in(served.coding)
+    return None if kept is None else kept.body

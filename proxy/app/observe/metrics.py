@@ -190,6 +190,15 @@ def _rooms(gauges: Gauges) -> Iterator[Metric]:
         "veneer_rate_refused_locally", "Refusals that needed no call.", (), [((), gauges.rates_refused_locally)]
     )
     yield _counter(
+        "veneer_compress_again", "Kept coded bodies made smaller in idle time.", (), [((), gauges.coded_anew)]
+    )
+    yield _counter(
+        "veneer_compress_again_saved_bytes",
+        "Octets by which they became smaller, each counted once.",
+        (),
+        [((), gauges.coded_anew_saved_bytes)],
+    )
+    yield _counter(
         "veneer_rate_clients_forgotten",
         "Clients with a backlog dropped for room.",
         (),

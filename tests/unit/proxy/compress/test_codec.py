@@ -43,6 +43,13 @@ async def test_the_same_octets_each_time_and_on_each_path(codecs: Codecs, name: 
     await elsewhere.aclose()
 
 
+@pytest.mark.parametrize("name", CODINGS)
+async def test_the_densest_form_is_the_hardest_level_beside_the_loop(codecs: Codecs, name: str) -> None:
+    dense = await codecs.encode_densely(name, JSON)
+    assert dense == await codecs.encode(name, codecs.hardest(name), JSON)
+    assert decode(name, dense) == JSON
+
+
 async def test_gzip_tells_no_time(codecs: Codecs) -> None:
     assert (await codecs.encode("gzip", 6, JSON))[4:8] == b"\0\0\0\0"
 

@@ -78,6 +78,13 @@ def test_each_strong_coded_form_has_a_tag_of_its_own() -> None:
     assert not is_coded_etag('"a"')
 
 
+def test_a_dense_form_has_other_octets_and_so_another_tag() -> None:
+    assert coded_etag('"a"', "br", dense=True) == '"a-br+"'
+    assert coded_etag('W/"a"', "br", dense=True) == 'W/"a"'
+    assert is_coded_etag('"a-br+"')
+    assert coded_fields(Fields([("ETag", '"a"')]), "zstd", dense=True).get("etag") == '"a-zstd+"'
+
+
 def test_fields_of_a_coded_form() -> None:
     fields = Fields([JSON, ("ETag", '"a"'), ("Content-Length", "5000"), ("Content-Digest", "x"), ("Vary", "Cookie")])
     coded = coded_fields(fields, "br")

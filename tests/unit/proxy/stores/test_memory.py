@@ -66,6 +66,33 @@ async def test_attached_bodies_count_and_a_replaced_entry_takes_none() -> None:
     assert store.size_bytes == before
 
 
+async def test_use_is_noticed_once_and_goes_on_to_keep_what_is_used() -> None:
+    store = MemoryStore(max_bytes=_room_for(4))
+    await _fill(store, "k0", "k1", "k2", "k3")
+    (entry,) = store.peek("k0")
+    assert [store.used_since("k0", entry) for _ in range(2)] == [True, False]
+    await _fill(store, "k4", "k5")
+    assert store.peek("k0") == (entry,)
+    assert store.used_since("k1", entry) is None
+    await store.put("k0", stored(BORN), 60)
+    assert store.used_since("k0", entry) is None
+
+
+async def test_a_denser_body_takes_the_place_of_the_first_and_gives_its_room_back() -> None:
+    store = MemoryStore()
+    await _fill(store, "k")
+    (entry,) = store.peek("k")
+    assert store.attach("k", entry, CodedBody("br", b"12345678"))
+    (coded,) = store.peek("k")
+    before = store.size_bytes
+    coded.last_check.through = 7
+    assert not store.attach("k", entry, CodedBody("br", b"123", dense=True))
+    assert store.attach("k", coded, CodedBody("br", b"123", dense=True))
+    (dense,) = store.peek("k")
+    assert (dense.coded, dense.last_check.through) == ((CodedBody("br", b"123", dense=True),), 7)
+    assert store.size_bytes == before - 5
+
+
 async def test_variants_beyond_the_bound_push_out_the_oldest() -> None:
     store = MemoryStore(max_variants=3)
     for language in ("de", "en", "fr", "it"):
