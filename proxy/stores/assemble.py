@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from proxy.ports import Clock
 from proxy.stores.connect import ConnectSettings, RedisClient, connect, disconnect, parse_redis_url
+from proxy.stores.dial import Dialer
+from proxy.stores.heard import LogKeys
 from proxy.stores.log_link import LinkSettings, LogLink
 from proxy.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_VARIANTS, MemoryStore
 from proxy.stores.memory_log import MemoryLog
@@ -76,11 +78,10 @@ def redis_stores(url: str, clock: Clock, tasks: Tasks, settings: StoreSettings |
     chosen = settings or StoreSettings()
     address = parse_redis_url(url)
     client = connect(address, chosen.connect)
-    waits_s = chosen.link.block_s + chosen.link.timeout_s
-    reader = connect(address, replace(chosen.connect, timeout_s=waits_s, max_connections=4))
+    dial = Dialer(address, client, LogKeys(chosen.link.prefix).state, chosen.connect.timeout_s)
     node = chosen.node or f"node-{secrets.token_hex(6)}"
     memory = MemoryStore(max_bytes=chosen.memory_bytes, max_variants=chosen.memory_variants)
-    log = RedisLog(LogLink(client, reader, node, chosen.link), clock, tasks, chosen.log)
+    log = RedisLog(LogLink(dial, node, chosen.link, tasks), clock, tasks, chosen.log)
     shared = RedisStore(client, clock, lambda: log.epoch, chosen.shared, log.announce)
     tiered = TieredStore(memory, shared, log)
     turns = RedisTurns(client, clock, log.announce_turn, tasks, chosen.turns)

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from redis import asyncio as aioredis
+from redis.exceptions import ResponseError
 
 from proxy.core.invalidation import Invalidation
-from proxy.stores.connect import RedisClient, disconnect
-from proxy.stores.events import (
-    Appended,
-    LogEvent,
-    Renewal,
-    encode_event,
-    log_event,
-    parse_appended,
-    parse_renewal,
-)
-from proxy.stores.patience import Patience
-from proxy.stores.script import Script
+from proxy.stores.events import Appended, Renewal, encode_event, parse_appended, parse_renewal
+from proxy.stores.heard import LogKeys
+from proxy.stores.line import Dial, Line
+from proxy.stores.log_reader import Hear, LogReader, Told
+from proxy.stores.script import Argument, Reply, Script
+from proxy.stores.wire import command
+from proxy.tasks import Tasks
 
+logger = logging.getLogger(__name__)
 _RENEW = Script.load("state", "renew")
 _APPEND = Script.load("state", "append")
 _LEAVE = Script.load("leave")
 _EVERYTHING = encode_event(Invalidation(everything=True))
-_READ_AT_MOST = 100
-_INBOX_KEEPS = 1000
 _NOTICES_KEPT = 10_000
-_INBOX_EXPIRES_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,49 +45,18 @@ class LinkSettings:
     block_s: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledgement:
-    """`node` has applied everything up to (epoch_ms, seq)."""
-
-    node: str
-    epoch_ms: int
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """`node` has replaced what the shared store holds under `key`, or with `turn`, its turn to fetch that is over."""
-
-    node: str
-    key: str
-    turn: bool = False
-
-
-@dataclass(slots=True)
-class Heard:
-    """What one read brought."""
-
-    events: list[LogEvent] = field(default_factory=list)
-    acknowledgements: list[Acknowledgement] = field(default_factory=list)
-    notices: list[Notice] = field(default_factory=list)
-
-
 class LogLink:
     """One node's calls. Every method raises one of `script.FAILURES` when Redis cannot be reached or understood.
 
-    All keys share one hash tag, so they lie in one slot of a Cluster.
+    It has two connections of its own: one for commands, and one for the long read.
     """
 
-    def __init__(self, commands: RedisClient, reader: RedisClient, node: str, settings: LinkSettings) -> None:
-        self._commands = commands
-        self._reader = reader
+    def __init__(self, dial: Dial, node: str, settings: LinkSettings, tasks: Tasks) -> None:
+        self._line = Line(dial, tasks)
         self.node = node
         self._settings = settings
-        root = f"{{{settings.prefix}}}"
-        self._state, self._stream, self._notices = f"{root}:state", f"{root}:log", f"{root}:notices"
-        self._inboxes = f"{root}:in:"
-        self._inbox_at = "0-0"
-        self._notices_at: str | None = None
+        self._keys = LogKeys(settings.prefix)
+        self._reader = LogReader(dial, self._keys, node, settings.block_s, settings.timeout_s)
 
     def _arguments(self) -> list[str | bytes | int]:
         chosen = self._settings
@@ -102,14 +64,22 @@ class LogLink:
         lease_ms, ghost_ms = round(chosen.lease_s * 1000), round(chosen.ghost_s * 1000)
         return [self.node, lease_ms, nonce, chosen.events_kept, _EVERYTHING, ghost_ms, chosen.octets_kept]
 
+    async def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Reply:
+        timeout_s = self._settings.timeout_s
+        try:
+            return await self._line.ask(timeout_s, "EVALSHA", script.digest, len(keys), *keys, *arguments)
+        except ResponseError as error:
+            if not str(error).startswith("NOSCRIPT "):
+                raise
+        return await self._line.ask(timeout_s, "EVAL", script.source, len(keys), *keys, *arguments)
+
     async def renew(self, epoch: str, applied: int) -> Renewal:
         """Renew this node's lease; the answer holds events after `applied` of `epoch`, or for a newcomer the last."""
         chosen = self._settings
         arguments = [*self._arguments(), epoch, applied, chosen.catch_up, chosen.replay]
-        keys = (self._state, self._stream)
-        renewal = parse_renewal(await _RENEW.run(self._commands, keys, arguments, chosen.timeout_s))
-        if self._notices_at is None:
-            self._notices_at = f"{renewal.redis_ms}-0"
+        renewal = parse_renewal(await self._run(_RENEW, (self._keys.state, self._keys.stream), arguments))
+        if self._reader.ear.notices_at is None:
+            self._reader.ear.notices_at = f"{renewal.redis_ms}-0"
         return renewal
 
     async def append(self, events: Sequence[tuple[Invalidation, bool]]) -> Appended:
@@ -120,69 +90,36 @@ class LogLink:
         arguments = self._arguments()
         for event, acknowledge in events:
             arguments += [encode_event(event), self.node if acknowledge else ""]
-        keys = (self._state, self._stream)
-        return parse_appended(await _APPEND.run(self._commands, keys, arguments, self._settings.timeout_s))
+        return parse_appended(await self._run(_APPEND, (self._keys.state, self._keys.stream), arguments))
 
     async def leave(self) -> None:
         """Say good-bye."""
-        await _LEAVE.run(self._commands, (self._state,), [self.node], self._settings.timeout_s)
+        await self._run(_LEAVE, (self._keys.state,), [self.node])
 
-    async def acknowledge(self, writers: Mapping[str, int], epoch_ms: int) -> None:
-        """Tell each writer the last position of this node."""
-        async with Patience(self._settings.timeout_s):
-            pipeline = self._commands.pipeline(transaction=False)
-            for writer, seq in writers.items():
-                inbox = self._inboxes + writer
-                fields: dict[Any, Any] = {"n": self.node, "p": f"{epoch_ms}-{seq}"}
-                pipeline.xadd(inbox, fields, maxlen=_INBOX_KEEPS, approximate=True)
-                pipeline.pexpire(inbox, _INBOX_EXPIRES_MS)
-            await pipeline.execute()
+    def acknowledge(self, told: Told) -> None:
+        """Tell the writers without waiting for Redis: who hears nothing waits for this node's lease."""
+        self._say(told.commands(self._keys, self.node))
 
-    async def announce(self, key: str, *, turn: bool = False) -> None:
+    def announce(self, key: str, *, turn: bool = False) -> None:
         """Tell the other nodes that `key` was replaced, or a turn is over. It has no position, and may be lost."""
-        fields: dict[Any, Any] = {"n": self.node, "t" if turn else "k": key}
-        async with Patience(self._settings.timeout_s):
-            await self._commands.xadd(self._notices, fields, maxlen=_NOTICES_KEPT, approximate=True)
+        name = "t" if turn else "k"
+        words = ("XADD", self._keys.notices, "MAXLEN", "~", _NOTICES_KEPT, "*", "n", self.node, name, key)
+        self._say([command(*words)])
 
-    async def read(self, epoch_ms: int, applied: int) -> Heard:
-        """Wait, at most `block_s`, for events after `applied`, acknowledgements and notices."""
-        inbox = self._inboxes + self.node
-        chosen = self._settings
-        command: list[str | int] = ["XREAD", "COUNT", _READ_AT_MOST, "BLOCK", round(chosen.block_s * 1000), "STREAMS"]
-        command += [self._stream, inbox, self._notices]
-        command += [f"{epoch_ms}-{applied}", self._inbox_at, self._notices_at or "$"]
-        async with Patience(chosen.block_s + chosen.timeout_s):
-            reply = await self._execute_read(command)
-        heard = Heard()
-        for name, items in reply or []:
-            for place, fields in items:
-                self._sort(heard, name.decode(), place.decode(), fields)
-        return heard
+    def _say(self, commands: Sequence[bytes]) -> None:
+        wire = self._line.wire
+        if wire is not None and commands:
+            wire.say(b"".join(commands), *(_whatever,) * len(commands))
 
-    async def _execute_read(self, command: list[str | int]) -> Any:
-        if isinstance(self._reader, aioredis.RedisCluster):
-            # XREAD names its keys late in the command: the client would ask the server where they are each time.
-            await self._reader.initialize()
-            node = self._reader.get_node_from_key(self._stream)
-            return await self._reader.execute_command(*command, target_nodes=node)
-        return await self._reader.execute_command(*command)  # type: ignore[no-untyped-call]
+    async def listen(self, start: Told, hear: Hear) -> None:
+        """Read events, acknowledgements and notices from `start` on, until `hear` says None."""
+        await self._reader.listen(start, hear)
 
-    def _sort(self, heard: Heard, stream: str, place: str, fields: Mapping[bytes, bytes]) -> None:
-        node = fields.get(b"n", b"").decode("utf-8", "replace")
-        if stream == self._stream:
-            heard.events.append(log_event(place, fields.get(b"e"), fields.get(b"w")))
-        elif stream == self._notices:
-            self._notices_at = place
-            if node != self.node:
-                turn = fields.get(b"t")
-                key = fields.get(b"k", b"") if turn is None else turn
-                heard.notices.append(Notice(node, key.decode("utf-8", "surrogateescape"), turn is not None))
-        else:
-            self._inbox_at = place
-            epoch_ms, _, seq = fields.get(b"p", b"").partition(b"-")
-            if epoch_ms.isdigit() and seq.isdigit():
-                heard.acknowledgements.append(Acknowledgement(node, int(epoch_ms), int(seq)))
+    def close(self) -> None:
+        """Close the connections."""
+        self._line.close()
 
-    async def aclose(self) -> None:
-        """Close the reader's connection; the client for commands belongs to who made it."""
-        await disconnect(self._reader)
+
+def _whatever(reply: Reply | Exception) -> None:
+    if isinstance(reply, Exception):
+        logger.debug("what nobody waits for was not done: %r", reply)

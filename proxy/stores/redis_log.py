@@ -12,8 +12,10 @@ from proxy.core.invalidation import Invalidation, Validity
 from proxy.ports import Clock, Receipt, Standing
 from proxy.stores.acks import Acknowledgements
 from proxy.stores.events import Appended, LogEvent, Renewal
+from proxy.stores.heard import Heard
 from proxy.stores.lease import Lease
 from proxy.stores.log_link import LogLink
+from proxy.stores.log_reader import Told
 from proxy.stores.outbox import Outbox
 from proxy.stores.recent import RecentEvents
 from proxy.stores.script import FAILURES
@@ -178,7 +180,7 @@ class RedisLog:
     async def _announce(self, key: str, *, turn: bool) -> None:
         if self._reached:
             try:
-                await self._link.announce(key, turn=turn)
+                self._link.announce(key, turn=turn)
             except FAILURES as error:
                 self._failed(error)
 
@@ -217,7 +219,7 @@ class RedisLog:
             await self._link.leave()
         except FAILURES as error:
             self._failed(error)
-        await self._link.aclose()
+        self._link.close()
         self._outbox.abandon()
 
     # ------------------------------------------------------------ appending
@@ -303,6 +305,12 @@ class RedisLog:
         if not joined:
             self._acknowledge(owed)
 
+    def _acknowledge(self, owed: Mapping[str, int]) -> None:
+        try:
+            self._link.acknowledge(Told(self._epoch_ms, self._applied, owed))
+        except FAILURES as error:  # the writers wait for this node's lease instead
+            logger.debug("acknowledging failed: %r", error)
+
     def _join(self, renewal: Renewal) -> None:
         """Enter an epoch: what is stored from another one is dead, and so is what was born before the events known."""
         known_from = renewal.events[0].seq - 1 if renewal.events else renewal.seq
@@ -320,42 +328,25 @@ class RedisLog:
 
     async def _read_forever(self) -> None:
         while not self._closed:
-            if not self._epoch or not self._reached:
-                await asyncio.sleep(self._settings.retry_s)
-                continue
-            try:
-                await self._read_once()
-            except FAILURES as error:
-                logger.debug("reading the log failed: %r", error)
+            if self._epoch and self._reached:
+                try:
+                    await self._link.listen(Told(self._epoch_ms, self._applied), self._hear)
+                except FAILURES as error:
+                    logger.debug("reading the log failed: %r", error)
                 self._wake.set()
-                await asyncio.sleep(self._settings.retry_s)
+            await asyncio.sleep(self._settings.retry_s)
 
-    async def _read_once(self) -> None:
-        epoch = self._epoch
-        heard = await self._link.read(self._epoch_ms, self._applied)
+    def _hear(self, heard: Heard) -> Told | None:
+        """Apply what the reader brings. None when that begins a new epoch, of which only a renewal tells."""
         for ack in heard.acknowledgements:
             self._acks.heard(ack.node, ack.epoch_ms, ack.seq)
         for notice in heard.notices:
             (self._on_turn_over if notice.turn else self._on_replaced)(notice.key)
-        if heard.events and any(event.epoch_ms != self._epoch_ms for event in heard.events):
-            self._wake.set()  # a new epoch, of which only a renewal tells
-            await asyncio.sleep(self._settings.retry_s)
-            return
+        if any(event.epoch_ms != self._epoch_ms for event in heard.events):
+            return None
         owed = self._apply(heard.events)
         self._lease.applied(self._applied)
-        if epoch == self._epoch:
-            self._acknowledge(owed)
-
-    def _acknowledge(self, owed: Mapping[str, int]) -> None:
-        """Tell the writers, without keeping the reader from what they and others say meanwhile."""
-        if owed:
-            self._tasks.start(self._send_acknowledgements(owed, self._epoch_ms), "log: acknowledge")
-
-    async def _send_acknowledgements(self, owed: Mapping[str, int], epoch_ms: int) -> None:
-        try:
-            await self._link.acknowledge(owed, epoch_ms)
-        except FAILURES as error:  # the writers wait for this node's lease instead
-            logger.debug("acknowledging failed: %r", error)
+        return Told(self._epoch_ms, self._applied, owed)
 
     def _apply(self, events: Sequence[LogEvent]) -> dict[str, int]:
         """Apply what is new, in order; the writers to be told, each with its last position."""
@@ -378,8 +369,9 @@ class RedisLog:
             self.counts.applied += 1
             if event.writer and event.writer != self._link.node:
                 owed[event.writer] = event.seq
-        self._progress.set()
-        self._progress = asyncio.Event()
+        if events:
+            self._progress.set()
+            self._progress = asyncio.Event()
         return owed
 
     def _failed(self, error: BaseException) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from proxy.app.clock import SystemClock
 from proxy.ports import Standing
 from proxy.stores.connect import ConnectSettings, connect, disconnect, parse_redis_url
+from proxy.stores.dial import Dialer
+from proxy.stores.heard import LogKeys
 from proxy.stores.log_link import LinkSettings, LogLink
 from proxy.stores.redis_log import LogSettings, RedisLog
 from proxy.tasks import Tasks
@@ -48,11 +50,10 @@ async def node(name: str, url: str, link: LinkSettings = LINK, log: LogSettings 
     """A node that has started."""
     address = parse_redis_url(url)
     settings = ConnectSettings(timeout_s=link.timeout_s)
-    commands = connect(address, settings)
-    reader = connect(address, ConnectSettings(timeout_s=link.block_s + link.timeout_s))
+    client = connect(address, settings)
     tasks = Tasks()
     replaced: list[str] = []
-    its_link = LogLink(commands, reader, name, link)
+    its_link = LogLink(Dialer(address, client, LogKeys(link.prefix).state), name, link, tasks)
     its_log = RedisLog(its_link, SystemClock(), tasks, log)
     its_log.listen(on_replaced=replaced.append, on_reset=lambda: None)
     await its_log.start()
@@ -61,7 +62,7 @@ async def node(name: str, url: str, link: LinkSettings = LINK, log: LogSettings 
     finally:
         await its_log.aclose()
         await tasks.aclose()
-        await disconnect(commands)
+        await disconnect(client)
 
 
 async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:

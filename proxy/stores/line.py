@@ -1,0 +1,100 @@
+"""A connection that is opened when it is needed, and again when it has broken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from proxy.stores.patience import Patience
+from proxy.stores.script import FAILURES, Argument, Reply
+from proxy.stores.wire import Wire
+from proxy.tasks import TaskGroupClosedError, Tasks
+
+Dial = Callable[[], Awaitable[Wire]]
+
+_ELSEWHERE = ("MOVED ", "ASK ", "READONLY ", "CLUSTERDOWN ", "MASTERDOWN ", "LOADING ")
+"""How answers begin that say: what you look for is not, or not yet, here."""
+
+
+class Line:
+    """One connection at a time, shared by everybody who has something to say."""
+
+    def __init__(self, dial: Dial, tasks: Tasks) -> None:
+        self._dial = dial
+        self._tasks = tasks
+        self._wire: Wire | None = None
+        self._dialing: asyncio.Task[Wire | Exception] | None = None
+
+    @property
+    def wire(self) -> Wire | None:
+        """The connection, where there is one."""
+        return self._wire if self._wire is not None and self._wire.open else None
+
+    async def opened(self) -> Wire:
+        """The connection, opened where there is none. Raises one of FAILURES.
+
+        Opening goes on when the caller has had enough: finding a master may take longer than a call may.
+        """
+        wire = self.wire
+        if wire is not None:
+            return wire
+        if self._dialing is None:
+            try:
+                self._dialing = self._tasks.start(self._open(), "redis: connect")
+            except TaskGroupClosedError as error:
+                raise RedisConnectionError("closed") from error
+        outcome = await asyncio.shield(self._dialing)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def _open(self) -> Wire | Exception:
+        try:
+            self._wire = await self._dial()
+        except FAILURES as error:
+            return error
+        else:
+            return self._wire
+        finally:
+            self._dialing = None
+
+    async def ask(self, timeout_s: float, *words: Argument) -> Reply:
+        """One command and its answer within `timeout_s`. Raises one of FAILURES.
+
+        Where the connection turns out to be gone, or to lead to a server that cannot help, it is tried once more. A
+        connection that stays silent is dropped; the command may or may not have been carried out.
+        """
+        try:
+            async with Patience(timeout_s):
+                try:
+                    return await self._ask(words)
+                except RedisConnectionError:
+                    return await self._ask(words)
+        except TimeoutError:
+            self.drop()
+            raise
+
+    async def _ask(self, words: tuple[Argument, ...]) -> Reply:
+        wire = await self.opened()
+        try:
+            return await wire.ask(*words)
+        except ResponseError as error:
+            if not str(error).startswith(_ELSEWHERE):
+                raise
+            wire.drop()
+            raise RedisConnectionError(str(error)) from error
+
+    def drop(self) -> None:
+        """Close the connection; the next call opens another one."""
+        if self._wire is not None:
+            self._wire.drop()
+            self._wire = None
+
+    def close(self) -> None:
+        """Close it, or stop opening it."""
+        if self._dialing is not None:
+            self._dialing.cancel()
+        self.drop()
