@@ -6,8 +6,17 @@ READY := $(VENV)/.ready
 CONSTRAINTS := .ci/constraints.txt
 PYTEST := $(BIN)/python -m pytest
 STORES ?= redis,sentinel,cluster
+# FORM=compiled runs a target on the compiled form of the proxy, which is made again when a source is newer.
+FORM ?= source
+COMPILED := .compiled/proxy/compiled.digest
+ON_COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/.compiled VENEER_FORM=compiled
+ifeq ($(FORM),compiled)
+FORM_READY := $(COMPILED)
+ON_FORM := $(ON_COMPILED)
+endif
 
 .PHONY: help run test deep check conformance fmt lint unit clean lock coherence scenarios fuzz-etter plans
+.PHONY: compiled test-compiled
 .PHONY: bench bench-etter bench-purge
 
 help: ## Show the targets
@@ -17,11 +26,16 @@ $(READY): pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
 		|| { echo "Veneer needs Python 3.11 to 3.14; set PYTHON=python3.x"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[servers,otel,sentry,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[servers,otel,sentry,compile,dev]'
 	@touch $(READY)
 
-run: $(READY) ## Start PostgreSQL, Redis, the Etter backend and the proxy
-	@$(BIN)/python -m tests.stack $(ARGS)
+$(COMPILED): $(READY) $(shell find proxy -name '*.py') proxy/compiling/modules.txt
+	@$(BIN)/python -m proxy.compiling .compiled
+
+compiled: $(COMPILED) ## Compile the proxy's hot modules into .compiled (needs a C compiler; two minutes)
+
+run: $(READY) $(FORM_READY) ## Start PostgreSQL, Redis, the Etter backend and the proxy
+	@$(ON_FORM) $(BIN)/python -m tests.stack $(ARGS)
 
 check: $(READY) lint unit ## Format, lint, types, import contracts, unit tests
 
@@ -42,14 +56,18 @@ test: $(READY) ## The whole suite on real Redis and PostgreSQL, with coverage
 	@$(BIN)/coverage report --include='backend/*' --fail-under=80
 	@$(BIN)/coverage report --include='proxy/*' --fail-under=85
 
-scenarios: $(READY) ## The scenarios on each kind of Redis; STORES=memory,redis,sentinel,cluster to choose
-	@VENEER_SCENARIO_STORES=$(STORES) $(PYTEST) -q -n 2 --dist loadfile tests/scenarios
+test-compiled: $(READY) $(COMPILED) ## What the tests of the proxy say to the compiled form
+	@$(ON_COMPILED) VENEER_SCENARIO_STORES=memory $(PYTEST) -q -n 2 --dist loadfile \
+		tests/unit/proxy tests/properties tests/system/test_lane_differential.py tests/scenarios
 
-conformance: $(READY) ## The public HTTP cache tests; ARGS="-v TEST" for one, ARGS="--workers 2" over Redis
-	@$(BIN)/python -m tests.conformance $(ARGS)
+scenarios: $(READY) $(FORM_READY) ## The scenarios on each kind of Redis; STORES=memory,redis,sentinel,cluster to choose
+	@$(ON_FORM) VENEER_SCENARIO_STORES=$(STORES) $(PYTEST) -q -n 2 --dist loadfile tests/scenarios
 
-coherence: $(READY) ## Try to make the cache lie to a writer, with faults (SECONDS=60 SEED=1)
-	@$(BIN)/python -m tests.coherence --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
+conformance: $(READY) $(FORM_READY) ## The public HTTP cache tests; ARGS="-v TEST" for one, ARGS="--workers 2" over Redis
+	@$(ON_FORM) $(BIN)/python -m tests.conformance $(ARGS)
+
+coherence: $(READY) $(FORM_READY) ## Try to make the cache lie to a writer, with faults (SECONDS=60 SEED=1)
+	@$(ON_FORM) $(BIN)/python -m tests.coherence --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
 
 plans: $(READY) ## The plans of all named statements on 200,000 users and 1,000,000 runs (minutes)
 	@ETTER_PLAN_SIZE=load $(PYTEST) -q tests/integration/backend/test_plans.py
@@ -57,8 +75,8 @@ plans: $(READY) ## The plans of all named statements on 200,000 users and 1,000,
 fuzz-etter: $(READY) ## Generated requests to the Etter API (SECONDS=600 SEED=1)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
-bench: $(READY) ## Veneer beside nginx, Varnish and FastAPI; 25 minutes (ARGS="--cases hit,304 --rounds 5 --seconds 3")
-	@$(BIN)/python -m benchmarks.peers $(ARGS)
+bench: $(READY) $(COMPILED) ## Veneer, compiled, beside nginx, Varnish and FastAPI; 25 minutes (ARGS="--cases hit,304")
+	@$(ON_COMPILED) $(BIN)/python -m benchmarks.peers $(ARGS)
 
 bench-etter: $(READY) ## The Etter workload as found, as it is, behind the proxy; about ten minutes
 	@$(BIN)/python -m benchmarks.etter $(ARGS)
@@ -72,10 +90,10 @@ fmt: $(READY) ## Format and fix what can be fixed
 
 lock: ## Renew the constraints file from pyproject.toml
 	@rm -rf .lock && $(PYTHON) -m venv .lock
-	@.lock/bin/python -m pip install --quiet --disable-pip-version-check -e '.[servers,otel,sentry,dev]'
+	@.lock/bin/python -m pip install --quiet --disable-pip-version-check -e '.[servers,otel,sentry,compile,dev]'
 	@.lock/bin/python -m pip freeze --exclude-editable > $(CONSTRAINTS)
 	@rm -rf .lock
 
 clean: ## Remove what make made
-	rm -rf $(VENV) .veneer .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .veneer .compiled .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

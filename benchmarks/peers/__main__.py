@@ -103,10 +103,11 @@ def _conditions(setting: Setting, missing: list[str]) -> dict[str, str]:
         "rounds": f"{setting.rounds} of {setting.seconds} s for each contender in turn; medians, least to most",
         "instructions": "counted" if setting.count_instructions else "not counted: perf has no counters here",
     }
-    for program, flag in (("nginx", "-v"), ("varnishd", "-V")):
-        if (path := find(program)) is not None:
-            told = subprocess.run([path, flag], capture_output=True, text=True, check=False)
-            found[program] = (told.stderr or told.stdout).splitlines()[0]
+    versions = [("veneer", [sys.executable, "-m", "proxy", "--version"])]
+    versions += [(name, [path, flag]) for name, flag in (("nginx", "-v"), ("varnishd", "-V")) if (path := find(name))]
+    for program, argv in versions:
+        told = subprocess.run(argv, capture_output=True, text=True, check=False)
+        found[program] = (told.stderr or told.stdout).splitlines()[0]
     if missing:
         found["incomplete"] = f"{len(missing)} contenders or tools are missing"
     return found

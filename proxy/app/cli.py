@@ -10,13 +10,14 @@ from proxy import __version__
 from proxy.app.commands.check_policies import add_check_policies_flags, check_policies
 from proxy.app.commands.explain import add_explain_flags, explain_request
 from proxy.app.commands.warm import add_warm_flags, warm_proxy
+from proxy.app.form import Form, StaleFormError, form
 from proxy.app.options import add_serve_flags, environment, options_from
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(running: Form = Form.INTERPRETED) -> argparse.ArgumentParser:
     """All commands and flags."""
     parser = argparse.ArgumentParser(prog="veneer", description="A caching sidecar in front of your HTTP service.")
-    parser.add_argument("--version", action="version", version=f"veneer {__version__}")
+    parser.add_argument("--version", action="version", version=f"veneer {__version__} ({running.value})")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_serve_flags(commands.add_parser("serve", help="run the proxy"), environment())
     add_check_policies_flags(commands.add_parser("check-policies", help="check policy files and run their tests"))
@@ -27,7 +28,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named on the command line; returns the exit status."""
-    arguments = build_parser().parse_args(argv)
+    try:
+        running = form()
+    except StaleFormError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    arguments = build_parser(running).parse_args(argv)
     match arguments.command:
         case "serve":
             from proxy.app.serve import serve  # noqa: PLC0415 - the server's imports are slow, other commands are not

@@ -10,6 +10,8 @@ from functools import partial
 
 import uvloop
 
+from proxy import __version__
+from proxy.app.form import form
 from proxy.app.node import Node
 from proxy.app.observe.observation import Observation, open_observation
 from proxy.app.observe.settings import ObserveSettings, ObserveSettingsError, read_observe_settings
@@ -77,6 +79,7 @@ def _run(options: ServeOptions, policy: Policy, reload: partial[Policy], observa
 
 
 async def _serve(options: ServeOptions, policy: Policy, reload: partial[Policy], observation: Observation) -> int:
+    logger.info("veneer %s, %s", __version__, form().value)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -124,7 +124,8 @@ class TestDockerfile:
 
     def test_the_image_is_slim_and_carries_no_build_tools(self, name: str) -> None:
         instructions = parse_dockerfile(ROOT / name)
-        images = [one.text.split()[0] for one in instructions if one.name == "FROM"]
+        stages = [one.text.split() for one in instructions if one.name == "FROM"]
+        images = [words[0] for words in stages if words[0] not in {words[-1] for words in stages if len(words) == 3}]
         assert len(images) == 2
         assert all(re.fullmatch(r"python:3\.1[1-4]-slim", image) for image in images), images
         runs = " ".join(one.text for one in final_stage(instructions) if one.name == "RUN")
@@ -150,6 +151,15 @@ class TestDockerfile:
         words = instructions["ENTRYPOINT"].words() + instructions["CMD"].words()
         package = words[words.index("-m") + 1]
         assert f"./{package}" in [destination for _, destination in context_copies(parse_dockerfile(ROOT / name))]
+
+
+def test_the_proxys_image_takes_the_compiled_form_from_a_stage_that_had_a_compiler() -> None:
+    instructions = parse_dockerfile(ROOT / "Dockerfile.proxy")
+    stage = next(one.stage for one in instructions if one.name == "FROM" and one.text.endswith(" AS compile"))
+    runs = [one.text for one in instructions if one.stage == stage and one.name == "RUN"]
+    assert "gcc" in runs[0]
+    target = runs[-1].removeprefix("/opt/venv/bin/python -m proxy.compiling ")
+    assert f"--from=compile {target} ./" in [one.text for one in final_stage(instructions) if one.name == "COPY"]
 
 
 def test_the_ignore_file_keeps_everything_else_out() -> None:

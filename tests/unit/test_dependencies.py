@@ -23,6 +23,12 @@ def _required() -> list[Requirement]:
     return [Requirement(text) for text in chain(project["dependencies"], *project["optional-dependencies"].values())]
 
 
+def _for_building() -> list[Requirement]:
+    """What the build brings along for itself."""
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    return [Requirement(one) for one in tomllib.loads(text)["build-system"]["requires"]]
+
+
 def _locked() -> list[Requirement]:
     return [Requirement(line) for line in (ROOT / ".ci/constraints.txt").read_text("utf-8").split("\n") if line]
 
@@ -56,7 +62,7 @@ def test_the_lock_has_each_name_once_in_order() -> None:
 
 def test_what_is_imported_is_declared() -> None:
     """A module that happens to be installed here may be missing in a fresh clone."""
-    declared = {canonicalize_name(one.name) for one in _required()}
+    declared = {canonicalize_name(one.name) for one in (*_required(), *_for_building())}
     by_module = packages_distributions()
     own = {"proxy", "backend", "tests", "benchmarks", "compression"}  # the last is Python 3.14's own
     missing: dict[str, set[str]] = {}

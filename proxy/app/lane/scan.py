@@ -135,6 +135,8 @@ class Shape:
                 return None
             start += size
             stop = data.find(end, start)
+            if stop < 0:
+                return None
             values.append(data[start:stop])
             start = stop
         if start + self._size != len(data) or not data.endswith(self._last):
@@ -177,7 +179,7 @@ class Scanner:
 
     def _read(self, method: bytes, rest: bytes, texts: list[bytes], names: list[bytes]) -> Shape | None:
         """The shape of a head, whose `rest` stands behind the target; None where the request is not plain."""
-        if not rest.startswith(VERSION) or rest.find(END) != len(rest) - 4 or not rest.isascii():
+        if not rest.startswith(VERSION) or rest.find(END, len(VERSION)) != len(rest) - 4 or not rest.isascii():
             return None
         lines = rest[len(VERSION) : -4].decode("ascii").split("\r\n")
         fixed: dict[str, str] = {}

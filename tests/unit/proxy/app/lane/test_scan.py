@@ -42,6 +42,7 @@ def test_without_conditions_the_wishes_are_the_shapes() -> None:
         "GET /",
         "GET /a b HTTP/1.1\r\nHost: site",
         "GET / HTTP/1.1\r\nAccept: */*",
+        "GET / HTTP/1.1",
         "GET / HTTP/1.1\r\nHost: a\r\nHost: b",
         "GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: br\r\nAccept-Encoding: gzip",
         "GET / HTTP/1.1\r\nHost: a\r\nX-Request-ID: 1\r\nX-Request-ID: 2",
