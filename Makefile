@@ -17,7 +17,7 @@ endif
 
 .PHONY: help run test deep check conformance fmt lint unit clean lock coherence scenarios fuzz-etter plans
 .PHONY: compiled test-compiled
-.PHONY: bench bench-etter bench-purge
+.PHONY: bench bench-etter bench-instructions bench-purge
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -77,6 +77,9 @@ fuzz-etter: $(READY) ## Generated requests to the Etter API (SECONDS=600 SEED=1)
 
 bench: $(READY) $(COMPILED) ## Veneer, compiled, beside nginx, Varnish and FastAPI; 25 minutes (ARGS="--cases hit,304")
 	@$(ON_COMPILED) $(BIN)/python -m benchmarks.peers $(ARGS)
+
+bench-instructions: $(READY) $(COMPILED) ## Instructions of a hit, a refusal, a miss, both forms; needs valgrind; six minutes
+	@$(BIN)/python -m benchmarks.instructions $(ARGS)
 
 bench-etter: $(READY) ## The Etter workload as found, as it is, behind the proxy; about ten minutes
 	@$(BIN)/python -m benchmarks.etter $(ARGS)

@@ -6,6 +6,7 @@ import getpass
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Protocol
@@ -47,6 +48,14 @@ class Server(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How Veneer is run when it is not simply run: under a command that watches it, with more in its environment."""
+
+    under: tuple[str, ...]
+    env: Mapping[str, str]
+
+
 class Veneer:
     """One worker with JSON log lines, metrics, request IDs, rate limits, compression and Cache-Status."""
 
@@ -59,6 +68,7 @@ class Veneer:
         redis_url: str | None = None,
         routes_before: int = 0,
         tags: int = 0,
+        way: Way | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         policies = directory / "policies.yaml"
@@ -66,7 +76,9 @@ class Veneer:
         before = [f'  - {{name: r{n}, match: {{path: "/area{n}/{{id}}/items"}}}}' for n in range(routes_before)]
         text = Template((FILES / "policies.yaml").read_text("utf-8"))
         policies.write_text(text.substitute(memory=memory, more_routes="\n".join(before), more_cache=tagged), "utf-8")
-        options = ProxyOptions(f"http://127.0.0.1:{origin_port}", policies=policies, redis_url=redis_url)
+        upstream = f"http://127.0.0.1:{origin_port}"
+        under, env = (way.under, way.env) if way else ((), {})
+        options = ProxyOptions(upstream, policies=policies, redis_url=redis_url, under=under, env=dict(env))
         self._proxy = ProxyServer(options, directory, name="veneer")
 
     @property

@@ -18,7 +18,10 @@ SHIPPED_POLICIES = ROOT / "policies.yaml"
 
 @dataclass(frozen=True, slots=True)
 class ProxyOptions:
-    """The flags of `python -m proxy serve` that a test or a run chooses; None leaves a flag away."""
+    """The flags of `python -m proxy serve` that a test or a run chooses; None leaves a flag away.
+
+    `under` is a command that runs the proxy as its own child or in its own process: a profiler.
+    """
 
     upstream: str
     policies: Path | None = None
@@ -28,6 +31,7 @@ class ProxyOptions:
     port: int | None = None
     admin_port: int | None = None
     env: dict[str, str] = field(default_factory=dict[str, str])
+    under: tuple[str, ...] = ()
 
 
 class ProxyServer:
@@ -36,7 +40,7 @@ class ProxyServer:
     def __init__(self, options: ProxyOptions, directory: Path, *, name: str = "proxy") -> None:
         self.port = options.port or free_port()
         self.admin_port = options.admin_port or free_port()
-        argv = [sys.executable, "-m", "proxy", "serve", "--upstream", options.upstream]
+        argv = [*options.under, sys.executable, "-m", "proxy", "serve", "--upstream", options.upstream]
         argv += ["--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin_port}"]
         argv += ["--policies", str(options.policies)] if options.policies else []
         argv += ["--redis", options.redis_url] if options.redis_url else []
