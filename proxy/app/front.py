@@ -171,8 +171,7 @@ def head_of(
     limits = policy.limits
     if len(raw_target) > limits.target_bytes:
         return HeadRefusal(414, f"the request target may have at most {limits.target_bytes} bytes")
-    size_bytes = sum(map(len, chain.from_iterable(fields.pairs))) + 4 * len(fields)
-    if size_bytes > limits.head_bytes or len(fields) > limits.header_count:
+    if fields.once(_size_bytes) > limits.head_bytes or len(fields.pairs) > limits.header_count:
         detail = f"the header section may have at most {limits.header_count} lines and {limits.head_bytes} bytes"
         return HeadRefusal(431, detail)
     if version[0] != 1:
@@ -183,7 +182,12 @@ def head_of(
     target = parse_target(raw_target, fields.lines("host"), method=method, scheme=scheme, version=version)
     if isinstance(target, TargetRefusal):
         return HeadRefusal(400, f"the request target or Host is refused: {target.reason.value}")
-    return RequestHead(method, target.path, target.query, target.authority, _kept(fields), target.scheme, version)
+    return RequestHead(method, target.path, target.query, target.authority, fields.once(_kept), target.scheme, version)
+
+
+def _size_bytes(fields: Fields) -> int:
+    """The octets of the lines, with a colon, a space and a line's end for each."""
+    return sum(map(len, chain.from_iterable(fields.pairs))) + 4 * len(fields.pairs)
 
 
 def _unusable_coding(fields: Fields, version: tuple[int, int]) -> HeadRefusal | None:

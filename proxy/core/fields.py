@@ -114,7 +114,9 @@ class Fields:
 
     def replaced(self, name: str, value: str) -> Fields:
         """These fields with every line of `name` (any case) replaced by one line at the end."""
-        return self.without((name.lower(),)).added((name, value))
+        lower = _lower(name)
+        kept = self.without((lower,)) if lower in self.joined else self
+        return kept.added((name, value))
 
     def shared(self) -> Fields:
         """The same fields, their lines shared with others that say the same: for what is kept in great numbers."""

@@ -70,7 +70,11 @@ def client_address(fields: Fields, peer: Peer, is_trusted: Callable[[str], bool]
 
 def believed(fields: Fields, peer: Peer) -> Fields:
     """The request's fields less what a stranger says of hops that only proxies know, before anything looks at them."""
-    return fields if peer.trusted else fields.without(NEVER_FROM_STRANGERS)
+    return fields if peer.trusted else fields.once(_believable)
+
+
+def _believable(fields: Fields) -> Fields:
+    return fields.without(NEVER_FROM_STRANGERS)
 
 
 def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str, ...] | None = None) -> RequestHead:
