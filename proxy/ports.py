@@ -426,6 +426,10 @@ class Client(Protocol):
         """Send body octets, waiting while the client is slow. Raises ClientGoneError."""
         ...
 
+    async def whole(self, head: ResponseHead, body: bytes) -> None:
+        """Send the final head and all of its body: `begin`, `send` and `finish` in one."""
+        ...
+
     async def flush(self) -> None:
         """Send the head now, when the body may be long in coming."""
         ...

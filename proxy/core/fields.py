@@ -106,6 +106,11 @@ class Fields:
         """These fields with lines appended."""
         return Fields(self.pairs + pairs, _extend(dict(self.joined), pairs))
 
+    def changed(self, drop: frozenset[str], pairs: tuple[Pair, ...]) -> Fields:
+        """These fields less every line whose lower-case name is in `drop`, with `pairs` appended."""
+        kept = self if drop.isdisjoint(self.joined) else self.without(drop)
+        return Fields(kept.pairs + pairs, _extend(dict(kept.joined), pairs))
+
     def followed_by(self, more: Fields) -> Fields:
         """These fields and then those of `more`."""
         if self.joined.keys().isdisjoint(more.joined):

@@ -44,6 +44,8 @@ NEVER_FROM_STRANGERS = FORWARDING | {
 the cache key: from a client they are how a cache is poisoned."""
 
 
+VIA = frozenset({"via"})
+
 METHOD_OVERRIDES = frozenset({"x-http-method", "x-http-method-override", "x-method-override"})
 """Fields that make a backend carry out another method. With a safe method they would make it do what this proxy does
 not see, and what is then stored answers another request; with POST they are somebody's way to send PATCH."""
@@ -134,19 +136,25 @@ def to_client(fields: Fields, *, via: str, now: float, version: tuple[int, int] 
 
     `version` is that of the message received.
     """
+    return fields.changed(VIA, via_and_date(fields, via=via, now=now, version=version))
+
+
+def via_and_date(fields: Fields, *, via: str, now: float, version: tuple[int, int] = (1, 1)) -> tuple[Pair, ...]:
+    """The lines that a response gets in place of its Via on its way to the client."""
     own = f"{_version(version)} {via}"
-    said = fields.joined
-    date = () if "date" in said else (("Date", format_date(now)),)
-    previous = said.get("via")
-    if previous is None:
-        return fields.added(("Via", own), *date)
-    return fields.without(("via",)).added(("Via", f"{previous}, {own}" if previous else own), *date)
+    previous = fields.joined.get("via")
+    line = ("Via", f"{previous}, {own}" if previous else own)
+    return (line,) if "date" in fields.joined else (line, ("Date", format_date(now)))
 
 
 def from_store(fields: Fields, age_s: float, *, via: str, now: float) -> Fields:
     """A stored response as it goes to the client: with its Age to the nearest second (RFC 9111 section 5.1)."""
-    aged = fields.replaced("Age", str(max(0, round(age_s))))
-    return to_client(aged, via=via, now=now)
+    return to_client(aged(fields, age_s), via=via, now=now)
+
+
+def aged(fields: Fields, age_s: float) -> Fields:
+    """The fields with their Age to the nearest second in place of the one that came."""
+    return fields.replaced("Age", str(max(0, round(age_s))))
 
 
 def delayed_age(fields: Fields, delay_s: float) -> Fields:

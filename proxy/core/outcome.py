@@ -90,6 +90,9 @@ class Reason(Enum):
     RANGE = "range"
 
 
+CACHE_STATUS = frozenset({"cache-status"})
+
+
 @record
 class CacheStatus:
     """What this cache did with one request (RFC 9211 section 2). Either `hit` or `forward`; never both.
@@ -134,11 +137,14 @@ def append_cache_status(fields: Fields, name: str, status: CacheStatus, *more: P
 
     `more` are lines that come after it.
     """
+    return fields.changed(CACHE_STATUS, (cache_status_line(fields, name, status), *more))
+
+
+def cache_status_line(fields: Fields, name: str, status: CacheStatus) -> Pair:
+    """The whole Cache-Status of a response with `fields`: what they say of it, and then this cache's member."""
     before = fields.joined.get("cache-status")
     own = status.text(name)
-    if before is None:
-        return fields.added(("Cache-Status", own), *more)
-    return fields.without(("cache-status",)).added(("Cache-Status", f"{before}, {own}" if before else own), *more)
+    return "Cache-Status", f"{before}, {own}" if before else own
 
 
 def _is_token(text: str) -> bool:

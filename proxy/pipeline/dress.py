@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from proxy.core.fields import Pair
+from proxy.core.fields import Fields, Pair
+from proxy.core.forwarding import VIA, via_and_date
 from proxy.core.messages import ResponseHead
-from proxy.core.outcome import CacheStatus, append_cache_status
+from proxy.core.outcome import CACHE_STATUS, CacheStatus, cache_status_line
 from proxy.core.rate import RateVerdict, limit_field, policy_field
 
 CACHE_NAME = "Veneer"
@@ -14,12 +15,39 @@ OWN_FIELDS = frozenset({"x-cache-invalidate", "x-request-id", "x-response-time"}
 """Fields that the backend sends for this proxy, or that this proxy speaks for itself."""
 
 
+_REPLACED = OWN_FIELDS | CACHE_STATUS
+_REPLACED_AND_VIA = _REPLACED | VIA
+
+
 def dress(
     head: ResponseHead, cache: CacheStatus, request_id: str, elapsed_ms: float, rate: RateVerdict | None
 ) -> ResponseHead:
     """The head with Cache-Status, request ID, response time and rate limit, in this order, at its end."""
-    own: list[Pair] = [("X-Request-ID", request_id), ("X-Response-Time", f"{elapsed_ms:.3f}ms")]
-    if rate is not None:
-        own += [("RateLimit-Policy", policy_field(rate.limit)), ("RateLimit", limit_field(rate))]
-    shown = append_cache_status(head.fields.without(OWN_FIELDS), CACHE_NAME, cache, *own)
-    return ResponseHead(head.status, head.reason, shown)
+    own = _own(head.fields, cache, request_id, elapsed_ms, rate)
+    return ResponseHead(head.status, head.reason, head.fields.changed(_REPLACED, own))
+
+
+def to_client_dressed(
+    head: ResponseHead,
+    cache: CacheStatus,
+    request_id: str,
+    elapsed_ms: float,
+    rate: RateVerdict | None,
+    *,
+    via: str,
+    now: float,
+) -> ResponseHead:
+    """As `dress`, of a head that is yet to get what every response to a client has (core.forwarding.to_client)."""
+    fields = head.fields
+    own = via_and_date(fields, via=via, now=now) + _own(fields, cache, request_id, elapsed_ms, rate)
+    return ResponseHead(head.status, head.reason, fields.changed(_REPLACED_AND_VIA, own))
+
+
+def _own(
+    fields: Fields, cache: CacheStatus, request_id: str, elapsed_ms: float, rate: RateVerdict | None
+) -> tuple[Pair, ...]:
+    told = cache_status_line(fields, CACHE_NAME, cache)
+    own = (told, ("X-Request-ID", request_id), ("X-Response-Time", f"{elapsed_ms:.3f}ms"))
+    if rate is None:
+        return own
+    return (*own, ("RateLimit-Policy", policy_field(rate.limit)), ("RateLimit", limit_field(rate)))

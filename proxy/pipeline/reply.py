@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from proxy.core.fields import Fields
-from proxy.core.forwarding import delayed_age, from_store, to_client
+from proxy.core.forwarding import aged, delayed_age
 from proxy.core.messages import ResponseHead
 from proxy.core.negotiation import choose_coding, coded_fields, why_not_coded
 from proxy.core.rate import RateVerdict
 from proxy.core.record import record
 from proxy.pipeline.answer import Answer, BytesBody, StoredBody, StreamBody, TunnelBody
 from proxy.pipeline.context import Exchange, ServedHit, Services
-from proxy.pipeline.dress import dress
+from proxy.pipeline.dress import to_client_dressed
 from proxy.pipeline.exchange import CacheUse
 from proxy.pipeline.represent import Representation, represent
 from proxy.pipeline.tunnel import relay
@@ -47,8 +47,8 @@ class Replier:
                 return await self._stored(exchange, answer, body, rate)
             case BytesBody(data=data):
                 head = answer.head
-                fields = to_client(head.fields, via=self._services.via, now=self._services.clock.now())
-                await self._send(exchange, self._dressed(exchange, answer, fields, head, rate), data)
+                dressed = self._dressed(exchange, answer, head.fields, head, rate, self._services.clock.now())
+                await exchange.client.whole(dressed, data)
                 return Replied(head.status)
             case StreamBody() as stream:
                 try:
@@ -63,15 +63,14 @@ class Replier:
         shown = await represent(self._services, exchange, body.entry, body.key)
         now = self._services.clock.now()
         if body.age_s is not None:
-            fields = from_store(shown.head.fields, body.age_s, via=self._services.via, now=now)
+            fields = aged(shown.head.fields, body.age_s)
         else:
-            fresh = delayed_age(shown.head.fields, now - exchange.received)
-            fields = to_client(fresh, via=self._services.via, now=now)
-        head = self._dressed(exchange, answer, fields, shown.head, rate)
+            fields = delayed_age(shown.head.fields, now - exchange.received)
+        head = self._dressed(exchange, answer, fields, shown.head, rate, now)
         if shown.uncoded:
             await self._code(exchange, head, shown)
             return Replied(shown.head.status, shown.coding, shown.identity_bytes)
-        await self._send(exchange, head, shown.body)
+        await exchange.client.whole(head, shown.body)
         if answer.use is CacheUse.HIT and body.age_s is not None and body.key is not None:
             coding = shown.coding if shown.has_body and exchange.request.method != "HEAD" else None
             ttl_s = answer.cache.ttl_s or 0.0
@@ -91,11 +90,6 @@ class Replier:
             await client.send(encoder.finish())
         await client.finish(Fields())
 
-    async def _send(self, exchange: Exchange, head: ResponseHead, body: bytes) -> None:
-        await exchange.client.begin(head, len(body))
-        await exchange.client.send(body)
-        await exchange.client.finish(Fields())
-
     async def _stream(
         self, exchange: Exchange, answer: Answer, stream: StreamBody, rate: RateVerdict | None
     ) -> Replied:
@@ -109,8 +103,8 @@ class Replier:
                 encoder = self._services.codec.stream(chosen, compress.level)
                 length, coding = None, chosen
         now = self._services.clock.now()
-        fields = to_client(delayed_age(fields, now - exchange.received), via=self._services.via, now=now)
-        await exchange.client.begin(self._dressed(exchange, answer, fields, answer.head, rate), length)
+        fields = delayed_age(fields, now - exchange.received)
+        await exchange.client.begin(self._dressed(exchange, answer, fields, answer.head, rate, now), length)
         identity_bytes = await self._pass(exchange, stream, encoder)
         return Replied(answer.head.status, coding, identity_bytes if coding else 0)
 
@@ -133,9 +127,17 @@ class Replier:
         return passed
 
     def _dressed(
-        self, exchange: Exchange, answer: Answer, fields: Fields, head: ResponseHead, rate: RateVerdict | None
+        self,
+        exchange: Exchange,
+        answer: Answer,
+        fields: Fields,
+        head: ResponseHead,
+        rate: RateVerdict | None,
+        now: float,
     ) -> ResponseHead:
-        elapsed_ms = (self._services.clock.monotonic() - exchange.started_s) * 1000
-        return dress(
-            ResponseHead(head.status, head.reason, fields), answer.cache, exchange.request_id, elapsed_ms, rate
+        services = self._services
+        elapsed_ms = (services.clock.monotonic() - exchange.started_s) * 1000
+        shown = ResponseHead(head.status, head.reason, fields)
+        return to_client_dressed(
+            shown, answer.cache, exchange.request_id, elapsed_ms, rate, via=services.via, now=now
         )

@@ -7,6 +7,7 @@ response and drops what it has already read when it refuses. This scan costs the
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -14,11 +15,12 @@ from proxy.core.fields import Fields, Pair
 from proxy.core.headers import CONNECTION_MAY_NOT_NAME, HOP_BY_HOP
 from proxy.core.messages import ResponseHead
 
-_STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?\r\n")
+_STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
 _FIELD_LINE = re.compile(
-    r"^([!#$%&'*+\-.^_`|~0-9A-Za-z]++):[ \t]*+((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*+\r\n",
-    re.MULTILINE,
+    r"([!#$%&'*+\-.^_`|~0-9A-Za-z]++):[ \t]*+((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*+"
 )
+_REMEMBERED_OCTETS = 256
+"""Longer lines are read each time."""
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _NO_OPTIONS: frozenset[str] = frozenset()
 _KEEP_ALIVE = frozenset({"keep-alive"})
@@ -51,14 +53,29 @@ def scan_fields(block: str, max_fields: int) -> list[Pair]:
     Raises MalformedError on anything but `name: value` lines: folded lines, space before the colon, control
     characters, bare CR or LF, too many lines.
     """
-    pairs: list[Pair] = _FIELD_LINE.findall(block)
-    # Each match starts at a line's start and holds one LF, so equal counts mean that every line matched.
-    if len(pairs) != block.count("\n"):
+    lines = block.split("\r\n")
+    if lines.pop():
         raise MalformedError("a field line of the response is malformed")
-    if len(pairs) > max_fields:
-        msg = f"{len(pairs)} field lines in the response; at most {max_fields} are taken"
+    if len(lines) > max_fields:
+        msg = f"{len(lines)} field lines in the response; at most {max_fields} are taken"
         raise MalformedError(msg)
+    pairs: list[Pair] = []
+    for line in lines:
+        pair = _field_line(line) if len(line) <= _REMEMBERED_OCTETS else _read_field_line(line)
+        if pair is None:
+            raise MalformedError("a field line of the response is malformed")
+        pairs.append(pair)
     return pairs
+
+
+def _read_field_line(line: str) -> Pair | None:
+    """Name and value of a line without its CRLF; None where it is no field line."""
+    match = _FIELD_LINE.fullmatch(line)
+    return None if match is None else (match[1], match[2])
+
+
+_field_line = lru_cache(maxsize=4096)(_read_field_line)
+"""Most lines of a head are those of other heads: read once, they share one pair."""
 
 
 def parse_trailers(octets: bytes, max_fields: int) -> Fields:
@@ -75,20 +92,29 @@ def parse_head(octets: bytes, max_fields: int) -> ParsedHead:
 
     Raises MalformedError.
     """
-    text = octets.decode("latin-1")
-    status_line = _STATUS_LINE.match(text)
+    first, _, block = octets.decode("latin-1").partition("\r\n")
+    status_line = _status_line(first) if len(first) <= _REMEMBERED_OCTETS else _read_status_line(first)
     if status_line is None:
         msg = f"not a status line of HTTP/1.x: {octets[:40]!r}"
         raise MalformedError(msg)
-    minor, status, reason = status_line.groups()
-    fields = Fields(scan_fields(text[status_line.end() :], max_fields))
-    head = ResponseHead(int(status), reason or "", fields)
+    minor, status, reason = status_line
+    fields = Fields(scan_fields(block, max_fields))
+    head = ResponseHead(status, reason, fields)
     meaningful = _MEANINGFUL.intersection(fields.joined)
     if not meaningful:
         return ParsedHead(head, persistent=minor != "0")
     if meaningful == _LENGTH_ALONE and _DIGITS.fullmatch(fields.joined["content-length"]):
         return ParsedHead(head, int(fields.joined["content-length"]), persistent=minor != "0")
     return _with_framing(head, minor, meaningful)
+
+
+def _read_status_line(line: str) -> tuple[str, int, str] | None:
+    """The minor version, status and reason of a line without its CRLF; None where it is no status line."""
+    match = _STATUS_LINE.fullmatch(line)
+    return None if match is None else (match[1], int(match[2]), match[3] or "")
+
+
+_status_line = lru_cache(maxsize=256)(_read_status_line)
 
 
 def _with_framing(head: ResponseHead, minor: str, meaningful: frozenset[str]) -> ParsedHead:

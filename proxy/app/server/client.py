@@ -141,6 +141,21 @@ class WireClient:
             self._write(b"")
         await self._wire.drain()
 
+    async def whole(self, head: ResponseHead, body: bytes) -> None:
+        """Send the head and all of its body."""
+        length = len(body)
+        framing = self._framing = framing_of(self._exchange, head.status, length)
+        octets = serialise(head, self._exchange, framing, length)
+        if framing is BodyFraming.NONE:
+            body = b""
+        self.bytes_out += len(body)
+        if len(body) < LARGE_BYTES:
+            self._wire.write(octets + body)
+        else:
+            self._wire.write(octets)
+            self._wire.write(body)
+        await self._wire.drain()
+
     async def flush(self) -> None:
         """Send a held head now: the body may be long in coming."""
         if self._pending:
