@@ -158,6 +158,11 @@ class Turn(Protocol):
 class FetchTurns(Protocol):
     """One upstream fetch per key, over all nodes."""
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other node takes turns, so that each is free."""
+        ...
+
     async def take(self, key: str, wait_s: float, *, again: bool = False) -> Turn | None:
         """The turn to fetch `key`; None when another node's fetch is over, so that it is worth looking again.
 

@@ -33,24 +33,27 @@ class InFlight:
         """
         return Slot(self, key)
 
-    def take(self, key: str) -> None:
-        """Take a place.
+    def take(self, key: str = "") -> None:
+        """Take a place; without a key it counts in the total alone.
 
         Raises OverloadedError when there is none.
         """
-        held = self._by_key.get(key, 0)
         if self.most is not None and self.active >= self.most:
             self.refused += 1
             raise OverloadedError(None, self.most)
-        if self.most_by_key is not None and held >= self.most_by_key:
-            self.refused += 1
-            raise OverloadedError(key, self.most_by_key)
+        if key:
+            held = self._by_key.get(key, 0)
+            if self.most_by_key is not None and held >= self.most_by_key:
+                self.refused += 1
+                raise OverloadedError(key, self.most_by_key)
+            self._by_key[key] = held + 1
         self.active += 1
-        self._by_key[key] = held + 1
 
-    def give_back(self, key: str) -> None:
+    def give_back(self, key: str = "") -> None:
         """Give a place back that was taken before."""
         self.active -= 1
+        if not key:
+            return
         left = self._by_key[key] - 1
         if left:
             self._by_key[key] = left

@@ -7,6 +7,7 @@ from dataclasses import replace
 from proxy.core.outcome import CacheStatus
 from proxy.core.problem import QUOTA_EXCEEDED, Problem
 from proxy.core.rate import RateVerdict, retry_after_field
+from proxy.limits.keys import client_key
 from proxy.pipeline.answer import Answer
 from proxy.pipeline.context import Exchange, Services
 from proxy.pipeline.exchange import Refusal
@@ -32,8 +33,16 @@ def rate_client(exchange: Exchange, rule: RateRule) -> str:
 
 async def count(services: Services, exchange: Exchange) -> RateVerdict | None:
     """Count the request against the route's limit, if it has one."""
-    rule = exchange.route.rate_limit
-    return None if rule is None else await services.rates.admit(rate_client(exchange, rule), rule.limit)
+    rule = exchange.match.route.rate_limit
+    if rule is None:
+        return None
+    return count_now(services, exchange, rule) or await services.rates.admit(rate_client(exchange, rule), rule.limit)
+
+
+def count_now(services: Services, exchange: Exchange, rule: RateRule) -> RateVerdict | None:
+    """As `count`, where nothing has to be waited for; None where it has, and then nothing has been counted."""
+    key = client_key(rule.limit, rate_client(exchange, rule))
+    return services.rates.admit_now(key, rule.limit, services.clock.monotonic())
 
 
 def refused_by_rate(target: str, request_id: str, rate: RateVerdict) -> Answer:

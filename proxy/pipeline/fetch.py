@@ -17,7 +17,9 @@ from proxy.core.vary import matches
 from proxy.pipeline.coalesce import Arriving, Erred, Failed, Flight, Landing, Private, Whole
 from proxy.pipeline.content import LateReaderError, NobodyReadsError, SharedBody
 from proxy.pipeline.context import Services
-from proxy.pipeline.fill import Fetched, Filler, Plan, as_it_came
+from proxy.pipeline.fill import Filler
+from proxy.pipeline.made import Fetched, as_it_came, entry_of, judge_fetched
+from proxy.pipeline.plan import Plan
 from proxy.ports import Client, ClientGoneError, InterimSink, Standing, Turn, UpstreamError, UpstreamFailure
 from proxy.stores.turns import FreeTurn
 from proxy.tasks import TaskGroupClosedError
@@ -48,8 +50,9 @@ class Fetcher:
             return await self._lead(plan, client), False
         flight = flights.join(plan.key)
         if flight is None:
-            flying = self._fly_in_turn(flights.open(plan.key), plan, client.interim)
-            return await self._to_the_end(flying, client), False
+            flight = flights.open(plan.key)
+            fly = self._fly if self._services.turns.alone else self._fly_in_turn
+            return await self._to_the_end(fly(flight, plan, client.interim), client), False
         landing = await self._follow(flight, plan)
         if landing is not None:
             return landing, True
@@ -76,7 +79,7 @@ class Fetcher:
             fetched = await self._ask(plan, plan.outgoing, client.interim)
         except UpstreamError as error:
             return Failed(error)
-        verdict = self._filler.judge(plan, fetched)
+        verdict = judge_fetched(plan, fetched)
         if isinstance(verdict, NotStorable):
             if verdict.remember:
                 self._services.flights.mark_uncacheable(plan.key, self._services.clock.monotonic())
@@ -234,7 +237,7 @@ class Fetcher:
             if entry is not None:
                 await fetched.response.aclose()
                 return Whole(entry, entry, True, True, fetched.upstream_ms)
-        verdict = self._filler.judge(plan, fetched)
+        verdict = judge_fetched(plan, fetched)
         if isinstance(verdict, NotStorable):
             if verdict.remember:
                 self._services.flights.mark_uncacheable(plan.key, self._services.clock.monotonic())
@@ -249,11 +252,11 @@ class Fetcher:
         if length is not None and length <= READ_WHOLE_BYTES:
             pieces = [piece async for piece in response.body()]
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            entry, stored = await self._filler.put(plan, self._filler.entry(plan, fetched, storable, body), storable)
+            entry, stored = await self._filler.put(plan, entry_of(plan, fetched, storable, body), storable)
             own = as_it_came(entry, response.head.fields, storable)
             return Whole(entry, own, stored, storable.may_share, fetched.upstream_ms)
         shared = SharedBody(plan.match.route.cache.max_body_bytes, self._services.budget)
-        entry = self._filler.entry(plan, fetched, storable)
+        entry = entry_of(plan, fetched, storable)
         own = as_it_came(entry, response.head.fields, storable)
         landing = Arriving(entry, own, shared, length, storable.may_share, fetched.upstream_ms, shared.open())
         flight.land(landing)
@@ -267,7 +270,7 @@ class Fetcher:
             async for piece in response.body():
                 await shared.append(piece)
             if shared.kept:
-                await self._filler.put(plan, self._filler.entry(plan, fetched, storable, shared.whole()), storable)
+                await self._filler.put(plan, entry_of(plan, fetched, storable, shared.whole()), storable)
             shared.end(response.trailers)
         except (UpstreamError, NobodyReadsError) as error:
             shared.fail(error)

@@ -19,7 +19,9 @@ from proxy.pipeline.admit import body_limit
 from proxy.pipeline.answer import Answer, Body, StoredBody, StreamBody, TunnelBody
 from proxy.pipeline.context import Exchange, Services, as_cached
 from proxy.pipeline.exchange import CacheUse, Refusal
-from proxy.pipeline.fill import Fetched, Filler, Plan, as_it_came
+from proxy.pipeline.fill import Filler
+from proxy.pipeline.made import Fetched, as_it_came, entry_of, judge_fetched
+from proxy.pipeline.plan import Plan
 from proxy.pipeline.refuse import refuse, upstream_failed
 from proxy.policy.model import Consistency, EtagRule, InvalidatesWhen
 from proxy.ports import ClientGoneError, Content, Receipt, UpstreamError, UpstreamResponse
@@ -123,17 +125,17 @@ class Forwarder:
         if length is None or length > SMALL_BYTES:
             return None
         plan = self._plan_as_get(exchange)
-        verdict = self._filler.judge(plan, fetched)
+        verdict = judge_fetched(plan, fetched)
         if not isinstance(verdict, Storable):
             return None
-        entry = self._filler.entry(plan, fetched, verdict)
+        entry = entry_of(plan, fetched, verdict)
         return AsGet(plan, verdict) if await self._services.log.spares(entry, invalidated) else None
 
     async def _stored_for_get(self, as_get: AsGet, fetched: Fetched, status: CacheStatus) -> Answer:
         """Store it. It is born at the invalidation that its own request caused: nothing came between the two."""
         plan, verdict = as_get
         body = b"".join([piece async for piece in fetched.response.body()])
-        entry, stored = await self._filler.put(plan, self._filler.entry(plan, fetched, verdict, body), verdict)
+        entry, stored = await self._filler.put(plan, entry_of(plan, fetched, verdict, body), verdict)
         head = fetched.response.head
         own = as_it_came(entry, head.fields, verdict)
         return Answer(head, StoredBody(own), replace(status, stored=stored), CacheUse.BYPASS, fetched.upstream_ms)

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from proxy.core.key import preflight_digest, query_digest
-from proxy.core.outcome import CacheStatus
 from proxy.core.rate import RateVerdict
 from proxy.core.rules import OriginRule
 from proxy.limits.inflight import OverloadedError
+from proxy.pipeline.account import Replied, record_of
 from proxy.pipeline.admit import (
     body_limit,
     count,
@@ -21,12 +21,12 @@ from proxy.pipeline.admit import (
 )
 from proxy.pipeline.answer import Answer
 from proxy.pipeline.context import Exchange, Services, as_cached
-from proxy.pipeline.exchange import CacheUse, ExchangeRecord, Refusal
+from proxy.pipeline.exchange import Refusal
 from proxy.pipeline.fetch import Fetcher
 from proxy.pipeline.forward import Forwarder
 from proxy.pipeline.read import Reader
 from proxy.pipeline.refuse import refuse
-from proxy.pipeline.reply import Replied, Replier
+from proxy.pipeline.reply import Replier
 from proxy.ports import BodyError, ClientGoneError, UpstreamError
 
 logger = logging.getLogger(__name__)
@@ -48,21 +48,25 @@ class Handler:
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer one request on its client. Raises nothing but cancellation: failures are answered and recorded."""
-        recorder = self._services.recorder
+        services = self._services
+        recorder = services.recorder
         recorder.begin()
         answer: Answer | None = None
         replied = Replied(0)
         rate: RateVerdict | None = None
         error = ""
         try:
-            rate = await count(self._services, exchange)
-            with self._services.in_flight.slot():
+            rate = await count(services, exchange)
+            services.in_flight.take()
+            try:
                 if rate is not None and not rate.allowed:
                     answer = refused_by_rate(exchange.request.target, exchange.request_id, rate)
-                    self._services.hits.learn_refusal(exchange)
+                    services.hits.learn_refusal(exchange)
                 else:
                     answer = await self._answer(exchange)
                 replied = await self._replier.reply(exchange, answer, rate)
+            finally:
+                services.in_flight.give_back()
         except OverloadedError as overload:
             error = str(overload)
             answer, replied = await self._send(exchange, refused_by_load(exchange), rate, replied)
@@ -75,7 +79,8 @@ class Handler:
             error = f"{type(failure).__name__}: {failure}"
             answer, replied = await self._apologise(exchange, rate, replied)
         finally:
-            recorder.finish(self._record(exchange, answer, replied, rate, error))
+            duration_ms = (services.clock.monotonic() - exchange.started_s) * 1000
+            recorder.finish(record_of(exchange, answer, replied, rate, error, duration_ms))
 
     async def _answer(self, exchange: Exchange) -> Answer:
         oversized = refused_by_size(exchange)
@@ -137,39 +142,6 @@ class Handler:
             return answer, await self._replier.reply(exchange, answer, rate)
         except ClientGoneError:
             return answer, replied
-
-    def _record(
-        self, exchange: Exchange, answer: Answer | None, replied: Replied, rate: RateVerdict | None, error: str
-    ) -> ExchangeRecord:
-        request, trace = exchange.request, exchange.trace
-        cache = answer.cache if answer is not None else CacheStatus()
-        return ExchangeRecord(
-            time=exchange.received,
-            request_id=exchange.request_id,
-            client=exchange.client_ip,
-            method=request.method,
-            path=request.path,
-            query=request.query,
-            route=exchange.route.name,
-            status=replied.status or (answer.head.status if answer is not None else 0),
-            duration_ms=(self._services.clock.monotonic() - exchange.started_s) * 1000,
-            bytes_in=exchange.client.bytes_in,
-            bytes_out=exchange.client.bytes_out,
-            bytes_identity=replied.identity_bytes,
-            upstream_ms=answer.upstream_ms if answer is not None else None,
-            cache=answer.use if answer is not None else CacheUse.NONE,
-            cache_forward=cache.forward.value if cache.forward is not None else "",
-            cache_reason=cache.detail or "",
-            coding=replied.coding,
-            rate_remaining=rate.remaining if rate is not None else None,
-            refused=answer.refused if answer is not None else None,
-            error=error or (answer.error if answer is not None else ""),
-            user_agent=request.fields.get("user-agent") or "",
-            trace_id=trace.trace_id if trace is not None else "",
-            span_id=trace.span_id if trace is not None else "",
-            parent_id=exchange.trace_parent_id,
-            sampled=trace is not None and trace.sampled,
-        )
 
 
 async def _beginning(body: AsyncIterator[bytes], most_bytes: int) -> tuple[bytes, bool]:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from proxy.core.entry import Entry
-from proxy.core.forwarding import to_origin
 from proxy.core.invalidation import Validity
 from proxy.core.key import cache_key
-from proxy.core.messages import RequestHead, ResponseHead
+from proxy.core.messages import ResponseHead
 from proxy.core.outcome import CacheStatus, Forward, Reason
 from proxy.core.reuse import (
     Candidate,
@@ -22,22 +21,20 @@ from proxy.core.reuse import (
     ServeStale,
     decide,
 )
-from proxy.core.validation import completion_request, conditional_request, miss_request, unconditional_request
-from proxy.core.validators import has_validator
 from proxy.pipeline.answer import Answer, StoredBody, StreamBody
 from proxy.pipeline.audit import Auditor
-from proxy.pipeline.coalesce import Arriving, Erred, Failed, Landing, Private, Whole
+from proxy.pipeline.coalesce import Arriving, Erred, Failed, Private, Whole
 from proxy.pipeline.context import Exchange, Services, as_cached
 from proxy.pipeline.exchange import CacheUse, Refusal
 from proxy.pipeline.fetch import Fetcher
-from proxy.pipeline.fill import Plan
 from proxy.pipeline.forward import private_answer
+from proxy.pipeline.plan import Looked, Plan, plan_of
 from proxy.pipeline.refuse import refuse, upstream_failed
 from proxy.policy.model import StoreLoss
 from proxy.ports import Standing
 
-Undone = ServeStale | GatewayTimeout | Revalidate | Miss | PartialMiss
-"""Decisions that a hit is not: most of them need the backend."""
+Undone = ServeStale | GatewayTimeout | Revalidate | PartialMiss
+"""Decisions that are neither hit nor miss."""
 
 
 class Reader:
@@ -65,8 +62,11 @@ class Reader:
                 self._auditor.consider(exchange, wanted, decision.entry)
             status = CacheStatus(hit=True, ttl_s=decision.ttl_s, key=key if route.show_key else None)
             return stored_answer(decision.entry, decision.age_s, key, status, CacheUse.HIT)
-        plan = self._plan(exchange, wanted, key, decision, body, body_digest)
-        answer = await self._act(exchange, decision, plan, lost=lost)
+        plan = plan_of(exchange, Looked(wanted, key, body, body_digest), decision, self._services.via)
+        if isinstance(decision, Miss):
+            answer = await self._fetch(exchange, plan, decision, decision.forward, decision.reason, lost=lost)
+        else:
+            answer = await self._act(exchange, decision, plan, lost=lost)
         return replace(answer, cache=replace(answer.cache, key=key)) if route.show_key else answer
 
     def _valid(self, entries: Sequence[Entry], *, soft: bool) -> list[Candidate]:
@@ -90,8 +90,6 @@ class Reader:
                 return refuse(exchange, 504, "nothing stored can answer only-if-cached", Refusal.ONLY_IF_CACHED, status)
             case Revalidate(forward=forward, reason=why):
                 return await self._fetch(exchange, plan, decision, forward, why, lost=lost)
-            case Miss(forward=forward, reason=cause):
-                return await self._fetch(exchange, plan, decision, forward, cause, lost=lost)
             case PartialMiss():
                 return await self._fetch(exchange, plan, decision, Forward.PARTIAL, None, lost=lost)
 
@@ -110,8 +108,10 @@ class Reader:
                 status = replace(status, forward_status=code)
                 stale = self._stand_in(decision, plan, answered=True)
                 return stale or refuse(exchange, 502, f"the backend answered {code}", Refusal.UPSTREAM, status)
+            case Whole():
+                return whole_answer(landing, plan, status)
             case _:
-                return await landed_answer(self._services, exchange, landing, plan, status)
+                return await landed_answer(self._services, exchange, landing, status)
 
     def _stand_in(self, decision: Decision, plan: Plan, *, answered: bool) -> Answer | None:
         """The stale response in place of the backend's failure (RFC 5861 section 4, RFC 9111 section 4.2.4)."""
@@ -127,60 +127,6 @@ class Reader:
         status = CacheStatus(hit=True, ttl_s=decision.ttl_s, detail=reason.value)
         return stored_answer(decision.entry, decision.age_s, plan.key, status, CacheUse.STALE)
 
-    def _plan(
-        self,
-        exchange: Exchange,
-        wanted: RequestHead,
-        key: str,
-        decision: Decision,
-        body: bytes | None,
-        body_digest: str | None,
-    ) -> Plan:
-        """What to fetch if the decision needs it: the request for the backend and what a 304 or 206 may apply to."""
-        validating: tuple[Entry, ...] = ()
-        completing: Entry | None = None
-        hides_errors = False
-        unconditional = unconditional_request(wanted)
-        match decision:
-            case Revalidate(entry=entry, others=others):
-                validating = tuple(e for e in (entry, *others) if e is entry or has_validator(e.fields))
-                outgoing = conditional_request(wanted, validating)
-                hides_errors = decision.fallback.on_error_until is not None
-            case ServeStale(entry=entry):
-                validating = (entry,)
-                outgoing = conditional_request(wanted, validating)
-                hides_errors = True
-            case PartialMiss(entry=entry, range_value=range_value):
-                completing = entry
-                outgoing = completion_request(wanted, entry, range_value)
-            case Miss(variants=variants):
-                validating = variants
-                outgoing = miss_request(wanted, variants)
-            case _:
-                outgoing = unconditional
-        if exchange.request.method != wanted.method:
-            # The backend knows this request as a POST, to which conditions and ranges do not apply as to QUERY.
-            validating, completing = (), None
-            outgoing = unconditional = replace(unconditional, method=exchange.request.method)
-        route = exchange.route
-        codings = None if route.compress.enabled else route.cache.codings
-        peer, via = exchange.peer, self._services.via
-        sent = to_origin(outgoing, peer, via=via, codings=codings)
-        same = unconditional.fields is outgoing.fields
-        return Plan(
-            key=key,
-            match=exchange.match,
-            wanted=wanted,
-            outgoing=sent,
-            unconditional=sent if same else to_origin(unconditional, peer, via=via, codings=codings),
-            validating=validating,
-            completing=completing,
-            hides_errors=hides_errors,
-            coalesce=route.coalesce and wanted.method == "GET" and "range" not in wanted.fields,
-            body=body,
-            body_digest=body_digest,
-        )
-
 
 def stored_answer(
     entry: Entry, age_s: float | None, key: str, status: CacheStatus, use: CacheUse, upstream_ms: float | None = None
@@ -190,29 +136,30 @@ def stored_answer(
     return Answer(head, StoredBody(entry, age_s, key), status, use, upstream_ms)
 
 
-async def landed_answer(
-    services: Services, exchange: Exchange, landing: Landing, plan: Plan, status: CacheStatus
-) -> Answer:
-    """The answer that a flight brought."""
+def whole_answer(landing: Whole, plan: Plan, status: CacheStatus) -> Answer:
+    """The answer that a flight brought whole."""
     use = CacheUse.COLLAPSED if status.collapsed else CacheUse.MISS
-    match landing:
-        case Whole(own=entry, stored=stored, upstream_ms=upstream_ms, validated=validated):
-            if validated:
-                use = CacheUse.REVALIDATED
-            told = CacheStatus(
-                forward=status.forward,
-                forward_status=304 if validated else None,
-                stored=stored,
-                collapsed=status.collapsed,
-                detail=status.detail,
-            )
-            return stored_answer(entry, None, plan.key, told, use, upstream_ms)
-        case Arriving(own=entry, body=body, length=length, upstream_ms=upstream_ms, place=place):
-            head = ResponseHead(entry.status, entry.reason, entry.fields)
-            stream = StreamBody(place, length, place.aclose, lambda: body.trailers)
-            return Answer(head, stream, replace(status, stored=True), use, upstream_ms)
-        case Private(response=response, reason=reason, upstream_ms=upstream_ms):
-            told = CacheStatus(forward=status.forward, collapsed=status.collapsed, detail=reason.value)
-            return await private_answer(services, exchange, response, told, CacheUse.MISS, upstream_ms)
-        case _:
-            raise AssertionError(landing)
+    if landing.validated:
+        use = CacheUse.REVALIDATED
+    told = CacheStatus(
+        forward=status.forward,
+        forward_status=304 if landing.validated else None,
+        stored=landing.stored,
+        collapsed=status.collapsed,
+        detail=status.detail,
+    )
+    return stored_answer(landing.own, None, plan.key, told, use, landing.upstream_ms)
+
+
+async def landed_answer(
+    services: Services, exchange: Exchange, landing: Arriving | Private, status: CacheStatus
+) -> Answer:
+    """The answer that a flight brings."""
+    if isinstance(landing, Arriving):
+        entry, body, place = landing.own, landing.body, landing.place
+        head = ResponseHead(entry.status, entry.reason, entry.fields)
+        stream = StreamBody(place, landing.length, place.aclose, lambda: body.trailers)
+        use = CacheUse.COLLAPSED if status.collapsed else CacheUse.MISS
+        return Answer(head, stream, replace(status, stored=True), use, landing.upstream_ms)
+    told = CacheStatus(forward=status.forward, collapsed=status.collapsed, detail=landing.reason.value)
+    return await private_answer(services, exchange, landing.response, told, CacheUse.MISS, landing.upstream_ms)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from proxy.core.entry import CodedBody
 from proxy.core.fields import Fields
 from proxy.core.forwarding import aged, delayed_age
 from proxy.core.messages import ResponseHead
 from proxy.core.negotiation import choose_coding, coded_fields, why_not_coded
 from proxy.core.rate import RateVerdict
-from proxy.core.record import record
+from proxy.pipeline.account import Replied
 from proxy.pipeline.answer import Answer, BytesBody, StoredBody, StreamBody, TunnelBody
 from proxy.pipeline.context import Exchange, ServedHit, Services
 from proxy.pipeline.dress import to_client_dressed
@@ -20,15 +21,6 @@ from proxy.ports import StreamEncoder, UpstreamError
 
 PIECE_BYTES = 32 * 1024
 """Of a large body this much is coded before others have their turn."""
-
-
-@record
-class Replied:
-    """What left for the client."""
-
-    status: int
-    coding: str = ""
-    identity_bytes: int = 0
 
 
 class Replier:
@@ -60,23 +52,41 @@ class Replier:
                 return Replied(101)
 
     async def _stored(self, exchange: Exchange, answer: Answer, body: StoredBody, rate: RateVerdict | None) -> Replied:
-        shown = await represent(self._services, exchange, body.entry, body.key)
-        now = self._services.clock.now()
+        clock = self._services.clock
+        shown = represent(exchange, body.entry, clock.now())
+        octets = shown.body
+        in_pieces = shown.uncoded and len(octets) > exchange.route.compress.stream_over_bytes
+        if shown.uncoded and not in_pieces:
+            octets = await self._coded(exchange, body, shown.coding)
+        now = clock.now()
         if body.age_s is not None:
             fields = aged(shown.head.fields, body.age_s)
         else:
             fields = delayed_age(shown.head.fields, now - exchange.received)
         head = self._dressed(exchange, answer, fields, shown.head, rate, now)
-        if shown.uncoded:
+        if in_pieces:
             await self._code(exchange, head, shown)
             return Replied(shown.head.status, shown.coding, shown.identity_bytes)
-        await exchange.client.whole(head, shown.body)
+        await exchange.client.whole(head, octets)
         if answer.use is CacheUse.HIT and body.age_s is not None and body.key is not None:
             coding = shown.coding if shown.has_body and exchange.request.method != "HEAD" else None
             ttl_s = answer.cache.ttl_s or 0.0
-            served = ServedHit(body.entry, body.key, body.age_s, ttl_s, head, len(shown.body), coding)
+            served = ServedHit(body.entry, body.key, body.age_s, ttl_s, head, len(octets), coding)
             self._services.hits.learn(exchange, served)
         return Replied(shown.head.status, shown.coding, shown.identity_bytes)
+
+    async def _coded(self, exchange: Exchange, body: StoredBody, coding: str) -> bytes:
+        """The body in `coding`: kept with the entry, or made now and kept from now on."""
+        services, entry, key, compress = self._services, body.entry, body.key, exchange.route.compress
+        kept = entry.coded_in(coding)
+        if kept is not None:
+            if key is not None and not kept.dense:
+                services.upgrades.consider(key, entry, coding, compress)
+            return kept.body
+        octets = await services.codec.encode(coding, compress.level, entry.body)
+        if key is not None:
+            services.store.attach(key, entry, CodedBody(coding, octets))
+        return octets
 
     async def _code(self, exchange: Exchange, head: ResponseHead, shown: Representation) -> None:
         """Send a large stored body, coding it piece by piece, so that neither the loop nor memory feels its length."""
@@ -138,6 +148,4 @@ class Replier:
         services = self._services
         elapsed_ms = (services.clock.monotonic() - exchange.started_s) * 1000
         shown = ResponseHead(head.status, head.reason, fields)
-        return to_client_dressed(
-            shown, answer.cache, exchange.request_id, elapsed_ms, rate, via=services.via, now=now
-        )
+        return to_client_dressed(shown, answer.cache, exchange.request_id, elapsed_ms, rate, via=services.via, now=now)

@@ -1,6 +1,6 @@
 """From a stored response to what this client gets: coding, conditions, ranges, in the order of RFC 9110 section 13.2.
 
-Pure decisions come from the core; the one thing done here is asking the codec for a coded body.
+Nothing is waited for here: a body that is to be coded is left to the reply.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from proxy.core.entry import CodedBody, Entry
+from proxy.core.entry import Entry
 from proxy.core.fields import Fields
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.negotiation import choose_coding, coded_fields, why_not_coded
@@ -25,7 +25,7 @@ from proxy.core.ranges import (
     slice_of,
 )
 from proxy.core.record import record
-from proxy.pipeline.context import Exchange, Services
+from proxy.pipeline.context import Exchange
 
 
 @record
@@ -33,7 +33,7 @@ class Representation:
     """What leaves: a head without framing, and the octets.
 
     `coding` is "" for the stored form; `identity_bytes` is the body's length before this proxy coded it. A body that is
-    `uncoded` is to be coded on its way out: it is too large to be coded whole.
+    `uncoded` is yet to be coded.
     """
 
     head: ResponseHead
@@ -48,21 +48,23 @@ class Representation:
         return self.head.status not in {204, 304}
 
 
-async def represent(services: Services, exchange: Exchange, entry: Entry, key: str | None) -> Representation:
-    """The representation of `entry` that answers the request; `key` is where coded bodies may be kept."""
+def represent(exchange: Exchange, entry: Entry, now: float) -> Representation:
+    """The representation of `entry` that answers the request at `now` (seconds since the epoch)."""
     request = exchange.request
     if entry.span is not None:
         return _from_part(request, entry)
     coding, fields = coded_form(exchange, entry)
-    conditional = _conditional(request, entry, coding, fields, services.clock.now())
+    conditional = _conditional(request, entry, coding, fields, now)
     if conditional is not None:
         return conditional
-    if "range" in request.fields:
+    if "range" in request.fields.joined:
         ranged = _ranged(request, entry, fields)
         if ranged is not None:
             return ranged
     head = ResponseHead(entry.status, entry.reason, fields)
-    return await _whole(services, exchange, entry, key, head, coding)
+    if coding is None:
+        return Representation(head, entry.body)
+    return Representation(head, entry.body, coding, len(entry.body), uncoded=True)
 
 
 def _conditional(
@@ -85,20 +87,9 @@ def _conditional(
     return None
 
 
-async def _whole(
-    services: Services, exchange: Exchange, entry: Entry, key: str | None, head: ResponseHead, coding: str | None
-) -> Representation:
-    if coding is None:
-        return Representation(head, entry.body)
-    if len(entry.body) > exchange.route.compress.stream_over_bytes:
-        return Representation(head, entry.body, coding, len(entry.body), uncoded=True)
-    body = await coded_body(services, exchange, entry, key, coding)
-    return Representation(head, body, coding, len(entry.body))
-
-
 def coded_form(exchange: Exchange, entry: Entry) -> tuple[str | None, Fields]:
     """The coding for this client, and the fields of that form. Ranges are taken from the uncoded form."""
-    compress = exchange.route.compress
+    compress = exchange.match.route.compress
     if not compress.enabled:
         return None, entry.fields
     head = ResponseHead(entry.status, entry.reason, entry.fields)
@@ -107,7 +98,7 @@ def coded_form(exchange: Exchange, entry: Entry) -> tuple[str | None, Fields]:
     if why_not_coded(get, head, len(entry.body), compress.coding) is not None:
         return None, entry.fields
     coding = choose_coding(request.fields.get("accept-encoding"), compress.coding.prefer)
-    if "range" in request.fields:
+    if "range" in request.fields.joined:
         coding = None
     return coding, coded_fields(entry.fields, coding, dense=coding is not None and _is_dense(entry, coding))
 
@@ -115,19 +106,6 @@ def coded_form(exchange: Exchange, entry: Entry) -> tuple[str | None, Fields]:
 def _is_dense(entry: Entry, coding: str) -> bool:
     kept = entry.coded_in(coding)
     return kept is not None and kept.dense
-
-
-async def coded_body(services: Services, exchange: Exchange, entry: Entry, key: str | None, coding: str) -> bytes:
-    """The body in `coding`: kept with the entry, or made now and kept from now on."""
-    kept = entry.coded_in(coding)
-    if kept is not None:
-        if key is not None and not kept.dense:
-            services.upgrades.consider(key, entry, coding, exchange.route.compress)
-        return kept.body
-    body = await services.codec.encode(coding, exchange.route.compress.level, entry.body)
-    if key is not None:
-        services.store.attach(key, entry, CodedBody(coding, body))
-    return body
 
 
 def _from_part(request: RequestHead, entry: Entry) -> Representation:

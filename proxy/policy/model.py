@@ -212,7 +212,7 @@ class Route:
 
     def tags(self, params: Mapping[str, str]) -> tuple[str, ...]:
         """The tags of a response on this route; `params` are those of the match. None ends in "*"."""
-        return tuple(template.fill(params) for template in self.tag_templates)
+        return tuple([template.fill(params) for template in self.tag_templates]) if self.tag_templates else ()
 
     def invalidates(self, params: Mapping[str, str]) -> tuple[str, ...]:
         """The tags that a request on this route invalidates; some may end in ":*" or be "*"."""

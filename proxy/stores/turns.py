@@ -30,6 +30,9 @@ class FreeTurn:
 class LocalTurns:
     """FetchTurns of a node that is alone: always its turn."""
 
+    alone = True
+    """Nobody else takes turns."""
+
     async def take(self, key: str, wait_s: float, *, again: bool = False) -> Turn | None:  # noqa: ARG002 - alone
         """At once."""
         return FreeTurn()
@@ -54,6 +57,9 @@ class RedisTurns:
     `announce` tells every node that a turn is over; their `over` is called with the same text. When Redis fails it is
     everybody's turn, and so it is when a fetch brought nothing that can be shared.
     """
+
+    alone = False
+    """Others take turns as well."""
 
     def __init__(
         self,

@@ -1,0 +1,93 @@
+"""What to fetch: the request that the backend gets, and what its answer may apply to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from proxy.core.entry import Entry
+from proxy.core.forwarding import to_origin
+from proxy.core.messages import RequestHead
+from proxy.core.record import record
+from proxy.core.reuse import Decision, Miss, PartialMiss, Revalidate, ServeStale
+from proxy.core.validation import completion_request, conditional_request, miss_request, unconditional_request
+from proxy.core.validators import has_validator
+from proxy.pipeline.context import Exchange
+from proxy.policy.model import Match
+
+
+@record
+class Plan:
+    """One fetch: what is wanted, as the cache sees it, and what is sent.
+
+    `wanted` is the client's request without conditions of ours: it is keyed, judged and matched. `outgoing` is what the
+    backend gets; `validating` are the stored responses that a 304 may select, `completing` the beginning that a 206
+    may complete; `unconditional` is sent when neither comes to pass. `body` is the content of a QUERY.
+    """
+
+    key: str
+    match: Match
+    wanted: RequestHead
+    outgoing: RequestHead
+    unconditional: RequestHead
+    validating: tuple[Entry, ...] = ()
+    completing: Entry | None = None
+    hides_errors: bool = False
+    coalesce: bool = True
+    body: bytes | None = None
+    body_digest: str | None = None
+
+
+@record
+class Looked:
+    """What was looked up: the request as the cache sees it, its key, and the content of a QUERY with its digest."""
+
+    wanted: RequestHead
+    key: str
+    body: bytes | None = None
+    body_digest: str | None = None
+
+
+def plan_of(exchange: Exchange, looked: Looked, decision: Decision, via: str) -> Plan:
+    """What to fetch if the decision needs it."""
+    wanted, route = looked.wanted, exchange.match.route
+    outgoing, validating, completing, hides_errors = _wanted_of_backend(wanted, decision)
+    unconditional = unconditional_request(wanted) if validating or completing is not None else outgoing
+    if exchange.request.method != wanted.method:
+        # The backend knows this request as a POST, to which conditions and ranges do not apply as to QUERY.
+        validating, completing = (), None
+        outgoing = unconditional = replace(unconditional_request(wanted), method=exchange.request.method)
+    codings = None if route.compress.enabled else route.cache.codings
+    sent = to_origin(outgoing, exchange.peer, via=via, codings=codings)
+    same = unconditional.fields is outgoing.fields
+    return Plan(
+        key=looked.key,
+        match=exchange.match,
+        wanted=wanted,
+        outgoing=sent,
+        unconditional=sent if same else to_origin(unconditional, exchange.peer, via=via, codings=codings),
+        validating=validating,
+        completing=completing,
+        hides_errors=hides_errors,
+        coalesce=route.coalesce and wanted.method == "GET" and "range" not in wanted.fields.joined,
+        body=looked.body,
+        body_digest=looked.body_digest,
+    )
+
+
+def _wanted_of_backend(
+    wanted: RequestHead, decision: Decision
+) -> tuple[RequestHead, tuple[Entry, ...], Entry | None, bool]:
+    """The request to send, what a 304 may select, what a 206 may complete, and whether errors are hidden."""
+    if isinstance(decision, Miss):
+        return miss_request(wanted, decision.variants), decision.variants, None, False
+    if isinstance(decision, Revalidate):
+        entry = decision.entry
+        validating = tuple([e for e in (entry, *decision.others) if e is entry or has_validator(e.fields)])
+        hides = decision.fallback.on_error_until is not None
+        return conditional_request(wanted, validating), validating, None, hides
+    if isinstance(decision, ServeStale):
+        return conditional_request(wanted, (decision.entry,)), (decision.entry,), None, True
+    if isinstance(decision, PartialMiss):
+        entry = decision.entry
+        return completion_request(wanted, entry, decision.range_value), (), entry, False
+    return unconditional_request(wanted), (), None, False
