@@ -9,7 +9,8 @@ from dataclasses import replace
 from proxy.app.cli import main
 from proxy.core.messages import RequestHead
 from proxy.pipeline.fetch import Fetcher
-from proxy.pipeline.fill import Fetched, Plan
+from proxy.pipeline.made import Fetched
+from proxy.pipeline.plan import Plan
 from proxy.ports import InterimSink, Standing
 from proxy.stores.events import LogEvent
 from proxy.stores.redis_log import RedisLog
