@@ -48,20 +48,6 @@ class CodedBody:
     dense: bool = False
 
 
-@dataclass(slots=True)
-class LastCheck:
-    """What the log last said of an entry: a memo that saves asking again while the log has not moved.
-
-    `moved` is the log's local count of changes then, `through` the position up to which the entry was found valid.
-    `subjects` are what the entry answers to, worked out once.
-    """
-
-    moved: int = -1
-    validity: Validity = Validity.DEAD
-    through: int = -1
-    subjects: tuple[str, ...] | None = None
-
-
 class Terms(NamedTuple):
     """What the fields of a response and a route's rules say of its use, once and for all (RFC 9111 section 4.2).
 
@@ -79,9 +65,18 @@ class Terms(NamedTuple):
 
 
 @dataclass(slots=True)
-class LastTerms:
-    """The terms of an entry under the rules under which it was last looked up: a memo that saves parsing again."""
+class Memo:
+    """What was last found out about an entry, so that it need not be found out again.
 
+    What the log said of it: `moved` is the log's local count of changes then, `through` the position up to which the
+    entry was found valid; `subjects` are what the entry answers to, kept from the second time on that they are needed.
+    `terms` are those under `rules`.
+    """
+
+    moved: int = -1
+    validity: Validity = Validity.DEAD
+    through: int = -1
+    subjects: tuple[str, ...] | None = None
     rules: CacheRules | None = None
     terms: Terms | None = None
 
@@ -95,8 +90,8 @@ class Entry:
     order of the names. `uri` is authority + normalised target under the route's key rules. `tags` are the names by
     which it can be invalidated. `born` is the log position applied *before* its fetch began: an invalidation after it
     kills it. `span` is set for a partial response. `coded` holds bodies compressed by this cache; `body` is as the
-    origin sent it. `soft_stale` is not stored here: softness is a fact of the log. `last_check` and
-    `last_terms` are memos of no meaning outside this process; they are neither compared nor stored.
+    origin sent it. `soft_stale` is not stored here: softness is a fact of the log. `memo` has no meaning outside this
+    process; it is neither compared nor stored.
     """
 
     status: int
@@ -111,14 +106,18 @@ class Entry:
     tags: tuple[str, ...] = ()
     span: ByteSpan | None = None
     coded: tuple[CodedBody, ...] = ()
-    last_check: LastCheck = field(default_factory=LastCheck, init=False, compare=False, repr=False)
-    last_terms: LastTerms = field(default_factory=LastTerms, init=False, compare=False, repr=False)
+    memo: Memo = field(default_factory=Memo, init=False, compare=False, repr=False)
 
     def with_coded(self, coded: CodedBody) -> Entry:
         """This entry with one more coded body, in place of the one in that coding. What the log said of it holds on."""
         entry = replace(self, coded=(*(c for c in self.coded if c.coding != coded.coding), coded))
-        entry.last_check.through = self.last_check.through
+        entry.memo.through = self.memo.through
         return entry
+
+    def rest(self) -> None:
+        """Let go of what was worked out of the fields: nobody may ask for it again for a long time."""
+        self.fields.rest()
+        self.memo.rules = self.memo.terms = None
 
     def coded_in(self, coding: str) -> CodedBody | None:
         """The body in that coding, where it was made already."""

@@ -16,10 +16,22 @@ _lower = lru_cache(maxsize=512)(str.lower)
 """Names come again and again; what is stored shares one text for each."""
 
 
+@lru_cache(maxsize=512)
+def shared_text(text: str) -> str:
+    """An equal text that came earlier, if there was one of late: for what is kept in great numbers."""
+    return text
+
+
 @lru_cache(maxsize=4096)
 def _same(pair: Pair) -> Pair:
-    """An equal pair that came earlier, if there was one of late."""
-    return pair
+    """An equal pair that came earlier, if there was one of late; the name is shared in any case."""
+    return shared_text(pair[0]), pair[1]
+
+
+@lru_cache(maxsize=4096)
+def shared_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """As `shared_text`, of several."""
+    return texts
 
 
 class Fields:
@@ -31,16 +43,11 @@ class Fields:
 
     __slots__ = ("_derived", "joined", "pairs")
 
-    def __init__(self, pairs: Iterable[Pair] = (), joined: dict[str, str] | None = None) -> None:
+    def __init__(self, pairs: Iterable[Pair] = (), joined: Mapping[str, str] | None = None) -> None:
         """Fields with these lines; `joined` may be given where it is known already."""
-        lines = tuple(pairs)
-        if joined is None:
-            joined = {_lower(name): value for name, value in lines}
-            if len(joined) != len(lines):
-                joined = _extend({}, lines)
-        self.pairs: Final = lines
+        self.pairs: Final = tuple(pairs)
         """The lines, in order."""
-        self.joined: Final[Mapping[str, str]] = joined
+        self.joined: Mapping[str, str] = _join(self.pairs) if joined is None else joined
         """Each field's lines joined by ", " (RFC 9110 section 5.3), by lower-case name in order of first appearance."""
         self._derived: dict[Callable[[Fields], object], object] | None = None
 
@@ -125,7 +132,16 @@ class Fields:
 
     def shared(self) -> Fields:
         """The same fields, their lines shared with others that say the same: for what is kept in great numbers."""
-        return Fields(map(_same, self.pairs))  # a comprehension, compiled, would make each pair anew
+        return Fields(map(_same, self.pairs), self.joined)  # a comprehension, compiled, would make each pair anew
+
+    def rest(self) -> None:
+        """Let go of what was worked out of the lines: until `wake` it is worked out each time it is asked for."""
+        self.joined, self._derived = _Resting(self.pairs), None
+
+    def wake(self) -> None:
+        """Work it out once again."""
+        if isinstance(self.joined, _Resting):
+            self.joined = _join(self.pairs)
 
     def __iter__(self) -> Iterator[Pair]:
         return iter(self.pairs)
@@ -141,6 +157,29 @@ class Fields:
 
     def __repr__(self) -> str:
         return f"Fields({list(self.pairs)!r})"
+
+
+class _Resting(Mapping[str, str]):
+    """The joined lines of fields that hardly anybody asks: made for each question."""
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, pairs: tuple[Pair, ...]) -> None:
+        self._pairs = pairs
+
+    def __getitem__(self, name: str) -> str:
+        return _join(self._pairs)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_join(self._pairs))
+
+    def __len__(self) -> int:
+        return len(_join(self._pairs))
+
+
+def _join(lines: tuple[Pair, ...]) -> dict[str, str]:
+    joined = {_lower(name): value for name, value in lines}
+    return joined if len(joined) == len(lines) else _extend({}, lines)
 
 
 def _extend(joined: dict[str, str], pairs: Iterable[Pair]) -> dict[str, str]:

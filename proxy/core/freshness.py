@@ -124,7 +124,7 @@ def heuristic_lifetime(fields: Fields, response_time: float, rules: CacheRules) 
 
 def freshness(entry: Entry, rules: CacheRules, now: float) -> Freshness:
     """How `entry` stands at `now`: its age is that at receipt and the time since (section 4.2.3), never negative."""
-    memo = entry.last_terms
+    memo = entry.memo
     terms = memo.terms
     if terms is None or memo.rules is not rules:
         terms = terms_of(entry.status, entry.fields, entry.request_time, entry.response_time, rules)

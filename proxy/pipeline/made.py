@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from proxy.core.entry import Entry, Position
-from proxy.core.fields import Fields
+from proxy.core.fields import Fields, shared_text, shared_texts
 from proxy.core.key import uri
 from proxy.core.outcome import Reason
 from proxy.core.record import record
@@ -52,8 +52,8 @@ def entry_of(plan: Plan, fetched: Fetched, storable: Storable, body: bytes | Non
         fields = fields.added(("ETag", make_etag(body)))
     return Entry(
         head.status,
-        head.reason,
-        fields,
+        shared_text(head.reason),
+        fields.shared(),
         body or b"",
         fetched.request_time,
         fetched.response_time,
@@ -71,7 +71,7 @@ def tags_for(plan: Plan, fields: Fields) -> tuple[str, ...]:
     names = match.route.tags(match.params) + (tags_of(fields) or ())
     if no_vary_search(fields) is not None:
         names = (*names, search_tag(plan.wanted))
-    return tuple(dict.fromkeys(names)) if len(names) > 1 else names
+    return shared_texts(tuple(dict.fromkeys(names)) if len(names) > 1 else names)
 
 
 def as_it_came(entry: Entry, fields: Fields, storable: Storable) -> Entry:

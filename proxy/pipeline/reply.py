@@ -73,6 +73,8 @@ class Replier:
             ttl_s = answer.cache.ttl_s or 0.0
             served = ServedHit(body.entry, body.key, body.age_s, ttl_s, head, len(octets), coding)
             self._services.hits.learn(exchange, served)
+        elif body.age_s is None:
+            body.entry.rest()  # it may never be asked for again
         return Replied(shown.head.status, shown.coding, shown.identity_bytes)
 
     async def _coded(self, exchange: Exchange, body: StoredBody, coding: str) -> bytes:

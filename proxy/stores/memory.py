@@ -17,10 +17,11 @@ from proxy.ports import Companion
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 DEFAULT_MAX_VARIANTS = 32
 MAX_COMPANIONS = 8
-ENTRY_COST_BYTES = 1500
-"""Octets of Python objects around one entry and its place, measured (tests/unit/proxy/stores/test_memory.py)."""
-PAIR_COST_BYTES = 190
-"""Octets of Python objects around one field line, tag or Vary pair."""
+ENTRY_COST_BYTES = 800
+"""Octets of Python objects around one entry, its place and its companion, measured
+(tests/unit/proxy/stores/test_memory.py; with companions, `python -m benchmarks.peers --cases growth`)."""
+PAIR_COST_BYTES = 100
+"""Octets of Python objects around one field line, tag or Vary pair: hardly any where others share it, else 190."""
 
 
 def cost_bytes(key: str, entry: Entry) -> int:
@@ -41,6 +42,7 @@ class _Place:
     size_bytes: int = 0
     used: bool = False
     noticed: bool = False
+    companion: Companion | None = None
     companions: tuple[Companion, ...] = ()
     newer: _Place | None = None
     older: _Place | None = None
@@ -48,13 +50,26 @@ class _Place:
     def change(self, entries: tuple[Entry, ...]) -> None:
         """Hold these from now on."""
         self.entries = entries
-        self.dismiss(0)
+        self.dismiss()
 
-    def dismiss(self, most: int) -> None:
-        """Tell the oldest companions beyond `most`."""
-        leaving = self.companions[: max(0, len(self.companions) - most)]
-        self.companions = self.companions[len(leaving) :]
-        for companion in leaving:
+    def join(self, companion: Companion) -> None:
+        """Tell `companion` when the variants change. Most places have one companion at most, and need no tuple."""
+        if self.companion is None:
+            self.companion = companion
+            return
+        if len(self.companions) >= MAX_COMPANIONS - 1:
+            oldest, self.companion = self.companion, self.companions[0]
+            self.companions = self.companions[1:]
+            oldest.part()
+        self.companions += (companion,)
+
+    def dismiss(self) -> None:
+        """Tell all companions."""
+        first, others = self.companion, self.companions
+        self.companion, self.companions = None, ()
+        if first is not None:
+            first.part()
+        for companion in others:
             companion.part()
 
 
@@ -149,6 +164,8 @@ class MemoryStore:
         if place is None:
             return ()
         place.used = True
+        for entry in place.entries:
+            entry.fields.wake()
         return place.entries
 
     def accompany(self, key: str, entry: Entry, companion: Companion) -> _Place | None:
@@ -156,8 +173,7 @@ class MemoryStore:
         place = self._places.get(key)
         if place is None or len(place.entries) != 1 or place.entries[0] is not entry:
             return None
-        place.dismiss(MAX_COMPANIONS - 1)
-        place.companions += (companion,)
+        place.join(companion)
         return place
 
     async def put(self, key: str, entry: Entry, keep_s: float) -> None:

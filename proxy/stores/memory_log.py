@@ -18,6 +18,7 @@ class MemoryLog:
         self._clock = clock
         self._epoch = f"local-{secrets.token_hex(8)}"
         self._seq = 0
+        self._position = Position(self._epoch, self._seq)
         self._table = SubjectTable(max_table_bytes)
         self._recent = RecentEvents()
 
@@ -30,7 +31,9 @@ class MemoryLog:
     @property
     def position(self) -> Position:
         """The last position applied here."""
-        return Position(self._epoch, self._seq)
+        if self._position != (self._epoch, self._seq):
+            self._position = Position(self._epoch, self._seq)
+        return self._position  # one for all entries that are born here
 
     @property
     def moved(self) -> int:
@@ -43,14 +46,14 @@ class MemoryLog:
 
     def validity(self, entry: Entry) -> Validity:
         """Has anything that names `entry` happened after it was born?"""
-        memo = entry.last_check
+        memo = entry.memo
         if memo.moved == self._seq:
             return memo.validity
         return check(entry, self._table, self._seq, self._epoch, self._seq)
 
     def vouches(self, entry: Entry, now_s: float) -> bool:  # noqa: ARG002 - always leading
         """Whether `entry` is valid."""
-        memo = entry.last_check
+        memo = entry.memo
         return (memo.validity if memo.moved == self._seq else self.validity(entry)) is Validity.VALID
 
     async def ready(self) -> bool:

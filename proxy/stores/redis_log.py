@@ -76,6 +76,7 @@ class RedisLog:
         self._on_turn_over: Callable[[str], None] = lambda _digest: None
         self._table = SubjectTable(self._settings.max_table_bytes)
         self._epoch, self._epoch_ms, self._applied = "", 0, 0
+        self._position = Position("", 0)
         self._recent = RecentEvents()
         self._progress = asyncio.Event()
         self._moved = 0
@@ -95,7 +96,9 @@ class RedisLog:
     @property
     def position(self) -> Position:
         """The last position applied here."""
-        return Position(self._epoch, self._applied)
+        if self._position != (self._epoch, self._applied):
+            self._position = Position(self._epoch, self._applied)
+        return self._position  # one for all entries that are born here
 
     @property
     def epoch(self) -> str:
@@ -118,14 +121,14 @@ class RedisLog:
 
     def validity(self, entry: Entry) -> Validity:
         """Has anything that names `entry` happened after it was born?"""
-        memo = entry.last_check
+        memo = entry.memo
         if memo.moved == self._moved:
             return memo.validity
         return check(entry, self._table, self._moved, self._epoch, self._applied)
 
     def vouches(self, entry: Entry, now_s: float) -> bool:
         """Whether the lease is fresh at `now_s` and `entry` is valid."""
-        memo = entry.last_check
+        memo = entry.memo
         validity = memo.validity if memo.moved == self._moved else self.validity(entry)
         return validity is Validity.VALID and now_s < self._lease.until_s
 

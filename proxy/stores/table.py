@@ -67,21 +67,21 @@ class SubjectTable:
         self._bytes = 0
         self._horizon = {Strength.HARD: horizon, Strength.SOFT: 0}
 
-    def validity(self, entry: Entry, subjects: tuple[str, ...], since: int) -> Validity:
-        """What the events after `since` say of an entry that answers to `subjects`."""
-        if self._named_after(Strength.HARD, entry, subjects, since):
+    def validity(self, entry: Entry, since: int) -> Validity:
+        """What the events after `since` say of an entry."""
+        if self._named_after(Strength.HARD, entry, since):
             return Validity.DEAD
-        if self._named_after(Strength.SOFT, entry, subjects, since):
+        if self._named_after(Strength.SOFT, entry, since):
             return Validity.SOFT
         return Validity.VALID
 
-    def _named_after(self, strength: Strength, entry: Entry, subjects: tuple[str, ...], since: int) -> bool:
+    def _named_after(self, strength: Strength, entry: Entry, since: int) -> bool:
         if since < self._horizon[strength]:
             return True
         last = self._last[strength]
         if not last:
             return False
-        for subject in subjects:
+        for subject in _subjects(entry):
             if last.get(subject, 0) > since:
                 return True
         if not self._prefix_lengths:
@@ -119,15 +119,26 @@ def check(entry: Entry, table: SubjectTable, moved: int, epoch: str, applied: in
     An entry found valid is as good as born where it was found so, which keeps entries in use above the horizon.
     `applied` is the last position in the table; without an `epoch` nothing can be known.
     """
-    memo = entry.last_check
+    memo = entry.memo
     if not epoch or entry.born.epoch != epoch:
         verdict = Validity.DEAD
     else:
-        subjects = memo.subjects
-        if subjects is None:
-            subjects = memo.subjects = answered(entry)
-        verdict = table.validity(entry, subjects, max(entry.born.seq, memo.through))
+        verdict = table.validity(entry, max(entry.born.seq, memo.through))
         if verdict is Validity.VALID:
             memo.through = max(memo.through, applied)
     memo.moved, memo.validity = moved, verdict
     return verdict
+
+
+def _subjects(entry: Entry) -> tuple[str, ...]:
+    """What `entry` answers to.
+
+    The texts take a third of the room of all else about a small entry: at first they are not kept.
+    """
+    memo = entry.memo
+    if memo.subjects is not None:
+        return memo.subjects
+    subjects = answered(entry)
+    if memo.moved >= 0:
+        memo.subjects = subjects
+    return subjects

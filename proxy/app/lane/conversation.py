@@ -45,7 +45,7 @@ class Conversation:
         if spot is None:
             return self._bar(shape, values, place)
         now_s = lane.monotonic()
-        form = spot.forms.get(shape.wishes if shape.unconditional else shape.wishes_in(values))
+        form = spot.form_for(shape.wishes if shape.unconditional else shape.wishes_in(values))
         if form is None or now_s >= spot.fresh_until or not lane.log.vouches(spot.entry, now_s):
             return False
         request_id = self._request_id(shape, values)
@@ -139,6 +139,8 @@ class Conversation:
         self._write(
             b"".join(
                 (
+                    form.lead,
+                    form.own,
                     form.before_age,
                     spot.age,
                     form.before_ttl,

@@ -18,7 +18,7 @@ from proxy.app.lane.learning import (
 )
 from proxy.app.lane.refusals import Refusals
 from proxy.app.lane.scan import Scanner
-from proxy.app.lane.spots import MAX_FORMS, Barred, Spot
+from proxy.app.lane.spots import Barred, Spot
 from proxy.app.observe.repeats import Facts, Note
 from proxy.app.request_ids import RequestIds
 from proxy.pipeline.context import Exchange, ServedHit, Services
@@ -75,10 +75,13 @@ class HitLane:
             self.renew()
         if exchange.policy is not self.policy or not may_learn(exchange, served):
             return
-        form = form_of(exchange, served, self._shared(facts_of(exchange, served)), self._sharing)
         spot = self._spot(exchange, served)
-        if form is not None and spot is not None and len(spot.forms) < MAX_FORMS:
-            spot.forms[self._sharing.one(wishes_of(exchange.request))] = form
+        if spot is None or not spot.has_room or spot.form_for(wishes_of(exchange.request)) is not None:
+            return
+        form = form_of(exchange, served, self._shared(facts_of(exchange, served)), self._sharing, spot.form)
+        if form is not None:
+            spot.form = form
+            served.entry.rest()
 
     def learn_refusal(self, exchange: Exchange) -> None:
         """Remember which limit holds for a target: whoever is above it comes again soon."""

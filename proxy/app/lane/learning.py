@@ -96,23 +96,42 @@ class Sharing:
             self._known.clear()
         return cast("T", self._known.setdefault(value, value))
 
+    def parts(self, head: bytes) -> tuple[bytes, bytes, bytes]:
+        """The lines of `head` up to the first that did not come lately, from there to the last such one, and the rest.
+
+        Most heads differ in few lines: the first and the last part are kept once.
+        """
+        lines = head.splitlines(keepends=True)
+        new = [number for number, line in enumerate(lines) if line not in self._known]
+        for number in new:
+            self.one(lines[number])
+        first, end = (new[0], new[-1] + 1) if new else (len(lines), len(lines))
+        lead, own, rest = (b"".join(part) for part in (lines[:first], lines[first:end], lines[end:]))
+        return self.one(lead), own, self.one(rest)
+
 
 def limit_lines(limit: RateLimit) -> bytes:
     """What policy_field and limit_field (core.rate) say of a limit, up to the numbers."""
     return f"RateLimit-Policy: {policy_field(limit)}\r\nRateLimit: {limit.quoted_name};r=".encode("ascii")
 
 
-def form_of(exchange: Exchange, served: ServedHit, facts: Facts, sharing: Sharing) -> Form | None:
-    """The pieces of the answer; None when its head is not put together as expected, or its body is not at hand."""
+def form_of(exchange: Exchange, served: ServedHit, facts: Facts, sharing: Sharing, other: Form | None) -> Form | None:
+    """The pieces of the answer; None when its head is not put together as expected, or its body is not at hand.
+
+    `other` is what was learned of the same entry before.
+    """
     wire = WireExchange(exchange.request.method, (1, 1), keep_alive=True)
     framing = framing_of(wire, served.head.status, served.length)
     pieces = _PIECES.fullmatch(serialise(served.head, wire, framing, served.length))
     body = body_of(served)
     if pieces is None or body is None:
         return None
-    before_age, before_ttl, tail = pieces.groups()
+    head, before_ttl, tail = pieces.groups()
+    lead, own, before_age = sharing.parts(head)
+    wishes = sharing.one(wishes_of(exchange.request))
     identity_bytes = len(served.entry.body) if served.coding else 0
-    return Form(before_age, sharing.one(before_ttl), sharing.one(tail), body, identity_bytes, facts)
+    before_ttl, tail = sharing.one(before_ttl), sharing.one(tail)
+    return Form(wishes, other, lead, own, before_age, before_ttl, tail, body, identity_bytes, facts)
 
 
 def body_of(served: ServedHit) -> bytes | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 
 from proxy.app.observe.repeats import Facts
 from proxy.core.entry import Entry
@@ -24,9 +25,14 @@ Wishes = tuple[str, str | None, str | None, str | None]
 class Form:
     """One answer: its head up to the value of Age, on to that of ttl, and after the proxy's own lines; and its body.
 
-    `identity_bytes` is the body's length before this proxy coded it, 0 where it did not.
+    The head up to Age is in three parts, of which many answers share the first and the last. `identity_bytes` is the
+    body's length before this proxy coded it, 0 where it did not. `other` is another form of the same entry.
     """
 
+    wishes: Wishes
+    other: Form | None
+    lead: bytes
+    own: bytes
     before_age: bytes
     before_ttl: bytes
     tail: bytes
@@ -42,6 +48,12 @@ class Barred:
     route: str
     limit: RateLimit
     counted_as: str | None
+
+
+@lru_cache(maxsize=4096)
+def _digits(number: int) -> bytes:
+    """The number as text; spots whose ages are alike share it."""
+    return b"%d" % number
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +79,22 @@ class Spot:
     ttl: bytes = b""
     texts_until: float = 0.0
     mark: UseMark | None = None
-    forms: dict[Wishes, Form] = field(default_factory=dict)
+    form: Form | None = None
+
+    def form_for(self, wishes: Wishes) -> Form | None:
+        """The answer to these wishes. Most entries have one form; a table for each would weigh more than the form."""
+        form = self.form
+        while form is not None and form.wishes != wishes:
+            form = form.other
+        return form
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it may learn one more form."""
+        count, form = 0, self.form
+        while form is not None:
+            count, form = count + 1, form.other
+        return count < MAX_FORMS
 
     def part(self) -> None:
         """The entry is no longer what answers here."""
@@ -76,5 +103,5 @@ class Spot:
     def renew_texts(self, now_s: float) -> None:
         """Write down age and ttl as they are now, rounded as elsewhere (core.forwarding.from_store, core.outcome)."""
         age, ttl = max(0, round(now_s - self.aged_from)), int(self.fresh_until - now_s)
-        self.age, self.ttl = b"%d" % age, b"%d" % ttl
+        self.age, self.ttl = _digits(age), _digits(ttl)
         self.texts_until = min(self.aged_from + age + 0.5, self.fresh_until - ttl)

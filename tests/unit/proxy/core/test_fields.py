@@ -61,3 +61,17 @@ def test_shared_fields_are_equal_and_hold_equal_lines_once() -> None:
     other = Fields([("Server".upper(), "xxx"), ("A", "c")]).shared()
     assert other.pairs == (("SERVER", "xxx"), ("A", "c"))
     assert one.pairs[0] is other.pairs[0]
+
+
+def test_fields_at_rest_say_the_same_and_wake_up() -> None:
+    fields = Fields([("A", "1"), ("B", "2"), ("a", "3")])
+    awake = dict(fields.joined)
+    assert fields.once(len) == 3
+    fields.rest()
+    assert dict(fields.joined) == awake == {"a": "1, 3", "b": "2"}
+    assert (fields.get("a"), fields.get("c"), "b" in fields, "c" in fields) == ("1, 3", None, True, False)
+    assert fields.without(["a"]).pairs == (("B", "2"),)
+    assert fields.added(("C", "4")).get("a") == "1, 3"
+    assert fields.once(len) == 3
+    fields.wake()
+    assert fields.joined == awake

@@ -85,11 +85,11 @@ async def test_a_denser_body_takes_the_place_of_the_first_and_gives_its_room_bac
     assert store.attach("k", entry, CodedBody("br", b"12345678"))
     (coded,) = store.peek("k")
     before = store.size_bytes
-    coded.last_check.through = 7
+    coded.memo.through = 7
     assert not store.attach("k", entry, CodedBody("br", b"123", dense=True))
     assert store.attach("k", coded, CodedBody("br", b"123", dense=True))
     (dense,) = store.peek("k")
-    assert (dense.coded, dense.last_check.through) == ((CodedBody("br", b"123", dense=True),), 7)
+    assert (dense.coded, dense.memo.through) == ((CodedBody("br", b"123", dense=True),), 7)
     assert store.size_bytes == before - 5
 
 
@@ -123,18 +123,19 @@ async def test_the_hand_survives_the_loss_of_the_place_it_points_to() -> None:
 @pytest.mark.parametrize("field_count", [3, 20])
 def test_the_estimate_of_memory_is_near_what_python_takes(field_count: int) -> None:
     def entry(number: int) -> Entry:
-        pairs = [(f"X-Field-{n}-{number}", f"value {number} {n}") for n in range(field_count)]
+        """Every other field says the same in all entries."""
+        pairs = [(f"X-Field-{n}", f"value {n} of {number if n % 2 else 'all'}") for n in range(field_count)]
         body = b"%d" % number * 200
         at = 1_700_000_000.0 + number
-        return Entry(200, "OK", Fields(pairs), body, at, at + 1, f"site/{number}", BORN, tags=(f"t:{number}",))
+        return Entry(200, "OK", Fields(pairs).shared(), body, at, at + 1, f"site/{number}", BORN, tags=(f"t:{number}",))
 
     gc.collect()
     tracemalloc.start()
     store = MemoryStore()
     for number in range(2000):
         made = entry(number)
-        assert "x-field-0" not in made.fields
         store.keep(f"key {number}", (made,))
+        made.rest()
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert 0.7 * taken < store.size_bytes < 1.5 * taken

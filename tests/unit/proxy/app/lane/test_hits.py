@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 
 from proxy.app.lane.hits import MAX_BARRED, HitLane
+from proxy.app.lane.learning import Sharing
+from proxy.app.lane.spots import MAX_FORMS
 from proxy.app.observe.repeats import Note, record_of
 from proxy.app.request_ids import RequestIds
 from proxy.core.entry import CodedBody, Entry
@@ -85,6 +87,10 @@ class Stage:
     async def serve(self, path: str, entry: Entry, coding: str = "", fields: Fields | None = None) -> None:
         """Store `entry` and let the lane see it served to a plain GET."""
         await self.store.put(path, entry, 1000)
+        self.see(path, entry, coding, fields)
+
+    def see(self, path: str, entry: Entry, coding: str = "", fields: Fields | None = None) -> None:
+        """Let the lane see a stored entry served."""
         exchange = self.exchange(path, fields)
         shown = from_store(entry.fields, 5.0, via="veneer", now=self.clock.now())
         head = dress(ResponseHead(200, "OK", shown), CacheStatus(hit=True, ttl_s=60), "first", 1.0, None)
@@ -224,3 +230,27 @@ async def test_what_is_remembered_of_refusals_is_bounded(stage: Stage) -> None:
     for number in range(MAX_BARRED + 10):
         stage.lane.learn_refusal(stage.exchange(f"/limited?{number}"))
     assert len(stage.lane.barred) <= MAX_BARRED
+
+
+async def test_several_answers_of_one_entry_are_told_apart_and_bounded(stage: Stage) -> None:
+    entry = stage.entry("/a")
+    ask = "GET /a HTTP/1.1\r\nHost: site\r\nIf-None-Match: %s\r\n\r\n"
+    await stage.serve("/a", entry)
+    for number in range(MAX_FORMS + 1):
+        stage.see("/a", entry, fields=Fields([("If-None-Match", f'"{number}"')]))
+    answered = [stage.ask(request=(ask % f'"{number}"').encode()) is not None for number in range(MAX_FORMS + 1)]
+    assert answered == [True] * (MAX_FORMS - 1) + [False] * 2
+    assert stage.ask() is not None
+
+
+def test_heads_share_the_lines_around_those_that_differ() -> None:
+    sharing = Sharing()
+    head = b"HTTP/1.1 200 OK\r\nServer: x\r\nETag: %s\r\nVia: y\r\nAge: "
+    first, second, third = (sharing.parts(head % tag) for tag in (b"one", b"two", b"three"))
+    assert b"".join(first) == head % b"one"
+    assert second == (b"HTTP/1.1 200 OK\r\nServer: x\r\n", b"ETag: two\r\n", b"Via: y\r\nAge: ")
+    assert third[0] is second[0]
+    assert third[2] is second[2]
+    again = sharing.parts(head % b"two")
+    assert b"".join(again) == head % b"two"
+    assert sharing.parts(head % b"two")[0] is again[0]
