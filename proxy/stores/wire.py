@@ -72,6 +72,8 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's does not say that it is one
+        # Otherwise uvloop writes at the end of its turn, which is long when it is busy.
+        self._transport.set_write_buffer_limits(high=0)
 
     def data_received(self, data: bytes) -> None:
         """Hand on every answer that is whole."""

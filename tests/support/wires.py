@@ -20,6 +20,9 @@ class Transport(asyncio.Transport):
         """Keep what is said."""
         self.said.append(bytes(data))
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """There is no buffer."""
+
     def is_closing(self) -> bool:
         """Whether it was closed by either side."""
         return self._closing
