@@ -60,7 +60,9 @@ class RedisShape(Shape):
     url: Text | None = option(
         None, "`redis://`, `rediss://`, `redis+sentinel://` or `redis+cluster://`; none for memory only."
     )
-    max_connections: int = option(64, "Connections to Redis, per process.", ge=1, le=10_000)
+    max_connections: int = option(
+        64, "Connections to Redis, per process, beside six for the log and the entries.", ge=1, le=10_000
+    )
     timeout: Duration = option(0.25, "Longest wait for Redis in a request's way.", gt=0)
     max_entry: Size = option(8 * 1024**2, "Larger responses stay in memory only.", ge=0)
     compress_over: Size = option(1024, "Larger values are compressed in Redis.", ge=0)

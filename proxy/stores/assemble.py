@@ -10,12 +10,14 @@ from proxy.ports import Clock
 from proxy.stores.connect import ConnectSettings, RedisClient, connect, disconnect, parse_redis_url
 from proxy.stores.dial import Dialer
 from proxy.stores.heard import LogKeys
+from proxy.stores.line import caller_for
 from proxy.stores.log_link import LinkSettings, LogLink
 from proxy.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_VARIANTS, MemoryStore
 from proxy.stores.memory_log import MemoryLog
 from proxy.stores.redis_log import LogSettings, RedisLog
 from proxy.stores.redis_store import RedisStore, RedisStoreSettings
 from proxy.stores.sampler import Sample, Sampler
+from proxy.stores.script import Caller
 from proxy.stores.tiered import TieredStore
 from proxy.stores.turns import LocalTurns, RedisTurns, TurnSettings
 from proxy.tasks import Tasks
@@ -37,7 +39,7 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """A log and a store that belong together. `redis` is the client for commands, None without Redis.
+    """A log and a store that belong together. Without Redis `redis`, the library's client, and `caller` are None.
 
     Start it before the first request and close it after the last one has ended, before its tasks are closed.
     """
@@ -49,6 +51,7 @@ class Stores:
     shared: RedisStore | None = None
     redis: RedisClient | None = None
     sampler: Sampler | None = None
+    caller: Caller | None = None
 
     async def sample(self) -> Sequence[Sample] | None:
         """Some of what the shared store holds; None without one, or when it cannot be asked."""
@@ -62,6 +65,8 @@ class Stores:
         """Say good-bye and close the connections."""
         await self.log.aclose()
         await self.store.aclose()
+        if self.caller is not None:
+            self.caller.close()
         if self.redis is not None:
             await disconnect(self.redis)
 
@@ -82,8 +87,9 @@ def redis_stores(url: str, clock: Clock, tasks: Tasks, settings: StoreSettings |
     node = chosen.node or f"node-{secrets.token_hex(6)}"
     memory = MemoryStore(max_bytes=chosen.memory_bytes, max_variants=chosen.memory_variants)
     log = RedisLog(LogLink(dial, node, chosen.link, tasks), clock, tasks, chosen.log)
-    shared = RedisStore(client, clock, lambda: log.epoch, chosen.shared, log.announce)
+    caller = caller_for(client, dial, tasks)
+    shared = RedisStore(caller, clock, lambda: log.epoch, chosen.shared, log.announce)
     tiered = TieredStore(memory, shared, log)
-    turns = RedisTurns(client, clock, log.announce_turn, tasks, chosen.turns)
+    turns = RedisTurns(caller, clock, log.announce_turn, tasks, chosen.turns)
     log.listen(on_replaced=tiered.replaced, on_reset=memory.clear, on_turn_over=turns.over)
-    return Stores(log, tiered, memory, turns, shared, client, Sampler(client, lambda: log.epoch))
+    return Stores(log, tiered, memory, turns, shared, client, Sampler(client, lambda: log.epoch), caller)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from redis import asyncio as aioredis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from proxy.stores.connect import RedisClient
 from proxy.stores.patience import Patience
-from proxy.stores.script import FAILURES, Argument, Reply
+from proxy.stores.script import FAILURES, Argument, ByClient, Caller, Reply
 from proxy.stores.wire import Wire
 from proxy.tasks import TaskGroupClosedError, Tasks
 
@@ -26,7 +28,10 @@ class Line:
         self._dial = dial
         self._tasks = tasks
         self._wire: Wire | None = None
+        self._greeted = 0  # what `_wire` had heard when it was opened
         self._dialing: asyncio.Task[Wire | Exception] | None = None
+        self.asking = 0
+        """How many wait for an answer."""
 
     @property
     def wire(self) -> Wire | None:
@@ -54,6 +59,7 @@ class Line:
     async def _open(self) -> Wire | Exception:
         try:
             self._wire = await self._dial()
+            self._greeted = self._wire.heard
         except FAILURES as error:
             return error
         else:
@@ -65,8 +71,11 @@ class Line:
         """One command and its answer within `timeout_s`. Raises one of FAILURES.
 
         Where the connection turns out to be gone, or to lead to a server that cannot help, it is tried once more. A
-        connection that stays silent is dropped; the command may or may not have been carried out.
+        connection that has said nothing meanwhile is dropped; the command may or may not have been carried out.
         """
+        wire = self._wire
+        heard = 0 if wire is None else wire.heard
+        self.asking += 1
         try:
             async with Patience(timeout_s):
                 try:
@@ -74,8 +83,12 @@ class Line:
                 except RedisConnectionError:
                     return await self._ask(words)
         except TimeoutError:
-            self.drop()
+            now = self._wire
+            if now is not None and now.heard == (heard if now is wire else self._greeted):
+                self.drop()
             raise
+        finally:
+            self.asking -= 1
 
     async def _ask(self, words: tuple[Argument, ...]) -> Reply:
         wire = await self.opened()
@@ -98,3 +111,24 @@ class Line:
         if self._dialing is not None:
             self._dialing.cancel()
         self.drop()
+
+
+def caller_for(client: RedisClient, dial: Dial, tasks: Tasks) -> Caller:
+    """How to reach single keys: in a Cluster they lie on several servers, and the client finds the one of each."""
+    return ByClient(client) if isinstance(client, aioredis.RedisCluster) else Lines(dial, tasks)
+
+
+class Lines:
+    """A few connections to one server, for calls that carry much: one that takes long does not hold up the next."""
+
+    def __init__(self, dial: Dial, tasks: Tasks, most: int = 4) -> None:
+        self._lines = tuple(Line(dial, tasks) for _ in range(most))
+
+    async def ask(self, timeout_s: float, *words: Argument) -> Reply:
+        """One command and its answer, as `Line.ask`, where fewest wait."""
+        return await min(self._lines, key=lambda line: line.asking).ask(timeout_s, *words)
+
+    def close(self) -> None:
+        """Close them all."""
+        for line in self._lines:
+            line.close()

@@ -6,8 +6,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from redis.exceptions import ResponseError
-
 from proxy.core.invalidation import Invalidation
 from proxy.stores.events import Appended, Renewal, encode_event, parse_appended, parse_renewal
 from proxy.stores.heard import LogKeys
@@ -65,13 +63,7 @@ class LogLink:
         return [self.node, lease_ms, nonce, chosen.events_kept, _EVERYTHING, ghost_ms, chosen.octets_kept]
 
     async def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Reply:
-        timeout_s = self._settings.timeout_s
-        try:
-            return await self._line.ask(timeout_s, "EVALSHA", script.digest, len(keys), *keys, *arguments)
-        except ResponseError as error:
-            if not str(error).startswith("NOSCRIPT "):
-                raise
-        return await self._line.ask(timeout_s, "EVAL", script.source, len(keys), *keys, *arguments)
+        return await script.run(self._line, keys, arguments, self._settings.timeout_s)
 
     async def renew(self, epoch: str, applied: int) -> Renewal:
         """Renew this node's lease; the answer holds events after `applied` of `epoch`, or for a newcomer the last."""

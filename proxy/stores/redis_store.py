@@ -13,9 +13,8 @@ from proxy.core.messages import RequestHead
 from proxy.core.rules import CacheRules
 from proxy.core.vary import normalise
 from proxy.ports import Clock, Companion, UseMark
-from proxy.stores.connect import RedisClient
 from proxy.stores.pack import from_octets, to_octets
-from proxy.stores.script import FAILURES, Argument, Reply, Script
+from proxy.stores.script import FAILURES, Argument, Caller, Reply, Script
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +70,7 @@ class RedisStore:
 
     def __init__(
         self,
-        redis: RedisClient,
+        redis: Caller,
         clock: Clock,
         epoch: Callable[[], str],
         settings: RedisStoreSettings | None = None,
@@ -91,7 +90,7 @@ class RedisStore:
         """Nothing to open: Redis is reached when it is first needed."""
 
     async def aclose(self) -> None:
-        """Nothing to close: the client belongs to who made it."""
+        """Nothing to close: the way to Redis belongs to who made it."""
 
     async def lookup(self, key: str, request: RequestHead) -> Sequence[Entry]:
         """The stored responses under `key` that fit `request`; when none fits some of the others."""

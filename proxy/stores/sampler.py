@@ -13,7 +13,7 @@ from redis.asyncio.cluster import ClusterNode
 from proxy.core.entry import Entry
 from proxy.stores.connect import RedisClient
 from proxy.stores.pack import from_octets
-from proxy.stores.script import FAILURES, Script
+from proxy.stores.script import FAILURES, ByClient, Script
 
 _GLANCE = Script.load("glance")
 
@@ -117,7 +117,7 @@ class Sampler:
 
     async def _read(self, name: str, sample: Sample) -> None:
         chosen = self._settings
-        reply = await _GLANCE.run(self._redis, (name,), (chosen.key_bytes,), chosen.within_s)
+        reply = await _GLANCE.run(ByClient(self._redis), (name,), (chosen.key_bytes,), chosen.within_s)
         if not isinstance(reply, list):
             return
         responses, octets, shown = reply

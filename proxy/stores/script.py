@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Protocol
 
 import msgspec
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
@@ -20,6 +21,32 @@ Argument = str | bytes | int
 
 FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, msgspec.MsgspecError)
 """All the ways in which Redis, the way to it, or what it says may fail."""
+
+
+class Caller(Protocol):
+    """A way to have Redis carry out commands."""
+
+    async def ask(self, timeout_s: float, *words: Argument) -> Reply:
+        """One command and its answer within `timeout_s`. Raises one of FAILURES; it may have been carried out."""
+
+    def close(self) -> None:
+        """Close what it has opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByClient:
+    """By the client library, which finds the server of each key."""
+
+    client: RedisClient
+
+    async def ask(self, timeout_s: float, *words: Argument) -> Reply:
+        """As a Caller."""
+        async with Patience(timeout_s):
+            reply: Reply = await self.client.execute_command(*words)  # type: ignore[no-untyped-call,unused-ignore]
+            return reply
+
+    def close(self) -> None:
+        """Nothing: the client belongs to who made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +67,12 @@ class Script:
         """A script given as text."""
         return cls(source, hashlib.sha1(source.encode("ascii"), usedforsecurity=False).hexdigest())
 
-    async def run(
-        self, client: RedisClient, keys: Sequence[str], arguments: Sequence[Argument], timeout_s: float
-    ) -> Reply:
-        """Run it within `timeout_s`. Raises one of FAILURES; after that it may or may not have been carried out."""
-        async with Patience(timeout_s):
-            try:
-                return await _execute(client, "EVALSHA", self.digest, len(keys), *keys, *arguments)
-            except NoScriptError:
-                return await _execute(client, "EVAL", self.source, len(keys), *keys, *arguments)
+    async def run(self, caller: Caller, keys: Sequence[str], arguments: Sequence[Argument], timeout_s: float) -> Reply:
+        """Run it within `timeout_s`. Raises one of FAILURES; after that it may or may not have been carried out.
 
-
-async def _execute(client: RedisClient, *command: Argument) -> Reply:
-    reply: Reply = await client.execute_command(*command)  # type: ignore[no-untyped-call,unused-ignore]
-    return reply
+        A server that has never seen it is asked twice, and may take as long for each.
+        """
+        try:
+            return await caller.ask(timeout_s, "EVALSHA", self.digest, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await caller.ask(timeout_s, "EVAL", self.source, len(keys), *keys, *arguments)

@@ -10,8 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from proxy.ports import Clock, Turn
-from proxy.stores.connect import RedisClient
-from proxy.stores.script import FAILURES, Script
+from proxy.stores.script import FAILURES, Caller, Script
 from proxy.tasks import TaskGroupClosedError, Tasks
 
 _TAKE = Script.load("take")
@@ -63,7 +62,7 @@ class RedisTurns:
 
     def __init__(
         self,
-        redis: RedisClient,
+        redis: Caller,
         clock: Clock,
         announce: Callable[[str], Awaitable[None]],
         tasks: Tasks,

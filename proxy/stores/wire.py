@@ -13,7 +13,7 @@ from typing import cast
 
 import hiredis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import InvalidResponse, ResponseError
+from redis.exceptions import InvalidResponse, NoScriptError, ResponseError
 
 from proxy.stores.script import Argument, Reply
 
@@ -27,13 +27,19 @@ def command(*words: Argument) -> bytes:
     return octets
 
 
+def _refusal(text: str) -> ResponseError:
+    return NoScriptError(text) if text.startswith("NOSCRIPT ") else ResponseError(text)
+
+
 class Wire(asyncio.Protocol):
     """A connection that speaks RESP2. It does not come back: who needs another one opens it."""
 
     def __init__(self) -> None:
-        self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=ResponseError)
+        self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=_refusal)
         self._expected: deque[OnReply] = deque()
         self._transport: asyncio.Transport | None = None
+        self.heard = 0
+        """How often something has come."""
 
     @property
     def open(self) -> bool:
@@ -77,6 +83,7 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand on every answer that is whole."""
+        self.heard += 1
         try:
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not False:

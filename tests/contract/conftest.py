@@ -9,11 +9,11 @@ import pytest
 
 from proxy.app.clock import SystemClock
 from proxy.ports import EntryStore, InvalidationLog
-from proxy.stores.connect import connect, disconnect, parse_redis_url
 from proxy.stores.memory import MemoryStore
 from proxy.stores.memory_log import MemoryLog
 from proxy.stores.redis_store import RedisStore, RedisStoreSettings
 from proxy.stores.tiered import TieredStore
+from tests.support.calling import calling
 from tests.support.entries import FakeClock
 from tests.support.redis_fixtures import shared_url
 from tests.support.shared_log import LINK, node
@@ -41,10 +41,9 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[EntryStore]:
     if request.param == "memory":
         yield memory
         return
-    client = connect(parse_redis_url(shared_url(request.param, request)))
-    shared = RedisStore(client, SystemClock(), lambda: "e", RedisStoreSettings(timeout_s=5))
-    yield TieredStore(memory, shared, trusting()) if request.param == "tiered" else shared
-    await disconnect(client)
+    async with calling(shared_url(request.param, request)) as caller:
+        shared = RedisStore(caller, SystemClock(), lambda: "e", RedisStoreSettings(timeout_s=5))
+        yield TieredStore(memory, shared, trusting()) if request.param == "tiered" else shared
 
 
 def trusting() -> MemoryLog:

@@ -11,12 +11,12 @@ import pytest
 
 from proxy.core.entry import Position
 from proxy.core.invalidation import Invalidation
-from proxy.stores.connect import connect, disconnect, parse_redis_url
 from proxy.stores.memory import MemoryStore
 from proxy.stores.memory_log import MemoryLog
 from proxy.stores.redis_store import RedisStore, RedisStoreSettings
 from proxy.stores.tiered import TieredStore
 from tests.stack.redis import RedisServer
+from tests.support.calling import calling
 from tests.support.entries import FakeClock, get, stored
 from tests.support.relay import relay
 
@@ -37,14 +37,13 @@ class Opened:
 @asynccontextmanager
 async def opened(url: str, settings: RedisStoreSettings = PATIENT) -> AsyncIterator[Opened]:
     """A store in the epoch "e"."""
-    client = connect(parse_redis_url(url))
     clock, announced, epoch = FakeClock(), [], ["e"]
 
     async def announce(key: str) -> None:
         announced.append(key)
 
-    yield Opened(RedisStore(client, clock, lambda: epoch[0], settings, announce), clock, announced, epoch)
-    await disconnect(client)
+    async with calling(url) as caller:
+        yield Opened(RedisStore(caller, clock, lambda: epoch[0], settings, announce), clock, announced, epoch)
 
 
 async def test_every_key_expires(redis_server: RedisServer, redis_url: str) -> None:

@@ -14,6 +14,7 @@ from proxy.core.invalidation import Invalidation
 from proxy.stores.connect import connect, disconnect, parse_redis_url
 from proxy.stores.redis_store import RedisStore, RedisStoreSettings
 from proxy.stores.sampler import Sampler, SampleSettings
+from proxy.stores.script import ByClient
 from tests.stack.process import free_port
 from tests.stack.redis import RedisServer
 from tests.support.entries import stored
@@ -27,7 +28,7 @@ MANY, FEW = 120, 40
 async def filled(url: str, settings: SampleSettings = PATIENT) -> AsyncIterator[Sampler]:
     """A sampler on a store in which MANY keys have the tag "many" and FEW others have two responses with "few"."""
     client = connect(parse_redis_url(url))
-    store = RedisStore(client, SystemClock(), lambda: "e", RedisStoreSettings(timeout_s=5))
+    store = RedisStore(ByClient(client), SystemClock(), lambda: "e", RedisStoreSettings(timeout_s=5))
     for number in range(MANY):
         await store.put(f"m{number}", stored(Position("e", 1), "many"), 60)
     for number in range(FEW):

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 from proxy.app.clock import SystemClock
 from proxy.ports import Turn
-from proxy.stores.connect import connect, disconnect, parse_redis_url
 from proxy.stores.turns import FreeTurn, LocalTurns, RedisTurns, TurnSettings
 from proxy.tasks import Tasks
 from tests.stack.redis import RedisServer
+from tests.support.calling import calling
 from tests.support.relay import relay
 from tests.support.shared_log import node, until
 
@@ -41,11 +41,10 @@ async def parties(url: str, count: int) -> AsyncIterator[list[Party]]:
         found = []
         for number in range(count):
             one = await stack.enter_async_context(node(f"n{number}", url))
-            client = connect(parse_redis_url(url))
-            stack.push_async_callback(disconnect, client)
+            caller = await stack.enter_async_context(calling(url))
             tasks = Tasks()
             stack.push_async_callback(tasks.aclose)
-            turns = RedisTurns(client, SystemClock(), one.log.announce_turn, tasks, SETTINGS)
+            turns = RedisTurns(caller, SystemClock(), one.log.announce_turn, tasks, SETTINGS)
             one.log.listen(on_replaced=lambda _: None, on_reset=lambda: None, on_turn_over=turns.over)
             await one.leads()
             found.append(Party(turns, tasks))
@@ -126,20 +125,18 @@ async def test_nobody_waits_longer_than_it_wants_to(redis_url: str) -> None:
 
 
 async def test_without_redis_it_is_everybodys_turn(redis_server: RedisServer, redis_url: str) -> None:
-    async with relay(redis_server.port) as between:
-        client = connect(parse_redis_url(between.url))
+    async with relay(redis_server.port) as between, calling(between.url) as caller:
 
         async def announce(_: str) -> None:
             raise AssertionError("nobody waits")
 
         brief = replace(SETTINGS, timeout_s=0.05)
         tasks = Tasks()
-        turns = RedisTurns(client, SystemClock(), announce, tasks, brief)
+        turns = RedisTurns(caller, SystemClock(), announce, tasks, brief)
         held = await turns.take("key", 1)
         between.hold()
         assert isinstance(await turns.take("other", 1), FreeTurn)
         assert held is not None
         await held.done(stored=True)
-        await disconnect(client)
         await until(lambda: not turns._waiting)
         await tasks.aclose()

@@ -9,7 +9,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from proxy.stores.line import Line
+from proxy.stores.line import Line, Lines
 from proxy.stores.script import Reply
 from proxy.stores.wire import Wire
 from proxy.tasks import Tasks
@@ -105,6 +105,30 @@ async def test_a_silent_connection_is_dropped(line: Line, exchange: Exchange) ->
         await line.ask(0.01, "GET", "key")
     assert exchange.opened[0].is_closing()
     assert line.wire is None
+
+
+async def test_one_that_says_something_to_others_is_kept(line: Line, tasks: Tasks, exchange: Exchange) -> None:
+    other = await asked(line, tasks, exchange)
+    asking = tasks.start(line.ask(0.02, "GET", "key"), "ask")
+    await asyncio.sleep(0)
+    exchange.opened[0].answer(b":1\r\n")
+    with pytest.raises(TimeoutError):
+        await asking
+    assert await other == 1
+    assert line.wire is not None
+
+
+async def test_of_several_connections_the_one_with_fewest_waiting_is_asked(tasks: Tasks, exchange: Exchange) -> None:
+    lines = Lines(exchange.dial, tasks, most=2)
+    asking = [tasks.start(lines.ask(PATIENT_S, "GET", str(n)), "ask") for n in range(3)]
+    while sum(len(redis.said) for redis in exchange.opened) < 3:  # noqa: ASYNC110 - some turns of the loop
+        await asyncio.sleep(0)
+    assert [len(redis.said) for redis in exchange.opened] == [2, 1]
+    exchange.opened[0].answer(b":0\r\n:2\r\n")
+    exchange.opened[1].answer(b":1\r\n")
+    assert [await one for one in asking] == [0, 1, 2]
+    lines.close()
+    assert all(redis.is_closing() for redis in exchange.opened)
 
 
 async def test_opening_goes_on_when_the_caller_has_had_enough(line: Line, exchange: Exchange) -> None:

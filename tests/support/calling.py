@@ -1,0 +1,26 @@
+"""A node's way to single keys, for tests of what goes over it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from proxy.stores.connect import connect, disconnect, parse_redis_url
+from proxy.stores.dial import Dialer
+from proxy.stores.line import caller_for
+from proxy.stores.script import Caller
+from proxy.tasks import Tasks
+
+
+@asynccontextmanager
+async def calling(url: str) -> AsyncIterator[Caller]:
+    """The way to the Redis at `url`, closed at the end."""
+    address, tasks = parse_redis_url(url), Tasks()
+    client = connect(address)
+    caller = caller_for(client, Dialer(address, client, "key"), tasks)
+    try:
+        yield caller
+    finally:
+        caller.close()
+        await tasks.aclose()
+        await disconnect(client)
