@@ -35,7 +35,7 @@ class MemoryRates:
 
     def admit_now(self, key: str, limit: RateLimit, now_s: float) -> RateVerdict:
         """As `admit`, without waiting."""
-        now_us = round(now_s * MICROS)
+        now_us = int(now_s * MICROS + 0.5)  # `round` costs five times as much
         whole_at_us = self._whole_at_us.get(key)
         if whole_at_us is None:
             self._make_room(now_us)
@@ -50,7 +50,7 @@ class MemoryRates:
 
     def refusal_now(self, key: str, limit: RateLimit, now_s: float) -> RateVerdict | None:
         """The refusal that a request would meet now."""
-        waiting_us = backlog(limit, self._whole_at_us.get(key, 0), round(now_s * MICROS))
+        waiting_us = backlog(limit, self._whole_at_us.get(key, 0), int(now_s * MICROS + 0.5))
         return RateVerdict(limit, False, waiting_us) if waiting_us > limit.tolerance_us else None
 
     def _make_room(self, now_us: int) -> None:

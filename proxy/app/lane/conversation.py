@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from proxy.app.lane.scan import TEXT, Shape, Values
-from proxy.app.lane.spots import LARGE_BYTES, Form, Spot
+from proxy.app.lane.scan import Shape, Values, is_plain
+from proxy.app.lane.spots import LARGE_BYTES, Form, Spot, Wishes
 from proxy.app.request_ids import accepted
 from proxy.core.rate import RateLimit, RateVerdict, limit_numbers
 from proxy.limits.keys import client_key
@@ -16,14 +16,29 @@ if TYPE_CHECKING:
 
 Write = Callable[[bytes], None]
 
-_ID = b"\r\nX-Request-ID: "
-_TOOK = tuple(b"\r\nX-Response-Time: 0.%03dms\r\n" % us for us in range(1000))
+_ID: Final = b"\r\nX-Request-ID: "
+_TOOK: Final = [b"\r\nX-Response-Time: 0.%03dms\r\n" % us for us in range(1000)]
 
 
 class Conversation:
-    """Answers on one connection. It remembers the shape of the client's last head: the next has the same."""
+    """Answers on one connection. It remembers the shape of the client's last head and parts of the last answer."""
 
-    __slots__ = ("_address", "_keys", "_lane", "_policy", "_shape", "_write")
+    __slots__ = (
+        "_address",
+        "_backlog_us",
+        "_begin",
+        "_begin_until",
+        "_keys",
+        "_lane",
+        "_limit",
+        "_limit_text",
+        "_place",
+        "_policy",
+        "_remaining",
+        "_shape",
+        "_wishes",
+        "_write",
+    )
 
     def __init__(self, lane: HitLane, address: str, write: Write) -> None:
         self._lane = lane
@@ -32,14 +47,20 @@ class Conversation:
         self._policy = lane.policy
         self._shape: Shape | None = None
         self._keys: dict[str, str] = {}
+        self._place = self._begin = b""
+        self._wishes: Wishes = ("", None, None, None)
+        self._begin_until = 0.0
+        self._limit: RateLimit | None = None
+        self._backlog_us = self._remaining = 0
+        self._limit_text = b""
 
     def answer(self, data: bytes) -> bool:
         """Answer and record the one request in `data`; False, and nothing done, when it has to take the normal way."""
         lane = self._lane
-        read = self._read(data)
-        if read is None:
+        values = self._read(data)
+        shape = self._shape
+        if values is None or shape is None:
             return False
-        shape, values = read
         place = shape.host + values[0]
         spot = lane.spots.get(place)
         if spot is None:
@@ -64,8 +85,8 @@ class Conversation:
             self._refuse(spot.route, shape, values[0], request_id, now_s, rate)
         return True
 
-    def _read(self, data: bytes) -> tuple[Shape, Values] | None:
-        """The request's shape and values; None when it is not plain."""
+    def _read(self, data: bytes) -> Values | None:
+        """The request's values, of the shape that is then the last; None when it is not plain."""
         lane = self._lane
         if lane.policies.current is not lane.policy:
             lane.renew()
@@ -76,11 +97,12 @@ class Conversation:
         if shape is not None and len(data) <= lane.scanner.max_bytes:
             values = shape.values(data)
             if values is not None:
-                return shape, values
+                return values
         read = lane.scanner.scan(data)
-        if read is not None:
-            self._shape = read[0]
-        return read
+        if read is None:
+            return None
+        self._shape = read[0]
+        return read[1]
 
     def _request_id(self, shape: Shape, values: Values) -> bytes | None:
         """The client's own ID or a new one; None where the request is not plain."""
@@ -89,7 +111,7 @@ class Conversation:
         given = values[shape.request_id]
         if accepted(given):
             return given
-        if given.translate(None, TEXT):
+        if not is_plain(given):
             return None
         return self._lane.ids.of(given.strip().decode("ascii")).encode("ascii")
 
@@ -125,36 +147,23 @@ class Conversation:
         now_s: float,
         rate: RateVerdict | None,
     ) -> None:
-        if now_s >= spot.texts_until:
-            spot.renew_texts(now_s)
         if spot.mark is not None:
             spot.mark.used = True
-        body, lane = form.body, self._lane
-        size = len(body)
+        if spot.place is not self._place or form.wishes != self._wishes or now_s >= self._begin_until:
+            self._begin_anew(spot, form, now_s)
         remaining, limits = None, b""
         if rate is not None:
-            remaining, wait_s = limit_numbers(rate)
-            limits = b"%b%d;t=%d\r\n" % (spot.limit_lines, remaining, wait_s)
-        took_us = round((lane.monotonic() - now_s) * 1e6)
-        self._write(
-            b"".join(
-                (
-                    form.lead,
-                    form.own,
-                    form.before_age,
-                    spot.age,
-                    form.before_ttl,
-                    spot.ttl,
-                    _ID,
-                    request_id,
-                    _TOOK[took_us] if took_us < 1000 else took_line(took_us),
-                    limits,
-                    form.tail,
-                    body if size < LARGE_BYTES else b"",
-                )
-            )
-        )
-        if size >= LARGE_BYTES:
+            if rate.backlog_us != self._backlog_us or rate.limit is not self._limit:
+                self._limit_anew(spot, rate)
+            remaining, limits = self._remaining, self._limit_text
+        body, lane = form.body, self._lane
+        size = len(body)
+        took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
+        took = _TOOK[took_us] if took_us < 1000 else took_line(took_us)
+        if size < LARGE_BYTES:
+            self._write(b"%b%b%b%b%b%b" % (self._begin, request_id, took, limits, form.tail, body))
+        else:
+            self._write(b"%b%b%b%b%b" % (self._begin, request_id, took, limits, form.tail))
             self._write(body)
         lane.note(
             (
@@ -171,15 +180,39 @@ class Conversation:
             )
         )
 
+    def _begin_anew(self, spot: Spot, form: Form, now_s: float) -> None:
+        """Put together the head up to the request ID; it holds until age or ttl say something else."""
+        if now_s >= spot.texts_until:
+            spot.renew_texts(now_s)
+        # Not the spot and the form themselves: an idle connection would keep a body that the store let go of.
+        self._place, self._wishes, self._begin_until = spot.place, form.wishes, spot.texts_until
+        self._begin = b"%b%b%b%b%b%b%b" % (
+            form.lead,
+            form.own,
+            form.before_age,
+            spot.age,
+            form.before_ttl,
+            spot.ttl,
+            _ID,
+        )
+
+    def _limit_anew(self, spot: Spot, rate: RateVerdict) -> None:
+        """Write down the lines about the rate limit; they hold as long as the backlog is the same."""
+        self._limit, self._backlog_us = rate.limit, rate.backlog_us
+        self._remaining, wait_s = limit_numbers(rate)
+        self._limit_text = b"%b%d;t=%d\r\n" % (spot.limit_lines, self._remaining, wait_s)
+
     def _refuse(
         self, route: str, shape: Shape, target: bytes, request_id: bytes, now_s: float, rate: RateVerdict
     ) -> None:
         lane = self._lane
         facts = lane.refusal_facts(shape.method, route)
-        pieces = lane.refusals.pieces(facts, target.decode("ascii"), len(request_id), rate)
-        took_us = round((lane.monotonic() - now_s) * 1e6)
-        body = b"" if pieces.body is None else request_id.join(pieces.body)
-        self._write(b"".join((pieces.before_id, request_id, took_line(took_us), pieces.after_time, body)))
+        remaining, wait_s = limit_numbers(rate)
+        pieces = lane.refusals.pieces(facts, target, len(request_id), rate, wait_s)
+        body = b"" if pieces.body is None else b"%b%b%b" % (pieces.body[0], request_id, pieces.body[1])
+        took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
+        took = _TOOK[took_us] if took_us < 1000 else took_line(took_us)
+        self._write(b"%b%b%b%b%b" % (pieces.before_id, request_id, took, pieces.after_time, body))
         lane.note(
             (
                 facts,
@@ -190,12 +223,12 @@ class Conversation:
                 took_us,
                 len(body),
                 0,
-                rate.remaining,
+                remaining,
                 shape.user_agent,
             )
         )
 
 
 def took_line(took_us: int) -> bytes:
-    """X-Response-Time between two line ends."""
-    return _TOOK[took_us] if took_us < 1000 else b"\r\nX-Response-Time: %d.%03dms\r\n" % divmod(took_us, 1000)
+    """X-Response-Time between two line ends, for what took a millisecond or more."""
+    return b"\r\nX-Response-Time: %d.%03dms\r\n" % divmod(took_us, 1000)

@@ -68,6 +68,7 @@ class HitLane:
         self.barred: dict[tuple[str, bytes], Barred] = {}
         self._sharing = Sharing()
         self._facts: dict[tuple[str, str, int, str], Facts] = {}
+        self._refused: dict[tuple[str, str], Facts] = {}
 
     def learn(self, exchange: Exchange, served: ServedHit) -> None:
         """Remember a hit whose answer depends on nothing but the target and the wishes that are looked at here."""
@@ -118,7 +119,10 @@ class HitLane:
 
     def refusal_facts(self, method: str, route: str) -> Facts:
         """What is recorded of every refusal on a route."""
-        return self._shared(Facts(method, route, 429, refused=Refusal.RATE))
+        facts = self._refused.get((method, route))
+        if facts is None:
+            facts = self._refused[method, route] = Facts(method, route, 429, refused=Refusal.RATE)
+        return facts
 
     def _shared(self, facts: Facts) -> Facts:
         """These facts, the same object whenever they are the same."""

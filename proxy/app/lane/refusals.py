@@ -9,7 +9,7 @@ from proxy.app.server.wire import BodyFraming, framing_of, serialise
 from proxy.app.server.wire import Exchange as WireExchange
 from proxy.core.forwarding import to_client
 from proxy.core.messages import ResponseHead
-from proxy.core.rate import RateVerdict, limit_field
+from proxy.core.rate import RateVerdict
 from proxy.pipeline.admit import refused_by_rate
 from proxy.pipeline.answer import BytesBody
 from proxy.pipeline.context import Services
@@ -32,19 +32,19 @@ class Refusals:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._kept: dict[tuple[str, str, str, int], Pieces] = {}
+        self._kept: dict[tuple[bytes, Facts, int, int], Pieces] = {}
         self._second = 0
 
-    def pieces(self, facts: Facts, target: str, id_length: int, rate: RateVerdict) -> Pieces:
-        """The pieces for a request ID of this length."""
-        now = self._services.clock.now()
-        if int(now) != self._second or len(self._kept) >= MAX_KEPT:
+    def pieces(self, facts: Facts, target: bytes, id_length: int, rate: RateVerdict, wait_s: int) -> Pieces:
+        """The pieces for a request ID of this length, while `wait_s` (core.rate.limit_numbers) is the same."""
+        now = int(self._services.clock.now())
+        if now != self._second or len(self._kept) >= MAX_KEPT:
             self._kept.clear()
-            self._second = int(now)
-        key = (target, facts.method, limit_field(rate), id_length)
+            self._second = now
+        key = (target, facts, wait_s, id_length)  # facts name the route of one policy, and so its limit
         pieces = self._kept.get(key)
         if pieces is None:
-            pieces = self._kept[key] = self._made(facts.method, target, "~" * id_length, rate)
+            pieces = self._kept[key] = self._made(facts.method, target.decode("ascii"), "~" * id_length, rate)
         return pieces
 
     def _made(self, method: str, target: str, mark: str, rate: RateVerdict) -> Pieces:

@@ -8,6 +8,7 @@ between the values.
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from proxy.app.lane.spots import Wishes
 from proxy.core.headers import OWS, is_token
@@ -18,8 +19,7 @@ MAX_LINES = 64
 MAX_SHAPES = 2048
 VERSION = b"HTTP/1.1\r\n"
 METHODS = frozenset({b"GET", b"HEAD"})
-TEXT = bytes(range(0x20, 0x7F))
-"""The octets of a plain value."""
+_TEXT: Final = bytes(range(0x20, 0x7F))
 
 NOT_PLAIN = frozenset(
     {
@@ -85,10 +85,10 @@ class Shape:
     """
 
     __slots__ = (
+        "_first",
         "_ignored",
-        "_last",
+        "_lengths",
         "_pieces",
-        "_size",
         "host",
         "if_modified_since",
         "if_none_match",
@@ -102,9 +102,9 @@ class Shape:
     def __init__(self, method: bytes, head: list[bytes], fixed: dict[str, str], changing: list[str]) -> None:
         """`head` is what stands before, between and after the values; `changing` names those after the target."""
         ends = [b" ", *(b"\r\n" for _ in changing)]
-        self._pieces = tuple((piece, len(piece), end) for piece, end in zip(head, ends, strict=False))
-        self._last = head[-1]
-        self._size = len(head[-1])
+        self._first = head[0]
+        self._pieces = [(piece, len(piece), end) for piece, end in zip(head[1:], ends, strict=True)]
+        self._lengths = [0 for _ in ends]
         places = {name: number for number, name in enumerate(changing, 1)}
         self._ignored = tuple(number for name, number in places.items() if name not in READ)
         self.method = method.decode("ascii")
@@ -127,24 +127,32 @@ class Shape:
         )
 
     def values(self, data: bytes) -> Values | None:
-        """The values in a head of this shape; None where `data` is anything else."""
-        values: Values = []
-        start = 0
-        for piece, size, end in self._pieces:
-            if not data.startswith(piece, start):
-                return None
-            start += size
-            stop = data.find(end, start)
-            if stop < 0:
-                return None
-            values.append(data[start:stop])
-            start = stop
-        if start + self._size != len(data) or not data.endswith(self._last):
+        """The values in a head of this shape; None where `data` is anything else.
+
+        Each value is looked for where it ended the last time. So one that is read may hold any octets: whoever reads
+        it has to look it up as a whole, or to see whether it is plain.
+        """
+        if not data.startswith(self._first):
             return None
-        for number in self._ignored:
-            if values[number].translate(None, TEXT):
-                return None
+        values: Values = []
+        start = len(self._first)
+        for number, (piece, size, end) in enumerate(self._pieces):
+            stop = start + self._lengths[number]
+            if data[stop : stop + size] != piece:
+                stop = data.find(end, start)
+                if stop < 0 or data[stop : stop + size] != piece:
+                    return None
+                self._lengths[number] = stop - start
+            values.append(data[start:stop])
+            start = stop + size
+        if start != len(data) or (self._ignored and not is_plain(b"".join([values[one] for one in self._ignored]))):
+            return None
         return values
+
+
+def is_plain(value: bytes) -> bool:
+    """Whether a value is visible ASCII and spaces."""
+    return not value.translate(None, _TEXT)
 
 
 class Scanner:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from proxy.app.observe.repeats import BYTES_IDENTITY, BYTES_OUT, TOOK_US, Facts, Note
+from proxy.app.observe.repeats import Facts, Sums
 from proxy.pipeline.exchange import ExchangeRecord, Refusal
 
 BOUNDS_MS = (
@@ -47,14 +47,14 @@ class Histogram(msgspec.Struct):
         self.counts[bisect_left(BOUNDS_MS, duration_ms)] += 1
         self.sum_ms += duration_ms
 
-    def observe_all(self, durations_ms: Sequence[float]) -> None:
-        """Count many durations, most of them short."""
-        if max(durations_ms) <= BOUNDS_MS[0]:
-            self.counts[0] += len(durations_ms)
-            self.sum_ms += sum(durations_ms)
-        else:
-            for duration_ms in durations_ms:
-                self.observe(duration_ms)
+    def observe_all(self, durations_us: Sequence[int]) -> None:
+        """Count many durations in microseconds, most of them short."""
+        first_us = BOUNDS_MS[0] * 1000
+        longer = [duration_us for duration_us in durations_us if duration_us > first_us]
+        self.counts[0] += len(durations_us) - len(longer)
+        self.sum_ms += sum(durations_us) / 1000
+        for duration_us in longer:
+            self.counts[bisect_left(BOUNDS_MS, duration_us / 1000)] += 1
 
     def add(self, other: Histogram) -> None:
         """Count everything that another one counted."""
@@ -133,14 +133,13 @@ class Counts(msgspec.Struct):
         if record.upstream_ms is not None:
             route.upstream.observe(record.upstream_ms)
 
-    def count_notes(self, facts: Facts, notes: Sequence[Note]) -> None:
-        """Count exchanges that have these facts in common."""
-        route = self._count(facts, len(notes))
-        route.duration.observe_all([note[TOOK_US] / 1000 for note in notes])
-        bytes_out = sum([note[BYTES_OUT] for note in notes])
-        route.bytes_out += bytes_out
-        if facts.coding:
-            route.bytes_saved += sum([note[BYTES_IDENTITY] for note in notes]) - bytes_out
+    def count_notes(self, sums: Sums) -> None:
+        """Count exchanges that have their facts in common."""
+        route = self._count(sums.facts, len(sums.took_us))
+        route.duration.observe_all(sums.took_us)
+        route.bytes_out += sums.bytes_out
+        if sums.facts.coding:
+            route.bytes_saved += sums.bytes_identity - sums.bytes_out
 
     def _count(self, what: ExchangeRecord | Facts, count: int) -> RouteCounts:
         """Count what exchanges and facts both tell, for so many exchanges; returns the route's counts."""

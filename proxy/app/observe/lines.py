@@ -6,17 +6,22 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
-from proxy.app.observe.patterns import Pattern, encode, pattern_of
+from proxy.app.observe.patterns import encode, pattern_of
 from proxy.app.observe.repeats import Facts, Note, record_of
 from proxy.app.observe.writer import LineWriter
 from proxy.pipeline.exchange import CacheUse, ExchangeRecord
 
-_MOST = 4096
+_MOST: Final = 4096
 """Patterns and texts remembered at most."""
-_TOOK = tuple(encode(took_us / 1000) for took_us in range(1000))
+_TOOK: Final = [encode(took_us / 1000) for took_us in range(1000)]
 """Milliseconds as they stand in a line, by microseconds."""
+_MILLIS: Final = [b'%03dZ"' % millis for millis in range(1000)]
+_NUMBERS: Final = [b"%d" % number for number in range(1000)]
+
+Kind = tuple[Facts, str, str, bool, bool, bool, bool]
+"""What decides on the fixed pieces of a line: facts, client, agent; whether there are query, size, identity, limit."""
 
 
 def timestamp(seconds: float) -> str:
@@ -61,16 +66,56 @@ class Lines:
         self._writer.offer(*[line(note, apart_s) for note in notes])
 
 
+class NotePieces:
+    """What stands before each of the values that differ among notes of one kind, and after the last."""
+
+    __slots__ = ("at_id", "at_identity", "at_path", "at_query", "at_remaining", "at_size", "at_took", "end", "kind")
+
+    def __init__(self, kind: Kind, record: ExchangeRecord) -> None:
+        """Read the pieces off the line of one such note's record."""
+        at_id, at_client, at_path, at_took, at_query, at_size, at_identity, at_remaining, at_agent, end = pattern_of(
+            record
+        )
+        _, client, agent, *_ = kind
+        self.kind = kind
+        self.at_id = at_id
+        self.at_path = at_client + _text(client) + at_path
+        self.at_took = at_took
+        self.at_query = at_query
+        self.at_size = at_size
+        self.at_identity = at_identity
+        self.at_remaining = at_remaining
+        self.end = at_agent + _text(agent) + end
+
+
 class JsonLines:
-    """One JSON object for a record: its members by name, those at their defaults left out, the time as text."""
+    """One JSON object for a record: its members by name, those at their defaults left out, the time as text.
+
+    Of notes it remembers what the last one had in common with many: the next one is like it as a rule.
+    """
+
+    __slots__ = (
+        "_calendar",
+        "_last",
+        "_millisecond",
+        "_path",
+        "_pieces",
+        "_plain",
+        "_query",
+        "_second",
+        "_stamp",
+        "_target",
+    )
 
     def __init__(self) -> None:
         self._millisecond = -1
         self._second = -1
         self._calendar = b""
         self._stamp = b""
-        self._patterns: dict[tuple[Facts, bytes, bool, bool, bool, bool], Pattern] = {}
-        self._texts: dict[str, bytes] = {}
+        self._pieces: dict[Kind, NotePieces] = {}
+        self._last: NotePieces | None = None
+        self._target = self._path = self._query = b""
+        self._plain = False
 
     def line(self, record: ExchangeRecord) -> bytes:
         """The record's line."""
@@ -81,62 +126,68 @@ class JsonLines:
     def note_line(self, note: Note, apart_s: float) -> bytes:
         """The line that the note's record would have."""
         facts, started_s, target, request_id, client, took_us, size, identity, remaining, agent = note
-        if b'"' in target or b"\\" in target:  # to be escaped
+        if target != self._target:
+            self._read_target(target)
+        if not self._plain:
             return self.line(record_of(note, apart_s))
-        path, question, query = target.partition(b"?")
-        kind = (facts, question, size > 0, identity > 0, remaining is None, agent == "")
-        pattern = self._patterns.get(kind)
-        if pattern is None:
-            pattern = self._remember(kind, record_of(note, apart_s))
-        at_id, at_client, at_path, at_took, at_query, at_size, at_identity, at_remaining, at_agent, end = pattern
-        return b"".join(
-            (
-                self._time(started_s + apart_s),
-                at_id,
-                request_id,
-                at_client,
-                self._texts.get(client) or self._text(client),
-                at_path,
-                path,
-                at_took,
-                _TOOK[took_us] if took_us < 1000 else encode(took_us / 1000),
-                at_query,
-                query,
-                at_size,
-                b"%d" % size if size else b"",
-                at_identity,
-                b"%d" % identity if identity else b"",
-                at_remaining,
-                b"" if remaining is None else b"%d" % remaining,
-                at_agent,
-                self._texts.get(agent) or self._text(agent),
-                end,
-            )
+        kind = (facts, client, agent, len(self._path) < len(target), size > 0, identity > 0, remaining is None)
+        pieces = self._last
+        if pieces is None or pieces.kind != kind:
+            pieces = self._pieces_for(kind, note, apart_s)
+        return b"%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
+            self._time(started_s + apart_s),
+            pieces.at_id,
+            request_id,
+            pieces.at_path,
+            self._path,
+            pieces.at_took,
+            _TOOK[took_us] if took_us < 1000 else encode(took_us / 1000),
+            pieces.at_query,
+            self._query,
+            pieces.at_size,
+            _number(size) if size else b"",
+            pieces.at_identity,
+            _number(identity) if identity else b"",
+            pieces.at_remaining,
+            b"" if remaining is None else _number(remaining),
+            pieces.end,
         )
+
+    def _read_target(self, target: bytes) -> None:
+        """Take a target apart, and see whether a line may hold it as it is."""
+        self._target = target
+        self._path, _, self._query = target.partition(b"?")
+        self._plain = b'"' not in target and b"\\" not in target
+
+    def _pieces_for(self, kind: Kind, note: Note, apart_s: float) -> NotePieces:
+        """The pieces for notes of this kind."""
+        pieces = self._pieces.get(kind)
+        if pieces is None:
+            if len(self._pieces) >= _MOST:
+                self._pieces.clear()
+            pieces = self._pieces[kind] = NotePieces(kind, record_of(note, apart_s))
+        self._last = pieces
+        return pieces
 
     def _time(self, seconds: float) -> bytes:
         """The beginning of a line; those of one millisecond share it, for the calendar is slower than all the rest."""
-        millisecond = round(seconds * 1_000)
+        millisecond = int(seconds * 1_000 + 0.5)
         if millisecond != self._millisecond:
             self._millisecond = millisecond
-            whole, millis = divmod(millisecond, 1_000)
+            whole = millisecond // 1_000
             if whole != self._second:
-                self._second, self._calendar = whole, _calendar(whole).encode()
-            self._stamp = b'{"time":"%b.%03dZ"' % (self._calendar, millis)
+                self._second, self._calendar = whole, b'{"time":"%b.' % _calendar(whole).encode()
+            self._stamp = self._calendar + _MILLIS[millisecond - whole * 1_000]
         return self._stamp
 
-    def _remember(self, kind: tuple[Facts, bytes, bool, bool, bool, bool], record: ExchangeRecord) -> Pattern:
-        if len(self._patterns) >= _MOST:
-            self._patterns.clear()
-        pattern = self._patterns[kind] = pattern_of(record)
-        return pattern
 
-    def _text(self, text: str) -> bytes:
-        """A JSON text without its quotes."""
-        if len(self._texts) >= _MOST:
-            self._texts.clear()
-        octets = self._texts[text] = encode(text)[1:-1]
-        return octets
+def _text(text: str) -> bytes:
+    """A JSON text without its quotes."""
+    return encode(text)[1:-1]
+
+
+def _number(number: int) -> bytes:
+    return _NUMBERS[number] if number < 1000 else b"%d" % number
 
 
 class TextLines:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from proxy.app.observe.counters import Counts, Gauges, Snapshot
 from proxy.app.observe.lines import Lines
-from proxy.app.observe.repeats import Facts, Note, record_of
+from proxy.app.observe.repeats import Note, record_of, sums_of
 from proxy.pipeline.exchange import Audit, ExchangeRecord
 from proxy.ports import Clock
 
@@ -68,11 +67,8 @@ class Observer:
     def work_off(self) -> None:
         """Record what was noted."""
         notes, self._notes = self._notes, []
-        alike: defaultdict[Facts, list[Note]] = defaultdict(list)
-        for note in notes:
-            alike[note[0]].append(note)
-        for facts, same in alike.items():
-            self._counts.count_notes(facts, same)
+        for sums in sums_of(notes):
+            self._counts.count_notes(sums)
         apart_s = self._clock.now() - self._clock.monotonic()
         if self._lines is not None:
             self._lines.write_notes(notes, apart_s)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from proxy.pipeline.exchange import CacheUse, ExchangeRecord, Refusal
 
@@ -25,9 +25,32 @@ Note = tuple[Facts, float, bytes, bytes, str, int, int, int, int | None, str]
 """Facts, start (monotonic seconds), target, request ID, client, microseconds taken, octets of the body, the same before
 this proxy coded it (0 where it did not), rate remaining, user agent. Texts of octets are printable ASCII."""
 
-TOOK_US: Final = 5
-BYTES_OUT: Final = 6
-BYTES_IDENTITY: Final = 7
+
+class Sums:
+    """What the notes with the same facts add up to."""
+
+    __slots__ = ("bytes_identity", "bytes_out", "facts", "took_us")
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.took_us: list[int] = []
+        self.bytes_out = 0
+        self.bytes_identity = 0
+
+
+def sums_of(notes: Sequence[Note]) -> list[Sums]:
+    """The notes added up, by their facts."""
+    all_sums: dict[Facts, Sums] = {}
+    sums: Sums | None = None
+    for facts, _, _, _, _, took_us, bytes_out, bytes_identity, _, _ in notes:
+        if sums is None or sums.facts is not facts:
+            sums = all_sums.get(facts)
+            if sums is None:
+                sums = all_sums[facts] = Sums(facts)
+        sums.took_us.append(took_us)
+        sums.bytes_out += bytes_out
+        sums.bytes_identity += bytes_identity
+    return list(all_sums.values())
 
 
 def record_of(note: Note, apart_s: float) -> ExchangeRecord:
