@@ -119,7 +119,8 @@ class Conversation:
         """Refuse a request that the pipeline would refuse, for a target of which no more is known than its limit."""
         lane = self._lane
         barred = lane.barred.get((shape.method, place))
-        if barred is None:
+        # Nothing looks the conditions up here: another field could hide in one.
+        if barred is None or not (shape.unconditional or is_plain(b"".join(values))):
             return False
         now_s = lane.monotonic()
         rate = lane.rates.refusal_now(self._rate_key(barred.counted_as, barred.limit), barred.limit, now_s)

@@ -214,6 +214,28 @@ async def test_a_refusal_needs_no_hit_before_it(stage: Stage) -> None:
     assert verdict.remaining == 2, "asking whether to refuse counts nothing"
 
 
+async def test_a_refusal_is_no_place_to_hide_a_field(stage: Stage) -> None:
+    head = b"GET /limited HTTP/1.1\r\nHost: site\r\nIf-None-Match: %s\r\n\r\n"
+    for _ in range(4):
+        await count(stage.services, stage.exchange("/limited"))
+    stage.lane.learn_refusal(stage.exchange("/limited"))
+    hidden = b'"e"\r\nTransfer-Encoding: chunked'
+    for _ in range(2):  # from the second on, a value is looked for where the last one ended
+        assert stage.ask(request=head % (b"x" * len(hidden))) is not None
+    assert stage.ask(request=head % hidden) is None
+
+
+async def test_targets_in_turn_have_each_their_own_head(stage: Stage) -> None:
+    await stage.serve("/a", stage.entry("/a"))
+    stage.clock.advance(3)
+    await stage.serve("/b", stage.entry("/b"))
+    for _ in range(2):
+        assert b"\r\nAge: 8\r\n" in (stage.ask("/a") or b"")
+        assert b"\r\nAge: 5\r\n" in (stage.ask("/b") or b"")
+    stage.clock.advance(1)
+    assert b"\r\nAge: 9\r\n" in (stage.ask("/a") or b"")
+
+
 async def test_a_target_may_look_like_the_members_of_a_refusal(stage: Stage) -> None:
     path = "/limited"
     exchange = replace(stage.exchange(path), request=RequestHead("GET", path, '"request_id":"x"~~~~', "site", Fields()))
