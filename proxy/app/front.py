@@ -1,15 +1,12 @@
-"""From an aiohttp request to an exchange of the pipeline: target, fields, client, route, request ID."""
+"""The server's way into the pipeline: what aiohttp has read, and what is plain."""
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import chain
 
 from aiohttp import web
 
+from proxy.app.arrival import Arrivals, HeadRefusal, head_of
 from proxy.app.observe.tracing import PassThrough, Tracing
 from proxy.app.request_ids import RequestIds
 from proxy.app.server.bounds import MalformedRequest
@@ -19,19 +16,14 @@ from proxy.app.server.protocol import ConnectionProtocol, Sent
 from proxy.app.server.wire import BodyFraming, serialise
 from proxy.app.server.wire import Exchange as WireExchange
 from proxy.core.fields import Fields
-from proxy.core.forwarding import Peer, believed, client_address
-from proxy.core.headers import HOP_BY_HOP, end_to_end
 from proxy.core.messages import RequestHead
 from proxy.core.problem import Problem, problem_head
-from proxy.core.target import TargetRefusal, parse_target
-from proxy.pipeline.context import Exchange, Services
+from proxy.pipeline.context import Services
 from proxy.pipeline.exchange import ExchangeRecord, Refusal
 from proxy.pipeline.handle import Handler
 from proxy.policy.model import Policy
 from proxy.policy.watch import PolicySource
-from proxy.ports import Client
 
-NOT_KEPT = HOP_BY_HOP | {"expect"}
 REFUSALS = {
     400: Refusal.MALFORMED,
     408: Refusal.SLOW,
@@ -39,14 +31,6 @@ REFUSALS = {
     431: Refusal.HEAD_TOO_LARGE,
     503: Refusal.LOAD,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class HeadRefusal:
-    """A head that could be parsed but not accepted: 400, 414, 431 or 501, and why."""
-
-    status: int
-    detail: str
 
 
 class Front:
@@ -65,9 +49,8 @@ class Front:
         self._policies = policies
         self._handler = Handler(services)
         self._scheme = "https" if tls else "http"
-        self._trust = TrustedPeers()
         self._ids = ids or RequestIds()
-        self._tracing = tracing or PassThrough()
+        self._arrivals = Arrivals(services.clock, self._ids, tracing or PassThrough())
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; the response has left when this returns."""
@@ -82,7 +65,7 @@ class Front:
         if isinstance(head, HeadRefusal):
             protocol.write(self.refuse(head.status, head.detail, client.address))
             return Sent(keep_alive=False)
-        await self._handler.handle(self._exchange(head, client, policy))
+        await self._handler.handle(self._arrivals.exchange(head, client, policy))
         protocol.attend(None)
         return Sent(keep_alive=client.keep_alive)
 
@@ -100,33 +83,10 @@ class Front:
                 return
             client = PlainClient(request.content, connection, WireExchange(request.method, (1, 1), keep_alive=True))
             connection.attend(client)
-            await self._handler.handle(self._exchange(head, client, policy))
+            await self._handler.handle(self._arrivals.exchange(head, client, policy))
             keep_alive = client.keep_alive
         finally:
             connection.over(keep_alive=keep_alive)
-
-    def _exchange(self, head: RequestHead, client: Client, policy: Policy) -> Exchange:
-        clock = self._services.clock
-        trusted = self._trust.covers(client.address, policy.trusted_proxies)
-        peer = Peer(client.address, trusted)
-        own_id = self._ids.of(head.fields.joined.get("x-request-id"))
-        fields, trace, trace_parent_id = self._tracing.enter(believed(head.fields, peer))
-        return Exchange(
-            request=head.with_fields(fields.replaced("X-Request-ID", own_id)),
-            client=client,
-            policy=policy,
-            match=policy.match(head.method, head.path, head.query),
-            request_id=own_id,
-            peer=peer,
-            client_ip=self._client_address(head.fields, peer, policy) if trusted else peer.address,
-            received=clock.now(),
-            started_s=clock.monotonic(),
-            trace=trace,
-            trace_parent_id=trace_parent_id,
-        )
-
-    def _client_address(self, fields: Fields, peer: Peer, policy: Policy) -> str:
-        return client_address(fields, peer, lambda address: self._trust.covers(address, policy.trusted_proxies))
 
     def malformed(self, found: MalformedRequest) -> bytes:
         """The answer to what aiohttp's parser refused."""
@@ -162,69 +122,3 @@ def read_head(request: web.BaseRequest, policy: Policy, scheme: str) -> RequestH
     raw_target = request.raw_path.encode("utf-8", "surrogateescape").decode("latin-1")
     version = (request.version.major, request.version.minor)
     return head_of(request.method, raw_target, Fields.from_raw(request.raw_headers), version, policy, scheme)
-
-
-def head_of(
-    method: str, raw_target: str, fields: Fields, version: tuple[int, int], policy: Policy, scheme: str
-) -> RequestHead | HeadRefusal:
-    """The head of what was read, or why it is refused."""
-    limits = policy.limits
-    if len(raw_target) > limits.target_bytes:
-        return HeadRefusal(414, f"the request target may have at most {limits.target_bytes} bytes")
-    if fields.once(_size_bytes) > limits.head_bytes or len(fields.pairs) > limits.header_count:
-        detail = f"the header section may have at most {limits.header_count} lines and {limits.head_bytes} bytes"
-        return HeadRefusal(431, detail)
-    if version[0] != 1:
-        return HeadRefusal(400, "only HTTP/1.1 and HTTP/1.0 are spoken here")
-    framing = _unusable_coding(fields, version)
-    if framing is not None:
-        return framing
-    target = parse_target(raw_target, fields.lines("host"), method=method, scheme=scheme, version=version)
-    if isinstance(target, TargetRefusal):
-        return HeadRefusal(400, f"the request target or Host is refused: {target.reason.value}")
-    return RequestHead(method, target.path, target.query, target.authority, fields.once(_kept), target.scheme, version)
-
-
-def _size_bytes(fields: Fields) -> int:
-    """The octets of the lines, with a colon, a space and a line's end for each."""
-    return sum(map(len, chain.from_iterable(fields.pairs))) + 4 * len(fields.pairs)
-
-
-def _unusable_coding(fields: Fields, version: tuple[int, int]) -> HeadRefusal | None:
-    """Transfer codings beside chunked are not undone here, and nobody may guess where such a body ends (9112 6.1)."""
-    coding = fields.joined.get("transfer-encoding")
-    if coding is None or (coding.lower() == "chunked" and version >= (1, 1)):
-        return None
-    if version >= (1, 1) and coding.lower().endswith("chunked"):
-        return HeadRefusal(501, "the only transfer coding understood here is chunked")
-    return HeadRefusal(400, "Transfer-Encoding does not tell where the body ends")
-
-
-def _kept(fields: Fields) -> Fields:
-    """End-to-end fields, and Upgrade where the client asks for it: the upstream room negotiates it anew."""
-    kept = end_to_end(fields, NOT_KEPT)
-    upgrade = fields.joined.get("upgrade")
-    if upgrade is not None and "upgrade" in fields.joined.get("connection", "").lower():
-        return kept.added(("Upgrade", upgrade))
-    return kept
-
-
-class TrustedPeers:
-    """Which peers are listed proxies; networks are parsed once per list."""
-
-    def __init__(self) -> None:
-        self._listed: Sequence[str] = ()
-        self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
-
-    def covers(self, address: str, listed: Sequence[str]) -> bool:
-        """Whether `address` belongs to one of the listed addresses or networks."""
-        if not listed:
-            return False
-        if listed is not self._listed:
-            self._networks = [ipaddress.ip_network(text, strict=False) for text in listed]
-            self._listed = listed
-        try:
-            peer = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(peer in network for network in self._networks)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import NamedTuple
 
 from proxy.core.fields import Fields
 from proxy.core.invalidation import Validity
-from proxy.core.record import referable_record
+from proxy.core.record import record, referable_record
 from proxy.core.rules import CacheRules
 
 
@@ -129,6 +128,9 @@ class Entry:
     @property
     def size_bytes(self) -> int:
         """Octets this entry holds, bodies and fields, for the stores' bounds."""
-        fields = sum(map(len, chain.from_iterable(self.fields.pairs)))
-        coded = sum([len(c.body) for c in self.coded]) if self.coded else 0
-        return len(self.body) + coded + fields + len(self.uri)
+        size = len(self.body) + len(self.uri)
+        for name, value in self.fields.pairs:
+            size += len(name) + len(value)
+        for coded in self.coded:
+            size += len(coded.body)
+        return size

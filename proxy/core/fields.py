@@ -97,9 +97,10 @@ class Fields:
 
     def without(self, names: Iterable[str]) -> Fields:
         """These fields less every line whose lower-case name is in `names`."""
-        gone = frozenset(names).intersection(self.joined)
-        if not gone:
+        gone = frozenset(names)
+        if gone.isdisjoint(self.joined):
             return self
+        gone = gone.intersection(self.joined)
         joined = dict(self.joined)
         for name in gone:
             del joined[name]
@@ -115,7 +116,7 @@ class Fields:
 
     def changed(self, drop: frozenset[str], pairs: tuple[Pair, ...]) -> Fields:
         """These fields less every line whose lower-case name is in `drop`, with `pairs` appended."""
-        kept = self if drop.isdisjoint(self.joined) else self.without(drop)
+        kept = self.without(drop)
         return Fields(kept.pairs + pairs, _extend(dict(kept.joined), pairs))
 
     def followed_by(self, more: Fields) -> Fields:

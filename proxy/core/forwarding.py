@@ -89,12 +89,10 @@ def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str,
     previous = fields.joined.get("via")
     own_via = f"{_version(request.version)} {via}"
     seen = _seen(peer.address, request.authority, request.scheme, f"{previous}, {own_via}" if previous else own_via)
+    drop = _DROP_OF_STRANGERS
     if peer.trusted:
-        kept, seen = fields.without(_REBUILT), _after_what_was_told(fields, seen)
-    else:
-        kept = fields.without(_NOT_FROM_STRANGERS)
-    if request.is_safe:
-        kept = kept.without(METHOD_OVERRIDES)
+        drop, seen = _DROP_OF_TRUSTED, _after_what_was_told(fields, seen)
+    kept = fields.without(drop[request.is_safe])
     accepted = fields.joined.get("accept-encoding")
     if codings is not None and accepted is not None:
         kept = kept.replaced("Accept-Encoding", reduced_accept_encoding(accepted, codings))
@@ -103,7 +101,10 @@ def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str,
 
 _REBUILT = frozenset({"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "via"})
 _LISTS = frozenset({"X-Forwarded-For", "Forwarded"})
-_NOT_FROM_STRANGERS = NEVER_FROM_STRANGERS | {"via"}
+_NOT_FROM_STRANGERS = NEVER_FROM_STRANGERS | VIA
+# Each for methods that are not safe and for those that are.
+_DROP_OF_TRUSTED = (_REBUILT, _REBUILT | METHOD_OVERRIDES)
+_DROP_OF_STRANGERS = (_NOT_FROM_STRANGERS, _NOT_FROM_STRANGERS | METHOD_OVERRIDES)
 
 
 @lru_cache(maxsize=1024)

@@ -18,7 +18,7 @@ class MemoryLog:
         self._clock = clock
         self._epoch = f"local-{secrets.token_hex(8)}"
         self._seq = 0
-        self._position = Position(self._epoch, self._seq)
+        self._position = Position(self._epoch, 0)
         self._table = SubjectTable(max_table_bytes)
         self._recent = RecentEvents()
 
@@ -31,8 +31,6 @@ class MemoryLog:
     @property
     def position(self) -> Position:
         """The last position applied here."""
-        if self._position != (self._epoch, self._seq):
-            self._position = Position(self._epoch, self._seq)
         return self._position  # one for all entries that are born here
 
     @property
@@ -64,6 +62,7 @@ class MemoryLog:
         """Put an event into the order and apply it; it holds at once."""
         began = self._clock.monotonic()
         self._seq += 1
+        self._position = Position(self._epoch, self._seq)
         self._table.apply(invalidation, self._seq)
         self._recent.note(self._seq, invalidation)
         return Receipt(self.position, (), (), (self._clock.monotonic() - began) * 1000)

@@ -40,7 +40,7 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
     if settings.preserve_host:
         host = (fields.first("host") if "host" in own else None) or request.authority
     lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host or endpoint.authority}"]
-    lines += map(": ".join, fields.pairs if not own else _without(fields, own))
+    lines += [f"{name}: {value}" for name, value in (_without(fields, own) if own else fields.pairs)]
     if not has_body and own <= _HOST_ALONE:
         if request.method in _METHODS_WITH_CONTENT:
             lines.append("Content-Length: 0")

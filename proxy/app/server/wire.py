@@ -47,7 +47,7 @@ def serialise(head: ResponseHead, exchange: Exchange, framing: BodyFraming, leng
     told = framing is BodyFraming.LENGTH and head.fields.get("content-length") == str(length)
     fields = head.fields.without(FRAMING_FIELDS_BUT_LENGTH if keep_length or told else FRAMING_FIELDS)
     lines = [f"HTTP/1.1 {head.status} {head.reason}"]
-    lines += map(": ".join, fields.pairs)
+    lines += [f"{name}: {value}" for name, value in fields.pairs]
     if framing is BodyFraming.LENGTH and not told:
         lines.append(f"Content-Length: {length}")
     elif framing is BodyFraming.CHUNKED:

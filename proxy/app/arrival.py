@@ -1,0 +1,130 @@
+"""From what was read of a request to an exchange of the pipeline: target, fields, client, route, request ID."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from proxy.app.observe.tracing import Tracing
+from proxy.app.request_ids import RequestIds
+from proxy.core.fields import Fields
+from proxy.core.forwarding import Peer, believed, client_address
+from proxy.core.headers import HOP_BY_HOP, end_to_end
+from proxy.core.messages import RequestHead
+from proxy.core.target import TargetRefusal, parse_target
+from proxy.pipeline.context import Exchange
+from proxy.policy.model import Policy
+from proxy.ports import Client, Clock
+
+NOT_KEPT = HOP_BY_HOP | {"expect"}
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRefusal:
+    """A head that could be parsed but not accepted: 400, 414, 431 or 501, and why."""
+
+    status: int
+    detail: str
+
+
+class Arrivals:
+    """Makes exchanges."""
+
+    def __init__(self, clock: Clock, ids: RequestIds, tracing: Tracing) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._tracing = tracing
+        self._trust = TrustedPeers()
+
+    def exchange(self, head: RequestHead, client: Client, policy: Policy) -> Exchange:
+        """The exchange of a request that has just come from `client`."""
+        clock = self._clock
+        address = client.address
+        trusted = self._trust.covers(address, policy.trusted_proxies)
+        peer = Peer(address, trusted)
+        own_id = self._ids.of(head.fields.joined.get("x-request-id"))
+        fields, trace, trace_parent_id = self._tracing.enter(believed(head.fields, peer))
+        return Exchange(
+            request=head.with_fields(fields.replaced("X-Request-ID", own_id)),
+            client=client,
+            policy=policy,
+            match=policy.match(head.method, head.path, head.query),
+            request_id=own_id,
+            peer=peer,
+            client_ip=self._client_address(head.fields, peer, policy) if trusted else address,
+            received=clock.now(),
+            started_s=clock.monotonic(),
+            trace=trace,
+            trace_parent_id=trace_parent_id,
+        )
+
+    def _client_address(self, fields: Fields, peer: Peer, policy: Policy) -> str:
+        return client_address(fields, peer, lambda address: self._trust.covers(address, policy.trusted_proxies))
+
+
+def head_of(
+    method: str, raw_target: str, fields: Fields, version: tuple[int, int], policy: Policy, scheme: str
+) -> RequestHead | HeadRefusal:
+    """The head of what was read, or why it is refused."""
+    limits = policy.limits
+    if len(raw_target) > limits.target_bytes:
+        return HeadRefusal(414, f"the request target may have at most {limits.target_bytes} bytes")
+    if fields.once(_size_bytes) > limits.head_bytes or len(fields.pairs) > limits.header_count:
+        detail = f"the header section may have at most {limits.header_count} lines and {limits.head_bytes} bytes"
+        return HeadRefusal(431, detail)
+    if version[0] != 1:
+        return HeadRefusal(400, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+    framing = _unusable_coding(fields, version)
+    if framing is not None:
+        return framing
+    target = parse_target(raw_target, fields.lines("host"), method=method, scheme=scheme, version=version)
+    if isinstance(target, TargetRefusal):
+        return HeadRefusal(400, f"the request target or Host is refused: {target.reason.value}")
+    return RequestHead(method, target.path, target.query, target.authority, fields.once(_kept), target.scheme, version)
+
+
+def _size_bytes(fields: Fields) -> int:
+    """The octets of the lines, with a colon, a space and a line's end for each."""
+    return sum(map(len, chain.from_iterable(fields.pairs))) + 4 * len(fields.pairs)
+
+
+def _unusable_coding(fields: Fields, version: tuple[int, int]) -> HeadRefusal | None:
+    """Transfer codings beside chunked are not undone here, and nobody may guess where such a body ends (9112 6.1)."""
+    coding = fields.joined.get("transfer-encoding")
+    if coding is None or (coding.lower() == "chunked" and version >= (1, 1)):
+        return None
+    if version >= (1, 1) and coding.lower().endswith("chunked"):
+        return HeadRefusal(501, "the only transfer coding understood here is chunked")
+    return HeadRefusal(400, "Transfer-Encoding does not tell where the body ends")
+
+
+def _kept(fields: Fields) -> Fields:
+    """End-to-end fields, and Upgrade where the client asks for it: the upstream room negotiates it anew."""
+    kept = end_to_end(fields, NOT_KEPT)
+    upgrade = fields.joined.get("upgrade")
+    if upgrade is not None and "upgrade" in fields.joined.get("connection", "").lower():
+        return kept.added(("Upgrade", upgrade))
+    return kept
+
+
+class TrustedPeers:
+    """Which peers are listed proxies; networks are parsed once per list."""
+
+    def __init__(self) -> None:
+        self._listed: Sequence[str] = ()
+        self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+
+    def covers(self, address: str, listed: Sequence[str]) -> bool:
+        """Whether `address` belongs to one of the listed addresses or networks."""
+        if not listed:
+            return False
+        if listed is not self._listed:
+            self._networks = [ipaddress.ip_network(text, strict=False) for text in listed]
+            self._listed = listed
+        try:
+            peer = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(peer in network for network in self._networks)
