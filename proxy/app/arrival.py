@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from proxy.app.observe.tracing import Tracing
 from proxy.app.request_ids import RequestIds
 from proxy.core.fields import Fields
 from proxy.core.forwarding import Peer, believed, client_address
 from proxy.core.headers import HOP_BY_HOP, end_to_end
 from proxy.core.messages import RequestHead
 from proxy.core.target import TargetRefusal, parse_target
+from proxy.core.trace import TraceParent
 from proxy.pipeline.context import Exchange
 from proxy.policy.model import Policy
 from proxy.ports import Client, Clock
 
 NOT_KEPT = HOP_BY_HOP | {"expect"}
+
+EnterTrace = Callable[[Fields], tuple[Fields, TraceParent | None, str]]
+"""Gives an exchange its place in a trace (proxy.app.observe.tracing)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,10 @@ class HeadRefusal:
 class Arrivals:
     """Makes exchanges."""
 
-    def __init__(self, clock: Clock, ids: RequestIds, tracing: Tracing) -> None:
+    def __init__(self, clock: Clock, ids: RequestIds, enter_trace: EnterTrace) -> None:
         self._clock = clock
         self._ids = ids
-        self._tracing = tracing
+        self._enter_trace = enter_trace
         self._trust = TrustedPeers()
 
     def exchange(self, head: RequestHead, client: Client, policy: Policy) -> Exchange:
@@ -45,7 +48,7 @@ class Arrivals:
         trusted = self._trust.covers(address, policy.trusted_proxies)
         peer = Peer(address, trusted)
         own_id = self._ids.of(head.fields.joined.get("x-request-id"))
-        fields, trace, trace_parent_id = self._tracing.enter(believed(head.fields, peer))
+        fields, trace, trace_parent_id = self._enter_trace(believed(head.fields, peer))
         return Exchange(
             request=head.with_fields(fields.replaced("X-Request-ID", own_id)),
             client=client,

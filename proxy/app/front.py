@@ -50,7 +50,7 @@ class Front:
         self._handler = Handler(services)
         self._scheme = "https" if tls else "http"
         self._ids = ids or RequestIds()
-        self._arrivals = Arrivals(services.clock, self._ids, tracing or PassThrough())
+        self._arrivals = Arrivals(services.clock, self._ids, (tracing or PassThrough()).enter)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; the response has left when this returns."""
