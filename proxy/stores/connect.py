@@ -187,6 +187,7 @@ def _sentinel(address: RedisAddress, options: Mapping[str, object], timeout_s: f
     watched = {name: options[name] for name in ("socket_connect_timeout", "protocol", "retry")}
     # A Sentinel that says nothing must not use up the time of a call that could ask the next one.
     watched |= {"socket_timeout": timeout_s, **{name: value for name, value in options.items() if name[:4] == "ssl_"}}
+    watched["ssl"] = address.tls
     sentinel = Sentinel(list(address.hosts), sentinel_kwargs=dict(watched), ssl=address.tls)  # type: ignore[no-untyped-call]
     pool = SentinelConnectionPool(address.service, sentinel, ssl=address.tls, **options)  # type: ignore[no-untyped-call]
     return aioredis.Redis.from_pool(pool)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis, SSLConnection
+from redis.asyncio.sentinel import SentinelConnectionPool
 
-from proxy.stores.connect import RedisUrlError, parse_redis_url
+from proxy.stores.connect import RedisUrlError, connect, disconnect, parse_redis_url
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,18 @@ from proxy.stores.connect import RedisUrlError, parse_redis_url
 def test_forms(url: str, hosts: tuple[tuple[str, int], ...], database: int, service: str, tls: bool) -> None:
     address = parse_redis_url(url)
     assert (address.hosts, address.database, address.service, address.tls) == (hosts, database, service, tls)
+
+
+@pytest.mark.parametrize(("scheme", "encrypted"), [("redis", False), ("rediss", True)])
+async def test_with_tls_the_sentinels_are_asked_over_tls_too(scheme: str, encrypted: bool) -> None:
+    client = connect(parse_redis_url(f"{scheme}+sentinel://a,b/main"))
+    assert isinstance(client, Redis)
+    pool = client.connection_pool
+    assert isinstance(pool, SentinelConnectionPool)
+    watchers = pool.sentinel_manager.sentinels
+    kinds = [one.connection_pool.connection_class for one in watchers]
+    assert [issubclass(kind, SSLConnection) for kind in kinds] == [encrypted, encrypted]
+    await disconnect(client)
 
 
 def test_a_password_is_decoded_and_never_shown() -> None:
