@@ -12,6 +12,10 @@ def test_a_miss_asks_for_another_target_each_time_and_a_hit_does_not() -> None:
     assert MARK.encode() not in sent["hit"]
 
 
+def test_cases_can_be_named_in_one_list() -> None:
+    assert not [name for name in requests_of() if "," in name]
+
+
 def test_the_result_has_a_row_for_each_case_and_a_column_for_each_form_counted() -> None:
     page = table({"hit": {"as written": 70_000, "compiled": 30_000}, "304": {"as written": 71_000}})
     assert "| case | as written | compiled |" in page
