@@ -15,19 +15,10 @@ OWN_FIELDS = frozenset({"x-cache-invalidate", "x-request-id", "x-response-time"}
 """Fields that the backend sends for this proxy, or that this proxy speaks for itself."""
 
 
-_REPLACED = OWN_FIELDS | CACHE_STATUS
-_REPLACED_AND_VIA = _REPLACED | VIA
+_REPLACED = OWN_FIELDS | CACHE_STATUS | VIA
 
 
 def dress(
-    head: ResponseHead, cache: CacheStatus, request_id: str, elapsed_ms: float, rate: RateVerdict | None
-) -> ResponseHead:
-    """The head with Cache-Status, request ID, response time and rate limit, in this order, at its end."""
-    own = _own(head.fields, cache, request_id, elapsed_ms, rate)
-    return ResponseHead(head.status, head.reason, head.fields.changed(_REPLACED, own))
-
-
-def to_client_dressed(
     head: ResponseHead,
     cache: CacheStatus,
     request_id: str,
@@ -37,10 +28,14 @@ def to_client_dressed(
     via: str,
     now: float,
 ) -> ResponseHead:
-    """As `dress`, of a head that is yet to get what every response to a client has (core.forwarding.to_client)."""
+    """The head as a client gets it.
+
+    It has what every response to a client has (core.forwarding.to_client), and behind that Cache-Status, request ID,
+    response time and rate limit, in this order.
+    """
     fields = head.fields
     own = via_and_date(fields, via=via, now=now) + _own(fields, cache, request_id, elapsed_ms, rate)
-    return ResponseHead(head.status, head.reason, fields.changed(_REPLACED_AND_VIA, own))
+    return ResponseHead(head.status, head.reason, fields.changed(_REPLACED, own))
 
 
 def _own(

@@ -13,7 +13,7 @@ from proxy.core.rate import RateVerdict
 from proxy.pipeline.account import Replied
 from proxy.pipeline.answer import Answer, BytesBody, StoredBody, StreamBody, TunnelBody
 from proxy.pipeline.context import Exchange, ServedHit, Services
-from proxy.pipeline.dress import to_client_dressed
+from proxy.pipeline.dress import dress
 from proxy.pipeline.exchange import CacheUse
 from proxy.pipeline.represent import Representation, represent
 from proxy.pipeline.tunnel import relay
@@ -150,4 +150,4 @@ class Replier:
         services = self._services
         elapsed_ms = (services.clock.monotonic() - exchange.started_s) * 1000
         shown = ResponseHead(head.status, head.reason, fields)
-        return to_client_dressed(shown, answer.cache, exchange.request_id, elapsed_ms, rate, via=services.via, now=now)
+        return dress(shown, answer.cache, exchange.request_id, elapsed_ms, rate, via=services.via, now=now)

@@ -160,7 +160,7 @@ class Conversation:
         body, lane = form.body, self._lane
         size = len(body)
         took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
-        took = _TOOK[took_us] if took_us < 1000 else took_line(took_us)
+        took = took_line(took_us)
         if size < LARGE_BYTES:
             self._write(b"%b%b%b%b%b%b" % (self._begin, request_id, took, limits, form.tail, body))
         else:
@@ -212,7 +212,7 @@ class Conversation:
         pieces = lane.refusals.pieces(facts, target, len(request_id), rate, wait_s)
         body = b"" if pieces.body is None else b"%b%b%b" % (pieces.body[0], request_id, pieces.body[1])
         took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
-        took = _TOOK[took_us] if took_us < 1000 else took_line(took_us)
+        took = took_line(took_us)
         self._write(b"%b%b%b%b%b" % (pieces.before_id, request_id, took, pieces.after_time, body))
         lane.note(
             (
@@ -231,5 +231,5 @@ class Conversation:
 
 
 def took_line(took_us: int) -> bytes:
-    """X-Response-Time between two line ends, for what took a millisecond or more."""
-    return b"\r\nX-Response-Time: %d.%03dms\r\n" % divmod(took_us, 1000)
+    """X-Response-Time between two line ends."""
+    return _TOOK[took_us] if took_us < 1000 else b"\r\nX-Response-Time: %d.%03dms\r\n" % divmod(took_us, 1000)

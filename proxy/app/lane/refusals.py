@@ -7,8 +7,6 @@ from typing import NamedTuple
 from proxy.app.observe.repeats import Facts
 from proxy.app.server.wire import BodyFraming, framing_of, serialise
 from proxy.app.server.wire import Exchange as WireExchange
-from proxy.core.forwarding import to_client
-from proxy.core.messages import ResponseHead
 from proxy.core.rate import RateVerdict
 from proxy.pipeline.admit import refused_by_rate
 from proxy.pipeline.answer import BytesBody
@@ -50,8 +48,8 @@ class Refusals:
     def _made(self, method: str, target: str, mark: str, rate: RateVerdict) -> Pieces:
         answer = refused_by_rate(target, mark, rate)
         assert isinstance(answer.body, BytesBody)
-        fields = to_client(answer.head.fields, via=self._services.via, now=self._services.clock.now())
-        head = dress(ResponseHead(answer.head.status, answer.head.reason, fields), answer.cache, mark, 0.0, rate)
+        via, now = self._services.via, self._services.clock.now()
+        head = dress(answer.head, answer.cache, mark, 0.0, rate, via=via, now=now)
         wire, data = WireExchange(method, (1, 1), keep_alive=True), answer.body.data
         framing = framing_of(wire, head.status, len(data))
         octets = mark.encode("ascii")

@@ -14,7 +14,7 @@ from proxy.app.observe.repeats import Note, record_of
 from proxy.app.request_ids import RequestIds
 from proxy.core.entry import CodedBody, Entry
 from proxy.core.fields import Fields
-from proxy.core.forwarding import Peer, from_store
+from proxy.core.forwarding import Peer, aged
 from proxy.core.invalidation import Invalidation
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import CacheStatus
@@ -92,8 +92,8 @@ class Stage:
     def see(self, path: str, entry: Entry, coding: str = "", fields: Fields | None = None) -> None:
         """Let the lane see a stored entry served."""
         exchange = self.exchange(path, fields)
-        shown = from_store(entry.fields, 5.0, via="veneer", now=self.clock.now())
-        head = dress(ResponseHead(200, "OK", shown), CacheStatus(hit=True, ttl_s=60), "first", 1.0, None)
+        head, cache = ResponseHead(200, "OK", aged(entry.fields, 5.0)), CacheStatus(hit=True, ttl_s=60)
+        head = dress(head, cache, "first", 1.0, None, via="veneer", now=self.clock.now())
         self.lane.learn(exchange, ServedHit(entry, path, 5.0, 60.0, head, len(entry.body), coding))
 
     def ask(self, path: str = "/a", request: bytes | None = None) -> bytes | None:
