@@ -29,14 +29,13 @@ class Clock(Protocol):
 # ---------------------------------------------------------------- entries
 
 
-class UseMark(Protocol):
-    """Where a store takes note that something was used."""
+class Companion(Protocol):
+    """What somebody keeps beside a stored response for as long as it is stored.
+
+    `used` says that the response was answered from without a `lookup`; the store takes note and clears it.
+    """
 
     used: bool
-
-
-class Companion(Protocol):
-    """What somebody keeps beside a stored response for as long as it is stored."""
 
     def part(self) -> None:
         """It is over: the response is gone, or no longer alone. Called once; must be quick and never raise."""
@@ -50,10 +49,10 @@ class EntryStore(Protocol):
         """Every stored response under `key` that may match `request` (core.vary decides), newest first."""
         ...
 
-    def accompany(self, key: str, entry: Entry, companion: Companion) -> UseMark | None:
+    def accompany(self, key: str, entry: Entry, companion: Companion) -> bool:
         """Tell `companion` when memory no longer holds `entry`, and it alone, under `key`.
 
-        Until then whoever answers from `entry` may do so without a `lookup`, and sets the mark. None where memory does
+        Until then whoever answers from `entry` may do so without a `lookup`, and sets `used`. False where memory does
         not hold it so, or keeps nothing. An entry has a few companions at most; the oldest gives way and is told.
         """
         ...
@@ -119,8 +118,11 @@ class InvalidationLog(Protocol):
         """Has anything that names `entry` happened after it was born? Constant time when nothing happened at all."""
         ...
 
-    def vouches(self, entry: Entry, now_s: float) -> bool:
-        """Whether this node leads at `now_s` (monotonic) and `entry` is valid: both of the above in one call."""
+    def leading_at(self, now_s: float) -> int:
+        """A number that changes whenever the answer of `validity` may change; -1 if this node does not lead at `now_s`.
+
+        `now_s` is monotonic. What was found valid is valid as long as the number is the same.
+        """
         ...
 
     async def ready(self) -> bool:

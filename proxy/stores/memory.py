@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from mypy_extensions import mypyc_attr
+
 from proxy.core.entry import CodedBody, Entry
 from proxy.core.messages import RequestHead
 from proxy.ports import Companion
@@ -30,11 +32,13 @@ def cost_bytes(key: str, entry: Entry) -> int:
     return entry.size_bytes + len(key) + ENTRY_COST_BYTES + PAIR_COST_BYTES * pairs
 
 
+@mypyc_attr(acyclic=True)  # what leaves the queue is unlinked
 @dataclass(eq=False, slots=True)
 class _Place:
     """A key's variants, newest first, its place in the queue, and who is told when the variants change.
 
-    `used` is set by every hit. `MemoryStore.used_since` moves it into `noticed`; for SIEVE either counts.
+    `used`, or that of a companion, is set by every hit. `MemoryStore.used_since` moves it into `noticed`; for SIEVE
+    either counts.
     """
 
     key: str
@@ -60,11 +64,23 @@ class _Place:
         if len(self.companions) >= MAX_COMPANIONS - 1:
             oldest, self.companion = self.companion, self.companions[0]
             self.companions = self.companions[1:]
+            self.used = self.used or oldest.used
             oldest.part()
         self.companions += (companion,)
 
+    def take_mark(self) -> bool:
+        """Whether it was used since this was asked last."""
+        used, self.used = self.used, False
+        if self.companion is None:
+            return used
+        for companion in (self.companion, *self.companions):
+            used = used or companion.used
+            companion.used = False
+        return used
+
     def dismiss(self) -> None:
         """Tell all companions."""
+        self.used = self.take_mark()
         first, others = self.companion, self.companions
         self.companion, self.companions = None, ()
         if first is not None:
@@ -107,8 +123,8 @@ class _Queue:
         if self._oldest is None or (self._oldest is spare and self._newest is spare):
             return None
         hand = self._hand or self._oldest
-        while hand.used or hand.noticed or hand is spare:
-            hand.used = hand.noticed = False
+        while hand.take_mark() or hand.noticed or hand is spare:
+            hand.noticed = False
             hand = hand.newer or self._oldest
         self._hand = hand
         return hand
@@ -168,13 +184,13 @@ class MemoryStore:
             entry.fields.wake()
         return place.entries
 
-    def accompany(self, key: str, entry: Entry, companion: Companion) -> _Place | None:
+    def accompany(self, key: str, entry: Entry, companion: Companion) -> bool:
         """Tell `companion` when this no longer holds `entry`, and it alone, under `key`."""
         place = self._places.get(key)
         if place is None or len(place.entries) != 1 or place.entries[0] is not entry:
-            return None
+            return False
         place.join(companion)
-        return place
+        return True
 
     async def put(self, key: str, entry: Entry, keep_s: float) -> None:
         """Store `entry`, replacing the one with equal `vary` and `span`. It stays until room is needed."""
@@ -211,8 +227,8 @@ class MemoryStore:
         place = self._holding(key, entry)
         if place is None:
             return None
-        used = place.used
-        place.used, place.noticed = False, used or place.noticed
+        used = place.take_mark()
+        place.noticed = used or place.noticed
         return used
 
     def _holding(self, key: str, entry: Entry) -> _Place | None:
@@ -235,6 +251,7 @@ class MemoryStore:
         """Forget everything."""
         places, self._places = self._places, {}
         for place in places.values():
+            place.newer = place.older = None
             place.change(())
         self._queue = _Queue()
         self._bytes = 0

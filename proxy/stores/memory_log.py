@@ -49,10 +49,9 @@ class MemoryLog:
             return memo.validity
         return check(entry, self._table, self._seq, self._epoch, self._seq)
 
-    def vouches(self, entry: Entry, now_s: float) -> bool:  # noqa: ARG002 - always leading
-        """Whether `entry` is valid."""
-        memo = entry.memo
-        return (memo.validity if memo.moved == self._seq else self.validity(entry)) is Validity.VALID
+    def leading_at(self, now_s: float) -> int:  # noqa: ARG002 - always leading
+        """How often the log has moved."""
+        return self._seq
 
     async def ready(self) -> bool:
         """Always."""

@@ -126,11 +126,9 @@ class RedisLog:
             return memo.validity
         return check(entry, self._table, self._moved, self._epoch, self._applied)
 
-    def vouches(self, entry: Entry, now_s: float) -> bool:
-        """Whether the lease is fresh at `now_s` and `entry` is valid."""
-        memo = entry.memo
-        validity = memo.validity if memo.moved == self._moved else self.validity(entry)
-        return validity is Validity.VALID and now_s < self._lease.until_s
+    def leading_at(self, now_s: float) -> int:
+        """How often the log has moved; -1 when the lease is not fresh at `now_s`."""
+        return self._moved if now_s < self._lease.until_s else -1
 
     async def ready(self) -> bool:
         """Wait, at most `hold_s`, until this node leads; whether it does. For writes that must be shared once sent."""

@@ -12,7 +12,7 @@ from proxy.core.entry import CodedBody, Entry
 from proxy.core.messages import RequestHead
 from proxy.core.rules import CacheRules
 from proxy.core.vary import normalise
-from proxy.ports import Clock, Companion, UseMark
+from proxy.ports import Clock, Companion
 from proxy.stores.pack import from_octets, to_octets
 from proxy.stores.script import FAILURES, Argument, Caller, Reply, Script
 
@@ -106,9 +106,9 @@ class RedisStore:
         self.counts.found += bool(entries)
         return sorted(entries, key=lambda entry: (entry.response_time, entry.span is not None), reverse=True)
 
-    def accompany(self, key: str, entry: Entry, companion: Companion) -> UseMark | None:  # noqa: ARG002 - not here
-        """None: nothing is held in memory."""
-        return None
+    def accompany(self, key: str, entry: Entry, companion: Companion) -> bool:  # noqa: ARG002 - not here
+        """False: nothing is held in memory."""
+        return False
 
     async def put(self, key: str, entry: Entry, keep_s: float) -> None:
         """Store `entry` unless it is dead already, or too large: then what it would replace goes."""

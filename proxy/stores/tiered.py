@@ -9,7 +9,7 @@ from proxy.core.invalidation import Validity
 from proxy.core.messages import RequestHead
 from proxy.core.rules import CacheRules
 from proxy.core.vary import matches
-from proxy.ports import Companion, EntryStore, InvalidationLog, UseMark
+from proxy.ports import Companion, EntryStore, InvalidationLog
 from proxy.stores.memory import MemoryStore
 
 _RULES = CacheRules()
@@ -55,7 +55,7 @@ class TieredStore:
         self._memory.keep(key, _newest_first(far, alive))
         return self._memory.peek(key) or far
 
-    def accompany(self, key: str, entry: Entry, companion: Companion) -> UseMark | None:
+    def accompany(self, key: str, entry: Entry, companion: Companion) -> bool:
         """Tell `companion` when memory no longer holds `entry` alone."""
         return self._memory.accompany(key, entry, companion)
 

@@ -86,6 +86,7 @@ class Guest:
 
     def __init__(self) -> None:
         self.told = 0
+        self.used = False
 
     def part(self) -> None:
         self.told += 1
@@ -95,16 +96,16 @@ async def accompanied(store: EntryStore) -> tuple[Entry, Guest]:
     """A stored entry and its companion; where nothing is held in memory nobody waits for it."""
     entry, guest = stored(BORN), Guest()
     await store.put("k", entry, 60)
-    if store.accompany("k", entry, guest) is None:
+    if not store.accompany("k", entry, guest):
         pytest.skip("keeps nothing in memory")
     return entry, guest
 
 
 async def test_nobody_accompanies_what_is_not_stored(store: EntryStore) -> None:
     guest = Guest()
-    assert store.accompany("k", stored(BORN), guest) is None
+    assert not store.accompany("k", stored(BORN), guest)
     await store.put("k", stored(BORN), 60)
-    assert store.accompany("k", stored(BORN, body=b"another"), guest) is None
+    assert not store.accompany("k", stored(BORN, body=b"another"), guest)
     assert guest.told == 0
 
 
@@ -113,6 +114,17 @@ async def test_a_companion_is_told_once_when_its_entry_is_discarded(store: Entry
     await store.discard("k")
     await store.discard("k")
     assert guest.told == 1
+
+
+async def test_what_a_companion_was_used_for_counts_as_use(store: EntryStore) -> None:
+    entry, guest = await accompanied(store)
+    store.used_since("k", entry)
+    guest.used = True
+    assert [store.used_since("k", entry) for _ in range(2)] == [True, False]
+    guest.used = True
+    for _ in range(20):
+        assert store.accompany("k", entry, Guest())
+    assert [store.used_since("k", entry) for _ in range(2)] == [True, False], "also when it had to go"
 
 
 async def test_a_companion_is_told_when_its_entry_is_replaced(store: EntryStore) -> None:
@@ -125,7 +137,7 @@ async def test_a_companion_is_told_when_its_entry_is_no_longer_alone(store: Entr
     entry, guest = await accompanied(store)
     await store.put("k", stored(BORN, vary=(("accept", "x"),)), 60)
     assert guest.told == 1
-    assert store.accompany("k", entry, guest) is None
+    assert not store.accompany("k", entry, guest)
 
 
 async def test_a_companion_is_told_when_a_coded_body_makes_its_entry_another(store: EntryStore) -> None:
@@ -137,6 +149,6 @@ async def test_a_companion_is_told_when_a_coded_body_makes_its_entry_another(sto
 async def test_only_so_many_accompany_an_entry(store: EntryStore) -> None:
     entry, first = await accompanied(store)
     guests = [Guest() for _ in range(20)]
-    assert all(store.accompany("k", entry, guest) is not None for guest in guests)
+    assert all(store.accompany("k", entry, guest) for guest in guests)
     assert first.told == 1
     assert [guest.told for guest in guests] == [1] * 12 + [0] * 8

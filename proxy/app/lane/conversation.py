@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from proxy.app.lane.scan import Shape, Values, is_plain
-from proxy.app.lane.spots import LARGE_BYTES, Form, Spot, Wishes
+from proxy.app.lane.spots import LARGE_BYTES, Form, Spot, Wording
 from proxy.app.request_ids import accepted
 from proxy.core.rate import RateLimit, RateVerdict, limit_numbers
 from proxy.limits.keys import client_key
@@ -36,7 +36,7 @@ class Conversation:
         "_policy",
         "_remaining",
         "_shape",
-        "_wishes",
+        "_wording",
         "_write",
     )
 
@@ -48,7 +48,7 @@ class Conversation:
         self._shape: Shape | None = None
         self._keys: dict[str, str] = {}
         self._place = self._begin = b""
-        self._wishes: Wishes = ("", None, None, None)
+        self._wording: Wording | None = None
         self._begin_until = 0.0
         self._limit: RateLimit | None = None
         self._backlog_us = self._remaining = 0
@@ -67,22 +67,23 @@ class Conversation:
             return self._bar(shape, values, place)
         now_s = lane.monotonic()
         form = spot.form_for(shape.wishes if shape.unconditional else shape.wishes_in(values))
-        if form is None or now_s >= spot.fresh_until or not lane.log.vouches(spot.entry, now_s):
+        if form is None or not spot.holds(lane.log, now_s):
             return False
         request_id = self._request_id(shape, values)
         if request_id is None:
             return False
-        limit = spot.limit
+        common = spot.common
+        limit = common.limit
         if limit is None:
             rate = None
         else:
-            rate = lane.rates.admit_now(self._rate_key(spot.counted_as, limit), limit, now_s)
+            rate = lane.rates.admit_now(self._rate_key(common.counted_as, limit), limit, now_s)
             if rate is None:
                 return False
         if rate is None or rate.allowed:
             self._serve(spot, form, shape, values[0], request_id, now_s, rate)
         else:
-            self._refuse(spot.route, shape, values[0], request_id, now_s, rate)
+            self._refuse(common.route, shape, values[0], request_id, now_s, rate)
         return True
 
     def _read(self, data: bytes) -> Values | None:
@@ -148,27 +149,27 @@ class Conversation:
         now_s: float,
         rate: RateVerdict | None,
     ) -> None:
-        if spot.mark is not None:
-            spot.mark.used = True
-        if spot.place is not self._place or form.wishes != self._wishes or now_s >= self._begin_until:
+        spot.used = True
+        wording = form.wording
+        if spot.place is not self._place or wording is not self._wording or now_s >= self._begin_until:
             self._begin_anew(spot, form, now_s)
         remaining, limits = None, b""
         if rate is not None:
             if rate.backlog_us != self._backlog_us or rate.limit is not self._limit:
-                self._limit_anew(spot, rate)
+                self._limit_anew(spot.common.limit_lines, rate)
             remaining, limits = self._remaining, self._limit_text
         body, lane = form.body, self._lane
         size = len(body)
         took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
         took = took_line(took_us)
         if size < LARGE_BYTES:
-            self._write(b"%b%b%b%b%b%b" % (self._begin, request_id, took, limits, form.tail, body))
+            self._write(b"%b%b%b%b%b%b" % (self._begin, request_id, took, limits, wording.tail, body))
         else:
-            self._write(b"%b%b%b%b%b" % (self._begin, request_id, took, limits, form.tail))
+            self._write(b"%b%b%b%b%b" % (self._begin, request_id, took, limits, wording.tail))
             self._write(body)
         lane.note(
             (
-                form.facts,
+                wording.facts,
                 now_s,
                 target,
                 request_id,
@@ -183,25 +184,25 @@ class Conversation:
 
     def _begin_anew(self, spot: Spot, form: Form, now_s: float) -> None:
         """Put together the head up to the request ID; it holds until age or ttl say something else."""
-        if now_s >= spot.texts_until:
-            spot.renew_texts(now_s)
+        age, ttl, until_s = spot.texts(now_s)
+        wording = form.wording
         # Not the spot and the form themselves: an idle connection would keep a body that the store let go of.
-        self._place, self._wishes, self._begin_until = spot.place, form.wishes, spot.texts_until
+        self._place, self._wording, self._begin_until = spot.place, wording, until_s
         self._begin = b"%b%b%b%b%b%b%b" % (
-            form.lead,
+            wording.lead,
             form.own,
-            form.before_age,
-            spot.age,
-            form.before_ttl,
-            spot.ttl,
+            wording.before_age,
+            age,
+            wording.before_ttl,
+            ttl,
             _ID,
         )
 
-    def _limit_anew(self, spot: Spot, rate: RateVerdict) -> None:
+    def _limit_anew(self, limit_lines: bytes, rate: RateVerdict) -> None:
         """Write down the lines about the rate limit; they hold as long as the backlog is the same."""
         self._limit, self._backlog_us = rate.limit, rate.backlog_us
         self._remaining, wait_s = limit_numbers(rate)
-        self._limit_text = b"%b%d;t=%d\r\n" % (spot.limit_lines, self._remaining, wait_s)
+        self._limit_text = b"%b%d;t=%d\r\n" % (limit_lines, self._remaining, wait_s)
 
     def _refuse(
         self, route: str, shape: Shape, target: bytes, request_id: bytes, now_s: float, rate: RateVerdict

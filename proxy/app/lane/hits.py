@@ -18,11 +18,12 @@ from proxy.app.lane.learning import (
 )
 from proxy.app.lane.refusals import Refusals
 from proxy.app.lane.scan import Scanner
-from proxy.app.lane.spots import Barred, Spot
+from proxy.app.lane.spots import Barred, Common, Form, Spot
 from proxy.app.observe.repeats import Facts, Note
 from proxy.app.request_ids import RequestIds
 from proxy.pipeline.context import Exchange, ServedHit, Services
 from proxy.pipeline.exchange import Refusal
+from proxy.policy.model import Route
 from proxy.policy.watch import PolicySource
 
 MAX_BARRED = 4096
@@ -67,6 +68,7 @@ class HitLane:
         self.spots.clear()
         self.barred: dict[tuple[str, bytes], Barred] = {}
         self._sharing = Sharing()
+        self._commons: dict[str, Common] = {}
         self._facts: dict[tuple[str, str, int, str], Facts] = {}
         self._refused: dict[tuple[str, str], Facts] = {}
 
@@ -76,13 +78,20 @@ class HitLane:
             self.renew()
         if exchange.policy is not self.policy or not may_learn(exchange, served):
             return
-        spot = self._spot(exchange, served)
-        if spot is None or not spot.has_room or spot.form_for(wishes_of(exchange.request)) is not None:
+        spot = self.spots.get(place_of(exchange.request))
+        if spot is not None and spot.entry is not served.entry:
+            spot = None
+        if spot is not None and (not spot.has_room or spot.form_for(wishes_of(exchange.request)) is not None):
             return
-        form = form_of(exchange, served, self._shared(facts_of(exchange, served)), self._sharing, spot.form)
-        if form is not None:
+        other = None if spot is None else spot.form
+        form = form_of(exchange, served, self._shared(facts_of(exchange, served)), self._sharing, other)
+        if form is None:
+            return
+        if spot is not None:
             spot.form = form
-            served.entry.rest()
+        elif not self._settle(exchange, served, form):
+            return
+        served.entry.rest()
 
     def learn_refusal(self, exchange: Exchange) -> None:
         """Remember which limit holds for a target: whoever is above it comes again soon."""
@@ -92,30 +101,25 @@ class HitLane:
                 self.barred.clear()
             self.barred[exchange.request.method, place_of(exchange.request)] = barred
 
-    def _spot(self, exchange: Exchange, served: ServedHit) -> Spot | None:
-        """The target's spot; a new one when another entry answers it now. None when memory does not hold that alone."""
-        request, rule = exchange.request, exchange.route.rate_limit
-        place = place_of(request)
-        spot = self.spots.get(place)
-        if spot is not None and spot.entry is served.entry:
-            return spot
-        now_s = self.monotonic()
-        spot = Spot(
-            place=place,
-            entry=served.entry,
-            route=exchange.route.name,
-            aged_from=now_s - served.age_s,
-            fresh_until=now_s + served.ttl_s,
-            limit=None if rule is None else rule.limit,
-            limit_lines=b"" if rule is None else self._sharing.one(limit_lines(rule.limit)),
-            counted_as=counted_as(exchange.route),
-            forget=self._forgetting,
-        )
-        spot.mark = self.services.store.accompany(served.key, served.entry, spot)
-        if spot.mark is None:
-            return None
+    def _settle(self, exchange: Exchange, served: ServedHit, form: Form) -> bool:
+        """Make the target's spot, in place of one for another entry; False when memory does not hold this one alone."""
+        place, now_s = place_of(exchange.request), self.monotonic()
+        aged_from, fresh_until = now_s - served.age_s, now_s + served.ttl_s
+        spot = Spot(place, served.entry, self._common(exchange.route), aged_from, fresh_until, form)
+        if not self.services.store.accompany(served.key, served.entry, spot):
+            return False
         self.spots[place] = spot
-        return spot
+        return True
+
+    def _common(self, route: Route) -> Common:
+        """What the spots of a route have in common, the same object for all."""
+        common = self._commons.get(route.name)
+        if common is None:
+            limit = None if route.rate_limit is None else route.rate_limit.limit
+            lines = b"" if limit is None else limit_lines(limit)
+            common = Common(route.name, limit, lines, counted_as(route), self._forgetting)
+            self._commons[route.name] = common
+        return common
 
     def refusal_facts(self, method: str, route: str) -> Facts:
         """What is recorded of every refusal on a route."""

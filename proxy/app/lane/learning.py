@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TypeVar, cast
 
-from proxy.app.lane.spots import Barred, Form, Wishes
+from proxy.app.lane.spots import Barred, Form, Wishes, Wording
 from proxy.app.observe.repeats import Facts
 from proxy.app.server.wire import Exchange as WireExchange
 from proxy.app.server.wire import framing_of, serialise
@@ -116,7 +116,7 @@ def limit_lines(limit: RateLimit) -> bytes:
 
 
 def form_of(exchange: Exchange, served: ServedHit, facts: Facts, sharing: Sharing, other: Form | None) -> Form | None:
-    """The pieces of the answer; None when its head is not put together as expected, or its body is not at hand.
+    """The answer in pieces; None when its head is not put together as expected, or its body is not at hand.
 
     `other` is what was learned of the same entry before.
     """
@@ -128,10 +128,8 @@ def form_of(exchange: Exchange, served: ServedHit, facts: Facts, sharing: Sharin
         return None
     head, before_ttl, tail = pieces.groups()
     lead, own, before_age = sharing.parts(head)
-    wishes = sharing.one(wishes_of(exchange.request))
-    identity_bytes = len(served.entry.body) if served.coding else 0
-    before_ttl, tail = sharing.one(before_ttl), sharing.one(tail)
-    return Form(wishes, other, lead, own, before_age, before_ttl, tail, body, identity_bytes, facts)
+    wording = sharing.one(Wording(wishes_of(exchange.request), lead, before_age, before_ttl, tail, facts))
+    return Form(wording, own, body, len(served.entry.body) if served.coding else 0, other)
 
 
 def body_of(served: ServedHit) -> bytes | None:

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from mypy_extensions import mypyc_attr
+
 from proxy.app.observe.repeats import Facts
 from proxy.core.entry import Entry
+from proxy.core.invalidation import Validity
 from proxy.core.rate import RateLimit
-from proxy.ports import UseMark
+from proxy.ports import InvalidationLog
 
 MAX_FORMS = 8
 """Answers remembered for one target: methods times codings times conditions."""
@@ -20,88 +23,124 @@ LARGE_BYTES = 32 * 1024
 Wishes = tuple[str, str | None, str | None, str | None]
 """What selects among the forms of one entry: method, Accept-Encoding, If-None-Match, If-Modified-Since."""
 
+Texts = tuple[bytes, bytes, float]
+"""Age, ttl, and until when (monotonic seconds) both are right."""
+
+
+@lru_cache(maxsize=4096)
+def _digits(number: int) -> bytes:
+    """The number as text: many spots are as old as others."""
+    return b"%d" % number
+
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """One answer: its head up to the value of Age, on to that of ttl, and after the proxy's own lines; and its body.
+class Wording:
+    """What many answers have in common: their wishes, most of their head, and what is recorded of them.
 
-    The head up to Age is in three parts, of which many answers share the first and the last. `identity_bytes` is the
-    body's length before this proxy coded it, 0 where it did not. `other` is another form of the same entry.
+    The head up to the value of Age is `lead`, what is a form's own, and `before_age`; from there to the value of ttl it
+    is `before_ttl`, and after the proxy's own lines `tail`.
     """
 
     wishes: Wishes
-    other: Form | None
     lead: bytes
-    own: bytes
     before_age: bytes
     before_ttl: bytes
     tail: bytes
+    facts: Facts
+
+
+@mypyc_attr(acyclic=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Form:
+    """One answer: its wording, the part of the head that is its own, and its body.
+
+    `identity_bytes` is the body's length before this proxy coded it, 0 where it did not. `other` is another form of the
+    same entry.
+    """
+
+    wording: Wording
+    own: bytes
     body: bytes
     identity_bytes: int
-    facts: Facts
+    other: Form | None
 
 
 @dataclass(frozen=True, slots=True)
 class Barred:
-    """A target that somebody was refused for coming too often: the limit that holds there. Members as a spot's."""
+    """A target that somebody was refused for coming too often: the limit that holds there. Members as in `Common`."""
 
     route: str
     limit: RateLimit
     counted_as: str | None
 
 
-@lru_cache(maxsize=4096)
-def _digits(number: int) -> bytes:
-    """The number as text; spots whose ages are alike share it."""
-    return b"%d" % number
+@dataclass(frozen=True, slots=True, eq=False)
+class Common:
+    """What the spots of one route have in common.
 
-
-@dataclass(slots=True, eq=False)
-class Spot:
-    """A target and the entry that answers it, for as long as the store holds that entry alone (ports.Companion).
-
-    `aged_from` and `fresh_until` are monotonic seconds: when the entry's age was nought, and when it ceases to be
-    fresh. `limit_lines` are the lines about `limit` as far as they stay the same. `counted_as` is the name under which
-    requests are counted against it; None is the client's address.
-    `age` and `ttl` are texts that hold until `texts_until`.
+    `limit_lines` are the lines about `limit` as far as they stay the same. `counted_as` is the name under which
+    requests are counted against it; None is the client's address. `forget` is told when a spot's entry is gone.
     """
 
-    place: bytes
-    entry: Entry
     route: str
-    aged_from: float
-    fresh_until: float
     limit: RateLimit | None
     limit_lines: bytes
     counted_as: str | None
     forget: Callable[[Spot], None]
-    age: bytes = b""
-    ttl: bytes = b""
-    texts_until: float = 0.0
-    mark: UseMark | None = None
-    form: Form | None = None
+
+
+@mypyc_attr(acyclic=True)
+@dataclass(slots=True, eq=False)
+class Spot:
+    """A target and the entry that answers it, for as long as the store holds that entry alone (ports.Companion).
+
+    A hit reads this and one form, and nothing else of the entry: where entries are many, reading is what hits cost.
+    `aged_from` and `fresh_until` are monotonic seconds: when the entry's age was nought, and when it ceases to be
+    fresh. `valid_at` is where the log stood (InvalidationLog.leading_at) when the entry was last found valid. `used` is
+    the store's to clear.
+    """
+
+    place: bytes
+    entry: Entry
+    common: Common
+    aged_from: float
+    fresh_until: float
+    form: Form
+    valid_at: int = -1
+    used: bool = False
 
     def form_for(self, wishes: Wishes) -> Form | None:
         """The answer to these wishes. Most entries have one form; a table for each would weigh more than the form."""
-        form = self.form
-        while form is not None and form.wishes != wishes:
+        form: Form | None = self.form
+        while form is not None and form.wording.wishes != wishes:
             form = form.other
         return form
 
     @property
     def has_room(self) -> bool:
         """Whether it may learn one more form."""
-        count, form = 0, self.form
+        count, form = 1, self.form.other
         while form is not None:
             count, form = count + 1, form.other
         return count < MAX_FORMS
 
     def part(self) -> None:
         """The entry is no longer what answers here."""
-        self.forget(self)
+        self.common.forget(self)
 
-    def renew_texts(self, now_s: float) -> None:
-        """Write down age and ttl as they are now, rounded as elsewhere (core.forwarding.from_store, core.outcome)."""
+    def holds(self, log: InvalidationLog, now_s: float) -> bool:
+        """Whether the entry may be answered from at `now_s`: it is fresh and valid, and this node leads."""
+        moved = log.leading_at(now_s)
+        if moved < 0 or now_s >= self.fresh_until:
+            return False
+        if moved != self.valid_at:
+            if log.validity(self.entry) is not Validity.VALID:
+                return False
+            self.valid_at = moved
+        return True
+
+    def texts(self, now_s: float) -> Texts:
+        """Age and ttl as they are now, rounded as elsewhere (core.forwarding.from_store, core.outcome)."""
         age, ttl = max(0, round(now_s - self.aged_from)), int(self.fresh_until - now_s)
-        self.age, self.ttl = _digits(age), _digits(ttl)
-        self.texts_until = min(self.aged_from + age + 0.5, self.fresh_until - ttl)
+        older_from, shorter_from = self.aged_from + age + 0.5, self.fresh_until - ttl
+        return _digits(age), _digits(ttl), min(older_from, shorter_from)
