@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from proxy.core.fields import Fields
 from proxy.core.invalidation import Validity
-from proxy.core.record import referable_record
+from proxy.core.record import lasting_record
 from proxy.core.rules import CacheRules
 
 
@@ -63,24 +65,33 @@ class Terms(NamedTuple):
     must_validate: bool
 
 
-@dataclass(slots=True)
+@mypyc_attr(acyclic=True)
 class Memo:
     """What was last found out about an entry, so that it need not be found out again.
 
     What the log said of it: `moved` is the log's local count of changes then, `through` the position up to which the
     entry was found valid; `subjects` are what the entry answers to, kept from the second time on that they are needed.
-    `terms` are those under `rules`.
+    `terms` are those under `rules`. It says nothing of what the entry is: any two are equal.
     """
 
-    moved: int = -1
-    validity: Validity = Validity.DEAD
-    through: int = -1
-    subjects: tuple[str, ...] | None = None
-    rules: CacheRules | None = None
-    terms: Terms | None = None
+    __slots__ = ("moved", "rules", "subjects", "terms", "through", "validity")
+
+    def __init__(self) -> None:
+        self.moved = -1
+        self.validity = Validity.DEAD
+        self.through = -1
+        self.subjects: tuple[str, ...] | None = None
+        self.rules: CacheRules | None = None
+        self.terms: Terms | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Memo)
+
+    def __hash__(self) -> int:
+        return 0
 
 
-@referable_record
+@lasting_record
 class Entry:
     """One stored response.
 
@@ -90,7 +101,7 @@ class Entry:
     which it can be invalidated. `born` is the log position applied *before* its fetch began: an invalidation after it
     kills it. `span` is set for a partial response. `coded` holds bodies compressed by this cache; `body` is as the
     origin sent it. `soft_stale` is not stored here: softness is a fact of the log. `memo` has no meaning outside this
-    process; it is neither compared nor stored.
+    process; it is not stored.
     """
 
     status: int
@@ -105,7 +116,7 @@ class Entry:
     tags: tuple[str, ...] = ()
     span: ByteSpan | None = None
     coded: tuple[CodedBody, ...] = ()
-    memo: Memo = field(default_factory=Memo, init=False, compare=False, repr=False)
+    memo: Memo = field(default_factory=Memo, init=False)
 
     def with_coded(self, coded: CodedBody) -> Entry:
         """This entry with one more coded body, in place of the one in that coding. What the log said of it holds on."""
@@ -116,7 +127,8 @@ class Entry:
     def rest(self) -> None:
         """Let go of what was worked out of the fields: nobody may ask for it again for a long time."""
         self.fields.rest()
-        self.memo.rules = self.memo.terms = None
+        memo = self.memo
+        memo.rules = memo.terms = None
 
     def coded_in(self, coding: str) -> CodedBody | None:
         """The body in that coding, where it was made already."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Final, TypeVar, cast
 
+from mypy_extensions import mypyc_attr
+
 T = TypeVar("T")
 
 Pair = tuple[str, str]
@@ -34,6 +36,11 @@ def shared_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts
 
 
+_ITSELF: Final = object()
+"""Stands for the fields themselves where they are what was worked out of them."""
+
+
+@mypyc_attr(acyclic=True)  # what is worked out of fields refers to others, never to them
 class Fields:
     """Field lines in the order and spelling in which they came.
 
@@ -41,14 +48,13 @@ class Fields:
     Names passed to methods are lower case; names in the lines keep their spelling.
     """
 
-    __slots__ = ("_derived", "joined", "pairs")
+    __slots__ = ("_derived", "_joined", "pairs")
 
     def __init__(self, pairs: Iterable[Pair] = (), joined: Mapping[str, str] | None = None) -> None:
         """Fields with these lines; `joined` may be given where it is known already."""
         self.pairs: Final = tuple(pairs)
         """The lines, in order."""
-        self.joined: Mapping[str, str] = _join(self.pairs) if joined is None else joined
-        """Each field's lines joined by ", " (RFC 9110 section 5.3), by lower-case name in order of first appearance."""
+        self._joined: Mapping[str, str] | None = _join(self.pairs) if joined is None else joined
         self._derived: dict[Callable[[Fields], object], object] | None = None
 
     @classmethod
@@ -60,12 +66,19 @@ class Fields:
         """The lines as octets, for the wire."""
         return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.pairs]
 
+    @property
+    def joined(self) -> Mapping[str, str]:
+        """Each field's lines joined by ", " (RFC 9110 section 5.3), by lower-case name in order of first appearance."""
+        joined = self._joined
+        return _join(self.pairs) if joined is None else joined
+
     def lines(self, name: str) -> tuple[str, ...]:
         """Every value of the field, one per line; empty when absent."""
-        value = self.joined.get(name)
+        joined = self.joined
+        value = joined.get(name)
         if value is None:
             return ()
-        if len(self.joined) == len(self.pairs):
+        if len(joined) == len(self.pairs):
             return (value,)
         return tuple([value for spelt, value in self.pairs if spelt.lower() == name])
 
@@ -90,18 +103,20 @@ class Fields:
         if self._derived is None:
             self._derived = {}
         try:
-            return cast("T", self._derived[derive])
+            known = self._derived[derive]
         except KeyError:
-            value = self._derived[derive] = derive(self)
+            value = derive(self)
+            self._derived[derive] = _ITSELF if value is self else value
             return value
+        return cast("T", self if known is _ITSELF else known)
 
     def without(self, names: Iterable[str]) -> Fields:
         """These fields less every line whose lower-case name is in `names`."""
-        gone = frozenset(names)
-        if gone.isdisjoint(self.joined):
+        gone, known = frozenset(names), self.joined
+        if gone.isdisjoint(known):
             return self
-        gone = gone.intersection(self.joined)
-        joined = dict(self.joined)
+        gone = gone.intersection(known)
+        joined = dict(known)
         for name in gone:
             del joined[name]
         return Fields([pair for pair in self.pairs if _lower(pair[0]) not in gone], joined)
@@ -133,16 +148,16 @@ class Fields:
 
     def shared(self) -> Fields:
         """The same fields, their lines shared with others that say the same: for what is kept in great numbers."""
-        return Fields(map(_same, self.pairs), self.joined)  # a comprehension, compiled, would make each pair anew
+        return Fields(map(_same, self.pairs), self._joined)  # a comprehension, compiled, would make each pair anew
 
     def rest(self) -> None:
         """Let go of what was worked out of the lines: until `wake` it is worked out each time it is asked for."""
-        self.joined, self._derived = _Resting(self.pairs), None
+        self._joined = self._derived = None
 
     def wake(self) -> None:
         """Work it out once again."""
-        if isinstance(self.joined, _Resting):
-            self.joined = _join(self.pairs)
+        if self._joined is None:
+            self._joined = _join(self.pairs)
 
     def __iter__(self) -> Iterator[Pair]:
         return iter(self.pairs)
@@ -158,24 +173,6 @@ class Fields:
 
     def __repr__(self) -> str:
         return f"Fields({list(self.pairs)!r})"
-
-
-class _Resting(Mapping[str, str]):
-    """The joined lines of fields that hardly anybody asks: made for each question."""
-
-    __slots__ = ("_pairs",)
-
-    def __init__(self, pairs: tuple[Pair, ...]) -> None:
-        self._pairs = pairs
-
-    def __getitem__(self, name: str) -> str:
-        return _join(self._pairs)[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_join(self._pairs))
-
-    def __len__(self) -> int:
-        return len(_join(self._pairs))
 
 
 def _join(lines: tuple[Pair, ...]) -> dict[str, str]:

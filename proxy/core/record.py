@@ -19,6 +19,19 @@ def record(cls: type[T]) -> type[T]:
     For what every request makes dozens of: a dataclass that is frozen at run time takes five times as long to make as
     one that is not, and that one two to three times as long as a Struct, which is made without running Python.
     """
+    return _made(cls, lasting=False)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def lasting_record(cls: type[T]) -> type[T]:
+    """A record that the cycle collector never looks at: for what is kept in great numbers.
+
+    Nothing that it refers to may refer to it.
+    """
+    return _made(cls, lasting=True)
+
+
+def _made(cls: type[T], *, lasting: bool) -> type[T]:
     own = dict(vars(cls))
     members = fields(dataclass(cls))  # type: ignore[arg-type]  # the decorator makes it one
     names = _NOT_KEPT.union(member.name for member in members)
@@ -32,6 +45,7 @@ def record(cls: type[T]) -> type[T]:
         namespace=namespace | {"__dataclass_fields__": cls.__dict__["__dataclass_fields__"]},
         module=cls.__module__,
         frozen=True,
+        gc=not lasting,
     )
     return cast("type[T]", made)
 
@@ -40,9 +54,3 @@ def _default(value: object, factory: object) -> object:
     if factory is not MISSING:
         return msgspec.field(default_factory=factory)  # type: ignore[call-overload]
     return msgspec.NODEFAULT if value is MISSING else value
-
-
-@dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def referable_record(cls: type[T]) -> type[T]:
-    """A dataclass with slots, frozen for the type checker alone, that can be referred to weakly."""
-    return dataclass(slots=True, unsafe_hash=True, weakref_slot=True)(cls)

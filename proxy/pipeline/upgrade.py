@@ -8,7 +8,6 @@ to spare, hot ones are coded, one at a time. The store takes the result only if 
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -40,9 +39,9 @@ class UpgradeCounts:
 
 @dataclass(slots=True)
 class _Candidate:
-    """The entry is referred to weakly: the store decides how long it lives."""
+    """An entry that the store has let go of is let go of at the next look."""
 
-    entry: weakref.ref[Entry]
+    entry: Entry
     looks: int = 0
 
 
@@ -71,9 +70,9 @@ class Upgrader:
             return
         name = (key, entry.vary, coding)
         known = self._candidates.get(name)
-        if known is not None and known.entry() is entry:
+        if known is not None and known.entry is entry:
             return
-        self._candidates[name] = _Candidate(weakref.ref(entry))
+        self._candidates[name] = _Candidate(entry)
         if len(self._candidates) > MOST_CANDIDATES:
             self._candidates.popitem(last=False)
         self._wanted.set()
@@ -96,25 +95,22 @@ class Upgrader:
             if not idle or self._clock.monotonic() >= due_s:
                 break
             candidate = self._candidates.pop(name, None)
-            entry = None if candidate is None else candidate.entry()
-            if entry is not None:
-                await self._upgrade(name, entry)
+            if candidate is not None:
+                await self._upgrade(name, candidate.entry)
                 idle = self._is_idle()
 
     def _look(self) -> list[Name]:
         """Which candidates are hot. Those that are gone are forgotten; those in use stand last."""
-        used: dict[str, bool | None] = {}
+        used: dict[str, bool] = {}
         hot: list[Name] = []
         for name, candidate in list(self._candidates.items()):
-            key, entry = name[0], candidate.entry()
-            if entry is None:
+            key = name[0]
+            told = self._store.used_since(key, candidate.entry)
+            if told is None:
                 del self._candidates[name]
                 continue
-            if used.get(key) is None:
-                used[key] = self._store.used_since(key, entry)
-            if used[key] is None:
-                del self._candidates[name]
-            elif not used[key]:
+            used[key] = told or used.get(key, False)  # who asks second about a key is told of no use
+            if not used[key]:
                 candidate.looks = 0
             else:
                 candidate.looks += 1

@@ -1,5 +1,7 @@
 """Fields keep every octet, the order and the spelling."""
 
+import sys
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,3 +77,15 @@ def test_fields_at_rest_say_the_same_and_wake_up() -> None:
     assert fields.once(len) == 3
     fields.wake()
     assert fields.joined == awake
+
+
+def test_fields_that_are_what_is_worked_out_of_them_do_not_hold_themselves() -> None:
+    fields = Fields([("A", "1")])
+
+    def itself(given: Fields) -> Fields:
+        return given
+
+    before = sys.getrefcount(fields)
+    assert fields.once(itself) is fields
+    assert fields.once(itself) is fields
+    assert sys.getrefcount(fields) == before

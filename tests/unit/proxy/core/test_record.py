@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import field, replace
 
-from proxy.core.record import record
+from proxy.core.record import lasting_record, record
 
 
 @record
@@ -28,3 +29,13 @@ def test_a_record_can_be_matched() -> None:
             assert x == 1
         case _:
             raise AssertionError
+
+
+def test_the_collector_does_not_look_at_lasting_records() -> None:
+    @lasting_record
+    class Kept:
+        refers_to: list[int]
+
+    assert gc.is_tracked(Kept([1]).refers_to)
+    assert not gc.is_tracked(Kept([1]))
+    assert Kept([1]) == Kept([1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import tracemalloc
 
 import pytest
@@ -91,6 +92,17 @@ async def test_a_denser_body_takes_the_place_of_the_first_and_gives_its_room_bac
     (dense,) = store.peek("k")
     assert (dense.coded, dense.memo.through) == ((CodedBody("br", b"123", dense=True),), 7)
     assert store.size_bytes == before - 5
+
+
+async def test_what_leaves_the_store_refers_to_nothing_that_was_in_it() -> None:
+    store = MemoryStore()
+    await _fill(store, "k0", "k1", "k2", "k3")
+    places = [store._places[key] for key in ("k0", "k1", "k2", "k3")]
+    store.drop("k1")
+    store.clear()
+    while places:
+        place = places.pop()
+        assert sys.getrefcount(place) == 2, "the collector, which would find a cycle, does not look at places"
 
 
 async def test_variants_beyond_the_bound_push_out_the_oldest() -> None:

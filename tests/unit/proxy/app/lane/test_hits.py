@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from dataclasses import replace
 
 import pytest
 
+from proxy.app.form import Form, form
 from proxy.app.lane.hits import MAX_BARRED, HitLane
 from proxy.app.lane.learning import Sharing
 from proxy.app.lane.spots import MAX_FORMS
@@ -263,6 +265,17 @@ async def test_several_answers_of_one_entry_are_told_apart_and_bounded(stage: St
     answered = [stage.ask(request=(ask % f'"{number}"').encode()) is not None for number in range(MAX_FORMS + 1)]
     assert answered == [True] * (MAX_FORMS - 1) + [False] * 2
     assert stage.ask() is not None
+
+
+async def test_the_collector_looks_at_little_of_what_is_kept(stage: Stage) -> None:
+    """A full collection would else take seconds with a million entries."""
+    gc.collect()
+    before = len(gc.get_objects())
+    for number in range(1000):
+        await stage.serve(f"/{number}", stage.entry(f"/{number}", body=b"%d" % number))
+    gc.collect()
+    most = 100 if form() is Form.COMPILED else 5_100
+    assert len(gc.get_objects()) - before < most
 
 
 def test_heads_share_the_lines_around_those_that_differ() -> None:
