@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, TypeVar, cast
 
 from mypy_extensions import mypyc_attr
+
+from proxy.core.remembered import remembered
 
 T = TypeVar("T")
 
@@ -14,20 +16,24 @@ Pair = tuple[str, str]
 """One field line: name as it came, value without surrounding whitespace; each character is one octet (Latin-1)."""
 
 
-_lower = lru_cache(maxsize=512)(str.lower)
-"""Names come again and again; what is stored shares one text for each."""
+lower_name: Final = remembered(str.lower, 512)
+"""The name in lower case. Names come again and again; what is stored shares one text for each."""
 
 
-@lru_cache(maxsize=512)
-def shared_text(text: str) -> str:
-    """An equal text that came earlier, if there was one of late: for what is kept in great numbers."""
+def _itself(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=4096)
-def _same(pair: Pair) -> Pair:
-    """An equal pair that came earlier, if there was one of late; the name is shared in any case."""
+shared_text: Final = remembered(_itself, 512)
+"""An equal text that came earlier, if there was one of late: for what is kept in great numbers."""
+
+
+def _with_shared_name(pair: Pair) -> Pair:
     return shared_text(pair[0]), pair[1]
+
+
+_same: Final = remembered(_with_shared_name, 4096)
+"""An equal pair that came earlier, if there was one of late; the name is shared in any case."""
 
 
 @lru_cache(maxsize=4096)
@@ -112,14 +118,15 @@ class Fields:
 
     def without(self, names: Iterable[str]) -> Fields:
         """These fields less every line whose lower-case name is in `names`."""
-        gone, known = frozenset(names), self.joined
-        if gone.isdisjoint(known):
+        gone, known = names if isinstance(names, frozenset) else frozenset(names), self.joined
+        found = _among(known, gone)
+        if not found:
             return self
-        gone = gone.intersection(known)
         joined = dict(known)
-        for name in gone:
+        for name in found:
             del joined[name]
-        return Fields([pair for pair in self.pairs if _lower(pair[0]) not in gone], joined)
+        lines = cast("tuple[Sequence[str], ...]", self.pairs)  # as pairs, compiled, they would be made anew
+        return Fields(cast("list[Pair]", [line for line in lines if lower_name(line[0]) not in gone]), joined)
 
     def filter(self, keep: Callable[[str], bool]) -> Fields:
         """The lines whose lower-case name `keep` accepts."""
@@ -136,14 +143,16 @@ class Fields:
 
     def followed_by(self, more: Fields) -> Fields:
         """These fields and then those of `more`."""
-        if self.joined.keys().isdisjoint(more.joined):
-            return Fields(self.pairs + more.pairs, {**self.joined, **more.joined})
-        return self.added(*more.pairs)
+        mine, other = self.joined, more.joined
+        joined = dict(mine)
+        joined.update(other)
+        once = len(joined) == len(mine) + len(other)
+        return Fields(self.pairs + more.pairs, joined) if once else self.added(*more.pairs)
 
     def replaced(self, name: str, value: str) -> Fields:
         """These fields with every line of `name` (any case) replaced by one line at the end."""
-        lower = _lower(name)
-        kept = self.without((lower,)) if lower in self.joined else self
+        lower = lower_name(name)
+        kept = self.without(frozenset((lower,))) if lower in self.joined else self
         return kept.added((name, value))
 
     def shared(self) -> Fields:
@@ -175,14 +184,24 @@ class Fields:
         return f"Fields({list(self.pairs)!r})"
 
 
+def _among(joined: Mapping[str, str], names: frozenset[str]) -> list[str]:
+    """The names that occur."""
+    if len(names) < len(joined):
+        return [name for name in names if name in joined]
+    return [name for name in joined if name in names]
+
+
 def _join(lines: tuple[Pair, ...]) -> dict[str, str]:
-    joined = {_lower(name): value for name, value in lines}
+    joined: dict[str, str] = {}
+    for name, value in lines:
+        joined[lower_name(name)] = value
     return joined if len(joined) == len(lines) else _extend({}, lines)
 
 
-def _extend(joined: dict[str, str], pairs: Iterable[Pair]) -> dict[str, str]:
+def _extend(joined: dict[str, str], pairs: tuple[Pair, ...]) -> dict[str, str]:
     """`joined` with more lines."""
     for name, value in pairs:
-        lower = _lower(name)
-        joined[lower] = f"{joined[lower]}, {value}" if lower in joined else value
+        lower = lower_name(name)
+        before = joined.get(lower)
+        joined[lower] = value if before is None else f"{before}, {value}"
     return joined

@@ -7,75 +7,123 @@ response and drops what it has already read when it refuses. This scan costs the
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from dataclasses import dataclass
+from typing import Final, cast
 
-from msgspec import Struct
-
-from proxy.core.fields import Fields, Pair
+from proxy.core.fields import Fields, Pair, lower_name
 from proxy.core.headers import CONNECTION_MAY_NOT_NAME, HOP_BY_HOP
 from proxy.core.messages import ResponseHead
+from proxy.core.remembered import remembered
 
-_STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
-_FIELD_LINE = re.compile(
+_STATUS_LINE: Final = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
+_FIELD_LINE: Final = re.compile(
     r"([!#$%&'*+\-.^_`|~0-9A-Za-z]++):[ \t]*+((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*+"
 )
-_REMEMBERED_OCTETS = 256
+_REMEMBERED_OCTETS: Final = 256
 """Longer lines are read each time."""
-_DIGITS = re.compile(r"[0-9]{1,18}")
-_NO_OPTIONS: frozenset[str] = frozenset()
-_KEEP_ALIVE = frozenset({"keep-alive"})
-_LENGTH_ALONE = frozenset({"content-length"})
-_MEANINGFUL = HOP_BY_HOP | {"content-length"}
+_MAX_DIGITS: Final = 18
+_NO_OPTIONS: Final[frozenset[str]] = frozenset()
+_KEEP_ALIVE: Final = frozenset({"keep-alive"})
+_LENGTH: Final = "content-length"
+_MEANINGFUL: Final = HOP_BY_HOP | {_LENGTH}
+
+# What the fields of a head have to do with framing and the connection.
+_NOTHING: Final = 0
+_ANNOUNCED: Final = 1  # Content-Length
+_FRAMED: Final = 2  # anything else
 
 
 class MalformedError(ValueError):
     """The backend broke HTTP's grammar; the message says where."""
 
 
-class ParsedHead(Struct, frozen=True):
+# With a way of its own to be made: that of a dataclass runs Python even where the class is compiled.
+@dataclass(init=False, slots=True)
+class ParsedHead:
     """A head and what it says about the octets after it.
 
     `length` is the announced Content-Length. `coded` is set by any Transfer-Encoding, `chunked` when it is exactly
-    "chunked". `upgrade` is the Upgrade field of a 101.
+    "chunked".
     """
 
     head: ResponseHead
-    length: int | None = None
-    coded: bool = False
-    chunked: bool = False
-    persistent: bool = True
-    keep_alive: str | None = None
+    length: int | None
+    coded: bool
+    chunked: bool
+    persistent: bool
+    keep_alive: str | None
+
+    def __init__(
+        self,
+        head: ResponseHead,
+        length: int | None = None,
+        *,
+        coded: bool = False,
+        chunked: bool = False,
+        persistent: bool = True,
+        keep_alive: str | None = None,
+    ) -> None:
+        self.head = head
+        self.length = length
+        self.coded = coded
+        self.chunked = chunked
+        self.persistent = persistent
+        self.keep_alive = keep_alive
 
 
-def scan_fields(block: str, max_fields: int) -> list[Pair]:
-    """Every field line of `block`, which ends with CRLF or is empty.
+class _Line:
+    """A field line, read: the pair that it is, its name in lower case, and what it has to do with framing."""
+
+    __slots__ = ("framing", "name", "pair", "value")
+
+    def __init__(self, spelt: str, value: str) -> None:
+        self.name: Final = lower_name(spelt)
+        self.value: Final = value
+        self.pair: Final[object] = (spelt, value)  # as a Pair, compiled, each reader would get another
+        self.framing: Final = (
+            (_ANNOUNCED if self.name == _LENGTH else _FRAMED) if self.name in _MEANINGFUL else _NOTHING
+        )
+
+
+def _read_line(text: str) -> _Line | None:
+    """A line without its CRLF; None where it is no field line."""
+    match = _FIELD_LINE.fullmatch(text)
+    return None if match is None else _Line(match[1], match[2])
+
+
+_known_line: Final = remembered(_read_line, 4096)
+"""Most lines of a head are those of other heads: read once, they share one pair."""
+
+
+def parse_fields(block: str, max_fields: int) -> Fields:
+    """The fields in the lines of `block`, which ends with CRLF or is empty.
 
     Raises MalformedError on anything but `name: value` lines: folded lines, space before the colon, control
     characters, bare CR or LF, too many lines.
     """
+    return _scan(block, max_fields)[0]
+
+
+def _scan(block: str, max_fields: int) -> tuple[Fields, int]:
+    """As `parse_fields`, and what the fields have to do with framing."""
     lines = block.split("\r\n")
     if lines.pop():
         raise MalformedError("a field line of the response is malformed")
     if len(lines) > max_fields:
         msg = f"{len(lines)} field lines in the response; at most {max_fields} are taken"
         raise MalformedError(msg)
-    pairs: list[Pair] = []
-    for line in lines:
-        pair = _field_line(line) if len(line) <= _REMEMBERED_OCTETS else _read_field_line(line)
-        if pair is None:
+    pairs: list[object] = []
+    joined: dict[str, str] = {}
+    framing = _NOTHING
+    for text in lines:
+        line = _known_line(text) if len(text) <= _REMEMBERED_OCTETS else _read_line(text)
+        if line is None:
             raise MalformedError("a field line of the response is malformed")
-        pairs.append(pair)
-    return pairs
-
-
-def _read_field_line(line: str) -> Pair | None:
-    """Name and value of a line without its CRLF; None where it is no field line."""
-    match = _FIELD_LINE.fullmatch(line)
-    return None if match is None else (match[1], match[2])
-
-
-_field_line = lru_cache(maxsize=4096)(_read_field_line)
-"""Most lines of a head are those of other heads: read once, they share one pair."""
+        pairs.append(line.pair)
+        joined[line.name] = line.value
+        framing |= line.framing
+    once = len(joined) == len(pairs)
+    return Fields(cast("list[Pair]", pairs), joined if once else None), framing
 
 
 def parse_trailers(octets: bytes, max_fields: int) -> Fields:
@@ -83,8 +131,7 @@ def parse_trailers(octets: bytes, max_fields: int) -> Fields:
 
     Raises MalformedError.
     """
-    pairs = scan_fields(octets.decode("latin-1"), max_fields)
-    return Fields(pair for pair in pairs if pair[0].lower() not in _MEANINGFUL)
+    return parse_fields(octets.decode("latin-1"), max_fields).without(_MEANINGFUL)
 
 
 def parse_head(octets: bytes, max_fields: int) -> ParsedHead:
@@ -93,19 +140,18 @@ def parse_head(octets: bytes, max_fields: int) -> ParsedHead:
     Raises MalformedError.
     """
     first, _, block = octets.decode("latin-1").partition("\r\n")
-    status_line = _status_line(first) if len(first) <= _REMEMBERED_OCTETS else _read_status_line(first)
+    status_line = _known_status_line(first) if len(first) <= _REMEMBERED_OCTETS else _read_status_line(first)
     if status_line is None:
         msg = f"not a status line of HTTP/1.x: {octets[:40]!r}"
         raise MalformedError(msg)
     minor, status, reason = status_line
-    fields = Fields(scan_fields(block, max_fields))
+    fields, framing = _scan(block, max_fields)
     head = ResponseHead(status, reason, fields)
-    meaningful = _MEANINGFUL.intersection(fields.joined)
-    if not meaningful:
+    if framing == _NOTHING:
         return ParsedHead(head, persistent=minor != "0")
-    if meaningful == _LENGTH_ALONE and _DIGITS.fullmatch(fields.joined["content-length"]):
-        return ParsedHead(head, int(fields.joined["content-length"]), persistent=minor != "0")
-    return _with_framing(head, minor, meaningful)
+    if framing == _ANNOUNCED and _is_length(announced := fields.joined[_LENGTH]):
+        return ParsedHead(head, int(announced), persistent=minor != "0")
+    return _with_framing(head, minor)
 
 
 def _read_status_line(line: str) -> tuple[str, int, str] | None:
@@ -114,16 +160,16 @@ def _read_status_line(line: str) -> tuple[str, int, str] | None:
     return None if match is None else (match[1], int(match[2]), match[3] or "")
 
 
-_status_line = lru_cache(maxsize=256)(_read_status_line)
+_known_status_line: Final = remembered(_read_status_line, 256)
 
 
-def _with_framing(head: ResponseHead, minor: str, meaningful: frozenset[str]) -> ParsedHead:
+def _with_framing(head: ResponseHead, minor: str) -> ParsedHead:
     fields = head.fields
     lengths = fields.lines("content-length")
     length = _length(lengths) if lengths else None
     codings = fields.lines("transfer-encoding")
     chunked = _is_chunked(codings, minor, length) if codings else False
-    options = _connection_options(fields.lines("connection")) if "connection" in meaningful else _NO_OPTIONS
+    options = _connection_options(fields.lines("connection")) if "connection" in fields else _NO_OPTIONS
     drop = HOP_BY_HOP | (options - CONNECTION_MAY_NOT_NAME)
     kept = fields.without(drop if head.status != 101 else drop - {"upgrade"})
     if len(lengths) > 1 or any("," in value for value in lengths):
@@ -131,8 +177,8 @@ def _with_framing(head: ResponseHead, minor: str, meaningful: frozenset[str]) ->
     return ParsedHead(
         ResponseHead(head.status, head.reason, kept),
         length,
-        bool(codings),
-        chunked,
+        coded=bool(codings),
+        chunked=chunked,
         persistent="close" not in options and (minor != "0" or "keep-alive" in options),
         keep_alive=fields.first("keep-alive"),
     )
@@ -140,17 +186,21 @@ def _with_framing(head: ResponseHead, minor: str, meaningful: frozenset[str]) ->
 
 def _length(lines: tuple[str, ...]) -> int:
     """One length from equal ones (RFC 9110 section 8.6)."""
-    if len(lines) == 1 and _DIGITS.fullmatch(lines[0]):
+    if len(lines) == 1 and _is_length(lines[0]):
         return int(lines[0])
     values = {value.strip(" \t") for line in lines for value in line.split(",")}
     if len(values) != 1:
         msg = f"Content-Length says different things: {', '.join(lines)!r}"
         raise MalformedError(msg)
     value = values.pop()
-    if not _DIGITS.fullmatch(value):
+    if not _is_length(value):
         msg = f"Content-Length {value!r} is not a number of octets"
         raise MalformedError(msg)
     return int(value)
+
+
+def _is_length(text: str) -> bool:
+    return len(text) <= _MAX_DIGITS and text.isascii() and text.isdigit()
 
 
 def _is_chunked(lines: tuple[str, ...], minor: str, length: int | None) -> bool:

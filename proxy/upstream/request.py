@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec import Struct
 
-from proxy.core.fields import Fields, Pair
+from proxy.core.fields import Fields, Pair, lower_name
 from proxy.core.messages import RequestHead
 from proxy.upstream.settings import PoolSettings
 
 # Framing and connection management are decided here; a line that came in with the fields must never contradict them.
-_OWN_LINES = frozenset(
+_OWN_LINES: Final = frozenset(
     {"connection", "content-length", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"}
 )
-_HOST_ALONE = frozenset({"host"})
-_METHODS_WITH_CONTENT = frozenset({"POST", "PUT", "PATCH"})
+_HOST_ALONE: Final = frozenset({"host"})
+_METHODS_WITH_CONTENT: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
 class WrittenHead(Struct, frozen=True):
@@ -35,7 +36,7 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
     """
     fields, endpoint = request.fields, settings.endpoint
     target = f"{endpoint.prefix}{request.target}" if endpoint.prefix and request.path != "*" else request.target
-    own = _OWN_LINES.intersection(fields.names())
+    own = frozenset([name for name in fields.joined if name in _OWN_LINES])
     host = ""
     if settings.preserve_host:
         host = (fields.first("host") if "host" in own else None) or request.authority
@@ -61,7 +62,7 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
 def _without(fields: Fields, own: frozenset[str]) -> Sequence[Pair]:
     """The lines that are not ours to write. Host alone, at the head of them, is what most requests bring."""
     pairs = fields.pairs
-    if own == _HOST_ALONE and pairs[0][0].lower() == "host" and len(fields.joined) == len(pairs):
+    if own == _HOST_ALONE and lower_name(pairs[0][0]) == "host" and len(fields.joined) == len(pairs):
         return pairs[1:]
     return [pair for pair in pairs if pair[0].lower() not in own]
 

@@ -7,17 +7,18 @@ aiohttp's parser, with the same octets: this scan refuses nothing, and accepts n
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from typing import Final, cast
 
 from proxy.core.fields import Fields
 from proxy.core.record import record
-from proxy.upstream.head import MalformedError, scan_fields
+from proxy.core.remembered import remembered
+from proxy.upstream.head import MalformedError, parse_fields
 
-_REQUEST_LINE = re.compile(rb'(GET|HEAD|POST|PUT|PATCH|DELETE) (/[!"$-~]*) HTTP/1\.1\r\n')
-_NOT_PLAIN = frozenset(
+_REQUEST_LINE: Final = re.compile(rb'(GET|HEAD|POST|PUT|PATCH|DELETE) (/[!"$-~]*) HTTP/1\.1\r\n')
+_NOT_PLAIN: Final = frozenset(
     {"expect", "http2-settings", "sec-websocket-key1", "te", "trailer", "transfer-encoding", "upgrade"}
 )
-_MAX_HEAD_BYTES = 8 * 1024
+_MAX_HEAD_BYTES: Final = 8 * 1024
 
 
 @record
@@ -34,27 +35,30 @@ def read_plain(data: bytes, max_target_bytes: int, max_fields: int) -> PlainRequ
     """The request if `data` is exactly one plain one; None for anything else, which is not an error."""
     end = data.find(b"\r\n\r\n", 0, _MAX_HEAD_BYTES)
     line = _REQUEST_LINE.match(data) if end != -1 else None
-    if line is None or line.end(2) - line.start(2) > max_target_bytes:
+    if line is None:
         return None
-    fields = _plain_fields(data[line.end() : end + 2], max_fields)
+    method, target = cast("tuple[bytes, bytes]", line.groups())
+    fields = _known_fields(data[line.end() : end + 2])
+    if fields is None or len(fields.pairs) > max_fields or len(target) > max_target_bytes:
+        return None
     content = data[end + 4 :]
-    if fields is None or fields.joined.get("content-length") != (str(len(content)) if content else None):
+    if fields.joined.get("content-length") != (str(len(content)) if content else None):
         return None
-    return PlainRequest(line[1].decode("ascii"), line[2].decode("ascii"), fields, content)
+    return PlainRequest(method.decode("ascii"), target.decode("ascii"), fields, content)
 
 
-@lru_cache(maxsize=512)
-def _plain_fields(block: bytes, max_fields: int) -> Fields | None:
-    """The fields in these lines; None where they are not plain.
-
-    A client sends the same lines with one request after another: read once, they are the same `Fields`, which
-    remembers what was worked out of it.
-    """
+def _plain_fields(block: bytes) -> Fields | None:
+    """The fields in these lines; None where they are not plain."""
     try:
-        fields = Fields(scan_fields(block.decode("latin-1"), max_fields))
+        fields = parse_fields(block.decode("latin-1"), _MAX_HEAD_BYTES)
     except MalformedError:
         return None
     return fields if _are_plain(fields) else None
+
+
+_known_fields: Final = remembered(_plain_fields, 512)
+"""A client sends the same lines with one request after another: read once, they are the same `Fields`, which remembers
+what was worked out of it."""
 
 
 def _are_plain(fields: Fields) -> bool:
