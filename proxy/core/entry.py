@@ -49,7 +49,8 @@ class CodedBody:
     dense: bool = False
 
 
-class Terms(NamedTuple):
+@lasting_record
+class Terms:
     """What the fields of a response and a route's rules say of its use, once and for all (RFC 9111 section 4.2).
 
     `age_at_receipt_s` is the corrected initial age. The stale windows are seconds after the end of freshness, 0 where

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+from typing import Final
 
 from proxy.core.cache_control import ResponseDirectives, delta_seconds, governing_directives
 from proxy.core.dates import moment_of
@@ -12,10 +12,10 @@ from proxy.core.fields import Fields
 from proxy.core.record import record
 from proxy.core.rules import CacheRules, OriginRule
 
-HEURISTIC_STATUSES = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501})
+HEURISTIC_STATUSES: Final = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501})
 """Statuses that may be given a heuristic lifetime (RFC 9110 section 15.1)."""
 
-POLICY_STATUSES = frozenset({200, 203, 204, 206, 300, 301, 308, 410})
+POLICY_STATUSES: Final = frozenset({200, 203, 204, 206, 300, 301, 308, 410})
 """Statuses to which a route's own ttl applies: the heuristic ones less the client's and the server's mistakes."""
 
 
@@ -36,8 +36,8 @@ class Lifetime:
     source: Source
 
 
-# A NamedTuple: one is made for every lookup.
-class Freshness(NamedTuple):
+@record
+class Freshness:
     """How a stored response stands at one moment: its terms and its age."""
 
     terms: Terms
