@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from types import MappingProxyType
+from typing import Final, cast
 from urllib.parse import unquote_plus
 
 from proxy.policy.model import Match, QueryCondition, Route
 from proxy.policy.template import Parameter
 
 _NO_PARAMS: MappingProxyType[str, str] = MappingProxyType({})
+
+_MATCH: Final = cast("Callable[[tuple[Route, Mapping[str, str]]], Match]", partial(tuple.__new__, Match))
+"""Makes a Match without running Python, as a named tuple's own way does."""
 
 
 class _Candidate:
@@ -34,20 +39,37 @@ class _Candidate:
         if self.rest is not None:
             name, index = self.rest
             params[name] = "/".join(segments[index:])
-        return Match(self.route, params)
+        return _MATCH((self.route, params))
 
 
 _in_order = attrgetter("order")
 
 
 class _Node:
-    __slots__ = ("ends", "literals", "parameter", "rests")
+    """What may follow one beginning of a path.
+
+    `passed` are the candidates that a path which goes on from here has met so far, `ended` those of one that ends
+    here, each in order.
+    """
+
+    __slots__ = ("ended", "ends", "literals", "parameter", "passed", "rests")
 
     def __init__(self) -> None:
         self.literals: dict[str, _Node] = {}
         self.parameter: _Node | None = None
         self.ends: list[_Candidate] = []
         self.rests: list[_Candidate] = []
+        self.passed: list[_Candidate] = []
+        self.ended: list[_Candidate] = []
+
+    def settle(self, before: list[_Candidate]) -> None:
+        """Work out `passed` and `ended` of this node and all below it; `before` was met on the way to it."""
+        self.ended = sorted(before + self.ends, key=_in_order)
+        self.passed = sorted(before + self.rests, key=_in_order)
+        for node in self.literals.values():
+            node.settle(self.passed)
+        if self.parameter is not None:
+            self.parameter.settle(self.passed)
 
 
 class RouteTable:
@@ -66,10 +88,11 @@ class RouteTable:
         candidates = [_Candidate(order, route) for order, route in enumerate(listed)]
         for candidate in candidates:
             self._grow(candidate)
+        self._root.settle([])
         # A literal path's candidates are known beforehand, routes with parameters among them.
         literals = {path for route in listed if (path := route.template.literal) is not None}
         self._exact = {
-            path: tuple(c for c in candidates if c.route.template.matches(path[1:].split("/"))) for path in literals
+            path: [c for c in candidates if c.route.template.matches(path[1:].split("/"))] for path in literals
         }
 
     def _grow(self, candidate: _Candidate) -> None:
@@ -87,10 +110,9 @@ class RouteTable:
 
     def match(self, method: str, path: str, query: str | None) -> Match:
         """The first route that accepts method, path and query."""
-        exact = self._exact.get(path)
+        candidates = self._exact.get(path)
         segments: list[str] | None = None
-        candidates: Iterable[_Candidate] = exact or ()
-        if exact is None:
+        if candidates is None:
             if not path.startswith("/"):
                 return self._default  # OPTIONS * (RFC 9110 section 9.3.7)
             segments = path[1:].split("/")
@@ -106,21 +128,16 @@ class RouteTable:
     def _walk(self, segments: list[str]) -> list[_Candidate]:
         """The candidates of a path, in order. The usual path goes one way; where it forks, `_fork` takes over."""
         node = self._root
-        found: list[_Candidate] = []
         for index, segment in enumerate(segments):
-            if node.rests:
-                found = found + node.rests
             literal = node.literals.get(segment)
             parameter = node.parameter if segment else None
             if literal is not None and parameter is not None:
-                return _fork([literal, parameter], segments[index + 1 :], found)
-            following = literal or parameter
+                return _fork([literal, parameter], segments[index + 1 :], node.passed)
+            following = literal if parameter is None else parameter
             if following is None:
-                break
+                return node.passed
             node = following
-        else:
-            found = found + node.ends if found else node.ends
-        return sorted(found, key=_in_order) if len(found) > 1 and found is not node.ends else found
+        return node.ended
 
 
 def _fork(nodes: list[_Node], segments: list[str], found: list[_Candidate]) -> list[_Candidate]:

@@ -8,7 +8,7 @@ objects used once passes through without pushing out those in use.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import Final
 
 from mypy_extensions import mypyc_attr
 
@@ -16,24 +16,27 @@ from proxy.core.entry import CodedBody, Entry
 from proxy.core.messages import RequestHead
 from proxy.ports import Companion
 
-DEFAULT_MAX_BYTES = 256 * 1024 * 1024
-DEFAULT_MAX_VARIANTS = 32
-MAX_COMPANIONS = 8
-ENTRY_COST_BYTES = 800
+DEFAULT_MAX_BYTES: Final = 256 * 1024 * 1024
+DEFAULT_MAX_VARIANTS: Final = 32
+MAX_COMPANIONS: Final = 8
+ENTRY_COST_BYTES: Final = 800
 """Octets of Python objects around one entry, its place and its companion, measured
 (tests/unit/proxy/stores/test_memory.py; with companions, `python -m benchmarks.peers --cases growth`)."""
-PAIR_COST_BYTES = 100
+PAIR_COST_BYTES: Final = 100
 """Octets of Python objects around one field line, tag or Vary pair: hardly any where others share it, else 190."""
 
 
 def cost_bytes(key: str, entry: Entry) -> int:
     """The memory an entry takes here, by estimate: its octets and the objects that hold them."""
-    pairs = len(entry.fields) + len(entry.tags) + len(entry.vary) + len(entry.coded)
+    pairs = len(entry.fields.pairs) + len(entry.tags) + len(entry.vary) + len(entry.coded)
     return entry.size_bytes + len(key) + ENTRY_COST_BYTES + PAIR_COST_BYTES * pairs
 
 
+def _costs_bytes(key: str, entries: Sequence[Entry]) -> int:
+    return sum([cost_bytes(key, entry) for entry in entries]) if entries else 0
+
+
 @mypyc_attr(acyclic=True)  # what leaves the queue is unlinked
-@dataclass(eq=False, slots=True)
 class _Place:
     """A key's variants, newest first, its place in the queue, and who is told when the variants change.
 
@@ -41,15 +44,18 @@ class _Place:
     either counts.
     """
 
-    key: str
-    entries: tuple[Entry, ...] = ()
-    size_bytes: int = 0
-    used: bool = False
-    noticed: bool = False
-    companion: Companion | None = None
-    companions: tuple[Companion, ...] = ()
-    newer: _Place | None = None
-    older: _Place | None = None
+    __slots__ = ("companion", "companions", "entries", "key", "newer", "noticed", "older", "size_bytes", "used")
+
+    def __init__(self, key: str) -> None:
+        self.key: Final = key
+        self.entries: tuple[Entry, ...] = ()
+        self.size_bytes = 0
+        self.used = False
+        self.noticed = False
+        self.companion: Companion | None = None
+        self.companions: tuple[Companion, ...] = ()
+        self.newer: _Place | None = None
+        self.older: _Place | None = None
 
     def change(self, entries: tuple[Entry, ...]) -> None:
         """Hold these from now on."""
@@ -204,12 +210,19 @@ class MemoryStore:
         """
         place = self._places.get(key)
         kept = () if place is None else place.entries
+        size = 0 if place is None else place.size_bytes
         for entry in reversed(tuple(entries)):
-            if any(_same(other, entry) and _fetched_later(other, entry) for other in kept):
+            replaced = [other for other in kept if _same(other, entry)] if kept else []
+            if any(_fetched_later(other, entry) for other in replaced):
                 continue
-            others = [other for other in kept if not _same(other, entry)]
-            kept = (entry, *others) if cost_bytes(key, entry) <= self._max_entry_bytes else tuple(others)
-        self._set(key, place, kept[: self._max_variants])
+            if replaced:
+                kept = tuple([other for other in kept if not _same(other, entry)])
+                size -= _costs_bytes(key, replaced)
+            cost = cost_bytes(key, entry)
+            if cost <= self._max_entry_bytes:
+                kept, size = (entry, *kept), size + cost
+        beyond = kept[self._max_variants :]
+        self._set(key, place, kept[: self._max_variants], size - _costs_bytes(key, beyond))
 
     def attach(self, key: str, entry: Entry, coded: CodedBody) -> bool:
         """Keep a coded body with `entry` where it is still stored."""
@@ -217,9 +230,11 @@ class MemoryStore:
         if place is None:
             return False
         fatter = entry.with_coded(coded)
-        if cost_bytes(key, fatter) > self._max_entry_bytes:
+        cost = cost_bytes(key, fatter)
+        if cost > self._max_entry_bytes:
             return False
-        self._set(key, place, tuple(fatter if other is entry else other for other in place.entries))
+        entries = tuple(fatter if other is entry else other for other in place.entries)
+        self._set(key, place, entries, place.size_bytes - cost_bytes(key, entry) + cost)
         return True
 
     def used_since(self, key: str, entry: Entry) -> bool | None:
@@ -256,14 +271,14 @@ class MemoryStore:
         self._queue = _Queue()
         self._bytes = 0
 
-    def _set(self, key: str, place: _Place | None, entries: tuple[Entry, ...]) -> None:
+    def _set(self, key: str, place: _Place | None, entries: tuple[Entry, ...], size: int) -> None:
+        """Hold these, which take `size` octets."""
         if not entries:
             self.drop(key)
             return
         if place is None:
             place = self._places[key] = _Place(key)
             self._queue.add(place)
-        size = sum(cost_bytes(key, entry) for entry in entries)
         self._bytes += size - place.size_bytes
         place.size_bytes = size
         place.change(entries)
