@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Final
 
 from proxy.app.request_ids import RequestIds
 from proxy.core.fields import Fields
@@ -18,7 +19,7 @@ from proxy.pipeline.context import Exchange
 from proxy.policy.model import Policy
 from proxy.ports import Client, Clock
 
-NOT_KEPT = HOP_BY_HOP | {"expect"}
+NOT_KEPT: Final = HOP_BY_HOP | {"expect"}
 
 EnterTrace = Callable[[Fields], tuple[Fields, TraceParent | None, str]]
 """Gives an exchange its place in a trace (proxy.app.observe.tracing)."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 from proxy.core.fields import Fields
 from proxy.core.headers import OWS, split_list, unquote
 from proxy.core.structured import is_integer, is_token, parse_dictionary
 
-MAX_DELTA_S = 2**31
+MAX_DELTA_S: Final = 2**31
 """What a delta-seconds too large to represent counts as (RFC 9111 section 1.2.2)."""
 
 Arguments = dict[str, list[str | None]]
@@ -90,8 +91,8 @@ def governing_directives(fields: Fields, targeted_fields: tuple[str, ...]) -> Re
     return response_directives(fields)
 
 
-_ABSENT_REQUEST = RequestDirectives()
-_ABSENT_RESPONSE = ResponseDirectives()
+_ABSENT_REQUEST: Final = RequestDirectives()
+_ABSENT_RESPONSE: Final = ResponseDirectives()
 
 
 def _arguments(value: str) -> Arguments:
@@ -184,7 +185,7 @@ def _response(found: Arguments, *, targeted: bool) -> ResponseDirectives:
     )
 
 
-_DURATIONS = frozenset({"max-age", "s-maxage", "stale-while-revalidate", "stale-if-error"})
+_DURATIONS: Final = frozenset({"max-age", "s-maxage", "stale-while-revalidate", "stale-if-error"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from calendar import timegm
 from functools import lru_cache
+from typing import Final
 
 from proxy.core.fields import Fields
 
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-LONG_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+LONG_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
-_MONTH = {name: number for number, name in enumerate(MONTHS, 1)}
-_DAYS_IN_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_FIFTY_YEARS = 50
+_MONTH: Final = {name: number for number, name in enumerate(MONTHS, 1)}
+_DAYS_IN_MONTH: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_FIFTY_YEARS: Final = 50
 
 
 def parse_date(text: str, now: float) -> int | None:

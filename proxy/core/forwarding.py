@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Final
 
 from proxy.core.dates import format_date
 from proxy.core.fields import Fields, Pair
@@ -11,12 +12,12 @@ from proxy.core.messages import RequestHead
 from proxy.core.record import record
 from proxy.core.vary import reduced_accept_encoding
 
-FORWARDING = frozenset(
+FORWARDING: Final = frozenset(
     {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-real-ip"}
 )
 """Fields in which proxies tell what they saw. They are rebuilt; only a trusted peer's are carried on."""
 
-NEVER_FROM_STRANGERS = FORWARDING | {
+NEVER_FROM_STRANGERS: Final = FORWARDING | {
     "x-forwarded",
     "x-forwarded-by",
     "x-forwarded-path",
@@ -44,9 +45,9 @@ NEVER_FROM_STRANGERS = FORWARDING | {
 the cache key: from a client they are how a cache is poisoned."""
 
 
-VIA = frozenset({"via"})
+VIA: Final = frozenset({"via"})
 
-METHOD_OVERRIDES = frozenset({"x-http-method", "x-http-method-override", "x-method-override"})
+METHOD_OVERRIDES: Final = frozenset({"x-http-method", "x-http-method-override", "x-method-override"})
 """Fields that make a backend carry out another method. With a safe method they would make it do what this proxy does
 not see, and what is then stored answers another request; with POST they are somebody's way to send PATCH."""
 
@@ -99,12 +100,12 @@ def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str,
     return request.with_fields(kept.followed_by(seen))
 
 
-_REBUILT = frozenset({"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "via"})
-_LISTS = frozenset({"X-Forwarded-For", "Forwarded"})
-_NOT_FROM_STRANGERS = NEVER_FROM_STRANGERS | VIA
+_REBUILT: Final = frozenset({"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "via"})
+_LISTS: Final = frozenset({"X-Forwarded-For", "Forwarded"})
+_NOT_FROM_STRANGERS: Final = NEVER_FROM_STRANGERS | VIA
 # Each for methods that are not safe and for those that are.
-_DROP_OF_TRUSTED = (_REBUILT, _REBUILT | METHOD_OVERRIDES)
-_DROP_OF_STRANGERS = (_NOT_FROM_STRANGERS, _NOT_FROM_STRANGERS | METHOD_OVERRIDES)
+_DROP_OF_TRUSTED: Final = (_REBUILT, _REBUILT | METHOD_OVERRIDES)
+_DROP_OF_STRANGERS: Final = (_NOT_FROM_STRANGERS, _NOT_FROM_STRANGERS | METHOD_OVERRIDES)
 
 
 @lru_cache(maxsize=1024)
@@ -166,4 +167,4 @@ def delayed_age(fields: Fields, delay_s: float) -> Fields:
 
 
 def _version(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"
+    return "1.1" if version == (1, 1) else f"{version[0]}.{version[1]}"

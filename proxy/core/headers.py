@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from proxy.core.fields import Fields
 
-HOP_BY_HOP = frozenset(
+HOP_BY_HOP: Final = frozenset(
     {
         "connection",
         "keep-alive",
@@ -19,11 +21,11 @@ HOP_BY_HOP = frozenset(
 )
 """Fields that never cross this proxy (RFC 9110 section 7.6.1, RFC 9111 section 3.1)."""
 
-NOT_STORED = HOP_BY_HOP | {"trailer", "cache-status"}
+NOT_STORED: Final = HOP_BY_HOP | {"trailer", "cache-status"}
 """Fields that are not part of a stored response: Trailer, as no trailers are stored; Cache-Status, as it tells of the
 exchange that brought the response (RFC 9211 section 2)."""
 
-CONNECTION_MAY_NOT_NAME = frozenset(
+CONNECTION_MAY_NOT_NAME: Final = frozenset(
     {
         "authorization",
         "cache-control",
@@ -43,10 +45,10 @@ CONNECTION_MAY_NOT_NAME = frozenset(
 """Fields meant for every recipient: Connection may not name them (RFC 9110 section 7.6.1), and does so only in attacks
 that want a protection removed on the way."""
 
-TOKEN_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+TOKEN_CHARACTERS: Final = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 """tchar (RFC 9110 section 5.6.2)."""
 
-OWS = " \t"
+OWS: Final = " \t"
 
 
 def is_token(text: str) -> bool:

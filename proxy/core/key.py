@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Final
 
 from proxy.core.entry import Entry
 from proxy.core.fields import Fields
@@ -11,7 +12,7 @@ from proxy.core.rules import CacheRules, KeyRules
 from proxy.core.search import NoVarySearch, no_vary_search, normalised_query
 from proxy.core.vary import normalise
 
-TOLD_BY_PROXIES = ("x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto")
+TOLD_BY_PROXIES: Final = ("x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto")
 """What a trusted proxy says of the client's own request. Backends make links and redirects of it, so it is keyed; a
 stranger's are gone before a key is made (core.forwarding)."""
 
@@ -35,22 +36,30 @@ def cache_key(
     belongs to QUERY. `search` is the No-Vary-Search that earlier responses of this path carried.
     """
     query = normalised_query(request.query, rules.key, search)
-    parts = ["QUERY" if request.method == "QUERY" else "GET", request.scheme, request.authority, request.path]
-    parts.append("-" if query is None else "?" + query)
+    method, scheme, authority, path = request.method, request.scheme, request.authority, request.path
+    start = "5:QUERY" if method == "QUERY" else "3:GET"
+    key = f"{start}{len(scheme)}:{scheme}{len(authority)}:{authority}{len(path)}:{path}"
+    key += "1:-" if query is None else _part("?" + query)
     if body_digest is not None:
-        parts.append(body_digest)
+        key += _part(body_digest)
     asked = request.fields.joined
-    parts += [f"{name}={asked[name]}" for name in TOLD_BY_PROXIES if name in asked]
+    for name in TOLD_BY_PROXIES:
+        if name in asked:
+            key += _part(f"{name}={asked[name]}")
     for name in rules.key.headers:
         value = normalise(name, asked.get(name), rules.codings)
-        parts.append(name + ("-" if value is None else "=" + value))
-    return "".join([f"{len(part)}:{part}" for part in parts])
+        key += _part(name + ("-" if value is None else "=" + value))
+    return key
+
+
+def _part(text: str) -> str:
+    return f"{len(text)}:{text}"
 
 
 def path_key(request: RequestHead) -> str:
     """The text for what is known of a path whatever its query: the No-Vary-Search its responses carry."""
     parts = (request.scheme, request.authority, request.path)
-    return "".join(f"{len(part)}:{part}" for part in parts)
+    return "".join([_part(part) for part in parts])
 
 
 def covers(entry: Entry, request: RequestHead, rules: KeyRules) -> bool:

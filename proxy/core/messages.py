@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from proxy.core.fields import Fields
 from proxy.core.record import record
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"})
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"})
 """Methods registered as safe (RFC 9110 section 9.2.1 and the IANA registry); every other method is unsafe."""
 
 

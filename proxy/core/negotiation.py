@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from proxy.core.accept import choices
 from proxy.core.cache_control import request_directives, response_directives
@@ -13,13 +14,13 @@ from proxy.core.outcome import Reason
 from proxy.core.rules import CodingRules
 from proxy.core.validators import is_weak
 
-CODINGS = ("br", "zstd", "gzip")
+CODINGS: Final = ("br", "zstd", "gzip")
 """The codings that this proxy can make."""
 
-DENSE_MARK = "+"
+DENSE_MARK: Final = "+"
 """What the entity tag of a dense form ends in, after its coding."""
 
-_SUFFIXES = tuple(f'-{coding}{mark}"' for coding in CODINGS for mark in ("", DENSE_MARK))
+_SUFFIXES: Final = tuple(f'-{coding}{mark}"' for coding in CODINGS for mark in ("", DENSE_MARK))
 
 
 def choose_coding(accept_encoding: str | None, available: Iterable[str]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 from proxy.core.fields import Fields, Pair
 from proxy.core.record import record
@@ -90,7 +91,7 @@ class Reason(Enum):
     RANGE = "range"
 
 
-CACHE_STATUS = frozenset({"cache-status"})
+CACHE_STATUS: Final = frozenset({"cache-status"})
 
 
 @record
@@ -116,19 +117,21 @@ class CacheStatus:
         if self.hit:
             parts.append("hit")
         elif self.forward is not None:
-            parts.append(f"fwd={self.forward.value}")
+            parts.append("fwd=" + self.forward._value_)  # `value` is a property that runs Python
             if self.forward_status is not None:
                 parts.append(f"fwd-status={self.forward_status}")
-        if self.ttl_s is not None:
-            parts.append(f"ttl={int(self.ttl_s // 1)}")
+        ttl_s = self.ttl_s
+        if ttl_s is not None:
+            parts.append(f"ttl={int(ttl_s // 1)}")
         if self.stored:
             parts.append("stored")
         if self.collapsed:
             parts.append("collapsed")
-        if self.key is not None:
-            parts.append(f"key={_string(self.key)}")
-        if self.detail is not None:
-            parts.append(f"detail={self.detail if _is_token(self.detail) else _string(self.detail)}")
+        key, detail = self.key, self.detail
+        if key is not None:
+            parts.append("key=" + _string(key))
+        if detail is not None:
+            parts.append("detail=" + (detail if _is_token(detail) else _string(detail)))
         return "; ".join(parts)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-HEX = frozenset("0123456789ABCDEFabcdef")
+from typing import Final
+
+UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+HEX: Final = frozenset("0123456789ABCDEFabcdef")
 
 
 def normalise_percent(text: str) -> str:

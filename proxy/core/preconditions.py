@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 from proxy.core.dates import moment_of, parse_date
 from proxy.core.fields import Fields
@@ -10,7 +11,7 @@ from proxy.core.freshness import date_value
 from proxy.core.messages import RequestHead
 from proxy.core.validators import etag_of, split_etags, strong_match, weak_match
 
-NOT_IN_304 = frozenset(
+NOT_IN_304: Final = frozenset(
     {"content-length", "content-type", "content-encoding", "content-language", "content-range", "accept-ranges"}
 )
 """Representation metadata, left out of a 304 (RFC 9110 section 15.4.5)."""

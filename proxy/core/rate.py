@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 import msgspec
 
-MICROS = 1_000_000
+MICROS: Final = 1_000_000
 """Microseconds in a second."""
 
-_MAX_TOLERANCE_US = 2**52
+_MAX_TOLERANCE_US: Final = 2**52
 """Keeps clock + backlog within the integers that Redis' Lua numbers (doubles) hold exactly, for a century or so."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from proxy.core.cache_control import ResponseDirectives, governing_directives, request_directives
 from proxy.core.dates import format_date
 from proxy.core.entry import ByteSpan, Terms
@@ -17,11 +19,11 @@ from proxy.core.target import same_resource
 from proxy.core.validators import has_validator
 from proxy.core.vary import Variant, describe
 
-UNDERSTOOD_STATUSES = HEURISTIC_STATUSES | {302, 303, 307, 400, 403, 500, 502, 503, 504}
+UNDERSTOOD_STATUSES: Final = HEURISTIC_STATUSES | {302, 303, 307, 400, 403, 500, 502, 503, 504}
 """Statuses whose caching requirements are implemented here, as must-understand asks (section 5.2.2.3)."""
 
 
-ABOUT_THE_REQUEST = frozenset({401, 407, 408, 412, 413, 416, 417, 421, 425, 426, 428, 429, 431, 511})
+ABOUT_THE_REQUEST: Final = frozenset({401, 407, 408, 412, 413, 416, 417, 421, 425, 426, 428, 429, 431, 511})
 """Statuses that are about one request or one client, in ways the key does not show: credentials, conditions, ranges,
 sizes, rates. They are never stored, whatever they say (RFC 6585 forbids it for 428, 429, 431 and 511): a
 client could otherwise fill the cache with errors that only its own request deserved."""
@@ -58,7 +60,7 @@ class NotStorable:
 
 Judgement = Storable | NotStorable
 
-_OF_THE_RESOURCE = frozenset(
+_OF_THE_RESOURCE: Final = frozenset(
     {
         Reason.NO_STORE,
         Reason.PRIVATE,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from proxy.core.fields import Fields
 from proxy.core.headers import split_list
 from proxy.core.messages import RequestHead
 from proxy.core.structured import parse_strings
 
-MAX_TAGS = 256
+MAX_TAGS: Final = 256
 """Tags that one response may carry. One with more is not stored: a tag that is forgotten is a write that is missed."""
 
-MAX_TAG_OCTETS = 1024
-_TAG_FIELDS = frozenset({"surrogate-key", "cache-tag", "cache-groups"})
+MAX_TAG_OCTETS: Final = 1024
 
 
 def tags_of(fields: Fields) -> tuple[str, ...] | None:
@@ -20,7 +21,7 @@ def tags_of(fields: Fields) -> tuple[str, ...] | None:
     None when they are more, or longer, than can be kept.
     """
     said = fields.joined
-    if _TAG_FIELDS.isdisjoint(said):
+    if not ("surrogate-key" in said or "cache-tag" in said or "cache-groups" in said):
         return ()
     found: dict[str, None] = {}
     for tag in (fields.get("surrogate-key") or "").split():

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 from proxy.core.messages import RequestHead
 from proxy.core.outcome import Reason
 from proxy.core.percent import UNRESERVED, encode_beyond_ascii, has_bad_percent, normalise_percent
 from proxy.core.record import record
 
-DEFAULT_PORTS = {"http": "80", "https": "443"}
-_REG_NAME = UNRESERVED | frozenset("!$&'()*+,;=%")
-_IP_LITERAL = frozenset("0123456789abcdefABCDEF:.")
+DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+_REG_NAME: Final = UNRESERVED | frozenset("!$&'()*+,;=%")
+_IP_LITERAL: Final = frozenset("0123456789abcdefABCDEF:.")
 
 
 @record
@@ -80,6 +81,15 @@ def parse_target(
 
 def normalise_path(path: str, *, allow_encoded_slash: bool = False) -> str | Reason:
     """The normal form of an absolute path (RFC 3986 section 6.2.2), or why it is ambiguous."""
+    if "%" in path or not path.isascii():
+        return _decoded_path(path, allow_encoded_slash=allow_encoded_slash)
+    if "\\" in path:
+        return Reason.TARGET_BACKSLASH
+    return Reason.TARGET_DOT_SEGMENT if "/." in path and _has_dot_segment(path) else path
+
+
+def _decoded_path(path: str, *, allow_encoded_slash: bool) -> str | Reason:
+    """As `normalise_path`, of a path with something to be decoded or encoded."""
     if has_bad_percent(path):
         return Reason.TARGET_PERCENT
     normal = normalise_percent(path)
@@ -90,15 +100,19 @@ def normalise_path(path: str, *, allow_encoded_slash: bool = False) -> str | Rea
             return Reason.TARGET_ENCODED_SLASH
         if any(code in normal for code in _ENCODED_CONTROLS):
             return Reason.TARGET_CONTROL
-    if "/." in normal or "%2F" in normal:
-        for segment in normal.replace("%2F", "/").split("/"):
-            # servers that know path parameters read "..;x" as ".."
-            if segment.partition(";")[0].partition("%3B")[0] in {".", ".."}:
-                return Reason.TARGET_DOT_SEGMENT
-    return normal
+    suspect = "/." in normal or "%2F" in normal
+    return Reason.TARGET_DOT_SEGMENT if suspect and _has_dot_segment(normal) else normal
 
 
-_ENCODED_CONTROLS = (*(f"%{code:02X}" for code in range(0x20)), "%7F")
+def _has_dot_segment(normal: str) -> bool:
+    for segment in normal.replace("%2F", "/").split("/"):
+        # servers that know path parameters read "..;x" as ".."
+        if segment.partition(";")[0].partition("%3B")[0] in {".", ".."}:
+            return True
+    return False
+
+
+_ENCODED_CONTROLS: Final = (*(f"%{code:02X}" for code in range(0x20)), "%7F")
 
 
 def _bad_octet(raw: str) -> TargetRefusal | None:
@@ -109,8 +123,7 @@ def _bad_octet(raw: str) -> TargetRefusal | None:
         for at, char in enumerate(raw):
             if char <= " " or char == "\x7f":
                 return TargetRefusal(Reason.TARGET_CONTROL, at)
-    at = raw.find("#")
-    return None if at == -1 else TargetRefusal(Reason.TARGET_FRAGMENT, at)
+    return TargetRefusal(Reason.TARGET_FRAGMENT, raw.find("#")) if "#" in raw else None
 
 
 def _absolute(raw: str) -> tuple[str, str, str] | TargetRefusal:

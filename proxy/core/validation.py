@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from proxy.core.dates import format_date, moment_of
 from proxy.core.entry import Entry, Position
@@ -26,13 +27,13 @@ from proxy.core.validators import (
 )
 from proxy.core.vary import describe
 
-CONDITIONS = ("if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "if-range")
-_CONDITIONS_AND_RANGE = frozenset({*CONDITIONS, "range"})
-CLIENT_CONDITIONS = ("if-none-match", "if-modified-since")
-MAX_OFFERED_ETAGS = 16
-COOKIE_FIELDS = ("set-cookie", "set-cookie2")
+CONDITIONS: Final = ("if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "if-range")
+_CONDITIONS_AND_RANGE: Final = frozenset({*CONDITIONS, "range"})
+CLIENT_CONDITIONS: Final = ("if-none-match", "if-modified-since")
+MAX_OFFERED_ETAGS: Final = 16
+COOKIE_FIELDS: Final = ("set-cookie", "set-cookie2")
 
-NOT_UPDATED = NOT_STORED | {"content-length", "content-encoding", "content-range"}
+NOT_UPDATED: Final = NOT_STORED | {"content-length", "content-encoding", "content-range"}
 """Fields that a 304 does not change: what the stored octets depend on (RFC 9111 section 3.2)."""
 
 # ---------------------------------------------------------------- asking the origin

@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64encode
 from hashlib import blake2b
+from typing import Final
 
 from proxy.core.fields import Fields
 from proxy.core.headers import OWS
 
-_ETAG = re.compile(r'(?:W/)?"[!#-~\x80-\U0010ffff]*"')
+_ETAG: Final = re.compile(r'(?:W/)?"[!#-~\x80-\U0010ffff]*"')
 
-OWN_MARK = '"v.'
+OWN_MARK: Final = '"v.'
 """How every entity tag begins that this proxy made: the origin does not know it and must not be asked about it."""
 
 
 def is_etag(text: str) -> bool:
     """Whether `text` is an entity-tag (section 8.8.3): octets are compared, never repaired."""
+    if text.isascii() and text.startswith('"') and text.find('"', 1) == len(text) - 1:
+        return " " not in text and text.isprintable()  # as the pattern says, at half its price
     return _ETAG.fullmatch(text) is not None
 
 

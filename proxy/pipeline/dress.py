@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from proxy.core.fields import Fields, Pair
 from proxy.core.forwarding import VIA, via_and_date
 from proxy.core.messages import ResponseHead
 from proxy.core.outcome import CACHE_STATUS, CacheStatus, cache_status_line
 from proxy.core.rate import RateVerdict, limit_field, policy_field
 
-CACHE_NAME = "Veneer"
+CACHE_NAME: Final = "Veneer"
 """This cache's name in Cache-Status (RFC 9211 section 2)."""
 
 OWN_FIELDS = frozenset({"x-cache-invalidate", "x-request-id", "x-response-time"})
 """Fields that the backend sends for this proxy, or that this proxy speaks for itself."""
 
 
-_REPLACED = OWN_FIELDS | CACHE_STATUS | VIA
+_REPLACED: Final = OWN_FIELDS | CACHE_STATUS | VIA
 
 
 def dress(
@@ -42,7 +44,13 @@ def _own(
     fields: Fields, cache: CacheStatus, request_id: str, elapsed_ms: float, rate: RateVerdict | None
 ) -> tuple[Pair, ...]:
     told = cache_status_line(fields, CACHE_NAME, cache)
-    own = (told, ("X-Request-ID", request_id), ("X-Response-Time", f"{elapsed_ms:.3f}ms"))
+    own = (told, ("X-Request-ID", request_id), ("X-Response-Time", _millis(elapsed_ms)))
     if rate is None:
         return own
     return (*own, ("RateLimit-Policy", policy_field(rate.limit)), ("RateLimit", limit_field(rate)))
+
+
+def _millis(elapsed_ms: float) -> str:
+    """Milliseconds with three decimals; a format would cost three times as much."""
+    elapsed_us = int(elapsed_ms * 1000 + 0.5)
+    return f"{elapsed_us // 1000}.{str(1000 + elapsed_us % 1000)[1:]}ms"

@@ -71,6 +71,8 @@ def tags_for(plan: Plan, fields: Fields) -> tuple[str, ...]:
     names = match.route.tags(match.params) + (tags_of(fields) or ())
     if no_vary_search(fields) is not None:
         names = (*names, search_tag(plan.wanted))
+    if not names:
+        return ()
     return shared_texts(tuple(dict.fromkeys(names)) if len(names) > 1 else names)
 
 

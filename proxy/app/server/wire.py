@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 from proxy.core.messages import ResponseHead
 from proxy.core.record import record
 
-FRAMING_FIELDS = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
-FRAMING_FIELDS_BUT_LENGTH = FRAMING_FIELDS - {"content-length"}
+FRAMING_FIELDS: Final = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
+FRAMING_FIELDS_BUT_LENGTH: Final = FRAMING_FIELDS - {"content-length"}
 
 
 class BodyFraming(Enum):
