@@ -251,6 +251,26 @@ class Tunnel(Protocol):
         ...
 
 
+Octets = bytes | memoryview
+"""A piece of a body on its way."""
+
+
+class Outlet(Protocol):
+    """Where the octets of a body leave without the turn of a task for each piece."""
+
+    def push(self, pieces: Sequence[Octets]) -> bool:
+        """Send octets now; whether all have left.
+
+        Those that have not still lie where they lay: their memory must not change, and nothing more should be pushed,
+        until `emptied` returns. Raises ConnectionError when nobody takes them any more.
+        """
+        ...
+
+    async def emptied(self) -> None:
+        """Return when all octets have left. Raises ConnectionError when they cannot any more."""
+        ...
+
+
 class UpstreamResponse(Protocol):
     """A final response whose body is still arriving. Must be closed on every path."""
 
@@ -276,6 +296,13 @@ class UpstreamResponse(Protocol):
 
     def body(self) -> AsyncIterator[bytes]:
         """The body in pieces as they arrive. Raises UpstreamError when it is cut short."""
+        ...
+
+    async def pour(self, outlet: Outlet) -> None:
+        """Push what is left of the body into `outlet` as it arrives; the backend waits while the outlet is slow.
+
+        Raises UpstreamError when the body is cut short, and what the outlet raises.
+        """
         ...
 
     async def aclose(self) -> None:
@@ -378,8 +405,8 @@ class ClientGoneError(ConnectionError):
     """The client closed or broke its connection."""
 
 
-class Client(Protocol):
-    """The client's side of one exchange: the only way to answer it."""
+class Client(Outlet, Protocol):
+    """The client's side of one exchange: the only way to answer it. As an outlet it takes octets of the body."""
 
     def body(self, limit_bytes: int) -> Content | None:
         """The request body, at hand or as it arrives; None when there is none.

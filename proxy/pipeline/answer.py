@@ -10,7 +10,7 @@ from proxy.core.messages import ResponseHead
 from proxy.core.outcome import CacheStatus
 from proxy.core.record import record
 from proxy.pipeline.exchange import CacheUse, Refusal
-from proxy.ports import UpstreamResponse
+from proxy.ports import Outlet, UpstreamResponse
 
 
 def no_trailers() -> Fields:
@@ -33,12 +33,16 @@ class StoredBody:
 
 @record
 class StreamBody:
-    """A body passing through; `length` None when unknown. `aclose` must be awaited on every path."""
+    """A body passing through; `length` None when unknown. `aclose` must be awaited on every path.
+
+    `pour` does with `chunks` what is to be done where they only have to be sent.
+    """
 
     chunks: AsyncIterator[bytes]
     length: int | None
     aclose: Callable[[], Awaitable[None]]
     trailers: Callable[[], Fields] = no_trailers
+    pour: Callable[[Outlet], Awaitable[None]] | None = None
 
 
 @record

@@ -127,9 +127,12 @@ class Replier:
         try:
             if stream.length is None:
                 await client.flush()
-            async for piece in stream.chunks:
-                passed += len(piece)
-                await client.send(piece if encoder is None else encoder.feed(piece) + encoder.flush())
+            if encoder is None and stream.pour is not None:
+                await stream.pour(client)
+            else:
+                async for piece in stream.chunks:
+                    passed += len(piece)
+                    await client.send(piece if encoder is None else encoder.feed(piece) + encoder.flush())
             if encoder is not None:
                 await client.send(encoder.finish())
         except (UpstreamError, ConnectionError):

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
-from proxy.ports import InterimSink, UpstreamError, UpstreamFailure
+from proxy.ports import InterimSink, Octets, Outlet, UpstreamError, UpstreamFailure
+from proxy.upstream.buffer import BEGINNING_OCTETS, ReadBuffer
 from proxy.upstream.head import MalformedError
 from proxy.upstream.parser import Phase, ResponseParser
 from proxy.upstream.settings import PoolSettings
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Feeds the parser, wakes whoever waits, holds back a fast backend, and counts silence.
 
     One consumer waits at a time. A failure is kept and raised to that consumer; the transport is closed with it.
+    Until it asks for the body no more than a beginning is read ahead.
+
+    It may also let the body *pour*: what arrives goes to an outlet within the callback that read it, as long as the
+    outlet takes it. The consumer is woken at the end, or when the outlet is *clogged*.
     """
 
     def __init__(
-        self, settings: PoolSettings, loop: asyncio.AbstractEventLoop, on_lost: Callable[[Connection], None]
+        self,
+        settings: PoolSettings,
+        loop: asyncio.AbstractEventLoop,
+        buffer: ReadBuffer,
+        on_lost: Callable[[Connection], None],
     ) -> None:
         self._settings = settings
         self._loop = loop
+        self._buffer = buffer
         self._on_lost = on_lost
         self.parser = ResponseParser(settings.max_head_octets, settings.max_fields)
         self.transport: asyncio.Transport | None = None
@@ -35,6 +45,9 @@ class Connection(asyncio.Protocol):
         self.request_sent = False
         self.continued = False
         self.ended = False
+        self.clogged = False
+        self._room = 0
+        self._outlet: Outlet | None = None
         self._on_interim: InterimSink | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._drain_waiter: asyncio.Future[None] | None = None
@@ -47,7 +60,7 @@ class Connection(asyncio.Protocol):
         self.read_timeout_s = settings.read_timeout_s
         self._timer: asyncio.TimerHandle | None = None
 
-    # ---- asyncio.Protocol
+    # ---- asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport; watch its socket for octets that come while nobody asked."""
@@ -56,6 +69,21 @@ class Connection(asyncio.Protocol):
         if socket is not None and hasattr(select, "poll"):
             self._poll = select.poll()
             self._poll.register(socket.fileno(), select.POLLIN)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's shape
+        """Where the next octets go; they are dealt with before anything else is read."""
+        return self._buffer.view if self.parser.final is not None else self._buffer.beginning
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Pour what arrived where it is body and nothing else, without a copy; parse it otherwise."""
+        octets = self._buffer.view[:nbytes]
+        if self._outlet is None or not self.parser.unframed:
+            self.data_received(bytes(octets))
+            return
+        self._pour(self._outlet, (octets[: self.parser.skip(nbytes)],))
+        if self.clogged:
+            self._buffer.give_away()
+        self._advance(nbytes)
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived; octets nobody asked for end the connection (RFC 9112 section 9.2)."""
@@ -67,21 +95,29 @@ class Connection(asyncio.Protocol):
             parser.feed(data)
         except MalformedError as error:
             self._relay_interims()
+            self._pour_parsed()
             self.fail(UpstreamFailure.MALFORMED, str(error))
             return
         if parser.interims:
             self._relay_interims()
-        if parser.phase is Phase.DONE:
+        self._pour_parsed()
+        self._advance(len(data))
+
+    def _advance(self, size: int) -> None:
+        """See where the exchange stands now that `size` octets more have been dealt with."""
+        if self.parser.phase is Phase.DONE:
             self._silent_at = None
-            if not parser.reusable and self.transport is not None:
+            if not self.parser.reusable and self.transport is not None:
                 self.transport.pause_reading()
-        else:
-            if self._silent_at is not None:
-                self._silent_at = self._loop.time() + self.read_timeout_s
-            self._buffered += len(data)
-            if self._buffered > self._settings.body_buffer_octets:
+            self.wake()
+            return
+        if self._silent_at is not None:
+            self._silent_at = self._loop.time() + self.read_timeout_s
+        if self._outlet is None:
+            self._buffered += size
+            if self._buffered > self._room:
                 self._pause_reading()
-        self.wake()
+            self.wake()
 
     def eof_received(self) -> bool:
         """The backend has nothing more to send; a tunnel's other direction stays open."""
@@ -133,6 +169,7 @@ class Connection(asyncio.Protocol):
         self.parser.begin(for_head=for_head, upgrading=upgrading)
         self.busy = True
         self.continued = False
+        self._room = min(BEGINNING_OCTETS // 2, self._settings.body_buffer_octets)
         self._on_interim = on_interim
         self._buffered = 0
         self.request_sent = False
@@ -212,20 +249,24 @@ class Connection(asyncio.Protocol):
 
     def take(self) -> list[bytes]:
         """The body pieces that have arrived; a held-back backend may go on."""
-        parser = self.parser
-        pieces, parser.pieces = parser.pieces, []
-        self._buffered = 0
-        if self._reading_paused and self.transport is not None and not self.closed:
-            self._reading_paused = False
-            self.transport.resume_reading()
-            if self.request_sent:
-                self.listen()
+        self._room = self._settings.body_buffer_octets
+        pieces = self._take_pieces()
+        self._resume_reading()
         return pieces
+
+    def pour(self, outlet: Outlet) -> None:
+        """Let `outlet` have what has arrived and from now on what arrives, unless it is clogged."""
+        self._outlet = outlet
+        self.clogged = False
+        self._pour_parsed()
+        if not self.clogged:
+            self._resume_reading()
 
     def finish(self) -> None:
         """The exchange is over and whole; the connection may be used again."""
         self.busy = False
         self._on_interim = None
+        self._outlet = None
         self.served += 1
 
     def fail(self, failure: UpstreamFailure, detail: str) -> None:
@@ -245,6 +286,7 @@ class Connection(asyncio.Protocol):
         """Close at once; nothing that is still buffered goes out."""
         self.ended = True
         self._silent_at = None
+        self._outlet = None
         if self.transport is not None:
             self.transport.abort()
 
@@ -269,6 +311,33 @@ class Connection(asyncio.Protocol):
                 self.continued = True
             elif self._on_interim is not None:
                 self._on_interim(head)
+
+    def _take_pieces(self) -> list[bytes]:
+        parser = self.parser
+        pieces, parser.pieces = parser.pieces, []
+        self._buffered = 0
+        return pieces
+
+    def _pour_parsed(self) -> None:
+        if self._outlet is not None and self.parser.pieces:
+            self._pour(self._outlet, self._take_pieces())
+
+    def _pour(self, outlet: Outlet, pieces: Sequence[Octets]) -> None:
+        """Push octets out. Where they do not all leave at once, nothing more is read until the consumer says so."""
+        try:
+            self.clogged = not outlet.push(pieces)
+        except ConnectionError:
+            self.clogged = True  # the consumer finds out why when it waits for the outlet
+        if self.clogged and self.parser.phase is not Phase.DONE:
+            self._pause_reading()
+            self.wake()
+
+    def _resume_reading(self) -> None:
+        if self._reading_paused and self.transport is not None and not self.closed:
+            self._reading_paused = False
+            self.transport.resume_reading()
+            if self.request_sent:
+                self.listen()
 
     def _pause_reading(self) -> None:
         if not self._reading_paused and self.transport is not None and not self.transport.is_closing():

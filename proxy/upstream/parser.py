@@ -104,6 +104,22 @@ class ResponseParser:
             else:
                 data = self._feed_line(data)
 
+    @property
+    def unframed(self) -> bool:
+        """Whether what comes next belongs to the body as it is, up to its end."""
+        return self.phase is Phase.LENGTH or self.phase is Phase.UNTIL_CLOSE
+
+    def skip(self, size: int) -> int:
+        """Count octets of an unframed body that go another way than through `feed`; how many of them belong to it."""
+        if self.phase is Phase.UNTIL_CLOSE:
+            return size
+        taken = min(size, self._remaining)
+        self._remaining -= taken
+        if not self._remaining:
+            self.phase = Phase.DONE
+            self.excess = size > taken
+        return taken
+
     def end(self) -> bool:
         """The connection has ended in good order; returns whether the response is whole."""
         if self.phase is Phase.UNTIL_CLOSE:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from proxy.core.messages import RequestHead
 from proxy.ports import Clock, Content, InterimSink, UpstreamError, UpstreamFailure
 from proxy.tasks import Tasks
+from proxy.upstream.buffer import ReadBuffer
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial
 from proxy.upstream.keepalive import idle_limit_s
@@ -29,6 +30,7 @@ class UpstreamPool:
         self._settings = settings
         self._clock = clock
         self._tasks = tasks
+        self._buffer = ReadBuffer()
         self._idle: dict[Connection, float] = {}  # with the time until which it may be used, oldest first
         self._taken = 0  # connections leased, idle or being opened
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
@@ -178,7 +180,7 @@ class UpstreamPool:
                 self._waiting.remove(turn)
 
     def _make_connection(self) -> Connection:
-        return Connection(self._settings, asyncio.get_running_loop(), self._lost)
+        return Connection(self._settings, asyncio.get_running_loop(), self._buffer, self._lost)
 
     def _release(self, connection: Connection, reusable: bool) -> None:
         if reusable and not self._closed and not connection.ended:

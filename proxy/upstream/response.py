@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 from proxy.core.fields import Fields
 from proxy.core.messages import ResponseHead
-from proxy.ports import UpstreamError, UpstreamFailure
+from proxy.ports import Outlet, UpstreamError, UpstreamFailure
 from proxy.upstream.connection import Connection
 from proxy.upstream.head import ParsedHead
 from proxy.upstream.parser import Phase
@@ -92,6 +92,27 @@ class BackendResponse:
         if not self._whole and self._tunnel is None:
             raise UpstreamError(UpstreamFailure.TRUNCATED, "the response was closed before its end", sent=True)
         raise StopAsyncIteration
+
+    async def pour(self, outlet: Outlet) -> None:
+        """Push the rest of the body into `outlet` as it arrives. Raises UpstreamError when it is cut short."""
+        pieces, self._pieces = self._pieces[::-1], []
+        if pieces and not outlet.push(pieces):
+            await outlet.emptied()
+        if self._connection is not None:
+            self._connection.pour(outlet)
+        while (connection := self._connection) is not None:
+            if connection.parser.phase is Phase.DONE:
+                self._end()
+            elif connection.clogged:
+                await outlet.emptied()
+                connection.pour(outlet)
+            elif (error := _failure(connection)) is not None:
+                self._give_back(reusable=False)
+                raise error
+            else:
+                await connection.change()
+        if not self._whole:
+            raise UpstreamError(UpstreamFailure.TRUNCATED, "the response was closed before its end", sent=True)
 
     async def aclose(self) -> None:
         """Give the connection back if the message was whole, close it otherwise. Idempotent."""

@@ -138,6 +138,12 @@ class Dialogue:
         async with asyncio.timeout(10), self._arrival:
             await self._arrival.wait_for(lambda: len(self.begun) >= count)
 
+    async def let_go(self) -> None:
+        """Wait until the proxy has closed its connections to the origin."""
+        async with asyncio.timeout(10):
+            while self._serving:
+                await asyncio.wait(self._serving.values())
+
     def forget_answers(self) -> None:
         """Drop the answers that are left: the test did not say how many would be needed."""
         self._answers.clear()

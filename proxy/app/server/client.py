@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -14,10 +14,10 @@ from proxy.app.server.tunnel import ClientTunnel
 from proxy.app.server.wire import BodyFraming, Exchange, framing_of, serialise, serialise_interim
 from proxy.core.fields import Fields
 from proxy.core.messages import ResponseHead
-from proxy.ports import BodyMalformedError, BodyTooLargeError, BodyTooSlowError, ClientGoneError, Tunnel
+from proxy.ports import BodyMalformedError, BodyTooLargeError, BodyTooSlowError, ClientGoneError, Octets, Tunnel
 
 LARGE_BYTES = 32 * 1024
-"""From here on a second write is cheaper than a copy."""
+"""From here on two pieces in one call are cheaper than a copy."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -27,6 +27,14 @@ class Wire(Protocol):
 
     def write(self, data: bytes) -> None:
         """Queue octets. Raises ClientGoneError when the connection is closed."""
+        ...
+
+    def write_all(self, pieces: Sequence[Octets]) -> bool:
+        """Queue octets in one go; whether all have left already. Raises ClientGoneError."""
+        ...
+
+    async def emptied(self) -> None:
+        """Wait until all octets have left. Raises ClientGoneError."""
         ...
 
     async def drain(self) -> None:
@@ -119,18 +127,28 @@ class WireClient:
 
     async def send(self, data: bytes) -> None:
         """Send body octets in the chosen framing."""
-        if not data or self._framing is BodyFraming.NONE:
-            return
-        self.bytes_out += len(data)
-        if self._framing is not BodyFraming.CHUNKED:
-            self._write(data)
-        elif len(data) < LARGE_BYTES:
-            self._write(b"%x\r\n%b\r\n" % (len(data), data))
-        else:
-            self._write(b"%x\r\n" % len(data))
-            self._wire.write(data)
-            self._wire.write(b"\r\n")
+        self.push((data,))
         await self._wire.drain()
+
+    def push(self, pieces: Sequence[Octets]) -> bool:
+        """Send body octets in the chosen framing, all pieces as one chunk; whether they have left.
+
+        Raises ClientGoneError.
+        """
+        size = sum(map(len, pieces))
+        if not size or self._framing is BodyFraming.NONE:
+            return True
+        self.bytes_out += size
+        pending, self._pending = self._pending, b""
+        if self._framing is BodyFraming.CHUNKED:
+            pieces = (b"%b%x\r\n" % (pending, size), *pieces, b"\r\n")
+        elif pending:
+            pieces = (pending, *pieces)
+        return self._wire.write_all(pieces)
+
+    async def emptied(self) -> None:
+        """Return when all octets have left. Raises ClientGoneError."""
+        await self._wire.emptied()
 
     async def finish(self, trailers: Fields) -> None:
         """End the body."""
@@ -152,8 +170,7 @@ class WireClient:
         if len(body) < LARGE_BYTES:
             self._wire.write(octets + body)
         else:
-            self._wire.write(octets)
-            self._wire.write(body)
+            self._wire.write_all((octets, body))
         await self._wire.drain()
 
     async def flush(self) -> None:
@@ -164,10 +181,7 @@ class WireClient:
 
     def _write(self, data: bytes) -> None:
         pending, self._pending = self._pending, b""
-        if pending and len(data) >= LARGE_BYTES:
-            self._wire.write(pending)
-            pending = b""
-        self._wire.write(pending + data if pending else data)
+        self._wire.write(pending + data)
 
     def abort(self) -> None:
         """Cut the connection, so that a body begun is not taken for whole."""

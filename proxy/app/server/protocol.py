@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, cast
 
 from aiohttp import web
@@ -22,7 +22,7 @@ from proxy.app.server.client import WireClient
 from proxy.app.server.octets import HEAD_END, body_left, has_rare_method, parted
 from proxy.app.server.plain import PlainRequest, read_plain
 from proxy.app.server.tunnel import ClientTunnel
-from proxy.ports import ClientGoneError
+from proxy.ports import ClientGoneError, Octets
 
 logger = logging.getLogger(__name__)
 
@@ -329,10 +329,29 @@ class ConnectionProtocol(RequestHandler):
 
     def write(self, data: bytes) -> None:
         """Queue octets. Raises ClientGoneError when the connection is closed."""
+        self._open().write(data)
+
+    def write_all(self, pieces: Sequence[Octets]) -> bool:
+        """Queue octets in one go; whether all have left. Raises ClientGoneError when the connection is closed."""
+        transport = self._open()
+        transport.writelines(pieces)
+        return transport.get_write_buffer_size() == 0
+
+    def _open(self) -> asyncio.Transport:
         transport = self.transport
         if transport is None or transport.is_closing():
             raise ClientGoneError("the client closed the connection")
-        transport.write(data)
+        return transport
+
+    async def emptied(self) -> None:
+        """Wait until all octets have left. Raises ClientGoneError when the connection is closed."""
+        transport = self._open()
+        transport.set_write_buffer_limits(high=0)
+        try:
+            await self.drain()
+        finally:
+            if not transport.is_closing():
+                transport.set_write_buffer_limits()
 
     async def drain(self) -> None:
         """Wait while the client is slow. Raises ClientGoneError when it is gone."""

@@ -18,7 +18,7 @@ from proxy.pipeline.audit import MAX_AT_ONCE, Auditor
 from proxy.pipeline.context import Exchange, Services
 from proxy.pipeline.exchange import Audit, ExchangeRecord
 from proxy.policy.load import parse_policy
-from proxy.ports import Client, Content, InterimSink, Tunnel, UpstreamError, UpstreamFailure
+from proxy.ports import Client, Content, InterimSink, Outlet, Tunnel, UpstreamError, UpstreamFailure
 from proxy.stores.memory import MemoryStore
 from proxy.stores.memory_log import MemoryLog
 from proxy.tasks import Tasks
@@ -40,6 +40,9 @@ class Said:
 
     async def body(self) -> AsyncIterator[bytes]:
         yield self._body
+
+    async def pour(self, outlet: Outlet) -> None:
+        outlet.push((self._body,))
 
     async def aclose(self) -> None:
         self.closed = True

@@ -12,6 +12,7 @@ import pytest
 
 from proxy.ports import UpstreamError, UpstreamFailure
 from proxy.tasks import Tasks
+from proxy.upstream.buffer import ReadBuffer
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial
 from proxy.upstream.pool import UpstreamPool
@@ -89,7 +90,7 @@ async def test_addresses_are_tried_in_order() -> None:
             return ["127.0.0.2", "127.0.0.1"]
 
         def factory() -> Connection:
-            return Connection(settings, asyncio.get_running_loop(), lambda connection: None)
+            return Connection(settings, asyncio.get_running_loop(), ReadBuffer(), lambda connection: None)
 
         connection = await dial(settings, factory, resolver)
         assert connection.usable()

@@ -192,3 +192,18 @@ def test_what_is_ambiguous_is_refused(octets: bytes, step: int) -> None:
     with pytest.raises(MalformedError):  # noqa: PT012 - any of the feeds may raise
         for start in range(0, len(octets), step):
             parser.feed(octets[start : start + step])
+
+
+@pytest.mark.parametrize(("head", "taken", "done"), [(b"Content-Length: 10\r\n", 7, True), (b"", 9, False)])
+def test_octets_of_an_unframed_body_may_go_another_way(head: bytes, taken: int, done: bool) -> None:
+    parser = parse(b"HTTP/1.1 200 OK\r\n" + head + b"\r\nabc", end=False)
+    assert parser.unframed
+    assert parser.skip(0) == 0
+    assert parser.skip(9) == taken
+    assert (parser.phase is Phase.DONE, parser.excess) == (done, done)
+    assert body(parser) == b"abc"
+
+
+def test_a_chunked_body_is_not_unframed() -> None:
+    parser = parse(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na", end=False)
+    assert not parser.unframed

@@ -1,0 +1,28 @@
+"""Where connections read to."""
+
+from __future__ import annotations
+
+READ_OCTETS = 256 * 1024
+"""So much of a body is read at once."""
+
+BEGINNING_OCTETS = 64 * 1024
+"""So much is read at once while a response begins: what comes with its head is copied."""
+
+
+class ReadBuffer:
+    """Memory that the connections of one pool share.
+
+    What was read is dealt with in the callback that read it, so one buffer is enough for all: it stays in the
+    processor's cache, and what is only passed on is not copied. Who needs octets for longer copies them, or gives the
+    buffer away.
+    """
+
+    __slots__ = ("beginning", "view")
+
+    def __init__(self) -> None:
+        self.give_away()
+
+    def give_away(self) -> None:
+        """Leave the memory to whoever holds a part of it now, and go on with other memory."""
+        self.view = memoryview(bytearray(READ_OCTETS))
+        self.beginning = self.view[:BEGINNING_OCTETS]
