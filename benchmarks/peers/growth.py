@@ -72,8 +72,7 @@ def _fill_twice(port: int, first: int, end: int, say: Say) -> None:
         for begin in range(first, end, TOLD_EACH):
             count, began = min(end - begin, TOLD_EACH), time.perf_counter()
             _fill(port, begin, begin + count)
-            if count == TOLD_EACH:
-                say(f"up to {begin + count:,} {what}: {count / (time.perf_counter() - began):,.0f}/s")
+            say(f"{begin:,} to {begin + count:,} {what}: {count / (time.perf_counter() - began):,.0f}/s")
 
 
 def _entries(field: Field, most: int, say: Say) -> list[Step]:

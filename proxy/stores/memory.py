@@ -19,7 +19,7 @@ from proxy.ports import Companion
 DEFAULT_MAX_BYTES: Final = 256 * 1024 * 1024
 DEFAULT_MAX_VARIANTS: Final = 32
 MAX_COMPANIONS: Final = 8
-ENTRY_COST_BYTES: Final = 800
+ENTRY_COST_BYTES: Final = 650
 """Octets of Python objects around one entry, its place and its companion, measured
 (tests/unit/proxy/stores/test_memory.py; with companions, `python -m benchmarks.peers --cases growth`)."""
 PAIR_COST_BYTES: Final = 100
