@@ -100,7 +100,7 @@ class ResponseParser:
                 self.excess = True
                 return
             elif phase is Phase.CHUNK_DATA:
-                data = self._feed_chunk(data)
+                data = self._feed_chunks(data)
             else:
                 data = self._feed_line(data)
 
@@ -193,16 +193,35 @@ class ResponseParser:
         self.excess = True
         return b""
 
-    def _feed_chunk(self, data: bytes) -> bytes:
-        size = len(data)
-        if size < self._remaining:
-            self._remaining -= size
-            self.pieces.append(data)
-            return b""
-        piece = data[: self._remaining]
-        self.pieces.append(piece)
-        self.phase = Phase.CHUNK_END
-        return data[len(piece) :]
+    def _feed_chunks(self, data: bytes) -> bytes:
+        """Chunk after chunk, by position: to slice off what is left after each would cost the square of their number.
+
+        Stops at what `_feed_line` has to look at: a line that is not whole, or not right, and trailers.
+        """
+        at, size = 0, len(data)
+        while self.phase is Phase.CHUNK_DATA:
+            end = at + self._remaining
+            if end > size:
+                self._remaining = end - size
+                self.pieces.append(data[at:])
+                return b""
+            self.pieces.append(data[at:end])
+            self.phase = Phase.CHUNK_END
+            at = end
+            if data.startswith(b"\r\n", at):
+                self.phase = Phase.CHUNK_LINE
+                at = self._size_line(data, at + 2)
+        return data[at:]
+
+    def _size_line(self, data: bytes, at: int) -> int:
+        """Take the line of a chunk's size at `at` if it is whole and right; where to go on."""
+        end = data.find(b"\r\n", at)
+        line = _CHUNK_LINE.fullmatch(data, at, end) if end >= 0 else None
+        if line is None:
+            return at
+        self._remaining = int(line[1], 16)
+        self.phase = Phase.CHUNK_DATA if self._remaining else Phase.TRAILERS
+        return end + 2
 
     def _feed_line(self, data: bytes) -> bytes:
         """Lines of the chunked coding (RFC 9112 section 7.1): sizes, the CRLF after data, trailers."""
@@ -219,13 +238,11 @@ class ResponseParser:
                 return data[2:]
         if end < 0:
             return self._keep_partial_line(data)
-        line = _CHUNK_LINE.fullmatch(data, 0, end)
-        if line is None:
+        begins = self._size_line(data, 0)
+        if not begins:
             msg = f"not a chunk size: {data[: min(end, 40)]!r}"
             raise MalformedError(msg)
-        self._remaining = int(line[1], 16)
-        self.phase = Phase.CHUNK_DATA if self._remaining else Phase.TRAILERS
-        return data[end + 2 :]
+        return data[begins:]
 
     def _keep_partial_line(self, data: bytes) -> bytes:
         if b"\n" in data or len(data) > _MAX_CHUNK_LINE_OCTETS:
