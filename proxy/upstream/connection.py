@@ -8,10 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from proxy.ports import InterimSink, Octets, Outlet, UpstreamError, UpstreamFailure
-from proxy.upstream.buffer import BEGINNING_OCTETS, ReadBuffer
+from proxy.upstream.buffer import BEGINNING_OCTETS, READ_OCTETS, ReadBuffer
 from proxy.upstream.head import MalformedError
 from proxy.upstream.parser import Phase, ResponseParser
 from proxy.upstream.settings import PoolSettings
+
+MOST_FILLED = 4
+"""So many full buffers pour before others have their turn: a millisecond's work."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -46,6 +49,7 @@ class Connection(asyncio.BufferedProtocol):
         self.continued = False
         self.ended = False
         self.clogged = False
+        self._filled = 0
         self._room = 0
         self._outlet: Outlet | None = None
         self._on_interim: InterimSink | None = None
@@ -118,6 +122,8 @@ class Connection(asyncio.BufferedProtocol):
             if self._buffered > self._room:
                 self._pause_reading()
             self.wake()
+        else:
+            self._let_others(size)
 
     def eof_received(self) -> bool:
         """The backend has nothing more to send; a tunnel's other direction stays open."""
@@ -338,6 +344,18 @@ class Connection(asyncio.BufferedProtocol):
             self.transport.resume_reading()
             if self.request_sent:
                 self.listen()
+
+    def _let_others(self, size: int) -> None:
+        """Let go of the loop now and then: it reads on within one callback for as long as a buffer is filled."""
+        self._filled = self._filled + 1 if size == READ_OCTETS else 0
+        if self._filled == MOST_FILLED and not self._reading_paused:
+            self._filled = 0
+            self._pause_reading()
+            self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self.clogged:
+            self._resume_reading()
 
     def _pause_reading(self) -> None:
         if not self._reading_paused and self.transport is not None and not self.transport.is_closing():

@@ -37,8 +37,10 @@ class OriginConnection:
             return b""
 
     def reset(self) -> None:
-        """Cut the connection without a farewell."""
-        self.writer.transport.abort()
+        """Cut the connection without a farewell, unless it is closed already: asyncio fails at some that are."""
+        transport = self.writer.transport
+        if not transport.is_closing() or transport.get_write_buffer_size():
+            transport.abort()
 
 
 Script = Callable[[OriginConnection], Awaitable[None]]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 
 import pytest
 
 from proxy.ports import Octets, UpstreamError, UpstreamFailure
+from proxy.upstream.buffer import READ_OCTETS
+from proxy.upstream.connection import MOST_FILLED
 from tests.support.origin import OriginConnection, answering
 from tests.unit.proxy.upstream.conftest import pool_for, request
 
@@ -219,6 +222,20 @@ async def test_a_backend_that_falls_silent_times_out() -> None:
         with pytest.raises(UpstreamError) as caught:
             await response.pour(Drain())
         assert caught.value.failure is UpstreamFailure.READ_TIMEOUT
+
+
+async def test_others_have_their_turn_while_much_pours() -> None:
+    body = bytes(64 * READ_OCTETS)
+    async with pool_for(answering(LENGTH % len(body) + body)) as bench:
+        response, outlet = await bench.pool.exchange(request(), None), Drain()
+        seen = [0]
+        async with asyncio.TaskGroup() as group:
+            pouring = group.create_task(response.pour(outlet))
+            while not pouring.done():
+                await asyncio.sleep(0)
+                seen.append(len(outlet.octets))
+        assert seen[-1] == len(body)
+        assert max(after - before for before, after in itertools.pairwise(seen)) <= MOST_FILLED * READ_OCTETS
 
 
 async def test_nothing_pours_from_a_closed_response() -> None:
