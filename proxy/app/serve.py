@@ -12,6 +12,7 @@ import uvloop
 
 from proxy import __version__
 from proxy.app.form import form
+from proxy.app.huge_pages import keep_on_huge_pages
 from proxy.app.node import Node
 from proxy.app.observe.observation import Observation, open_observation
 from proxy.app.observe.settings import ObserveSettings, ObserveSettingsError, read_observe_settings
@@ -25,6 +26,7 @@ from proxy.policy.model import Policy
 from proxy.policy.problems import PolicyError
 from proxy.policy.settings import Overrides, read_environment
 from proxy.stores.connect import RedisUrlError
+from proxy.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
@@ -87,10 +89,13 @@ async def _serve(options: ServeOptions, policy: Policy, reload: partial[Policy],
     place = place_of(environment())
     if place is not None:
         end_with_parent()
+    tasks = Tasks()
     async with Node(options, policy, reload, observation, place) as node:
         calm_collector()
         steady_heap()
+        tasks.start(keep_on_huge_pages(asyncio.sleep), "keep the heap on huge pages")
         loop.add_signal_handler(signal.SIGHUP, node.hang_up)
         await stop.wait()
         logger.info("stopping")
+        await tasks.aclose()
     return 0

@@ -1,0 +1,102 @@
+"""Huge pages for a heap that has grown large.
+
+With many entries a good part of a hit's time goes into finding where its pages lie: a page of 4 KB holds one entry, one
+of 2 MB hundreds. Linux gives huge pages to whoever asks for them, and neither malloc nor Python asks. So what they have
+filled is moved onto huge pages from time to time (MADV_COLLAPSE, Linux 6.1), a little at once, in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from itertools import islice
+from mmap import PAGESIZE
+from pathlib import Path
+
+HUGE_BYTES = 2 * 1024 * 1024
+FILLED_FROM = 7 / 8
+"""The share of a huge page that has to be in use already: the rest of it is memory that nobody asked for."""
+
+GROWN_BYTES = 64 * 1024 * 1024
+LOOK_EVERY_S = 0.5
+MOST_AT_ONCE = 4
+"""Moving one takes some milliseconds."""
+
+_MADV_COLLAPSE = 25  # madvise(2)
+_SETTINGS = Path("/sys/kernel/mm/transparent_hugepage")
+_MAPS, _SIZES = Path("/proc/self/maps"), Path("/proc/self/statm")
+
+
+def regions(maps: Iterable[str]) -> Iterator[range]:
+    """Where huge pages may begin, for each part of the heap: proc(5)'s lines of private, writable, nameless memory."""
+    for line in maps:
+        place, rights, _, _, file, *name = line.split()
+        if rights != "rw-p" or file != "0" or (name and not name[0].startswith(("[heap]", "[anon:"))):
+            continue
+        begin, end = (int(address, 16) for address in place.split("-"))
+        begin = -(-begin // HUGE_BYTES) * HUGE_BYTES
+        yield range(begin, end - HUGE_BYTES + 1, HUGE_BYTES)
+
+
+def is_allowed() -> bool:
+    """Whether the system has huge pages of the size that is meant here, and its administrator allows them."""
+    try:
+        size, allowed = ((_SETTINGS / name).read_text("ascii") for name in ("hpage_pmd_size", "enabled"))
+    except OSError:
+        return False
+    return int(size) == HUGE_BYTES and "[never]" not in allowed
+
+
+class HugePages:
+    """Moves what this process has filled onto huge pages, round after round."""
+
+    def __init__(self) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._madvise, self._mincore = libc.madvise, libc.mincore
+        self._madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+        self._mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
+        self._present = ctypes.create_string_buffer(HUGE_BYTES // PAGESIZE)
+        self._moved: set[int] = set()
+        self._is_under_way = False
+        self._resident_bytes = 0
+
+    def is_due(self) -> bool:
+        """Whether a round is under way, or the process has grown enough since the last one for another."""
+        now_bytes = resident_bytes()
+        self._resident_bytes = min(self._resident_bytes, now_bytes)
+        return self._is_under_way or now_bytes >= self._resident_bytes + GROWN_BYTES
+
+    def turn(self) -> None:
+        """Go on with a round. What the process gives back meanwhile the system refuses to move."""
+        places = [place for region in regions(_MAPS.read_text("utf-8").splitlines()) for place in region]
+        self._moved.intersection_update(places)
+        new = (place for place in places if place not in self._moved and self._is_filled(place))
+        moved = list(islice(new, MOST_AT_ONCE))
+        for place in moved:
+            self._madvise(place, HUGE_BYTES, _MADV_COLLAPSE)
+        self._moved.update(moved)
+        self._is_under_way = len(moved) == MOST_AT_ONCE
+        if not self._is_under_way:
+            self._resident_bytes = resident_bytes()
+
+    def _is_filled(self, address: int) -> bool:
+        if self._mincore(address, HUGE_BYTES, self._present):
+            return False
+        return self._present.raw.count(b"\1") >= FILLED_FROM * len(self._present)
+
+
+def resident_bytes() -> int:
+    """Octets of memory this process has."""
+    return int(_SIZES.read_text("ascii").split()[1]) * PAGESIZE
+
+
+async def keep_on_huge_pages(sleep: Callable[[float], Awaitable[None]]) -> None:
+    """Look again and again whether there is something to move, until cancelled. Ends where that is not allowed."""
+    if not is_allowed():
+        return
+    pages = HugePages()
+    while True:
+        await sleep(LOOK_EVERY_S)
+        if pages.is_due():
+            await asyncio.to_thread(pages.turn)

@@ -1,0 +1,67 @@
+"""What the heap has filled comes onto huge pages, and nothing else does."""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+
+import pytest
+
+from proxy.app.huge_pages import HUGE_BYTES, HugePages, is_allowed, keep_on_huge_pages, regions
+
+MAPS = """\
+55aa00001000-55aa00a00000 rw-p 00000000 00:00 0                          [heap]
+7f0000000000-7f0000400000 rw-p 00000000 00:00 0
+7f0000500000-7f0000800000 rw-p 00000000 00:00 0                          [anon:python]
+7f0000800000-7f0001000000 r--p 00000000 00:00 0
+7f0001000000-7f0002000000 rw-p 00000000 fe:00 260131                     /usr/lib/some.so
+7f0002000000-7f0003000000 rw-s 00000000 00:01 7                          /dev/zero (deleted)
+7f0003000000-7f0003100000 rw-p 00000000 00:00 0
+7fff00000000-7fff00800000 rw-p 00000000 00:00 0                          [stack]
+"""
+
+
+def test_only_whole_pages_of_the_heap_are_looked_at() -> None:
+    found = [[hex(address) for address in region] for region in regions(MAPS.splitlines())]
+    assert found == [
+        [hex(0x55AA00200000 + number * HUGE_BYTES) for number in range(4)],
+        ["0x7f0000000000", "0x7f0000200000"],
+        ["0x7f0000600000"],
+        [],
+    ]
+
+
+def _huge_bytes() -> int:
+    text = Path("/proc/self/smaps_rollup").read_text("ascii")
+    return int(text.split("AnonHugePages:")[1].split()[0]) * 1024
+
+
+@pytest.mark.skipif(not is_allowed(), reason="the system has no huge pages")
+def test_what_is_filled_is_moved_and_what_is_not_stays_as_it_is() -> None:
+    with mmap.mmap(-1, 16 * HUGE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        memory[: 8 * HUGE_BYTES] = text = bytes(range(256)) * (8 * HUGE_BYTES // 256)
+        before, pages = _huge_bytes(), HugePages()
+        assert pages.is_due()
+        while pages.is_due():
+            pages.turn()
+        assert memory[: 8 * HUGE_BYTES] == text
+        if _huge_bytes() == before:
+            pytest.skip("the kernel does not do this when it is asked to, or has no memory for it")
+        assert _huge_bytes() >= before + 7 * HUGE_BYTES
+
+
+async def test_it_looks_again_and_again_until_it_is_cancelled() -> None:
+    waits: list[float] = []
+
+    async def sleep(wait_s: float) -> None:
+        waits.append(wait_s)
+        if len(waits) == 3:
+            raise InterruptedError
+
+    if is_allowed():
+        with pytest.raises(InterruptedError):
+            await keep_on_huge_pages(sleep)
+        assert len(waits) == 3
+    else:
+        await keep_on_huge_pages(sleep)
+        assert not waits
