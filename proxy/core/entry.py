@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from mypy_extensions import mypyc_attr
 
@@ -49,7 +49,8 @@ class CodedBody:
     dense: bool = False
 
 
-@lasting_record
+@mypyc_attr(acyclic=True)
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Terms:
     """What the fields of a response and a route's rules say of its use, once and for all (RFC 9111 section 4.2).
 
@@ -57,13 +58,32 @@ class Terms:
     none is granted or serving stale is forbidden.
     """
 
-    lifetime_s: float
-    age_at_receipt_s: float
-    stale_while_revalidate_s: float
-    stale_if_error_s: float
-    may_serve_disconnected: bool
-    forbids_stale: bool
-    must_validate: bool
+    lifetime_s: Final[float]
+    age_at_receipt_s: Final[float]
+    stale_while_revalidate_s: Final[float]
+    stale_if_error_s: Final[float]
+    may_serve_disconnected: Final[bool]
+    forbids_stale: Final[bool]
+    must_validate: Final[bool]
+
+    def __init__(
+        self,
+        *,
+        lifetime_s: float,
+        age_at_receipt_s: float,
+        stale_while_revalidate_s: float,
+        stale_if_error_s: float,
+        may_serve_disconnected: bool,
+        forbids_stale: bool,
+        must_validate: bool,
+    ) -> None:
+        self.lifetime_s = lifetime_s
+        self.age_at_receipt_s = age_at_receipt_s
+        self.stale_while_revalidate_s = stale_while_revalidate_s
+        self.stale_if_error_s = stale_if_error_s
+        self.may_serve_disconnected = may_serve_disconnected
+        self.forbids_stale = forbids_stale
+        self.must_validate = must_validate
 
 
 @mypyc_attr(acyclic=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Final
+
+from mypy_extensions import mypyc_attr
 
 from proxy.core.dates import format_date
 from proxy.core.fields import Fields, Pair
 from proxy.core.messages import RequestHead
-from proxy.core.record import record
+from proxy.core.remembered import remembered
 from proxy.core.vary import reduced_accept_encoding
 
 FORWARDING: Final = frozenset(
@@ -52,12 +54,17 @@ METHOD_OVERRIDES: Final = frozenset({"x-http-method", "x-http-method-override", 
 not see, and what is then stored answers another request; with POST they are somebody's way to send PATCH."""
 
 
-@record
+@mypyc_attr(acyclic=True)
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Peer:
     """Who sent the request: its address without port, and whether it is one of the listed trusted proxies."""
 
-    address: str
-    trusted: bool
+    address: Final[str]
+    trusted: Final[bool]
+
+    def __init__(self, address: str, trusted: bool) -> None:
+        self.address = address
+        self.trusted = trusted
 
 
 def client_address(fields: Fields, peer: Peer, is_trusted: Callable[[str], bool]) -> str:
@@ -89,7 +96,8 @@ def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str,
     fields = request.fields
     previous = fields.joined.get("via")
     own_via = f"{_version(request.version)} {via}"
-    seen = _seen(peer.address, request.authority, request.scheme, f"{previous}, {own_via}" if previous else own_via)
+    told = f"{previous}, {own_via}" if previous else own_via
+    seen = _known_seen((peer.address, request.authority, request.scheme, told))
     drop = _DROP_OF_STRANGERS
     if peer.trusted:
         drop, seen = _DROP_OF_TRUSTED, _after_what_was_told(fields, seen)
@@ -108,9 +116,9 @@ _DROP_OF_TRUSTED: Final = (_REBUILT, _REBUILT | METHOD_OVERRIDES)
 _DROP_OF_STRANGERS: Final = (_NOT_FROM_STRANGERS, _NOT_FROM_STRANGERS | METHOD_OVERRIDES)
 
 
-@lru_cache(maxsize=1024)
-def _seen(address: str, authority: str, scheme: str, via: str) -> Fields:
-    """What this proxy saw of a request, and Via: the same for all that come from one client to one host."""
+def _seen(facts: tuple[str, str, str, str]) -> Fields:
+    """What this proxy saw of a request (the client's address, authority and scheme) and Via."""
+    address, authority, scheme, via = facts
     host = (("X-Forwarded-Host", authority),) if authority else ()
     node = f'"[{address}]"' if ":" in address else address
     own = f"for={node};proto={scheme}"
@@ -119,6 +127,10 @@ def _seen(address: str, authority: str, scheme: str, via: str) -> Fields:
     return Fields(
         (("X-Forwarded-For", address), *host, ("X-Forwarded-Proto", scheme), ("Forwarded", own), ("Via", via))
     )
+
+
+_known_seen: Final = remembered(_seen, 1024)
+"""It is the same for all that come from one client to one host."""
 
 
 def _after_what_was_told(told: Fields, seen: Fields) -> Fields:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+from mypy_extensions import mypyc_attr
 
 from proxy.core.cache_control import ResponseDirectives, delta_seconds, governing_directives
 from proxy.core.dates import moment_of
 from proxy.core.entry import Entry, Terms
 from proxy.core.fields import Fields
-from proxy.core.record import record
 from proxy.core.rules import CacheRules, OriginRule
 
 HEURISTIC_STATUSES: Final = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501})
@@ -28,20 +30,30 @@ class Source(Enum):
     NONE = "none"
 
 
-@record
+@mypyc_attr(acyclic=True)
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Lifetime:
     """Seconds of freshness from the moment the origin generated the response, and who said so (section 4.2.1)."""
 
-    seconds: float
-    source: Source
+    seconds: Final[float]
+    source: Final[Source]
+
+    def __init__(self, seconds: float, source: Source) -> None:
+        self.seconds = seconds
+        self.source = source
 
 
-@record
+@mypyc_attr(acyclic=True)
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Freshness:
     """How a stored response stands at one moment: its terms and its age."""
 
-    terms: Terms
-    age_s: float
+    terms: Final[Terms]
+    age_s: Final[float]
+
+    def __init__(self, terms: Terms, age_s: float) -> None:
+        self.terms = terms
+        self.age_s = age_s
 
     @property
     def ttl_s(self) -> float:

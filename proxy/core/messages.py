@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from proxy.core.fields import Fields
-from proxy.core.record import record
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"})
 """Methods registered as safe (RFC 9110 section 9.2.1 and the IANA registry); every other method is unsafe."""
 
 
-@record
+# Heads have a way of their own to be made: that of a dataclass runs Python even where the class is compiled. Compiled,
+# their members cost a thirtieth of a Struct's.
+@mypyc_attr(acyclic=True)
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class RequestHead:
     """A client's request as it is matched, keyed and forwarded.
 
@@ -19,13 +24,31 @@ class RequestHead:
     host and port the request was made for. `fields` are end-to-end only: hop-by-hop fields are gone.
     """
 
-    method: str
-    path: str
-    query: str | None
-    authority: str
-    fields: Fields
-    scheme: str = "http"
-    version: tuple[int, int] = (1, 1)
+    method: Final[str]
+    path: Final[str]
+    query: Final[str | None]
+    authority: Final[str]
+    fields: Final[Fields]
+    scheme: Final[str]
+    version: Final[tuple[int, int]]
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: str | None,
+        authority: str,
+        fields: Fields,
+        scheme: str = "http",
+        version: tuple[int, int] = (1, 1),
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.authority = authority
+        self.fields = fields
+        self.scheme = scheme
+        self.version = version
 
     @property
     def target(self) -> str:
@@ -44,10 +67,16 @@ class RequestHead:
         return self.method in SAFE_METHODS
 
 
-@record
+@mypyc_attr(acyclic=True)
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class ResponseHead:
     """A response's status line and its end-to-end fields."""
 
-    status: int
-    reason: str
-    fields: Fields
+    status: Final[int]
+    reason: Final[str]
+    fields: Final[Fields]
+
+    def __init__(self, status: int, reason: str, fields: Fields) -> None:
+        self.status = status
+        self.reason = reason
+        self.fields = fields

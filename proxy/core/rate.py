@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-import msgspec
+from mypy_extensions import mypyc_attr
 
 MICROS: Final = 1_000_000
 """Microseconds in a second."""
@@ -88,13 +88,20 @@ class RateLimit:
         return RateLimit(self.name, self.quota, self.window_s * nodes, max(1, self.burst // nodes), self.on_store_loss)
 
 
-# A Struct of what is known; the rest is worked out where it is asked for. One is made for every request.
-class RateVerdict(msgspec.Struct, frozen=True, gc=False):
+# What is known; the rest is worked out where it is asked for. One is made for every request.
+@mypyc_attr(acyclic=True)
+@dataclass(init=False, slots=True, unsafe_hash=True)
+class RateVerdict:
     """The answer for one request. `backlog_us` is the backlog *after* it: an admitted request has been added."""
 
-    limit: RateLimit
-    allowed: bool
-    backlog_us: int
+    limit: Final[RateLimit]
+    allowed: Final[bool]
+    backlog_us: Final[int]
+
+    def __init__(self, limit: RateLimit, allowed: bool, backlog_us: int) -> None:
+        self.limit = limit
+        self.allowed = allowed
+        self.backlog_us = backlog_us
 
     @property
     def remaining(self) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
+
+from mypy_extensions import mypyc_attr
 
 from proxy.core.cache_control import ResponseDirectives, governing_directives, request_directives
 from proxy.core.dates import format_date
@@ -13,7 +16,6 @@ from proxy.core.headers import NOT_STORED, end_to_end
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import Reason
 from proxy.core.range_fields import parse_content_range
-from proxy.core.record import record
 from proxy.core.rules import CacheRules, SetCookieRule
 from proxy.core.target import same_resource
 from proxy.core.validators import has_validator
@@ -29,7 +31,8 @@ sizes, rates. They are never stored, whatever they say (RFC 6585 forbids it for 
 client could otherwise fill the cache with errors that only its own request deserved."""
 
 
-@record
+@mypyc_attr(acyclic=True)
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Storable:
     """The response may be stored: with `fields`, as the `vary` variant, for `keep_s` seconds from now at most.
 
@@ -37,16 +40,35 @@ class Storable:
     `span` is set for a 206. `as_get` marks a response to POST that answers later GETs.
     """
 
-    fields: Fields
-    vary: Variant
-    lifetime: Lifetime
-    keep_s: float
-    may_share: bool
-    span: ByteSpan | None = None
-    as_get: bool = False
+    fields: Final[Fields]
+    vary: Final[Variant]
+    lifetime: Final[Lifetime]
+    keep_s: Final[float]
+    may_share: Final[bool]
+    span: Final[ByteSpan | None]
+    as_get: Final[bool]
+
+    def __init__(
+        self,
+        fields: Fields,
+        vary: Variant,
+        lifetime: Lifetime,
+        keep_s: float,
+        may_share: bool,
+        span: ByteSpan | None = None,
+        as_get: bool = False,
+    ) -> None:
+        self.fields = fields
+        self.vary = vary
+        self.lifetime = lifetime
+        self.keep_s = keep_s
+        self.may_share = may_share
+        self.span = span
+        self.as_get = as_get
 
 
-@record
+@mypyc_attr(acyclic=True)
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class NotStorable:
     """The response must not be stored.
 
@@ -54,8 +76,12 @@ class NotStorable:
     not in this request or this moment.
     """
 
-    reason: Reason
-    remember: bool = False
+    reason: Final[Reason]
+    remember: Final[bool]
+
+    def __init__(self, reason: Reason, remember: bool = False) -> None:
+        self.reason = reason
+        self.remember = remember
 
 
 Judgement = Storable | NotStorable

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
+
+from mypy_extensions import mypyc_attr
 
 from proxy.core.messages import RequestHead
 from proxy.core.outcome import Reason
 from proxy.core.percent import UNRESERVED, encode_beyond_ascii, has_bad_percent, normalise_percent
-from proxy.core.record import record
+from proxy.core.remembered import remembered
 
 DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 _REG_NAME: Final = UNRESERVED | frozenset("!$&'()*+,;=%")
 _IP_LITERAL: Final = frozenset("0123456789abcdefABCDEF:.")
 
 
-@record
+@mypyc_attr(acyclic=True)
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Target:
     """What a request is for.
 
@@ -29,10 +31,16 @@ class Target:
     `authority` is in lower case, without the scheme's default port, empty only where an HTTP/1.0 client named no host.
     """
 
-    path: str
-    query: str | None
-    authority: str
-    scheme: str
+    path: Final[str]
+    query: Final[str | None]
+    authority: Final[str]
+    scheme: Final[str]
+
+    def __init__(self, path: str, query: str | None, authority: str, scheme: str) -> None:
+        self.path = path
+        self.query = query
+        self.authority = authority
+        self.scheme = scheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +159,13 @@ def _host(hosts: Sequence[str], scheme: str, version: tuple[int, int]) -> str | 
     return TargetRefusal(Reason.HOST_INVALID) if authority is None else authority
 
 
-@lru_cache(maxsize=512)
 def parse_authority(text: str, scheme: str) -> str | None:
     """The host and port in lower case without the scheme's default port; None when it is malformed or has userinfo."""
+    return _known_authority((text, scheme))
+
+
+def _read_authority(said: tuple[str, str]) -> str | None:
+    text, scheme = said
     if text.startswith("["):
         literal, bracket, rest = text[1:].partition("]")
         if not bracket or not literal or not _IP_LITERAL.issuperset(literal) or (rest and rest[0] != ":"):
@@ -167,6 +179,9 @@ def parse_authority(text: str, scheme: str) -> str | None:
         return None
     host = host.lower()
     return host if not port or port == DEFAULT_PORTS.get(scheme) else f"{host}:{int(port)}"
+
+
+_known_authority: Final = remembered(_read_authority, 512)
 
 
 def resolve(request: RequestHead, reference: str) -> tuple[str, str, str] | None:
