@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from proxy.core.fields import Fields
 from proxy.core.headers import OWS, split_list, unquote
+from proxy.core.remembered import remembered
 from proxy.core.structured import is_integer, is_token, parse_dictionary
 
 MAX_DELTA_S: Final = 2**31
@@ -71,13 +71,13 @@ class ResponseDirectives:
 def request_directives(fields: Fields) -> RequestDirectives:
     """The directives of a request."""
     text = fields.joined.get("cache-control")
-    return _ABSENT_REQUEST if text is None else _parse_request(text)
+    return _ABSENT_REQUEST if text is None else _known_request(text)
 
 
 def response_directives(fields: Fields) -> ResponseDirectives:
     """The directives of a response's Cache-Control."""
     text = fields.joined.get("cache-control")
-    return _ABSENT_RESPONSE if text is None else _parse_response(text)
+    return _ABSENT_RESPONSE if text is None else _known_response(text)
 
 
 def governing_directives(fields: Fields, targeted_fields: tuple[str, ...]) -> ResponseDirectives:
@@ -125,9 +125,7 @@ def _least(found: Arguments, name: str, invalid: int | None) -> int | None:
     return min(known) if known else None
 
 
-@lru_cache(maxsize=256)
 def _parse_request(text: str) -> RequestDirectives:
-    """Clients say few things: the same text comes again and again."""
     found = _arguments(text)
     max_stale = _least(found, "max-stale", None)
     if max_stale is None and found.get("max-stale") == [None]:
@@ -144,6 +142,10 @@ def _parse_request(text: str) -> RequestDirectives:
     )
 
 
+_known_request: Final = remembered(_parse_request, 256)
+"""Clients say few things: the same text comes again and again."""
+
+
 def _qualified(found: Arguments, name: str) -> tuple[bool, frozenset[str]]:
     """Whether the directive appears unqualified, and the field names that its qualified forms list (5.2.2.4, .7)."""
     given = found.get(name)
@@ -156,10 +158,12 @@ def _qualified(found: Arguments, name: str) -> tuple[bool, frozenset[str]]:
     return unqualified, frozenset(names)
 
 
-@lru_cache(maxsize=1024)
 def _parse_response(text: str) -> ResponseDirectives:
-    """An origin has few policies: the same text comes again and again."""
     return _response(_arguments(text), targeted=False)
+
+
+_known_response: Final = remembered(_parse_response, 1024)
+"""An origin has few policies: the same text comes again and again."""
 
 
 def _response(found: Arguments, *, targeted: bool) -> ResponseDirectives:

@@ -8,10 +8,10 @@ because two caches that read a doubtful date differently disagree on freshness.
 from __future__ import annotations
 
 from calendar import timegm
-from functools import lru_cache
 from typing import Final
 
 from proxy.core.fields import Fields
+from proxy.core.remembered import remembered
 
 MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -27,17 +27,24 @@ def parse_date(text: str, now: float) -> int | None:
 
     `now` resolves the two-digit year of the obsolete format: more than 50 years ahead means the past century.
     """
-    moment = parse_timeless(text)
+    moment = _known_moment(text)
     return _rfc850(text.lower(), now) if moment is None else moment
 
 
-@lru_cache(maxsize=1024)
 def parse_timeless(text: str) -> int | None:
-    """As `parse_date`, for the two formats that need no `now`. Most responses of one second bear the same Date."""
+    """As `parse_date`, for the two formats that need no `now`."""
+    return _known_moment(text)
+
+
+def _read_moment(text: str) -> int | None:
     lower = text.lower()
     if len(lower) == 29 and lower[3:5] == ", ":
         return _imf_fixdate(lower)
     return _asctime(lower) if len(lower) == 24 else None
+
+
+_known_moment: Final = remembered(_read_moment, 1024)
+"""Most responses of one second bear the same Date."""
 
 
 def moment_of(fields: Fields, name: str, now: float) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final, TypeVar, cast
 
@@ -56,11 +56,11 @@ class Fields:
 
     __slots__ = ("_derived", "_joined", "pairs")
 
-    def __init__(self, pairs: Iterable[Pair] = (), joined: Mapping[str, str] | None = None) -> None:
+    def __init__(self, pairs: Iterable[Pair] = (), joined: dict[str, str] | None = None) -> None:
         """Fields with these lines; `joined` may be given where it is known already."""
         self.pairs: Final = tuple(pairs)
         """The lines, in order."""
-        self._joined: Mapping[str, str] | None = _join(self.pairs) if joined is None else joined
+        self._joined: dict[str, str] | None = _join(self.pairs) if joined is None else joined
         self._derived: dict[Callable[[Fields], object], object] | None = None
 
     @classmethod
@@ -73,8 +73,11 @@ class Fields:
         return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.pairs]
 
     @property
-    def joined(self) -> Mapping[str, str]:
-        """Each field's lines joined by ", " (RFC 9110 section 5.3), by lower-case name in order of first appearance."""
+    def joined(self) -> dict[str, str]:
+        """Each field's lines joined by ", " (RFC 9110 section 5.3), by lower-case name in order of first appearance.
+
+        It is for reading alone. As a dict it is read at half the price of a Mapping in compiled code.
+        """
         joined = self._joined
         return _join(self.pairs) if joined is None else joined
 
@@ -184,7 +187,7 @@ class Fields:
         return f"Fields({list(self.pairs)!r})"
 
 
-def _among(joined: Mapping[str, str], names: frozenset[str]) -> list[str]:
+def _among(joined: dict[str, str], names: frozenset[str]) -> list[str]:
     """The names that occur."""
     if len(names) < len(joined):
         return [name for name in names if name in joined]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from typing import Final
 
 from proxy.core.accept import Choice, choices
 from proxy.core.entry import Entry
 from proxy.core.fields import Fields
 from proxy.core.headers import OWS, split_list
 from proxy.core.messages import RequestHead
+from proxy.core.remembered import remembered
 from proxy.core.rules import CacheRules
 
 Variant = tuple[tuple[str, str | None], ...]
@@ -18,14 +19,16 @@ Variant = tuple[tuple[str, str | None], ...]
 def vary_names(fields: Fields) -> tuple[str, ...] | None:
     """The lower-case names that the response's Vary lists, sorted; None when `*` is among them."""
     value = fields.joined.get("vary")
-    return () if value is None else _vary_names(value)
+    return () if value is None else _known_names(value)
 
 
-@lru_cache(maxsize=256)
 def _vary_names(value: str) -> tuple[str, ...] | None:
-    """An origin varies in few ways: the same text comes again and again."""
     names = {name.lower() for name in split_list(value)}
     return None if "*" in names else tuple(sorted(names))
+
+
+_known_names: Final = remembered(_vary_names, 256)
+"""An origin varies in few ways: the same text comes again and again."""
 
 
 def normalise(name: str, value: str | None, codings: tuple[str, ...]) -> str | None:

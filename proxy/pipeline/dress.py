@@ -44,10 +44,10 @@ def _own(
     fields: Fields, cache: CacheStatus, request_id: str, elapsed_ms: float, rate: RateVerdict | None
 ) -> tuple[Pair, ...]:
     told = cache_status_line(fields, CACHE_NAME, cache)
-    own = (told, ("X-Request-ID", request_id), ("X-Response-Time", _millis(elapsed_ms)))
+    own_id, took = ("X-Request-ID", request_id), ("X-Response-Time", _millis(elapsed_ms))
     if rate is None:
-        return own
-    return (*own, ("RateLimit-Policy", policy_field(rate.limit)), ("RateLimit", limit_field(rate)))
+        return told, own_id, took
+    return told, own_id, took, ("RateLimit-Policy", policy_field(rate.limit)), ("RateLimit", limit_field(rate))
 
 
 def _millis(elapsed_ms: float) -> str:

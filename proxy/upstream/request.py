@@ -15,7 +15,6 @@ from proxy.upstream.settings import PoolSettings
 _OWN_LINES: Final = frozenset(
     {"connection", "content-length", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"}
 )
-_HOST_ALONE: Final = frozenset({"host"})
 _METHODS_WITH_CONTENT: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -36,13 +35,14 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
     """
     fields, endpoint = request.fields, settings.endpoint
     target = f"{endpoint.prefix}{request.target}" if endpoint.prefix and request.path != "*" else request.target
-    own = frozenset([name for name in fields.joined if name in _OWN_LINES])
+    own = [name for name in fields.joined if name in _OWN_LINES]
+    host_alone = len(own) == 1 and own[0] == "host"
     host = ""
     if settings.preserve_host:
         host = (fields.first("host") if "host" in own else None) or request.authority
     lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host or endpoint.authority}"]
-    lines += [f"{name}: {value}" for name, value in (_without(fields, own) if own else fields.pairs)]
-    if not has_body and own <= _HOST_ALONE:
+    lines += [f"{name}: {value}" for name, value in (_without_host(fields) if host_alone else _without(fields, own))]
+    if not has_body and (host_alone or not own):
         if request.method in _METHODS_WITH_CONTENT:
             lines.append("Content-Length: 0")
         return WrittenHead(_joined(lines))
@@ -59,12 +59,16 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
     return WrittenHead(_joined(lines), length, expects, upgrade is not None)
 
 
-def _without(fields: Fields, own: frozenset[str]) -> Sequence[Pair]:
-    """The lines that are not ours to write. Host alone, at the head of them, is what most requests bring."""
+def _without_host(fields: Fields) -> Sequence[Pair]:
+    """The lines less Host, which most requests bring at the head of them."""
     pairs = fields.pairs
-    if own == _HOST_ALONE and lower_name(pairs[0][0]) == "host" and len(fields.joined) == len(pairs):
-        return pairs[1:]
-    return [pair for pair in pairs if pair[0].lower() not in own]
+    first = lower_name(pairs[0][0]) == "host" and len(fields.joined) == len(pairs)
+    return pairs[1:] if first else _without(fields, ["host"])
+
+
+def _without(fields: Fields, own: list[str]) -> Sequence[Pair]:
+    """The lines that are not ours to write."""
+    return [pair for pair in fields.pairs if lower_name(pair[0]) not in own] if own else fields.pairs
 
 
 def _joined(lines: list[str]) -> bytes:

@@ -45,7 +45,9 @@ def serialise(head: ResponseHead, exchange: Exchange, framing: BodyFraming, leng
     The head's own Content-Length is kept where there is no body to be framed (HEAD, 304).
     """
     keep_length = framing is BodyFraming.NONE and head.status >= 200 and head.status != 204
-    told = framing is BodyFraming.LENGTH and head.fields.get("content-length") == str(length)
+    told = False
+    if framing is BodyFraming.LENGTH and length is not None:
+        told = head.fields.joined.get("content-length") == str(length)
     fields = head.fields.without(FRAMING_FIELDS_BUT_LENGTH if keep_length or told else FRAMING_FIELDS)
     lines = [f"HTTP/1.1 {head.status} {head.reason}"]
     lines += [f"{name}: {value}" for name, value in fields.pairs]
