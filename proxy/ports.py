@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -42,8 +42,25 @@ class Companion(Protocol):
         ...
 
 
+class LocalStore(Protocol):
+    """A store in this process: nothing has to be waited for."""
+
+    def peek(self, key: str) -> Sequence[Entry]:
+        """As `EntryStore.lookup`."""
+        ...
+
+    def keep(self, key: str, entries: Iterable[Entry]) -> None:
+        """As `EntryStore.put`, of several."""
+        ...
+
+
 class EntryStore(Protocol):
     """Stored responses by cache key. Never raises for a store's failure: a failing store is a miss and a warning."""
+
+    @property
+    def local(self) -> LocalStore | None:
+        """This store, where all of it is in this process."""
+        ...
 
     async def lookup(self, key: str, request: RequestHead) -> Sequence[Entry]:
         """Every stored response under `key` that may match `request` (core.vary decides), newest first."""
@@ -332,6 +349,53 @@ class Upstream(Protocol):
         `request.fields` are written exactly as given, after Host; framing and Connection fields are added here.
         Raises UpstreamError.
         """
+        ...
+
+    def head_octets(self, request: RequestHead) -> bytes:
+        """The head of a request without content, as `exchange` would send it."""
+        ...
+
+    def lease_now(self) -> Lease | None:
+        """A connection over which a request can be sent at once; None where it has to take the way of `exchange`."""
+        ...
+
+
+class Taker(Protocol):
+    """Who has sent a request over a lease. Its calls come from the callback that reads the socket: none may wait."""
+
+    def take(self, octets: bytes) -> bool:
+        """See the first octets of the response as they came; whether they are one whole response, and understood.
+
+        After True the exchange is over, and the connection may carry the next. After False `pass_on` follows.
+        """
+        ...
+
+    def pass_on(self) -> None:
+        """The response has to be awaited from the lease. Called once, unless `take` was True."""
+        ...
+
+    def interim(self, head: ResponseHead) -> None:
+        """Relay a 1xx response, as an `InterimSink`."""
+        ...
+
+
+class Lease(Protocol):
+    """A connection of an upstream, for one exchange. It has to be given back or sent over."""
+
+    def give_back(self) -> None:
+        """Nothing is to be sent."""
+        ...
+
+    def send(self, head: bytes, taker: Taker, read_timeout_s: float | None) -> None:
+        """Send a GET without content, whose head these octets are (`Upstream.head_octets`)."""
+        ...
+
+    async def response(self) -> UpstreamResponse:
+        """The response when it was passed on, once its final head is here. Raises UpstreamError."""
+        ...
+
+    def abort(self) -> None:
+        """Close the connection: the response is wanted no more."""
         ...
 
 

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.app.request_ids import RequestIds
 from proxy.core.fields import Fields
@@ -23,6 +23,14 @@ NOT_KEPT: Final = HOP_BY_HOP | {"expect"}
 
 EnterTrace = Callable[[Fields], tuple[Fields, TraceParent | None, str]]
 """Gives an exchange its place in a trace (proxy.app.observe.tracing)."""
+
+
+class Came(NamedTuple):
+    """When a request came, in seconds since the epoch and monotonic, and the ID it goes by."""
+
+    request_id: str
+    received: float
+    started_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +50,25 @@ class Arrivals:
         self._enter_trace = enter_trace
         self._trust = TrustedPeers()
 
-    def exchange(self, head: RequestHead, client: Client, policy: Policy) -> Exchange:
-        """The exchange of a request that has just come from `client`."""
-        clock = self._clock
+    def exchange(self, head: RequestHead, client: Client, policy: Policy, came: Came | None = None) -> Exchange:
+        """The exchange of a request that has just come from `client`, or of one that came before."""
+        if came is None:
+            own_id = self._ids.of(head.fields.joined.get("x-request-id"))
+            came = Came(own_id, self._clock.now(), self._clock.monotonic())
         address = client.address
         trusted = self._trust.covers(address, policy.trusted_proxies)
         peer = Peer(address, trusted)
-        own_id = self._ids.of(head.fields.joined.get("x-request-id"))
         fields, trace, trace_parent_id = self._enter_trace(believed(head.fields, peer))
         return Exchange(
-            request=head.with_fields(fields.replaced("X-Request-ID", own_id)),
+            request=head.with_fields(fields.replaced("X-Request-ID", came.request_id)),
             client=client,
             policy=policy,
             match=policy.match(head.method, head.path, head.query),
-            request_id=own_id,
+            request_id=came.request_id,
             peer=peer,
             client_ip=self._client_address(head.fields, peer, policy) if trusted else address,
-            received=clock.now(),
-            started_s=clock.monotonic(),
+            received=came.received,
+            started_s=came.started_s,
             trace=trace,
             trace_parent_id=trace_parent_id,
         )

@@ -6,23 +6,26 @@ import asyncio
 
 from aiohttp import web
 
-from proxy.app.arrival import Arrivals, HeadRefusal, head_of
+from proxy.app.arrival import Arrivals, Came, HeadRefusal, head_of
+from proxy.app.lane.hits import HitLane
+from proxy.app.lane.take_over import TakeOver
 from proxy.app.observe.tracing import PassThrough, Tracing
 from proxy.app.request_ids import RequestIds
 from proxy.app.server.bounds import MalformedRequest
 from proxy.app.server.client import AiohttpClient, PlainClient
-from proxy.app.server.plain import PlainRequest
+from proxy.app.server.plain import PlainRequest, read_plain
 from proxy.app.server.protocol import ConnectionProtocol, Sent
 from proxy.app.server.wire import BodyFraming, serialise
 from proxy.app.server.wire import Exchange as WireExchange
 from proxy.core.fields import Fields
 from proxy.core.messages import RequestHead
 from proxy.core.problem import Problem, problem_head
-from proxy.pipeline.context import Services
+from proxy.pipeline.context import Exchange, Services
 from proxy.pipeline.exchange import ExchangeRecord, Refusal
 from proxy.pipeline.handle import Handler
 from proxy.policy.model import Policy
 from proxy.policy.watch import PolicySource
+from proxy.ports import Client
 
 REFUSALS = {
     400: Refusal.MALFORMED,
@@ -51,6 +54,19 @@ class Front:
         self._scheme = "https" if tls else "http"
         self._ids = ids or RequestIds()
         self._arrivals = Arrivals(services.clock, self._ids, (tracing or PassThrough()).enter)
+
+    def open_lane(self, lane: HitLane) -> None:
+        """Let the lane send on misses, and take over what is unusual about them."""
+        lane.open(TakeOver(self._services, self._handler, self), self._scheme)
+
+    def plain_exchange(self, data: bytes, client: Client, came: Came) -> Exchange | None:
+        """The exchange of a plain request without content; None where the octets are none, or it is refused."""
+        policy = self._policies.current
+        request = read_plain(data, policy.limits.target_bytes, policy.limits.header_count)
+        if request is None or request.content:
+            return None
+        head = head_of(request.method, request.target, request.fields, (1, 1), policy, self._scheme)
+        return None if isinstance(head, HeadRefusal) else self._arrivals.exchange(head, client, policy, came)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; the response has left when this returns."""

@@ -169,9 +169,12 @@ class Node:
         ids = RequestIds()
         lane: HitLane | None = None
         if self._options.lanes and isinstance(self._observation.tracing, PassThrough):
-            lane = HitLane(services, self._policies, ids, self._observation.observer.note)
+            observer = self._observation.observer
+            lane = HitLane(services, self._policies, ids, observer.note, observer.finish_noted)
             services = replace(services, hits=lane)
         front = Front(services, self._policies, ids, self._observation.tracing)
+        if lane is not None:
+            front.open_lane(lane)
         server = FrontServer(
             front, connection_settings(policy), front.malformed, lane, front if self._options.lanes else None
         )

@@ -26,6 +26,11 @@ class InFlight:
         self.active = 0
         self.refused = 0
 
+    @property
+    def full(self) -> bool:
+        """Whether there is no place."""
+        return self.most is not None and self.active >= self.most
+
     def slot(self, key: str = "") -> Slot:
         """A place for as long as the block under `with` runs, however it ends.
 

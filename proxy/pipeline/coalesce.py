@@ -84,6 +84,11 @@ class Flight:
         """How it ended; None while under way."""
         self._landed: asyncio.Future[None] | None = None
 
+    @property
+    def followed(self) -> bool:
+        """Whether anybody waits, or has waited, for the landing."""
+        return self._landed is not None
+
     def land(self, landing: Landing) -> None:
         """Tell everybody who waits."""
         if self.landing is not None:

@@ -13,6 +13,7 @@ from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.record import record
 from proxy.core.trace import TraceParent
 from proxy.limits.inflight import InFlight
+from proxy.pipeline.answer import Answer
 from proxy.pipeline.coalesce import Flights
 from proxy.pipeline.content import Budget
 from proxy.pipeline.exchange import Recorder
@@ -46,6 +47,10 @@ class HitMemory(Protocol):
         """See a hit that was served."""
         ...
 
+    def learn_miss(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int) -> None:
+        """See a miss answered with what the backend sent, uncoded: the head as it left, and the body's length."""
+        ...
+
     def learn_refusal(self, exchange: Exchange) -> None:
         """See a request that its rate refused."""
         ...
@@ -55,6 +60,9 @@ class NoHitMemory:
     """Learns nothing: every hit takes the whole way."""
 
     def learn(self, exchange: Exchange, served: ServedHit) -> None:
+        """Forget it."""
+
+    def learn_miss(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int) -> None:
         """Forget it."""
 
     def learn_refusal(self, exchange: Exchange) -> None:

@@ -58,6 +58,10 @@ class Fetcher:
             return landing, True
         return await self._lead(plan, client), False
 
+    async def take_over(self, plan: Plan, flight: Flight, asked: Awaitable[Fetched], client: Client) -> Landing:
+        """The landing of a flight whose request has been sent already."""
+        return await self._to_the_end(self._fly(flight, plan, client.interim, asked), client)
+
     def refresh(self, plan: Plan) -> None:
         """Fetch in the background unless somebody does so already or too much goes on."""
         flights, tasks = self._services.flights, self._services.tasks
@@ -88,7 +92,8 @@ class Fetcher:
 
     async def _lead(self, plan: Plan, client: Client, fetched: Fetched | None = None) -> Landing:
         """Fly alone, without anybody who could follow."""
-        return await self._to_the_end(self._fly(Flight(plan.key), plan, client.interim, fetched), client)
+        asked = None if fetched is None else _given(fetched)
+        return await self._to_the_end(self._fly(Flight(plan.key), plan, client.interim, asked), client)
 
     async def _to_the_end(self, flying: Awaitable[Landing], client: Client) -> Landing:
         """Fly to the landing although the client may leave. Raises ClientGoneError when it has."""
@@ -174,10 +179,13 @@ class Fetcher:
             again = True
         return FreeTurn()
 
-    async def _fly(self, flight: Flight, plan: Plan, interim: InterimSink, fetched: Fetched | None = None) -> Landing:
+    async def _fly(
+        self, flight: Flight, plan: Plan, interim: InterimSink, asked: Awaitable[Fetched] | None = None
+    ) -> Landing:
+        """Fly; `asked` brings the response where the backend has been asked already."""
+        fetched: Fetched | None = None
         try:
-            if fetched is None:
-                fetched = await self._ask(plan, plan.outgoing, interim)
+            fetched = await (asked or self._ask(plan, plan.outgoing, interim))
             landing = await self._settle(flight, plan, fetched, interim)
         except UpstreamError as error:
             landing = Failed(error)
@@ -281,6 +289,11 @@ class Fetcher:
             assert flight.landing is not None
             self._end(flight, flight.landing)
             await response.aclose()
+
+
+async def _given(fetched: Fetched) -> Fetched:
+    """What has been fetched, for whoever waits for it."""
+    return fetched
 
 
 def _ignore(head: object) -> None:

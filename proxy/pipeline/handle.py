@@ -20,6 +20,7 @@ from proxy.pipeline.admit import (
     refused_by_size,
 )
 from proxy.pipeline.answer import Answer
+from proxy.pipeline.begun import Begun
 from proxy.pipeline.context import Exchange, Services, as_cached
 from proxy.pipeline.exchange import Refusal
 from proxy.pipeline.fetch import Fetcher
@@ -48,18 +49,29 @@ class Handler:
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer one request on its client. Raises nothing but cancellation: failures are answered and recorded."""
+        self._services.recorder.begin()
+        await self._carry_out(exchange, None)
+
+    async def take_over(self, exchange: Exchange, begun: Begun) -> None:
+        """As `handle`, of a request that counts as active and in flight, and has been sent to the backend."""
+        await self._carry_out(exchange, begun)
+
+    async def _carry_out(self, exchange: Exchange, begun: Begun | None) -> None:
         services = self._services
-        recorder = services.recorder
-        recorder.begin()
         answer: Answer | None = None
         replied = Replied(0)
         rate: RateVerdict | None = None
         error = ""
         try:
-            rate = await count(services, exchange)
-            services.in_flight.take()
+            if begun is None:
+                rate = await count(services, exchange)
+                services.in_flight.take()
+            else:
+                rate = begun.rate
             try:
-                if rate is not None and not rate.allowed:
+                if begun is not None:
+                    answer = await self._reader.landed(exchange, begun)
+                elif rate is not None and not rate.allowed:
                     answer = refused_by_rate(exchange.request.target, exchange.request_id, rate)
                     services.hits.learn_refusal(exchange)
                 else:
@@ -80,7 +92,7 @@ class Handler:
             answer, replied = await self._apologise(exchange, rate, replied)
         finally:
             duration_ms = (services.clock.monotonic() - exchange.started_s) * 1000
-            recorder.finish(record_of(exchange, answer, replied, rate, error, duration_ms))
+            services.recorder.finish(record_of(exchange, answer, replied, rate, error, duration_ms))
 
     async def _answer(self, exchange: Exchange) -> Answer:
         oversized = refused_by_size(exchange)

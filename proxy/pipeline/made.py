@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields, shared_text, shared_texts
 from proxy.core.key import uri
+from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import Reason
 from proxy.core.record import record
-from proxy.core.search import no_vary_search
+from proxy.core.rules import CacheRules
+from proxy.core.search import NoVarySearch, no_vary_search
 from proxy.core.storability import NotStorable, Storable, judge
 from proxy.core.tags import search_tag, tags_of
 from proxy.core.validators import make_etag
 from proxy.pipeline.plan import Plan
-from proxy.policy.model import EtagRule
+from proxy.policy.model import EtagRule, Match
 from proxy.ports import UpstreamResponse
+
+
+class Moment(NamedTuple):
+    """When a response was asked for and came, in seconds since the epoch, and the log position before that."""
+
+    request_time: float
+    response_time: float
+    born: Position
 
 
 @record
@@ -31,46 +42,74 @@ class Fetched:
 
 def judge_fetched(plan: Plan, fetched: Fetched) -> Storable | NotStorable:
     """Whether the response may be stored, as far as its head tells."""
-    rules = plan.match.route.cache
     response = fetched.response
-    head, length = response.head, response.content_length
-    if length is not None and length > rules.max_body_bytes:
+    length = response.content_length
+    if length is not None and length > plan.match.route.cache.max_body_bytes:
         return NotStorable(Reason.TOO_LARGE, remember=True)
+    times = fetched.request_time, fetched.response_time
+    return judge_head(plan.wanted, plan.match.route.cache, response.head, *times, body_digest=plan.body_digest)
+
+
+def judge_head(
+    wanted: RequestHead,
+    rules: CacheRules,
+    head: ResponseHead,
+    request_time: float,
+    response_time: float,
+    *,
+    body_digest: str | None = None,
+) -> Storable | NotStorable:
+    """Whether a response of any length may be stored for `wanted`. Times in seconds since the epoch."""
+    if not rules.enabled:
+        return NotStorable(Reason.CACHE_OFF)
     if tags_of(head.fields) is None:
         return NotStorable(Reason.TOO_MANY_TAGS, remember=True)
-    return judge(plan.wanted, head, rules, fetched.request_time, fetched.response_time, body_digest=plan.body_digest)
+    return judge(wanted, head, rules, request_time, response_time, body_digest=body_digest)
 
 
 def entry_of(plan: Plan, fetched: Fetched, storable: Storable, body: bytes | None = None) -> Entry:
-    """The entry to store; None stands for a body that is still missing.
+    """The entry to store; None stands for a body that is still missing."""
+    when = Moment(fetched.request_time, fetched.response_time, fetched.born)
+    return entry_of_head(plan.wanted, plan.match, fetched.response.head, storable, body, when)
 
-    Where the route asks for that and the origin gave none, it has an entity tag made of its body.
-    """
-    head, route = fetched.response.head, plan.match.route
-    fields = storable.fields
+
+def entry_of_head(
+    wanted: RequestHead,
+    match: Match,
+    head: ResponseHead,
+    storable: Storable,
+    body: bytes | None,
+    when: Moment,
+) -> Entry:
+    """As `entry_of`, of the parts. Where the route asks for that and the origin gave none, it has an entity tag."""
+    fields, route = storable.fields, match.route
     if body is not None and route.etag is EtagRule.GENERATE and head.status == 200 and "etag" not in fields.joined:
         fields = fields.added(("ETag", make_etag(body)))
+    search = no_vary_search(fields)
     return Entry(
         head.status,
         shared_text(head.reason),
         fields.shared(),
         body or b"",
-        fetched.request_time,
-        fetched.response_time,
-        uri(plan.wanted, route.cache.key, no_vary_search(fields)),
-        fetched.born,
+        when.request_time,
+        when.response_time,
+        uri(wanted, route.cache.key, search),
+        when.born,
         storable.vary,
-        tags_for(plan, fields),
+        _tags(wanted, match, fields, search),
         storable.span,
     )
 
 
 def tags_for(plan: Plan, fields: Fields) -> tuple[str, ...]:
     """The route's tags and the response's own; the latter were counted when it was judged."""
-    match = plan.match
+    return _tags(plan.wanted, plan.match, fields, no_vary_search(fields))
+
+
+def _tags(wanted: RequestHead, match: Match, fields: Fields, search: NoVarySearch | None) -> tuple[str, ...]:
     names = match.route.tags(match.params) + (tags_of(fields) or ())
-    if no_vary_search(fields) is not None:
-        names = (*names, search_tag(plan.wanted))
+    if search is not None:
+        names = (*names, search_tag(wanted))
     if not names:
         return ()
     return shared_texts(tuple(dict.fromkeys(names)) if len(names) > 1 else names)

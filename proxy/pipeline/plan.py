@@ -68,7 +68,10 @@ def plan_of(exchange: Exchange, looked: Looked, decision: Decision, via: str) ->
         validating=validating,
         completing=completing,
         hides_errors=hides_errors,
-        coalesce=route.coalesce and wanted.method == "GET" and "range" not in wanted.fields.joined,
+        coalesce=route.coalesce
+        and route.cache.enabled
+        and wanted.method == "GET"
+        and "range" not in wanted.fields.joined,
         body=looked.body,
         body_digest=looked.body_digest,
     )

@@ -23,7 +23,8 @@ from proxy.core.reuse import (
 )
 from proxy.pipeline.answer import Answer, StoredBody, StreamBody
 from proxy.pipeline.audit import Auditor
-from proxy.pipeline.coalesce import Arriving, Erred, Failed, Private, Whole
+from proxy.pipeline.begun import Begun
+from proxy.pipeline.coalesce import Arriving, Erred, Failed, Landing, Private, Whole
 from proxy.pipeline.context import Exchange, Services, as_cached
 from proxy.pipeline.exchange import CacheUse, Refusal
 from proxy.pipeline.fetch import Fetcher
@@ -100,6 +101,18 @@ class Reader:
         landing, collapsed = await self._fetcher.fetch(plan, exchange.client)
         detail = "store-lost" if lost else why.value if why is not None else None
         status = CacheStatus(forward=forward, collapsed=collapsed, detail=detail)
+        return await self._landed(exchange, plan, decision, landing, status)
+
+    async def landed(self, exchange: Exchange, begun: Begun) -> Answer:
+        """The answer to a miss that the backend has been asked for already."""
+        plan, decision = begun.plan, begun.decision
+        landing = await self._fetcher.take_over(plan, begun.flight, begun.fetched, exchange.client)
+        status = CacheStatus(forward=decision.forward, detail=decision.reason.value if decision.reason else None)
+        return await self._landed(exchange, plan, decision, landing, status)
+
+    async def _landed(
+        self, exchange: Exchange, plan: Plan, decision: Decision, landing: Landing, status: CacheStatus
+    ) -> Answer:
         match landing:
             case Failed(error=error):
                 stale = self._stand_in(decision, plan, answered=False)

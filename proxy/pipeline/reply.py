@@ -74,6 +74,8 @@ class Replier:
             served = ServedHit(body.entry, body.key, body.age_s, ttl_s, head, len(octets), coding)
             self._services.hits.learn(exchange, served)
         elif body.age_s is None:
+            if not shown.coding:
+                self._services.hits.learn_miss(exchange, answer, head, len(octets))
             body.entry.rest()  # it may never be asked for again
         return Replied(shown.head.status, shown.coding, shown.identity_bytes)
 

@@ -162,6 +162,11 @@ class MemoryStore:
         return len(self._places)
 
     @property
+    def local(self) -> MemoryStore:
+        """All of it is here."""
+        return self
+
+    @property
     def size_bytes(self) -> int:
         """Octets held, by estimate."""
         return self._bytes

@@ -92,6 +92,10 @@ class RedisStore:
     async def aclose(self) -> None:
         """Nothing to close: the way to Redis belongs to who made it."""
 
+    @property
+    def local(self) -> None:
+        """Nothing of it is in this process."""
+
     async def lookup(self, key: str, request: RequestHead) -> Sequence[Entry]:
         """The stored responses under `key` that fit `request`; when none fits some of the others."""
         if not self._epoch():

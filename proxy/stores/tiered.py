@@ -31,6 +31,10 @@ class TieredStore:
         """Nothing to close."""
 
     @property
+    def local(self) -> None:
+        """What memory lacks the shared store may have."""
+
+    @property
     def memory(self) -> MemoryStore:
         """The first level."""
         return self._memory

@@ -7,7 +7,7 @@ import select
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from proxy.ports import InterimSink, Octets, Outlet, UpstreamError, UpstreamFailure
+from proxy.ports import InterimSink, Octets, Outlet, Taker, UpstreamError, UpstreamFailure
 from proxy.upstream.buffer import BEGINNING_OCTETS, READ_OCTETS, ReadBuffer
 from proxy.upstream.head import MalformedError
 from proxy.upstream.parser import Phase, ResponseParser
@@ -33,11 +33,13 @@ class Connection(asyncio.BufferedProtocol):
         loop: asyncio.AbstractEventLoop,
         buffer: ReadBuffer,
         on_lost: Callable[[Connection], None],
+        on_free: Callable[[Connection], None],
     ) -> None:
         self._settings = settings
         self._loop = loop
         self._buffer = buffer
         self._on_lost = on_lost
+        self._on_free = on_free
         self.parser = ResponseParser(settings.max_head_octets, settings.max_fields)
         self.transport: asyncio.Transport | None = None
         self.served = 0
@@ -53,6 +55,7 @@ class Connection(asyncio.BufferedProtocol):
         self._room = 0
         self._outlet: Outlet | None = None
         self._on_interim: InterimSink | None = None
+        self._taker: Taker | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._drain_waiter: asyncio.Future[None] | None = None
         self._continue_waiter: asyncio.Future[None] | None = None
@@ -93,6 +96,8 @@ class Connection(asyncio.BufferedProtocol):
         """Parse what arrived; octets nobody asked for end the connection (RFC 9112 section 9.2)."""
         if not self.busy:
             self.abort()
+            return
+        if self._taker is not None and self._taken(data):
             return
         parser = self.parser
         try:
@@ -169,14 +174,27 @@ class Connection(asyncio.BufferedProtocol):
             return False
         return self._poll is None or not self._poll.poll(0)
 
-    def start(self, head: bytes, *, for_head: bool, upgrading: bool, on_interim: InterimSink | None) -> None:
-        """Write a request head and expect its response."""
+    def allow_silence(self, seconds: float | None) -> None:
+        """How long the backend may be silent in the next exchange; None for what the settings say."""
+        self.read_timeout_s = seconds or self._settings.read_timeout_s
+
+    def start(
+        self,
+        head: bytes,
+        *,
+        for_head: bool,
+        upgrading: bool,
+        on_interim: InterimSink | None,
+        taker: Taker | None = None,
+    ) -> None:
+        """Write a request head and expect its response, of which `taker` is offered the first octets."""
         assert self.transport is not None
         self.parser.begin(for_head=for_head, upgrading=upgrading)
         self.busy = True
         self.continued = False
         self._room = min(BEGINNING_OCTETS // 2, self._settings.body_buffer_octets)
         self._on_interim = on_interim
+        self._taker = taker
         self._buffered = 0
         self.request_sent = False
         self.body_error = None
@@ -231,6 +249,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def wake(self) -> None:
         """Let the consumer look again."""
+        if self._taker is not None:
+            self._pass_on(self._taker)
         self._settle(self._waiter)
         if self._continue_waiter is not None and (self.continued or self.over):
             self._settle(self._continue_waiter)
@@ -271,7 +291,7 @@ class Connection(asyncio.BufferedProtocol):
     def finish(self) -> None:
         """The exchange is over and whole; the connection may be used again."""
         self.busy = False
-        self._on_interim = None
+        self._on_interim = self._taker = None
         self._outlet = None
         self.served += 1
 
@@ -297,6 +317,21 @@ class Connection(asyncio.BufferedProtocol):
             self.transport.abort()
 
     # ---- inside
+
+    def _taken(self, data: bytes) -> bool:
+        """Offer the first octets of a response; whether they were all of it, so that the exchange is over."""
+        taker = self._taker
+        assert taker is not None
+        if taker.take(data):
+            self._silent_at = None
+            self._on_free(self)
+            return True
+        self._pass_on(taker)
+        return False
+
+    def _pass_on(self, taker: Taker) -> None:
+        self._taker = None
+        taker.pass_on()
 
     @property
     def _carried(self) -> bool:

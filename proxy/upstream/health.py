@@ -12,6 +12,7 @@ from proxy.core.messages import RequestHead
 from proxy.policy.model import BreakerRules, HealthRules
 from proxy.ports import Clock, Content, InterimSink, UpstreamError, UpstreamFailure
 from proxy.tasks import Tasks
+from proxy.upstream.lease import Lease
 from proxy.upstream.pool import UpstreamPool
 from proxy.upstream.response import BackendResponse
 
@@ -64,6 +65,13 @@ class BreakerGuard:
         self._breaker = circuit.succeeded()
         return response
 
+    def head_octets(self, request: RequestHead) -> bytes:
+        """As the pool."""
+        return self._pool.head_octets(request)
+
+    def lease_now(self) -> None:
+        """None: what comes of an exchange is counted where it is awaited."""
+
     async def aclose(self) -> None:
         """Close the pool."""
         await self._pool.aclose()
@@ -107,6 +115,14 @@ class CheckedPool:
         if not self.healthy:
             raise UpstreamError(UpstreamFailure.UNHEALTHY, "the health check fails", sent=False)
         return await self._pool.exchange(request, body, on_interim, read_timeout_s=read_timeout_s)
+
+    def head_octets(self, request: RequestHead) -> bytes:
+        """As the pool."""
+        return self._pool.head_octets(request)
+
+    def lease_now(self) -> Lease | None:
+        """As the pool does while the backend is up."""
+        return self._pool.lease_now() if self.healthy else None
 
     def start(self, tasks: Tasks) -> None:
         """Check from now on."""

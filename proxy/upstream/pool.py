@@ -13,6 +13,7 @@ from proxy.upstream.buffer import ReadBuffer
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial
 from proxy.upstream.keepalive import idle_limit_s
+from proxy.upstream.lease import Lease
 from proxy.upstream.request import WrittenHead, write_head
 from proxy.upstream.response import BackendResponse
 from proxy.upstream.sender import at_hand, send_body
@@ -59,26 +60,62 @@ class UpstreamPool:
         """
         written = write_head(request, self._settings, has_body=body is not None)
         if isinstance(body, bytes):
-            return await self._exchange_at_hand(request, written, body, on_interim, read_timeout_s)
+            return await self._exchange_at_hand(written, body, on_interim, read_timeout_s)
         connection = self._take_idle() or await self._acquire()
-        connection.read_timeout_s = read_timeout_s or self._settings.read_timeout_s
+        connection.allow_silence(read_timeout_s)
+        for_head = request.method == "HEAD"
         if body is not None or not connection.served or not request.is_safe:
-            return await self._attempt(connection, request, written, body, on_interim)
+            return await self._attempt(connection, written, body, on_interim, for_head=for_head)
         try:
-            return await self._attempt(connection, request, written, None, on_interim)
+            return await self._attempt(connection, written, None, on_interim, for_head=for_head)
         except UpstreamError as error:
-            if error.failure is not UpstreamFailure.RESET or not connection.parser.untouched:
-                raise
+            return await self._once_more(connection, error, written, on_interim, for_head=for_head)
+
+    def head_octets(self, request: RequestHead) -> bytes:
+        """The head of a request without content, as `exchange` sends it."""
+        return write_head(request, self._settings, has_body=False).octets
+
+    def lease_now(self) -> Lease | None:
+        """An idle connection; None where there is none."""
+        connection = self._take_idle()
+        return None if connection is None else Lease(self, connection)
+
+    def give_back(self, connection: Connection) -> None:
+        """Take back a connection that was leased for nothing."""
+        self._hand_back(connection)
+
+    async def answered(self, connection: Connection, written: WrittenHead, on_interim: InterimSink) -> BackendResponse:
+        """The response to a GET that was sent over a lease. Raises UpstreamError."""
         try:
-            connection = await self._acquire(fresh=True)
+            return await self._response(connection, None)
         except UpstreamError as error:
-            raise UpstreamError(error.failure, error.detail, sent=True) from error
-        connection.read_timeout_s = read_timeout_s or self._settings.read_timeout_s
-        return await self._attempt(connection, request, written, None, on_interim)
+            self._discard(connection)
+            return await self._once_more(connection, error, written, on_interim, for_head=False)
+        except BaseException:
+            self._discard(connection)
+            raise
+
+    async def _once_more(
+        self,
+        connection: Connection,
+        error: UpstreamError,
+        written: WrittenHead,
+        on_interim: InterimSink | None,
+        *,
+        for_head: bool,
+    ) -> BackendResponse:
+        """Send a safe request again, on a new connection, if the reused one died before one octet of an answer."""
+        if error.failure is not UpstreamFailure.RESET or not connection.parser.untouched:
+            raise error
+        try:
+            fresh = await self._acquire(fresh=True)
+        except UpstreamError as failed:
+            raise UpstreamError(failed.failure, failed.detail, sent=True) from failed
+        fresh.read_timeout_s = connection.read_timeout_s
+        return await self._attempt(fresh, written, None, on_interim, for_head=for_head)
 
     async def _exchange_at_hand(
         self,
-        request: RequestHead,
         written: WrittenHead,
         body: bytes,
         on_interim: InterimSink | None,
@@ -86,11 +123,11 @@ class UpstreamPool:
     ) -> BackendResponse:
         """Send head and body in one write where nothing has to be waited for between the two."""
         connection = self._take_idle() or await self._acquire()
-        connection.read_timeout_s = read_timeout_s or self._settings.read_timeout_s
+        connection.allow_silence(read_timeout_s)
         if written.length != len(body) or written.expects_continue:
-            return await self._attempt(connection, request, written, at_hand(body), on_interim)
+            return await self._attempt(connection, written, at_hand(body), on_interim)
         whole = WrittenHead(written.octets + body, upgrading=written.upgrading)
-        return await self._attempt(connection, request, whole, None, on_interim)
+        return await self._attempt(connection, whole, None, on_interim)
 
     async def aclose(self) -> None:
         """Close idle connections now and leased ones as they come back."""
@@ -107,29 +144,31 @@ class UpstreamPool:
     async def _attempt(
         self,
         connection: Connection,
-        request: RequestHead,
         written: WrittenHead,
         body: AsyncIterator[bytes] | None,
         on_interim: InterimSink | None,
+        *,
+        for_head: bool = False,
     ) -> BackendResponse:
         sender: asyncio.Task[None] | None = None
         try:
-            connection.start(
-                written.octets, for_head=request.method == "HEAD", upgrading=written.upgrading, on_interim=on_interim
-            )
+            connection.start(written.octets, for_head=for_head, upgrading=written.upgrading, on_interim=on_interim)
             if body is None:
                 connection.listen()
             else:
                 sender = self._tasks.start(send_body(connection, written, body), "upstream request body")
-            while (final := connection.parser.final) is None:
-                connection.check()
-                await connection.change()
-            return BackendResponse(connection, final, self._release, sender)
+            return await self._response(connection, sender)
         except BaseException:
             if sender is not None:
                 sender.cancel()
             self._discard(connection)
             raise
+
+    async def _response(self, connection: Connection, sender: asyncio.Task[None] | None) -> BackendResponse:
+        while (final := connection.parser.final) is None:
+            connection.check()
+            await connection.change()
+        return BackendResponse(connection, final, self._release, sender)
 
     # ---- leases
 
@@ -180,7 +219,10 @@ class UpstreamPool:
                 self._waiting.remove(turn)
 
     def _make_connection(self) -> Connection:
-        return Connection(self._settings, asyncio.get_running_loop(), self._buffer, self._lost)
+        return Connection(self._settings, asyncio.get_running_loop(), self._buffer, self._lost, self._free)
+
+    def _free(self, connection: Connection) -> None:
+        self._release(connection, True)
 
     def _release(self, connection: Connection, reusable: bool) -> None:
         if reusable and not self._closed and not connection.ended:

@@ -269,6 +269,18 @@ def test_requests_in_a_segment_each(pair: Pair, sent: list[bytes]) -> None:
     check(pair, [*sent, *LAST])
 
 
+@settings(UNHURRIED, max_examples=30)
+@given(page=st.sampled_from(list(PAGES)), fields=st.lists(GOOD_FIELDS, max_size=3))
+def test_misses_in_turn(pair: Pair, page: str, fields: list[str]) -> None:
+    """Alike but for the target: what the first two teach is used for the others."""
+    sent = [
+        "\r\n".join([f"GET {page}?NAME-{number} HTTP/1.1", "Host: site", *fields, "", ""]).encode("latin-1")
+        for number in range(5)
+    ]
+    check(pair, [*sent, *LAST])
+    check(pair, [b"".join([*sent, *LAST])])
+
+
 @settings(UNHURRIED, max_examples=40)
 @given(data=st.data(), sent=st.lists(plain_requests(), min_size=1, max_size=4))
 def test_requests_split_at_any_octet(pair: Pair, data: st.DataObject, sent: list[bytes]) -> None:

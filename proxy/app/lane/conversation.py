@@ -1,11 +1,12 @@
-"""One connection's side of the hit lane."""
+"""One connection's side of the lane."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from proxy.app.lane.scan import Shape, Values, is_plain
+from proxy.app.lane.pattern import Values, is_plain
+from proxy.app.lane.scan import Shape
 from proxy.app.lane.spots import LARGE_BYTES, Form, Spot, Wording
 from proxy.app.request_ids import accepted
 from proxy.core.rate import RateLimit, RateVerdict, limit_numbers
@@ -13,6 +14,10 @@ from proxy.limits.keys import client_key
 
 if TYPE_CHECKING:
     from proxy.app.lane.hits import HitLane
+    from proxy.app.lane.miss import Miss
+    from proxy.app.lane.replies import Reply
+    from proxy.app.lane.ways import Way
+    from proxy.app.server.protocol import Link
 
 Write = Callable[[bytes], None]
 
@@ -24,12 +29,10 @@ class Conversation:
     """Answers on one connection. It remembers the shape of the client's last head and parts of the last answer."""
 
     __slots__ = (
-        "_address",
         "_backlog_us",
         "_begin",
         "_begin_until",
         "_keys",
-        "_lane",
         "_limit",
         "_limit_text",
         "_place",
@@ -37,13 +40,20 @@ class Conversation:
         "_remaining",
         "_shape",
         "_wording",
-        "_write",
+        "address",
+        "lane",
+        "link",
+        "way",
+        "write",
     )
 
-    def __init__(self, lane: HitLane, address: str, write: Write) -> None:
-        self._lane = lane
-        self._address = address
-        self._write = write
+    def __init__(self, lane: HitLane, link: Link, write: Write) -> None:
+        self.lane = lane
+        self.link = link
+        self.address = link.address
+        self.write = write
+        self.way: Way | None = None
+        """How the last request that was sent on went to the backend."""
         self._policy = lane.policy
         self._shape: Shape | None = None
         self._keys: dict[str, str] = {}
@@ -56,7 +66,7 @@ class Conversation:
 
     def answer(self, data: bytes) -> bool:
         """Answer and record the one request in `data`; False, and nothing done, when it has to take the normal way."""
-        lane = self._lane
+        lane = self.lane
         values = self._read(data)
         shape = self._shape
         if values is None or shape is None:
@@ -64,7 +74,7 @@ class Conversation:
         place = shape.host + values[0]
         spot = lane.spots.get(place)
         if spot is None:
-            return self._bar(shape, values, place)
+            return self._bar(shape, values, place) or self._miss(shape, values, data)
         now_s = lane.monotonic()
         form = spot.form_for(shape.wishes if shape.unconditional else shape.wishes_in(values))
         if form is None or not spot.holds(lane.log, now_s):
@@ -77,26 +87,26 @@ class Conversation:
         if limit is None:
             rate = None
         else:
-            rate = lane.rates.admit_now(self._rate_key(common.counted_as, limit), limit, now_s)
+            rate = lane.rates.admit_now(self.rate_key(common.counted_as, limit), limit, now_s)
             if rate is None:
                 return False
         if rate is None or rate.allowed:
             self._serve(spot, form, shape, values[0], request_id, now_s, rate)
         else:
-            self._refuse(common.route, shape, values[0], request_id, now_s, rate)
+            self.refuse(common.route, shape, values[0], request_id, now_s, rate)
         return True
 
     def _read(self, data: bytes) -> Values | None:
         """The request's values, of the shape that is then the last; None when it is not plain."""
-        lane = self._lane
+        lane = self.lane
         if lane.policies.current is not lane.policy:
             lane.renew()
         if self._policy is not lane.policy:
-            self._policy, self._shape = lane.policy, None
+            self._policy, self._shape, self.way = lane.policy, None, None
             self._keys.clear()
         shape = self._shape
         if shape is not None and len(data) <= lane.scanner.max_bytes:
-            values = shape.values(data)
+            values = shape.whole(data)
             if values is not None:
                 return values
         read = lane.scanner.scan(data)
@@ -108,35 +118,46 @@ class Conversation:
     def _request_id(self, shape: Shape, values: Values) -> bytes | None:
         """The client's own ID or a new one; None where the request is not plain."""
         if not shape.request_id:
-            return self._lane.ids.make().encode("ascii")
+            return self.lane.ids.make().encode("ascii")
         given = values[shape.request_id]
         if accepted(given):
             return given
         if not is_plain(given):
             return None
-        return self._lane.ids.of(given.strip().decode("ascii")).encode("ascii")
+        return self.lane.ids.of(given.strip().decode("ascii")).encode("ascii")
 
     def _bar(self, shape: Shape, values: Values, place: bytes) -> bool:
         """Refuse a request that the pipeline would refuse, for a target of which no more is known than its limit."""
-        lane = self._lane
+        lane = self.lane
         barred = lane.barred.get((shape.method, place))
         # Nothing looks the conditions up here: another field could hide in one.
         if barred is None or not (shape.unconditional or is_plain(b"".join(values))):
             return False
         now_s = lane.monotonic()
-        rate = lane.rates.refusal_now(self._rate_key(barred.counted_as, barred.limit), barred.limit, now_s)
+        rate = lane.rates.refusal_now(self.rate_key(barred.counted_as, barred.limit), barred.limit, now_s)
         request_id = None if rate is None else self._request_id(shape, values)
         if rate is None or request_id is None:
             return False
-        self._refuse(barred.route, shape, values[0], request_id, now_s, rate)
+        self.refuse(barred.route, shape, values[0], request_id, now_s, rate)
         return True
 
-    def _rate_key(self, counted_as: str | None, limit: RateLimit) -> str:
+    def _miss(self, shape: Shape, values: Values, data: bytes) -> bool:
+        """Send on what is not stored."""
+        if not shape.unconditional or shape.method != "GET":
+            return False
+        request_id = self._request_id(shape, values)
+        misses = self.lane.misses
+        if request_id is None or misses is None:
+            return False
+        return misses.send(self, self._policy, shape, values, data, request_id)
+
+    def rate_key(self, counted_as: str | None, limit: RateLimit) -> str:
+        """Under which key this client's requests are counted; `counted_as` is the name of all together."""
         if counted_as is not None:
             return client_key(limit, counted_as)
         key = self._keys.get(limit.key)
         if key is None:
-            key = self._keys[limit.key] = client_key(limit, self._address)
+            key = self._keys[limit.key] = client_key(limit, self.address)
         return key
 
     def _serve(
@@ -155,30 +176,30 @@ class Conversation:
             self._begin_anew(spot, form, now_s)
         remaining, limits = None, b""
         if rate is not None:
-            if rate.backlog_us != self._backlog_us or rate.limit is not self._limit:
-                self._limit_anew(spot.common.limit_lines, rate)
-            remaining, limits = self._remaining, self._limit_text
-        body, lane = form.body, self._lane
+            limits = self._limits(spot.common.limit_lines, rate)
+            remaining = self._remaining
+        body, lane = form.body, self.lane
         size = len(body)
         took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
         took = took_line(took_us)
         if size < LARGE_BYTES:
-            self._write(b"%b%b%b%b%b%b" % (self._begin, request_id, took, limits, wording.tail, body))
+            self.write(b"%b%b%b%b%b%b" % (self._begin, request_id, took, limits, wording.tail, body))
         else:
-            self._write(b"%b%b%b%b%b" % (self._begin, request_id, took, limits, wording.tail))
-            self._write(body)
+            self.write(b"%b%b%b%b%b" % (self._begin, request_id, took, limits, wording.tail))
+            self.write(body)
         lane.note(
             (
                 wording.facts,
                 now_s,
                 target,
                 request_id,
-                self._address,
+                self.address,
                 took_us,
                 size,
                 form.identity_bytes,
                 remaining,
                 shape.user_agent,
+                None,
             )
         )
 
@@ -198,35 +219,69 @@ class Conversation:
             _ID,
         )
 
-    def _limit_anew(self, limit_lines: bytes, rate: RateVerdict) -> None:
-        """Write down the lines about the rate limit; they hold as long as the backlog is the same."""
-        self._limit, self._backlog_us = rate.limit, rate.backlog_us
-        self._remaining, wait_s = limit_numbers(rate)
-        self._limit_text = b"%b%d;t=%d\r\n" % (limit_lines, self._remaining, wait_s)
+    def _limits(self, lines: bytes, rate: RateVerdict) -> bytes:
+        """The lines about the rate limit; they hold as long as the backlog is the same."""
+        if rate.backlog_us != self._backlog_us or rate.limit is not self._limit:
+            self._limit, self._backlog_us = rate.limit, rate.backlog_us
+            self._remaining, wait_s = limit_numbers(rate)
+            self._limit_text = b"%b%d;t=%d\r\n" % (lines, self._remaining, wait_s)
+        return self._limit_text
 
-    def _refuse(
+    def answer_miss(self, miss: Miss, reply: Reply, values: Values, body: bytes, upstream_us: int) -> None:
+        """Answer with what the backend said, and record it."""
+        lane, rate = self.lane, miss.rate
+        remaining, limits = None, b""
+        if rate is not None:
+            limits = self._limits(miss.way.limit_lines, rate)
+            remaining = self._remaining
+        size = len(body)
+        took_us = int((lane.monotonic() - miss.started_s) * 1e6 + 0.5)
+        begin, took = reply.head.begin(values), took_line(took_us)
+        if size < LARGE_BYTES:
+            self.write(b"%b%b%b%b\r\n%b" % (begin, miss.request_id, took, limits, body))
+        else:
+            self.write(b"%b%b%b%b\r\n" % (begin, miss.request_id, took, limits))
+            self.write(body)
+        note = (
+            reply.facts,
+            miss.started_s,
+            miss.target,
+            miss.request_id,
+            self.address,
+            took_us,
+            size,
+            0,
+            remaining,
+            miss.way.shape.user_agent,
+            upstream_us,
+        )
+        lane.finish(note)
+
+    def refuse(
         self, route: str, shape: Shape, target: bytes, request_id: bytes, now_s: float, rate: RateVerdict
     ) -> None:
-        lane = self._lane
+        """Answer a request that its rate refuses, and record it."""
+        lane = self.lane
         facts = lane.refusal_facts(shape.method, route)
         remaining, wait_s = limit_numbers(rate)
         pieces = lane.refusals.pieces(facts, target, len(request_id), rate, wait_s)
         body = b"" if pieces.body is None else b"%b%b%b" % (pieces.body[0], request_id, pieces.body[1])
         took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
         took = took_line(took_us)
-        self._write(b"%b%b%b%b%b" % (pieces.before_id, request_id, took, pieces.after_time, body))
+        self.write(b"%b%b%b%b%b" % (pieces.before_id, request_id, took, pieces.after_time, body))
         lane.note(
             (
                 facts,
                 now_s,
                 target,
                 request_id,
-                self._address,
+                self.address,
                 took_us,
                 len(body),
                 0,
                 remaining,
                 shape.user_agent,
+                None,
             )
         )
 

@@ -16,11 +16,15 @@ from proxy.app.lane.learning import (
     place_of,
     wishes_of,
 )
+from proxy.app.lane.misses import Misses, Pipeline
 from proxy.app.lane.refusals import Refusals
 from proxy.app.lane.scan import Scanner
 from proxy.app.lane.spots import Barred, Common, Form, Spot
 from proxy.app.observe.repeats import Facts, Note
 from proxy.app.request_ids import RequestIds
+from proxy.app.server.protocol import Link
+from proxy.core.messages import ResponseHead
+from proxy.pipeline.answer import Answer
 from proxy.pipeline.context import Exchange, ServedHit, Services
 from proxy.pipeline.exchange import Refusal
 from proxy.policy.model import Route
@@ -39,12 +43,19 @@ class HitLane:
     """
 
     def __init__(
-        self, services: Services, policies: PolicySource, ids: RequestIds, note: Callable[[Note], None]
+        self,
+        services: Services,
+        policies: PolicySource,
+        ids: RequestIds,
+        note: Callable[[Note], None],
+        finish: Callable[[Note], None],
     ) -> None:
         self.services = services
         self.policies = policies
         self.ids = ids
         self.note = note
+        self.finish = finish
+        self.misses: Misses | None = None
         self.monotonic = services.clock.monotonic
         self.log = services.log
         self.rates = services.rates
@@ -56,9 +67,13 @@ class HitLane:
     def __len__(self) -> int:
         return len(self.spots)
 
-    def meet(self, address: str, write: Write) -> Conversation:
-        """A new connection from `address`, and how octets leave it."""
-        return Conversation(self, address, write)
+    def meet(self, link: Link, write: Write) -> Conversation:
+        """A new connection, and how octets leave it."""
+        return Conversation(self, link, write)
+
+    def open(self, pipeline: Pipeline, scheme: str) -> None:
+        """Send misses on as well; `pipeline` takes over what is unusual about them."""
+        self.misses = Misses(self.services, scheme, pipeline)
 
     def renew(self) -> None:
         """Begin anew under the policy in force."""
@@ -71,6 +86,8 @@ class HitLane:
         self._commons: dict[str, Common] = {}
         self._facts: dict[tuple[str, str, int, str], Facts] = {}
         self._refused: dict[tuple[str, str], Facts] = {}
+        if self.misses is not None:
+            self.misses.renew()
 
     def learn(self, exchange: Exchange, served: ServedHit) -> None:
         """Remember a hit whose answer depends on nothing but the target and the wishes that are looked at here."""
@@ -92,6 +109,11 @@ class HitLane:
         elif not self._settle(exchange, served, form):
             return
         served.entry.rest()
+
+    def learn_miss(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int) -> None:
+        """Remember how a miss that began here was answered, where its body was passed on as it came."""
+        if exchange.policy is self.policy and self.misses is not None:
+            self.misses.learn(exchange, answer, head, length)
 
     def learn_refusal(self, exchange: Exchange) -> None:
         """Remember which limit holds for a target: whoever is above it comes again soon."""

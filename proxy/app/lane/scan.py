@@ -8,8 +8,8 @@ between the values.
 from __future__ import annotations
 
 import re
-from typing import Final
 
+from proxy.app.lane.pattern import Pattern, Values, is_plain
 from proxy.app.lane.spots import Wishes
 from proxy.core.headers import OWS, is_token
 
@@ -19,7 +19,6 @@ MAX_LINES = 64
 MAX_SHAPES = 2048
 VERSION = b"HTTP/1.1\r\n"
 METHODS = frozenset({b"GET", b"HEAD"})
-_TEXT: Final = bytes(range(0x20, 0x7F))
 
 NOT_PLAIN = frozenset(
     {
@@ -74,22 +73,20 @@ _CHANGING_LINE = re.compile(
     rb"(\r\n(?i:" + b"|".join(name.encode() for name in CHANGING) + rb"):[ \t]*)([ -~]*)(?=\r\n)"
 )
 
-Values = list[bytes]
 
-
-class Shape:
+class Shape(Pattern):
     """A head without its changing values. The first value is the target; the others follow as their fields came.
 
     `host` ends in LF, so that with a target behind it it names a place without doubt. `request_id`, `if_none_match` and
-    `if_modified_since` tell which value is theirs, 0 where there is none.
+    `if_modified_since` tell which value is theirs, 0 where there is none. `changing` names the fields of all values but
+    the first.
     """
 
     __slots__ = (
-        "_first",
         "_ignored",
-        "_lengths",
-        "_pieces",
+        "changing",
         "host",
+        "hosts",
         "if_modified_since",
         "if_none_match",
         "method",
@@ -101,14 +98,13 @@ class Shape:
 
     def __init__(self, method: bytes, head: list[bytes], fixed: dict[str, str], changing: list[str]) -> None:
         """`head` is what stands before, between and after the values; `changing` names those after the target."""
-        ends = [b" ", *(b"\r\n" for _ in changing)]
-        self._first = head[0]
-        self._pieces = [(piece, len(piece), end) for piece, end in zip(head[1:], ends, strict=True)]
-        self._lengths = [0 for _ in ends]
+        super().__init__(head, [b" ", *(b"\r\n" for _ in changing)])
         places = {name: number for number, name in enumerate(changing, 1)}
         self._ignored = tuple(number for name, number in places.items() if name not in READ)
+        self.changing = tuple(changing)
         self.method = method.decode("ascii")
         self.host = fixed["host"].encode("ascii") + b"\n"
+        self.hosts = (fixed["host"],)
         self.user_agent = fixed.get("user-agent", "")
         self.request_id = places.get("x-request-id", 0)
         self.if_none_match = places.get("if-none-match", 0)
@@ -126,33 +122,12 @@ class Shape:
             values[since].decode("latin-1") if since else None,
         )
 
-    def values(self, data: bytes) -> Values | None:
-        """The values in a head of this shape; None where `data` is anything else.
-
-        Each value is looked for where it ended the last time. So one that is read may hold any octets: whoever reads
-        it has to look it up as a whole, or to see whether it is plain.
-        """
-        if not data.startswith(self._first):
+    def whole(self, data: bytes) -> Values | None:
+        """The values if `data` is exactly one head of this shape; None where it is anything else."""
+        values = self.values(data)
+        if values is None or self.stop != len(data):
             return None
-        values: Values = []
-        start = len(self._first)
-        for number, (piece, size, end) in enumerate(self._pieces):
-            stop = start + self._lengths[number]
-            if data[stop : stop + size] != piece:
-                stop = data.find(end, start)
-                if stop < 0 or data[stop : stop + size] != piece:
-                    return None
-                self._lengths[number] = stop - start
-            values.append(data[start:stop])
-            start = stop + size
-        if start != len(data) or (self._ignored and not is_plain(b"".join([values[one] for one in self._ignored]))):
-            return None
-        return values
-
-
-def is_plain(value: bytes) -> bool:
-    """Whether a value is visible ASCII and spaces."""
-    return not value.translate(None, _TEXT)
+        return None if self._ignored and not is_plain(b"".join([values[one] for one in self._ignored])) else values
 
 
 class Scanner:

@@ -138,6 +138,7 @@ class Counts(msgspec.Struct):
         route = self._count(sums.facts, len(sums.took_us))
         route.duration.observe_all(sums.took_us)
         route.bytes_out += sums.bytes_out
+        route.upstream.observe_all(sums.upstream_us)
         if sums.facts.coding:
             route.bytes_saved += sums.bytes_identity - sums.bytes_out
 

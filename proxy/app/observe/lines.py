@@ -20,8 +20,9 @@ _TOOK: Final = [encode(took_us / 1000) for took_us in range(1000)]
 _MILLIS: Final = [b'%03dZ"' % millis for millis in range(1000)]
 _NUMBERS: Final = [b"%d" % number for number in range(1000)]
 
-Kind = tuple[Facts, str, str, bool, bool, bool, bool]
-"""What decides on the fixed pieces of a line: facts, client, agent; whether there are query, size, identity, limit."""
+Kind = tuple[Facts, str, str, bool, bool, bool, bool, bool]
+"""What decides on the fixed pieces of a line: facts, client, agent; whether there are query, size, identity, limit, and
+no time of the backend."""
 
 
 def timestamp(seconds: float) -> str:
@@ -69,13 +70,23 @@ class Lines:
 class NotePieces:
     """What stands before each of the values that differ among notes of one kind, and after the last."""
 
-    __slots__ = ("at_id", "at_identity", "at_path", "at_query", "at_remaining", "at_size", "at_took", "end", "kind")
+    __slots__ = (
+        "at_id",
+        "at_identity",
+        "at_path",
+        "at_query",
+        "at_remaining",
+        "at_size",
+        "at_took",
+        "at_upstream",
+        "end",
+        "kind",
+    )
 
     def __init__(self, kind: Kind, record: ExchangeRecord) -> None:
         """Read the pieces off the line of one such note's record."""
-        at_id, at_client, at_path, at_took, at_query, at_size, at_identity, at_remaining, at_agent, end = pattern_of(
-            record
-        )
+        at_id, at_client, at_path, at_took, at_query, at_size, at_identity, *more = pattern_of(record)
+        at_upstream, at_remaining, at_agent, end = more
         _, client, agent, *_ = kind
         self.kind = kind
         self.at_id = at_id
@@ -84,6 +95,7 @@ class NotePieces:
         self.at_query = at_query
         self.at_size = at_size
         self.at_identity = at_identity
+        self.at_upstream = at_upstream
         self.at_remaining = at_remaining
         self.end = at_agent + _text(agent) + end
 
@@ -125,29 +137,40 @@ class JsonLines:
 
     def note_line(self, note: Note, apart_s: float) -> bytes:
         """The line that the note's record would have."""
-        facts, started_s, target, request_id, client, took_us, size, identity, remaining, agent = note
+        facts, started_s, target, request_id, client, took_us, size, identity, remaining, agent, upstream_us = note
         if target != self._target:
             self._read_target(target)
         if not self._plain:
             return self.line(record_of(note, apart_s))
-        kind = (facts, client, agent, len(self._path) < len(target), size > 0, identity > 0, remaining is None)
+        kind = (
+            facts,
+            client,
+            agent,
+            len(self._path) < len(target),
+            size > 0,
+            identity > 0,
+            remaining is None,
+            upstream_us is None,
+        )
         pieces = self._last
         if pieces is None or pieces.kind != kind:
             pieces = self._pieces_for(kind, note, apart_s)
-        return b"%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
+        return b"%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
             self._time(started_s + apart_s),
             pieces.at_id,
             request_id,
             pieces.at_path,
             self._path,
             pieces.at_took,
-            _TOOK[took_us] if took_us < 1000 else encode(took_us / 1000),
+            _millis(took_us),
             pieces.at_query,
             self._query,
             pieces.at_size,
             _number(size) if size else b"",
             pieces.at_identity,
             _number(identity) if identity else b"",
+            pieces.at_upstream,
+            b"" if upstream_us is None else _millis(upstream_us),
             pieces.at_remaining,
             b"" if remaining is None else _number(remaining),
             pieces.end,
@@ -184,6 +207,11 @@ class JsonLines:
 def _text(text: str) -> bytes:
     """A JSON text without its quotes."""
     return encode(text)[1:-1]
+
+
+def _millis(duration_us: int) -> bytes:
+    """Microseconds in milliseconds, as they stand in a line."""
+    return _TOOK[duration_us] if duration_us < 1000 else encode(duration_us / 1000)
 
 
 def _number(number: int) -> bytes:

@@ -64,6 +64,11 @@ class Observer:
         elif count >= MAX_NOTES:
             self.work_off()
 
+    def finish_noted(self, note: Note) -> None:
+        """Record an exchange that counts as active since `begin`."""
+        self._counts.active -= 1
+        self.note(note)
+
     def work_off(self) -> None:
         """Record what was noted."""
         notes, self._notes = self._notes, []

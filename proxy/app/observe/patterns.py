@@ -14,6 +14,7 @@ VARYING = (
     "query",
     "bytes_out",
     "bytes_identity",
+    "upstream_ms",
     "rate_remaining",
     "user_agent",
 )

@@ -18,7 +18,7 @@ from aiohttp.http_parser import HttpRequestParserPy, RawRequestMessage
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from proxy.app.server.bounds import ConnectionSettings, MalformedCallback, MalformedRequest
-from proxy.app.server.client import WireClient
+from proxy.app.server.client import Wire, WireClient
 from proxy.app.server.octets import HEAD_END, body_left, has_rare_method, parted
 from proxy.app.server.plain import PlainRequest, read_plain
 from proxy.app.server.tunnel import ClientTunnel
@@ -65,8 +65,36 @@ class QuickTalk(Protocol):
 class QuickWay(Protocol):
     """Answers some requests from their octets alone."""
 
-    def meet(self, address: str, write: Callable[[bytes], None]) -> QuickTalk:
-        """A new connection from `address`; `write` queues octets to be sent on it."""
+    def meet(self, link: Link, write: Callable[[bytes], None]) -> QuickTalk:
+        """A new connection; `write` queues octets to be sent on it."""
+        ...
+
+
+class Pending(Protocol):
+    """An answer that is on its way."""
+
+    def leave(self) -> None:
+        """The client has gone."""
+        ...
+
+    def cancel(self) -> None:
+        """The proxy stops, and waits no longer; the connection's `over` is to follow soon."""
+        ...
+
+
+class Link(Wire, Protocol):
+    """A connection, for who answers on it without aiohttp."""
+
+    def await_answer(self, pending: Pending) -> None:
+        """The request just offered will be answered later; until `over` the next ones have to wait."""
+        ...
+
+    def attend(self, client: WireClient | None) -> None:
+        """Tell this client when the connection is lost."""
+        ...
+
+    def over(self, *, keep_alive: bool) -> None:
+        """The request is answered, or cannot be."""
         ...
 
 
@@ -104,6 +132,7 @@ class ConnectionProtocol(RequestHandler):
         "_answering",
         "_attended",
         "_body_left",
+        "_ended",
         "_front",
         "_head_timer",
         "_held",
@@ -140,11 +169,12 @@ class ConnectionProtocol(RequestHandler):
         self._settings = settings
         self._quick = quick
         self._plain = plain
-        self._answering: asyncio.Task[None] | None = None
+        self._answering: asyncio.Task[None] | Pending | None = None
+        self._ended: asyncio.Future[None] | None = None
         self._held = b""
         self._body_left: int | None = 0
         self._address: str | None = None
-        self._attended: WireClient | None = None
+        self._attended: WireClient | Pending | None = None
         self._talk: QuickTalk | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -154,7 +184,7 @@ class ConnectionProtocol(RequestHandler):
             return
         super().connection_made(transport)
         if self._quick is not None and self.transport is not None:
-            self._talk = self._quick.meet(self.address, self.transport.write)
+            self._talk = self._quick.meet(self, self.transport.write)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The client has left. Let go of everything; the quick way holds the transport."""
@@ -185,15 +215,22 @@ class ConnectionProtocol(RequestHandler):
         """Whom to tell when the connection is lost: the client of the exchange under way, if there is one."""
         self._attended = client
 
+    def await_answer(self, pending: Pending) -> None:
+        """Let nothing else be answered before `pending` is."""
+        self._answering = self._attended = pending
+
     def data_received(self, data: bytes) -> None:
         """Answer at once where the quick way can, else go the normal way with the same octets."""
-        if self._answering is not None:
+        if self._is_answering():
             self._hold(data)
             return
         talk = self._talk
         waits = bool(data) and self._body_left == 0 and self._waits()
         if talk is not None and waits:
             left = b"" if talk.answer(data) else self._rest_of(data, talk)
+            if self._is_answering():
+                self._hold(left)
+                return
             if not left:
                 self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
                 return
@@ -247,6 +284,9 @@ class ConnectionProtocol(RequestHandler):
             return
         self.force_close()
 
+    def _is_answering(self) -> bool:
+        return self._answering is not None
+
     def _hold(self, data: bytes) -> None:
         """Keep what comes before its turn; a client that sends much of that has to wait."""
         self._held += data
@@ -256,6 +296,8 @@ class ConnectionProtocol(RequestHandler):
     def over(self, *, keep_alive: bool) -> None:
         """The plain request is answered, or cannot be."""
         self._answering = self._attended = None
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
         held, self._held = self._held, b""
         transport = self.transport
         if transport is None or transport.is_closing():
@@ -278,7 +320,8 @@ class ConnectionProtocol(RequestHandler):
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's shape
         """Give the exchange under way `timeout` seconds, then close."""
         if self._answering is not None:
-            await asyncio.wait([self._answering], timeout=timeout)
+            self._ended = self._loop.create_future()
+            await asyncio.wait([self._ended], timeout=timeout)
         if self._answering is not None:
             self._answering.cancel()
         await super().shutdown(timeout)
@@ -298,6 +341,8 @@ class ConnectionProtocol(RequestHandler):
 
         While aiohttp waits for a message there is none, and nothing but the end of a body can lie before the next one.
         """
+        if self._is_answering():
+            return False
         waiter = self._waiter
         if waiter is None:
             return self._request_count == 0 and not self._paused and self._between_requests()

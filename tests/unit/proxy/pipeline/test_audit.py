@@ -69,6 +69,12 @@ class Backend:
             raise self.failure
         return self.said
 
+    def head_octets(self, request: RequestHead) -> bytes:
+        raise AssertionError(request)
+
+    def lease_now(self) -> None:
+        return
+
 
 class Records:
     """A Recorder that keeps audits."""

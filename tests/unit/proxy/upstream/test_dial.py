@@ -90,7 +90,8 @@ async def test_addresses_are_tried_in_order() -> None:
             return ["127.0.0.2", "127.0.0.1"]
 
         def factory() -> Connection:
-            return Connection(settings, asyncio.get_running_loop(), ReadBuffer(), lambda connection: None)
+            loop = asyncio.get_running_loop()
+            return Connection(settings, loop, ReadBuffer(), lambda connection: None, lambda connection: None)
 
         connection = await dial(settings, factory, resolver)
         assert connection.usable()

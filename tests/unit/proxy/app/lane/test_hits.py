@@ -31,6 +31,7 @@ from proxy.stores.memory import MemoryStore
 from proxy.stores.memory_log import MemoryLog
 from proxy.tasks import Tasks
 from tests.support.clock import ManualClock
+from tests.unit.proxy.app.lane.line import Line
 from tests.unit.proxy.app.observe.records import quiet_observer
 
 POLICY = """
@@ -63,8 +64,8 @@ class Stage:
             recorder=quiet_observer(),
             tasks=Tasks(),
         )
-        self.lane = HitLane(self.services, self.source, RequestIds(), self.noted.append)
-        self.talk = self.lane.meet("192.0.2.1", self.sent.append)
+        self.lane = HitLane(self.services, self.source, RequestIds(), self.noted.append, self.noted.append)
+        self.talk = self.lane.meet(Line(), self.sent.append)
 
     def entry(self, path: str, **changes: object) -> Entry:
         fields = Fields([("Content-Type", "text/plain"), ("ETag", '"e"')])

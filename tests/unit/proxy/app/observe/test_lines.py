@@ -83,14 +83,17 @@ def test_times_are_utc_to_the_millisecond(seconds: float, text: str) -> None:
 HIT = Facts("GET", 'a "route"', 200, "br", CacheUse.HIT)
 PLAIN = Facts("GET", "", 200, cache=CacheUse.HIT)
 REFUSED = Facts("HEAD", '","path":"/forged', 429, refused=Refusal.RATE)
+MISS = Facts("GET", "a", 200, cache=CacheUse.MISS, cache_forward="uri-miss", cache_reason="no-store")
 NOTES: list[Note] = [
-    (HIT, 1.0, b"/a", b"r1", "192.0.2.1", 0, 10, 30, 7, "curl/8"),
-    (HIT, 2.9996, b"/b?", b"r2", "192.0.2.1", 999, 10, 30, 0, "curl/8"),
-    (HIT, 3.0, b"/c?x=1&y=?", b"r3", "2001:db8::1", 1000, 10, 30, None, 'say "x" \\'),
-    (PLAIN, 3.0004, b"/a", b"r4", "unix", 12, 2048, 0, None, ""),
-    (PLAIN, 3.0, b"/a", b"r5", "unix", 25, 0, 0, 12, "curl/8"),
-    (REFUSED, 3.0, b"/a", b"r6", "192.0.2.1", 123_456, 300, 0, 0, "curl/8"),
-    (HIT, 3.0, b'/"path":"x"?"query":\\', b"r7", "192.0.2.1", 7, 10, 30, 7, "curl/8"),
+    (HIT, 1.0, b"/a", b"r1", "192.0.2.1", 0, 10, 30, 7, "curl/8", None),
+    (HIT, 2.9996, b"/b?", b"r2", "192.0.2.1", 999, 10, 30, 0, "curl/8", None),
+    (HIT, 3.0, b"/c?x=1&y=?", b"r3", "2001:db8::1", 1000, 10, 30, None, 'say "x" \\', None),
+    (PLAIN, 3.0004, b"/a", b"r4", "unix", 12, 2048, 0, None, "", None),
+    (PLAIN, 3.0, b"/a", b"r5", "unix", 25, 0, 0, 12, "curl/8", None),
+    (REFUSED, 3.0, b"/a", b"r6", "192.0.2.1", 123_456, 300, 0, 0, "curl/8", None),
+    (MISS, 3.0, b"/a?b=c", b"r8", "192.0.2.1", 950, 10, 0, 7, "curl/8", 700),
+    (MISS, 3.0, b"/a", b"r9", "192.0.2.1", 12_950, 10, 0, None, "curl/8", 11_700),
+    (HIT, 3.0, b'/"path":"x"?"query":\\', b"r7", "192.0.2.1", 7, 10, 30, 7, "curl/8", None),
 ]
 
 

@@ -39,8 +39,9 @@ class Desk:
         with os.fdopen(self._reader, "rb") as file:
             return [json.loads(line) for line in file]
 
-    def note(self, name: str, facts: Facts = HIT, remaining: int | None = 7) -> Note:
-        return (facts, self.clock.monotonic(), b"/a?b=%20", name.encode(), "192.0.2.1", 1250, 10, 30, remaining, "x/1")
+    def note(self, name: str, facts: Facts = HIT, remaining: int | None = 7, upstream_us: int | None = None) -> Note:
+        now_s = self.clock.monotonic()
+        return (facts, now_s, b"/a?b=%20", name.encode(), "192.0.2.1", 1250, 10, 30, remaining, "x/1", upstream_us)
 
 
 def test_an_exchange_is_counted_written_and_shown() -> None:

@@ -1,0 +1,153 @@
+"""One request that the lane has sent to the backend, until it is answered here or by the pipeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from proxy.app.lane.pattern import Values
+from proxy.app.lane.replies import Reply, fields_of
+from proxy.app.lane.ways import Way
+from proxy.app.server.wire import serialise_interim
+from proxy.core.entry import Position
+from proxy.core.messages import RequestHead, ResponseHead
+from proxy.core.rate import RateVerdict
+from proxy.core.storability import Storable
+from proxy.core.validators import make_etag
+from proxy.pipeline.coalesce import Flight
+from proxy.pipeline.made import Moment, entry_of_head, judge_head
+from proxy.policy.model import Match
+from proxy.ports import Lease
+
+if TYPE_CHECKING:
+    from proxy.app.lane.conversation import Conversation
+    from proxy.app.lane.misses import Misses
+
+MOST_BODY_BYTES = 64 * 1024
+"""A larger body hardly comes in one piece."""
+LATE_S = 1.0
+"""What took as long has an Age (core.forwarding.delayed_age)."""
+
+
+class Miss:
+    """Implements `proxy.ports.Taker`, and is what the client's connection waits for.
+
+    `received` is in seconds since the epoch, `started_s` monotonic; `born` is the log's position before the request
+    was sent.
+    """
+
+    __slots__ = (
+        "born",
+        "data",
+        "flight",
+        "key",
+        "lease",
+        "left",
+        "match",
+        "offered",
+        "rate",
+        "received",
+        "request_id",
+        "started_s",
+        "talk",
+        "target",
+        "wanted",
+        "way",
+    )
+
+    def __init__(
+        self, talk: Conversation, way: Way, match: Match, wanted: RequestHead, key: str, data: bytes, request_id: bytes
+    ) -> None:
+        self.talk = talk
+        self.way = way
+        self.match = match
+        self.wanted = wanted
+        self.key = key
+        self.data = data
+        self.request_id = request_id
+        self.left = False
+        self.offered = b""
+
+    def send(
+        self,
+        lease: Lease,
+        flight: Flight,
+        rate: RateVerdict | None,
+        born: Position,
+        received: float,
+        started_s: float,
+        values: Values,
+    ) -> None:
+        """Ask the backend."""
+        self.lease = lease
+        self.flight = flight
+        self.rate = rate
+        self.born = born
+        self.received = received
+        self.started_s = started_s
+        self.target = values[0]
+        way = self.way
+        lease.send(way.template.head(self.target, values, self.request_id), self, way.read_timeout_s)
+
+    def leave(self) -> None:
+        """The client has gone. The fetch goes on: what it brings may be stored."""
+        self.left = True
+
+    def cancel(self) -> None:
+        """The proxy stops and waits no longer."""
+        self.lease.abort()
+
+    def interim(self, head: ResponseHead) -> None:
+        """Relay a 1xx response."""
+        if not self.left:
+            self.talk.write(serialise_interim(head))
+
+    def pass_on(self) -> None:
+        """The response needs the pipeline."""
+        misses = self.talk.lane.misses
+        assert misses is not None
+        misses.pass_on(self)
+
+    def take(self, octets: bytes) -> bool:
+        """Answer, if the response is whole and like one that was answered before."""
+        self.offered = octets
+        lane = self.talk.lane
+        misses = lane.misses
+        assert misses is not None
+        now_s = lane.monotonic()
+        if self.left or self.flight.followed or now_s - self.started_s >= LATE_S:
+            return False
+        found = self.way.replies.find(octets)
+        if found is None:
+            return False
+        reply, values = found
+        size = self._size_of_body(reply, values, len(octets))
+        if size < 0:
+            return False
+        body = octets[len(octets) - size :]
+        etag = self._store(misses, reply, octets, body) if reply.stores else make_etag(body) if reply.makes_etag else ""
+        if etag is None:
+            return False
+        if reply.makes_etag:
+            values.append(etag.encode("ascii"))
+        self.talk.answer_miss(self, reply, values, body, int((now_s - self.started_s) * 1e6 + 0.5))
+        misses.over(self, reply)
+        return True
+
+    def _size_of_body(self, reply: Reply, values: Values, received: int) -> int:
+        """The octets of the body; -1 where it is not all there, empty, or followed by something."""
+        size = received - reply.pattern.stop
+        plain = 0 < size <= min(MOST_BODY_BYTES, self.way.route.cache.max_body_bytes)
+        return size if plain and values[reply.length] == b"%d" % size else -1
+
+    def _store(self, misses: Misses, reply: Reply, octets: bytes, body: bytes) -> str | None:
+        """Store the response if it may be stored, as one like it was; the entity tag of what is stored, or None."""
+        head = ResponseHead(200, reply.reason, fields_of(octets, reply.pattern.stop))
+        now = misses.now()
+        verdict = judge_head(self.wanted, self.way.route.cache, head, self.received, now)
+        if not isinstance(verdict, Storable) or verdict.span is not None or not self.way.tells(verdict.vary):
+            return None
+        entry = entry_of_head(self.wanted, self.match, head, verdict, body, Moment(self.received, now, self.born))
+        etag = entry.fields.joined.get("etag", "")
+        entry.rest()
+        misses.keep(self.key, entry)
+        return etag

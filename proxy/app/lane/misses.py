@@ -1,0 +1,194 @@
+"""The lane's way for misses: requests are sent on at once, and answered as others like them were."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from proxy.app.lane.miss import Miss
+from proxy.app.lane.miss_client import MissClient
+from proxy.app.lane.pattern import Values
+from proxy.app.lane.replies import END, PRIVATE, Reply, reply_of
+from proxy.app.lane.scan import Shape
+from proxy.app.lane.ways import Way, way_of
+from proxy.app.observe.repeats import Facts
+from proxy.app.server.wire import BodyFraming, serialise
+from proxy.app.server.wire import Exchange as WireExchange
+from proxy.core.entry import Entry
+from proxy.core.key import cache_key
+from proxy.core.messages import ResponseHead
+from proxy.core.rate import RateVerdict
+from proxy.core.target import Target, parse_target
+from proxy.core.validators import make_etag
+from proxy.pipeline.answer import Answer
+from proxy.pipeline.coalesce import Flight
+from proxy.pipeline.context import Exchange, Services
+from proxy.pipeline.exchange import CacheUse
+from proxy.policy.model import Policy, Route
+from proxy.ports import Standing
+
+if TYPE_CHECKING:
+    from proxy.app.lane.conversation import Conversation
+    from proxy.app.server.protocol import Link
+
+_TARGET = re.compile(rb"/[!\"$-~]*")
+MAX_WAYS = 4096
+"""Ways remembered at most: shapes times routes times client addresses."""
+
+
+class Pipeline(Protocol):
+    """What the lane needs of the normal way."""
+
+    def sample(self, data: bytes, link: Link, request_id: str) -> Exchange | None:
+        """The exchange that the normal way would make of a request; None where it would refuse that."""
+        ...
+
+    def take_over(self, miss: Miss) -> None:
+        """Answer what the lane has sent on, from the response on."""
+        ...
+
+
+class Misses:
+    """Sends on what is certainly not stored, where nobody has to be waited for.
+
+    Everything decided about such a request is decided by the pipeline's functions, or was by the pipeline for one like
+    it; what the lane finds unusual, the pipeline takes over where it stands.
+    """
+
+    def __init__(self, services: Services, scheme: str, pipeline: Pipeline) -> None:
+        self._services = services
+        self._scheme = scheme
+        self._pipeline = pipeline
+        self._store = services.store.local
+        self._ways: dict[tuple[Shape, str, str], Way | None] = {}
+        self.now = services.clock.now
+
+    def __len__(self) -> int:
+        return len(self._ways)
+
+    def renew(self) -> None:
+        """Begin anew under another policy."""
+        self._ways.clear()
+
+    def send(
+        self, talk: Conversation, policy: Policy, shape: Shape, values: Values, data: bytes, request_id: bytes
+    ) -> bool:
+        """Send the request on, or refuse it for its rate; False, and nothing done, when it has to go the normal way."""
+        services = self._services
+        if services.log.standing() is not Standing.LEADING or services.in_flight.full:
+            return False
+        miss = self._miss(talk, policy, shape, values, data, request_id)
+        lease = None if miss is None else miss.way.upstream.lease_now()
+        if miss is None or lease is None:
+            return False
+        now_s, limit = services.clock.monotonic(), miss.way.limit
+        rate: RateVerdict | None = None
+        if limit is not None:
+            rate = services.rates.admit_now(talk.rate_key(miss.way.counted_as, limit), limit, now_s)
+            if rate is None or not rate.allowed:
+                lease.give_back()
+                if rate is not None:
+                    talk.refuse(miss.match.route.name, shape, values[0], request_id, now_s, rate)
+                return rate is not None
+        services.recorder.begin()
+        services.in_flight.take()
+        talk.link.await_answer(miss)
+        flight = self._flight(miss.way, miss.key)
+        miss.send(lease, flight, rate, services.log.position, services.clock.now(), now_s, values)
+        return True
+
+    def _miss(
+        self, talk: Conversation, policy: Policy, shape: Shape, values: Values, data: bytes, request_id: bytes
+    ) -> Miss | None:
+        """What to send for the request; None where something stored, or somebody else's fetch, may answer it."""
+        raw = values[0]
+        if len(raw) > policy.limits.target_bytes or not _TARGET.fullmatch(raw):
+            return None
+        text = raw.decode("ascii")
+        target = parse_target(text, shape.hosts, method="GET", scheme=self._scheme)
+        if not isinstance(target, Target) or text != (
+            target.path if target.query is None else f"{target.path}?{target.query}"
+        ):
+            return None
+        match = policy.match("GET", target.path, target.query)
+        way = self._way(talk, shape, match.route, values, data, request_id)
+        if way is None:
+            return None
+        wanted, rules = way.wanted(target.path, target.query), match.route.cache
+        key = cache_key(wanted, rules, search=self._services.searches.of(wanted))
+        if rules.enabled and (self._store is None or self._store.peek(key)):
+            return None
+        return Miss(talk, way, match, wanted, key, data, request_id) if self._leads(way, key) else None
+
+    def _way(
+        self, talk: Conversation, shape: Shape, route: Route, values: Values, data: bytes, request_id: bytes
+    ) -> Way | None:
+        way = talk.way
+        if way is not None and way.shape is shape and way.route is route:
+            return way
+        known = (shape, route.name, talk.address)
+        if known in self._ways:
+            way = self._ways[known]
+        else:
+            sample = self._pipeline.sample(data, talk.link, request_id.decode("ascii"))
+            way = None if sample is None else way_of(self._services, sample, shape, values)
+            if len(self._ways) >= MAX_WAYS:
+                self._ways.clear()
+            self._ways[known] = way
+        talk.way = way
+        return way
+
+    def _leads(self, way: Way, key: str) -> bool:
+        """Whether the fetch would wait for nobody: not for another node either."""
+        flights = self._services.flights
+        if not way.coalesces:
+            return True
+        if flights.is_uncacheable(key, self._services.clock.monotonic()):
+            return True
+        return self._services.turns.alone and flights.join(key) is None
+
+    def _flight(self, way: Way, key: str) -> Flight:
+        """A flight that others may join; one that nobody can where that has proved useless."""
+        flights = self._services.flights
+        if not way.coalesces or flights.is_uncacheable(key, self._services.clock.monotonic()):
+            return Flight(key)
+        return flights.open(key)
+
+    def pass_on(self, miss: Miss) -> None:
+        """Leave the rest to the pipeline."""
+        self._pipeline.take_over(miss)
+
+    def keep(self, key: str, entry: Entry) -> None:
+        """Store what was fetched."""
+        assert self._store is not None
+        self._store.keep(key, (entry,))
+        self._services.flights.mark_cacheable(key)
+
+    def over(self, miss: Miss, reply: Reply) -> None:
+        """The miss has been answered."""
+        flights = self._services.flights
+        flights.close(miss.flight)
+        if reply.remembered and miss.way.coalesces:
+            flights.mark_uncacheable(miss.key, self._services.clock.monotonic())
+        self._services.in_flight.give_back()
+        miss.talk.link.over(keep_alive=True)
+
+    def learn(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int) -> None:
+        """See how the pipeline has answered a miss: the next response like this one is answered so here."""
+        client, cache = exchange.client, answer.cache
+        if not isinstance(client, MissClient) or head.status != 200:
+            return
+        detail = cache.detail or ""
+        if answer.use is not CacheUse.MISS or cache.collapsed or cache.forward is None:
+            return
+        if not (cache.stored or detail in PRIVATE):
+            return
+        miss, wire = client.miss, WireExchange("GET", (1, 1), keep_alive=True)
+        served = serialise(head, wire, BodyFraming.LENGTH, length)
+        facts = Facts(
+            "GET", exchange.route.name, 200, cache=CacheUse.MISS, cache_forward=cache.forward.value, cache_reason=detail
+        )
+        etag = make_etag(miss.offered.partition(END)[2]).encode("ascii")
+        reply = reply_of(miss.offered, served, facts, "" if cache.stored else detail, etag)
+        if reply is not None:
+            miss.way.replies.learn(reply, miss.offered)

@@ -1,0 +1,49 @@
+"""What is the same in many heads, and what stands in between."""
+
+from __future__ import annotations
+
+from typing import Final
+
+Values = list[bytes]
+
+_TEXT: Final = bytes(range(0x20, 0x7F))
+
+
+class Pattern:
+    """Octets with values between them, as `texts` around them; each value ends before `ends`, found there first."""
+
+    __slots__ = ("_first", "_lengths", "_pieces", "stop")
+
+    def __init__(self, texts: list[bytes], ends: list[bytes]) -> None:
+        self._first = texts[0]
+        self._pieces = [(piece, len(piece), end) for piece, end in zip(texts[1:], ends, strict=True)]
+        self._lengths = [0 for _ in ends]
+        self.stop = 0
+        """Where the head ended in what `values` has read last."""
+
+    def values(self, data: bytes) -> Values | None:
+        """The values in what begins `data`; None where that is something else.
+
+        Each value is looked for where it ended the last time. So one that is read may hold any octets: whoever reads
+        it has to look it up as a whole, or to see whether it is plain.
+        """
+        if not data.startswith(self._first):
+            return None
+        values: Values = []
+        start = len(self._first)
+        for number, (piece, size, end) in enumerate(self._pieces):
+            stop = start + self._lengths[number]
+            if data[stop : stop + size] != piece:
+                stop = data.find(end, start)
+                if stop < 0 or data[stop : stop + size] != piece:
+                    return None
+                self._lengths[number] = stop - start
+            values.append(data[start:stop])
+            start = stop + size
+        self.stop = start
+        return values
+
+
+def is_plain(value: bytes) -> bool:
+    """Whether a value is visible ASCII and spaces."""
+    return not value.translate(None, _TEXT)

@@ -1,0 +1,55 @@
+"""A connection that was free at once, for a request whose head is ready."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from proxy.ports import InterimSink, Taker, UpstreamFailure
+from proxy.upstream.connection import Connection
+from proxy.upstream.request import WrittenHead
+from proxy.upstream.response import BackendResponse
+
+
+class Lender(Protocol):
+    """The pool that the connection belongs to."""
+
+    def give_back(self, connection: Connection) -> None:
+        """Take back a connection over which nothing was sent."""
+        ...
+
+    async def answered(self, connection: Connection, written: WrittenHead, on_interim: InterimSink) -> BackendResponse:
+        """The response to a GET that was sent over the connection."""
+        ...
+
+
+class Lease:
+    """Implements `proxy.ports.Lease`."""
+
+    __slots__ = ("_connection", "_lender", "_sent", "_taker")
+
+    def __init__(self, lender: Lender, connection: Connection) -> None:
+        self._lender = lender
+        self._connection = connection
+        self._sent = b""
+        self._taker: Taker | None = None
+
+    def give_back(self) -> None:
+        """Nothing is to be sent."""
+        self._lender.give_back(self._connection)
+
+    def send(self, head: bytes, taker: Taker, read_timeout_s: float | None) -> None:
+        """Send a GET without content, whose head these octets are."""
+        connection = self._connection
+        self._sent, self._taker = head, taker
+        connection.allow_silence(read_timeout_s)
+        connection.start(head, for_head=False, upgrading=False, on_interim=taker.interim, taker=taker)
+        connection.listen()
+
+    async def response(self) -> BackendResponse:
+        """The response, once its final head is here. Raises UpstreamError."""
+        assert self._taker is not None
+        return await self._lender.answered(self._connection, WrittenHead(self._sent), self._taker.interim)
+
+    def abort(self) -> None:
+        """Close the connection: the response is wanted no more."""
+        self._connection.fail(UpstreamFailure.TRUNCATED, "the exchange was given up")
