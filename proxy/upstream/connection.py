@@ -51,6 +51,7 @@ class Connection(asyncio.BufferedProtocol):
         self.continued = False
         self.ended = False
         self.clogged = False
+        self._cut: list[memoryview] = []
         self._filled = 0
         self._room = 0
         self._outlet: Outlet | None = None
@@ -82,15 +83,16 @@ class Connection(asyncio.BufferedProtocol):
         return self._buffer.view if self.parser.final is not None else self._buffer.beginning
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Pour what arrived where it is body and nothing else, without a copy; parse it otherwise."""
+        """Pour what is body from where it lies; parse a copy of what is not."""
         octets = self._buffer.view[:nbytes]
-        if self._outlet is None or not self.parser.unframed:
+        if self._outlet is None:
             self.data_received(bytes(octets))
             return
-        self._pour(self._outlet, (octets[: self.parser.skip(nbytes)],))
+        self._cut, done = self.parser.cut(octets)
+        self.data_received(bytes(octets[done:]))
         if self.clogged:
             self._buffer.give_away()
-        self._advance(nbytes)
+        self._let_others(nbytes)
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived; octets nobody asked for end the connection (RFC 9112 section 9.2)."""
@@ -127,8 +129,6 @@ class Connection(asyncio.BufferedProtocol):
             if self._buffered > self._room:
                 self._pause_reading()
             self.wake()
-        else:
-            self._let_others(size)
 
     def eof_received(self) -> bool:
         """The backend has nothing more to send; a tunnel's other direction stays open."""
@@ -360,8 +360,9 @@ class Connection(asyncio.BufferedProtocol):
         return pieces
 
     def _pour_parsed(self) -> None:
-        if self._outlet is not None and self.parser.pieces:
-            self._pour(self._outlet, self._take_pieces())
+        cut, self._cut = self._cut, []
+        if self._outlet is not None and (cut or self.parser.pieces):
+            self._pour(self._outlet, [*cut, *self._take_pieces()])
 
     def _pour(self, outlet: Outlet, pieces: Sequence[Octets]) -> None:
         """Push octets out. Where they do not all leave at once, nothing more is read until the consumer says so."""
@@ -383,10 +384,11 @@ class Connection(asyncio.BufferedProtocol):
     def _let_others(self, size: int) -> None:
         """Let go of the loop now and then: it reads on within one callback for as long as a buffer is filled."""
         self._filled = self._filled + 1 if size == READ_OCTETS else 0
-        if self._filled == MOST_FILLED and not self._reading_paused:
+        if self._filled == MOST_FILLED:
             self._filled = 0
-            self._pause_reading()
-            self._loop.call_soon(self._read_on)
+            if not self._reading_paused and self.parser.phase is not Phase.DONE:
+                self._pause_reading()
+                self._loop.call_soon(self._read_on)
 
     def _read_on(self) -> None:
         if not self.clogged:

@@ -11,6 +11,9 @@ from proxy.upstream.head import MalformedError, ParsedHead, parse_head, parse_tr
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]*)?")
+_BETWEEN_CHUNKS = re.compile(rb"\r\n(0{0,7}[1-9A-Fa-f][0-9A-Fa-f]{0,7})\r\n")
+"""The end of a chunk and the plain beginning of another that is not the last."""
+
 _MAX_CHUNK_LINE_OCTETS = 4096
 _NO_FIELDS = Fields()
 _NO_BODY = frozenset({204, 304})
@@ -104,21 +107,41 @@ class ResponseParser:
             else:
                 data = self._feed_line(data)
 
-    @property
-    def unframed(self) -> bool:
-        """Whether what comes next belongs to the body as it is, up to its end."""
-        return self.phase is Phase.LENGTH or self.phase is Phase.UNTIL_CLOSE
+    def cut(self, octets: memoryview) -> tuple[list[memoryview], int]:
+        """The body at the beginning of what arrived, where it lies, and how much of `octets` is done with.
 
-    def skip(self, size: int) -> int:
-        """Count octets of an unframed body that go another way than through `feed`; how many of them belong to it."""
+        `feed` has to have the rest: heads, trailers, and lines of the chunked coding that are not whole or not plain.
+        """
+        size = len(octets)
+        if self.phase is Phase.CHUNK_DATA:
+            return self._cut_chunks(octets, size)
         if self.phase is Phase.UNTIL_CLOSE:
-            return size
+            return [octets], size
+        if self.phase is not Phase.LENGTH:
+            return [], 0
         taken = min(size, self._remaining)
         self._remaining -= taken
         if not self._remaining:
             self.phase = Phase.DONE
-            self.excess = size > taken
-        return taken
+        return [octets[:taken]], taken
+
+    def _cut_chunks(self, octets: memoryview, size: int) -> tuple[list[memoryview], int]:
+        pieces: list[memoryview] = []
+        at = 0
+        while True:
+            end = at + self._remaining
+            if end > size:
+                self._remaining = end - size
+                pieces.append(octets[at:])
+                return pieces, size
+            pieces.append(octets[at:end])
+            line = _BETWEEN_CHUNKS.match(octets, end)
+            if line is None:
+                self._remaining = 0
+                self.phase = Phase.CHUNK_END
+                return pieces, end
+            self._remaining = int(line[1], 16)
+            at = line.end()
 
     def end(self) -> bool:
         """The connection has ended in good order; returns whether the response is whole."""

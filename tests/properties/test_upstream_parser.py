@@ -35,13 +35,16 @@ TAILS = [
 Events = tuple[object, ...]
 
 
-def events(segments: list[bytes]) -> Events:
+def events(segments: list[bytes], *, cutting: bool = False) -> Events:
+    """What comes of the segments; `cutting` takes the body where it lies, as far as that goes."""
     parser = ResponseParser(max_head_octets=200, max_fields=8)
     parser.begin(for_head=False, upgrading=True)
     error = ""
     try:
         for segment in segments:
-            parser.feed(segment)
+            pieces, done = parser.cut(memoryview(segment)) if cutting else ([], 0)
+            parser.pieces += map(bytes, pieces)
+            parser.feed(segment[done:])
     except MalformedError:
         error = "malformed"
     heads = tuple(parser.interims), parser.final
@@ -68,5 +71,7 @@ def test_segments_do_not_matter(
         octets = octets[:place] + inserted + octets[place:]
     whole = events([octets])
     bounds = sorted({0, len(octets), *(cut for cut in cuts if cut < len(octets))})
-    assert events([octets[start:end] for start, end in itertools.pairwise(bounds)]) == whole
+    segments = [octets[start:end] for start, end in itertools.pairwise(bounds)]
+    assert events(segments) == whole
+    assert events(segments, cutting=True) == whole
     assert events([octets[place : place + 1] for place in range(len(octets))]) == whole

@@ -194,16 +194,28 @@ def test_what_is_ambiguous_is_refused(octets: bytes, step: int) -> None:
             parser.feed(octets[start : start + step])
 
 
-@pytest.mark.parametrize(("head", "taken", "done"), [(b"Content-Length: 10\r\n", 7, True), (b"", 9, False)])
-def test_octets_of_an_unframed_body_may_go_another_way(head: bytes, taken: int, done: bool) -> None:
-    parser = parse(b"HTTP/1.1 200 OK\r\n" + head + b"\r\nabc", end=False)
-    assert parser.unframed
-    assert parser.skip(0) == 0
-    assert parser.skip(9) == taken
-    assert (parser.phase is Phase.DONE, parser.excess) == (done, done)
-    assert body(parser) == b"abc"
+def cut(parser: ResponseParser, octets: bytes) -> tuple[bytes, int]:
+    pieces, done = parser.cut(memoryview(octets))
+    return b"".join(pieces), done
 
 
-def test_a_chunked_body_is_not_unframed() -> None:
-    parser = parse(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na", end=False)
-    assert not parser.unframed
+@pytest.mark.parametrize(
+    ("head", "octets", "taken", "done", "phase"),
+    [
+        (b"Content-Length: 10\r\n\r\nabc", b"defg", b"defg", 4, Phase.LENGTH),
+        (b"Content-Length: 10\r\n\r\nabc", b"defghij", b"defghij", 7, Phase.DONE),
+        (b"Content-Length: 10\r\n\r\nabc", b"defghijklm", b"defghij", 7, Phase.DONE),
+        (b"\r\nabc", b"defg", b"defg", 4, Phase.UNTIL_CLOSE),
+        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bc", b"bc", 2, Phase.CHUNK_DATA),
+        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bcd", b"bcd", 3, Phase.CHUNK_END),
+        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bcd\r\n02\r\nefX", b"bcdef", 11, Phase.CHUNK_END),
+        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bcd\r\n2;x\r\nef", b"bcd", 3, Phase.CHUNK_END),
+        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bcd\r\n0\r\n\r\n", b"bcd", 3, Phase.CHUNK_END),
+        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bcd\r\n2", b"bcd", 3, Phase.CHUNK_END),
+        (b"Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n", b"2\r\nef", b"", 0, Phase.CHUNK_LINE),
+    ],
+)
+def test_a_body_is_cut_where_it_lies(head: bytes, octets: bytes, taken: bytes, done: int, phase: Phase) -> None:
+    parser = parse(b"HTTP/1.1 200 OK\r\n" + head, end=False)
+    assert cut(parser, octets) == (taken, done)
+    assert parser.phase is phase
