@@ -12,6 +12,7 @@ from proxy.upstream.buffer import BEGINNING_OCTETS, READ_OCTETS, ReadBuffer
 from proxy.upstream.head import MalformedError
 from proxy.upstream.parser import Phase, ResponseParser
 from proxy.upstream.settings import PoolSettings
+from proxy.upstream.silence import Silence
 
 MOST_FILLED = 4
 """So many full buffers pour before others have their turn: a millisecond's work."""
@@ -64,9 +65,7 @@ class Connection(asyncio.BufferedProtocol):
         self._reading_paused = False
         self._buffered = 0
         self._poll: select.poll | None = None
-        self._silent_at: float | None = None
-        self.read_timeout_s = settings.read_timeout_s
-        self._timer: asyncio.TimerHandle | None = None
+        self.silence = Silence(settings.read_timeout_s, loop, self._fallen_silent)
 
     # ---- asyncio.BufferedProtocol
 
@@ -117,13 +116,12 @@ class Connection(asyncio.BufferedProtocol):
     def _advance(self, size: int) -> None:
         """See where the exchange stands now that `size` octets more have been dealt with."""
         if self.parser.phase is Phase.DONE:
-            self._silent_at = None
+            self.silence.end()
             if not self.parser.reusable and self.transport is not None:
                 self.transport.pause_reading()
             self.wake()
             return
-        if self._silent_at is not None:
-            self._silent_at = self._loop.time() + self.read_timeout_s
+        self.silence.heard()
         if self._outlet is None:
             self._buffered += size
             if self._buffered > self._room:
@@ -147,9 +145,7 @@ class Connection(asyncio.BufferedProtocol):
         """Whatever was under way has failed unless it was whole."""
         self.closed = self.ended = True
         self._poll = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self.silence.close()
         if self.busy and self.failure is None and not self._carried:
             self._fail_incomplete(str(exc) if exc else "the connection was closed")
         self._writing_paused = False
@@ -173,10 +169,6 @@ class Connection(asyncio.BufferedProtocol):
         if self.ended or self.transport is None or self.transport.is_closing():
             return False
         return self._poll is None or not self._poll.poll(0)
-
-    def allow_silence(self, seconds: float | None) -> None:
-        """How long the backend may be silent in the next exchange; None for what the settings say."""
-        self.read_timeout_s = seconds or self._settings.read_timeout_s
 
     def start(
         self,
@@ -204,12 +196,7 @@ class Connection(asyncio.BufferedProtocol):
         """The whole request has been sent: from now on silence counts."""
         self.request_sent = True
         if not self._carried and not self._reading_paused:
-            self._silent_at = self._loop.time() + self.read_timeout_s
-            if self._timer is not None and self._timer.when() > self._silent_at:
-                self._timer.cancel()  # left by an exchange that might be silent for longer
-                self._timer = None
-            if self._timer is None:
-                self._timer = self._loop.call_at(self._silent_at, self._check_silence)
+            self.silence.begin()
 
     async def write(self, data: bytes) -> None:
         """Write, waiting while the backend is slow.
@@ -311,7 +298,7 @@ class Connection(asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Close at once; nothing that is still buffered goes out."""
         self.ended = True
-        self._silent_at = None
+        self.silence.end()
         self._outlet = None
         if self.transport is not None:
             self.transport.abort()
@@ -323,7 +310,7 @@ class Connection(asyncio.BufferedProtocol):
         taker = self._taker
         assert taker is not None
         if taker.take(data):
-            self._silent_at = None
+            self.silence.end()
             self._on_free(self)
             return True
         self._pass_on(taker)
@@ -397,19 +384,11 @@ class Connection(asyncio.BufferedProtocol):
     def _pause_reading(self) -> None:
         if not self._reading_paused and self.transport is not None and not self.transport.is_closing():
             self._reading_paused = True
-            self._silent_at = None
+            self.silence.end()
             self.transport.pause_reading()
 
-    def _check_silence(self) -> None:
-        """The one timer of a connection: it looks at the latest deadline instead of being moved with each octet."""
-        self._timer = None
-        if self._silent_at is None:
-            return
-        if self._loop.time() < self._silent_at:
-            self._timer = self._loop.call_at(self._silent_at, self._check_silence)
-            return
-        limit = self.read_timeout_s
-        self.fail(UpstreamFailure.READ_TIMEOUT, f"the backend sent nothing for {limit:g} s")
+    def _fallen_silent(self) -> None:
+        self.fail(UpstreamFailure.READ_TIMEOUT, f"the backend sent nothing for {self.silence.limit_s:g} s")
 
     @staticmethod
     def _settle(waiter: asyncio.Future[None] | None) -> None:

@@ -41,7 +41,7 @@ class Lease:
         """Send a GET without content, whose head these octets are."""
         connection = self._connection
         self._sent, self._taker = head, taker
-        connection.allow_silence(read_timeout_s)
+        connection.silence.allow(read_timeout_s)
         connection.start(head, for_head=False, upgrading=False, on_interim=taker.interim, taker=taker)
         connection.listen()
 

@@ -62,7 +62,7 @@ class UpstreamPool:
         if isinstance(body, bytes):
             return await self._exchange_at_hand(written, body, on_interim, read_timeout_s)
         connection = self._take_idle() or await self._acquire()
-        connection.allow_silence(read_timeout_s)
+        connection.silence.allow(read_timeout_s)
         for_head = request.method == "HEAD"
         if body is not None or not connection.served or not request.is_safe:
             return await self._attempt(connection, written, body, on_interim, for_head=for_head)
@@ -111,7 +111,7 @@ class UpstreamPool:
             fresh = await self._acquire(fresh=True)
         except UpstreamError as failed:
             raise UpstreamError(failed.failure, failed.detail, sent=True) from failed
-        fresh.read_timeout_s = connection.read_timeout_s
+        fresh.silence.allow(connection.silence.limit_s)
         return await self._attempt(fresh, written, None, on_interim, for_head=for_head)
 
     async def _exchange_at_hand(
@@ -123,7 +123,7 @@ class UpstreamPool:
     ) -> BackendResponse:
         """Send head and body in one write where nothing has to be waited for between the two."""
         connection = self._take_idle() or await self._acquire()
-        connection.allow_silence(read_timeout_s)
+        connection.silence.allow(read_timeout_s)
         if written.length != len(body) or written.expects_continue:
             return await self._attempt(connection, written, at_hand(body), on_interim)
         whole = WrittenHead(written.octets + body, upgrading=written.upgrading)
