@@ -19,8 +19,9 @@ FILLED_FROM = 7 / 8
 """The share of a huge page that has to be in use already: the rest of it is memory that nobody asked for."""
 
 GROWN_BYTES = 64 * 1024 * 1024
-LOOK_EVERY_S = 0.5
-MOST_AT_ONCE = 4
+LOOK_EVERY_S = 5.0
+TURN_EVERY_S = 0.5
+MOST_A_TURN = 4
 """Moving one takes some milliseconds."""
 
 _MADV_COLLAPSE = 25  # madvise(2)
@@ -58,26 +59,26 @@ class HugePages:
         self._mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
         self._present = ctypes.create_string_buffer(HUGE_BYTES // PAGESIZE)
         self._moved: set[int] = set()
-        self._is_under_way = False
+        self.is_under_way = False
         self._resident_bytes = 0
 
     def is_due(self) -> bool:
         """Whether a round is under way, or the process has grown enough since the last one for another."""
         now_bytes = resident_bytes()
         self._resident_bytes = min(self._resident_bytes, now_bytes)
-        return self._is_under_way or now_bytes >= self._resident_bytes + GROWN_BYTES
+        return self.is_under_way or now_bytes >= self._resident_bytes + GROWN_BYTES
 
     def turn(self) -> None:
         """Go on with a round. What the process gives back meanwhile the system refuses to move."""
         places = [place for region in regions(_MAPS.read_text("utf-8").splitlines()) for place in region]
         self._moved.intersection_update(places)
         new = (place for place in places if place not in self._moved and self._is_filled(place))
-        moved = list(islice(new, MOST_AT_ONCE))
+        moved = list(islice(new, MOST_A_TURN))
         for place in moved:
             self._madvise(place, HUGE_BYTES, _MADV_COLLAPSE)
         self._moved.update(moved)
-        self._is_under_way = len(moved) == MOST_AT_ONCE
-        if not self._is_under_way:
+        self.is_under_way = len(moved) == MOST_A_TURN
+        if not self.is_under_way:
             self._resident_bytes = resident_bytes()
 
     def _is_filled(self, address: int) -> bool:
@@ -97,6 +98,6 @@ async def keep_on_huge_pages(sleep: Callable[[float], Awaitable[None]]) -> None:
         return
     pages = HugePages()
     while True:
-        await sleep(LOOK_EVERY_S)
+        await sleep(TURN_EVERY_S if pages.is_under_way else LOOK_EVERY_S)
         if pages.is_due():
             await asyncio.to_thread(pages.turn)
