@@ -45,7 +45,7 @@ def record_of(
         bytes_identity=replied.identity_bytes,
         upstream_ms=None if answer is None else answer.upstream_ms,
         cache=CacheUse.NONE if answer is None else answer.use,
-        cache_forward="" if forward is None else forward.value,
+        cache_forward="" if forward is None else forward._value_,  # `value` runs Python
         cache_reason=("" if cache is None else cache.detail) or "",
         coding=replied.coding,
         rate_remaining=None if rate is None else rate.remaining,

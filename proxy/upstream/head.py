@@ -27,10 +27,10 @@ _KEEP_ALIVE: Final = frozenset({"keep-alive"})
 _LENGTH: Final = "content-length"
 _MEANINGFUL: Final = HOP_BY_HOP | {_LENGTH}
 
-# What the fields of a head have to do with framing and the connection.
+# What the lines of a head have to do with framing and the connection, added up.
 _NOTHING: Final = 0
-_ANNOUNCED: Final = 1  # Content-Length
-_FRAMED: Final = 2  # anything else
+_ANNOUNCED: Final = 1  # Content-Length, once
+_FRAMED: Final = 2  # as much or more: any other field, or several lengths
 
 
 class MalformedError(ValueError):
@@ -74,11 +74,12 @@ class ParsedHead:
 class _Line:
     """A field line, read: the pair that it is, its name in lower case, and what it has to do with framing."""
 
-    __slots__ = ("framing", "name", "pair", "value")
+    __slots__ = ("framing", "length", "name", "pair", "value")
 
     def __init__(self, spelt: str, value: str) -> None:
         self.name: Final = lower_name(spelt)
         self.value: Final = value
+        self.length: Final = int(value) if self.name == _LENGTH and _is_length(value) else -1
         self.pair: Final[object] = (spelt, value)  # as a Pair, compiled, each reader would get another
         self.framing: Final = (
             (_ANNOUNCED if self.name == _LENGTH else _FRAMED) if self.name in _MEANINGFUL else _NOTHING
@@ -104,8 +105,8 @@ def parse_fields(block: str, max_fields: int) -> Fields:
     return _scan(block, max_fields)[0]
 
 
-def _scan(block: str, max_fields: int) -> tuple[Fields, int]:
-    """As `parse_fields`, and what the fields have to do with framing."""
+def _scan(block: str, max_fields: int) -> tuple[Fields, int, int]:
+    """As `parse_fields`, with what the lines have to do with framing, and the length that is announced alone or -1."""
     lines = block.split("\r\n")
     if lines.pop():
         raise MalformedError("a field line of the response is malformed")
@@ -114,16 +115,18 @@ def _scan(block: str, max_fields: int) -> tuple[Fields, int]:
         raise MalformedError(msg)
     pairs: list[object] = []
     joined: dict[str, str] = {}
-    framing = _NOTHING
+    framing, length = _NOTHING, -1
     for text in lines:
         line = _known_line(text) if len(text) <= _REMEMBERED_OCTETS else _read_line(text)
         if line is None:
             raise MalformedError("a field line of the response is malformed")
         pairs.append(line.pair)
         joined[line.name] = line.value
-        framing |= line.framing
+        if line.framing != _NOTHING:
+            framing += line.framing
+            length = line.length
     once = len(joined) == len(pairs)
-    return Fields(cast("list[Pair]", pairs), joined if once else None), framing
+    return Fields(cast("list[Pair]", pairs), joined if once else None), framing, length
 
 
 def parse_trailers(octets: bytes, max_fields: int) -> Fields:
@@ -145,12 +148,12 @@ def parse_head(octets: bytes, max_fields: int) -> ParsedHead:
         msg = f"not a status line of HTTP/1.x: {octets[:40]!r}"
         raise MalformedError(msg)
     minor, status, reason = status_line
-    fields, framing = _scan(block, max_fields)
+    fields, framing, length = _scan(block, max_fields)
     head = ResponseHead(status, reason, fields)
     if framing == _NOTHING:
         return ParsedHead(head, persistent=minor != "0")
-    if framing == _ANNOUNCED and _is_length(announced := fields.joined[_LENGTH]):
-        return ParsedHead(head, int(announced), persistent=minor != "0")
+    if framing == _ANNOUNCED and length >= 0:
+        return ParsedHead(head, length, persistent=minor != "0")
     return _with_framing(head, minor)
 
 
