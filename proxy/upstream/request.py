@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from proxy.core.fields import Fields, Pair, lower_name
+from proxy.core.fields import Fields, Pair, lower_name, pieces_of
 from proxy.core.messages import RequestHead
 from proxy.upstream.settings import PoolSettings
 
@@ -40,23 +40,24 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
     host = ""
     if settings.preserve_host:
         host = (fields.first("host") if "host" in own else None) or request.authority
-    lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host or endpoint.authority}"]
-    lines += [f"{name}: {value}" for name, value in (_without_host(fields) if host_alone else _without(fields, own))]
+    start = f"{request.method} {target} HTTP/1.1"
+    lines: list[Pair] = [("Host", host or endpoint.authority)]
+    lines += _without_host(fields) if host_alone else _without(fields, own)
     if not has_body and (host_alone or not own):
         if request.method in _METHODS_WITH_CONTENT:
-            lines.append("Content-Length: 0")
-        return WrittenHead(_joined(lines))
+            lines.append(("Content-Length", "0"))
+        return WrittenHead(_octets(start, lines))
     length: int | None = 0
     if has_body:
         length = _announced_length(fields.lines("content-length"))
-        lines.append("Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}")
+        lines.append(("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length)))
     elif request.method in _METHODS_WITH_CONTENT or "content-length" in fields:
-        lines.append("Content-Length: 0")
+        lines.append(("Content-Length", "0"))
     upgrade = fields.get("upgrade")
     if upgrade is not None:
-        lines += ["Connection: Upgrade", f"Upgrade: {upgrade}"]
+        lines += [("Connection", "Upgrade"), ("Upgrade", upgrade)]
     expects = has_body and (fields.get("expect") or "").lower() == "100-continue"
-    return WrittenHead(_joined(lines), length, expects, upgrade is not None)
+    return WrittenHead(_octets(start, lines), length, expects, upgrade is not None)
 
 
 def _without_host(fields: Fields) -> Sequence[Pair]:
@@ -71,13 +72,12 @@ def _without(fields: Fields, own: list[str]) -> Sequence[Pair]:
     return [pair for pair in fields.pairs if lower_name(pair[0]) not in own] if own else fields.pairs
 
 
-def _joined(lines: list[str]) -> bytes:
-    lines += ("", "")
-    text = "\r\n".join(lines)
-    breaks = len(lines) - 1
-    if text.count("\n") != breaks or text.count("\r") != breaks or "\0" in text:
+def _octets(start: str, lines: list[Pair]) -> bytes:
+    pieces = pieces_of(lines)
+    said = start + "".join(pieces[::2])  # names and values
+    if "\n" in said or "\r" in said or "\0" in said:
         raise ValueError("a field of the request holds CR, LF or NUL; it must be refused before it is forwarded")
-    return text.encode("latin-1")
+    return f"{start}\r\n{''.join(pieces)}\r\n".encode("latin-1")
 
 
 def _announced_length(lines: tuple[str, ...]) -> int | None:

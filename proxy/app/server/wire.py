@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
+from proxy.core.fields import pieces_of
 from proxy.core.messages import ResponseHead
 from proxy.core.record import record
 
@@ -49,18 +50,18 @@ def serialise(head: ResponseHead, exchange: Exchange, framing: BodyFraming, leng
     if framing is BodyFraming.LENGTH and length is not None:
         told = head.fields.joined.get("content-length") == str(length)
     fields = head.fields.without(FRAMING_FIELDS_BUT_LENGTH if keep_length or told else FRAMING_FIELDS)
-    lines = [f"HTTP/1.1 {head.status} {head.reason}"]
-    lines += [f"{name}: {value}" for name, value in fields.pairs]
+    pieces = [f"HTTP/1.1 {head.status} {head.reason}\r\n"]
+    pieces += pieces_of(fields.pairs)
     if framing is BodyFraming.LENGTH and not told:
-        lines.append(f"Content-Length: {length}")
+        pieces.append(f"Content-Length: {length}\r\n")
     elif framing is BodyFraming.CHUNKED:
-        lines.append("Transfer-Encoding: chunked")
+        pieces.append("Transfer-Encoding: chunked\r\n")
     if not exchange.keep_alive or framing is BodyFraming.CLOSE:
-        lines.append("Connection: close")
+        pieces.append("Connection: close\r\n")
     elif exchange.version < (1, 1):
-        lines.append("Connection: keep-alive")
-    lines.append("\r\n")
-    return "\r\n".join(lines).encode("latin-1")
+        pieces.append("Connection: keep-alive\r\n")
+    pieces.append("\r\n")
+    return "".join(pieces).encode("latin-1")
 
 
 def serialise_interim(head: ResponseHead) -> bytes:
