@@ -108,7 +108,10 @@ class Fields:
         return self.joined.keys()
 
     def once(self, derive: Callable[[Fields], T]) -> T:
-        """`derive(self)`, a pure function given by name, computed the first time and remembered with these fields."""
+        """`derive(self)`, a pure function given by name, computed the first time and remembered with these fields.
+
+        What it gives may be these fields, but must not refer to them.
+        """
         if self._derived is None:
             self._derived = {}
         try:
