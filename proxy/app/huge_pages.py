@@ -15,7 +15,7 @@ from mmap import PAGESIZE
 from pathlib import Path
 
 HUGE_BYTES = 2 * 1024 * 1024
-FILLED_FROM = 7 / 8
+FILLED_FROM = 15 / 16
 """The share of a huge page that has to be in use already: the rest of it is memory that nobody asked for."""
 
 GROWN_BYTES = 64 * 1024 * 1024
@@ -50,7 +50,7 @@ def is_allowed() -> bool:
 
 
 class HugePages:
-    """Moves what this process has filled onto huge pages, round after round."""
+    """Moves what this process has filled onto huge pages, round after round, once it has grown."""
 
     def __init__(self) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -60,7 +60,7 @@ class HugePages:
         self._present = ctypes.create_string_buffer(HUGE_BYTES // PAGESIZE)
         self._moved: set[int] = set()
         self.is_under_way = False
-        self._resident_bytes = 0
+        self._resident_bytes = resident_bytes()
 
     def is_due(self) -> bool:
         """Whether a round is under way, or the process has grown enough since the last one for another."""

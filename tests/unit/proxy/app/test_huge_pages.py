@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.app.huge_pages import HUGE_BYTES, HugePages, is_allowed, keep_on_huge_pages, regions
+from proxy.app.huge_pages import GROWN_BYTES, HUGE_BYTES, HugePages, is_allowed, keep_on_huge_pages, regions
 
+TEXT = bytes(range(256)) * (HUGE_BYTES // 256)
 MAPS = """\
 55aa00001000-55aa00a00000 rw-p 00000000 00:00 0                          [heap]
 7f0000000000-7f0000400000 rw-p 00000000 00:00 0
@@ -38,16 +39,19 @@ def _huge_bytes() -> int:
 
 @pytest.mark.skipif(not is_allowed(), reason="the system has no huge pages")
 def test_what_is_filled_is_moved_and_what_is_not_stays_as_it_is() -> None:
-    with mmap.mmap(-1, 16 * HUGE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
-        memory[: 8 * HUGE_BYTES] = text = bytes(range(256)) * (8 * HUGE_BYTES // 256)
-        before, pages = _huge_bytes(), HugePages()
+    filled, pages = GROWN_BYTES + HUGE_BYTES, HugePages()
+    assert not pages.is_due()
+    with mmap.mmap(-1, 2 * filled, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        for at in range(0, filled, HUGE_BYTES):
+            memory[at : at + HUGE_BYTES] = TEXT
+        before = _huge_bytes()
         assert pages.is_due()
         while pages.is_due():
             pages.turn()
-        assert memory[: 8 * HUGE_BYTES] == text
+        assert all(memory[at : at + HUGE_BYTES] == TEXT for at in range(0, filled, HUGE_BYTES))
         if _huge_bytes() == before:
             pytest.skip("the kernel does not do this when it is asked to, or has no memory for it")
-        assert _huge_bytes() >= before + 7 * HUGE_BYTES
+        assert _huge_bytes() >= before + filled - 2 * HUGE_BYTES
 
 
 async def test_it_looks_again_and_again_until_it_is_cancelled() -> None:
