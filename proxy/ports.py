@@ -390,8 +390,11 @@ class Lease(Protocol):
         """Send a GET without content, whose head these octets are (`Upstream.head_octets`)."""
         ...
 
-    async def response(self) -> UpstreamResponse:
-        """The response when it was passed on, once its final head is here. Raises UpstreamError."""
+    async def response(self, on_interim: InterimSink) -> UpstreamResponse:
+        """The response when it was passed on, once its final head is here. Raises UpstreamError.
+
+        `on_interim` takes 1xx responses where the request has to be sent once more.
+        """
         ...
 
     def abort(self) -> None:

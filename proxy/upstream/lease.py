@@ -25,13 +25,12 @@ class Lender(Protocol):
 class Lease:
     """Implements `proxy.ports.Lease`."""
 
-    __slots__ = ("_connection", "_lender", "_sent", "_taker")
+    __slots__ = ("_connection", "_lender", "_sent")
 
     def __init__(self, lender: Lender, connection: Connection) -> None:
         self._lender = lender
         self._connection = connection
         self._sent = b""
-        self._taker: Taker | None = None
 
     def give_back(self) -> None:
         """Nothing is to be sent."""
@@ -40,15 +39,14 @@ class Lease:
     def send(self, head: bytes, taker: Taker, read_timeout_s: float | None) -> None:
         """Send a GET without content, whose head these octets are."""
         connection = self._connection
-        self._sent, self._taker = head, taker
+        self._sent = head
         connection.silence.allow(read_timeout_s)
         connection.start(head, for_head=False, upgrading=False, on_interim=taker.interim, taker=taker)
         connection.listen()
 
-    async def response(self) -> BackendResponse:
+    async def response(self, on_interim: InterimSink) -> BackendResponse:
         """The response, once its final head is here. Raises UpstreamError."""
-        assert self._taker is not None
-        return await self._lender.answered(self._connection, WrittenHead(self._sent), self._taker.interim)
+        return await self._lender.answered(self._connection, WrittenHead(self._sent), on_interim)
 
     def abort(self) -> None:
         """Close the connection: the response is wanted no more."""

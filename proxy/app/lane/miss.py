@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy.app.lane.pattern import Values
-from proxy.app.lane.replies import Reply, fields_of
+from proxy.app.lane.replies import Reply
 from proxy.app.lane.ways import Way
 from proxy.app.server.wire import serialise_interim
 from proxy.core.entry import Position
@@ -124,7 +124,7 @@ class Miss:
         if size < 0:
             return False
         body = octets[len(octets) - size :]
-        etag = self._store(misses, reply, octets, body) if reply.stores else make_etag(body) if reply.makes_etag else ""
+        etag = self._store(misses, reply, values, body) if reply.stores else make_etag(body) if reply.makes_etag else ""
         if etag is None:
             return False
         if reply.makes_etag:
@@ -139,9 +139,9 @@ class Miss:
         plain = 0 < size <= min(MOST_BODY_BYTES, self.way.route.cache.max_body_bytes)
         return size if plain and values[reply.length] == b"%d" % size else -1
 
-    def _store(self, misses: Misses, reply: Reply, octets: bytes, body: bytes) -> str | None:
+    def _store(self, misses: Misses, reply: Reply, values: Values, body: bytes) -> str | None:
         """Store the response if it may be stored, as one like it was; the entity tag of what is stored, or None."""
-        head = ResponseHead(200, reply.reason, fields_of(octets, reply.pattern.stop))
+        head = ResponseHead(200, reply.reason, reply.fields(values))
         now = misses.now()
         verdict = judge_head(self.wanted, self.way.route.cache, head, self.received, now)
         if not isinstance(verdict, Storable) or verdict.span is not None or not self.way.tells(verdict.vary):

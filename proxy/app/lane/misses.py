@@ -57,6 +57,14 @@ class Misses:
 
     def __init__(self, services: Services, scheme: str, pipeline: Pipeline) -> None:
         self._services = services
+        self._log = services.log
+        self._rates = services.rates
+        self._recorder = services.recorder
+        self._in_flight = services.in_flight
+        self._flights = services.flights
+        self._searches = services.searches
+        self._alone = services.turns.alone
+        self._monotonic = services.clock.monotonic
         self._scheme = scheme
         self._pipeline = pipeline
         self._store = services.store.local
@@ -74,27 +82,26 @@ class Misses:
         self, talk: Conversation, policy: Policy, shape: Shape, values: Values, data: bytes, request_id: bytes
     ) -> bool:
         """Send the request on, or refuse it for its rate; False, and nothing done, when it has to go the normal way."""
-        services = self._services
-        if services.log.standing() is not Standing.LEADING or services.in_flight.full:
+        if self._log.standing() is not Standing.LEADING or self._in_flight.full:
             return False
         miss = self._miss(talk, policy, shape, values, data, request_id)
         lease = None if miss is None else miss.way.upstream.lease_now()
         if miss is None or lease is None:
             return False
-        now_s, limit = services.clock.monotonic(), miss.way.limit
+        now_s, limit = self._monotonic(), miss.way.limit
         rate: RateVerdict | None = None
         if limit is not None:
-            rate = services.rates.admit_now(talk.rate_key(miss.way.counted_as, limit), limit, now_s)
+            rate = self._rates.admit_now(talk.rate_key(miss.way.counted_as, limit), limit, now_s)
             if rate is None or not rate.allowed:
                 lease.give_back()
                 if rate is not None:
                     talk.refuse(miss.match.route.name, shape, values[0], request_id, now_s, rate)
                 return rate is not None
-        services.recorder.begin()
-        services.in_flight.take()
+        self._recorder.begin()
+        self._in_flight.take()
         talk.link.await_answer(miss)
         flight = self._flight(miss.way, miss.key)
-        miss.send(lease, flight, rate, services.log.position, services.clock.now(), now_s, values)
+        miss.send(lease, flight, rate, self._log.position, self.now(), now_s, values)
         return True
 
     def _miss(
@@ -115,7 +122,7 @@ class Misses:
         if way is None:
             return None
         wanted, rules = way.wanted(target.path, target.query), match.route.cache
-        key = cache_key(wanted, rules, search=self._services.searches.of(wanted))
+        key = cache_key(wanted, rules, search=self._searches.of(wanted))
         if rules.enabled and (self._store is None or self._store.peek(key)):
             return None
         return Miss(talk, way, match, wanted, key, data, request_id) if self._leads(way, key) else None
@@ -140,19 +147,15 @@ class Misses:
 
     def _leads(self, way: Way, key: str) -> bool:
         """Whether the fetch would wait for nobody: not for another node either."""
-        flights = self._services.flights
-        if not way.coalesces:
+        if not way.coalesces or self._flights.is_uncacheable(key, self._monotonic()):
             return True
-        if flights.is_uncacheable(key, self._services.clock.monotonic()):
-            return True
-        return self._services.turns.alone and flights.join(key) is None
+        return self._alone and self._flights.join(key) is None
 
     def _flight(self, way: Way, key: str) -> Flight:
         """A flight that others may join; one that nobody can where that has proved useless."""
-        flights = self._services.flights
-        if not way.coalesces or flights.is_uncacheable(key, self._services.clock.monotonic()):
+        if not way.coalesces or self._flights.is_uncacheable(key, self._monotonic()):
             return Flight(key)
-        return flights.open(key)
+        return self._flights.open(key)
 
     def pass_on(self, miss: Miss) -> None:
         """Leave the rest to the pipeline."""
@@ -162,15 +165,14 @@ class Misses:
         """Store what was fetched."""
         assert self._store is not None
         self._store.keep(key, (entry,))
-        self._services.flights.mark_cacheable(key)
+        self._flights.mark_cacheable(key)
 
     def over(self, miss: Miss, reply: Reply) -> None:
         """The miss has been answered."""
-        flights = self._services.flights
-        flights.close(miss.flight)
+        self._flights.close(miss.flight)
         if reply.remembered and miss.way.coalesces:
-            flights.mark_uncacheable(miss.key, self._services.clock.monotonic())
-        self._services.in_flight.give_back()
+            self._flights.mark_uncacheable(miss.key, self._monotonic())
+        self._in_flight.give_back()
         miss.talk.link.over(keep_alive=True)
 
     def learn(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int) -> None:

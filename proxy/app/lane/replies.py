@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from proxy.app.lane.pattern import Pattern, Values, is_plain
+from proxy.app.lane.pattern import Pattern, Values
 from proxy.app.observe.repeats import Facts
 from proxy.core.fields import Fields, Pair
 from proxy.core.headers import HOP_BY_HOP, is_token
@@ -66,6 +66,7 @@ REMEMBERED = PRIVATE - {Reason.CACHE_OFF.value}
 """Those for which later requests of the key do not wait for each other (core.storability)."""
 
 _CHANGING_LINE = re.compile(rb"(\r\n(?i:" + b"|".join(name.encode() for name in CHANGING) + rb"): )([^\r\n]*)(?=\r\n)")
+_CLEAN = re.compile(rb"[!-~](?:[ -~]*[!-~])?(?:\t[!-~](?:[ -~]*[!-~])?)*")
 _STATUS = b"HTTP/1.1 200 "
 _STATUS_LINE = re.compile(_STATUS + rb"[ -~]*\r\n")
 _SERVED = re.compile(
@@ -76,12 +77,21 @@ _SERVED = re.compile(
 
 
 class Reading:
-    """A response head without its changing values, and the texts around these. `names` are theirs, in lower case."""
+    """A response head, and the texts around its changing values. `names` are theirs, in lower case."""
 
-    __slots__ = ("lines", "names", "pattern", "reason", "texts", "values")
+    __slots__ = ("fields", "lines", "names", "pattern", "reason", "slots", "texts", "values")
 
     def __init__(self, lines: list[bytes], texts: list[bytes], names: tuple[str, ...], values: Values) -> None:
         self.lines = lines
+        pairs: list[Pair] = []
+        for line in lines[1:]:
+            spelt, _, value = line[:-2].decode("ascii").partition(": ")
+            if spelt.lower() not in HOP_BY_HOP:
+                pairs.append((spelt, value))
+        self.fields = Fields(pairs).shared()
+        order = [spelt.lower() for spelt, _ in pairs]
+        self.slots = [(order.index(name), pairs[order.index(name)][0], name) for name in names]
+        """Of each value: its line among the fields, and the field's name as spelt there and in lower case."""
         self.reason = lines[0][len(_STATUS) : -2].decode("ascii")
         self.texts = texts
         self.names = names
@@ -104,7 +114,7 @@ def read(octets: bytes) -> Reading | None:
     for line in lines[1:]:
         spelt, colon, value = line[:-2].decode("ascii").partition(": ")
         name = spelt.lower()
-        plain = line.endswith(b"\r\n") and colon and is_token(spelt) and is_clean(value.encode("ascii"))
+        plain = line.endswith(b"\r\n") and colon and is_token(spelt) and are_clean([value.encode("ascii")])
         if not plain or name in NOT_PLAIN or name in seen:
             return None
         if name == "connection" and value.lower() != "keep-alive":
@@ -116,9 +126,9 @@ def read(octets: bytes) -> Reading | None:
     return Reading(lines, between, names, parts[2::3])
 
 
-def is_clean(value: bytes) -> bool:
-    """Whether a value is there, in visible ASCII, without whitespace around it."""
-    return is_plain(value) and value != b"" and value[0] != 0x20 and value[-1] != 0x20
+def are_clean(values: Values) -> bool:
+    """Whether each value is there, in visible ASCII, without whitespace around it."""
+    return _CLEAN.fullmatch(b"\t".join(values)) is not None  # a tab is in none of them
 
 
 class AnswerHead:
@@ -147,7 +157,18 @@ class Reply:
     these.
     """
 
-    __slots__ = ("facts", "head", "length", "makes_etag", "pattern", "reason", "remembered", "stores")
+    __slots__ = (
+        "_fields",
+        "_slots",
+        "facts",
+        "head",
+        "length",
+        "makes_etag",
+        "pattern",
+        "reason",
+        "remembered",
+        "stores",
+    )
 
     def __init__(self, reading: Reading, head: AnswerHead, facts: Facts, refusal: str, *, makes_etag: bool) -> None:
         self.pattern = reading.pattern
@@ -158,6 +179,16 @@ class Reply:
         self.stores = not refusal
         self.remembered = refusal in REMEMBERED
         self.makes_etag = makes_etag
+        self._fields = reading.fields
+        self._slots = reading.slots
+
+    def fields(self, values: Values) -> Fields:
+        """The fields of a response with these values."""
+        pairs, joined = list(self._fields.pairs), dict(self._fields.joined)
+        for number, (line, spelt, name) in enumerate(self._slots):
+            value = joined[name] = values[number].decode("ascii")
+            pairs[line] = (spelt, value)
+        return Fields(pairs, joined)
 
 
 def reply_of(octets: bytes, served: bytes, facts: Facts, refusal: str, etag: bytes) -> Reply | None:
@@ -190,16 +221,6 @@ def reply_of(octets: bytes, served: bytes, facts: Facts, refusal: str, etag: byt
         texts[-1] += before
         texts.append(b"\r\n")
     return Reply(reading, AnswerHead(texts, places), facts, refusal, makes_etag=made > 0)
-
-
-def fields_of(octets: bytes, stop: int) -> Fields:
-    """The fields of a plain head that ends at `stop`."""
-    lines = octets[: stop - 4].decode("ascii").split("\r\n")
-    pairs: list[Pair] = []
-    for line in lines[1:]:
-        name, _, value = line.partition(": ")
-        pairs.append((name, value))
-    return Fields(pairs)
 
 
 class Replies:
@@ -236,7 +257,4 @@ class Replies:
             self._last = last
         if last.pattern.stop > MAX_HEAD_BYTES:
             return None
-        for value in values:
-            if not is_clean(value):
-                return None
-        return last, values
+        return (last, values) if are_clean(values) else None

@@ -69,7 +69,7 @@ class TakeOver:
         return Begun(plan, decision, miss.rate, miss.flight, self._fetched(miss))
 
     async def _fetched(self, miss: Miss) -> Fetched:
-        response = await miss.lease.response()
+        response = await miss.lease.response(miss.interim)
         clock = self._services.clock
         upstream_ms = (clock.monotonic() - miss.started_s) * 1000
         return Fetched(response, miss.received, clock.now(), miss.born, upstream_ms)

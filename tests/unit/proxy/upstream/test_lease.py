@@ -67,7 +67,7 @@ async def test_a_response_that_is_not_taken_is_read_as_any_other() -> None:
         lease, desk = await leased(bench), Desk(takes=False)
         lease.send(bench.pool.head_octets(request()), desk, None)
         await desk.happened.wait()
-        assert await read(await lease.response()) == b"hello"
+        assert await read(await lease.response(desk.interim)) == b"hello"
         assert (desk.offered, desk.passed) == ([HELLO], 1)
         assert len(bench.origin.connections) == 1
 
@@ -84,7 +84,7 @@ async def test_only_the_first_octets_are_offered() -> None:
     async with pool_for(script) as bench:
         lease, desk = await leased(bench), Desk(takes=False)
         lease.send(bench.pool.head_octets(request()), desk, None)
-        assert await read(await lease.response()) == b"hello"
+        assert await read(await lease.response(desk.interim)) == b"hello"
         assert (desk.offered, desk.passed) == ([HELLO[:20]], 1)
 
 
@@ -100,7 +100,7 @@ async def test_interim_responses_are_handed_on() -> None:
     async with pool_for(script) as bench:
         lease, desk = await leased(bench), Desk(takes=False)
         lease.send(bench.pool.head_octets(request()), desk, None)
-        assert await read(await lease.response()) == b"hello"
+        assert await read(await lease.response(desk.interim)) == b"hello"
         assert desk.interims == [103]
 
 
@@ -114,7 +114,7 @@ async def test_a_connection_that_dies_unanswered_is_tried_once_more() -> None:
         lease, desk = await leased(bench), Desk(takes=True)
         lease.send(bench.pool.head_octets(request("GET", "/b")), desk, None)
         await desk.happened.wait()
-        assert await read(await lease.response()) == b"hello"
+        assert await read(await lease.response(desk.interim)) == b"hello"
         assert (desk.offered, desk.passed) == ([], 1)
         assert [head.partition(b" HTTP")[0] for head in bench.origin.heads] == [b"GET /", b"GET /b", b"GET /b"]
 
@@ -130,7 +130,7 @@ async def test_a_response_that_breaks_off_is_an_error() -> None:
         lease, desk = await leased(bench), Desk(takes=False)
         lease.send(bench.pool.head_octets(request()), desk, None)
         with pytest.raises(UpstreamError) as caught:
-            await lease.response()
+            await lease.response(desk.interim)
         assert caught.value.failure is UpstreamFailure.RESET
 
 
@@ -145,7 +145,7 @@ async def test_silence_is_bounded_as_the_route_wishes() -> None:
         lease, desk = await leased(bench), Desk(takes=True)
         lease.send(bench.pool.head_octets(request()), desk, 0.05)
         with pytest.raises(UpstreamError) as caught:
-            await lease.response()
+            await lease.response(desk.interim)
         assert caught.value.failure is UpstreamFailure.READ_TIMEOUT
         assert desk.passed == 1
 
@@ -163,4 +163,4 @@ async def test_an_exchange_may_be_given_up() -> None:
         lease.abort()
         assert desk.passed == 1
         with pytest.raises(UpstreamError):
-            await asyncio.wait_for(lease.response(), 5)
+            await asyncio.wait_for(lease.response(desk.interim), 5)

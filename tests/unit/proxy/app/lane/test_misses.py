@@ -111,7 +111,7 @@ class Backend:
         self.answered.set_result(Response(octets.partition(b"\r\n\r\n")[2]))
         return False
 
-    async def response(self) -> Response:
+    async def response(self, on_interim: InterimSink) -> Response:
         response: Response = await self.answered
         self.answered = asyncio.get_running_loop().create_future()
         self.free = True

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.app.lane.replies import MAX_HEAD_BYTES, MAX_REPLIES, Replies, Reply, fields_of, read, reply_of
+from proxy.app.lane.replies import MAX_HEAD_BYTES, MAX_REPLIES, Replies, Reply, read, reply_of
 from proxy.app.observe.repeats import Facts
+from proxy.core.fields import Fields
 from proxy.pipeline.exchange import CacheUse
 
 FACTS = Facts("GET", "all", 200, cache=CacheUse.MISS)
@@ -46,10 +47,20 @@ def test_the_answer_has_the_values_of_the_response() -> None:
         assert (reply.reason, values[reply.length]) == ("Fine", length)
 
 
-def test_fields_are_those_of_the_head() -> None:
-    fields = fields_of(CAME + b"a: b\r\n\r\n", len(CAME))
-    assert fields.pairs[0] == ("Date", "now")
-    assert fields.pairs[-1] == ("Connection", "keep-alive")
+def test_the_fields_are_those_of_the_response() -> None:
+    reply = learned()
+    assert reply is not None
+    fields = reply.fields([b"then", b"12", b'"b"'])
+    assert fields == Fields(
+        [
+            ("Date", "then"),
+            ("Server", "x"),
+            ("Content-Length", "12"),
+            ("Cache-Control", "no-store"),
+            ("ETag", '"b"'),
+        ]
+    )
+    assert fields.joined == {name.lower(): value for name, value in fields.pairs}
 
 
 @pytest.mark.parametrize(
