@@ -142,10 +142,11 @@ class AnswerHead:
 
     def begin(self, values: Values) -> bytes:
         """The head up to the value of X-Request-ID."""
-        pieces = [self.texts[0]]
-        for place, text in zip(self.places, self.texts[1:], strict=True):
+        texts = self.texts
+        pieces = [texts[0]]
+        for number, place in enumerate(self.places, 1):
             pieces.append(values[place])
-            pieces.append(text)
+            pieces.append(texts[number])
         return b"".join(pieces)
 
 

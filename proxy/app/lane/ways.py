@@ -33,15 +33,16 @@ class HeadTemplate:
 
     def head(self, target: bytes, values: Values, request_id: bytes) -> bytes:
         """The head of a request for `target` (as it is forwarded) with these values."""
-        pieces = [self.texts[0]]
-        for place, text in zip(self.places, self.texts[1:], strict=True):
+        texts = self.texts
+        pieces = [texts[0]]
+        for number, place in enumerate(self.places, 1):
             if place == REQUEST_ID:
                 pieces.append(request_id)
             elif place:
                 pieces.append(values[place].strip())
             else:
                 pieces.append(target)
-            pieces.append(text)
+            pieces.append(texts[number])
         return b"".join(pieces)
 
 
