@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from proxy.app.lane.pattern import Pattern, Values
+from proxy.app.lane.pattern import Pattern, Values, is_plain
 from proxy.app.observe.repeats import Facts
 from proxy.core.fields import Fields, Pair
 from proxy.core.headers import HOP_BY_HOP, is_token
@@ -66,7 +66,6 @@ REMEMBERED = PRIVATE - {Reason.CACHE_OFF.value}
 """Those for which later requests of the key do not wait for each other (core.storability)."""
 
 _CHANGING_LINE = re.compile(rb"(\r\n(?i:" + b"|".join(name.encode() for name in CHANGING) + rb"): )([^\r\n]*)(?=\r\n)")
-_CLEAN = re.compile(rb"[!-~](?:[ -~]*[!-~])?(?:\t[!-~](?:[ -~]*[!-~])?)*")
 _STATUS = b"HTTP/1.1 200 "
 _STATUS_LINE = re.compile(_STATUS + rb"[ -~]*\r\n")
 _SERVED = re.compile(
@@ -114,7 +113,7 @@ def read(octets: bytes) -> Reading | None:
     for line in lines[1:]:
         spelt, colon, value = line[:-2].decode("ascii").partition(": ")
         name = spelt.lower()
-        plain = line.endswith(b"\r\n") and colon and is_token(spelt) and are_clean([value.encode("ascii")])
+        plain = line.endswith(b"\r\n") and colon and is_token(spelt) and is_clean(value.encode("ascii"))
         if not plain or name in NOT_PLAIN or name in seen:
             return None
         if name == "connection" and value.lower() != "keep-alive":
@@ -126,9 +125,9 @@ def read(octets: bytes) -> Reading | None:
     return Reading(lines, between, names, parts[2::3])
 
 
-def are_clean(values: Values) -> bool:
-    """Whether each value is there, in visible ASCII, without whitespace around it."""
-    return _CLEAN.fullmatch(b"\t".join(values)) is not None  # a tab is in none of them
+def is_clean(value: bytes) -> bool:
+    """Whether a value is there, in visible ASCII, without whitespace around it."""
+    return is_plain(value) and value != b"" and value[0] != 0x20 and value[-1] != 0x20
 
 
 class AnswerHead:
@@ -159,6 +158,7 @@ class Reply:
     """
 
     __slots__ = (
+        "_clean",
         "_fields",
         "_slots",
         "facts",
@@ -180,8 +180,19 @@ class Reply:
         self.stores = not refusal
         self.remembered = refusal in REMEMBERED
         self.makes_etag = makes_etag
+        self._clean = [b"" for _ in reading.names]
         self._fields = reading.fields
         self._slots = reading.slots
+
+    def are_clean(self, values: Values) -> bool:
+        """Whether each value is clean. Most are those of the last response, which were."""
+        clean = self._clean
+        for number, value in enumerate(values):
+            if value != clean[number]:
+                if not is_clean(value):
+                    return False
+                clean[number] = value
+        return True
 
     def fields(self, values: Values) -> Fields:
         """The fields of a response with these values."""
@@ -258,4 +269,4 @@ class Replies:
             self._last = last
         if last.pattern.stop > MAX_HEAD_BYTES:
             return None
-        return (last, values) if are_clean(values) else None
+        return (last, values) if last.are_clean(values) else None
