@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol
 
-from proxy.app.lane.miss import Miss
+from proxy.app.lane.miss import MOST_BODY_BYTES, Miss
 from proxy.app.lane.miss_client import MissClient
 from proxy.app.lane.pattern import Values
-from proxy.app.lane.replies import END, PRIVATE, Reply, reply_of
+from proxy.app.lane.replies import END, MAX_HEAD_BYTES, PRIVATE, Reply, reply_of
 from proxy.app.lane.scan import Shape
 from proxy.app.lane.ways import Way, way_of
 from proxy.app.observe.repeats import Facts
@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from proxy.app.server.protocol import Link
 
 _TARGET = re.compile(rb"/[!\"$-~]*")
+_LENGTH_OR_CHUNKED = re.compile(rb"\r\n(?i:content-length: *(\d{1,18})|transfer-encoding:)")
 MAX_WAYS = 4096
 """Ways remembered at most: shapes times routes times client addresses."""
+MAX_STREAMED = 512
+"""Targets remembered at most whose responses are never answered here."""
 
 
 class Pipeline(Protocol):
@@ -69,6 +72,7 @@ class Misses:
         self._pipeline = pipeline
         self._store = services.store.local
         self._ways: dict[tuple[Shape, str, str], Way | None] = {}
+        self._streamed: dict[bytes, None] = {}
         self.now = services.clock.now
 
     def __len__(self) -> int:
@@ -77,6 +81,7 @@ class Misses:
     def renew(self) -> None:
         """Begin anew under another policy."""
         self._ways.clear()
+        self._streamed.clear()
 
     def send(
         self, talk: Conversation, policy: Policy, shape: Shape, values: Values, data: bytes, request_id: bytes
@@ -109,7 +114,7 @@ class Misses:
     ) -> Miss | None:
         """What to send for the request; None where something stored, or somebody else's fetch, may answer it."""
         raw = values[0]
-        if len(raw) > policy.limits.target_bytes or not _TARGET.fullmatch(raw):
+        if raw in self._streamed or len(raw) > policy.limits.target_bytes or not _TARGET.fullmatch(raw):
             return None
         text = raw.decode("ascii")
         target = parse_target(text, shape.hosts, method="GET", scheme=self._scheme)
@@ -158,7 +163,11 @@ class Misses:
         return self._flights.open(key)
 
     def pass_on(self, miss: Miss) -> None:
-        """Leave the rest to the pipeline."""
+        """Leave the rest to the pipeline; the next time from the beginning, where the response does not come whole."""
+        if _streams(miss.offered):
+            if len(self._streamed) >= MAX_STREAMED:
+                self._streamed.clear()
+            self._streamed[miss.target] = None
         self._pipeline.take_over(miss)
 
     def keep(self, key: str, entry: Entry) -> None:
@@ -194,3 +203,9 @@ class Misses:
         reply = reply_of(miss.offered, served, facts, "" if cache.stored else detail, etag)
         if reply is not None:
             miss.way.replies.learn(reply, miss.offered)
+
+
+def _streams(octets: bytes) -> bool:
+    """Whether a response that begins so is chunked, or longer than what is answered here."""
+    found = _LENGTH_OR_CHUNKED.search(octets, 0, octets.find(END, 0, MAX_HEAD_BYTES) + 1)
+    return found is not None and (found[1] is None or int(found[1]) > MOST_BODY_BYTES)

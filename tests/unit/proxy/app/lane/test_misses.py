@@ -359,6 +359,23 @@ async def test_what_is_not_one_whole_response_is_for_the_pipeline(stage: Stage, 
     await stage.line.is_over.wait()
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nDate: %b\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n" % DATE
+
+
+@pytest.mark.parametrize(
+    ("octets", "sends_on"), [(came(b"x" * 70_000), False), (CHUNKED, False), (came()[:-1], True), (came(b""), True)]
+)
+async def test_what_never_comes_whole_is_the_pipelines_from_the_beginning_the_next_time(
+    stage: Stage, octets: bytes, sends_on: bool
+) -> None:
+    await stage.teach()
+    assert stage.ask("/second")
+    assert not stage.backend.says(octets)
+    await stage.line.is_over.wait()
+    elsewhere = b"GET /second HTTP/1.1\r\nHost: elsewhere\r\n\r\n"  # there is nothing stored of it
+    assert stage.talk.answer(elsewhere) is sends_on
+
+
 async def test_another_policy_begins_anew(stage: Stage) -> None:
     await stage.teach()
     assert stage.ask("/second")
