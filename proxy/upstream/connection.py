@@ -18,8 +18,11 @@ MOST_FILLED = 4
 """So many full buffers pour before others have their turn: a millisecond's work."""
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection:
     """Feeds the parser, wakes whoever waits, holds back a fast backend, and counts silence.
+
+    It is an asyncio.BufferedProtocol to uvloop, which looks at the methods, and an asyncio.Protocol to asyncio's own
+    loop; derived from neither, so that it can be compiled.
 
     One consumer waits at a time. A failure is kept and raised to that consumer; the transport is closed with it.
     Until it asks for the body no more than a beginning is read ahead.
@@ -67,7 +70,7 @@ class Connection(asyncio.BufferedProtocol):
         self._poll: select.poll | None = None
         self.silence = Silence(settings.read_timeout_s, loop, self._fallen_silent)
 
-    # ---- asyncio.BufferedProtocol
+    # ---- what the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport; watch its socket for octets that come while nobody asked."""
@@ -203,8 +206,7 @@ class Connection(asyncio.BufferedProtocol):
 
         Raises UpstreamError WRITE_TIMEOUT, or why the connection has ended.
         """
-        if self.failure is not None:
-            raise self.failure
+        self._raise_failure()
         if self.closed or self.transport is None:
             raise UpstreamError(UpstreamFailure.RESET, "the connection was closed", sent=True)
         self.transport.write(data)
@@ -219,13 +221,16 @@ class Connection(asyncio.BufferedProtocol):
             self.fail(UpstreamFailure.WRITE_TIMEOUT, f"the backend took no octets for {limit:g} s")
         finally:
             self._drain_waiter = None
-        if self.failure is not None:
-            raise self.failure
+        self._raise_failure()
 
     def check(self) -> None:
         """Raise why no response head can come any more: UpstreamError, or what the request body raised."""
         if self.body_error is not None:
             raise self.body_error
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        # In a function of its own: what a check has found is believed to the end of a compiled one, waits or not.
         if self.failure is not None:
             raise self.failure
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from proxy.ports import UpstreamError, UpstreamFailure
 from proxy.upstream.connection import Connection
@@ -31,13 +32,19 @@ async def dial(settings: PoolSettings, factory: Callable[[], Connection], resolv
         async with asyncio.timeout(settings.connect_timeout_s):
             if endpoint.unix_path is not None:
                 loop = asyncio.get_running_loop()
-                return (await loop.create_unix_connection(factory, endpoint.unix_path))[1]
+                opened = await loop.create_unix_connection(_protocols(factory), endpoint.unix_path)
+                return cast("Connection", opened[1])
             return await _first_that_answers(settings, factory, await resolver(endpoint))
     except TimeoutError:
         detail = f"no connection to {endpoint} within {settings.connect_timeout_s:g} s"
         raise UpstreamError(UpstreamFailure.CONNECT_TIMEOUT, detail, sent=False) from None
     except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
         raise UpstreamError(UpstreamFailure.CONNECT, f"no connection to {endpoint}: {error}", sent=False) from error
+
+
+def _protocols(factory: Callable[[], Connection]) -> Callable[[], asyncio.BaseProtocol]:
+    """The factory as the loops' types want it: what it makes has a protocol's methods, and no protocol's class."""
+    return cast("Callable[[], asyncio.BaseProtocol]", factory)
 
 
 async def _first_that_answers(
@@ -53,8 +60,9 @@ async def _first_that_answers(
         patience_s = settings.connect_timeout_s / (len(addresses) - position) if len(addresses) > 1 else None
         try:
             async with asyncio.timeout(patience_s):
-                connecting = loop.create_connection(factory, address, endpoint.port, ssl=tls, server_hostname=name)
-                return (await connecting)[1]
+                made = _protocols(factory)
+                opened = await loop.create_connection(made, address, endpoint.port, ssl=tls, server_hostname=name)
+                return cast("Connection", opened[1])
         except TimeoutError:
             last = TimeoutError(f"{address} did not answer")
         except OSError as error:
