@@ -161,11 +161,6 @@ def via_and_date(fields: Fields, *, via: str, now: float, version: tuple[int, in
     return (line,) if "date" in fields.joined else (line, ("Date", format_date(now)))
 
 
-def from_store(fields: Fields, age_s: float, *, via: str, now: float) -> Fields:
-    """A stored response as it goes to the client: with its Age to the nearest second (RFC 9111 section 5.1)."""
-    return to_client(aged(fields, age_s), via=via, now=now)
-
-
 def aged(fields: Fields, age_s: float) -> Fields:
     """The fields with their Age to the nearest second in place of the one that came."""
     return fields.replaced("Age", str(max(0, round(age_s))))

@@ -135,16 +135,8 @@ class CacheStatus:
         return "; ".join(parts)
 
 
-def append_cache_status(fields: Fields, name: str, status: CacheStatus, *more: Pair) -> Fields:
-    """The response's fields with this cache's member after those of the caches nearer to the origin (section 2).
-
-    `more` are lines that come after it.
-    """
-    return fields.changed(CACHE_STATUS, (cache_status_line(fields, name, status), *more))
-
-
 def cache_status_line(fields: Fields, name: str, status: CacheStatus) -> Pair:
-    """The whole Cache-Status of a response with `fields`: what they say of it, and then this cache's member."""
+    """The whole Cache-Status of a response with `fields`: what they say, then this cache's member (section 2)."""
     before = fields.joined.get("cache-status")
     own = status.text(name)
     return "Cache-Status", f"{before}, {own}" if before else own

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.core.fields import Fields, Pair
-from proxy.core.forwarding import Peer, believed, client_address, delayed_age, from_store, to_client, to_origin
+from proxy.core.forwarding import Peer, aged, believed, client_address, delayed_age, to_client, to_origin
 from tests.support.exchanges import DATE, T, request
 
 STRANGER, FRIEND = Peer("192.0.2.1", trusted=False), Peer("10.0.0.1", trusted=True)
@@ -88,7 +88,7 @@ def test_responses_gain_via_and_a_date_only_where_absent() -> None:
 
 def test_age_is_rounded_to_the_nearest_second() -> None:
     for age_s, text in ((0.4, "0"), (2.6, "3"), (-1.0, "0")):
-        assert from_store(Fields([DATE, ("Age", "77")]), age_s, via="v", now=T).get("age") == text
+        assert aged(Fields([DATE, ("Age", "77")]), age_s).lines("age") == (text,)
 
 
 def test_a_slow_origin_shows_in_age_from_one_second_up() -> None:

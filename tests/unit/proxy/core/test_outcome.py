@@ -4,7 +4,7 @@ import http_sf
 import pytest
 
 from proxy.core.fields import Fields
-from proxy.core.outcome import CacheStatus, Forward, Reason, append_cache_status
+from proxy.core.outcome import CacheStatus, Forward, Reason, cache_status_line
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,9 @@ def test_texts(status: CacheStatus, text: str) -> None:
 
 def test_it_comes_after_the_caches_nearer_to_the_origin() -> None:
     hit = CacheStatus(hit=True)
-    assert append_cache_status(Fields(), "Veneer", hit).get("cache-status") == "Veneer; hit"
+    assert cache_status_line(Fields(), "Veneer", hit) == ("Cache-Status", "Veneer; hit")
     before = Fields([("cache-status", "A; hit"), ("Cache-Status", "B; fwd=miss")])
-    assert append_cache_status(before, "Veneer", hit).lines("cache-status") == ("A; hit, B; fwd=miss, Veneer; hit",)
+    assert cache_status_line(before, "Veneer", hit) == ("Cache-Status", "A; hit, B; fwd=miss, Veneer; hit")
 
 
 def test_reasons_are_distinct_words() -> None:
