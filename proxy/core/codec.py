@@ -84,7 +84,7 @@ def unpack(data: bytes, decompress: Decompress) -> Entry | None:
         return None
     try:
         record = _decoder.decode(payload)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # the second for a text that is no UTF-8
         return None
     body: bytes | None = record.body
     if record.packed_from is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.core import codec
@@ -99,6 +99,7 @@ def test_mangled_octets_are_a_miss(entry: Entry, data: st.DataObject) -> None:
 
 
 @given(st.binary(max_size=200))
+@example(b"\x9d\x00\xa5\x00\x00\x00\x00\x80")  # a text that is no UTF-8
 def test_foreign_octets_are_a_miss(noise: bytes) -> None:
     assert codec.unpack(noise, decompress) is None
     assert codec.unpack(codec.FORMAT + noise, decompress) is None
