@@ -13,6 +13,7 @@ from proxy.app.observe.tracing import PassThrough, Tracing
 from proxy.app.request_ids import RequestIds
 from proxy.app.server.bounds import MalformedRequest
 from proxy.app.server.client import AiohttpClient, PlainClient
+from proxy.app.server.link import Link
 from proxy.app.server.plain import PlainRequest, read_plain
 from proxy.app.server.protocol import ConnectionProtocol, Sent
 from proxy.app.server.wire import BodyFraming, serialise
@@ -85,24 +86,24 @@ class Front:
         protocol.attend(None)
         return Sent(keep_alive=client.keep_alive)
 
-    def begin(self, request: PlainRequest, connection: ConnectionProtocol) -> asyncio.Task[None]:
+    def begin(self, request: PlainRequest, link: Link) -> asyncio.Task[None]:
         """Answer a plain request in a task of its own."""
-        return self._services.tasks.start(self._answer(request, connection), "answer a plain request")
+        return self._services.tasks.start(self._answer(request, link), "answer a plain request")
 
-    async def _answer(self, request: PlainRequest, connection: ConnectionProtocol) -> None:
+    async def _answer(self, request: PlainRequest, link: Link) -> None:
         keep_alive = False
         try:
             policy = self._policies.current
             head = head_of(request.method, request.target, request.fields, (1, 1), policy, self._scheme)
             if isinstance(head, HeadRefusal):
-                connection.write(self.refuse(head.status, head.detail, connection.address))
+                link.write(self.refuse(head.status, head.detail, link.address))
                 return
-            client = PlainClient(request.content, connection, WireExchange(request.method, (1, 1), keep_alive=True))
-            connection.attend(client)
+            client = PlainClient(request.content, link, WireExchange(request.method, (1, 1), keep_alive=True))
+            link.attend(client)
             await self._handler.handle(self._arrivals.exchange(head, client, policy))
             keep_alive = client.keep_alive
         finally:
-            connection.over(keep_alive=keep_alive)
+            link.over(keep_alive=keep_alive)
 
     def malformed(self, found: MalformedRequest) -> bytes:
         """The answer to what aiohttp's parser refused."""

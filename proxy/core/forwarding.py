@@ -166,9 +166,13 @@ def aged(fields: Fields, age_s: float) -> Fields:
     return fields.replaced("Age", str(max(0, round(age_s))))
 
 
+TOLD_DELAY_S: Final = 1.0
+"""From here on a delay shows in Age."""
+
+
 def delayed_age(fields: Fields, delay_s: float) -> Fields:
-    """A forwarded response that took long: Age counts the delay, from one second up (RFC 9111 section 4.2.3)."""
-    if delay_s < 1.0 or "age" in fields.joined:
+    """A forwarded response that took long: Age counts the delay (RFC 9111 section 4.2.3)."""
+    if delay_s < TOLD_DELAY_S or "age" in fields.joined:
         return fields
     return fields.added(("Age", str(round(delay_s))))
 

@@ -86,7 +86,7 @@ class NotStorable:
 
 Judgement = Storable | NotStorable
 
-_OF_THE_RESOURCE: Final = frozenset(
+OF_THE_RESOURCE: Final = frozenset(
     {
         Reason.NO_STORE,
         Reason.PRIVATE,
@@ -149,7 +149,7 @@ def judge(
 
 def _not_storable(reason: Reason, response: ResponseHead) -> NotStorable:
     """A server's failure is of the moment, whatever else is true of it."""
-    return NotStorable(reason, remember=reason in _OF_THE_RESOURCE and response.status < 500)
+    return NotStorable(reason, remember=reason in OF_THE_RESOURCE and response.status < 500)
 
 
 def check_body(storable: Storable, length: int, rules: CacheRules) -> Storable | NotStorable:

@@ -14,6 +14,9 @@ MAX_TAGS: Final = 256
 
 MAX_TAG_OCTETS: Final = 1024
 
+TAG_FIELDS: Final = ("surrogate-key", "cache-tag", "cache-groups")
+"""Fields in which a response gives itself tags."""
+
 
 def tags_of(fields: Fields) -> tuple[str, ...] | None:
     """The tags that the response gives itself: Surrogate-Key (by spaces), Cache-Tag (by commas), Cache-Groups.
@@ -21,7 +24,7 @@ def tags_of(fields: Fields) -> tuple[str, ...] | None:
     None when they are more, or longer, than can be kept.
     """
     said = fields.joined
-    if not ("surrogate-key" in said or "cache-tag" in said or "cache-groups" in said):
+    if not [name for name in TAG_FIELDS if name in said]:
         return ()
     found: dict[str, None] = {}
     for tag in (fields.get("surrogate-key") or "").split():

@@ -101,7 +101,7 @@ class Connection:
         if not self.busy:
             self.abort()
             return
-        if self._taker is not None and self._taken(data):
+        if self._taker is not None and self._taken(self._taker, data):
             return
         parser = self.parser
         try:
@@ -310,10 +310,8 @@ class Connection:
 
     # ---- inside
 
-    def _taken(self, data: bytes) -> bool:
+    def _taken(self, taker: Taker, data: bytes) -> bool:
         """Offer the first octets of a response; whether they were all of it, so that the exchange is over."""
-        taker = self._taker
-        assert taker is not None
         if taker.take(data):
             self.silence.end()
             self._on_free(self)

@@ -11,18 +11,24 @@ from proxy.app.lane.spots import LARGE_BYTES, Form, Spot, Wording
 from proxy.app.request_ids import accepted
 from proxy.core.rate import RateLimit, RateVerdict, limit_numbers
 from proxy.limits.keys import client_key
+from proxy.pipeline.dress import millis
 
 if TYPE_CHECKING:
     from proxy.app.lane.hits import HitLane
     from proxy.app.lane.miss import Miss
     from proxy.app.lane.replies import Reply
     from proxy.app.lane.ways import Way
-    from proxy.app.server.protocol import Link
+    from proxy.app.server.link import Link
 
 Write = Callable[[bytes], None]
 
+
+def _took_line(took_us: int) -> bytes:
+    return b"\r\nX-Response-Time: %b\r\n" % millis(took_us).encode("ascii")
+
+
 _ID: Final = b"\r\nX-Request-ID: "
-_TOOK: Final = [b"\r\nX-Response-Time: 0.%03dms\r\n" % us for us in range(1000)]
+_TOOK: Final = [_took_line(us) for us in range(1000)]
 
 
 class Conversation:
@@ -179,14 +185,8 @@ class Conversation:
             limits = self._limits(spot.common.limit_lines, rate)
             remaining = self._remaining
         body, lane = form.body, self.lane
-        size = len(body)
         took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
-        took = took_line(took_us)
-        if size < LARGE_BYTES:
-            self.write(b"%b%b%b%b%b%b" % (self._begin, request_id, took, limits, wording.tail, body))
-        else:
-            self.write(b"%b%b%b%b%b" % (self._begin, request_id, took, limits, wording.tail))
-            self.write(body)
+        self._say(self._begin, request_id, took_us, limits, wording.tail, body)
         lane.note(
             (
                 wording.facts,
@@ -195,7 +195,7 @@ class Conversation:
                 request_id,
                 self.address,
                 took_us,
-                size,
+                len(body),
                 form.identity_bytes,
                 remaining,
                 shape.user_agent,
@@ -227,6 +227,15 @@ class Conversation:
             self._limit_text = b"%b%d;t=%d\r\n" % (lines, self._remaining, wait_s)
         return self._limit_text
 
+    def _say(self, begin: bytes, request_id: bytes, took_us: int, limits: bytes, tail: bytes, body: bytes) -> None:
+        """Send an answer: its head up to the request ID, the lines that are this request's own, the rest, the body."""
+        took = took_line(took_us)
+        if len(body) < LARGE_BYTES:
+            self.write(b"%b%b%b%b%b%b" % (begin, request_id, took, limits, tail, body))
+        else:
+            self.write(b"%b%b%b%b%b" % (begin, request_id, took, limits, tail))
+            self.write(body)
+
     def answer_miss(self, miss: Miss, reply: Reply, values: Values, body: bytes, upstream_us: int) -> None:
         """Answer with what the backend said, and record it."""
         lane, rate = self.lane, miss.rate
@@ -234,14 +243,8 @@ class Conversation:
         if rate is not None:
             limits = self._limits(miss.way.limit_lines, rate)
             remaining = self._remaining
-        size = len(body)
         took_us = int((lane.monotonic() - miss.started_s) * 1e6 + 0.5)
-        begin, took = reply.head.begin(values), took_line(took_us)
-        if size < LARGE_BYTES:
-            self.write(b"%b%b%b%b\r\n%b" % (begin, miss.request_id, took, limits, body))
-        else:
-            self.write(b"%b%b%b%b\r\n" % (begin, miss.request_id, took, limits))
-            self.write(body)
+        self._say(reply.head.filled(values), miss.request_id, took_us, limits, b"\r\n", body)
         note = (
             reply.facts,
             miss.started_s,
@@ -249,7 +252,7 @@ class Conversation:
             miss.request_id,
             self.address,
             took_us,
-            size,
+            len(body),
             0,
             remaining,
             miss.way.shape.user_agent,
@@ -288,4 +291,4 @@ class Conversation:
 
 def took_line(took_us: int) -> bytes:
     """X-Response-Time between two line ends."""
-    return _TOOK[took_us] if took_us < 1000 else b"\r\nX-Response-Time: %d.%03dms\r\n" % divmod(took_us, 1000)
+    return _TOOK[took_us] if took_us < 1000 else _took_line(took_us)

@@ -22,7 +22,7 @@ from proxy.app.lane.scan import Scanner
 from proxy.app.lane.spots import Barred, Common, Form, Spot
 from proxy.app.observe.repeats import Facts, Note
 from proxy.app.request_ids import RequestIds
-from proxy.app.server.protocol import Link
+from proxy.app.server.link import Link
 from proxy.core.messages import ResponseHead
 from proxy.pipeline.answer import Answer
 from proxy.pipeline.context import Exchange, ServedHit, Services
@@ -57,6 +57,7 @@ class HitLane:
         self.finish = finish
         self.misses: Misses | None = None
         self.monotonic = services.clock.monotonic
+        self.now = services.clock.now
         self.log = services.log
         self.rates = services.rates
         self.refusals = Refusals(services)

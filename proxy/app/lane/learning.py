@@ -13,7 +13,7 @@ from proxy.core.messages import RequestHead
 from proxy.core.rate import RateLimit, policy_field
 from proxy.pipeline.context import Exchange, ServedHit
 from proxy.pipeline.exchange import CacheUse
-from proxy.policy.model import RateKeyKind, Route
+from proxy.policy.model import Policy, RateKeyKind, Route
 
 T = TypeVar("T")
 
@@ -22,29 +22,36 @@ LEARNT_STATUSES = frozenset({200, 304})
 COUNTED_TOGETHER = frozenset({RateKeyKind.CLIENT_IP, RateKeyKind.ROUTE, RateKeyKind.GLOBAL})
 """Rate keys that do not depend on the request's fields."""
 
+OWN_LINES = (
+    rb"X-Request-ID: [^\r]*\r\nX-Response-Time: [^\r]*\r\n(?:RateLimit-Policy: [^\r]*\r\nRateLimit: [^\r]*\r\n)?"
+)
+"""The lines of an answer that are another request's in another one (pipeline.dress)."""
+
 _PIECES = re.compile(
-    rb"(.*\r\nAge: )\d+(\r\n.*\r\nCache-Status: [^\r]*; ttl=)\d+\r\nX-Request-ID: [^\r]*\r\nX-Response-Time: [^\r]*\r\n"
-    rb"(?:RateLimit-Policy: [^\r]*\r\nRateLimit: [^\r]*\r\n)?(.*)",
-    re.DOTALL,
+    rb"(.*\r\nAge: )\d+(\r\n.*\r\nCache-Status: [^\r]*; ttl=)\d+\r\n" + OWN_LINES + rb"(.*)", re.DOTALL
 )
 
 
 def may_learn(exchange: Exchange, served: ServedHit) -> bool:
     """Whether the answer depends on nothing but the target and the wishes that the lane looks at."""
     route, entry = exchange.route, served.entry
-    rule = route.rate_limit
     return (
         served.head.status in LEARNT_STATUSES
         and entry.status == 200
         and entry.span is None
         and exchange.request.method in {"GET", "HEAD"}
-        and not exchange.policy.trusted_proxies
-        and not route.cache.key.headers
+        and depends_on_target(exchange.policy, route)
         and not route.audit_share
         and all(name == "accept-encoding" and route.compress.enabled for name, _ in entry.vary)
-        and (rule is None or rule.key.kind in COUNTED_TOGETHER)
         and not ({"cache-control", "pragma", "range"} & set(exchange.request.fields.names()))
     )
+
+
+def depends_on_target(policy: Policy, route: Route) -> bool:
+    """Whether a request on the route is treated as any other with its target, its wishes and the same fields."""
+    rule = route.rate_limit
+    counted_together = rule is None or rule.key.kind in COUNTED_TOGETHER
+    return counted_together and not policy.trusted_proxies and not route.cache.key.headers
 
 
 def barred_of(exchange: Exchange) -> Barred | None:

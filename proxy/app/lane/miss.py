@@ -8,7 +8,8 @@ from proxy.app.lane.pattern import Values
 from proxy.app.lane.replies import Reply
 from proxy.app.lane.ways import Way
 from proxy.app.server.wire import serialise_interim
-from proxy.core.entry import Position
+from proxy.core.entry import Entry, Position
+from proxy.core.forwarding import TOLD_DELAY_S
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.rate import RateVerdict
 from proxy.core.storability import Storable
@@ -20,12 +21,9 @@ from proxy.ports import Lease
 
 if TYPE_CHECKING:
     from proxy.app.lane.conversation import Conversation
-    from proxy.app.lane.misses import Misses
 
 MOST_BODY_BYTES = 64 * 1024
 """A larger body hardly comes in one piece."""
-LATE_S = 1.0
-"""What took as long has an Age (core.forwarding.delayed_age)."""
 
 
 class Miss:
@@ -86,7 +84,7 @@ class Miss:
         self.started_s = started_s
         self.target = values[0]
         way = self.way
-        lease.send(way.template.head(self.target, values, self.request_id), self, way.read_timeout_s)
+        lease.send(way.head(values, self.request_id), self, way.read_timeout_s)
 
     def leave(self) -> None:
         """The client has gone. The fetch goes on: what it brings may be stored."""
@@ -114,7 +112,7 @@ class Miss:
         misses = lane.misses
         assert misses is not None
         now_s = lane.monotonic()
-        if self.left or self.flight.followed or now_s - self.started_s >= LATE_S:
+        if self.left or self.flight.followed or now_s - self.started_s >= TOLD_DELAY_S:
             return False
         found = self.way.replies.find(octets)
         if found is None:
@@ -124,11 +122,17 @@ class Miss:
         if size < 0:
             return False
         body = octets[len(octets) - size :]
-        etag = self._store(misses, reply, values, body) if reply.stores else make_etag(body) if reply.makes_etag else ""
-        if etag is None:
-            return False
+        entry: Entry | None = None
+        if reply.stores:
+            entry = self._entry(reply, values, body)
+            if entry is None:
+                return False
         if reply.makes_etag:
+            etag = make_etag(body) if entry is None else entry.fields.joined["etag"]
             values.append(etag.encode("ascii"))
+        if entry is not None:
+            entry.rest()
+            misses.keep(self.key, entry)
         self.talk.answer_miss(self, reply, values, body, int((now_s - self.started_s) * 1e6 + 0.5))
         misses.over(self, reply)
         return True
@@ -139,15 +143,11 @@ class Miss:
         plain = 0 < size <= min(MOST_BODY_BYTES, self.way.route.cache.max_body_bytes)
         return size if plain and values[reply.length] == b"%d" % size else -1
 
-    def _store(self, misses: Misses, reply: Reply, values: Values, body: bytes) -> str | None:
-        """Store the response if it may be stored, as one like it was; the entity tag of what is stored, or None."""
+    def _entry(self, reply: Reply, values: Values, body: bytes) -> Entry | None:
+        """What to store of the response; None where it may not be stored, as one like it was."""
         head = ResponseHead(200, reply.reason, reply.fields(values))
-        now = misses.now()
+        now = self.talk.lane.now()
         verdict = judge_head(self.wanted, self.way.route.cache, head, self.received, now)
         if not isinstance(verdict, Storable) or verdict.span is not None or not self.way.tells(verdict.vary):
             return None
-        entry = entry_of_head(self.wanted, self.match, head, verdict, body, Moment(self.received, now, self.born))
-        etag = entry.fields.joined.get("etag", "")
-        entry.rest()
-        misses.keep(self.key, entry)
-        return etag
+        return entry_of_head(self.wanted, self.match, head, verdict, body, Moment(self.received, now, self.born))

@@ -29,7 +29,7 @@ from proxy.ports import Standing
 
 if TYPE_CHECKING:
     from proxy.app.lane.conversation import Conversation
-    from proxy.app.server.protocol import Link
+    from proxy.app.server.link import Link
 
 _TARGET = re.compile(rb"/[!\"$-~]*")
 _LENGTH_OR_CHUNKED = re.compile(rb"\r\n(?i:content-length: *(\d{1,18})|transfer-encoding:)")
@@ -73,7 +73,7 @@ class Misses:
         self._store = services.store.local
         self._ways: dict[tuple[Shape, str, str], Way | None] = {}
         self._streamed: dict[bytes, None] = {}
-        self.now = services.clock.now
+        self._now = services.clock.now
 
     def __len__(self) -> int:
         return len(self._ways)
@@ -106,7 +106,7 @@ class Misses:
         self._in_flight.take()
         talk.link.await_answer(miss)
         flight = self._flight(miss.way, miss.key)
-        miss.send(lease, flight, rate, self._log.position, self.now(), now_s, values)
+        miss.send(lease, flight, rate, self._log.position, self._now(), now_s, values)
         return True
 
     def _miss(
@@ -202,7 +202,7 @@ class Misses:
         etag = make_etag(miss.offered.partition(END)[2]).encode("ascii")
         reply = reply_of(miss.offered, served, facts, "" if cache.stored else detail, etag)
         if reply is not None:
-            miss.way.replies.learn(reply, miss.offered)
+            miss.way.replies.learn(reply)
 
 
 def _streams(octets: bytes) -> bool:

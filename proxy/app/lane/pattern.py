@@ -44,6 +44,44 @@ class Pattern:
         return values
 
 
+class Template:
+    """A head to be filled: texts, and between them values by their places in a list. It is made line by line."""
+
+    __slots__ = ("_places", "_texts")
+
+    def __init__(self, *, text: bytes = b"") -> None:
+        self._texts = [text]
+        self._places: list[int] = []
+
+    def add(self, text: bytes) -> None:
+        """Go on with what is the same for all."""
+        self._texts[-1] += text
+
+    def add_value(self, place: int) -> None:
+        """Go on with a value."""
+        self._places.append(place)
+        self._texts.append(b"")
+
+    def add_line(self, line: bytes, place: int, value: bytes) -> bool:
+        """Go on with a field line whose value is that at `place`; False where it is not `value`, or comes again."""
+        name, colon, said = line.partition(b": ")
+        if said != value + b"\r\n" or place in self._places:
+            return False
+        self.add(name + colon)
+        self.add_value(place)
+        self.add(b"\r\n")
+        return True
+
+    def filled(self, values: Values) -> bytes:
+        """The head with these values."""
+        texts = self._texts
+        pieces = [texts[0]]
+        for number, place in enumerate(self._places, 1):
+            pieces.append(values[place])
+            pieces.append(texts[number])
+        return b"".join(pieces)
+
+
 def is_plain(value: bytes) -> bool:
     """Whether a value is visible ASCII and spaces."""
     return not value.translate(None, _TEXT)

@@ -8,7 +8,7 @@ from proxy.app.arrival import Came
 from proxy.app.lane.miss import Miss
 from proxy.app.lane.miss_client import MissClient
 from proxy.app.server.client import PlainClient
-from proxy.app.server.protocol import Link
+from proxy.app.server.link import Link
 from proxy.app.server.wire import Exchange as WireExchange
 from proxy.pipeline.begun import Begun
 from proxy.pipeline.context import Exchange, Services, as_cached

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from proxy.app.lane.learning import COUNTED_TOGETHER, counted_as, limit_lines
-from proxy.app.lane.pattern import Values
+from proxy.app.lane.learning import counted_as, depends_on_target, limit_lines
+from proxy.app.lane.pattern import Template, Values
 from proxy.app.lane.replies import Replies
 from proxy.app.lane.scan import Shape
 from proxy.core.fields import Fields
@@ -18,33 +18,6 @@ from proxy.pipeline.plan import Looked, plan_of
 from proxy.policy.model import Policy, Route
 from proxy.ports import Upstream
 
-REQUEST_ID = -1
-"""The place of the request ID among the values of a request."""
-
-
-class HeadTemplate:
-    """The head of a request as it goes to the backend: `texts` with the values at `places` between."""
-
-    __slots__ = ("places", "texts")
-
-    def __init__(self, texts: list[bytes], places: list[int]) -> None:
-        self.texts = texts
-        self.places = places
-
-    def head(self, target: bytes, values: Values, request_id: bytes) -> bytes:
-        """The head of a request for `target` (as it is forwarded) with these values."""
-        texts = self.texts
-        pieces = [texts[0]]
-        for number, place in enumerate(self.places, 1):
-            if place == REQUEST_ID:
-                pieces.append(request_id)
-            elif place:
-                pieces.append(values[place].strip())
-            else:
-                pieces.append(target)
-            pieces.append(texts[number])
-        return b"".join(pieces)
-
 
 class Way:
     """What does not change from one request to the next, of one shape, route and client address.
@@ -54,6 +27,7 @@ class Way:
     """
 
     __slots__ = (
+        "_template",
         "authority",
         "coalesces",
         "counted_as",
@@ -66,7 +40,6 @@ class Way:
         "route",
         "scheme",
         "shape",
-        "template",
         "upstream",
     )
 
@@ -77,7 +50,7 @@ class Way:
         route: Route,
         decision: Miss,
         upstream: Upstream,
-        template: HeadTemplate,
+        template: Template,
         *,
         coalesces: bool,
     ) -> None:
@@ -89,13 +62,19 @@ class Way:
         self.fields = blanked(wanted.fields, shape)
         self.decision = decision
         self.upstream = upstream
-        self.template = template
+        self._template = template
         self.coalesces = coalesces
         self.read_timeout_s = route.read_timeout_s
         self.limit: RateLimit | None = None if rule is None else rule.limit
         self.limit_lines = b"" if rule is None else limit_lines(rule.limit)
         self.counted_as = counted_as(route)
         self.replies = Replies()
+
+    def head(self, values: Values, request_id: bytes) -> bytes:
+        """The head of a request with these values, as it goes to the backend."""
+        stripped = [value.strip() for value in values]
+        stripped.append(request_id)
+        return self._template.filled(stripped)
 
     def tells(self, vary: Variant) -> bool:
         """Whether `fields` hold the values by which a response varies."""
@@ -114,13 +93,7 @@ def blanked(fields: Fields, shape: Shape) -> Fields:
 
 def may_lead(policy: Policy, route: Route) -> bool:
     """Whether a miss on the route depends on nothing but the target and what is fixed in a shape."""
-    rule = route.rate_limit
-    return (
-        not policy.trusted_proxies
-        and not route.cache.key.headers
-        and not route.show_key
-        and (rule is None or rule.key.kind in COUNTED_TOGETHER)
-    )
+    return depends_on_target(policy, route) and not route.show_key
 
 
 def way_of(services: Services, exchange: Exchange, shape: Shape, values: Values) -> Way | None:
@@ -139,37 +112,26 @@ def way_of(services: Services, exchange: Exchange, shape: Shape, values: Values)
     return Way(shape, wanted, route, decision, upstream, found, coalesces=plan.coalesce)
 
 
-def _taken_apart(octets: bytes, target: str, request_id: str, shape: Shape, values: Values) -> HeadTemplate | None:
-    """What a head that was made for these values has in common with others; None where that is not clear."""
+def _taken_apart(octets: bytes, target: str, request_id: str, shape: Shape, values: Values) -> Template | None:
+    """What a head that was made for these values has in common with others; None where that is not clear.
+
+    The request ID takes the place behind the values.
+    """
     first, *lines = octets.splitlines(keepends=True)
-    method, _, rest = first.partition(b" ")
-    sent_target, _, version = rest.partition(b" ")
-    own = target.encode("latin-1")
-    if not sent_target.endswith(own):
+    start, own, version = first.rpartition(target.encode("latin-1") + b" HTTP/1.1\r\n")
+    if not own or version or target.encode("latin-1") != values[0]:
         return None
-    texts = [method + b" " + sent_target[: len(sent_target) - len(own)], b" " + version]
-    places = [0]
-    for line in lines:
-        name, _, value = line.partition(b": ")
-        lower = name.decode("latin-1").lower()
-        place = _place_of(lower, shape)
-        if place is None:
-            texts[-1] += line
-            continue
-        expected = request_id.encode("latin-1") if place == REQUEST_ID else values[place].strip()
-        if value != expected + b"\r\n" or place in places:
-            return None
-        places.append(place)
-        texts[-1] += name + b": "
-        texts.append(b"\r\n")
-    return HeadTemplate(texts, places)
-
-
-def _place_of(name: str, shape: Shape) -> int | None:
-    """Which value stands in the line of this name; None where the line is the same for all."""
-    if name == "x-request-id":
-        return REQUEST_ID
+    template = Template(text=start)
+    template.add_value(0)
+    template.add(b" HTTP/1.1\r\n")
     # What strangers say of hops is dropped: a line of such a name is the proxy's own.
-    if name in shape.changing and name not in NEVER_FROM_STRANGERS:
-        return shape.changing.index(name) + 1
-    return None
+    places = {name: at for at, name in enumerate(shape.changing, 1) if name not in NEVER_FROM_STRANGERS}
+    places["x-request-id"] = len(values)
+    said = [*(value.strip() for value in values), request_id.encode("latin-1")]
+    for line in lines:
+        place = places.get(line.partition(b":")[0].decode("latin-1").lower())
+        if place is None:
+            template.add(line)
+        elif not template.add_line(line, place, said[place]):
+            return None
+    return template

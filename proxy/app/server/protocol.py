@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, cast
+from typing import cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -18,9 +18,10 @@ from aiohttp.http_parser import HttpRequestParserPy, RawRequestMessage
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from proxy.app.server.bounds import ConnectionSettings, MalformedCallback, MalformedRequest
-from proxy.app.server.client import Wire, WireClient
+from proxy.app.server.client import WireClient
+from proxy.app.server.link import Pending, PlainWay, QuickTalk, QuickWay
 from proxy.app.server.octets import HEAD_END, body_left, has_rare_method, parted
-from proxy.app.server.plain import PlainRequest, read_plain
+from proxy.app.server.plain import read_plain
 from proxy.app.server.tunnel import ClientTunnel
 from proxy.ports import ClientGoneError, Octets
 
@@ -52,58 +53,6 @@ class Sent(web.StreamResponse):
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing: the body was sent."""
-
-
-class QuickTalk(Protocol):
-    """Answers some requests of one connection from their octets alone."""
-
-    def answer(self, data: bytes) -> bool:
-        """Answer the one request in `data`; False, and nothing done, when it has to take the normal way."""
-        ...
-
-
-class QuickWay(Protocol):
-    """Answers some requests from their octets alone."""
-
-    def meet(self, link: Link, write: Callable[[bytes], None]) -> QuickTalk:
-        """A new connection; `write` queues octets to be sent on it."""
-        ...
-
-
-class Pending(Protocol):
-    """An answer that is on its way."""
-
-    def leave(self) -> None:
-        """The client has gone."""
-        ...
-
-    def cancel(self) -> None:
-        """The proxy stops, and waits no longer; the connection's `over` is to follow soon."""
-        ...
-
-
-class Link(Wire, Protocol):
-    """A connection, for who answers on it without aiohttp."""
-
-    def await_answer(self, pending: Pending) -> None:
-        """The request just offered will be answered later; until `over` the next ones have to wait."""
-        ...
-
-    def attend(self, client: WireClient | None) -> None:
-        """Tell this client when the connection is lost."""
-        ...
-
-    def over(self, *, keep_alive: bool) -> None:
-        """The request is answered, or cannot be."""
-        ...
-
-
-class PlainWay(Protocol):
-    """Answers plain requests without aiohttp."""
-
-    def begin(self, request: PlainRequest, connection: ConnectionProtocol) -> asyncio.Task[None]:
-        """The task that answers on `connection` and calls its `over` at its end, on whatever path."""
-        ...
 
 
 class PatientParser(HttpRequestParserPy):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from proxy.app.server.client import WireClient
-from proxy.app.server.protocol import Pending
+from proxy.app.server.link import Pending
 from proxy.app.server.tunnel import ClientTunnel
 from proxy.ports import Octets
 

@@ -28,7 +28,7 @@ def learned(came: bytes = CAME, served: bytes = SERVED, refusal: str = "no-store
 def known(*, came: bytes = CAME) -> Replies:
     reply, replies = learned(came), Replies()
     assert reply is not None
-    replies.learn(reply, came)
+    replies.learn(reply)
     return replies
 
 
@@ -40,7 +40,7 @@ def test_the_answer_has_the_values_of_the_response() -> None:
         assert found is not None
         reply, values = found
         date, length, tag = values
-        assert reply.head.begin(values) + b"r1\r\nX-Response-Time: 1.000ms\r\n\r\n" == SERVED.replace(
+        assert reply.head.filled(values) + b"r1\r\nX-Response-Time: 1.000ms\r\n\r\n" == SERVED.replace(
             b"now", date
         ).replace(b": 3", b": " + length).replace(b'"a"', tag)
         assert octets[reply.pattern.stop - 4 : reply.pattern.stop] == b"\r\n\r\n"
@@ -126,7 +126,7 @@ def test_an_entity_tag_made_of_the_body_takes_the_place_of_a_value() -> None:
     reply = learned(came, SERVED.replace(b'"a"', b'"made"'))
     assert reply is not None
     assert reply.makes_etag
-    assert b'\r\nETag: "another"\r\nVary' in reply.head.begin([b"now", b"3", b'"another"'])
+    assert b'\r\nETag: "another"\r\nVary' in reply.head.filled([b"now", b"3", b'"another"'])
 
 
 def test_why_tags_forbid_storing_is_for_the_pipeline_to_say() -> None:
@@ -142,7 +142,7 @@ def test_what_is_remembered_is_bounded() -> None:
         came = CAME.replace(b"Server: x", b"Server: %d" % number)
         reply = learned(came, SERVED.replace(b"Server: x", b"Server: %d" % number))
         assert reply is not None
-        replies.learn(reply, came)
+        replies.learn(reply)
         assert replies.find(came) is not None
     assert len(replies) == 1
 
