@@ -1,0 +1,48 @@
+"""Protocols between the pipeline and the rooms below it. Doubles for tests exist only for these."""
+
+from proxy.ports.client import (
+    BodyError,
+    BodyMalformedError,
+    BodyTooLargeError,
+    BodyTooSlowError,
+    Client,
+    ClientGoneError,
+)
+from proxy.ports.clock import Clock
+from proxy.ports.codings import Codec, StreamEncoder
+from proxy.ports.rates import RateStore
+from proxy.ports.stores import Companion, EntryStore, FetchTurns, InvalidationLog, LocalStore, Receipt, Standing, Turn
+from proxy.ports.streams import Content, InterimSink, Octets, Outlet, Tunnel
+from proxy.ports.upstream import Lease, Taker, Upstream, UpstreamError, UpstreamFailure, UpstreamResponse
+
+__all__ = [
+    "BodyError",
+    "BodyMalformedError",
+    "BodyTooLargeError",
+    "BodyTooSlowError",
+    "Client",
+    "ClientGoneError",
+    "Clock",
+    "Codec",
+    "Companion",
+    "Content",
+    "EntryStore",
+    "FetchTurns",
+    "InterimSink",
+    "InvalidationLog",
+    "Lease",
+    "LocalStore",
+    "Octets",
+    "Outlet",
+    "RateStore",
+    "Receipt",
+    "Standing",
+    "StreamEncoder",
+    "Taker",
+    "Tunnel",
+    "Turn",
+    "Upstream",
+    "UpstreamError",
+    "UpstreamFailure",
+    "UpstreamResponse",
+]
