@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.peers.cases import (
@@ -15,8 +15,9 @@ from benchmarks.peers.cases import (
     VENEER_IDENTITY,
     VENEER_PASS,
 )
-from benchmarks.peers.growth import ALIKE, FEW
+from benchmarks.peers.growth import ALIKE, FEW, FEWEST
 from benchmarks.peers.results import Results, cost_ratio, speed_ratio
+from benchmarks.peers.wrk import Window
 from benchmarks.targets import Target
 
 ENTRY_BEYOND_MOST = 1.5 * 1024
@@ -54,24 +55,26 @@ def judged(results: Results) -> Iterator[Target]:
         ours, theirs = results.line(bar.case, bar.ours), results.line(bar.case, bar.theirs)
         if ours is None or theirs is None:
             continue
-        speed, cost = speed_ratio(ours, theirs), cost_ratio(ours, theirs)
-        shown = f"{speed.median:.2f} by speed ({speed.least:.2f} to {speed.most:.2f}), "
-        shown += f"{cost.median:.2f} by processor time ({cost.least:.2f} to {cost.most:.2f})"
-        yield Target(f"{bar.text}, at least {bar.least:g}", shown, min(speed.median, cost.median) >= bar.least)
+        yield _compared(bar.text, ours.windows, theirs.windows, bar.least)
     yield from _grown(results)
     yield from _latency(results)
+
+
+def _compared(text: str, ours: Sequence[Window], theirs: Sequence[Window], least: float) -> Target:
+    speed, cost = speed_ratio(ours, theirs), cost_ratio(ours, theirs)
+    shown = f"{speed.median:.2f} by speed ({speed.least:.2f} to {speed.most:.2f}), "
+    shown += f"{cost.median:.2f} by processor time ({cost.least:.2f} to {cost.most:.2f})"
+    return Target(f"{text}, at least {least:g}", shown, min(speed.median, cost.median) >= least)
 
 
 def _grown(results: Results) -> Iterator[Target]:
     if results.growth is None or not results.growth.entries:
         return
-    first, last = results.growth.entries[0], results.growth.entries[-1]
-    if last.size > first.size:
+    last = results.growth.entries[-1]
+    if last.size > FEWEST:
         for asked in (ALIKE, FEW):
-            speed = last.per_second(asked) / first.per_second(asked)
-            cost = first.cpu_us(asked) / last.cpu_us(asked)
-            text = f"hit with {last.size:,} entries, {asked} : own with {first.size:,}, at least {GROWN_LEAST:g}"
-            yield Target(text, f"{speed:.2f} by speed, {cost:.2f} by processor time", min(speed, cost) >= GROWN_LEAST)
+            text = f"hit with {last.size:,} entries, {asked} : own with {FEWEST:,}"
+            yield _compared(text, last.hits[asked], last.beside[asked], GROWN_LEAST)
     beyond = last.beyond_octets or 0.0
     text = f"memory for a 2 KB entry beyond its bytes ({last.size:,} entries), at most {ENTRY_BEYOND_MOST / 1024:g} KB"
     yield Target(text, f"{beyond / 1024:.2f} KB", beyond <= ENTRY_BEYOND_MOST)

@@ -22,15 +22,23 @@ ASKED = 100_000
 ENTRIES = (1_000, 10_000, 100_000, 1_000_000)
 ROUTES = (1, 10, 100)
 TAGS = (0, 8, 32)
+FEWEST = ENTRIES[0]
 ALIKE, POPULAR, FEW = "all asked alike", "Zipf over all", "the same 1,000 asked"
+
+Windows = dict[str, list[Window]]
+"""Rounds of each way of asking."""
 
 
 class Step(msgspec.Struct, frozen=True):
-    """Hits at one size. `beyond_octets` is memory for each entry, without the octets of its body."""
+    """Hits at one size. `beyond_octets` is memory for each entry, without the octets of its body.
+
+    `beside` has, where it was asked in turn, what a server with FEWEST entries did in the same rounds.
+    """
 
     size: int
-    hits: dict[str, list[Window]]
+    hits: Windows
     beyond_octets: float | None = None
+    beside: Windows = {}
 
     def per_second(self, asked: str) -> float:
         """The median over the rounds."""
@@ -76,31 +84,56 @@ def _fill_twice(port: int, first: int, end: int, say: Say) -> None:
 
 
 def _entries(field: Field, most: int, say: Say) -> list[Step]:
-    """One process that grows; nothing is evicted."""
-    server = field.adopt("growth", Veneer(field.origin.port, field.setting.directory / "growth", memory="16GB"))
+    """One process that grows, asked in turn with one that does not; nothing is evicted.
+
+    What the machine can do changes in the minutes between two sizes, so each is compared with FEWEST as it does then.
+    """
+    server, small = _large(field, "growth"), _large(field, "growth-beside")
+    _fill_twice(small.ports["full"], 0, FEWEST, say)
     _fill_twice(server.ports["full"], most + 1, most + 1_001, say)  # What a first thousand costs once is no entry's.
     before, steps, filled = resident_octets(server.pids), list[Step](), 0
     for size in [size for size in ENTRIES if size <= most]:
         _fill_twice(server.ports["full"], filled, size, say)
         filled = size
         beyond = (resident_octets(server.pids) - before) / size - BODY_OCTETS
-        step = Step(size, _asked_in_ways(field, server, size), round(beyond, 1))
-        say(f"{size:,} entries: {step.per_second(ALIKE):,.0f}/s, {step.cpu_us(ALIKE):.1f} us, {beyond:,.0f} B beyond")
+        hits, beside = _asked_in_turn(field, (server, size), (small, FEWEST))
+        step = Step(size, hits, round(beyond, 1), beside)
+        say(
+            f"{size:,} entries: {step.per_second(ALIKE):,.0f}/s, {step.cpu_us(ALIKE):.1f} us, {beyond:,.0f} B beyond; "
+            f"with {FEWEST:,} {statistics.median(window.per_second for window in beside[ALIKE]):,.0f}/s"
+        )
         steps.append(step)
     server.stop()
+    small.stop()
     return steps
 
 
-def _asked_in_ways(field: Field, server: Server, size: int) -> dict[str, list[Window]]:
-    spread = max(1, size // 1_000)
-    ways = {
-        FEW: [number * spread for number in range(1_000)],
-        POPULAR: zipf(size, ASKED, seed=3),
-        ALIKE: [number * 7_919 % size for number in range(min(size, ASKED * 10))],
-    }
-    return {
-        name: _shoot(field, server, [request(_path(number)) for number in numbers]) for name, numbers in ways.items()
-    }
+def _large(field: Field, name: str) -> Server:
+    return field.adopt(name, Veneer(field.origin.port, field.setting.directory / name, memory="16GB"))
+
+
+def _asked_in_turn(field: Field, *sized: tuple[Server, int]) -> tuple[Windows, ...]:
+    """Each server asked for entries of so many, in every way A B A B, for half as long as elsewhere."""
+    seconds = max(1, field.setting.seconds // 2)
+    found: tuple[Windows, ...] = tuple({} for _ in sized)
+    for way in (FEW, POPULAR, ALIKE):
+        files = [field.requests_file(f"growth-{number}", _asked(way, size)) for number, (_, size) in enumerate(sized)]
+        for number in range(field.setting.rounds + 1):
+            for (server, _), file, windows in zip(sized, files, found, strict=True):
+                window = field.shoot(server, "full", file, 32, seconds)
+                if number:  # The first is there to warm up.
+                    windows.setdefault(way, []).append(window)
+    return found
+
+
+def _asked(way: str, size: int) -> list[bytes]:
+    if way == FEW:
+        numbers: Sequence[int] = range(0, size, max(1, size // 1_000))
+    elif way == POPULAR:
+        numbers = zipf(size, ASKED, seed=3)
+    else:
+        numbers = [number * 7_919 % size for number in range(size)]
+    return [request(_path(number)) for number in numbers]
 
 
 def _shoot(field: Field, server: Server, requests: Sequence[bytes]) -> list[Window]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.peers.bars import judged
-from benchmarks.peers.growth import Step
+from benchmarks.peers.growth import FEWEST, Step
 from benchmarks.peers.plot import draw
 from benchmarks.peers.results import Results, Spread, cost_ratio, speed_ratio
 from benchmarks.peers.run import Line, Outcome
@@ -67,7 +67,7 @@ def _outcome(outcome: Outcome) -> list[str]:
 
 def _line(line: Line, first: Line) -> str:
     rate, cpu = _spread(line.windows, lambda one: one.per_second), _spread(line.windows, lambda one: one.cpu_us)
-    speed, cost = speed_ratio(first, line), cost_ratio(first, line)
+    speed, cost = speed_ratio(first.windows, line.windows), cost_ratio(first.windows, line.windows)
     p50, p99 = (statistics.median(read) for read in zip(*((w.p50_ms, w.p99_ms) for w in line.windows), strict=True))
     busy = f"{statistics.median(window.server_busy for window in line.windows):.0%}"
     if statistics.median(window.load_busy for window in line.windows) > GENERATOR_FULL:
@@ -130,7 +130,8 @@ def _growth(results: Results) -> list[str]:
         lines += [f"| {name} | asked | hits/s | us/request | octets beyond the body |", "|---:|---|---:|---:|---:|"]
         lines += [row for step in steps for row in _step(step)]
         lines.append("")
-    return lines
+    lines += [f"| entries | asked | this : {FEWEST:,} entries, by speed | by processor time |", "|---:|---|---:|---:|"]
+    return [*lines, *(row for step in growth.entries for row in _step_beside(step)), ""]
 
 
 def _step(step: Step) -> list[str]:
@@ -139,3 +140,13 @@ def _step(step: Step) -> list[str]:
         f"| {step.size:,} | {asked} | {step.per_second(asked):,.0f} | {step.cpu_us(asked):.1f} | {beyond} |"
         for asked in step.hits
     ]
+
+
+def _step_beside(step: Step) -> list[str]:
+    """Against the server with few entries that was asked in turn."""
+    rows = []
+    for asked, few in step.beside.items():
+        many = step.hits[asked]
+        speed, cost = _ratio(speed_ratio(many, few)), _ratio(cost_ratio(many, few))
+        rows.append(f"| {step.size:,} | {asked} | {speed} | {cost} |")
+    return rows

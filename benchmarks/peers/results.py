@@ -11,6 +11,7 @@ from benchmarks.peers.growth import Growth
 from benchmarks.peers.idle import Idle
 from benchmarks.peers.latency import Latency
 from benchmarks.peers.run import Line, Outcome
+from benchmarks.peers.wrk import Window
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,12 +44,11 @@ class Spread(msgspec.Struct, frozen=True):
         return cls(statistics.median(values), min(values), max(values))
 
 
-def speed_ratio(ours: Line, theirs: Line) -> Spread:
+def speed_ratio(ours: Sequence[Window], theirs: Sequence[Window]) -> Spread:
     """Our requests per second to theirs, round by round."""
-    return Spread.of([a.per_second / b.per_second for a, b in zip(ours.windows, theirs.windows, strict=True)])
+    return Spread.of([a.per_second / b.per_second for a, b in zip(ours, theirs, strict=True)])
 
 
-def cost_ratio(ours: Line, theirs: Line) -> Spread:
+def cost_ratio(ours: Sequence[Window], theirs: Sequence[Window]) -> Spread:
     """Their processor time for a request to ours, round by round: above one, ours is cheaper."""
-    pairs = zip(ours.windows, theirs.windows, strict=True)
-    return Spread.of([b.cpu_us / max(a.cpu_us, 0.01) for a, b in pairs])
+    return Spread.of([b.cpu_us / max(a.cpu_us, 0.01) for a, b in zip(ours, theirs, strict=True)])

@@ -1,6 +1,7 @@
 -- wrk script: sends the requests of a file one after another; says what came of it as one line of JSON.
 -- Arguments: the file, and the number to begin with. Requests are separated by NUL octets. An octet 1 in a request
--- stands for a number of 16 hex digits that is another one in each request.
+-- stands for a number of 16 hex digits that is another one in each request. Which request is the first depends on the
+-- number: a short run has time for a part of a long file, and it should not be the same part each time.
 local requests, numbers, at, number = {}, {}, 0, 0
 
 function init(args)
@@ -14,6 +15,8 @@ function init(args)
     requests[#requests + 1] = #parts == 1 and parts[1] or parts
     numbers[#numbers + 1] = #parts > 1
   end
+  math.randomseed(number)
+  at = math.random(#requests)
 end
 
 function request()

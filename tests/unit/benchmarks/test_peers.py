@@ -31,6 +31,14 @@ def results(*lines: Line, growth: Growth | None = None, latency: Latency | None 
     return Results(conditions={}, missing=[], failed=[], outcomes=[outcome], growth=growth, latency=latency)
 
 
+def grown(size: int) -> Step:
+    """A machine that becomes slower from round to round, whoever is asked."""
+    alike = [window(500, 20), window(250, 40), window(150, 66.6667)]
+    few = [window(900, 11.1111), window(450, 22.2222), window(237.5, 42.1053)]
+    beside = [window(1_000, 10), window(500, 20), window(250, 40)]
+    return Step(size, {ALIKE: alike, FEW: few}, 1_600.0, {ALIKE: beside, FEW: beside})
+
+
 @pytest.mark.parametrize("octets", [2_048, 102_400])
 def test_documents_have_exactly_their_size(octets: int) -> None:
     assert len(rows(octets)) == octets
@@ -104,11 +112,26 @@ def test_ratios_are_of_pairs_in_the_same_round() -> None:
 
 
 def test_growth_memory_and_latency_are_judged() -> None:
-    few = Step(1_000, {ALIKE: [window(1_000)], FEW: [window(1_000)]}, 900.0)
-    many = Step(1_000_000, {ALIKE: [window(500, 20)], FEW: [window(900, 11)]}, 1_600.0)
     slow, quick = Paced(1_000, 50, 900, 1), Paced(1_000, 50, 500, 1)
-    found = results(growth=Growth([few, many], [], []), latency=Latency(1_000, {VENEER: [slow], NGINX: [quick]}))
+    latency = Latency(1_000, {VENEER: [slow], NGINX: [quick]})
+    found = results(growth=Growth([grown(1_000), grown(1_000_000)], [], []), latency=latency)
     assert [target.met for target in judged(found)] == [False, True, False, True]
+
+
+def test_growth_is_compared_with_few_entries_in_the_same_round() -> None:
+    alike, few, _ = judged(results(growth=Growth([grown(1_000), grown(1_000_000)], [], [])))
+    assert alike.measured == "0.50 by speed (0.50 to 0.60), 0.50 by processor time (0.50 to 0.60)"
+    assert few.measured == "0.90 by speed (0.90 to 0.95), 0.90 by processor time (0.90 to 0.95)"
+
+
+def test_growth_is_not_judged_where_nothing_grew() -> None:
+    (memory,) = judged(results(growth=Growth([grown(1_000)], [], [])))
+    assert memory.text.startswith("memory")
+
+
+def test_the_report_shows_growth_beside_few_entries() -> None:
+    text = markdown(results(growth=Growth([grown(1_000_000)], [], [])))
+    assert f"| 1,000,000 | {ALIKE} | 0.50 (0.50 to 0.60) | 0.50 (0.50 to 0.60) |" in text
 
 
 def test_the_report_shows_every_contender_and_what_was_left_out() -> None:
