@@ -15,7 +15,7 @@ from proxy.app.server.bounds import MalformedRequest
 from proxy.app.server.client import AiohttpClient, PlainClient
 from proxy.app.server.link import Link
 from proxy.app.server.plain import PlainRequest, read_plain
-from proxy.app.server.protocol import ConnectionProtocol, Sent
+from proxy.app.server.protocol import AiohttpProtocol, Sent
 from proxy.app.server.wire import BodyFraming, serialise
 from proxy.app.server.wire import Exchange as WireExchange
 from proxy.core.fields import Fields
@@ -75,15 +75,16 @@ class Front:
         version = (request.version.major, request.version.minor)
         wire = WireExchange(request.method, version, bool(request.keep_alive))
         protocol = request.protocol
-        assert isinstance(protocol, ConnectionProtocol)
-        client = AiohttpClient(request, protocol, wire, policy.timeouts.body_s)
-        protocol.attend(client)
+        assert isinstance(protocol, AiohttpProtocol)
+        connection = protocol.connection
+        client = AiohttpClient(request, connection, wire, policy.timeouts.body_s)
+        connection.attend(client)
         head = read_head(request, policy, self._scheme)
         if isinstance(head, HeadRefusal):
-            protocol.write(self.refuse(head.status, head.detail, client.address))
+            connection.write(self.refuse(head.status, head.detail, client.address))
             return Sent(keep_alive=False)
         await self._handler.handle(self._arrivals.exchange(head, client, policy))
-        protocol.attend(None)
+        connection.attend(None)
         return Sent(keep_alive=client.keep_alive)
 
     def begin(self, request: PlainRequest, link: Link) -> asyncio.Task[None]:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from proxy.app.server.client import Wire, WireClient
 from proxy.app.server.plain import PlainRequest
+from proxy.app.server.tunnel import ClientTunnel
 
 
 class QuickTalk(Protocol):
@@ -59,4 +60,44 @@ class PlainWay(Protocol):
 
     def begin(self, request: PlainRequest, link: Link) -> asyncio.Task[None]:
         """The task that answers on `link` and calls its `over` at its end, on whatever path."""
+        ...
+
+
+class Behind(Protocol):
+    """What stands behind a connection and takes all that is not answered without aiohttp."""
+
+    def connection_taken(self, transport: asyncio.Transport) -> bool:
+        """Whether it begins with a connection; False when it has refused it."""
+        ...
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The client has left."""
+        ...
+
+    def eof_received(self) -> None:
+        """The client sends no more."""
+        ...
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full."""
+        ...
+
+    def resume_writing(self) -> None:
+        """The transport's buffer has room again."""
+        ...
+
+    async def drained(self) -> None:
+        """Wait until the transport's buffer has room again. Raises ConnectionError when the client is gone."""
+        ...
+
+    def is_idle(self) -> bool:
+        """Whether it has nothing of this connection: what comes next begins a request, as far as that is certain."""
+        ...
+
+    def take(self, data: bytes) -> None:
+        """Read these octets."""
+        ...
+
+    def feed(self, tunnel: ClientTunnel) -> None:
+        """Read no more requests, and let the tunnel have what comes."""
         ...

@@ -8,7 +8,7 @@ import socket
 import ssl
 from dataclasses import dataclass
 
-from proxy.app.server.protocol import ConnectionProtocol, FrontServer
+from proxy.app.server.protocol import FrontServer
 from proxy.tasks import Tasks
 
 BACKLOG = 2048
@@ -82,7 +82,7 @@ class Listener:
             queue.setblocking(False)
         return Address(host, int(self._listening.sockets[0].getsockname()[1]))
 
-    def _accepted(self) -> ConnectionProtocol:
+    def _accepted(self) -> asyncio.Protocol:
         """The protocol of a connection that the loop has accepted; whoever waits behind it is accepted too."""
         for queue in self._queues:
             for _ in range(ACCEPTED_AT_ONCE):
@@ -92,12 +92,12 @@ class Listener:
                     break
                 connection.setblocking(False)
                 self._tasks.start(self._take(connection), "take a connection")
-        return self._server()
+        return self._server.connection()
 
     async def _take(self, connection: socket.socket) -> None:
         """Serve an accepted connection; close it when that cannot be."""
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(self._server, connection, ssl=self._tls)
+            await asyncio.get_running_loop().connect_accepted_socket(self._server.connection, connection, ssl=self._tls)
         except OSError:
             connection.close()
         except asyncio.CancelledError:

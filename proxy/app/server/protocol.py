@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 from aiohttp import web
@@ -18,19 +18,15 @@ from aiohttp.http_parser import HttpRequestParserPy, RawRequestMessage
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from proxy.app.server.bounds import ConnectionSettings, MalformedCallback, MalformedRequest
-from proxy.app.server.client import WireClient
-from proxy.app.server.link import Pending, PlainWay, QuickTalk, QuickWay
-from proxy.app.server.octets import HEAD_END, body_left, has_rare_method, parted
-from proxy.app.server.plain import read_plain
+from proxy.app.server.connection import ClientConnection
+from proxy.app.server.link import PlainWay, QuickWay
+from proxy.app.server.octets import body_left, has_rare_method, parted
 from proxy.app.server.tunnel import ClientTunnel
-from proxy.ports import ClientGoneError, Octets
+from proxy.ports import ClientGoneError
 
 logger = logging.getLogger(__name__)
 
 _TOO_MANY_FIELDS = "Too many headers received"  # aiohttp has no exception of its own for it
-
-HELD_BYTES = 64 * 1024
-"""So much of what a client sends ahead of its turn is taken before it has to wait."""
 
 RequestCallback = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -66,39 +62,22 @@ class PatientParser(HttpRequestParserPy):
         return super().parse_message(lines)
 
 
-class ConnectionProtocol(RequestHandler):
-    """One client connection; also the `Wire` of the client adapter and of tunnels.
+class AiohttpProtocol(RequestHandler):
+    """aiohttp's side of a connection (implements `Behind`): reads and answers what is not answered without it.
 
-    Octets that begin a request while nothing else goes on are offered to the quick way first, and may move the
-    connection to another parser. `_body_left` tells how much of a body is still to come before the next request begins;
-    None once that cannot be told any more: a guess here would let one request's octets be read as another's.
-    While a plain request is answered what comes after it is held until that is over. A head that has begun has to be
-    whole in time.
+    `_body_left` tells how much of a body is still to come before the next request begins; None once that cannot be told
+    any more: a guess here would let one request's octets be read as another's. A head that has begun has to be whole in
+    time.
     """
 
-    __slots__ = (
-        "_address",
-        "_answering",
-        "_attended",
-        "_body_left",
-        "_ended",
-        "_front",
-        "_head_timer",
-        "_held",
-        "_malformed",
-        "_plain",
-        "_quick",
-        "_settings",
-        "_talk",
-    )
+    __slots__ = ("_body_left", "_front", "_head_timer", "_malformed", "_settings", "connection")
 
     def __init__(
         self,
         server: FrontServer,
         settings: ConnectionSettings,
         malformed: MalformedCallback,
-        quick: QuickWay | None = None,
-        plain: PlainWay | None = None,
+        connection: ClientConnection,
     ) -> None:
         super().__init__(
             server,
@@ -112,85 +91,51 @@ class ConnectionProtocol(RequestHandler):
             read_bufsize=settings.read_buffer_bytes,
             auto_decompress=False,
         )
+        self.connection = connection
         self._front = server
         self._head_timer: asyncio.TimerHandle | None = None
         self._malformed = malformed
         self._settings = settings
-        self._quick = quick
-        self._plain = plain
-        self._answering: asyncio.Task[None] | Pending | None = None
-        self._ended: asyncio.Future[None] | None = None
-        self._held = b""
         self._body_left: int | None = 0
-        self._address: str | None = None
-        self._attended: WireClient | Pending | None = None
-        self._talk: QuickTalk | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin with a connection, or refuse it where there are too many."""
+    def connection_taken(self, transport: asyncio.Transport) -> bool:
+        """Begin with a connection; False when it was refused, for there are too many."""
         if self._front.full:
-            self._turn_away(cast("asyncio.Transport", transport))
-            return
-        super().connection_made(transport)
-        if self._quick is not None and self.transport is not None:
-            self._talk = self._quick.meet(self, self.transport.write)
+            self._turn_away(transport)
+            return False
+        self.connection_made(transport)
+        return True
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The client has left. Let go of everything; the quick way holds the transport."""
-        self._talk = None
+        """The client has left."""
         self._stop_head_timer()
         super().connection_lost(exc)
-        if self._attended is not None:
-            self._attended.leave()
-            self._attended = None
 
     def _turn_away(self, transport: asyncio.Transport) -> None:
         """Say 503 and close; aiohttp never learns of the connection."""
         self.force_close()
-        peer = transport.get_extra_info("peername")
-        address = str(peer[0]) if isinstance(peer, tuple) else "unix"
-        transport.write(self._malformed(MalformedRequest(503, "too many connections; try again later", address)))
+        detail = "too many connections; try again later"
+        transport.write(self._malformed(MalformedRequest(503, detail, self.connection.address)))
         transport.close()
 
-    @property
-    def address(self) -> str:
-        """The peer's address without port; "unix" on a Unix socket."""
-        if self._address is None:
-            peer = self.peername
-            self._address = str(peer[0]) if isinstance(peer, tuple) else "unix"
-        return self._address
+    def close(self) -> None:
+        """Answer nothing more that comes."""
+        self.connection.close()
+        super().close()
 
-    def attend(self, client: WireClient | None) -> None:
-        """Whom to tell when the connection is lost: the client of the exchange under way, if there is one."""
-        self._attended = client
+    def force_close(self) -> None:
+        """Close at once."""
+        self.connection.close()
+        super().force_close()
 
-    def await_answer(self, pending: Pending) -> None:
-        """Let nothing else be answered before `pending` is."""
-        self._answering = self._attended = pending
-
-    def data_received(self, data: bytes) -> None:
-        """Answer at once where the quick way can, else go the normal way with the same octets."""
-        if self._is_answering():
-            self._hold(data)
-            return
-        talk = self._talk
-        waits = bool(data) and self._body_left == 0 and self._waits()
-        if talk is not None and waits:
-            left = b"" if talk.answer(data) else self._rest_of(data, talk)
-            if self._is_answering():
-                self._hold(left)
-                return
-            if not left:
-                self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-                return
-            data = left
-        if waits and self._plain is not None:
-            request = read_plain(data, self._settings.max_line_bytes - 64, self._settings.max_fields - 1)
-            if request is not None:
-                self._answering = self._plain.begin(request, self)
-                return
+    def take(self, data: bytes) -> None:
+        """Read these octets, with the parser that they need."""
         if self._body_left == 0 and self._between_requests() and has_rare_method(data):
             self._parser = self._patient_parser()
+        self.data_received(data)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse these octets; aiohttp itself calls this with none to go on with what it has kept."""
         self._body_left = body_left(self._body_left, data)
         for piece in parted(data):
             super().data_received(piece)
@@ -228,52 +173,38 @@ class ConnectionProtocol(RequestHandler):
         self._head_timer = None
         detail = f"the request's head was not whole within {self._settings.head_timeout_s:g} s"
         try:
-            self.write(self._malformed(MalformedRequest(408, detail, self.address)))
+            self.connection.write(self._malformed(MalformedRequest(408, detail, self.connection.address)))
         except ClientGoneError:
             return
         self.force_close()
 
-    def _is_answering(self) -> bool:
-        return self._answering is not None
-
-    def _hold(self, data: bytes) -> None:
-        """Keep what comes before its turn; a client that sends much of that has to wait."""
-        self._held += data
-        if len(self._held) >= HELD_BYTES and self.transport is not None:
-            self.transport.pause_reading()
-
-    def over(self, *, keep_alive: bool) -> None:
-        """The plain request is answered, or cannot be."""
-        self._answering = self._attended = None
-        if self._ended is not None and not self._ended.done():
-            self._ended.set_result(None)
-        held, self._held = self._held, b""
-        transport = self.transport
-        if transport is None or transport.is_closing():
-            return
-        if not keep_alive or self._close or self._force_close:
-            transport.close()
-            return
-        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        if len(held) >= HELD_BYTES:
-            transport.resume_reading()
-        if held:
-            self.data_received(held)
-
     def _process_keepalive(self) -> None:
         """An exchange without aiohttp is no idleness."""
-        if self._answering is not None:
-            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        self._next_keepalive_close_time = max(
+            self._next_keepalive_close_time, self.connection.used_s + self._keepalive_timeout
+        )
         super()._process_keepalive()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's shape
         """Give the exchange under way `timeout` seconds, then close."""
-        if self._answering is not None:
-            self._ended = self._loop.create_future()
-            await asyncio.wait([self._ended], timeout=timeout)
-        if self._answering is not None:
-            self._answering.cancel()
+        await self.connection.settle(timeout)
         await super().shutdown(timeout)
+
+    def is_idle(self) -> bool:
+        """Whether what comes next begins a request, and none is being read or answered."""
+        return self._body_left == 0 and self._waits()
+
+    def _waits(self) -> bool:
+        """Whether no request is being answered or waits to be, and the client keeps up with reading.
+
+        While aiohttp waits for a message there is none, and nothing but the end of a body can lie before the next one.
+        """
+        if self.connection.is_answering():
+            return False
+        waiter = self._waiter
+        if waiter is None:
+            return self._request_count == 0 and not self._paused and self._between_requests()
+        return not (waiter.done() or self._paused or self._force_close)
 
     def _between_requests(self) -> bool:
         """Whether the parser has nothing before it; the handler of the last request may still be ending."""
@@ -284,28 +215,6 @@ class ConnectionProtocol(RequestHandler):
             and not self._close
             and not self._force_close
         )
-
-    def _waits(self) -> bool:
-        """Whether no request is being answered or waits to be, and the client keeps up with reading.
-
-        While aiohttp waits for a message there is none, and nothing but the end of a body can lie before the next one.
-        """
-        if self._is_answering():
-            return False
-        waiter = self._waiter
-        if waiter is None:
-            return self._request_count == 0 and not self._paused and self._between_requests()
-        return not (waiter.done() or self._paused or self._force_close)
-
-    def _rest_of(self, data: bytes, talk: QuickTalk) -> bytes:
-        """What is left of several requests in one segment when those at its beginning are answered."""
-        start, end = 0, data.find(HEAD_END) + len(HEAD_END)
-        if end == len(data):
-            return data  # one request, which was offered already
-        while end >= len(HEAD_END) and self._waits() and talk.answer(data[start:end]):
-            start = end
-            end = data.find(HEAD_END, start) + len(HEAD_END)
-        return data[start:]
 
     def _patient_parser(self) -> PatientParser:
         """The slower parser, for a connection on which a method came that few know."""
@@ -321,62 +230,15 @@ class ConnectionProtocol(RequestHandler):
             auto_decompress=False,
         )
 
-    def write(self, data: bytes) -> None:
-        """Queue octets. Raises ClientGoneError when the connection is closed."""
-        self._open().write(data)
+    async def drained(self) -> None:
+        """Wait until the transport's buffer has room again. Raises ConnectionError when the client is gone."""
+        await self._drain_helper()
 
-    def write_all(self, pieces: Sequence[Octets]) -> bool:
-        """Queue octets in one go; whether all have left. Raises ClientGoneError when the connection is closed."""
-        transport = self._open()
-        transport.writelines(pieces)
-        return transport.get_write_buffer_size() == 0
-
-    def _open(self) -> asyncio.Transport:
-        transport = self.transport
-        if transport is None or transport.is_closing():
-            raise ClientGoneError("the client closed the connection")
-        return transport
-
-    async def emptied(self) -> None:
-        """Wait until all octets have left. Raises ClientGoneError when the connection is closed."""
-        transport = self._open()
-        transport.set_write_buffer_limits(high=0)
-        try:
-            await self.drain()
-        finally:
-            if not transport.is_closing():
-                transport.set_write_buffer_limits()
-
-    async def drain(self) -> None:
-        """Wait while the client is slow. Raises ClientGoneError when it is gone."""
-        if not self._paused:
-            return
-        try:
-            await self._drain_helper()
-        except ConnectionError as error:
-            raise ClientGoneError(str(error)) from error
-
-    def abort(self) -> None:
-        """Cut the connection without flushing."""
-        if self.transport is not None:
-            self.transport.abort()
-
-    def set_reading(self, reading: bool) -> None:
-        """Pause or resume reading from the socket."""
-        if self.transport is None or self.transport.is_closing():
-            return
-        if reading:
-            self.transport.resume_reading()
-        else:
-            self.transport.pause_reading()
-
-    def take_over(self) -> ClientTunnel:
-        """Stop parsing requests and hand out the raw stream."""
-        tunnel = ClientTunnel(self)
+    def feed(self, tunnel: ClientTunnel) -> None:
+        """Read no more requests, and let the tunnel have what comes."""
         self.keep_alive(False)
         self._upgraded = True
         self.set_parser(tunnel)  # type: ignore[arg-type]  # aiohttp calls feed_data and feed_eof only
-        return tunnel
 
     def handle_error(
         self,
@@ -394,14 +256,16 @@ class ConnectionProtocol(RequestHandler):
         if status >= 500:
             logger.error("request handler failed", exc_info=exc)
         try:
-            self.write(self._malformed(MalformedRequest(status, message or str(exc or ""), self.address)))
+            self.connection.write(
+                self._malformed(MalformedRequest(status, message or str(exc or ""), self.connection.address))
+            )
         except ClientGoneError:
             logger.debug("client gone before the refusal of a malformed request")
         return Sent(keep_alive=False)
 
 
 class FrontServer(web.Server):
-    """Makes a `ConnectionProtocol` for each client connection and closes them in order at the end."""
+    """Makes a `ClientConnection` for each client, aiohttp's protocol behind it, and closes them in order at the end."""
 
     def __init__(
         self,
@@ -422,6 +286,8 @@ class FrontServer(web.Server):
         """Whether there are as many connections as there may be."""
         return len(self._connections) >= self._settings.most_connections
 
-    def __call__(self) -> ConnectionProtocol:
-        """One protocol per accepted connection."""
-        return ConnectionProtocol(self, self._settings, self._malformed, self._quick, self._plain)
+    def connection(self) -> asyncio.Protocol:
+        """The protocol of one accepted connection."""
+        connection = ClientConnection(asyncio.get_running_loop(), self._settings, self._quick, self._plain)
+        connection.place(AiohttpProtocol(self, self._settings, self._malformed, connection))
+        return cast("asyncio.Protocol", connection)
