@@ -9,7 +9,7 @@ from typing import Final
 MAX_LENGTH: Final = 128
 ALLOWED: Final = (string.ascii_letters + string.digits + "-_.:/+=@").encode("ascii")
 
-_LAST_DIGITS: Final = [f"{number:02x}" for number in range(256)]
+_LAST_DIGITS: Final = [b"%02x" % number for number in range(256)]
 
 
 def accepted(octets: bytes) -> bool:
@@ -26,15 +26,19 @@ class RequestIds:
     def __init__(self) -> None:
         self._prefix = secrets.token_hex(8)
         self._next = secrets.randbelow(1 << 24)
-        self._beginning = ""
+        self._beginning = b""
 
     def make(self) -> str:
         """A new ID."""
+        return self.make_octets().decode("ascii")
+
+    def make_octets(self) -> bytes:
+        """A new ID as it goes out."""
         number = self._next
         self._next = number + 1
-        last = number % 256
+        last = number & 0xFF
         if not last or not self._beginning:
-            self._beginning = f"{self._prefix}-{number // 256:06x}"
+            self._beginning = f"{self._prefix}-{number >> 8:06x}".encode("ascii")
         return self._beginning + _LAST_DIGITS[last]
 
     def of(self, text: str | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 from proxy.core.fields import Fields
 from proxy.core.invalidation import Invalidation, Strength
@@ -14,11 +15,11 @@ from proxy.core.rules import KeyRules
 from proxy.core.tags import groups_of, search_tag
 from proxy.core.target import same_origin
 
-MAX_NAMED = 256
+MAX_NAMED: Final = 256
 """Tags, URIs or prefixes that one response may invalidate; beyond that everything goes, as none may be lost."""
 
-INVALIDATE_FIELD = "x-cache-invalidate"
-GROUP_FIELD = "cache-group-invalidation"
+INVALIDATE_FIELD: Final = "x-cache-invalidate"
+GROUP_FIELD: Final = "cache-group-invalidation"
 
 
 def invalidated_by(

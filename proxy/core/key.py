@@ -67,7 +67,7 @@ def covers(entry: Entry, request: RequestHead, rules: KeyRules) -> bool:
     return entry.uri == uri(request, rules, no_vary_search(entry.fields))
 
 
-PREFLIGHT_FIELDS = ("origin", "access-control-request-method", "access-control-request-headers")
+PREFLIGHT_FIELDS: Final = ("origin", "access-control-request-method", "access-control-request-headers")
 
 
 def preflight_digest(request: RequestHead) -> str | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Final
 
 from proxy.core.fields import Fields, Pair
 from proxy.core.messages import ResponseHead
 
-QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+QUOTA_EXCEEDED: Final = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 """The problem type of a refused rate (draft-ietf-httpapi-ratelimit-headers-11 section 5.1)."""
 
 

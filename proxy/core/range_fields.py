@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from proxy.core.headers import OWS
 
-MAX_POSITION_DIGITS = 18
+MAX_POSITION_DIGITS: Final = 18
 
 
 class RangeSpec(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from proxy.core.dates import moment_of
 from proxy.core.entry import ByteSpan, Entry
@@ -12,10 +13,10 @@ from proxy.core.messages import RequestHead
 from proxy.core.range_fields import RangeSpec, parse_range
 from proxy.core.validators import etag_of, is_etag, strong_match
 
-MAX_PARTS = 16
+MAX_PARTS: Final = 16
 """More ranges than this, after joining those that overlap, are answered with the whole (section 14.2)."""
 
-PART_OVERHEAD_OCTETS = 80
+PART_OVERHEAD_OCTETS: Final = 80
 """What one part costs beside its content: gaps smaller than this are not worth a part of their own (section 15.3.7)."""
 
 

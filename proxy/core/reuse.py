@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from proxy.core.cache_control import RequestDirectives, request_directives
 from proxy.core.entry import Entry
@@ -17,10 +18,10 @@ from proxy.core.record import record
 from proxy.core.rules import CacheRules
 from proxy.core.vary import matches
 
-ERROR_STATUSES = frozenset({500, 502, 503, 504})
+ERROR_STATUSES: Final = frozenset({500, 502, 503, 504})
 """The failures for which stale-if-error lets a stale response stand in (RFC 5861 section 4)."""
 
-LOOKED_UP = frozenset({"GET", "HEAD", "QUERY"})
+LOOKED_UP: Final = frozenset({"GET", "HEAD", "QUERY"})
 """Methods that a stored response may answer."""
 
 
@@ -155,7 +156,7 @@ def _miss(wants: RequestDirectives, miss: Miss) -> Miss | GatewayTimeout:
     return GatewayTimeout(Reason.ONLY_IF_CACHED) if wants.only_if_cached and miss.forward not in _PASSED else miss
 
 
-_PASSED = frozenset({Forward.BYPASS, Forward.METHOD})
+_PASSED: Final = frozenset({Forward.BYPASS, Forward.METHOD})
 
 
 def _complete(
@@ -194,7 +195,7 @@ def _judge(
     return Revalidate(entry, others, state.age_s, state.ttl_s, forward, reason, fallback)
 
 
-_BY_REQUEST = frozenset({Reason.REQUEST_NO_CACHE, Reason.REQUEST_MAX_AGE, Reason.REQUEST_MIN_FRESH})
+_BY_REQUEST: Final = frozenset({Reason.REQUEST_NO_CACHE, Reason.REQUEST_MAX_AGE, Reason.REQUEST_MIN_FRESH})
 
 
 def _why_stale(state: Freshness, soft: bool) -> Reason | None:

@@ -7,11 +7,12 @@ The grammar is that of `core.invalidation`: "t:a:b" a tag, "t:a:*" a tag and all
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from proxy.core.entry import Entry
 from proxy.core.invalidation import Invalidation
 
-EVERYTHING = "*"
+EVERYTHING: Final = "*"
 
 
 def named(invalidation: Invalidation) -> Iterator[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Final
 
 from proxy.core.rate import RateLimit
 
-_LONGEST_CLIENT = 64
+_LONGEST_CLIENT: Final = 64
 
 
 def client_key(limit: RateLimit, client: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from typing import Final
 
 from proxy.core.entry import Entry
 from proxy.core.outcome import Reason
@@ -11,8 +12,8 @@ from proxy.core.record import record
 from proxy.pipeline.content import Reader, SharedBody
 from proxy.ports import Turn, UpstreamError, UpstreamResponse
 
-UNCACHEABLE_KEPT_S = 10.0
-UNCACHEABLE_LIMIT = 10_000
+UNCACHEABLE_KEPT_S: Final = 10.0
+UNCACHEABLE_LIMIT: Final = 10_000
 
 
 @record

@@ -13,7 +13,7 @@ from proxy.core.rate import RateVerdict, limit_field, policy_field
 CACHE_NAME: Final = "Veneer"
 """This cache's name in Cache-Status (RFC 9211 section 2)."""
 
-OWN_FIELDS = frozenset({"x-cache-invalidate", "x-request-id", "x-response-time"})
+OWN_FIELDS: Final = frozenset({"x-cache-invalidate", "x-request-id", "x-response-time"})
 """Fields that the backend sends for this proxy, or that this proxy speaks for itself."""
 
 

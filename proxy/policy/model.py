@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from proxy.core.rate import RateLimit
 from proxy.core.rules import CacheRules, CodingRules
 from proxy.policy.template import PathTemplate, TagTemplate
 
-CODINGS = ("br", "zstd", "gzip")
+CODINGS: Final = ("br", "zstd", "gzip")
 """Content codings this proxy can make, best first."""
 
 
@@ -165,7 +165,7 @@ class StoreSettings:
     lease_valid_s: float = 2.0
 
 
-DEFAULT_INVALIDATES_ON = frozenset(range(200, 400))
+DEFAULT_INVALIDATES_ON: Final = frozenset(range(200, 400))
 """RFC 9111 section 4.4: a non-error response is one with a 2xx or 3xx status."""
 
 

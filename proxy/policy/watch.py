@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from proxy.policy.model import Policy
 from proxy.policy.problems import PolicyError
 
-POLL_EVERY_S = 1.0
+POLL_EVERY_S: Final = 1.0
 
 Load = Callable[[], Policy]
 Sleep = Callable[[float], Awaitable[None]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import select
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Final, cast
 
 from proxy.ports import InterimSink, Octets, Outlet, Taker, UpstreamError, UpstreamFailure
 from proxy.upstream.buffer import BEGINNING_OCTETS, READ_OCTETS, ReadBuffer
@@ -14,7 +14,7 @@ from proxy.upstream.parser import Phase, ResponseParser
 from proxy.upstream.settings import PoolSettings
 from proxy.upstream.silence import Silence
 
-MOST_FILLED = 4
+MOST_FILLED: Final = 4
 """So many full buffers pour before others have their turn: a millisecond's work."""
 
 

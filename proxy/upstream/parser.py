@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from typing import Final
 
 from proxy.core.fields import Fields
 from proxy.core.messages import ResponseHead
 from proxy.upstream.head import MalformedError, ParsedHead, parse_head, parse_trailers
 
-_BARE_LF = re.compile(rb"(?<!\r)\n")
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]*)?")
-_BETWEEN_CHUNKS = re.compile(rb"\r\n(0{0,7}[1-9A-Fa-f][0-9A-Fa-f]{0,7})\r\n")
+_BARE_LF: Final = re.compile(rb"(?<!\r)\n")
+_CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]*)?")
+_BETWEEN_CHUNKS: Final = re.compile(rb"\r\n(0{0,7}[1-9A-Fa-f][0-9A-Fa-f]{0,7})\r\n")
 """The end of a chunk and the plain beginning of another that is not the last."""
 
-_MAX_CHUNK_LINE_OCTETS = 4096
-_NO_FIELDS = Fields()
-_NO_BODY = frozenset({204, 304})
+_MAX_CHUNK_LINE_OCTETS: Final = 4096
+_NO_FIELDS: Final = Fields()
+_NO_BODY: Final = frozenset({204, 304})
 
 
 class Phase(Enum):

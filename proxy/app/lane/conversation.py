@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from proxy.app.lane.pattern import Values, is_plain
 from proxy.app.lane.scan import Shape
 from proxy.app.lane.spots import LARGE_BYTES, Form, Spot, Wording
+from proxy.app.observe.repeats import Facts
 from proxy.app.request_ids import accepted
 from proxy.core.rate import RateLimit, RateVerdict, limit_numbers
 from proxy.limits.keys import client_key
@@ -99,7 +100,7 @@ class Conversation:
         if rate is None or rate.allowed:
             self._serve(spot, form, shape, values[0], request_id, now_s, rate)
         else:
-            self.refuse(common.route, shape, values[0], request_id, now_s, rate)
+            self.refuse(lane.refusal_facts(shape.method, common.route), shape, values[0], request_id, now_s, rate)
         return True
 
     def _read(self, data: bytes) -> Values | None:
@@ -124,7 +125,7 @@ class Conversation:
     def _request_id(self, shape: Shape, values: Values) -> bytes | None:
         """The client's own ID or a new one; None where the request is not plain."""
         if not shape.request_id:
-            return self.lane.ids.make().encode("ascii")
+            return self.lane.ids.make_octets()
         given = values[shape.request_id]
         if accepted(given):
             return given
@@ -144,7 +145,7 @@ class Conversation:
         request_id = None if rate is None else self._request_id(shape, values)
         if rate is None or request_id is None:
             return False
-        self.refuse(barred.route, shape, values[0], request_id, now_s, rate)
+        self.refuse(barred.facts, shape, values[0], request_id, now_s, rate)
         return True
 
     def _miss(self, shape: Shape, values: Values, data: bytes) -> bool:
@@ -261,11 +262,10 @@ class Conversation:
         lane.finish(note)
 
     def refuse(
-        self, route: str, shape: Shape, target: bytes, request_id: bytes, now_s: float, rate: RateVerdict
+        self, facts: Facts, shape: Shape, target: bytes, request_id: bytes, now_s: float, rate: RateVerdict
     ) -> None:
         """Answer a request that its rate refuses, and record it."""
         lane = self.lane
-        facts = lane.refusal_facts(shape.method, route)
         remaining, wait_s = limit_numbers(rate)
         pieces = lane.refusals.pieces(facts, target, len(request_id), rate, wait_s)
         body = b"" if pieces.body is None else b"%b%b%b" % (pieces.body[0], request_id, pieces.body[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from proxy.app.lane.conversation import Conversation, Write
 from proxy.app.lane.learning import (
@@ -30,7 +31,7 @@ from proxy.pipeline.exchange import Refusal
 from proxy.policy.model import Route
 from proxy.policy.watch import PolicySource
 
-MAX_BARRED = 4096
+MAX_BARRED: Final = 4096
 """Targets remembered for whose sake requests were refused."""
 
 
@@ -118,7 +119,7 @@ class HitLane:
 
     def learn_refusal(self, exchange: Exchange) -> None:
         """Remember which limit holds for a target: whoever is above it comes again soon."""
-        barred = barred_of(exchange) if exchange.policy is self.policy else None
+        barred = barred_of(exchange, self.refusal_facts) if exchange.policy is self.policy else None
         if barred is not None:
             if len(self.barred) >= MAX_BARRED:
                 self.barred.clear()

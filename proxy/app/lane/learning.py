@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TypeVar, cast
 
 from proxy.app.lane.spots import Barred, Form, Wishes, Wording
@@ -54,13 +55,17 @@ def depends_on_target(policy: Policy, route: Route) -> bool:
     return counted_together and not policy.trusted_proxies and not route.cache.key.headers
 
 
-def barred_of(exchange: Exchange) -> Barred | None:
-    """What there is to know of a target to refuse its requests; None where more than the target decides."""
+def barred_of(exchange: Exchange, refused: Callable[[str, str], Facts]) -> Barred | None:
+    """What there is to know of a target to refuse its requests; None where more than the target decides.
+
+    `refused` tells what is recorded of every refusal of a method on a route.
+    """
     rule = exchange.route.rate_limit
     plain = exchange.request.method in {"GET", "HEAD"} and not exchange.policy.trusted_proxies
     if rule is None or rule.key.kind not in COUNTED_TOGETHER or not plain:
         return None
-    return Barred(exchange.route.name, rule.limit, counted_as(exchange.route))
+    facts = refused(exchange.request.method, exchange.route.name)
+    return Barred(facts, rule.limit, counted_as(exchange.route))
 
 
 def counted_as(route: Route) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy.app.lane.pattern import Values
 from proxy.app.lane.replies import Reply
@@ -22,7 +22,7 @@ from proxy.ports import Lease
 if TYPE_CHECKING:
     from proxy.app.lane.conversation import Conversation
 
-MOST_BODY_BYTES = 64 * 1024
+MOST_BODY_BYTES: Final = 64 * 1024
 """A larger body hardly comes in one piece."""
 
 

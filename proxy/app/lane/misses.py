@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from proxy.app.lane.miss import MOST_BODY_BYTES, Miss
 from proxy.app.lane.miss_client import MissClient
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from proxy.app.lane.conversation import Conversation
     from proxy.app.server.link import Link
 
-_TARGET = re.compile(rb"/[!\"$-~]*")
-_LENGTH_OR_CHUNKED = re.compile(rb"\r\n(?i:content-length: *(\d{1,18})|transfer-encoding:)")
-MAX_WAYS = 4096
+_TARGET: Final = re.compile(rb"/[!\"$-~]*")
+_LENGTH_OR_CHUNKED: Final = re.compile(rb"\r\n(?i:content-length: *(\d{1,18})|transfer-encoding:)")
+MAX_WAYS: Final = 4096
 """Ways remembered at most: shapes times routes times client addresses."""
-MAX_STREAMED = 512
+MAX_STREAMED: Final = 512
 """Targets remembered at most whose responses are never answered here."""
 
 
@@ -100,7 +100,9 @@ class Misses:
             if rate is None or not rate.allowed:
                 lease.give_back()
                 if rate is not None:
-                    talk.refuse(miss.match.route.name, shape, values[0], request_id, now_s, rate)
+                    talk.refuse(
+                        talk.lane.refusal_facts("GET", miss.match.route.name), shape, values[0], request_id, now_s, rate
+                    )
                 return rate is not None
         self._recorder.begin()
         self._in_flight.take()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from proxy.app.observe.repeats import Facts
 from proxy.app.server.wire import BodyFraming, framing_of, serialise
@@ -13,8 +14,8 @@ from proxy.pipeline.answer import BytesBody
 from proxy.pipeline.context import Services
 from proxy.pipeline.dress import dress
 
-MAX_KEPT = 256
-_UNTAKEN_MS = b"\r\nX-Response-Time: 0.000ms\r\n"
+MAX_KEPT: Final = 256
+_UNTAKEN_MS: Final = b"\r\nX-Response-Time: 0.000ms\r\n"
 
 
 class Pieces(NamedTuple):
@@ -25,24 +26,48 @@ class Pieces(NamedTuple):
     body: tuple[bytes, bytes] | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Last:
+    """What was asked for last: who is refused comes again, and to compare is quicker than to look up."""
+
+    target: bytes
+    facts: Facts
+    wait_s: int
+    id_length: int
+    pieces: Pieces
+
+
 class Refusals:
     """Refusals as the pipeline makes them, in pieces. They are kept for a second, for a Date is in them."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._now = services.clock.now
         self._kept: dict[tuple[bytes, Facts, int, int], Pieces] = {}
         self._second = 0
+        self._last: _Last | None = None
 
     def pieces(self, facts: Facts, target: bytes, id_length: int, rate: RateVerdict, wait_s: int) -> Pieces:
         """The pieces for a request ID of this length, while `wait_s` (core.rate.limit_numbers) is the same."""
-        now = int(self._services.clock.now())
-        if now != self._second or len(self._kept) >= MAX_KEPT:
+        now_s = int(self._now())
+        last = self._last
+        if (
+            last is not None
+            and now_s == self._second
+            and facts is last.facts
+            and wait_s == last.wait_s
+            and id_length == last.id_length
+            and target == last.target
+        ):
+            return last.pieces
+        if now_s != self._second or len(self._kept) >= MAX_KEPT:
             self._kept.clear()
-            self._second = now
+            self._second = now_s
         key = (target, facts, wait_s, id_length)  # facts name the route of one policy, and so its limit
         pieces = self._kept.get(key)
         if pieces is None:
             pieces = self._kept[key] = self._made(facts.method, target.decode("ascii"), "~" * id_length, rate)
+        self._last = _Last(target, facts, wait_s, id_length, pieces)
         return pieces
 
     def _made(self, method: str, target: str, mark: str, rate: RateVerdict) -> Pieces:

@@ -15,11 +15,11 @@ from proxy.core.storability import OF_THE_RESOURCE
 from proxy.core.tags import TAG_FIELDS
 
 END: Final = b"\r\n\r\n"
-MAX_HEAD_BYTES = 8 * 1024
-MAX_REPLIES = 64
+MAX_HEAD_BYTES: Final = 8 * 1024
+MAX_REPLIES: Final = 64
 """Shapes of response remembered for one way to a backend."""
 
-CHANGING = (
+CHANGING: Final = (
     *TAG_FIELDS,
     "cf-ray",
     "content-length",
@@ -36,7 +36,7 @@ CHANGING = (
 )
 """Fields whose values differ from response to response, and on which nothing depends that is remembered here."""
 
-NOT_PLAIN = (HOP_BY_HOP - {"connection"}) | {
+NOT_PLAIN: Final = (HOP_BY_HOP - {"connection"}) | {
     "age",
     "cache-group-invalidation",
     "cache-status",
@@ -53,20 +53,22 @@ NOT_PLAIN = (HOP_BY_HOP - {"connection"}) | {
 }
 """Fields that mean something for this exchange alone: not for the lane."""
 
-OWN = frozenset({"cache-status", "vary", "via"})
+OWN: Final = frozenset({"cache-status", "vary", "via"})
 """Fields of an answer that this proxy adds or adds to, the same for all alike."""
 
-PRIVATE = frozenset(
+PRIVATE: Final = frozenset(
     reason.value for reason in (Reason.AUTHORIZATION, Reason.CACHE_OFF, Reason.NO_STORE, Reason.PRIVATE)
 )
 """Why a response is not stored, where no value of CHANGING can make a difference."""
 
-REMEMBERED = frozenset(reason.value for reason in OF_THE_RESOURCE)
+REMEMBERED: Final = frozenset(reason.value for reason in OF_THE_RESOURCE)
 
-_CHANGING_LINE = re.compile(rb"(\r\n(?i:" + b"|".join(name.encode() for name in CHANGING) + rb"): )([^\r\n]*)(?=\r\n)")
-_STATUS = b"HTTP/1.1 200 "
-_STATUS_LINE = re.compile(_STATUS + rb"[ -~]*\r\n")
-_SERVED = re.compile(rb"(.*\r\n)" + OWN_LINES + rb"\r\n", re.DOTALL)
+_CHANGING_LINE: Final = re.compile(
+    rb"(\r\n(?i:" + b"|".join(name.encode() for name in CHANGING) + rb"): )([^\r\n]*)(?=\r\n)"
+)
+_STATUS: Final = b"HTTP/1.1 200 "
+_STATUS_LINE: Final = re.compile(_STATUS + rb"[ -~]*\r\n")
+_SERVED: Final = re.compile(rb"(.*\r\n)" + OWN_LINES + rb"\r\n", re.DOTALL)
 
 
 class Reading(NamedTuple):

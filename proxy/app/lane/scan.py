@@ -8,19 +8,20 @@ between the values.
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from proxy.app.lane.pattern import Pattern, Values, is_plain
 from proxy.app.lane.spots import Wishes
 from proxy.core.headers import OWS, is_token
 
-END = b"\r\n\r\n"
-MAX_HEAD_BYTES = 8 * 1024
-MAX_LINES = 64
-MAX_SHAPES = 2048
-VERSION = b"HTTP/1.1\r\n"
-METHODS = frozenset({b"GET", b"HEAD"})
+END: Final = b"\r\n\r\n"
+MAX_HEAD_BYTES: Final = 8 * 1024
+MAX_LINES: Final = 64
+MAX_SHAPES: Final = 2048
+VERSION: Final = b"HTTP/1.1\r\n"
+METHODS: Final = frozenset({b"GET", b"HEAD"})
 
-NOT_PLAIN = frozenset(
+NOT_PLAIN: Final = frozenset(
     {
         "cache-control",
         "content-encoding",
@@ -45,7 +46,7 @@ NOT_PLAIN = frozenset(
 )
 """Fields that change what the right answer is, or how the request is framed: not for the lane."""
 
-CHANGING = (
+CHANGING: Final = (
     "authorization",
     "cf-connecting-ip",
     "cf-ray",
@@ -66,10 +67,10 @@ CHANGING = (
 )
 """Fields whose values differ from user to user, page to page or request to request."""
 
-READ = frozenset({"host", "accept-encoding", "if-none-match", "if-modified-since", "x-request-id", "user-agent"})
+READ: Final = frozenset({"host", "accept-encoding", "if-none-match", "if-modified-since", "x-request-id", "user-agent"})
 """Fields whose values the lane looks at; one of them given twice is not plain."""
 
-_CHANGING_LINE = re.compile(
+_CHANGING_LINE: Final = re.compile(
     rb"(\r\n(?i:" + b"|".join(name.encode() for name in CHANGING) + rb"):[ \t]*)([ -~]*)(?=\r\n)"
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 from mypy_extensions import mypyc_attr
 
@@ -14,10 +15,10 @@ from proxy.core.invalidation import Validity
 from proxy.core.rate import RateLimit
 from proxy.ports import InvalidationLog
 
-MAX_FORMS = 8
+MAX_FORMS: Final = 8
 """Answers remembered for one target: methods times codings times conditions."""
 
-LARGE_BYTES = 32 * 1024
+LARGE_BYTES: Final = 32 * 1024
 """From here on a second write is cheaper than a copy."""
 
 Wishes = tuple[str, str | None, str | None, str | None]
@@ -67,9 +68,12 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Barred:
-    """A target that somebody was refused for coming too often: the limit that holds there. Members as in `Common`."""
+    """A target that somebody was refused for coming too often: what is recorded then, and the limit that holds there.
 
-    route: str
+    Members as in `Common`.
+    """
+
+    facts: Facts
     limit: RateLimit
     counted_as: str | None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import cast
+from typing import Final, cast
 
 from proxy.app.server.bounds import ConnectionSettings
 from proxy.app.server.client import WireClient
@@ -14,7 +14,7 @@ from proxy.app.server.plain import read_plain
 from proxy.app.server.tunnel import ClientTunnel
 from proxy.ports import ClientGoneError, Octets
 
-HELD_BYTES = 64 * 1024
+HELD_BYTES: Final = 64 * 1024
 """So much of what a client sends ahead of its turn is taken before it has to wait."""
 
 
