@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 from proxy.ports import InterimSink, Octets, Outlet, Taker, UpstreamError, UpstreamFailure
+from proxy.turn import Outgoing, Turn
 from proxy.upstream.buffer import BEGINNING_OCTETS, READ_OCTETS, ReadBuffer
 from proxy.upstream.head import MalformedError
 from proxy.upstream.parser import Phase, ResponseParser
@@ -35,6 +36,7 @@ class Connection:
         self,
         settings: PoolSettings,
         loop: asyncio.AbstractEventLoop,
+        turn: Turn,
         buffer: ReadBuffer,
         on_lost: Callable[[Connection], None],
         on_free: Callable[[Connection], None],
@@ -46,6 +48,7 @@ class Connection:
         self._on_free = on_free
         self.parser = ResponseParser(settings.max_head_octets, settings.max_fields)
         self.transport: asyncio.Transport | None = None
+        self._outgoing = Outgoing(turn)
         self.served = 0
         self.busy = False
         self.closed = False
@@ -75,6 +78,7 @@ class Connection:
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport; watch its socket for octets that come while nobody asked."""
         self.transport = cast("asyncio.Transport", transport)
+        self._outgoing.open(self.transport.write)
         socket = transport.get_extra_info("socket")
         if socket is not None and hasattr(select, "poll"):
             self._poll = select.poll()
@@ -148,6 +152,7 @@ class Connection:
         """Whatever was under way has failed unless it was whole."""
         self.closed = self.ended = True
         self._poll = None
+        self._outgoing.close()
         self.silence.close()
         if self.busy and self.failure is None and not self._carried:
             self._fail_incomplete(str(exc) if exc else "the connection was closed")
@@ -193,7 +198,7 @@ class Connection:
         self._buffered = 0
         self.request_sent = False
         self.body_error = None
-        self.transport.write(head)
+        self._outgoing.send(head)
 
     def listen(self) -> None:
         """The whole request has been sent: from now on silence counts."""
@@ -209,6 +214,7 @@ class Connection:
         self._raise_failure()
         if self.closed or self.transport is None:
             raise UpstreamError(UpstreamFailure.RESET, "the connection was closed", sent=True)
+        self._outgoing.flush()
         self.transport.write(data)
         if not self._writing_paused:
             return
@@ -304,6 +310,7 @@ class Connection:
         """Close at once; nothing that is still buffered goes out."""
         self.ended = True
         self.silence.end()
+        self._outgoing.close()
         self._outlet = None
         if self.transport is not None:
             self.transport.abort()

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from proxy.core.messages import RequestHead
 from proxy.ports import Clock, Content, InterimSink, UpstreamError, UpstreamFailure
 from proxy.tasks import Tasks
+from proxy.turn import Turn
 from proxy.upstream.buffer import ReadBuffer
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial
@@ -32,6 +33,7 @@ class UpstreamPool:
         self._clock = clock
         self._tasks = tasks
         self._buffer = ReadBuffer()
+        self._turn: Turn | None = None
         self._idle: dict[Connection, float] = {}  # with the time until which it may be used, oldest first
         self._taken = 0  # connections leased, idle or being opened
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
@@ -219,7 +221,10 @@ class UpstreamPool:
                 self._waiting.remove(turn)
 
     def _make_connection(self) -> Connection:
-        return Connection(self._settings, asyncio.get_running_loop(), self._buffer, self._lost, self._free)
+        loop = asyncio.get_running_loop()
+        if self._turn is None:
+            self._turn = Turn(loop.call_soon)
+        return Connection(self._settings, loop, self._turn, self._buffer, self._lost, self._free)
 
     def _free(self, connection: Connection) -> None:
         self._release(connection, True)

@@ -13,6 +13,7 @@ from proxy.app.server.octets import HEAD_END
 from proxy.app.server.plain import read_plain
 from proxy.app.server.tunnel import ClientTunnel
 from proxy.ports import ClientGoneError, Octets
+from proxy.turn import Outgoing, Turn
 
 HELD_BYTES: Final = 64 * 1024
 """So much of what a client sends ahead of its turn is taken before it has to wait."""
@@ -31,6 +32,7 @@ class ClientConnection:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
+        turn: Turn,
         settings: ConnectionSettings,
         quick: QuickWay | None = None,
         plain: PlainWay | None = None,
@@ -42,6 +44,7 @@ class ClientConnection:
         self._plain = plain
         self._behind: Behind | None = None
         self._transport: asyncio.Transport | None = None
+        self._outgoing = Outgoing(turn)
         self._talk: QuickTalk | None = None
         self._address: str | None = None
         self._idle = True
@@ -64,13 +67,15 @@ class ClientConnection:
         self._transport = cast("asyncio.Transport", transport)
         if not self._rest.connection_taken(self._transport):
             return
+        self._outgoing.open(self._transport.write)
         if self._quick is not None:
-            self._talk = self._quick.meet(self, self._transport.write)
+            self._talk = self._quick.meet(self, self._outgoing.send)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has left. Let go of everything; the quick way holds the transport."""
+        """The client has left. Let go of everything."""
         self._talk = None
         self._transport = None
+        self._outgoing.close()
         self._rest.connection_lost(exc)
         if self._attended is not None:
             self._attended.leave()
@@ -78,6 +83,7 @@ class ClientConnection:
 
     def eof_received(self) -> None:
         """The client sends no more; the transport closes."""
+        self._outgoing.flush()
         self._rest.eof_received()
 
     def pause_writing(self) -> None:
@@ -152,6 +158,7 @@ class ClientConnection:
         transport = self._transport
         if transport is None or transport.is_closing():
             raise ClientGoneError("the client closed the connection")
+        self._outgoing.flush()
         return transport
 
     # ---- for what stands behind
@@ -169,6 +176,7 @@ class ClientConnection:
         """Answer nothing more that comes; the connection ends when what is under way has ended."""
         self._closing = True
         self._idle = False
+        self._outgoing.flush()
 
     async def settle(self, timeout_s: float | None) -> None:
         """Give the exchange under way so long, then cut it short."""
@@ -204,6 +212,7 @@ class ClientConnection:
         if transport is None or transport.is_closing():
             return
         if not keep_alive or self._closing:
+            self._outgoing.flush()
             transport.close()
             return
         self._used_s = self._time()

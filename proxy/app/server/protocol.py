@@ -23,6 +23,7 @@ from proxy.app.server.link import PlainWay, QuickWay
 from proxy.app.server.octets import body_left, has_rare_method, parted
 from proxy.app.server.tunnel import ClientTunnel
 from proxy.ports import ClientGoneError
+from proxy.turn import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -280,6 +281,7 @@ class FrontServer(web.Server):
         self._malformed = malformed
         self._quick = quick
         self._plain = plain
+        self._turn = Turn(asyncio.get_running_loop().call_soon)
 
     @property
     def full(self) -> bool:
@@ -288,6 +290,6 @@ class FrontServer(web.Server):
 
     def connection(self) -> asyncio.Protocol:
         """The protocol of one accepted connection."""
-        connection = ClientConnection(asyncio.get_running_loop(), self._settings, self._quick, self._plain)
+        connection = ClientConnection(asyncio.get_running_loop(), self._turn, self._settings, self._quick, self._plain)
         connection.place(AiohttpProtocol(self, self._settings, self._malformed, connection))
         return cast("asyncio.Protocol", connection)

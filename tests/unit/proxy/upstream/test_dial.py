@@ -12,6 +12,7 @@ import pytest
 
 from proxy.ports import UpstreamError, UpstreamFailure
 from proxy.tasks import Tasks
+from proxy.turn import Turn
 from proxy.upstream.buffer import ReadBuffer
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial
@@ -91,7 +92,9 @@ async def test_addresses_are_tried_in_order() -> None:
 
         def factory() -> Connection:
             loop = asyncio.get_running_loop()
-            return Connection(settings, loop, ReadBuffer(), lambda connection: None, lambda connection: None)
+            return Connection(
+                settings, loop, Turn(loop.call_soon), ReadBuffer(), lambda connection: None, lambda connection: None
+            )
 
         connection = await dial(settings, factory, resolver)
         assert connection.usable()
