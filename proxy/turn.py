@@ -11,8 +11,8 @@ from typing import Final
 
 MOST_WAITING: Final = 16
 """Connections whose octets wait at most: the first to be answered waits for those behind it."""
-MOST_OCTETS: Final = 64 * 1024
-"""Octets that wait on one connection at most."""
+MOST_OCTETS: Final = 32 * 1024
+"""So many octets of one connection do not wait, nor are they copied to what waits."""
 
 Write = Callable[[bytes], None]
 
@@ -67,14 +67,18 @@ class Outgoing:
         self._unsent = b""
 
     def send(self, data: bytes) -> None:
-        """Send at the end of the turn."""
-        if not self._unsent:
+        """Send at the end of the turn, or at once where it is much."""
+        if len(data) >= MOST_OCTETS:
+            self.flush()
+            if self._write is not None:
+                self._write(data)
+        elif not self._unsent:
             self._unsent = data
             self._turn.add(self)
         else:
             self._unsent += data
-        if len(self._unsent) >= MOST_OCTETS:
-            self.flush()
+            if len(self._unsent) >= MOST_OCTETS:
+                self.flush()
 
     def flush(self) -> None:
         """Send at once what waits."""

@@ -87,11 +87,21 @@ def test_many_connections_do_not_wait_for_the_end(stage: Stage) -> None:
 
 def test_much_on_one_connection_does_not_wait_either(stage: Stage) -> None:
     connection = stage.connection()
-    connection.send(b"one")
-    connection.send(bytes(MOST_OCTETS))
-    assert stage.sent == [("a", b"one" + bytes(MOST_OCTETS))]
+    piece = bytes(MOST_OCTETS // 2)
+    connection.send(piece)
+    connection.send(piece)
+    assert stage.sent == [("a", piece + piece)]
     stage.loop.end_turn()
     assert len(stage.sent) == 1
+
+
+def test_a_large_piece_leaves_at_once_behind_what_waits_and_uncopied(stage: Stage) -> None:
+    connection = stage.connection()
+    large = bytes(MOST_OCTETS)
+    connection.send(b"head")
+    connection.send(large)
+    assert stage.sent == [("a", b"head"), ("a", large)]
+    assert stage.sent[1][1] is large
 
 
 def test_what_was_flushed_does_not_leave_again(stage: Stage) -> None:
