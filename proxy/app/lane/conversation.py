@@ -24,12 +24,10 @@ if TYPE_CHECKING:
 Write = Callable[[bytes], None]
 
 
-def _took_line(took_us: int) -> bytes:
-    return b"\r\nX-Response-Time: %b\r\n" % millis(took_us).encode("ascii")
-
-
 _ID: Final = b"\r\nX-Request-ID: "
-_TOOK: Final = [_took_line(us) for us in range(1000)]
+_MICROS: Final = [millis(us).encode("ascii").removeprefix(b"0") + b"\r\n" for us in range(1000)]
+"""How X-Response-Time ends, from the decimal point on."""
+_TOOK: Final = [b"\r\nX-Response-Time: 0" + end for end in _MICROS]
 
 
 class Conversation:
@@ -291,4 +289,6 @@ class Conversation:
 
 def took_line(took_us: int) -> bytes:
     """X-Response-Time between two line ends."""
-    return _TOOK[took_us] if took_us < 1000 else _took_line(took_us)
+    if took_us < 1000:
+        return _TOOK[took_us]
+    return b"\r\nX-Response-Time: %d%b" % (took_us // 1000, _MICROS[took_us % 1000])

@@ -12,11 +12,11 @@ _TEXT: Final = bytes(range(0x20, 0x7F))
 class Pattern:
     """Octets with values between them, as `texts` around them; each value ends before `ends`, found there first."""
 
-    __slots__ = ("_first", "_lengths", "_pieces", "stop")
+    __slots__ = ("_ends", "_first", "_lengths", "_pieces", "stop")
 
     def __init__(self, texts: list[bytes], ends: list[bytes]) -> None:
-        self._first = texts[0]
-        self._pieces = [(piece, len(piece), end) for piece, end in zip(texts[1:], ends, strict=True)]
+        self._first, *self._pieces = texts
+        self._ends = ends
         self._lengths = [0 for _ in ends]
         self.stop = 0
         """Where the head ended in what `values` has read last."""
@@ -31,36 +31,43 @@ class Pattern:
             return None
         values: Values = []
         start = len(self._first)
-        for number, (piece, size, end) in enumerate(self._pieces):
-            stop = start + self._lengths[number]
-            if data[stop : stop + size] != piece:
-                stop = data.find(end, start)
-                if stop < 0 or data[stop : stop + size] != piece:
+        lengths = self._lengths
+        for number, piece in enumerate(self._pieces):
+            stop = start + lengths[number]
+            after = stop + len(piece)
+            if data[stop:after] != piece:
+                stop = data.find(self._ends[number], start)
+                after = stop + len(piece)
+                if stop < 0 or data[stop:after] != piece:
                     return None
-                self._lengths[number] = stop - start
+                lengths[number] = stop - start
             values.append(data[start:stop])
-            start = stop + size
+            start = after
         self.stop = start
         return values
 
 
 class Template:
-    """A head to be filled: texts, and between them values by their places in a list. It is made line by line."""
+    """A head to be filled: texts, and between them values by their places in a list. It is made line by line.
 
-    __slots__ = ("_places", "_texts")
+    Every second of `_pieces` is a text. Between them stand the values it was filled with last: to put others in their
+    place costs less than another list.
+    """
+
+    __slots__ = ("_pieces", "_places")
 
     def __init__(self, *, text: bytes = b"") -> None:
-        self._texts = [text]
+        self._pieces = [text]
         self._places: list[int] = []
 
     def add(self, text: bytes) -> None:
         """Go on with what is the same for all."""
-        self._texts[-1] += text
+        self._pieces[-1] += text
 
     def add_value(self, place: int) -> None:
         """Go on with a value."""
         self._places.append(place)
-        self._texts.append(b"")
+        self._pieces += [b"", b""]
 
     def add_line(self, line: bytes, place: int, value: bytes) -> bool:
         """Go on with a field line whose value is that at `place`; False where it is not `value`, or comes again."""
@@ -74,11 +81,10 @@ class Template:
 
     def filled(self, values: Values) -> bytes:
         """The head with these values."""
-        texts = self._texts
-        pieces = [texts[0]]
-        for number, place in enumerate(self._places, 1):
-            pieces.append(values[place])
-            pieces.append(texts[number])
+        pieces, at = self._pieces, 1
+        for place in self._places:
+            pieces[at] = values[place]
+            at += 2
         return b"".join(pieces)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple, cast
 
 from proxy.app.lane.learning import OWN_LINES
 from proxy.app.lane.pattern import Pattern, Template, Values, is_plain
 from proxy.app.observe.repeats import Facts
-from proxy.core.fields import Fields
+from proxy.core.fields import Fields, Pair
 from proxy.core.headers import HOP_BY_HOP, is_token
 from proxy.core.outcome import Reason
 from proxy.core.storability import OF_THE_RESOURCE
@@ -122,7 +123,9 @@ class Reply:
 
     __slots__ = (
         "_clean",
-        "_fields",
+        "_joined",
+        "_lines",
+        "_made_of",
         "_slots",
         "facts",
         "head",
@@ -149,7 +152,10 @@ class Reply:
         came = [line[:-2].decode("ascii").partition(": ") for line in lines[1:]]
         kept = [(spelt, value) for spelt, _, value in came if spelt.lower() not in HOP_BY_HOP]
         order = [spelt.lower() for spelt, _ in kept]
-        self._fields = Fields(kept).shared()
+        fields = Fields(kept).shared()
+        self._lines = cast("list[Sequence[str]]", list(fields.pairs))  # as pairs, compiled, they would be made anew
+        self._joined = dict(fields.joined)
+        self._made_of = [b"" for _ in names]
         self._slots = [(order.index(name), kept[order.index(name)][0], name) for name in names]
 
     def are_clean(self, values: Values) -> bool:
@@ -163,12 +169,15 @@ class Reply:
         return True
 
     def fields(self, values: Values) -> Fields:
-        """The fields of a response with these values."""
-        pairs, joined = list(self._fields.pairs), dict(self._fields.joined)
+        """The fields of a response with these values. Lines that are those of the last one are not made anew."""
+        lines, joined, made_of = self._lines, self._joined, self._made_of
         for number, (line, spelt, name) in enumerate(self._slots):
-            value = joined[name] = values[number].decode("ascii")
-            pairs[line] = (spelt, value)
-        return Fields(pairs, joined)
+            value = values[number]
+            if value != made_of[number]:
+                made_of[number] = value
+                text = joined[name] = value.decode("ascii")
+                lines[line] = (spelt, text)
+        return Fields(cast("list[Pair]", lines), dict(joined))
 
 
 def reply_of(octets: bytes, served: bytes, facts: Facts, refusal: str, etag: bytes) -> Reply | None:
