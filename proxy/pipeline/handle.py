@@ -120,7 +120,7 @@ class Handler:
         if digest is None or exchange.client.has_body:
             return await self._forwarder.answer(exchange)
         rules = replace(route.cache, ttl_s=route.preflight_s, origin=OriginRule.OVERRIDE)
-        kept = replace(exchange, match=exchange.match._replace(route=replace(route, cache=rules)))
+        kept = replace(exchange, match=exchange.match.under(replace(route, cache=rules)))
         return await self._reader.answer(kept, None, digest)
 
     async def _query(self, exchange: Exchange) -> Answer:

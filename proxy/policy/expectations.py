@@ -61,7 +61,7 @@ def compare(
 
 
 def _routing(found: Explanation) -> dict[str, tuple[object, str]]:
-    route, params = found.match
+    route, params = found.match.route, found.match.params
     limit = route.rate_limit.limit.name if route.rate_limit is not None else None
     tags, invalidated = list(found.tags), list(found.invalidates)
     return {

@@ -82,7 +82,7 @@ def explain(policy: Policy, request: RequestHead, response: ResponseHead) -> Exp
         key=cache_key(request, rules, body_digest=digest),
         verdict=verdict,
         standing=standing,
-        tags=match.route.tags(match.params),
+        tags=match.tags,
         own_tags=own_tags or (),
         invalidates=() if request.is_safe else match.route.invalidates(match.params),
     )

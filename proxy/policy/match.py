@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from operator import attrgetter
-from types import MappingProxyType
-from typing import Final, cast
 from urllib.parse import unquote_plus
 
-from proxy.policy.model import Match, QueryCondition, Route
+from proxy.policy.model import Match, Matcher, QueryCondition, Route
 from proxy.policy.template import Parameter
-
-_NO_PARAMS: MappingProxyType[str, str] = MappingProxyType({})
-
-_MATCH: Final = cast("Callable[[tuple[Route, Mapping[str, str]]], Match]", partial(tuple.__new__, Match))
-"""Makes a Match without running Python, as a named tuple's own way does."""
 
 
 class _Candidate:
-    __slots__ = ("conditions", "match", "methods", "order", "rest", "route", "singles")
+    __slots__ = ("conditions", "match", "methods", "order", "route")
 
     def __init__(self, order: int, route: Route) -> None:
-        parameters = [(part, index) for index, part in enumerate(route.template.parts) if isinstance(part, Parameter)]
-        rests = [(part.name, index) for part, index in parameters if part.rest]
         self.order = order
         self.route = route
         self.methods = route.methods
         self.conditions = route.conditions
-        self.singles = tuple((part.name, index) for part, index in parameters if not part.rest)
-        self.rest = rests[0] if rests else None
-        self.match = None if parameters else Match(route, _NO_PARAMS)  # made once where there are no parameters
-
-    def matched(self, segments: list[str]) -> Match:
-        params: dict[str, str] = {}
-        for name, index in self.singles:
-            params[name] = segments[index]
-        if self.rest is not None:
-            name, index = self.rest
-            params[name] = "/".join(segments[index:])
-        return _MATCH((self.route, params))
+        self.match = None if route.template.names else Match(route)  # made once where there are no parameters
 
 
 _in_order = attrgetter("order")
@@ -72,7 +51,7 @@ class _Node:
             self.parameter.settle(self.passed)
 
 
-class RouteTable:
+class RouteTable(Matcher):
     """Compiled routes. `routes[-1]` must accept every request: it is the default route.
 
     A path is split once and walks the tree; each node of the tree is visited at most once, and only nodes that agree
@@ -83,7 +62,7 @@ class RouteTable:
 
     def __init__(self, routes: Sequence[Route]) -> None:
         listed, default = routes[:-1], routes[-1]
-        self._default = Match(default, _NO_PARAMS)
+        self._default = Match(default)
         self._root = _Node()
         candidates = [_Candidate(order, route) for order, route in enumerate(listed)]
         for candidate in candidates:
@@ -122,7 +101,7 @@ class RouteTable:
                 continue
             if candidate.conditions and not holds(candidate.conditions, query):
                 continue
-            return candidate.match or candidate.matched(segments or path[1:].split("/"))
+            return candidate.match or Match(candidate.route, segments or path[1:].split("/"))
         return self._default
 
     def _walk(self, segments: list[str]) -> list[_Candidate]:

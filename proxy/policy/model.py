@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, NamedTuple, Protocol
+from typing import Final
+
+from mypy_extensions import mypyc_attr
 
 from proxy.core.rate import RateLimit
 from proxy.core.rules import CacheRules, CodingRules
@@ -219,16 +222,37 @@ class Route:
         return tuple(template.fill(params) for template in self.invalidation_templates)
 
 
-class Match(NamedTuple):
-    """The route a request takes and the values of its path parameters, as they stand in the path."""
+@mypyc_attr(acyclic=True)
+class Match:
+    """The route a request takes, and the path, split at "/" after its first character, where there are parameters."""
 
-    route: Route
-    params: Mapping[str, str]
+    __slots__ = ("_segments", "route")
+
+    def __init__(self, route: Route, segments: list[str] | None = None) -> None:
+        self.route: Final = route
+        self._segments: Final = segments
+
+    def under(self, route: Route) -> Match:
+        """The same match, where another form of the route is to be taken."""
+        return Match(route, self._segments)
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """The values of the path parameters, as they stand in the path. Few ask for them, so they are found then."""
+        return {} if self._segments is None else self.route.template.values(self._segments)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of a response. None ends in "*"."""
+        return self.route.tags(self.params) if self.route.tag_templates else ()
 
 
-class Matcher(Protocol):
-    """Finds the first route that matches: proxy.policy.match.RouteTable."""
+class Matcher:
+    """Finds the first route that matches: proxy.policy.match.RouteTable. A class, so that compiled calls are direct."""
 
+    __slots__ = ()
+
+    @abstractmethod
     def match(self, method: str, path: str, query: str | None) -> Match:
         """The first route in the order of the file, or the default route."""
         ...

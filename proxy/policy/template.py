@@ -70,6 +70,14 @@ class PathTemplate:
             for part, seg in zip(fixed, segments, strict=False)
         )
 
+    def values(self, segments: list[str]) -> dict[str, str]:
+        """The values of the parameters in a path that fits, split at "/" after its first character."""
+        values: dict[str, str] = {}
+        for index, part in enumerate(self.parts):
+            if isinstance(part, Parameter):
+                values[part.name] = "/".join(segments[index:]) if part.rest else segments[index]
+        return values
+
     def covers(self, other: PathTemplate) -> bool:
         """Whether every path that `other` matches is matched by this template too."""
         for index, part in enumerate(self.parts):

@@ -74,7 +74,7 @@ def _policy(path: Path | None, overrides: Overrides) -> Policy:
 
 def rows_of(policy: Policy, found: Explanation, status: int) -> Iterator[tuple[str, str]]:
     """Name and value of each line."""
-    route, params = found.match
+    route, params = found.match.route, found.match.params
     methods = ", ".join(sorted(route.methods)) if route.methods is not None else "any method"
     yield "request", f"{found.request.method} {found.request.target}"
     yield "route", f"{route.name} ({methods} {route.template.text})"

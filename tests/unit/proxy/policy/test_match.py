@@ -25,7 +25,8 @@ def table(*routes: Route) -> RouteTable:
 def test_the_first_route_wins_whether_literal_or_parameter() -> None:
     literal, parameter = route("me", "/users/me"), route("user", "/users/{id}")
     assert table(literal, parameter).match("GET", "/users/me", None).route is literal
-    assert table(parameter, literal).match("GET", "/users/me", None) == (parameter, {"id": "me"})
+    found = table(parameter, literal).match("GET", "/users/me", None)
+    assert (found.route, found.params) == (parameter, {"id": "me"})
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,16 @@ def test_the_first_route_wins_whether_literal_or_parameter() -> None:
 def test_templates_match_whole_paths(template: str, path: str, params: dict[str, str] | None) -> None:
     only = route("it", template)
     expected = (LAST, {}) if params is None else (only, params)
-    assert table(only).match("GET", path, None) == expected
+    found = table(only).match("GET", path, None)
+    assert (found.route, found.params) == expected
+
+
+def test_a_match_knows_its_tags_and_passes_its_parameters_on() -> None:
+    policy = parse_policy("routes: [{name: a, match: {path: '/a/{x}'}, cache: {tags: ['t:{x}']}}]", "p")
+    found = policy.match("GET", "/a/1")
+    assert found.tags == ("t:1",)
+    other = found.under(route("b", "/a/{y}"))
+    assert (other.params, other.tags) == ({"y": "1"}, ())
 
 
 def test_methods_select_among_routes_of_one_path() -> None:
