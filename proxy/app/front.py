@@ -58,7 +58,7 @@ class Front:
 
     def open_lane(self, lane: HitLane) -> None:
         """Let the lane send on misses, and take over what is unusual about them."""
-        lane.open(TakeOver(self._services, self._handler, self), self._scheme)
+        lane.open(TakeOver(self._services, self._handler, self))
 
     def plain_exchange(self, data: bytes, client: Client, came: Came) -> Exchange | None:
         """The exchange of a plain request without content; None where the octets are none, or it is refused."""

@@ -36,20 +36,29 @@ def cache_key(
     belongs to QUERY. `search` is the No-Vary-Search that earlier responses of this path carried.
     """
     query = normalised_query(request.query, rules.key, search)
-    method, scheme, authority, path = request.method, request.scheme, request.authority, request.path
+    return key_within(key_frame(request, rules), request.path, query, body_digest)
+
+
+def key_frame(request: RequestHead, rules: CacheRules) -> tuple[str, str]:
+    """What stands before and behind the target in a key: the same for requests that differ in nothing else."""
+    method, scheme, authority = request.method, request.scheme, request.authority
     start = "5:QUERY" if method == "QUERY" else "3:GET"
-    key = f"{start}{len(scheme)}:{scheme}{len(authority)}:{authority}{len(path)}:{path}"
-    key += "1:-" if query is None else _part("?" + query)
-    if body_digest is not None:
-        key += _part(body_digest)
-    asked = request.fields.joined
+    asked, end = request.fields.joined, ""
     for name in TOLD_BY_PROXIES:
         if name in asked:
-            key += _part(f"{name}={asked[name]}")
+            end += _part(f"{name}={asked[name]}")
     for name in rules.key.headers:
         value = normalise(name, asked.get(name), rules.codings)
-        key += _part(name + ("-" if value is None else "=" + value))
-    return key
+        end += _part(name + ("-" if value is None else "=" + value))
+    return f"{start}{len(scheme)}:{scheme}{len(authority)}:{authority}", end
+
+
+def key_within(frame: tuple[str, str], path: str, query: str | None, body_digest: str | None = None) -> str:
+    """The key of a target; `query` is normalised. See `cache_key`."""
+    before, behind = frame
+    asked = "1:-" if query is None else _part("?" + query)
+    content = "" if body_digest is None else _part(body_digest)
+    return f"{before}{len(path)}:{path}{asked}{content}{behind}"
 
 
 def _part(text: str) -> str:

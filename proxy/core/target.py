@@ -18,6 +18,10 @@ from proxy.core.percent import UNRESERVED, encode_beyond_ascii, has_bad_percent,
 from proxy.core.remembered import remembered
 
 DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+_IN_TARGETS: Final = bytes(code for code in range(0x21, 0x7F) if code != ord("#"))
+"""The octets that a target may hold."""
+_ORDINARY: Final = _IN_TARGETS.translate(None, b"%\\")
+"""Those that mean nothing but themselves in a path."""
 _REG_NAME: Final = UNRESERVED | frozenset("!$&'()*+,;=%")
 _IP_LITERAL: Final = frozenset("0123456789abcdefABCDEF:.")
 
@@ -85,6 +89,17 @@ def parse_target(
     if isinstance(path, Reason):
         return TargetRefusal(path)
     return Target(path, encode_beyond_ascii(query) if question else None, authority, scheme)
+
+
+def normal_target(raw: bytes) -> tuple[str, str | None] | None:
+    """Path and query of a target in origin form that `parse_target` leaves as it is; None for any other."""
+    odd = raw.translate(None, _ORDINARY)
+    if not raw.startswith(b"/") or (odd and odd.translate(None, _IN_TARGETS)):
+        return None
+    path, question, query = raw.decode("ascii").partition("?")
+    if (odd or "/." in path) and normalise_path(path) != path:
+        return None
+    return path, query if question else None
 
 
 def normalise_path(path: str, *, allow_encoded_slash: bool = False) -> str | Reason:

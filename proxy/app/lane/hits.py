@@ -73,9 +73,9 @@ class HitLane:
         """A new connection, and how octets leave it."""
         return Conversation(self, link, write)
 
-    def open(self, pipeline: Pipeline, scheme: str) -> None:
+    def open(self, pipeline: Pipeline) -> None:
         """Send misses on as well; `pipeline` takes over what is unusual about them."""
-        self.misses = Misses(self.services, scheme, pipeline)
+        self.misses = Misses(self.services, pipeline)
 
     def renew(self) -> None:
         """Begin anew under the policy in force."""

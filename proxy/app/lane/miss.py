@@ -29,8 +29,8 @@ MOST_BODY_BYTES: Final = 64 * 1024
 class Miss:
     """Implements `proxy.ports.Taker`, and is what the client's connection waits for.
 
-    `received` is in seconds since the epoch, `started_s` monotonic; `born` is the log's position before the request
-    was sent.
+    `shares` tells whether others may wait for the response. `received` is in seconds since the epoch, `started_s`
+    monotonic; `born` is the log's position before the request was sent.
     """
 
     __slots__ = (
@@ -45,6 +45,7 @@ class Miss:
         "rate",
         "received",
         "request_id",
+        "shares",
         "started_s",
         "talk",
         "target",
@@ -62,6 +63,7 @@ class Miss:
         self.key = key
         self.data = data
         self.request_id = request_id
+        self.shares = False
         self.left = False
         self.offered = b""
 

@@ -15,10 +15,11 @@ from proxy.app.observe.repeats import Facts
 from proxy.app.server.wire import BodyFraming, serialise
 from proxy.app.server.wire import Exchange as WireExchange
 from proxy.core.entry import Entry
-from proxy.core.key import cache_key
+from proxy.core.key import key_within
 from proxy.core.messages import ResponseHead
 from proxy.core.rate import RateVerdict
-from proxy.core.target import Target, parse_target
+from proxy.core.search import normalised_query
+from proxy.core.target import normal_target
 from proxy.core.validators import make_etag
 from proxy.pipeline.answer import Answer
 from proxy.pipeline.coalesce import Flight
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from proxy.app.lane.conversation import Conversation
     from proxy.app.server.link import Link
 
-_TARGET: Final = re.compile(rb"/[!\"$-~]*")
+_LEADING: Final = Standing.LEADING  # to look a member of an Enum up runs Python
 _LENGTH_OR_CHUNKED: Final = re.compile(rb"\r\n(?i:content-length: *(\d{1,18})|transfer-encoding:)")
 MAX_WAYS: Final = 4096
 """Ways remembered at most: shapes times routes times client addresses."""
@@ -58,7 +59,7 @@ class Misses:
     it; what the lane finds unusual, the pipeline takes over where it stands.
     """
 
-    def __init__(self, services: Services, scheme: str, pipeline: Pipeline) -> None:
+    def __init__(self, services: Services, pipeline: Pipeline) -> None:
         self._services = services
         self._log = services.log
         self._rates = services.rates
@@ -68,7 +69,6 @@ class Misses:
         self._searches = services.searches
         self._alone = services.turns.alone
         self._monotonic = services.clock.monotonic
-        self._scheme = scheme
         self._pipeline = pipeline
         self._store = services.store.local
         self._ways: dict[tuple[Shape, str, str], Way | None] = {}
@@ -87,13 +87,14 @@ class Misses:
         self, talk: Conversation, policy: Policy, shape: Shape, values: Values, data: bytes, request_id: bytes
     ) -> bool:
         """Send the request on, or refuse it for its rate; False, and nothing done, when it has to go the normal way."""
-        if self._log.standing() is not Standing.LEADING or self._in_flight.full:
+        if self._log.standing() is not _LEADING or self._in_flight.full:
             return False
-        miss = self._miss(talk, policy, shape, values, data, request_id)
+        now_s = self._monotonic()
+        miss = self._miss(talk, policy, shape, values, data, request_id, now_s)
         lease = None if miss is None else miss.way.upstream.lease_now()
         if miss is None or lease is None:
             return False
-        now_s, limit = self._monotonic(), miss.way.limit
+        limit = miss.way.limit
         rate: RateVerdict | None = None
         if limit is not None:
             rate = self._rates.admit_now(talk.rate_key(miss.way.counted_as, limit), limit, now_s)
@@ -107,32 +108,40 @@ class Misses:
         self._recorder.begin()
         self._in_flight.take()
         talk.link.await_answer(miss)
-        flight = self._flight(miss.way, miss.key)
+        flight = self._flights.open(miss.key) if miss.shares else Flight(miss.key)
         miss.send(lease, flight, rate, self._log.position, self._now(), now_s, values)
         return True
 
     def _miss(
-        self, talk: Conversation, policy: Policy, shape: Shape, values: Values, data: bytes, request_id: bytes
+        self,
+        talk: Conversation,
+        policy: Policy,
+        shape: Shape,
+        values: Values,
+        data: bytes,
+        request_id: bytes,
+        now_s: float,
     ) -> Miss | None:
         """What to send for the request; None where something stored, or somebody else's fetch, may answer it."""
         raw = values[0]
-        if raw in self._streamed or len(raw) > policy.limits.target_bytes or not _TARGET.fullmatch(raw):
+        target = normal_target(raw)
+        if target is None or raw in self._streamed or len(raw) > policy.limits.target_bytes:
             return None
-        text = raw.decode("ascii")
-        target = parse_target(text, shape.hosts, method="GET", scheme=self._scheme)
-        if not isinstance(target, Target) or text != (
-            target.path if target.query is None else f"{target.path}?{target.query}"
-        ):
-            return None
-        match = policy.match("GET", target.path, target.query)
+        path, query = target
+        match = policy.match("GET", path, query)
         way = self._way(talk, shape, match.route, values, data, request_id)
         if way is None:
             return None
-        wanted, rules = way.wanted(target.path, target.query), match.route.cache
-        key = cache_key(wanted, rules, search=self._searches.of(wanted))
+        wanted, rules = way.wanted(path, query), match.route.cache
+        key = key_within(way.key_frame, path, normalised_query(query, rules.key, self._searches.of(wanted)))
         if rules.enabled and (self._store is None or self._store.peek(key)):
             return None
-        return Miss(talk, way, match, wanted, key, data, request_id) if self._leads(way, key) else None
+        miss = Miss(talk, way, match, wanted, key, data, request_id)
+        if way.coalesces and not self._flights.is_uncacheable(key, now_s):
+            if not self._alone or self._flights.join(key) is not None:
+                return None  # it would have to wait for another, here or at another node
+            miss.shares = True
+        return miss
 
     def _way(
         self, talk: Conversation, shape: Shape, route: Route, values: Values, data: bytes, request_id: bytes
@@ -151,18 +160,6 @@ class Misses:
             self._ways[known] = way
         talk.way = way
         return way
-
-    def _leads(self, way: Way, key: str) -> bool:
-        """Whether the fetch would wait for nobody: not for another node either."""
-        if not way.coalesces or self._flights.is_uncacheable(key, self._monotonic()):
-            return True
-        return self._alone and self._flights.join(key) is None
-
-    def _flight(self, way: Way, key: str) -> Flight:
-        """A flight that others may join; one that nobody can where that has proved useless."""
-        if not way.coalesces or self._flights.is_uncacheable(key, self._monotonic()):
-            return Flight(key)
-        return self._flights.open(key)
 
     def pass_on(self, miss: Miss) -> None:
         """Leave the rest to the pipeline; the next time from the beginning, where the response does not come whole."""

@@ -87,7 +87,6 @@ class Shape(Pattern):
         "_ignored",
         "changing",
         "host",
-        "hosts",
         "if_modified_since",
         "if_none_match",
         "method",
@@ -105,7 +104,6 @@ class Shape(Pattern):
         self.changing = tuple(changing)
         self.method = method.decode("ascii")
         self.host = fixed["host"].encode("ascii") + b"\n"
-        self.hosts = (fixed["host"],)
         self.user_agent = fixed.get("user-agent", "")
         self.request_id = places.get("x-request-id", 0)
         self.if_none_match = places.get("if-none-match", 0)

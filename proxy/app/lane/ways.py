@@ -8,7 +8,7 @@ from proxy.app.lane.replies import Replies
 from proxy.app.lane.scan import Shape
 from proxy.core.fields import Fields
 from proxy.core.forwarding import NEVER_FROM_STRANGERS
-from proxy.core.key import cache_key
+from proxy.core.key import cache_key, key_frame
 from proxy.core.messages import RequestHead
 from proxy.core.rate import RateLimit
 from proxy.core.reuse import Miss, decide
@@ -23,7 +23,8 @@ class Way:
     """What does not change from one request to the next, of one shape, route and client address.
 
     `fields` are those of the request as the cache sees it, without the values that change: it is only good for what
-    does not look at them. `coalesces` tells whether others may wait for the response.
+    does not look at them. `coalesces` tells whether others may wait for the response; `key_frame` is
+    that of their cache keys.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Way:
         "counted_as",
         "decision",
         "fields",
+        "key_frame",
         "limit",
         "limit_lines",
         "read_timeout_s",
@@ -60,6 +62,7 @@ class Way:
         self.authority = wanted.authority
         self.scheme = wanted.scheme
         self.fields = blanked(wanted.fields, shape)
+        self.key_frame = key_frame(self.wanted("", None), route.cache)
         self.decision = decision
         self.upstream = upstream
         self._template = template
@@ -72,9 +75,10 @@ class Way:
 
     def head(self, values: Values, request_id: bytes) -> bytes:
         """The head of a request with these values, as it goes to the backend."""
-        stripped = [value.strip() for value in values]
-        stripped.append(request_id)
-        return self._template.filled(stripped)
+        said = [*values, request_id]
+        for place in range(1, len(values)):  # the first is the target, which has nothing to strip
+            said[place] = said[place].strip()
+        return self._template.filled(said)
 
     def tells(self, vary: Variant) -> bool:
         """Whether `fields` hold the values by which a response varies."""

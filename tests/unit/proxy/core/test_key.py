@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.core.fields import Fields
-from proxy.core.key import cache_key, covers, path_key, query_digest, uri
+from proxy.core.key import cache_key, covers, key_frame, key_within, path_key, query_digest, uri
 from proxy.core.messages import RequestHead
 from proxy.core.rules import CacheRules, KeyRules
 from proxy.core.search import no_vary_search
@@ -31,6 +31,13 @@ def test_head_and_post_share_the_key_of_get() -> None:
 )
 def test_different_resources_have_different_keys(other: RequestHead) -> None:
     assert cache_key(other, RULES) != cache_key(request(), RULES)
+
+
+def test_a_key_is_the_target_s_within_the_frame_of_all_else() -> None:
+    rules = CacheRules(key=KeyRules(headers=("x",)))
+    asked = RequestHead("QUERY", "/a", "b", "site", Fields([("X", "y"), ("X-Forwarded-Proto", "https")]))
+    frame = key_frame(RequestHead("QUERY", "/other", None, "site", asked.fields), rules)
+    assert key_within(frame, "/a", "b", "d") == cache_key(asked, rules, body_digest="d")
 
 
 def test_fields_enter_normalised_and_absent_is_not_empty() -> None:

@@ -1,9 +1,20 @@
 """The request target is understood in one way or refused."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.core.outcome import Reason
-from proxy.core.target import Target, TargetRefusal, parse_authority, parse_target, resolve, same_origin, same_resource
+from proxy.core.target import (
+    Target,
+    TargetRefusal,
+    normal_target,
+    parse_authority,
+    parse_target,
+    resolve,
+    same_origin,
+    same_resource,
+)
 from tests.support.exchanges import request
 
 
@@ -60,6 +71,28 @@ def test_ambiguous_targets_are_refused(raw: str, reason: Reason) -> None:
     refusal = parsed(raw)
     assert isinstance(refusal, TargetRefusal)
     assert refusal.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("raw", "path", "query"),
+    [
+        (b"/", "/", None),
+        (b"/a?", "/a", ""),
+        (b"/a.b/.c?d=/../%7e\\?e", "/a.b/.c", "d=/../%7e\\?e"),
+        (b"/%E4/%20", "/%E4/%20", None),
+    ],
+)
+def test_a_target_in_normal_form_is_taken_apart(raw: bytes, path: str, query: str | None) -> None:
+    assert normal_target(raw) == (path, query)
+
+
+@given(st.text("/.%\\#?;a2Ee \x00\xe4", max_size=8).map(lambda text: text.encode("latin-1")))
+def test_a_target_is_in_normal_form_where_parsing_leaves_it_as_it_is(raw: bytes) -> None:
+    found, expected = parsed("/" + raw.decode("latin-1")), None
+    if isinstance(found, Target) and f"{found.path}?{found.query}".removesuffix("?None").encode() == b"/" + raw:
+        expected = found.path, found.query
+    assert normal_target(b"/" + raw) == expected
+    assert raw.startswith(b"/") or normal_target(raw) is None
 
 
 def test_encoded_slashes_pass_where_allowed_but_not_as_dot_segments() -> None:
