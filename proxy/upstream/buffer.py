@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-READ_OCTETS = 256 * 1024
+from typing import Final
+
+READ_OCTETS: Final = 256 * 1024
 """So much of a body is read at once."""
 
-BEGINNING_OCTETS = 64 * 1024
+BEGINNING_OCTETS: Final = 64 * 1024
 """So much is read at once while a response begins: what comes with its head is copied."""
 
 

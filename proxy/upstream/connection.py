@@ -26,7 +26,8 @@ class Connection:
     loop; derived from neither, so that it can be compiled.
 
     One consumer waits at a time. A failure is kept and raised to that consumer; the transport is closed with it.
-    Until it asks for the body no more than a beginning is read ahead.
+    Until it asks for the body no more than a beginning is read ahead. `idle_until_s` is for the pool: until when
+    (monotonic) it may be used again.
 
     It may also let the body *pour*: what arrives goes to an outlet within the callback that read it, as long as the
     outlet takes it. The consumer is woken at the end, or when the outlet is *clogged*.
@@ -50,6 +51,7 @@ class Connection:
         self.transport: asyncio.Transport | None = None
         self._outgoing = Outgoing(turn)
         self.served = 0
+        self.idle_until_s = 0.0
         self.busy = False
         self.closed = False
         self.failure: UpstreamError | None = None
@@ -60,6 +62,7 @@ class Connection:
         self.clogged = False
         self._cut: list[memoryview] = []
         self._filled = 0
+        self._first_room = min(BEGINNING_OCTETS // 2, settings.body_buffer_octets)
         self._room = 0
         self._outlet: Outlet | None = None
         self._on_interim: InterimSink | None = None
@@ -92,10 +95,10 @@ class Connection:
         """Pour what is body from where it lies; parse a copy of what is not."""
         octets = self._buffer.view[:nbytes]
         if self._outlet is None:
-            self.data_received(bytes(octets))
+            self.data_received(octets.tobytes())
             return
         self._cut, done = self.parser.cut(octets)
-        self.data_received(bytes(octets[done:]))
+        self.data_received(octets[done:].tobytes())
         if self.clogged:
             self._buffer.give_away()
         self._let_others(nbytes)
@@ -184,15 +187,18 @@ class Connection:
         *,
         for_head: bool,
         upgrading: bool,
-        on_interim: InterimSink | None,
+        on_interim: InterimSink | None = None,
         taker: Taker | None = None,
     ) -> None:
-        """Write a request head and expect its response, of which `taker` is offered the first octets."""
+        """Write a request head and expect its response.
+
+        `taker` is offered the first octets; where it has passed on, it takes 1xx responses in place of `on_interim`.
+        """
         assert self.transport is not None
         self.parser.begin(for_head=for_head, upgrading=upgrading)
         self.busy = True
         self.continued = False
-        self._room = min(BEGINNING_OCTETS // 2, self._settings.body_buffer_octets)
+        self._room = self._first_room
         self._on_interim = on_interim
         self._taker = taker
         self._buffered = 0
@@ -328,6 +334,7 @@ class Connection:
 
     def _pass_on(self, taker: Taker) -> None:
         self._taker = None
+        self._on_interim = taker.interim
         taker.pass_on()
 
     @property

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from proxy.upstream.head import ParsedHead
 
-_TIMEOUT = re.compile(r"(?:^|,)[ \t]*timeout[ \t]*=[ \t]*\"?([0-9]{1,6})", re.IGNORECASE)
-_MAX_IDLE_S = 60.0
+_TIMEOUT: Final = re.compile(r"(?:^|,)[ \t]*timeout[ \t]*=[ \t]*\"?([0-9]{1,6})", re.IGNORECASE)
+_MAX_IDLE_S: Final = 60.0
 
 
 def idle_limit_s(final: ParsedHead | None, default_s: float) -> float:

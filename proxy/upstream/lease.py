@@ -41,7 +41,7 @@ class Lease:
         connection = self._connection
         self._sent = head
         connection.silence.allow(read_timeout_s)
-        connection.start(head, for_head=False, upgrading=False, on_interim=taker.interim, taker=taker)
+        connection.start(head, for_head=False, upgrading=False, taker=taker)
         connection.listen()
 
     async def response(self, on_interim: InterimSink) -> BackendResponse:

@@ -30,11 +30,12 @@ class UpstreamPool:
 
     def __init__(self, settings: PoolSettings, clock: Clock, tasks: Tasks) -> None:
         self._settings = settings
-        self._clock = clock
+        self._keepalive_s = settings.keepalive_s
+        self._monotonic = clock.monotonic
         self._tasks = tasks
         self._buffer = ReadBuffer()
         self._turn: Turn | None = None
-        self._idle: dict[Connection, float] = {}  # with the time until which it may be used, oldest first
+        self._idle: list[Connection] = []  # the one used last at the end
         self._taken = 0  # connections leased, idle or being opened
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -137,7 +138,7 @@ class UpstreamPool:
         if self._sweeper is not None:
             self._sweeper.cancel()
         while self._idle:
-            self._discard(self._idle.popitem()[0])
+            self._discard(self._idle.pop())
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -177,8 +178,8 @@ class UpstreamPool:
     def _take_idle(self) -> Connection | None:
         """The most recently used idle connection that still works."""
         while self._idle:
-            connection, until = self._idle.popitem()
-            if until > self._clock.monotonic() and connection.usable():
+            connection = self._idle.pop()
+            if connection.idle_until_s > self._monotonic() and connection.usable():
                 return connection
             self._discard(connection)
         return None
@@ -186,7 +187,7 @@ class UpstreamPool:
     async def _acquire(self, *, fresh: bool = False) -> Connection:
         """Lease a connection: a new one, or with all in use the next that comes back, unless it must be `fresh`."""
         if self._taken >= self._settings.max_connections and fresh and self._idle:
-            self._discard(self._idle.popitem()[0])
+            self._discard(self._idle.pop())
         if self._taken < self._settings.max_connections:
             self._taken += 1
         else:
@@ -248,10 +249,10 @@ class UpstreamPool:
         elif connection.ended:
             self._discard(connection)
         else:
-            limit_s = idle_limit_s(connection.parser.final, self._settings.keepalive_s)
-            self._idle[connection] = self._clock.monotonic() + limit_s
+            connection.idle_until_s = self._monotonic() + idle_limit_s(connection.parser.final, self._keepalive_s)
+            self._idle.append(connection)
             if self._sweeper is None:
-                self._sweeper = asyncio.get_running_loop().call_later(self._settings.keepalive_s, self._sweep)
+                self._sweeper = asyncio.get_running_loop().call_later(self._keepalive_s, self._sweep)
 
     def _discard(self, connection: Connection) -> None:
         connection.abort()
@@ -262,15 +263,17 @@ class UpstreamPool:
 
     def _lost(self, connection: Connection) -> None:
         """The backend closed an idle connection."""
-        if self._idle.pop(connection, None) is not None:
+        if connection in self._idle:
+            self._idle.remove(connection)
             self._free_slot()
 
     def _sweep(self) -> None:
         """Close what has been idle too long, and come back while anything is idle."""
         self._sweeper = None
-        now = self._clock.monotonic()
-        for connection in [connection for connection, until in self._idle.items() if until <= now]:
-            del self._idle[connection]
-            self._discard(connection)
+        now_s, idle = self._monotonic(), self._idle
+        self._idle = [connection for connection in idle if connection.idle_until_s > now_s]
+        for connection in idle:
+            if connection.idle_until_s <= now_s:
+                self._discard(connection)
         if self._idle:
-            self._sweeper = asyncio.get_running_loop().call_later(self._settings.keepalive_s, self._sweep)
+            self._sweeper = asyncio.get_running_loop().call_later(self._keepalive_s, self._sweep)
