@@ -125,12 +125,9 @@ class Fields:
     def without(self, names: Iterable[str]) -> Fields:
         """These fields less every line whose lower-case name is in `names`."""
         gone, known = names if isinstance(names, frozenset) else frozenset(names), self.joined
-        found = _among(known, gone)
-        if not found:
+        if gone.isdisjoint(known):
             return self
-        joined = dict(known)
-        for name in found:
-            del joined[name]
+        joined = {name: value for name, value in known.items() if name not in gone}
         lines = cast("tuple[Sequence[str], ...]", self.pairs)  # as pairs, compiled, they would be made anew
         return Fields(cast("list[Pair]", [line for line in lines if lower_name(line[0]) not in gone]), joined)
 
@@ -203,13 +200,6 @@ def pieces_of(lines: Sequence[Pair]) -> list[str]:
         pieces[at + 2] = value
         at += 4
     return pieces
-
-
-def _among(joined: dict[str, str], names: frozenset[str]) -> list[str]:
-    """The names that occur."""
-    if len(names) < len(joined):
-        return [name for name in names if name in joined]
-    return [name for name in joined if name in names]
 
 
 def _join(lines: tuple[Pair, ...]) -> dict[str, str]:

@@ -14,7 +14,7 @@ MAX_TAGS: Final = 256
 
 MAX_TAG_OCTETS: Final = 1024
 
-TAG_FIELDS: Final = ("surrogate-key", "cache-tag", "cache-groups")
+TAG_FIELDS: Final[tuple[str, ...]] = ("surrogate-key", "cache-tag", "cache-groups")
 """Fields in which a response gives itself tags."""
 
 
@@ -24,7 +24,10 @@ def tags_of(fields: Fields) -> tuple[str, ...] | None:
     None when they are more, or longer, than can be kept.
     """
     said = fields.joined
-    if not [name for name in TAG_FIELDS if name in said]:
+    for name in TAG_FIELDS:
+        if name in said:
+            break
+    else:
         return ()
     found: dict[str, None] = {}
     for tag in (fields.get("surrogate-key") or "").split():

@@ -52,7 +52,7 @@ def origin_etag_of(fields: Fields) -> str | None:
 
 def has_validator(fields: Fields) -> bool:
     """Whether the origin can be asked if the response is still current."""
-    return origin_etag_of(fields) is not None or "last-modified" in fields.joined
+    return "last-modified" in fields.joined or origin_etag_of(fields) is not None
 
 
 def split_etags(value: str) -> list[str]:

@@ -141,7 +141,8 @@ class Flights:
 
     def mark_cacheable(self, key: str) -> None:
         """Forget that `key` was uncacheable."""
-        self._uncacheable.pop(key, None)
+        if self._uncacheable:
+            self._uncacheable.pop(key, None)
 
     def is_uncacheable(self, key: str, now_s: float) -> bool:
         """Whether a recent answer for `key` could not be shared. `now_s` is monotonic."""

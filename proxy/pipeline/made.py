@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final
+
+from mypy_extensions import mypyc_attr
 
 from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields, shared_text, shared_texts
@@ -21,12 +23,16 @@ from proxy.policy.model import EtagRule, Match
 from proxy.ports import UpstreamResponse
 
 
-class Moment(NamedTuple):
+@mypyc_attr(acyclic=True)
+class Moment:
     """When a response was asked for and came, in seconds since the epoch, and the log position before that."""
 
-    request_time: float
-    response_time: float
-    born: Position
+    __slots__ = ("born", "request_time", "response_time")
+
+    def __init__(self, request_time: float, response_time: float, born: Position) -> None:
+        self.request_time: Final = request_time
+        self.response_time: Final = response_time
+        self.born: Final = born
 
 
 @record
@@ -107,7 +113,7 @@ def tags_for(plan: Plan, fields: Fields) -> tuple[str, ...]:
 
 
 def _tags(wanted: RequestHead, match: Match, fields: Fields, search: NoVarySearch | None) -> tuple[str, ...]:
-    names = match.route.tags(match.params) + (tags_of(fields) or ())
+    names = match.tags + (tags_of(fields) or ())
     if search is not None:
         names = (*names, search_tag(wanted))
     if not names:

@@ -33,7 +33,7 @@ def cost_bytes(key: str, entry: Entry) -> int:
 
 
 def _costs_bytes(key: str, entries: Sequence[Entry]) -> int:
-    return sum([cost_bytes(key, entry) for entry in entries]) if entries else 0
+    return sum([cost_bytes(key, entry) for entry in entries])
 
 
 @mypyc_attr(acyclic=True)  # what leaves the queue is unlinked
@@ -217,17 +217,19 @@ class MemoryStore:
         kept = () if place is None else place.entries
         size = 0 if place is None else place.size_bytes
         for entry in reversed(tuple(entries)):
-            replaced = [other for other in kept if _same(other, entry)] if kept else []
-            if any(_fetched_later(other, entry) for other in replaced):
-                continue
-            if replaced:
+            if kept:
+                replaced = [other for other in kept if _same(other, entry)]
+                if any(_fetched_later(other, entry) for other in replaced):
+                    continue
                 kept = tuple([other for other in kept if not _same(other, entry)])
                 size -= _costs_bytes(key, replaced)
             cost = cost_bytes(key, entry)
             if cost <= self._max_entry_bytes:
                 kept, size = (entry, *kept), size + cost
-        beyond = kept[self._max_variants :]
-        self._set(key, place, kept[: self._max_variants], size - _costs_bytes(key, beyond))
+        if len(kept) > self._max_variants:
+            size -= _costs_bytes(key, kept[self._max_variants :])
+            kept = kept[: self._max_variants]
+        self._set(key, place, kept, size)
 
     def attach(self, key: str, entry: Entry, coded: CodedBody) -> bool:
         """Keep a coded body with `entry` where it is still stored."""
