@@ -87,7 +87,7 @@ class Conversation:
         request_id = self._request_id(shape, values)
         if request_id is None:
             return False
-        common = spot.common
+        common = form.wording.common
         limit = common.limit
         if limit is None:
             rate = None
@@ -181,7 +181,7 @@ class Conversation:
             self._begin_anew(spot, form, now_s)
         remaining, limits = None, b""
         if rate is not None:
-            limits = self._limits(spot.common.limit_lines, rate)
+            limits = self._limits(wording.common.limit_lines, rate)
             remaining = self._remaining
         body, lane = form.body, self.lane
         took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)

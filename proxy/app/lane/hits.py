@@ -102,12 +102,13 @@ class HitLane:
             spot = None
         if spot is not None and (not spot.has_room or spot.form_for(wishes_of(exchange.request)) is not None):
             return
-        other = None if spot is None else spot.form
-        form = form_of(exchange, served, self._shared(facts_of(exchange, served)), self._sharing, other)
+        other = None if spot is None else spot.other
+        facts, common = self._shared(facts_of(exchange, served)), self._common(exchange.route)
+        form = form_of(exchange, served, facts, common, self._sharing, other)
         if form is None:
             return
         if spot is not None:
-            spot.form = form
+            spot.other = form
         elif not self._settle(exchange, served, form):
             return
         served.entry.rest()
@@ -129,10 +130,11 @@ class HitLane:
         """Make the target's spot, in place of one for another entry; False when memory does not hold this one alone."""
         place, now_s = place_of(exchange.request), self.monotonic()
         aged_from, fresh_until = now_s - served.age_s, now_s + served.ttl_s
-        spot = Spot(place, served.entry, self._common(exchange.route), aged_from, fresh_until, form)
+        spot = Spot(place, served.entry, form, aged_from=aged_from, fresh_until=fresh_until)
         if not self.services.store.accompany(served.key, served.entry, spot):
             return False
         self.spots[place] = spot
+        spot.holds(self.log, now_s)  # Found out while the entry is at hand, it is not looked for at the first hit.
         return True
 
     def _common(self, route: Route) -> Common:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from proxy.app.lane.spots import Barred, Form, Wishes, Wording
+from proxy.app.lane.spots import Barred, Common, Form, Wishes, Wording
 from proxy.app.observe.repeats import Facts
 from proxy.app.server.wire import Exchange as WireExchange
 from proxy.app.server.wire import framing_of, serialise
@@ -127,7 +127,9 @@ def limit_lines(limit: RateLimit) -> bytes:
     return f"RateLimit-Policy: {policy_field(limit)}\r\nRateLimit: {limit.quoted_name};r=".encode("ascii")
 
 
-def form_of(exchange: Exchange, served: ServedHit, facts: Facts, sharing: Sharing, other: Form | None) -> Form | None:
+def form_of(
+    exchange: Exchange, served: ServedHit, facts: Facts, common: Common, sharing: Sharing, other: Form | None
+) -> Form | None:
     """The answer in pieces; None when its head is not put together as expected, or its body is not at hand.
 
     `other` is what was learned of the same entry before.
@@ -140,7 +142,7 @@ def form_of(exchange: Exchange, served: ServedHit, facts: Facts, sharing: Sharin
         return None
     head, before_ttl, tail = pieces.groups()
     lead, own, before_age = sharing.parts(head)
-    wording = sharing.one(Wording(wishes_of(exchange.request), lead, before_age, before_ttl, tail, facts))
+    wording = sharing.one(Wording(wishes_of(exchange.request), lead, before_age, before_ttl, tail, facts, common))
     return Form(wording, own, body, len(served.entry.body) if served.coding else 0, other)
 
 

@@ -34,50 +34,6 @@ def _digits(number: int) -> bytes:
     return b"%d" % number
 
 
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """What many answers have in common: their wishes, most of their head, and what is recorded of them.
-
-    The head up to the value of Age is `lead`, what is a form's own, and `before_age`; from there to the value of ttl it
-    is `before_ttl`, and after the proxy's own lines `tail`.
-    """
-
-    wishes: Wishes
-    lead: bytes
-    before_age: bytes
-    before_ttl: bytes
-    tail: bytes
-    facts: Facts
-
-
-@mypyc_attr(acyclic=True)
-@dataclass(frozen=True, slots=True, eq=False)
-class Form:
-    """One answer: its wording, the part of the head that is its own, and its body.
-
-    `identity_bytes` is the body's length before this proxy coded it, 0 where it did not. `other` is another form of the
-    same entry.
-    """
-
-    wording: Wording
-    own: bytes
-    body: bytes
-    identity_bytes: int
-    other: Form | None
-
-
-@dataclass(frozen=True, slots=True)
-class Barred:
-    """A target that somebody was refused for coming too often: what is recorded then, and the limit that holds there.
-
-    Members as in `Common`.
-    """
-
-    facts: Facts
-    limit: RateLimit
-    counted_as: str | None
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Common:
     """What the spots of one route have in common.
@@ -93,29 +49,79 @@ class Common:
     forget: Callable[[Spot], None]
 
 
-@mypyc_attr(acyclic=True)
-@dataclass(slots=True, eq=False)
-class Spot:
-    """A target and the entry that answers it, for as long as the store holds that entry alone (ports.Companion).
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """A target that somebody was refused for coming too often: what is recorded then, and the limit that holds there.
 
-    A hit reads this and one form, and nothing else of the entry: where entries are many, reading is what hits cost.
-    `aged_from` and `fresh_until` are monotonic seconds: when the entry's age was nought, and when it ceases to be
-    fresh. `valid_at` is where the log stood (InvalidationLog.leading_at) when the entry was last found valid. `used` is
-    the store's to clear.
+    Members as in `Common`.
     """
 
-    place: bytes
-    entry: Entry
+    facts: Facts
+    limit: RateLimit
+    counted_as: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What many answers have in common: their wishes, most of their head, and what is recorded of them.
+
+    The head up to the value of Age is `lead`, what is a form's own, and `before_age`; from there to the value of ttl it
+    is `before_ttl`, and after the proxy's own lines `tail`.
+    """
+
+    wishes: Wishes
+    lead: bytes
+    before_age: bytes
+    before_ttl: bytes
+    tail: bytes
+    facts: Facts
     common: Common
-    aged_from: float
-    fresh_until: float
-    form: Form
-    valid_at: int = -1
-    used: bool = False
+
+
+@mypyc_attr(acyclic=True)
+class Form:
+    """One answer: its wording, the part of the head that is its own, and its body.
+
+    `identity_bytes` is the body's length before this proxy coded it, 0 where it did not. `other` is another form of the
+    same entry.
+    """
+
+    __slots__ = ("body", "identity_bytes", "other", "own", "wording")
+
+    def __init__(self, wording: Wording, own: bytes, body: bytes, identity_bytes: int, other: Form | None) -> None:
+        self.wording: Final = wording
+        self.own: Final = own
+        self.body: Final = body
+        self.identity_bytes: Final = identity_bytes
+        self.other = other
+
+
+@mypyc_attr(acyclic=True)
+class Spot(Form):
+    """A target and the entry that answers it, for as long as the store holds that entry alone (ports.Companion).
+
+    It is its own first form; `other` leads to the rest. A hit reads this and the body, and nothing else of the entry:
+    where entries are many, a hit costs what it has to read, one after the other, from memory far away.
+
+    `aged_from` and `fresh_until` are monotonic seconds: when the entry's age was nought, and when it ceases to be
+    fresh. `_valid_at` is where the log stood (InvalidationLog.leading_at) when the entry was last found valid. `used`
+    is the store's to clear.
+    """
+
+    __slots__ = ("_valid_at", "aged_from", "entry", "fresh_until", "place", "used")
+
+    def __init__(self, place: bytes, entry: Entry, first: Form, *, aged_from: float, fresh_until: float) -> None:
+        super().__init__(first.wording, first.own, first.body, first.identity_bytes, first.other)
+        self.fresh_until: Final = fresh_until
+        self._valid_at = -1
+        self.used = False
+        self.place: Final = place
+        self.aged_from: Final = aged_from
+        self.entry: Final = entry
 
     def form_for(self, wishes: Wishes) -> Form | None:
         """The answer to these wishes. Most entries have one form; a table for each would weigh more than the form."""
-        form: Form | None = self.form
+        form: Form | None = self
         while form is not None and form.wording.wishes != wishes:
             form = form.other
         return form
@@ -123,24 +129,24 @@ class Spot:
     @property
     def has_room(self) -> bool:
         """Whether it may learn one more form."""
-        count, form = 1, self.form.other
+        count, form = 1, self.other
         while form is not None:
             count, form = count + 1, form.other
         return count < MAX_FORMS
 
     def part(self) -> None:
         """The entry is no longer what answers here."""
-        self.common.forget(self)
+        self.wording.common.forget(self)
 
     def holds(self, log: InvalidationLog, now_s: float) -> bool:
         """Whether the entry may be answered from at `now_s`: it is fresh and valid, and this node leads."""
         moved = log.leading_at(now_s)
         if moved < 0 or now_s >= self.fresh_until:
             return False
-        if moved != self.valid_at:
+        if moved != self._valid_at:
             if log.validity(self.entry) is not Validity.VALID:
                 return False
-            self.valid_at = moved
+            self._valid_at = moved
         return True
 
     def texts(self, now_s: float) -> Texts:

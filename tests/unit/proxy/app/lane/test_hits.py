@@ -17,7 +17,7 @@ from proxy.app.request_ids import RequestIds
 from proxy.core.entry import CodedBody, Entry
 from proxy.core.fields import Fields
 from proxy.core.forwarding import Peer, aged
-from proxy.core.invalidation import Invalidation
+from proxy.core.invalidation import Invalidation, Validity
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import CacheStatus
 from proxy.limits.rate_memory import MemoryRates
@@ -142,6 +142,28 @@ async def test_it_stops_when_a_tag_is_invalidated(stage: Stage) -> None:
     assert stage.ask() is not None
     await stage.log.append(Invalidation(tags=("t",)), strict=True)
     assert stage.ask() is None
+
+
+async def test_the_log_is_asked_about_an_entry_only_after_it_has_moved(stage: Stage) -> None:
+    asked: list[Entry] = []
+
+    class Log:
+        moved = stage.log.moved
+
+        def leading_at(self, now_s: float) -> int:
+            return self.moved
+
+        def validity(self, entry: Entry) -> Validity:
+            asked.append(entry)
+            return Validity.VALID
+
+    log, entry = Log(), stage.entry("/a")
+    await stage.serve("/a", entry)
+    (spot,) = stage.lane.spots.values()
+    for moved, questions in ((0, 0), (1, 1), (1, 1), (2, 2)):
+        log.moved = stage.log.moved + moved
+        assert spot.holds(log, stage.clock.monotonic())  # type: ignore[arg-type]  # the rest is not asked for
+        assert asked == [entry] * questions
 
 
 async def test_it_stops_when_the_entry_is_replaced_or_gone(stage: Stage) -> None:
