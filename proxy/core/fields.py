@@ -125,7 +125,10 @@ class Fields:
     def without(self, names: Iterable[str]) -> Fields:
         """These fields less every line whose lower-case name is in `names`."""
         gone, known = names if isinstance(names, frozenset) else frozenset(names), self.joined
-        if gone.isdisjoint(known):
+        for name in known:
+            if name in gone:
+                break
+        else:
             return self
         joined = {name: value for name, value in known.items() if name not in gone}
         lines = cast("tuple[Sequence[str], ...]", self.pairs)  # as pairs, compiled, they would be made anew

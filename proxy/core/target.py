@@ -93,7 +93,7 @@ def parse_target(
 
 def normal_target(raw: bytes) -> tuple[str, str | None] | None:
     """Path and query of a target in origin form that `parse_target` leaves as it is; None for any other."""
-    odd = raw.translate(None, _ORDINARY)
+    odd = raw.lstrip(_ORDINARY)  # what begins with the first octet that is not ordinary
     if not raw.startswith(b"/") or (odd and odd.translate(None, _IN_TARGETS)):
         return None
     path, question, query = raw.decode("ascii").partition("?")
