@@ -10,10 +10,11 @@ from proxy.ports.client import (
 )
 from proxy.ports.clock import Clock
 from proxy.ports.codings import Codec, StreamEncoder
+from proxy.ports.leases import Lease, Taker
 from proxy.ports.rates import RateStore
 from proxy.ports.stores import Companion, EntryStore, FetchTurns, InvalidationLog, LocalStore, Receipt, Standing, Turn
 from proxy.ports.streams import Content, InterimSink, Octets, Outlet, Tunnel
-from proxy.ports.upstream import Lease, Taker, Upstream, UpstreamError, UpstreamFailure, UpstreamResponse
+from proxy.ports.upstream import Upstream, UpstreamError, UpstreamFailure, UpstreamResponse
 
 __all__ = [
     "BodyError",

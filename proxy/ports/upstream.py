@@ -8,6 +8,7 @@ from typing import Protocol
 
 from proxy.core.fields import Fields
 from proxy.core.messages import RequestHead, ResponseHead
+from proxy.ports.leases import Lease
 from proxy.ports.streams import Content, InterimSink, Outlet, Tunnel
 
 
@@ -101,48 +102,9 @@ class Upstream(Protocol):
         """The head of a request without content, as `exchange` would send it."""
         ...
 
-    def lease_now(self) -> Lease | None:
-        """A connection over which a request can be sent at once; None where it has to take the way of `exchange`."""
-        ...
+    def lease_now(self, now_s: float) -> Lease | None:
+        """A connection over which a request can be sent at once; None where it has to take the way of `exchange`.
 
-
-class Taker(Protocol):
-    """Who has sent a request over a lease. Its calls come from the callback that reads the socket: none may wait."""
-
-    def take(self, octets: bytes) -> bool:
-        """See the first octets of the response as they came; whether they are one whole response, and understood.
-
-        After True the exchange is over, and the connection may carry the next. After False `pass_on` follows.
+        `now_s` is monotonic.
         """
-        ...
-
-    def pass_on(self) -> None:
-        """The response has to be awaited from the lease. Called once, unless `take` was True."""
-        ...
-
-    def interim(self, head: ResponseHead) -> None:
-        """Relay a 1xx response, as an `InterimSink`."""
-        ...
-
-
-class Lease(Protocol):
-    """A connection of an upstream, for one exchange. It has to be given back or sent over."""
-
-    def give_back(self) -> None:
-        """Nothing is to be sent."""
-        ...
-
-    def send(self, head: bytes, taker: Taker, read_timeout_s: float | None) -> None:
-        """Send a GET without content, whose head these octets are (`Upstream.head_octets`)."""
-        ...
-
-    async def response(self, on_interim: InterimSink) -> UpstreamResponse:
-        """The response when it was passed on, once its final head is here. Raises UpstreamError.
-
-        `on_interim` takes 1xx responses where the request has to be sent once more.
-        """
-        ...
-
-    def abort(self) -> None:
-        """Close the connection: the response is wanted no more."""
         ...

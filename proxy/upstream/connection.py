@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Final, cast
+
+from mypy_extensions import mypyc_attr
 
 from proxy.ports import InterimSink, Octets, Outlet, Taker, UpstreamError, UpstreamFailure
 from proxy.turn import Outgoing, Turn
@@ -17,6 +20,19 @@ from proxy.upstream.silence import Silence
 
 MOST_FILLED: Final = 4
 """So many full buffers pour before others have their turn: a millisecond's work."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Owner:
+    """Whom connections belong to. A class to derive from: a call of its methods is direct where both are compiled."""
+
+    @abstractmethod
+    def lost(self, connection: Connection) -> None:
+        """The connection is closed."""
+
+    @abstractmethod
+    def freed(self, connection: Connection) -> None:
+        """The connection has carried an exchange whose response was taken, and may carry another."""
 
 
 class Connection:
@@ -39,14 +55,12 @@ class Connection:
         loop: asyncio.AbstractEventLoop,
         turn: Turn,
         buffer: ReadBuffer,
-        on_lost: Callable[[Connection], None],
-        on_free: Callable[[Connection], None],
+        owner: Owner,
     ) -> None:
         self._settings = settings
         self._loop = loop
         self._buffer = buffer
-        self._on_lost = on_lost
-        self._on_free = on_free
+        self._owner = owner
         self.parser = ResponseParser(settings.max_head_octets, settings.max_fields)
         self.transport: asyncio.Transport | None = None
         self._outgoing = Outgoing(turn)
@@ -162,7 +176,7 @@ class Connection:
         self._writing_paused = False
         self._settle(self._drain_waiter)
         self.wake()
-        self._on_lost(self)
+        self._owner.lost(self)
 
     def pause_writing(self) -> None:
         """The transport's buffer is full."""
@@ -327,7 +341,7 @@ class Connection:
         """Offer the first octets of a response; whether they were all of it, so that the exchange is over."""
         if taker.take(data):
             self.silence.end()
-            self._on_free(self)
+            self._owner.freed(self)
             return True
         self._pass_on(taker)
         return False

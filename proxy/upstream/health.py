@@ -69,7 +69,7 @@ class BreakerGuard:
         """As the pool."""
         return self._pool.head_octets(request)
 
-    def lease_now(self) -> None:
+    def lease_now(self, now_s: float) -> None:
         """None: what comes of an exchange is counted where it is awaited."""
 
     async def aclose(self) -> None:
@@ -120,9 +120,9 @@ class CheckedPool:
         """As the pool."""
         return self._pool.head_octets(request)
 
-    def lease_now(self) -> Lease | None:
+    def lease_now(self, now_s: float) -> Lease | None:
         """As the pool does while the backend is up."""
-        return self._pool.lease_now() if self.healthy else None
+        return self._pool.lease_now(now_s) if self.healthy else None
 
     def start(self, tasks: Tasks) -> None:
         """Check from now on."""

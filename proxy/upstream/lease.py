@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import abstractmethod
 
+from proxy import ports
 from proxy.ports import InterimSink, Taker, UpstreamFailure
-from proxy.upstream.connection import Connection
+from proxy.upstream.connection import Connection, Owner
 from proxy.upstream.request import WrittenHead
 from proxy.upstream.response import BackendResponse
 
 
-class Lender(Protocol):
+class Lender(Owner):
     """The pool that the connection belongs to."""
 
+    @abstractmethod
     def give_back(self, connection: Connection) -> None:
         """Take back a connection over which nothing was sent."""
-        ...
 
+    @abstractmethod
     async def answered(self, connection: Connection, written: WrittenHead, on_interim: InterimSink) -> BackendResponse:
         """The response to a GET that was sent over the connection."""
-        ...
 
 
-class Lease:
+class Lease(ports.Lease):
     """Implements `proxy.ports.Lease`."""
 
     __slots__ = ("_connection", "_lender", "_sent")

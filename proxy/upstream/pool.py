@@ -14,14 +14,14 @@ from proxy.upstream.buffer import ReadBuffer
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial
 from proxy.upstream.keepalive import idle_limit_s
-from proxy.upstream.lease import Lease
+from proxy.upstream.lease import Lease, Lender
 from proxy.upstream.request import WrittenHead, write_head
 from proxy.upstream.response import BackendResponse
 from proxy.upstream.sender import at_hand, send_body
 from proxy.upstream.settings import PoolSettings
 
 
-class UpstreamPool:
+class UpstreamPool(Lender):
     """Implements `proxy.ports.Upstream` for one backend.
 
     A request is sent twice only when it has no body, its method is safe, and a reused connection died before one octet
@@ -64,7 +64,7 @@ class UpstreamPool:
         written = write_head(request, self._settings, has_body=body is not None)
         if isinstance(body, bytes):
             return await self._exchange_at_hand(written, body, on_interim, read_timeout_s)
-        connection = self._take_idle() or await self._acquire()
+        connection = self._take_idle(self._monotonic()) or await self._acquire()
         connection.silence.allow(read_timeout_s)
         for_head = request.method == "HEAD"
         if body is not None or not connection.served or not request.is_safe:
@@ -78,9 +78,9 @@ class UpstreamPool:
         """The head of a request without content, as `exchange` sends it."""
         return write_head(request, self._settings, has_body=False).octets
 
-    def lease_now(self) -> Lease | None:
+    def lease_now(self, now_s: float) -> Lease | None:
         """An idle connection; None where there is none."""
-        connection = self._take_idle()
+        connection = self._take_idle(now_s)
         return None if connection is None else Lease(self, connection)
 
     def give_back(self, connection: Connection) -> None:
@@ -125,7 +125,7 @@ class UpstreamPool:
         read_timeout_s: float | None,
     ) -> BackendResponse:
         """Send head and body in one write where nothing has to be waited for between the two."""
-        connection = self._take_idle() or await self._acquire()
+        connection = self._take_idle(self._monotonic()) or await self._acquire()
         connection.silence.allow(read_timeout_s)
         if written.length != len(body) or written.expects_continue:
             return await self._attempt(connection, written, at_hand(body), on_interim)
@@ -175,11 +175,11 @@ class UpstreamPool:
 
     # ---- leases
 
-    def _take_idle(self) -> Connection | None:
+    def _take_idle(self, now_s: float) -> Connection | None:
         """The most recently used idle connection that still works."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.idle_until_s > self._monotonic() and connection.usable():
+            if connection.idle_until_s > now_s and connection.usable():
                 return connection
             self._discard(connection)
         return None
@@ -225,9 +225,10 @@ class UpstreamPool:
         loop = asyncio.get_running_loop()
         if self._turn is None:
             self._turn = Turn(loop.call_soon)
-        return Connection(self._settings, loop, self._turn, self._buffer, self._lost, self._free)
+        return Connection(self._settings, loop, self._turn, self._buffer, self)
 
-    def _free(self, connection: Connection) -> None:
+    def freed(self, connection: Connection) -> None:
+        """A response was taken whole: the connection may carry another exchange."""
         self._release(connection, True)
 
     def _release(self, connection: Connection, reusable: bool) -> None:
@@ -261,7 +262,7 @@ class UpstreamPool:
     def _free_slot(self) -> None:
         self._hand_back(None)
 
-    def _lost(self, connection: Connection) -> None:
+    def lost(self, connection: Connection) -> None:
         """The backend closed an idle connection."""
         if connection in self._idle:
             self._idle.remove(connection)

@@ -17,7 +17,7 @@ from proxy.core.validators import make_etag
 from proxy.pipeline.coalesce import Flight
 from proxy.pipeline.made import Moment, entry_of_head, judge_head
 from proxy.policy.model import Match
-from proxy.ports import Lease
+from proxy.ports import Lease, Taker
 
 if TYPE_CHECKING:
     from proxy.app.lane.conversation import Conversation
@@ -26,7 +26,7 @@ MOST_BODY_BYTES: Final = 64 * 1024
 """A larger body hardly comes in one piece."""
 
 
-class Miss:
+class Miss(Taker):
     """Implements `proxy.ports.Taker`, and is what the client's connection waits for.
 
     `shares` tells whether others may wait for the response. `received` is in seconds since the epoch, `started_s`

@@ -91,7 +91,7 @@ class Misses:
             return False
         now_s = self._monotonic()
         miss = self._miss(talk, policy, shape, values, data, request_id, now_s)
-        lease = None if miss is None else miss.way.upstream.lease_now()
+        lease = None if miss is None else miss.way.upstream.lease_now(now_s)
         if miss is None or lease is None:
             return False
         limit = miss.way.limit
@@ -177,7 +177,8 @@ class Misses:
 
     def over(self, miss: Miss, reply: Reply) -> None:
         """The miss has been answered."""
-        self._flights.close(miss.flight)
+        if miss.shares:
+            self._flights.close(miss.flight)
         if reply.remembered and miss.way.coalesces:
             self._flights.mark_uncacheable(miss.key, self._monotonic())
         self._in_flight.give_back()

@@ -72,7 +72,7 @@ class Backend:
     def head_octets(self, request: RequestHead) -> bytes:
         raise AssertionError(request)
 
-    def lease_now(self) -> None:
+    def lease_now(self, now_s: float) -> None:
         return
 
 

@@ -14,7 +14,7 @@ from proxy.ports import UpstreamError, UpstreamFailure
 from proxy.tasks import Tasks
 from proxy.turn import Turn
 from proxy.upstream.buffer import ReadBuffer
-from proxy.upstream.connection import Connection
+from proxy.upstream.connection import Connection, Owner
 from proxy.upstream.dial import dial
 from proxy.upstream.pool import UpstreamPool
 from proxy.upstream.settings import Endpoint, PoolSettings
@@ -24,6 +24,16 @@ from tests.unit.proxy.upstream.conftest import request
 
 CERTIFICATE = Path(__file__).parents[3] / "support" / "localhost.pem"
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+
+class Nobody(Owner):
+    """Lets go of connections."""
+
+    def lost(self, connection: Connection) -> None:
+        pass
+
+    def freed(self, connection: Connection) -> None:
+        pass
 
 
 def server_tls() -> ssl.SSLContext:
@@ -92,9 +102,7 @@ async def test_addresses_are_tried_in_order() -> None:
 
         def factory() -> Connection:
             loop = asyncio.get_running_loop()
-            return Connection(
-                settings, loop, Turn(loop.call_soon), ReadBuffer(), lambda connection: None, lambda connection: None
-            )
+            return Connection(settings, loop, Turn(loop.call_soon), ReadBuffer(), Nobody())
 
         connection = await dial(settings, factory, resolver)
         assert connection.usable()

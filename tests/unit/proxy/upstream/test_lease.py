@@ -7,14 +7,14 @@ import asyncio
 import pytest
 
 from proxy.core.messages import ResponseHead
-from proxy.ports import UpstreamError, UpstreamFailure
+from proxy.ports import Taker, UpstreamError, UpstreamFailure
 from proxy.upstream.lease import Lease
 from tests.support.origin import OriginConnection, answering
 from tests.unit.proxy.upstream.conftest import Bench, pool_for, request
 from tests.unit.proxy.upstream.test_pool import HELLO, read
 
 
-class Desk:
+class Desk(Taker):
     """A taker that takes what it is told to take."""
 
     def __init__(self, *, takes: bool) -> None:
@@ -39,11 +39,11 @@ class Desk:
 
 async def leased(bench: Bench) -> Lease:
     """A lease of a connection that has carried one exchange."""
-    assert bench.pool.lease_now() is None
+    assert bench.pool.lease_now(bench.clock.monotonic()) is None
     await read(await bench.pool.exchange(request(), None))
-    lease = bench.pool.lease_now()
+    lease = bench.pool.lease_now(bench.clock.monotonic())
     assert lease is not None
-    assert bench.pool.lease_now() is None
+    assert bench.pool.lease_now(bench.clock.monotonic()) is None
     return lease
 
 
@@ -55,7 +55,7 @@ async def test_a_response_that_is_taken_leaves_the_connection_free() -> None:
         await desk.happened.wait()
         assert (desk.offered, desk.passed) == ([HELLO], 0)
         assert bench.origin.heads[1] == head
-        again = bench.pool.lease_now()
+        again = bench.pool.lease_now(bench.clock.monotonic())
         assert again is not None
         again.give_back()
         assert await read(await bench.pool.exchange(request(), None)) == b"hello"

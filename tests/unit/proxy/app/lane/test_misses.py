@@ -20,7 +20,7 @@ from proxy.limits.rate_memory import MemoryRates
 from proxy.pipeline.context import Services
 from proxy.policy.load import parse_policy
 from proxy.policy.watch import PolicySource
-from proxy.ports import Content, InterimSink, Outlet, Taker
+from proxy.ports import Content, InterimSink, Lease, Outlet, Taker
 from proxy.stores.memory import MemoryStore
 from proxy.stores.memory_log import MemoryLog
 from proxy.tasks import Tasks
@@ -75,7 +75,7 @@ class Response:
         self._pieces.clear()
 
 
-class Backend:
+class Backend(Lease):
     """An upstream with one connection, on which the test answers."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class Backend:
     def head_octets(self, request: RequestHead) -> bytes:
         return write_head(request, PoolSettings(Endpoint("127.0.0.1", 1)), has_body=False).octets
 
-    def lease_now(self) -> Backend | None:
+    def lease_now(self, now_s: float) -> Backend | None:
         taken, self.free = self.free, False
         return self if taken else None
 
