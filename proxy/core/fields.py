@@ -32,8 +32,22 @@ def _with_shared_name(line: Sequence[str]) -> Sequence[str]:
     return shared_text(line[0]), line[1]
 
 
-_same: Final = remembered(_with_shared_name, 4096)
-"""An equal pair that came earlier, if there was one of late; the name is shared in any case."""
+_MOST_LINES: Final = 4096
+_lines: Final[dict[Sequence[str], Sequence[str]]] = {}
+
+
+def _same(line: Sequence[str]) -> Sequence[str]:
+    """An equal pair that came earlier, if there was one of late; the name is shared in any case.
+
+    A pair that is known stands for itself: one that was shared before is found by its identity.
+    """
+    known = _lines.get(line)
+    if known is None:
+        if len(_lines) >= _MOST_LINES:
+            _lines.clear()
+        known = _with_shared_name(line)
+        _lines[known] = known
+    return known
 
 
 @lru_cache(maxsize=4096)

@@ -65,6 +65,11 @@ def test_shared_fields_are_equal_and_hold_equal_lines_once() -> None:
     assert one.pairs[0] is other.pairs[0]
 
 
+def test_lines_that_are_shared_already_stay_the_same_objects() -> None:
+    once = Fields([("A", "b"), ("C", "d")]).shared()
+    assert all(line is again for line, again in zip(once.pairs, once.shared().pairs, strict=True))
+
+
 def test_fields_at_rest_say_the_same_and_wake_up() -> None:
     fields = Fields([("A", "1"), ("B", "2"), ("a", "3")])
     awake = dict(fields.joined)
