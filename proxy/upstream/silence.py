@@ -12,7 +12,7 @@ class Silence:
     `too_long` is called when `limit_s` have passed since the last octet.
     """
 
-    __slots__ = ("_at", "_loop", "_timer", "_too_long", "_usual_s", "limit_s")
+    __slots__ = ("_at", "_looks_at", "_loop", "_timer", "_too_long", "_usual_s", "limit_s")
 
     def __init__(self, usual_s: float, loop: asyncio.AbstractEventLoop, too_long: Callable[[], None]) -> None:
         self.limit_s = self._usual_s = usual_s
@@ -20,6 +20,7 @@ class Silence:
         self._too_long = too_long
         self._at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._looks_at = 0.0
 
     def allow(self, limit_s: float | None) -> None:
         """How long it may last in the next exchange; None for as long as usual."""
@@ -28,11 +29,11 @@ class Silence:
     def begin(self) -> None:
         """From now on silence counts."""
         at = self._at = self._loop.time() + self.limit_s
-        if self._timer is not None and self._timer.when() > at:
+        if self._timer is not None and self._looks_at > at:
             self._timer.cancel()  # left by an exchange that might be silent for longer
             self._timer = None
         if self._timer is None:
-            self._timer = self._loop.call_at(at, self._look)
+            self._look_at(at)
 
     def heard(self) -> None:
         """Something came."""
@@ -51,12 +52,16 @@ class Silence:
             self._timer.cancel()
             self._timer = None
 
+    def _look_at(self, moment: float) -> None:
+        self._looks_at = moment
+        self._timer = self._loop.call_at(moment, self._look)
+
     def _look(self) -> None:
         self._timer = None
         if self._at is None:
             return
         if self._loop.time() < self._at:
-            self._timer = self._loop.call_at(self._at, self._look)
+            self._look_at(self._at)
         else:
             self._too_long()
 
