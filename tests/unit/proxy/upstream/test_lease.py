@@ -72,6 +72,13 @@ async def test_a_response_that_is_not_taken_is_read_as_any_other() -> None:
         assert len(bench.origin.connections) == 1
 
 
+async def test_a_connection_that_was_idle_for_too_long_is_not_leased() -> None:
+    async with pool_for(answering(HELLO), keepalive_s=4.5) as bench:
+        await read(await bench.pool.exchange(request(), None))
+        assert bench.pool.lease_now(bench.clock.monotonic() + 4.5) is None
+        assert bench.pool.open_connections == 0
+
+
 async def test_only_the_first_octets_are_offered() -> None:
     async def script(connection: OriginConnection) -> None:
         await connection.request_head()
