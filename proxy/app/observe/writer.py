@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections import deque
+from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 
 _GATHER_S = 0.05
@@ -27,9 +27,9 @@ class LineWriter:
     def __init__(self, descriptor: int, *, most: int = 16_384, name: str = "log") -> None:
         self._descriptor = descriptor
         self._most = most
-        self._waiting: deque[bytes] = deque()
+        self._waiting: list[bytes] = []
         self._batches: SimpleQueue[list[bytes] | None] = SimpleQueue()  # None wakes the thread
-        self._order = threading.Lock()  # held while lines move from one to the other, so that they stay in order
+        self._order = threading.Lock()  # held while lines come, and move from one to the other: they stay in order
         self._closing = threading.Event()
         self.dropped = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -37,17 +37,20 @@ class LineWriter:
 
     def offer(self, *lines: bytes) -> None:
         """Have lines written, or dropped when too many wait. Never blocks for the reader's sake."""
-        waiting = self._waiting
-        if len(waiting) + self._batches.qsize() * _BATCH >= self._most or self._closing.is_set():
+        self.offer_all(lines)
+
+    def offer_all(self, lines: Sequence[bytes]) -> None:
+        """The same with a sequence of lines."""
+        if len(self._waiting) + self._batches.qsize() * _BATCH >= self._most or self._closing.is_set():
             self.dropped += len(lines)
             return
-        waiting.extend(lines)
-        count = len(waiting)  # looked at afterwards: the thread may have taken what was there before
-        if count >= _BATCH:
-            with self._order:
+        with self._order:
+            self._waiting.extend(lines)
+            count = len(self._waiting)
+            if count >= _BATCH:
                 self._batches.put(self._taken())
-        elif count <= len(lines):
-            self._batches.put(None)
+            elif count == len(lines):
+                self._batches.put(None)
 
     def close(self, patience_s: float = 2.0) -> None:
         """Write what waits, then end. Idempotent."""
@@ -59,8 +62,9 @@ class LineWriter:
             self._batches.put(None)  # the one before may have been among them
 
     def _taken(self) -> list[bytes]:
-        """The lines that wait; what is offered meanwhile stays."""
-        return [self._waiting.popleft() for _ in range(len(self._waiting))]
+        """The lines that wait; nothing may come meanwhile."""
+        taken, self._waiting = self._waiting, []
+        return taken
 
     def _run(self) -> None:
         while True:
