@@ -169,8 +169,7 @@ class Node:
         ids = RequestIds()
         lane: HitLane | None = None
         if self._options.lanes and isinstance(self._observation.tracing, PassThrough):
-            observer = self._observation.observer
-            lane = HitLane(services, self._policies, ids, observer.note, observer.finish_noted)
+            lane = HitLane(services, self._policies, ids, self._observation.observer)
             services = replace(services, hits=lane)
         front = Front(services, self._policies, ids, self._observation.tracing)
         if lane is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from proxy.app.lane.pattern import Values, is_plain
 from proxy.app.lane.scan import Shape
 from proxy.app.lane.spots import LARGE_BYTES, Form, Spot, Wording
-from proxy.app.observe.repeats import Facts
+from proxy.app.observe.repeats import NONE, Facts, Note
 from proxy.app.request_ids import accepted
 from proxy.core.rate import RateLimit, RateVerdict, limit_numbers
 from proxy.limits.keys import client_key
@@ -179,28 +179,18 @@ class Conversation:
         wording = form.wording
         if spot.place is not self._place or wording is not self._wording or now_s >= self._begin_until:
             self._begin_anew(spot, form, now_s)
-        remaining, limits = None, b""
+        remaining, limits = NONE, b""
         if rate is not None:
             limits = self._limits(wording.common.limit_lines, rate)
             remaining = self._remaining
         body, lane = form.body, self.lane
         took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
         self._say(self._begin, request_id, took_us, limits, wording.tail, body)
-        lane.note(
-            (
-                wording.facts,
-                now_s,
-                target,
-                request_id,
-                self.address,
-                took_us,
-                len(body),
-                form.identity_bytes,
-                remaining,
-                shape.user_agent,
-                None,
-            )
-        )
+        note = Note(wording.facts, self.address, shape.user_agent, now_s, target, request_id, took_us)
+        note.bytes_out = len(body)
+        note.bytes_identity = form.identity_bytes
+        note.remaining = remaining
+        lane.observer.note(note)
 
     def _begin_anew(self, spot: Spot, form: Form, now_s: float) -> None:
         """Put together the head up to the request ID; it holds until age or ttl say something else."""
@@ -238,26 +228,18 @@ class Conversation:
     def answer_miss(self, miss: Miss, reply: Reply, values: Values, body: bytes, upstream_us: int) -> None:
         """Answer with what the backend said, and record it."""
         lane, rate = self.lane, miss.rate
-        remaining, limits = None, b""
+        remaining, limits = NONE, b""
         if rate is not None:
             limits = self._limits(miss.way.limit_lines, rate)
             remaining = self._remaining
         took_us = int((lane.monotonic() - miss.started_s) * 1e6 + 0.5)
         self._say(reply.head.filled(values), miss.request_id, took_us, limits, b"\r\n", body)
-        note = (
-            reply.facts,
-            miss.started_s,
-            miss.target,
-            miss.request_id,
-            self.address,
-            took_us,
-            len(body),
-            0,
-            remaining,
-            miss.way.shape.user_agent,
-            upstream_us,
-        )
-        lane.finish(note)
+        agent = miss.way.shape.user_agent
+        note = Note(reply.facts, self.address, agent, miss.started_s, miss.target, miss.request_id, took_us)
+        note.bytes_out = len(body)
+        note.remaining = remaining
+        note.upstream_us = upstream_us
+        lane.observer.finish_noted(note)
 
     def refuse(
         self, facts: Facts, shape: Shape, target: bytes, request_id: bytes, now_s: float, rate: RateVerdict
@@ -270,21 +252,10 @@ class Conversation:
         took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
         took = took_line(took_us)
         self.write(b"%b%b%b%b%b" % (pieces.before_id, request_id, took, pieces.after_time, body))
-        lane.note(
-            (
-                facts,
-                now_s,
-                target,
-                request_id,
-                self.address,
-                took_us,
-                len(body),
-                0,
-                remaining,
-                shape.user_agent,
-                None,
-            )
-        )
+        note = Note(facts, self.address, shape.user_agent, now_s, target, request_id, took_us)
+        note.bytes_out = len(body)
+        note.remaining = remaining
+        lane.observer.note(note)
 
 
 def took_line(took_us: int) -> bytes:

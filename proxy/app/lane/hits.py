@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from proxy.app.lane.conversation import Conversation, Write
@@ -21,7 +20,8 @@ from proxy.app.lane.misses import Misses, Pipeline
 from proxy.app.lane.refusals import Refusals
 from proxy.app.lane.scan import Scanner
 from proxy.app.lane.spots import Barred, Common, Form, Spot
-from proxy.app.observe.repeats import Facts, Note
+from proxy.app.observe.observer import Observer
+from proxy.app.observe.repeats import Facts
 from proxy.app.request_ids import RequestIds
 from proxy.app.server.link import Link
 from proxy.core.messages import ResponseHead
@@ -48,14 +48,12 @@ class HitLane:
         services: Services,
         policies: PolicySource,
         ids: RequestIds,
-        note: Callable[[Note], None],
-        finish: Callable[[Note], None],
+        observer: Observer,
     ) -> None:
         self.services = services
         self.policies = policies
         self.ids = ids
-        self.note = note
-        self.finish = finish
+        self.observer = observer
         self.misses: Misses | None = None
         self.monotonic = services.clock.monotonic
         self.now = services.clock.now

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
-from proxy.app.observe.repeats import Facts, Sums
+from proxy.app.observe.repeats import Facts
 from proxy.pipeline.exchange import ExchangeRecord, Refusal
 
 BOUNDS_MS = (
@@ -46,15 +46,6 @@ class Histogram(msgspec.Struct):
         """Count one duration."""
         self.counts[bisect_left(BOUNDS_MS, duration_ms)] += 1
         self.sum_ms += duration_ms
-
-    def observe_all(self, durations_us: Sequence[int]) -> None:
-        """Count many durations in microseconds, most of them short."""
-        first_us = BOUNDS_MS[0] * 1000
-        longer = [duration_us for duration_us in durations_us if duration_us > first_us]
-        self.counts[0] += len(durations_us) - len(longer)
-        self.sum_ms += sum(durations_us) / 1000
-        for duration_us in longer:
-            self.counts[bisect_left(BOUNDS_MS, duration_us / 1000)] += 1
 
     def add(self, other: Histogram) -> None:
         """Count everything that another one counted."""
@@ -124,7 +115,7 @@ class Counts(msgspec.Struct):
 
     def count(self, record: ExchangeRecord) -> None:
         """Count one exchange."""
-        route = self._count(record, 1)
+        route = self.count_facts(record, 1)
         route.duration.observe(record.duration_ms)
         route.bytes_in += record.bytes_in
         route.bytes_out += record.bytes_out
@@ -133,16 +124,7 @@ class Counts(msgspec.Struct):
         if record.upstream_ms is not None:
             route.upstream.observe(record.upstream_ms)
 
-    def count_notes(self, sums: Sums) -> None:
-        """Count exchanges that have their facts in common."""
-        route = self._count(sums.facts, len(sums.took_us))
-        route.duration.observe_all(sums.took_us)
-        route.bytes_out += sums.bytes_out
-        route.upstream.observe_all(sums.upstream_us)
-        if sums.facts.coding:
-            route.bytes_saved += sums.bytes_identity - sums.bytes_out
-
-    def _count(self, what: ExchangeRecord | Facts, count: int) -> RouteCounts:
+    def count_facts(self, what: ExchangeRecord | Facts, count: int) -> RouteCounts:
         """Count what exchanges and facts both tell, for so many exchanges; returns the route's counts."""
         route = self.routes.get(what.route) or self.route(what.route)
         method = what.method if what.method in _METHODS else _OTHER

@@ -5,24 +5,35 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Sequence
-from typing import Final, Protocol
+from abc import ABC, abstractmethod
+from typing import Final
+
+from mypy_extensions import i64
 
 from proxy.app.observe.patterns import encode, pattern_of
-from proxy.app.observe.repeats import Facts, Note, record_of
+from proxy.app.observe.repeats import NONE, Facts, Note, record_of
 from proxy.app.observe.writer import LineWriter
 from proxy.pipeline.exchange import CacheUse, ExchangeRecord
 
 _MOST: Final = 4096
-"""Patterns and texts remembered at most."""
+"""Pieces of lines remembered at most."""
 _TOOK: Final = [encode(took_us / 1000) for took_us in range(1000)]
 """Milliseconds as they stand in a line, by microseconds."""
+_FRACTIONS: Final = [took[1:] for took in _TOOK]
 _MILLIS: Final = [b'%03dZ"' % millis for millis in range(1000)]
 _NUMBERS: Final = [b"%d" % number for number in range(1000)]
+_LAST_DIGITS: Final = [b"%03d" % number for number in range(1000)]
 
-Kind = tuple[Facts, str, str, bool, bool, bool, bool, bool]
-"""What decides on the fixed pieces of a line: facts, client, agent; whether there are query, size, identity, limit, and
-no time of the backend."""
+# Which of the members that a line may leave out are there.
+_QUERY: Final = 1
+_SIZE: Final = 2
+_IDENTITY: Final = 4
+_LIMIT: Final = 8
+_UPSTREAM: Final = 16
+_RARE: Final = _QUERY | _IDENTITY | _UPSTREAM
+
+Kind = tuple[Facts, str, str, int]
+"""What decides on the fixed pieces of a line: facts, client, agent, and the members that are there."""
 
 
 def timestamp(seconds: float) -> str:
@@ -35,16 +46,16 @@ def _calendar(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
-class Renderer(Protocol):
+class Renderer(ABC):
     """Makes lines."""
 
+    @abstractmethod
     def line(self, record: ExchangeRecord) -> bytes:
         """The line of one exchange."""
-        ...
 
     def note_line(self, note: Note, apart_s: float) -> bytes:
         """The line of one noted exchange, equal to that of its record (`apart_s` as in repeats.record_of)."""
-        ...
+        return self.line(record_of(note, apart_s))
 
 
 class Lines:
@@ -61,16 +72,20 @@ class Lines:
         except ValueError:
             self._writer.dropped += 1
 
-    def write_notes(self, notes: Sequence[Note], apart_s: float) -> None:
+    def write_notes(self, notes: list[Note], apart_s: float) -> None:
         """Have the lines of noted exchanges written."""
-        line = self._renderer.note_line
-        self._writer.offer(*[line(note, apart_s) for note in notes])
+        renderer = self._renderer
+        self._writer.offer_all([renderer.note_line(note, apart_s) for note in notes])
 
 
 class NotePieces:
     """What stands before each of the values that differ among notes of one kind, and after the last."""
 
     __slots__ = (
+        "_agent",
+        "_client",
+        "_facts",
+        "_members",
         "at_id",
         "at_identity",
         "at_path",
@@ -80,15 +95,17 @@ class NotePieces:
         "at_took",
         "at_upstream",
         "end",
-        "kind",
     )
 
     def __init__(self, kind: Kind, record: ExchangeRecord) -> None:
         """Read the pieces off the line of one such note's record."""
         at_id, at_client, at_path, at_took, at_query, at_size, at_identity, *more = pattern_of(record)
         at_upstream, at_remaining, at_agent, end = more
-        _, client, agent, *_ = kind
-        self.kind = kind
+        facts, client, agent, members = kind
+        self._facts = facts
+        self._client = client
+        self._agent = agent
+        self._members: i64 = members
         self.at_id = at_id
         self.at_path = at_client + _text(client) + at_path
         self.at_took = at_took
@@ -99,8 +116,17 @@ class NotePieces:
         self.at_remaining = at_remaining
         self.end = at_agent + _text(agent) + end
 
+    def fit(self, note: Note, members: i64) -> bool:
+        """Whether they are those of this note."""
+        return (
+            self._facts is note.facts
+            and self._members == members
+            and self._client == note.client
+            and self._agent == note.agent
+        )
 
-class JsonLines:
+
+class JsonLines(Renderer):
     """One JSON object for a record: its members by name, those at their defaults left out, the time as text.
 
     Of notes it remembers what the last one had in common with many: the next one is like it as a rule.
@@ -109,21 +135,17 @@ class JsonLines:
     __slots__ = (
         "_calendar",
         "_last",
-        "_millisecond",
         "_path",
         "_pieces",
         "_plain",
         "_query",
         "_second",
-        "_stamp",
         "_target",
     )
 
     def __init__(self) -> None:
-        self._millisecond = -1
-        self._second = -1
+        self._second: i64 = -1
         self._calendar = b""
-        self._stamp = b""
         self._pieces: dict[Kind, NotePieces] = {}
         self._last: NotePieces | None = None
         self._target = self._path = self._query = b""
@@ -132,58 +154,90 @@ class JsonLines:
     def line(self, record: ExchangeRecord) -> bytes:
         """The record's line."""
         line = encode(record)
+        millisecond = _millisecond(record.time)
         # `time` is the first member and always there, so its number ends at the first comma.
-        return b"%b%b\n" % (self._time(record.time), line[line.index(b",") :])
+        return b"%b%b%b\n" % (self._until(millisecond), _MILLIS[millisecond % 1000], line[line.index(b",") :])
 
     def note_line(self, note: Note, apart_s: float) -> bytes:
         """The line that the note's record would have."""
-        facts, started_s, target, request_id, client, took_us, size, identity, remaining, agent, upstream_us = note
-        if target != self._target:
-            self._read_target(target)
+        if note.target != self._target:
+            self._read_target(note.target)
         if not self._plain:
             return self.line(record_of(note, apart_s))
-        kind = (
-            facts,
-            client,
-            agent,
-            len(self._path) < len(target),
-            size > 0,
-            identity > 0,
-            remaining is None,
-            upstream_us is None,
-        )
+        members = self._members(note)
         pieces = self._last
-        if pieces is None or pieces.kind != kind:
-            pieces = self._pieces_for(kind, note, apart_s)
-        return b"%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
-            self._time(started_s + apart_s),
+        if pieces is None or not pieces.fit(note, members):
+            pieces = self._pieces_for(note, members, apart_s)
+        millisecond = _millisecond(note.started_s + apart_s)
+        # What is at its default is left out, and then so is what stands before it.
+        size = _number(note.bytes_out) if members & _SIZE else b""
+        remaining = _number(note.remaining) if members & _LIMIT else b""
+        if not members & _RARE:
+            return b"%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
+                self._until(millisecond),
+                _MILLIS[millisecond % 1000],
+                pieces.at_id,
+                note.request_id,
+                pieces.at_path,
+                self._path,
+                pieces.at_took,
+                _millis(note.took_us),
+                pieces.at_size,
+                size,
+                pieces.at_remaining,
+                remaining,
+                pieces.end,
+            )
+        return b"%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
+            self._until(millisecond),
+            _MILLIS[millisecond % 1000],
             pieces.at_id,
-            request_id,
+            note.request_id,
             pieces.at_path,
             self._path,
             pieces.at_took,
-            _millis(took_us),
+            _millis(note.took_us),
             pieces.at_query,
             self._query,
             pieces.at_size,
-            _number(size) if size else b"",
+            size,
             pieces.at_identity,
-            _number(identity) if identity else b"",
+            _number(note.bytes_identity) if members & _IDENTITY else b"",
             pieces.at_upstream,
-            b"" if upstream_us is None else _millis(upstream_us),
+            _millis(note.upstream_us) if members & _UPSTREAM else b"",
             pieces.at_remaining,
-            b"" if remaining is None else _number(remaining),
+            remaining,
             pieces.end,
         )
 
     def _read_target(self, target: bytes) -> None:
         """Take a target apart, and see whether a line may hold it as it is."""
+        text = target.decode("ascii")  # to look for a character in a text costs a fifth of what it costs in octets
         self._target = target
-        self._path, _, self._query = target.partition(b"?")
-        self._plain = target.find(b'"') < 0 and target.find(b"\\") < 0  # `in` first takes the octets for a number
+        self._plain = '"' not in text and "\\" not in text
+        self._path, self._query = target, b""
+        if "?" in text:
+            question = text.find("?")
+            self._path, self._query = target[:question], target[question + 1 :]
 
-    def _pieces_for(self, kind: Kind, note: Note, apart_s: float) -> NotePieces:
+    def _members(self, note: Note) -> i64:
+        """Which members there are."""
+        members: i64 = 0
+        if len(self._path) < len(note.target):
+            members |= _QUERY
+        if note.bytes_out:
+            members |= _SIZE
+        if note.bytes_identity:
+            members |= _IDENTITY
+        if note.remaining != NONE:
+            members |= _LIMIT
+        if note.upstream_us != NONE:
+            members |= _UPSTREAM
+        return members
+
+    def _pieces_for(self, note: Note, members: i64, apart_s: float) -> NotePieces:
         """The pieces for notes of this kind."""
+        kind = (note.facts, note.client, note.agent, int(members))
         pieces = self._pieces.get(kind)
         if pieces is None:
             if len(self._pieces) >= _MOST:
@@ -192,16 +246,16 @@ class JsonLines:
         self._last = pieces
         return pieces
 
-    def _time(self, seconds: float) -> bytes:
-        """The beginning of a line; those of one millisecond share it, for the calendar is slower than all the rest."""
-        millisecond = int(seconds * 1_000 + 0.5)
-        if millisecond != self._millisecond:
-            self._millisecond = millisecond
-            whole = millisecond // 1_000
-            if whole != self._second:
-                self._second, self._calendar = whole, b'{"time":"%b.' % _calendar(whole).encode()
-            self._stamp = self._calendar + _MILLIS[millisecond - whole * 1_000]
-        return self._stamp
+    def _until(self, millisecond: i64) -> bytes:
+        """The beginning of a line up to its milliseconds; the calendar is slower than all the rest."""
+        second = millisecond // 1000
+        if second != self._second:
+            self._second, self._calendar = second, b'{"time":"%b.' % _calendar(second).encode()
+        return self._calendar
+
+
+def _millisecond(seconds: float) -> i64:
+    return int(seconds * 1_000 + 0.5)
 
 
 def _text(text: str) -> bytes:
@@ -209,16 +263,22 @@ def _text(text: str) -> bytes:
     return encode(text)[1:-1]
 
 
-def _millis(duration_us: int) -> bytes:
+def _millis(duration_us: i64) -> bytes:
     """Microseconds in milliseconds, as they stand in a line."""
-    return _TOOK[duration_us] if duration_us < 1000 else encode(duration_us / 1000)
+    if duration_us < 1000:
+        return _TOOK[duration_us]
+    return b"%b%b" % (_number(duration_us // 1000), _FRACTIONS[duration_us % 1000])
 
 
-def _number(number: int) -> bytes:
-    return _NUMBERS[number] if number < 1000 else b"%d" % number
+def _number(number: i64) -> bytes:
+    if number < 1000:
+        return _NUMBERS[number]
+    if number < 1_000_000:
+        return b"%b%b" % (_NUMBERS[number // 1000], _LAST_DIGITS[number % 1000])
+    return b"%d" % number
 
 
-class TextLines:
+class TextLines(Renderer):
     """One line for people: time, client, request, status, octets, milliseconds, then what else there is to say."""
 
     def line(self, record: ExchangeRecord) -> bytes:
@@ -239,10 +299,6 @@ class TextLines:
             f"error={record.error}" if record.error else "",
         ]
         return " ".join(_one_word(part) for part in parts if part).encode("latin-1", "backslashreplace") + b"\n"
-
-    def note_line(self, note: Note, apart_s: float) -> bytes:
-        """The line of the note's record."""
-        return self.line(record_of(note, apart_s))
 
 
 def _one_word(text: str) -> str:

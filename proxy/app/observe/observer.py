@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from proxy.app.observe.counters import Counts, Gauges, Snapshot
 from proxy.app.observe.lines import Lines
-from proxy.app.observe.repeats import Note, record_of, sums_of
+from proxy.app.observe.repeats import Note, record_of
+from proxy.app.observe.tallies import Tallies
 from proxy.pipeline.exchange import Audit, ExchangeRecord
 from proxy.ports import Clock
 
 Later = Callable[[float, Callable[[], None]], object]
 """Calls something after so many seconds, in the thread that the observer is used from."""
 
-MAX_NOTES = 16
+MAX_NOTES: Final = 16
 """Notes that wait at most. Whoever comes while they are worked off waits as well: more would be seen in the p99."""
-_GATHER_S = 0.05
+_GATHER_S: Final = 0.05
 """How long notes wait at most."""
 
 
@@ -39,17 +41,19 @@ class Observer:
         self._later = later
         self._notes: list[Note] = []
         self._awaited = False
+        self._active = 0
         self._counts = Counts()
+        self._tallies = Tallies(self._counts)
 
     def begin(self) -> None:
         """Count an exchange as active."""
-        self._counts.active += 1
+        self._active += 1
 
     def finish(self, record: ExchangeRecord) -> None:
         """Count it as ended and have its line written."""
         if self._notes:
             self.work_off()
-        self._counts.active -= 1
+        self._active -= 1
         self._counts.count(record)
         if self._lines is not None:
             self._lines.write(record)
@@ -71,14 +75,17 @@ class Observer:
 
     def finish_noted(self, note: Note) -> None:
         """Record an exchange that counts as active since `begin`."""
-        self._counts.active -= 1
+        self._active -= 1
         self.note(note)
 
     def work_off(self) -> None:
         """Record what was noted."""
-        notes, self._notes = self._notes, []
-        for sums in sums_of(notes):
-            self._counts.count_notes(sums)
+        notes = self._notes
+        if not notes:
+            return
+        self._notes = []
+        for note in notes:
+            self._tallies.add(note)
         apart_s = self._clock.now() - self._clock.monotonic()
         if self._lines is not None:
             self._lines.write_notes(notes, apart_s)
@@ -98,6 +105,8 @@ class Observer:
     def counts(self) -> Counts:
         """Everything counted so far."""
         self.work_off()
+        self._tallies.empty()
+        self._counts.active = self._active
         return self._counts
 
     def snapshot(self, gauges: Callable[[], Gauges]) -> Snapshot:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+from mypy_extensions import i64, mypyc_attr
 
 from proxy.pipeline.exchange import CacheUse, ExchangeRecord, Refusal
+
+NONE: Final = -1
+"""What a note says instead of a number that there is not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,67 +27,66 @@ class Facts:
     cache_reason: str = ""
 
 
-# A plain tuple: one is made for every hit, and nothing is made faster.
-Note = tuple[Facts, float, bytes, bytes, str, int, int, int, int | None, str, int | None]
-"""Facts, start (monotonic seconds), target, request ID, client, microseconds taken, octets of the body, the same before
-this proxy coded it (0 where it did not), rate remaining, user agent, microseconds that the backend took (None where it
-was not asked). Texts of octets are printable ASCII."""
+@mypyc_attr(acyclic=True)
+class Note:
+    """One exchange. `started_s` is monotonic; texts of octets are printable ASCII.
 
+    Who makes it sets what further there is: octets of the body, the same before this proxy coded it, the rate
+    remaining, the microseconds that the backend took.
+    """
 
-class Sums:
-    """What the notes with the same facts add up to."""
+    __slots__ = (
+        "agent",
+        "bytes_identity",
+        "bytes_out",
+        "client",
+        "facts",
+        "remaining",
+        "request_id",
+        "started_s",
+        "target",
+        "took_us",
+        "upstream_us",
+    )
 
-    __slots__ = ("bytes_identity", "bytes_out", "facts", "took_us", "upstream_us")
-
-    def __init__(self, facts: Facts) -> None:
+    def __init__(
+        self, facts: Facts, client: str, agent: str, started_s: float, target: bytes, request_id: bytes, took_us: i64
+    ) -> None:
         self.facts = facts
-        self.took_us: list[int] = []
-        self.upstream_us: list[int] = []
-        self.bytes_out = 0
-        self.bytes_identity = 0
-
-
-def sums_of(notes: Sequence[Note]) -> list[Sums]:
-    """The notes added up, by their facts."""
-    all_sums: dict[Facts, Sums] = {}
-    sums: Sums | None = None
-    for facts, _, _, _, _, took_us, bytes_out, bytes_identity, _, _, upstream_us in notes:
-        if sums is None or sums.facts is not facts:
-            sums = all_sums.get(facts)
-            if sums is None:
-                sums = all_sums[facts] = Sums(facts)
-        sums.took_us.append(took_us)
-        if upstream_us is not None:
-            sums.upstream_us.append(upstream_us)
-        sums.bytes_out += bytes_out
-        sums.bytes_identity += bytes_identity
-    return list(all_sums.values())
+        self.client = client
+        self.agent = agent
+        self.started_s = started_s
+        self.target = target
+        self.request_id = request_id
+        self.took_us = took_us
+        self.bytes_out: i64 = 0
+        self.bytes_identity: i64 = 0
+        self.remaining: i64 = NONE
+        self.upstream_us: i64 = NONE
 
 
 def record_of(note: Note, apart_s: float) -> ExchangeRecord:
     """The record of a noted exchange. `apart_s` is what the wall clock is ahead of the monotonic one."""
-    facts, started_s, target, request_id, client, took_us, bytes_out, bytes_identity, remaining, agent, upstream_us = (
-        note
-    )
-    path, question, query = target.decode("ascii").partition("?")
+    facts = note.facts
+    path, question, query = note.target.decode("ascii").partition("?")
     return ExchangeRecord(
-        time=started_s + apart_s,
-        request_id=request_id.decode("ascii"),
-        client=client,
+        time=note.started_s + apart_s,
+        request_id=note.request_id.decode("ascii"),
+        client=note.client,
         method=facts.method,
         path=path,
         query=query if question else None,
         route=facts.route,
         status=facts.status,
-        duration_ms=took_us / 1000,
-        bytes_out=bytes_out,
-        bytes_identity=bytes_identity,
+        duration_ms=note.took_us / 1000,
+        bytes_out=note.bytes_out,
+        bytes_identity=note.bytes_identity,
         cache=facts.cache,
         coding=facts.coding,
-        rate_remaining=remaining,
+        rate_remaining=None if note.remaining == NONE else note.remaining,
         refused=facts.refused,
-        user_agent=agent,
-        upstream_ms=None if upstream_us is None else upstream_us / 1000,
+        user_agent=note.agent,
+        upstream_ms=None if note.upstream_us == NONE else note.upstream_us / 1000,
         cache_forward=facts.cache_forward,
         cache_reason=facts.cache_reason,
     )

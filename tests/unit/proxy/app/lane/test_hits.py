@@ -12,7 +12,6 @@ from proxy.app.form import Form, form
 from proxy.app.lane.hits import MAX_BARRED, HitLane
 from proxy.app.lane.learning import Sharing
 from proxy.app.lane.spots import MAX_FORMS
-from proxy.app.observe.repeats import Note, record_of
 from proxy.app.request_ids import RequestIds
 from proxy.core.entry import CodedBody, Entry
 from proxy.core.fields import Fields
@@ -24,7 +23,7 @@ from proxy.limits.rate_memory import MemoryRates
 from proxy.pipeline.admit import count
 from proxy.pipeline.context import Exchange, ServedHit, Services
 from proxy.pipeline.dress import dress
-from proxy.pipeline.exchange import CacheUse
+from proxy.pipeline.exchange import CacheUse, ExchangeRecord
 from proxy.policy.load import parse_policy
 from proxy.policy.watch import PolicySource
 from proxy.stores.memory import MemoryStore
@@ -49,11 +48,12 @@ class Stage:
 
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self.noted: list[Note] = []
+        self._seen: list[ExchangeRecord] = []
         self.sent: list[bytes] = []
         self.store = MemoryStore()
         self.log = MemoryLog(self.clock)
         self.source = PolicySource(parse_policy(POLICY, "test"))
+        self.observer = quiet_observer(self._seen.append)
         self.services = Services(
             clock=self.clock,
             store=self.store,
@@ -61,11 +61,17 @@ class Stage:
             rates=MemoryRates(self.clock),
             codec=None,  # type: ignore[arg-type]  # the lane codes nothing
             upstreams={},
-            recorder=quiet_observer(),
+            recorder=self.observer,
             tasks=Tasks(),
         )
-        self.lane = HitLane(self.services, self.source, RequestIds(), self.noted.append, self.noted.append)
+        self.lane = HitLane(self.services, self.source, RequestIds(), self.observer)
         self.talk = self.lane.meet(Line(), self.sent.append)
+
+    @property
+    def noted(self) -> list[ExchangeRecord]:
+        """What was recorded."""
+        self.observer.work_off()
+        return self._seen
 
     def entry(self, path: str, **changes: object) -> Entry:
         fields = Fields([("Content-Type", "text/plain"), ("ETag", '"e"')])
@@ -125,7 +131,7 @@ async def test_a_served_hit_is_repeated_with_its_age_and_what_is_left_of_its_lif
     assert b"\r\nAge: 12\r\n" in head
     assert b"\r\nCache-Status: Veneer; hit; ttl=53\r\n" in head
     assert head.endswith(b"\r\nContent-Length: 4")
-    assert record_of(stage.noted[0], 0.0).cache is CacheUse.HIT
+    assert stage.noted[0].cache is CacheUse.HIT
 
 
 async def test_it_stops_when_freshness_ends(stage: Stage) -> None:
@@ -215,7 +221,7 @@ async def test_the_rate_limit_holds_and_its_refusal_comes_as_quickly(stage: Stag
     assert b"\r\nRateLimit: " in answers[0]
     assert answers[3] is not None
     assert b"\r\nRetry-After: " in answers[3]
-    assert record_of(stage.noted[-1], 0.0).status == 429
+    assert stage.noted[-1].status == 429
 
 
 async def test_a_refusal_needs_no_hit_before_it(stage: Stage) -> None:
@@ -231,7 +237,7 @@ async def test_a_refusal_needs_no_hit_before_it(stage: Stage) -> None:
     assert b"\r\nX-Request-ID: mine-7\r\n" in head
     assert json.loads(body)["request_id"] == "mine-7"
     assert b"\r\nContent-Length: %d" % len(body) in head
-    assert record_of(stage.noted[-1], 0.0).bytes_out == len(body)
+    assert stage.noted[-1].bytes_out == len(body)
     stage.clock.advance(61)
     assert stage.ask("/limited") is None
     verdict = await count(stage.services, exchange)

@@ -11,13 +11,13 @@ import pytest
 from proxy.app.front import Front
 from proxy.app.lane.hits import HitLane
 from proxy.app.lane.misses import MAX_WAYS
-from proxy.app.observe.repeats import Note
 from proxy.app.request_ids import RequestIds
 from proxy.core.fields import Fields
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.limits.inflight import InFlight
 from proxy.limits.rate_memory import MemoryRates
 from proxy.pipeline.context import Services
+from proxy.pipeline.exchange import ExchangeRecord
 from proxy.policy.load import parse_policy
 from proxy.policy.watch import PolicySource
 from proxy.ports import Content, InterimSink, Lease, Outlet, Taker
@@ -136,11 +136,11 @@ class Stage:
 
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self.noted: list[Note] = []
+        self.seen: list[ExchangeRecord] = []
         self.store = MemoryStore()
         self.log = MemoryLog(self.clock)
         self.backend = Backend()
-        self.observer = quiet_observer()
+        self.observer = quiet_observer(self.seen.append)
         self.source = PolicySource(parse_policy(POLICY, "test"))
         services = Services(
             clock=self.clock,
@@ -155,14 +155,10 @@ class Stage:
         )
         self.services = services
         ids = RequestIds()
-        self.lane = HitLane(services, self.source, ids, self.noted.append, self.finish)
+        self.lane = HitLane(services, self.source, ids, self.observer)
         Front(replace(services, hits=self.lane), self.source, ids).open_lane(self.lane)
         self.line = Line()
         self.talk = self.lane.meet(self.line, self.line.write)
-
-    def finish(self, note: Note) -> None:
-        self.noted.append(note)
-        self.observer.finish_noted(note)
 
     @property
     def active(self) -> int:
@@ -225,10 +221,12 @@ async def test_the_record_tells_of_the_backend(stage: Stage) -> None:
     assert stage.ask("/third", "X-Request-ID: mine")
     stage.clock.advance(0.25)
     assert stage.backend.says(came())
-    facts, _, target, request_id, client, took_us, size, _, _, _, upstream_us = stage.noted[-1]
-    assert (facts.cache.value, facts.cache_forward, facts.cache_reason) == ("miss", "uri-miss", "")
-    assert (target, request_id, client, size) == (b"/third", b"mine", "192.0.2.1", 4)
-    assert (took_us, upstream_us) == (250_000, 250_000)
+    stage.observer.work_off()
+    record = stage.seen[-1]
+    assert (record.cache.value, record.cache_forward, record.cache_reason) == ("miss", "uri-miss", "")
+    assert (record.path, record.query, record.request_id) == ("/third", None, "mine")
+    assert (record.client, record.bytes_out) == ("192.0.2.1", 4)
+    assert (record.duration_ms, record.upstream_ms) == (250, 250)
 
 
 async def test_what_is_stored_is_not_sent_on(stage: Stage) -> None:

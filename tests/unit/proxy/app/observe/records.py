@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from proxy.app.observe.observer import Observer
+from proxy.app.observe.repeats import NONE, Facts, Note
 from proxy.pipeline.exchange import ExchangeRecord
 from tests.support.clock import ManualClock
 
@@ -23,6 +26,29 @@ def record(**changes: object) -> ExchangeRecord:
     return msgspec.structs.replace(plain, **changes)
 
 
-def quiet_observer() -> Observer:
+def note(
+    facts: Facts,
+    started_s: float = 3.0,
+    target: bytes = b"/a",
+    request_id: bytes = b"r1",
+    *,
+    client: str = "192.0.2.1",
+    took_us: int = 1250,
+    bytes_out: int = 0,
+    bytes_identity: int = 0,
+    remaining: int | None = None,
+    agent: str = "curl/8",
+    upstream_us: int | None = None,
+) -> Note:
+    """A note, whole."""
+    made = Note(facts, client, agent, started_s, target, request_id, took_us)
+    made.bytes_out = bytes_out
+    made.bytes_identity = bytes_identity
+    made.remaining = NONE if remaining is None else remaining
+    made.upstream_us = NONE if upstream_us is None else upstream_us
+    return made
+
+
+def quiet_observer(*also: Callable[[ExchangeRecord], None]) -> Observer:
     """An observer that writes nothing."""
-    return Observer(None, clock=ManualClock(), later=lambda _delay, _call: None)
+    return Observer(None, also, clock=ManualClock(), later=lambda _delay, _call: None)

@@ -7,10 +7,10 @@ import os
 import pytest
 
 from proxy.app.observe.lines import JsonLines, JsonMessages, Lines, TextLines, TextMessages, timestamp
-from proxy.app.observe.repeats import Facts, Note, record_of
+from proxy.app.observe.repeats import Facts, record_of
 from proxy.app.observe.writer import LineWriter
 from proxy.pipeline.exchange import CacheUse, Refusal
-from tests.unit.proxy.app.observe.records import record
+from tests.unit.proxy.app.observe.records import note, record
 
 HOSTILE = '/a"b\\c\r\nforged \x1b[2J\x00\x85\xff'
 
@@ -84,23 +84,27 @@ HIT = Facts("GET", 'a "route"', 200, "br", CacheUse.HIT)
 PLAIN = Facts("GET", "", 200, cache=CacheUse.HIT)
 REFUSED = Facts("HEAD", '","path":"/forged', 429, refused=Refusal.RATE)
 MISS = Facts("GET", "a", 200, cache=CacheUse.MISS, cache_forward="uri-miss", cache_reason="no-store")
-NOTES: list[Note] = [
-    (HIT, 1.0, b"/a", b"r1", "192.0.2.1", 0, 10, 30, 7, "curl/8", None),
-    (HIT, 2.9996, b"/b?", b"r2", "192.0.2.1", 999, 10, 30, 0, "curl/8", None),
-    (HIT, 3.0, b"/c?x=1&y=?", b"r3", "2001:db8::1", 1000, 10, 30, None, 'say "x" \\', None),
-    (PLAIN, 3.0004, b"/a", b"r4", "unix", 12, 2048, 0, None, "", None),
-    (PLAIN, 3.0, b"/a", b"r5", "unix", 25, 0, 0, 12, "curl/8", None),
-    (REFUSED, 3.0, b"/a", b"r6", "192.0.2.1", 123_456, 300, 0, 0, "curl/8", None),
-    (MISS, 3.0, b"/a?b=c", b"r8", "192.0.2.1", 950, 10, 0, 7, "curl/8", 700),
-    (MISS, 3.0, b"/a", b"r9", "192.0.2.1", 12_950, 10, 0, None, "curl/8", 11_700),
-    (HIT, 3.0, b'/"path":"x"?"query":\\', b"r7", "192.0.2.1", 7, 10, 30, 7, "curl/8", None),
+NOTES = [
+    note(HIT, 1.0, bytes_out=10, bytes_identity=30, remaining=7),
+    note(HIT, 2.9996, b"/b?", took_us=999, bytes_out=10, bytes_identity=30, remaining=0),
+    note(HIT, 3.0, b"/c?x=1&y=?", client="2001:db8::1", took_us=1000, bytes_out=10, agent='say "x" \\'),
+    note(PLAIN, 3.0004, client="unix", took_us=12, bytes_out=2048, agent=""),
+    note(PLAIN, client="unix", took_us=25, remaining=12),
+    note(REFUSED, request_id=b"r6", took_us=123_456, bytes_out=300, remaining=0),
+    note(MISS, 3.0, b"/a?b=c", b"r8", took_us=950, bytes_out=10, remaining=7, upstream_us=700),
+    note(MISS, request_id=b"r9", took_us=12_950, bytes_out=10, upstream_us=11_700),
+    note(MISS, took_us=1_234_567, bytes_out=1_000, bytes_identity=999, remaining=1_000_000, upstream_us=3_600_000_100),
+    note(PLAIN, 3.0, b"/a?", took_us=1_000_000, bytes_out=999_999, remaining=999_999, upstream_us=0),
+    note(HIT, 3.0, b'/"path":"x"?"query":\\', took_us=7, bytes_out=10, bytes_identity=30, remaining=7),
+    note(PLAIN, 3.0, b'/a"'),
+    note(PLAIN, 3.0, b"/a\\?b"),
 ]
 
 
 @pytest.mark.parametrize("renderer", [JsonLines(), TextLines()])
 def test_a_note_has_the_line_of_its_record(renderer: JsonLines | TextLines) -> None:
-    for note in NOTES * 2:
-        assert renderer.note_line(note, 1_795_000_000.25) == renderer.line(record_of(note, 1_795_000_000.25))
+    for one in NOTES * 2:
+        assert renderer.note_line(one, 1_795_000_000.25) == renderer.line(record_of(one, 1_795_000_000.25))
 
 
 def test_what_cannot_be_rendered_is_dropped_and_counted() -> None:

@@ -4,13 +4,14 @@ import json
 import os
 from collections.abc import Callable
 
+from proxy.app.observe.counters import Counts
 from proxy.app.observe.lines import JsonLines, Lines
 from proxy.app.observe.observer import MAX_NOTES, Observer
 from proxy.app.observe.repeats import Facts, Note
 from proxy.app.observe.writer import LineWriter
 from proxy.pipeline.exchange import CacheUse, ExchangeRecord, Refusal
 from tests.support.clock import ManualClock
-from tests.unit.proxy.app.observe.records import record
+from tests.unit.proxy.app.observe.records import note, record
 
 HIT = Facts("GET", "users", 200, "br", CacheUse.HIT)
 REFUSED = Facts("HEAD", "users", 429, refused=Refusal.RATE)
@@ -39,9 +40,27 @@ class Desk:
         with os.fdopen(self._reader, "rb") as file:
             return [json.loads(line) for line in file]
 
-    def note(self, name: str, facts: Facts = HIT, remaining: int | None = 7, upstream_us: int | None = None) -> Note:
-        now_s = self.clock.monotonic()
-        return (facts, now_s, b"/a?b=%20", name.encode(), "192.0.2.1", 1250, 10, 30, remaining, "x/1", upstream_us)
+    def note(
+        self,
+        name: str,
+        facts: Facts = HIT,
+        *,
+        remaining: int | None = 7,
+        took_us: int = 1250,
+        upstream_us: int | None = None,
+    ) -> Note:
+        return note(
+            facts,
+            self.clock.monotonic(),
+            b"/a?b=%20",
+            name.encode(),
+            took_us=took_us,
+            bytes_out=10,
+            bytes_identity=30 if facts.coding else 0,
+            remaining=remaining,
+            agent="x/1",
+            upstream_us=upstream_us,
+        )
 
 
 def test_an_exchange_is_counted_written_and_shown() -> None:
@@ -82,13 +101,36 @@ def test_a_note_becomes_the_record_of_its_exchange() -> None:
 def test_notes_are_counted_before_anybody_reads() -> None:
     desk = Desk()
     desk.observer.note(desk.note("a"))
-    desk.observer.note(desk.note("b", REFUSED, 0))
+    desk.observer.note(desk.note("b", REFUSED, remaining=0))
     counts = desk.observer.counts
     assert counts.active == 0
     assert counts.refused == {"rate": 1}
     assert counts.routes["users"].requests == {"GET": [0, 0, 1, 0, 0, 0], "HEAD": [0, 0, 0, 0, 1, 0]}
     assert counts.routes["users"].cache == {"hit": 1, "none": 1}
     assert counts.routes["users"].bytes_saved == 20
+    assert counts.routes["users"].bytes_out == 20
+
+
+def test_notes_count_like_their_records() -> None:
+    desk = Desk()
+    other = Facts("PROPFIND", "posts", 200)
+    for took_us in (0, 250, 251, 500, 30_000_000, 30_000_001):
+        for facts in (HIT, REFUSED, other):
+            desk.observer.note(desk.note("a", facts, took_us=took_us, upstream_us=took_us // 2))
+    counts = desk.observer.counts
+    expected = Counts()
+    for one in desk.seen:
+        expected.count(one)
+    assert counts == expected
+    desk.observer.note(desk.note("b"))
+    assert desk.observer.counts.routes["users"].requests["GET"] == [0, 0, 7, 0, 0, 0]
+
+
+def test_facts_of_policies_past_are_let_go_of() -> None:
+    desk = Desk()
+    for number in range(3_000):
+        desk.observer.note(desk.note("a", Facts("GET", f"r{number % 7}", 200)))
+    assert sum(route.requests["GET"][2] for route in desk.observer.counts.routes.values()) == 3_000
 
 
 def test_lines_come_in_the_order_of_the_exchanges() -> None:

@@ -1,0 +1,38 @@
+"""The line of a note is that of its record, digit by digit."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.app.observe.lines import JsonLines
+from proxy.app.observe.repeats import Facts, Note, record_of
+from proxy.pipeline.exchange import CacheUse
+from tests.unit.proxy.app.observe.records import note
+
+FACTS = [Facts("GET", "a", 200, "br", CacheUse.HIT), Facts("GET", "", 404, cache=CacheUse.MISS, cache_reason="stored")]
+LINES = JsonLines()
+numbers = st.one_of(st.integers(0, 1100), st.integers(0, 2**40), st.integers(0, 10**6).map(lambda n: n * 1000))
+perhaps = st.one_of(st.none(), numbers)
+targets = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=9).map(lambda text: f"/{text}".encode())
+texts = st.sampled_from(["", "curl/8", 'a "b" \\', "\xe9"])
+
+
+notes = st.builds(
+    note,
+    st.sampled_from(FACTS),
+    st.floats(0, 1e6),
+    targets,
+    client=texts,
+    took_us=numbers,
+    bytes_out=numbers,
+    bytes_identity=numbers,
+    remaining=perhaps,
+    agent=texts,
+    upstream_us=perhaps,
+)
+
+
+@given(notes, st.floats(0, 4e9))
+def test_a_note_has_the_line_of_its_record(one: Note, apart_s: float) -> None:
+    assert LINES.note_line(one, apart_s) == LINES.line(record_of(one, apart_s))
