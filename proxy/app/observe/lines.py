@@ -169,26 +169,9 @@ class JsonLines(Renderer):
         if pieces is None or not pieces.fit(note, members):
             pieces = self._pieces_for(note, members, apart_s)
         millisecond = _millisecond(note.started_s + apart_s)
-        # What is at its default is left out, and then so is what stands before it.
-        size = _number(note.bytes_out) if members & _SIZE else b""
-        remaining = _number(note.remaining) if members & _LIMIT else b""
-        if not members & _RARE:
-            return b"%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
-                self._until(millisecond),
-                _MILLIS[millisecond % 1000],
-                pieces.at_id,
-                note.request_id,
-                pieces.at_path,
-                self._path,
-                pieces.at_took,
-                _millis(note.took_us),
-                pieces.at_size,
-                size,
-                pieces.at_remaining,
-                remaining,
-                pieces.end,
-            )
-        return b"%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
+        if members & _RARE:
+            return self._full_line(note, members, pieces, millisecond)
+        return b"%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
             self._until(millisecond),
             _MILLIS[millisecond % 1000],
             pieces.at_id,
@@ -197,16 +180,38 @@ class JsonLines(Renderer):
             self._path,
             pieces.at_took,
             _millis(note.took_us),
+            pieces.at_size,
+            _number(note.bytes_out) if members & _SIZE else b"",
+            pieces.at_remaining,
+            _number(note.remaining) if members & _LIMIT else b"",
+            pieces.end,
+        )
+
+    def _full_line(self, note: Note, members: i64, pieces: NotePieces, millisecond: i64) -> bytes:
+        """The line of a note with any members: what stands before one that is left out is empty as well."""
+        took_us, upstream_us = note.took_us, note.upstream_us
+        asked = members & _UPSTREAM != 0
+        return b"%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
+            self._until(millisecond),
+            _MILLIS[millisecond % 1000],
+            pieces.at_id,
+            note.request_id,
+            pieces.at_path,
+            self._path,
+            pieces.at_took,
+            _number(took_us // 1000),
+            _FRACTIONS[took_us % 1000],
             pieces.at_query,
             self._query,
             pieces.at_size,
-            size,
+            _number(note.bytes_out) if members & _SIZE else b"",
             pieces.at_identity,
             _number(note.bytes_identity) if members & _IDENTITY else b"",
             pieces.at_upstream,
-            _millis(note.upstream_us) if members & _UPSTREAM else b"",
+            _number(upstream_us // 1000) if asked else b"",
+            _FRACTIONS[upstream_us % 1000] if asked else b"",
             pieces.at_remaining,
-            remaining,
+            _number(note.remaining) if members & _LIMIT else b"",
             pieces.end,
         )
 
