@@ -7,14 +7,24 @@ Whoever gets the octets of a whole turn at once is woken once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 MOST_WAITING: Final = 16
 """Connections whose octets wait at most: the first to be answered waits for those behind it."""
 MOST_OCTETS: Final = 32 * 1024
-"""So many octets of one connection do not wait, nor are they copied to what waits."""
+"""So many octets of one connection do not wait, nor are they copied."""
 
-Write = Callable[[bytes], None]
+
+class Sink(Protocol):
+    """Where octets leave: a transport."""
+
+    def write(self, data: bytes) -> None:
+        """Queue octets."""
+        ...
+
+    def writelines(self, pieces: list[bytes]) -> None:
+        """Queue octets in one go."""
+        ...
 
 
 class Turn:
@@ -48,42 +58,56 @@ class Turn:
 
 
 class Outgoing:
-    """What is to leave on one connection. Whoever writes there in another way, or closes it, has to flush it first."""
+    """What is to leave on one connection. Whoever writes there in another way, or closes it, has to flush it first.
 
-    __slots__ = ("_turn", "_unsent", "_write")
+    What waits are the pieces as they came. They are put together when they leave: sixteen answers that wait in memory
+    between bodies that stay would leave holes there.
+    """
+
+    __slots__ = ("_octets", "_sink", "_turn", "_unsent")
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
-        self._write: Write | None = None
-        self._unsent = b""
+        self._sink: Sink | None = None
+        self._unsent: list[bytes] = []
+        self._octets = 0
 
-    def open(self, write: Write) -> None:
-        """The connection is made; `write` is its transport's."""
-        self._write = write
+    def open(self, sink: Sink) -> None:
+        """The connection is made."""
+        self._sink = sink
 
     def close(self) -> None:
         """The connection is lost: nothing leaves any more."""
-        self._write = None
-        self._unsent = b""
+        self._sink = None
+        self._unsent = []
+        self._octets = 0
 
-    def send(self, data: bytes) -> None:
-        """Send at the end of the turn, or at once where it is much."""
-        if len(data) >= MOST_OCTETS:
-            self.flush()
-            if self._write is not None:
-                self._write(data)
-        elif not self._unsent:
-            self._unsent = data
-            self._turn.add(self)
+    def send(self, pieces: list[bytes]) -> None:
+        """Send at the end of the turn, or at once where it is much. The list is no longer the caller's."""
+        if self._unsent:
+            self._unsent.extend(pieces)
         else:
-            self._unsent += data
-            if len(self._unsent) >= MOST_OCTETS:
-                self.flush()
+            self._unsent = pieces
+            self._turn.add(self)
+        octets = self._octets
+        for piece in pieces:
+            octets += len(piece)
+        self._octets = octets
+        if octets >= MOST_OCTETS:
+            self.flush()
 
     def flush(self) -> None:
         """Send at once what waits."""
-        unsent = self._unsent
-        if unsent:
-            self._unsent = b""
-            if self._write is not None:
-                self._write(unsent)
+        pieces = self._unsent
+        if not pieces:
+            return
+        octets = self._octets
+        self._unsent = []
+        self._octets = 0
+        sink = self._sink
+        if sink is None:
+            return
+        if octets >= MOST_OCTETS:
+            sink.writelines(pieces)
+        else:
+            sink.write(b"".join(pieces))

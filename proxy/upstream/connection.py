@@ -95,7 +95,7 @@ class Connection:
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport; watch its socket for octets that come while nobody asked."""
         self.transport = cast("asyncio.Transport", transport)
-        self._outgoing.open(self.transport.write)
+        self._outgoing.open(self.transport)
         socket = transport.get_extra_info("socket")
         if socket is not None and hasattr(select, "poll"):
             self._poll = select.poll()
@@ -218,7 +218,7 @@ class Connection:
         self._buffered = 0
         self.request_sent = False
         self.body_error = None
-        self._outgoing.send(head)
+        self._outgoing.send([head])
 
     def listen(self) -> None:
         """The whole request has been sent: from now on silence counts."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.app.lane.pattern import Values, is_plain
 from proxy.app.lane.scan import Shape
-from proxy.app.lane.spots import LARGE_BYTES, Form, Spot, Wording
+from proxy.app.lane.spots import Form, Spot, Wording
 from proxy.app.observe.repeats import NONE, Facts, Note
 from proxy.app.request_ids import accepted
 from proxy.core.rate import RateLimit, RateVerdict, limit_numbers
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from proxy.app.lane.ways import Way
     from proxy.app.server.link import Link
 
-Write = Callable[[bytes], None]
+Write = Callable[[list[bytes]], None]
+"""Queues octets in pieces; the list is no longer the caller's."""
 
 
 _ID: Final = b"\r\nX-Request-ID: "
@@ -185,7 +186,7 @@ class Conversation:
             remaining = self._remaining
         body, lane = form.body, self.lane
         took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
-        self._say(self._begin, request_id, took_us, limits, wording.tail, body)
+        self.write([self._begin, request_id, took_line(took_us), limits, wording.tail, body])
         note = Note(wording.facts, self.address, shape.user_agent, now_s, target, request_id, took_us)
         note.bytes_out = len(body)
         note.bytes_identity = form.identity_bytes
@@ -216,15 +217,6 @@ class Conversation:
             self._limit_text = b"%b%d;t=%d\r\n" % (lines, self._remaining, wait_s)
         return self._limit_text
 
-    def _say(self, begin: bytes, request_id: bytes, took_us: int, limits: bytes, tail: bytes, body: bytes) -> None:
-        """Send an answer: its head up to the request ID, the lines that are this request's own, the rest, the body."""
-        took = took_line(took_us)
-        if len(body) < LARGE_BYTES:
-            self.write(b"%b%b%b%b%b%b" % (begin, request_id, took, limits, tail, body))
-        else:
-            self.write(b"%b%b%b%b%b" % (begin, request_id, took, limits, tail))
-            self.write(body)
-
     def answer_miss(self, miss: Miss, reply: Reply, values: Values, body: bytes, upstream_us: int) -> None:
         """Answer with what the backend said, and record it."""
         lane, rate = self.lane, miss.rate
@@ -233,7 +225,7 @@ class Conversation:
             limits = self._limits(miss.way.limit_lines, rate)
             remaining = self._remaining
         took_us = int((lane.monotonic() - miss.started_s) * 1e6 + 0.5)
-        self._say(reply.head.filled(values), miss.request_id, took_us, limits, b"\r\n", body)
+        self.write(reply.head.pieces(values, [miss.request_id, took_line(took_us), limits, b"\r\n", body]))
         agent = miss.way.shape.user_agent
         note = Note(reply.facts, self.address, agent, miss.started_s, miss.target, miss.request_id, took_us)
         note.bytes_out = len(body)
@@ -250,8 +242,7 @@ class Conversation:
         pieces = lane.refusals.pieces(facts, target, len(request_id), rate, wait_s)
         body = b"" if pieces.body is None else b"%b%b%b" % (pieces.body[0], request_id, pieces.body[1])
         took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
-        took = took_line(took_us)
-        self.write(b"%b%b%b%b%b" % (pieces.before_id, request_id, took, pieces.after_time, body))
+        self.write([pieces.before_id, request_id, took_line(took_us), pieces.after_time, body])
         note = Note(facts, self.address, shape.user_agent, now_s, target, request_id, took_us)
         note.bytes_out = len(body)
         note.remaining = remaining

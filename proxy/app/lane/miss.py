@@ -99,7 +99,7 @@ class Miss(Taker):
     def interim(self, head: ResponseHead) -> None:
         """Relay a 1xx response."""
         if not self.left:
-            self.talk.write(serialise_interim(head))
+            self.talk.write([serialise_interim(head)])
 
     def pass_on(self) -> None:
         """The response needs the pipeline."""

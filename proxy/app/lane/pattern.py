@@ -81,11 +81,18 @@ class Template:
 
     def filled(self, values: Values) -> bytes:
         """The head with these values."""
+        return b"".join(self._with(values))
+
+    def pieces(self, values: Values, more: list[bytes]) -> list[bytes]:
+        """The head with these values, in pieces, and then `more`; the list is the caller's."""
+        return self._with(values) + more
+
+    def _with(self, values: Values) -> list[bytes]:
         pieces, at = self._pieces, 1
         for place in self._places:
             pieces[at] = values[place]
             at += 2
-        return b"".join(pieces)
+        return pieces
 
 
 def is_plain(value: bytes) -> bool:

@@ -18,9 +18,6 @@ from proxy.ports import InvalidationLog
 MAX_FORMS: Final = 8
 """Answers remembered for one target: methods times codings times conditions."""
 
-LARGE_BYTES: Final = 32 * 1024
-"""From here on a second write is cheaper than a copy."""
-
 Wishes = tuple[str, str | None, str | None, str | None]
 """What selects among the forms of one entry: method, Accept-Encoding, If-None-Match, If-Modified-Since."""
 

@@ -67,7 +67,7 @@ class ClientConnection:
         self._transport = cast("asyncio.Transport", transport)
         if not self._rest.connection_taken(self._transport):
             return
-        self._outgoing.open(self._transport.write)
+        self._outgoing.open(self._transport)
         if self._quick is not None:
             self._talk = self._quick.meet(self, self._outgoing.send)
 

@@ -22,8 +22,8 @@ class QuickTalk(Protocol):
 class QuickWay(Protocol):
     """Answers some requests from their octets alone."""
 
-    def meet(self, link: Link, write: Callable[[bytes], None]) -> QuickTalk:
-        """A new connection; `write` queues octets to be sent on it."""
+    def meet(self, link: Link, write: Callable[[list[bytes]], None]) -> QuickTalk:
+        """A new connection; `write` queues octets to be sent on it, in pieces."""
         ...
 
 

@@ -25,6 +25,10 @@ class Line:
     def write(self, data: bytes) -> None:
         self.sent.append(data)
 
+    def send(self, pieces: list[bytes]) -> None:
+        """As the lane writes."""
+        self.sent.append(b"".join(pieces))
+
     def write_all(self, pieces: Sequence[Octets]) -> bool:
         self.sent += map(bytes, pieces)
         return True

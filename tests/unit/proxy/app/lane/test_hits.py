@@ -65,7 +65,7 @@ class Stage:
             tasks=Tasks(),
         )
         self.lane = HitLane(self.services, self.source, RequestIds(), self.observer)
-        self.talk = self.lane.meet(Line(), self.sent.append)
+        self.talk = self.lane.meet(Line(), lambda pieces: self.sent.append(b"".join(pieces)))
 
     @property
     def noted(self) -> list[ExchangeRecord]:

@@ -158,7 +158,7 @@ class Stage:
         self.lane = HitLane(services, self.source, ids, self.observer)
         Front(replace(services, hits=self.lane), self.source, ids).open_lane(self.lane)
         self.line = Line()
-        self.talk = self.lane.meet(self.line, self.line.write)
+        self.talk = self.lane.meet(self.line, self.line.send)
 
     @property
     def active(self) -> int:
@@ -295,7 +295,7 @@ async def test_a_fetch_under_way_is_not_made_twice(stage: Stage) -> None:
     assert stage.ask("/second")
     stage.backend.free = True
     other = Line("192.0.2.2")
-    assert not stage.lane.meet(other, other.write).answer(b"GET /second HTTP/1.1\r\nHost: site\r\n\r\n")
+    assert not stage.lane.meet(other, other.send).answer(b"GET /second HTTP/1.1\r\nHost: site\r\n\r\n")
     assert len(stage.backend.heads) == 2
 
 
@@ -389,5 +389,5 @@ async def test_what_is_remembered_of_requests_is_bounded(stage: Stage) -> None:
     stage.backend.free = False
     for number in range(MAX_WAYS + 1):
         line = Line(f"192.0.{number // 256}.{number % 256}")
-        assert not stage.lane.meet(line, line.write).answer(b"GET /a HTTP/1.1\r\nHost: site\r\n\r\n")
+        assert not stage.lane.meet(line, line.send).answer(b"GET /a HTTP/1.1\r\nHost: site\r\n\r\n")
     assert len(stage.lane.misses) == 1
