@@ -36,7 +36,7 @@ _MOST_LINES: Final = 4096
 _lines: Final[dict[Sequence[str], Sequence[str]]] = {}
 
 
-def _same(line: Sequence[str]) -> Sequence[str]:
+def shared_line(line: Sequence[str]) -> Sequence[str]:
     """An equal pair that came earlier, if there was one of late; the name is shared in any case.
 
     A pair that is known stands for itself: one that was shared before is found by its identity.
@@ -68,14 +68,20 @@ class Fields:
     Names passed to methods are lower case; names in the lines keep their spelling.
     """
 
-    __slots__ = ("_derived", "_joined", "pairs")
+    __slots__ = ("_derived", "_joined", "_shared", "pairs")
 
-    def __init__(self, pairs: Iterable[Pair] = (), joined: dict[str, str] | None = None) -> None:
-        """Fields with these lines; `joined` may be given where it is known already."""
+    def __init__(
+        self, pairs: Iterable[Pair] = (), joined: dict[str, str] | None = None, *, shared: bool = False
+    ) -> None:
+        """Fields with these lines; `joined` may be given where it is known already.
+
+        `shared` tells that each line came from `shared_line`.
+        """
         self.pairs: Final = tuple(pairs)
         """The lines, in order."""
         self._joined: dict[str, str] | None = _join(self.pairs) if joined is None else joined
         self._derived: dict[Callable[[Fields], object], object] | None = None
+        self._shared = shared
 
     @classmethod
     def from_raw(cls, pairs: Iterable[tuple[bytes, bytes]]) -> Fields:
@@ -177,8 +183,10 @@ class Fields:
 
     def shared(self) -> Fields:
         """The same fields, their lines shared with others that say the same: for what is kept in great numbers."""
+        if self._shared:
+            return self
         lines = cast("tuple[Sequence[str], ...]", self.pairs)  # as pairs, compiled, they would be made anew
-        return Fields(cast("list[Pair]", [_same(line) for line in lines]), self._joined)
+        return Fields(cast("list[Pair]", [shared_line(line) for line in lines]), self._joined, shared=True)
 
     def rest(self) -> None:
         """Let go of what was worked out of the lines: until `wake` it is worked out each time it is asked for."""

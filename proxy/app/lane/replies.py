@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, cast
 from proxy.app.lane.learning import OWN_LINES
 from proxy.app.lane.pattern import Pattern, Template, Values, is_plain
 from proxy.app.observe.repeats import Facts
-from proxy.core.fields import Fields, Pair
+from proxy.core.fields import Fields, Pair, shared_line
 from proxy.core.headers import HOP_BY_HOP, is_token
 from proxy.core.outcome import Reason
 from proxy.core.storability import OF_THE_RESOURCE
@@ -176,8 +176,8 @@ class Reply:
             if value != made_of[number]:
                 made_of[number] = value
                 text = joined[name] = value.decode("ascii")
-                lines[line] = (spelt, text)
-        return Fields(cast("list[Pair]", lines), dict(joined))
+                lines[line] = shared_line((spelt, text))
+        return Fields(cast("list[Pair]", lines), dict(joined), shared=True)
 
 
 def reply_of(octets: bytes, served: bytes, facts: Facts, refusal: str, etag: bytes) -> Reply | None:

@@ -70,6 +70,14 @@ def test_lines_that_are_shared_already_stay_the_same_objects() -> None:
     assert all(line is again for line, again in zip(once.pairs, once.shared().pairs, strict=True))
 
 
+def test_fields_whose_lines_are_shared_are_their_own_shared_form() -> None:
+    fields = Fields([("A", "b")])
+    once = fields.shared()
+    assert once is not fields
+    assert once.shared() is once
+    assert once.added(("C", "d")).shared() == Fields([("A", "b"), ("C", "d")])
+
+
 def test_fields_at_rest_say_the_same_and_wake_up() -> None:
     fields = Fields([("A", "1"), ("B", "2"), ("a", "3")])
     awake = dict(fields.joined)
