@@ -4,35 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import select
-from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Final, cast
-
-from mypy_extensions import mypyc_attr
 
 from proxy.ports import InterimSink, Octets, Outlet, Taker, UpstreamError, UpstreamFailure
 from proxy.turn import Outgoing, Turn
 from proxy.upstream.buffer import BEGINNING_OCTETS, READ_OCTETS, ReadBuffer
 from proxy.upstream.head import MalformedError
+from proxy.upstream.owner import Owner
 from proxy.upstream.parser import Phase, ResponseParser
 from proxy.upstream.settings import PoolSettings
 from proxy.upstream.silence import Silence
 
 MOST_FILLED: Final = 4
 """So many full buffers pour before others have their turn: a millisecond's work."""
-
-
-@mypyc_attr(allow_interpreted_subclasses=True)
-class Owner:
-    """Whom connections belong to. A class to derive from: a call of its methods is direct where both are compiled."""
-
-    @abstractmethod
-    def lost(self, connection: Connection) -> None:
-        """The connection is closed."""
-
-    @abstractmethod
-    def freed(self, connection: Connection) -> None:
-        """The connection has carried an exchange whose response was taken, and may carry another."""
 
 
 class Connection:

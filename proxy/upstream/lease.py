@@ -6,7 +6,8 @@ from abc import abstractmethod
 
 from proxy import ports
 from proxy.ports import InterimSink, Taker, UpstreamFailure
-from proxy.upstream.connection import Connection, Owner
+from proxy.upstream.connection import Connection
+from proxy.upstream.owner import Owner
 from proxy.upstream.request import WrittenHead
 from proxy.upstream.response import BackendResponse
 

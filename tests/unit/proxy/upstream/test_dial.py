@@ -14,8 +14,9 @@ from proxy.ports import UpstreamError, UpstreamFailure
 from proxy.tasks import Tasks
 from proxy.turn import Turn
 from proxy.upstream.buffer import ReadBuffer
-from proxy.upstream.connection import Connection, Owner
+from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial
+from proxy.upstream.owner import Owner
 from proxy.upstream.pool import UpstreamPool
 from proxy.upstream.settings import Endpoint, PoolSettings
 from tests.support.clock import ManualClock
