@@ -72,11 +72,13 @@ class ClientConnection:
             self._talk = self._quick.meet(self, self._outgoing.send)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has left. Let go of everything."""
+        """The client has left. Let go of everything: what stands behind refers to this, and would keep it."""
+        behind = self._rest
         self._talk = None
         self._transport = None
+        self._behind = None
         self._outgoing.close()
-        self._rest.connection_lost(exc)
+        behind.connection_lost(exc)
         if self._attended is not None:
             self._attended.leave()
             self._attended = None
@@ -124,7 +126,8 @@ class ClientConnection:
     @property
     def _rest(self) -> Behind:
         behind = self._behind
-        assert behind is not None, "placed before the connection is made"
+        if behind is None:
+            raise ClientGoneError("the client closed the connection")
         return behind
 
     def _rest_of(self, data: bytes, talk: QuickTalk) -> bytes:
