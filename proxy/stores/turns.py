@@ -19,6 +19,10 @@ _EXTEND = Script.load("extend")
 _STORED, _NOT_STORED = "+", "-"
 
 
+def _digest(key: str) -> str:
+    return hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
 class FreeTurn:
     """A turn that nobody gave and nobody waits for."""
 
@@ -42,12 +46,19 @@ class TurnSettings:
     """`held_s` bounds how long a leader that died keeps the others waiting; `remembered_s` outlasts a lookup.
 
     `timeout_s` is for one call. It is longer than a lookup's: who asks for a turn is prepared to wait.
+    A turn is first given for no longer than that. What was asked for before a route was lost may reach Redis when it is
+    mended: a turn given to who has long given up on it would else hold up every node.
     """
 
     prefix: str = "veneer"
     timeout_s: float = 1.0
     held_s: float = 3.0
     remembered_s: float = 2.0
+
+    @property
+    def first_held_s(self) -> float:
+        """How long a turn is held that has not been extended yet."""
+        return min(self.timeout_s, self.held_s)
 
 
 class RedisTurns:
@@ -87,7 +98,7 @@ class RedisTurns:
 
         After `wait_s` it is this node's turn anyway. `again` says that a fetch stored just now was of no use.
         """
-        digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+        digest = _digest(key)
         told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(digest, set())
         waiting.add(told)
@@ -104,10 +115,10 @@ class RedisTurns:
         token = secrets.token_hex(8)
         chosen = self._settings
         while True:
-            arguments = (token, round(chosen.held_s * 1000), int(again))
-            reply = await _TAKE.run(self._redis, (self._name(digest),), arguments, chosen.timeout_s)
+            arguments = (token, round(chosen.first_held_s * 1000), int(again))
+            reply = await _TAKE.run(self._redis, (self._key(digest),), arguments, chosen.timeout_s)
             if reply == 0:
-                return _HeldTurn(self, digest, token, self._tasks, chosen.held_s / 3)
+                return _HeldTurn(self, digest, token, self._tasks, chosen)
             if not isinstance(reply, int) or reply < 0:
                 return None
             left_s = deadline - self._clock.monotonic()
@@ -123,7 +134,7 @@ class RedisTurns:
         chosen = self._settings
         remembered_ms = round(chosen.remembered_s * 1000) if stored else 0
         try:
-            waiting = await _DONE.run(self._redis, (self._name(digest),), (token, remembered_ms), chosen.timeout_s)
+            waiting = await _DONE.run(self._redis, (self._key(digest),), (token, remembered_ms), chosen.timeout_s)
         except FAILURES:
             return
         if isinstance(waiting, int) and waiting > 0:
@@ -134,28 +145,32 @@ class RedisTurns:
         chosen = self._settings
         try:
             arguments = (token, round(chosen.held_s * 1000))
-            held = await _EXTEND.run(self._redis, (self._name(digest),), arguments, chosen.timeout_s)
+            held = await _EXTEND.run(self._redis, (self._key(digest),), arguments, chosen.timeout_s)
         except FAILURES:
             return True
         return held == 1
 
-    def _name(self, digest: str) -> str:
+    def name(self, key: str) -> str:
+        """The Redis key of the turn to fetch `key`."""
+        return self._key(_digest(key))
+
+    def _key(self, digest: str) -> str:
         return f"{self._settings.prefix}:turn:{digest}"
 
 
 class _HeldTurn:
-    """A turn that others may be waiting for. While the fetch goes on it is extended, every `every_s`."""
+    """A turn that others may be waiting for. While the fetch goes on it is extended, each time after a third of it."""
 
     __slots__ = ("_digest", "_every_s", "_tasks", "_timer", "_token", "_turns")
 
-    def __init__(self, turns: RedisTurns, digest: str, token: str, tasks: Tasks, every_s: float) -> None:
+    def __init__(self, turns: RedisTurns, digest: str, token: str, tasks: Tasks, settings: TurnSettings) -> None:
         self._turns = turns
         self._digest = digest
         self._token = token
         self._tasks = tasks
-        self._every_s = every_s
+        self._every_s = settings.held_s / 3
         self._timer: asyncio.TimerHandle | None = None
-        self._again()
+        self._after(settings.first_held_s / 3)
 
     async def done(self, *, stored: bool) -> None:
         """Give it back, and tell those who wait."""
@@ -164,8 +179,8 @@ class _HeldTurn:
             self._timer = None
         await self._turns.give_back(self._digest, self._token, stored=stored)
 
-    def _again(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._every_s, self._due)
+    def _after(self, delay_s: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._due)
 
     def _due(self) -> None:
         with suppress(TaskGroupClosedError):
@@ -173,4 +188,4 @@ class _HeldTurn:
 
     async def _extend(self) -> None:
         if await self._turns.extend(self._digest, self._token) and self._timer is not None:
-            self._again()
+            self._after(self._every_s)

@@ -140,3 +140,31 @@ async def test_without_redis_it_is_everybodys_turn(redis_server: RedisServer, re
         await held.done(stored=True)
         await until(lambda: not turns._waiting)
         await tasks.aclose()
+
+
+async def test_a_turn_given_to_one_who_has_given_up_holds_nobody_up_for_long(
+    redis_server: RedisServer, redis_url: str
+) -> None:
+    async with relay(redis_server.port) as between, calling(between.url) as far, calling(redis_url) as near:
+
+        async def announce(_: str) -> None:
+            raise AssertionError("nobody waits")
+
+        tasks = Tasks()
+        patient = replace(SETTINGS, timeout_s=0.2, held_s=60)
+        gone = RedisTurns(far, SystemClock(), announce, tasks, patient)
+        here = RedisTurns(near, SystemClock(), announce, tasks, replace(patient, timeout_s=2))
+        first = await gone.take("other", 1)
+        assert first is not None
+        await first.done(stored=True)
+        between.hold()
+        assert isinstance(await gone.take("key", 1), FreeTurn)
+        between.mend()
+        # Now the question arrives at Redis, over a connection that nobody listens to any more.
+        while not await near.ask(1, "EXISTS", here.name("key")):
+            pass
+        held = await here.take("key", 30)
+        assert held is not None
+        assert not isinstance(held, FreeTurn)
+        await held.done(stored=False)
+        await tasks.aclose()
