@@ -47,6 +47,11 @@ class Turn:
             self._awaited = True
             self._call_soon(self._end)
 
+    def end(self) -> None:
+        """Send what waits, now that nothing will be added for a while."""
+        if self._waiting:
+            self._send()
+
     def _end(self) -> None:
         self._awaited = False
         self._send()

@@ -455,3 +455,21 @@ async def test_a_request_that_comes_early_waits_for_its_turn(talk: Dialogue) -> 
         await reader.readuntil(b"\r\n\r\none")
         await reader.readuntil(b"\r\n\r\ntwo")
     writer.close()
+
+
+async def test_requests_of_many_clients_at_the_same_moment_are_each_answered(talk: Dialogue) -> None:
+    head = b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 6\r\n\r\n"
+    talk.answers(f"200\n{FRESH}\n\nstored", *[head + b"posted" for _ in range(20)])
+    for _ in range(2):
+        await talk.ask("GET /hit")
+    lines = f"HTTP/1.1\r\nHost: 127.0.0.1:{talk.port}\r\n"
+    hit, post = f"GET {talk.at('/hit')} {lines}\r\n", f"POST {talk.at('/new')} {lines}Content-Length: 3\r\n\r\nabc"
+    asked = [(hit, b"stored"), (post, b"posted"), (hit + hit, b"stored"), ("BAD\r\n\r\n", b" 400 ")] * 20
+    clients = [await talk.connect() for _ in asked]
+    for (octets, _), (_, writer) in zip(asked, clients, strict=True):
+        writer.write(octets.encode())
+    async with asyncio.timeout(10):
+        for (octets, wanted), (reader, writer) in zip(asked, clients, strict=True):
+            for _ in range(2 if octets == hit + hit else 1):
+                await reader.readuntil(wanted)
+            writer.close()

@@ -10,6 +10,7 @@ from proxy.app.lane.scan import Shape
 from proxy.app.lane.spots import Form, Spot, Wording
 from proxy.app.observe.repeats import NONE, Facts, Note
 from proxy.app.request_ids import accepted
+from proxy.app.server.quick import QuickTalk
 from proxy.core.rate import RateLimit, RateVerdict, limit_numbers
 from proxy.limits.keys import client_key
 from proxy.pipeline.dress import millis
@@ -31,13 +32,16 @@ _MICROS: Final = [millis(us).encode("ascii").removeprefix(b"0") + b"\r\n" for us
 _TOOK: Final = [b"\r\nX-Response-Time: 0" + end for end in _MICROS]
 
 
-class Conversation:
+class Conversation(QuickTalk):
     """Answers on one connection. It remembers the shape of the client's last head and parts of the last answer."""
 
     __slots__ = (
         "_backlog_us",
         "_begin",
         "_begin_until",
+        "_foreseen",
+        "_foreseen_place",
+        "_foreseen_values",
         "_keys",
         "_limit",
         "_limit_text",
@@ -69,15 +73,30 @@ class Conversation:
         self._limit: RateLimit | None = None
         self._backlog_us = self._remaining = 0
         self._limit_text = b""
+        self._foreseen = self._foreseen_place = b""
+        self._foreseen_values: Values | None = None
+
+    def foresee(self, data: bytes) -> bytes | None:
+        """Read the request that is to be answered next; its place, where it is plain."""
+        values = self._foreseen_values = self._read(data)
+        shape = self._shape
+        if values is None or shape is None:
+            return None
+        self._foreseen = data
+        place = self._foreseen_place = shape.host + values[0]
+        return place
 
     def answer(self, data: bytes) -> bool:
         """Answer and record the one request in `data`; False, and nothing done, when it has to take the normal way."""
         lane = self.lane
-        values = self._read(data)
+        if data is not self._foreseen or self._policy is not lane.policies.current:
+            self.foresee(data)
+        self._foreseen = b""
+        values = self._foreseen_values
         shape = self._shape
         if values is None or shape is None:
             return False
-        place = shape.host + values[0]
+        place = self._foreseen_place
         spot = lane.spots.get(place)
         if spot is None:
             return self._bar(shape, values, place) or self._miss(shape, values, data)

@@ -6,37 +6,41 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, cast
 
+from proxy.app.server.arrivals import Arrival, Arrivals
 from proxy.app.server.bounds import ConnectionSettings
 from proxy.app.server.client import WireClient
-from proxy.app.server.link import Behind, Pending, PlainWay, QuickTalk, QuickWay
+from proxy.app.server.link import Behind, Pending, PlainWay
 from proxy.app.server.octets import HEAD_END
 from proxy.app.server.plain import read_plain
+from proxy.app.server.quick import QuickTalk, QuickWay
 from proxy.app.server.tunnel import ClientTunnel
 from proxy.ports import ClientGoneError, Octets
-from proxy.turn import Outgoing, Turn
+from proxy.turn import Outgoing
 
 HELD_BYTES: Final = 64 * 1024
 """So much of what a client sends ahead of its turn is taken before it has to wait."""
 
 
-class ClientConnection:
+class ClientConnection(Arrival):
     """The transport's protocol, and the `Link` and `Wire` of all who answer.
 
     It is not derived from asyncio's classes, so that it can be compiled.
 
-    Octets that begin a request while nothing else goes on are offered to the quick way first, then to the plain one;
-    all others go to what stands behind, which says itself when it has nothing of this connection any more. While a
-    request is answered without it, what comes after that is held until it is over.
+    Octets that begin a request while nothing else goes on wait for the end of the loop's turn. Then they are offered to
+    the quick way first, then to the plain one. All others go at once to what stands behind, which says itself when it
+    has nothing of this connection any more. While a request is answered without it, what comes after is held.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        turn: Turn,
+        outgoing: Outgoing,
+        arrivals: Arrivals,
         settings: ConnectionSettings,
         quick: QuickWay | None = None,
         plain: PlainWay | None = None,
     ) -> None:
+        super().__init__()
         self._time = loop.time
         self._loop = loop
         self._settings = settings
@@ -44,8 +48,8 @@ class ClientConnection:
         self._plain = plain
         self._behind: Behind | None = None
         self._transport: asyncio.Transport | None = None
-        self._outgoing = Outgoing(turn)
-        self._talk: QuickTalk | None = None
+        self._arrivals = arrivals
+        self._outgoing = outgoing
         self._address: str | None = None
         self._idle = True
         self._closing = False
@@ -69,12 +73,13 @@ class ClientConnection:
             return
         self._outgoing.open(self._transport)
         if self._quick is not None:
-            self._talk = self._quick.meet(self, self._outgoing.send)
+            self.talk = self._quick.meet(self, self._outgoing.send)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has left. Let go of everything: what stands behind refers to this, and would keep it."""
         behind = self._rest
-        self._talk = None
+        self.talk = None
+        self.arrived = b""
         self._transport = None
         self._behind = None
         self._outgoing.close()
@@ -85,6 +90,7 @@ class ClientConnection:
 
     def eof_received(self) -> None:
         """The client sends no more; the transport closes."""
+        self.receive()
         self._outgoing.flush()
         self._rest.eof_received()
 
@@ -99,17 +105,24 @@ class ClientConnection:
         self._rest.resume_writing()
 
     def data_received(self, data: bytes) -> None:
+        """What begins a request waits for what else comes in this turn; all else goes where it belongs at once."""
+        if self.arrived:
+            self.arrived += data
+        elif self._may_begin():
+            self.arrived = data
+            self._arrivals.add(self)
+        else:
+            self._go_on(data)
+
+    def receive(self) -> None:
         """Answer at once where the quick way can, else go the normal way with the same octets."""
-        if self.is_answering():
-            self._hold(data)
+        data, self.arrived = self.arrived, b""
+        if not data:
             return
-        if not self._idle:
-            self._idle = self._rest.is_idle()
-        if not self._idle or self._paused:
-            self._idle = False
-            self._rest.take(data)
+        if not self._may_begin():
+            self._go_on(data)
             return
-        talk = self._talk
+        talk = self.talk
         left = data
         if talk is not None:
             left = b"" if talk.answer(data) else self._rest_of(data, talk)
@@ -129,6 +142,22 @@ class ClientConnection:
         if behind is None:
             raise ClientGoneError("the client closed the connection")
         return behind
+
+    def _may_begin(self) -> bool:
+        """Whether nothing goes on here, and the client keeps up with reading."""
+        if self.is_answering() or self._paused:
+            return False
+        if not self._idle:
+            self._idle = self._rest.is_idle()
+        return self._idle
+
+    def _go_on(self, data: bytes) -> None:
+        """Keep what comes before its turn; what stands behind has the rest."""
+        if self.is_answering():
+            self._hold(data)
+        else:
+            self._idle = False
+            self._rest.take(data)
 
     def _rest_of(self, data: bytes, talk: QuickTalk) -> bytes:
         """What is left of several requests in one segment when those at its beginning are answered."""
@@ -172,11 +201,12 @@ class ClientConnection:
 
     @property
     def used_s(self) -> float:
-        """When such an exchange ended last, on the loop's clock; while one goes on, now."""
-        return self._used_s if self._answering is None else self._time()
+        """When such an exchange ended last, on the loop's clock; while one goes on or is about to, now."""
+        return self._used_s if self._answering is None and not self.arrived else self._time()
 
     def close(self) -> None:
         """Answer nothing more that comes; the connection ends when what is under way has ended."""
+        self.receive()
         self._closing = True
         self._idle = False
         self._outgoing.flush()

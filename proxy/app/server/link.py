@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Protocol
 
 from proxy.app.server.client import Wire, WireClient
 from proxy.app.server.plain import PlainRequest
 from proxy.app.server.tunnel import ClientTunnel
-
-
-class QuickTalk(Protocol):
-    """Answers some requests of one connection from their octets alone."""
-
-    def answer(self, data: bytes) -> bool:
-        """Answer the one request in `data`; False, and nothing done, when it has to take the normal way."""
-        ...
-
-
-class QuickWay(Protocol):
-    """Answers some requests from their octets alone."""
-
-    def meet(self, link: Link, write: Callable[[list[bytes]], None]) -> QuickTalk:
-        """A new connection; `write` queues octets to be sent on it, in pieces."""
-        ...
 
 
 class Pending(Protocol):

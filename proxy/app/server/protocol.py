@@ -17,13 +17,15 @@ from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooL
 from aiohttp.http_parser import HttpRequestParserPy, RawRequestMessage
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
+from proxy.app.server.arrivals import Arrivals
 from proxy.app.server.bounds import ConnectionSettings, MalformedCallback, MalformedRequest
 from proxy.app.server.connection import ClientConnection
-from proxy.app.server.link import PlainWay, QuickWay
+from proxy.app.server.link import PlainWay
 from proxy.app.server.octets import body_left, has_rare_method, parted
+from proxy.app.server.quick import QuickWay
 from proxy.app.server.tunnel import ClientTunnel
 from proxy.ports import ClientGoneError
-from proxy.turn import Turn
+from proxy.turn import Outgoing, Turn
 
 logger = logging.getLogger(__name__)
 
@@ -279,9 +281,11 @@ class FrontServer(web.Server):
         super().__init__(handler)
         self._settings = settings
         self._malformed = malformed
-        self._quick = quick
         self._plain = plain
-        self._turn = Turn(asyncio.get_running_loop().call_soon)
+        call_soon = asyncio.get_running_loop().call_soon
+        self._turn = Turn(call_soon)
+        self._quick = quick
+        self._arrivals = Arrivals(call_soon, self._turn, quick)
 
     @property
     def full(self) -> bool:
@@ -290,6 +294,9 @@ class FrontServer(web.Server):
 
     def connection(self) -> asyncio.Protocol:
         """The protocol of one accepted connection."""
-        connection = ClientConnection(asyncio.get_running_loop(), self._turn, self._settings, self._quick, self._plain)
+        outgoing = Outgoing(self._turn)
+        connection = ClientConnection(
+            asyncio.get_running_loop(), outgoing, self._arrivals, self._settings, self._quick, self._plain
+        )
         connection.place(AiohttpProtocol(self, self._settings, self._malformed, connection))
         return cast("asyncio.Protocol", connection)

@@ -134,6 +134,31 @@ async def test_a_served_hit_is_repeated_with_its_age_and_what_is_left_of_its_lif
     assert stage.noted[0].cache is CacheUse.HIT
 
 
+async def test_what_is_foreseen_is_answered_as_what_is_not(stage: Stage) -> None:
+    await stage.serve("/a", stage.entry("/a"))
+    await stage.serve("/b", stage.entry("/b", body=b"other"))
+    for foreseen, asked, body in (("/a", "/a", b"body"), ("/a", "/b", b"other"), ("/none", "/b", b"other")):
+        data = REQUEST % asked.encode()
+        stage.lane.foresee([stage.talk], [data if foreseen == asked else REQUEST % foreseen.encode()])
+        answer = stage.ask(request=data)
+        assert answer is not None
+        assert answer.endswith(b"\r\n\r\n" + body)
+
+
+@pytest.mark.parametrize("change", ["policy", "entry", "tag", "odd"])
+async def test_what_changes_after_it_was_foreseen_counts(stage: Stage, change: str) -> None:
+    await stage.serve("/a", stage.entry("/a"))
+    data = b"BREW /a HTTP/1.1\r\nHost: site\r\n\r\n" if change == "odd" else REQUEST % b"/a"
+    stage.lane.foresee([stage.talk], [data])
+    if change == "policy":
+        stage.source._current = parse_policy(POLICY + "\n# another\n", "test")
+    elif change == "entry":
+        await stage.store.discard("/a")
+    elif change == "tag":
+        await stage.log.append(Invalidation(tags=("t",)), strict=True)
+    assert stage.ask(request=data) is None
+
+
 async def test_it_stops_when_freshness_ends(stage: Stage) -> None:
     await stage.serve("/a", stage.entry("/a"))
     stage.clock.advance(59.9)
