@@ -37,7 +37,7 @@ from proxy.stores.assemble import Stores, StoreSettings, redis_stores
 from proxy.stores.redis_store import RedisStoreSettings
 from proxy.tasks import Tasks
 from tests.coherence.http import HOST, Connection
-from tests.coherence.world import free_ports
+from tests.stack.process import free_ports
 from tests.stack.proxy import ProxyOptions, ProxyServer
 from tests.stack.redis import RedisServer
 

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 import sys
-from contextlib import ExitStack, closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import redis
 
 from tests.coherence.http import Connection
 from tests.stack.backend import answers
-from tests.stack.process import Launch, ManagedProcess, port_is_open
+from tests.stack.process import Launch, ManagedProcess, free_ports, port_is_open
 from tests.stack.redis import RedisServer
 
 NODES = 3
 FAR = NODES - 1
 """The node that the relay will be put before."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Distinct ports of 127.0.0.1 that nobody listened on a moment ago."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(closing(socket.socket())) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 class Node:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +33,10 @@ class Account:
     group: int
 
 
+LOWEST_PORT, LOWEST_OF_CONNECTIONS = 10_000, 32_768
+"""Linux takes the ports of outgoing connections from those above, unless told otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """What to run and how: argv, where its output goes, and how it is asked to stop."""
@@ -47,10 +52,23 @@ class Launch:
 
 def free_port() -> int:
     """Return a TCP port on 127.0.0.1 that nobody listened on a moment ago."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_ports(1)[0]
+
+
+def free_ports(count: int, *, partner: int = 0) -> list[int]:
+    """Distinct such ports; where asked, the port that many above each is free as well.
+
+    None is among those that the system gives to connections, of which there are always some.
+    """
+    found: list[int] = []
+    with ExitStack() as held:
+        while len(found) < count:
+            port = random.randrange(LOWEST_PORT, LOWEST_OF_CONNECTIONS - partner)
+            with suppress(OSError):
+                for one in {port, port + partner}:
+                    held.enter_context(closing(socket.socket())).bind(("127.0.0.1", one))
+                found.append(port)
+    return found
 
 
 def port_is_open(port: int, host: str = "127.0.0.1") -> bool:

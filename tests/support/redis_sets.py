@@ -7,21 +7,13 @@ from pathlib import Path
 
 import redis
 
-from tests.stack.process import Launch, ManagedProcess, StartError, free_port, wait_until
+from tests.stack.process import Launch, ManagedProcess, StartError, free_ports, wait_until
 from tests.stack.redis import RedisServer, find_redis_binary
 
 SERVICE = "primary"
 SLOTS = 16384
-
-
-def _ports(count: int) -> list[int]:
-    """Ports whose Cluster bus port, 10,000 above, is a port too."""
-    found: set[int] = set()
-    while len(found) < count:
-        port = free_port()
-        if port < 55_000:
-            found.add(port)
-    return sorted(found)
+BUS = 10_000
+"""How far the port for the other nodes of a Cluster is above that for clients."""
 
 
 class RedisCluster:
@@ -29,7 +21,7 @@ class RedisCluster:
 
     def __init__(self, directory: Path, *, tls: tuple[str, ...] = ()) -> None:
         args = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no")
-        ports = _ports(6 if tls else 3)
+        ports = free_ports(6 if tls else 3, partner=BUS)
         self._scheme, self._ports = ("rediss", ports[3:]) if tls else ("redis", ports)
         secure = [("--tls-port", str(port), "--tls-cluster", "yes", *tls) if tls else () for port in self._ports]
         self.servers = [
@@ -84,7 +76,7 @@ class SentinelSet:
     """A master, a replica, and three Sentinels that agree by two."""
 
     def __init__(self, directory: Path) -> None:
-        master, replica, *watchers = _ports(5)
+        master, replica, *watchers = free_ports(5)
         self.master = RedisServer(directory / "master", port=master)
         follow = ("--replicaof", "127.0.0.1", str(master))
         self.replica = RedisServer(directory / "replica", port=replica, extra_args=follow)

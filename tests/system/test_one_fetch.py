@@ -11,7 +11,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.coherence.http import Connection, Reply
-from tests.coherence.world import Node, free_ports
+from tests.coherence.world import Node
+from tests.stack.process import free_ports
 
 PROCESSES = 4
 MISSES = 200
