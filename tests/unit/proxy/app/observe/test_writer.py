@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -118,3 +119,17 @@ def test_messages_are_formatted_when_they_are_made(pipe: tuple[int, int]) -> Non
     state[0] = "after"
     lines.close()
     assert read_all(*pipe) == [b"WARNING it was ['before']"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_its_thread_gives_way_and_no_other_does(pipe: tuple[int, int]) -> None:
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    others = set(threading.enumerate())
+    writer = LineWriter(pipe[1])
+    writer.offer(b"a\n")
+    assert os.read(pipe[0], 100) == b"a\n"
+    (thread,) = set(threading.enumerate()) - others
+    assert thread.native_id is not None
+    assert os.getpriority(os.PRIO_PROCESS, thread.native_id) == min(19, before + 10)
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
+    writer.close()
