@@ -20,9 +20,20 @@ class Arrival:
         self.talk: QuickTalk | None = None
         self.arrived = b""
 
+    def take_up(self) -> None:
+        """Take up what has arrived. Whatever goes wrong there ends this connection, and no other."""
+        try:
+            self.receive()
+        except Exception as error:  # noqa: BLE001 - as the loop does with what `data_received` raises
+            self.fail(error)
+
     @abstractmethod
     def receive(self) -> None:
-        """Take up what has arrived."""
+        """Answer what has arrived, or hand it on."""
+
+    @abstractmethod
+    def fail(self, error: Exception) -> None:
+        """End the connection and report this, which `receive` has raised."""
 
 
 class Arrivals:
@@ -57,14 +68,17 @@ class Arrivals:
 
     def _take_up(self) -> None:
         waiting, self._waiting = self._waiting, []
-        quick = self._quick
-        if quick is not None and len(waiting) > 1:
-            self._foresee(quick, waiting)
-        for arrival in waiting:
-            arrival.receive()
-        self._turn.end()
+        try:
+            self._foresee(waiting)
+        finally:
+            for arrival in waiting:
+                arrival.take_up()
+            self._turn.end()
 
-    def _foresee(self, quick: QuickWay, waiting: list[Arrival]) -> None:
+    def _foresee(self, waiting: list[Arrival]) -> None:
+        quick = self._quick
+        if quick is None or len(waiting) == 1:
+            return
         talks: list[QuickTalk] = []
         data: list[bytes] = []
         for arrival in waiting:

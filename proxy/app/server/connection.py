@@ -90,7 +90,7 @@ class ClientConnection(Arrival):
 
     def eof_received(self) -> None:
         """The client sends no more; the transport closes."""
-        self.receive()
+        self.take_up()
         self._outgoing.flush()
         self._rest.eof_received()
 
@@ -133,6 +133,12 @@ class ClientConnection(Arrival):
             self._begin(left)
         else:
             self._used_s = self._time()
+
+    def fail(self, error: Exception) -> None:
+        """End the connection and report an error of our own, as the loop does with those of `data_received`."""
+        message = "a request could not be taken up"
+        self._loop.call_exception_handler({"message": message, "exception": error, "protocol": self})
+        self.abort()
 
     # ---- inside
 
@@ -206,7 +212,7 @@ class ClientConnection(Arrival):
 
     def close(self) -> None:
         """Answer nothing more that comes; the connection ends when what is under way has ended."""
-        self.receive()
+        self.take_up()
         self._closing = True
         self._idle = False
         self._outgoing.flush()

@@ -65,9 +65,12 @@ class Transport(asyncio.Transport):
     def is_closing(self) -> bool:
         return False
 
+    def abort(self) -> None:
+        self._events.append("aborted")
+
 
 class Talk(QuickTalk):
-    """Answers what does not begin with "not"."""
+    """Answers what does not begin with "not", and fails at what begins with "fail"."""
 
     def __init__(self, events: list[str], write: Callable[[list[bytes]], None]) -> None:
         self._events = events
@@ -76,6 +79,8 @@ class Talk(QuickTalk):
     def answer(self, data: bytes) -> bool:
         if data.startswith(b"not"):
             return False
+        if data.startswith(b"fail"):
+            raise ZeroDivisionError
         self._events.append(f"asked {data.decode()}")
         self._write([data.upper()])
         return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from proxy.app.server.arrivals import MOST_ARRIVED
 from tests.unit.proxy.app.server.front_row import FrontRow
 
@@ -81,6 +83,17 @@ async def test_a_connection_that_is_lost_is_asked_nothing_and_the_others_are() -
     other.data_received(b"b")
     one.connection_lost(None)
     assert row.end_turn() == ["foreseen b", "asked b", "sent B"]
+
+
+async def test_an_error_of_our_own_ends_its_connection_and_no_other() -> None:
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
+    row = FrontRow()
+    one, other = row.connections(2)
+    one.data_received(b"fail")
+    other.data_received(b"b")
+    assert row.end_turn() == ["foreseen fail b", "aborted", "asked b", "sent B"]
+    assert [type(error) for error in reported] == [ZeroDivisionError]
 
 
 async def test_a_connection_is_in_use_from_the_moment_that_a_request_arrives() -> None:
