@@ -91,12 +91,12 @@ class Conversation(QuickTalk):
         lane = self.lane
         if data is not self._foreseen or self._policy is not lane.policies.current:
             self.foresee(data)
-        self._foreseen = b""
-        values = self._foreseen_values
+        values, place = self._foreseen_values, self._foreseen_place
+        self._foreseen = self._foreseen_place = b""
+        self._foreseen_values = None  # What a client has sent is kept for no longer than it takes.
         shape = self._shape
         if values is None or shape is None:
             return False
-        place = self._foreseen_place
         spot = lane.spots.get(place)
         if spot is None:
             return self._bar(shape, values, place) or self._miss(shape, values, data)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-_GATHER_S = 0.005
+_GATHER_S = 0.02
 """How long the thread lets lines gather once there is one. On a shared core requests wait while it writes them."""
 _BATCH = 64
 """Lines handed over at once."""
