@@ -42,21 +42,17 @@ class Turn:
         waiting = self._waiting
         waiting.append(outgoing)
         if len(waiting) >= MOST_WAITING:
-            self._send()
+            self.end()
         elif not self._awaited:
             self._awaited = True
             self._call_soon(self._end)
 
-    def end(self) -> None:
-        """Send what waits, now that nothing will be added for a while."""
-        if self._waiting:
-            self._send()
-
     def _end(self) -> None:
         self._awaited = False
-        self._send()
+        self.end()
 
-    def _send(self) -> None:
+    def end(self) -> None:
+        """Send what waits, now that many do or nothing will be added for a while."""
         waiting, self._waiting = self._waiting, []
         for outgoing in waiting:
             outgoing.flush()

@@ -19,10 +19,6 @@ _EXTEND = Script.load("extend")
 _STORED, _NOT_STORED = "+", "-"
 
 
-def _digest(key: str) -> str:
-    return hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-
-
 class FreeTurn:
     """A turn that nobody gave and nobody waits for."""
 
@@ -98,7 +94,7 @@ class RedisTurns:
 
         After `wait_s` it is this node's turn anyway. `again` says that a fetch stored just now was of no use.
         """
-        digest = _digest(key)
+        digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
         told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(digest, set())
         waiting.add(told)
@@ -116,7 +112,7 @@ class RedisTurns:
         chosen = self._settings
         while True:
             arguments = (token, round(chosen.first_held_s * 1000), int(again))
-            reply = await _TAKE.run(self._redis, (self._key(digest),), arguments, chosen.timeout_s)
+            reply = await _TAKE.run(self._redis, (self._name(digest),), arguments, chosen.timeout_s)
             if reply == 0:
                 return _HeldTurn(self, digest, token, self._tasks, chosen)
             if not isinstance(reply, int) or reply < 0:
@@ -134,7 +130,7 @@ class RedisTurns:
         chosen = self._settings
         remembered_ms = round(chosen.remembered_s * 1000) if stored else 0
         try:
-            waiting = await _DONE.run(self._redis, (self._key(digest),), (token, remembered_ms), chosen.timeout_s)
+            waiting = await _DONE.run(self._redis, (self._name(digest),), (token, remembered_ms), chosen.timeout_s)
         except FAILURES:
             return
         if isinstance(waiting, int) and waiting > 0:
@@ -145,16 +141,12 @@ class RedisTurns:
         chosen = self._settings
         try:
             arguments = (token, round(chosen.held_s * 1000))
-            held = await _EXTEND.run(self._redis, (self._key(digest),), arguments, chosen.timeout_s)
+            held = await _EXTEND.run(self._redis, (self._name(digest),), arguments, chosen.timeout_s)
         except FAILURES:
             return True
         return held == 1
 
-    def name(self, key: str) -> str:
-        """The Redis key of the turn to fetch `key`."""
-        return self._key(_digest(key))
-
-    def _key(self, digest: str) -> str:
+    def _name(self, digest: str) -> str:
         return f"{self._settings.prefix}:turn:{digest}"
 
 

@@ -78,11 +78,11 @@ class Conversation(QuickTalk):
 
     def foresee(self, data: bytes) -> bytes | None:
         """Read the request that is to be answered next; its place, where it is plain."""
+        self._foreseen = data
         values = self._foreseen_values = self._read(data)
         shape = self._shape
         if values is None or shape is None:
             return None
-        self._foreseen = data
         place = self._foreseen_place = shape.host + values[0]
         return place
 
