@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from mypy_extensions import i64
+
 from proxy.app.lane.pattern import Values, is_plain
 from proxy.app.lane.scan import Shape
 from proxy.app.lane.spots import Form, Spot, Wording
@@ -51,6 +53,7 @@ class Conversation(QuickTalk):
         "_shape",
         "_wording",
         "address",
+        "hashed",
         "lane",
         "link",
         "way",
@@ -75,16 +78,18 @@ class Conversation(QuickTalk):
         self._limit_text = b""
         self._foreseen = self._foreseen_place = b""
         self._foreseen_values: Values | None = None
+        self.hashed: i64 = 0
 
-    def foresee(self, data: bytes) -> bytes | None:
-        """Read the request that is to be answered next; its place, where it is plain."""
+    def foresee(self, data: bytes) -> bool:
+        """Read the request that is to be answered next; whether it is plain, and `hashed` the hash of its place."""
         self._foreseen = data
         values = self._foreseen_values = self._read(data)
         shape = self._shape
         if values is None or shape is None:
-            return None
+            return False
         place = self._foreseen_place = shape.host + values[0]
-        return place
+        self.hashed = hash(place)
+        return True
 
     def answer(self, data: bytes) -> bool:
         """Answer and record the one request in `data`; False, and nothing done, when it has to take the normal way."""

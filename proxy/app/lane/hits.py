@@ -20,6 +20,7 @@ from proxy.app.lane.misses import Misses, Pipeline
 from proxy.app.lane.refusals import Refusals
 from proxy.app.lane.scan import Scanner
 from proxy.app.lane.spots import Barred, Common, Form, Spot
+from proxy.app.lane.table import SpotTable, slots_for
 from proxy.app.observe.observer import Observer
 from proxy.app.observe.repeats import Facts
 from proxy.app.request_ids import RequestIds
@@ -61,7 +62,7 @@ class HitLane(QuickWay):
         self.log = services.log
         self.rates = services.rates
         self.refusals = Refusals(services)
-        self.spots: dict[bytes, Spot] = {}
+        self.spots = SpotTable(slots_for(policies.current.stores.memory_bytes))
         self._forgetting = self._forget
         self.renew()
 
@@ -73,24 +74,13 @@ class HitLane(QuickWay):
         return Conversation(self, link, write)
 
     def foresee(self, talks: list[QuickTalk], data: list[bytes]) -> None:
-        """Have what these hits will read come near, all at once.
-
-        A processor goes on past a wait for memory by some hundreds of instructions, not by a whole answer. So that its
-        waits overlap, each step is a short loop over all.
-        """
-        places: list[bytes] = []
+        """As QuickWay; and have what these hits will read come near."""
+        asked: list[Conversation] = []
         for number, talk in enumerate(talks):
-            place = cast("Conversation", talk).foresee(data[number])
-            if place is not None:
-                hash(place)  # It is kept with the octets. Worked out below, it would be half of a step.
-                places.append(place)
-        spots: list[Spot] = []
-        known = self.spots
-        for place in places:
-            spot = known.get(place)
-            if spot is not None:
-                spots.append(spot)
-        octets_of(spots)
+            conversation = cast("Conversation", talk)
+            if conversation.foresee(data[number]):
+                asked.append(conversation)
+        self.spots.foresee(asked)
 
     def open(self, pipeline: Pipeline) -> None:
         """Send misses on as well; `pipeline` takes over what is unusual about them."""
@@ -152,7 +142,7 @@ class HitLane(QuickWay):
         spot = Spot(place, served.entry, form, aged_from=aged_from, fresh_until=fresh_until)
         if not self.services.store.accompany(served.key, served.entry, spot):
             return False
-        self.spots[place] = spot
+        self.spots.put(spot)
         spot.holds(self.log, now_s)  # Found out while the entry is at hand, it is not looked for at the first hit.
         return True
 
@@ -178,13 +168,4 @@ class HitLane(QuickWay):
         return self._facts.setdefault((facts.method, facts.route, facts.status, facts.coding), facts)
 
     def _forget(self, spot: Spot) -> None:
-        if self.spots.get(spot.place) is spot:
-            del self.spots[spot.place]
-
-
-def octets_of(spots: list[Spot]) -> int:
-    """How long the answers are, the heads' shared parts aside. To say it, both parts of each are looked at."""
-    octets = 0
-    for spot in spots:
-        octets += len(spot.own) + len(spot.body)
-    return octets
+        self.spots.discard(spot)
