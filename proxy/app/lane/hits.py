@@ -9,7 +9,6 @@ from proxy.app.lane.learning import (
     Sharing,
     barred_of,
     counted_as,
-    facts_of,
     form_of,
     limit_lines,
     may_learn,
@@ -29,7 +28,7 @@ from proxy.app.server.quick import QuickTalk, QuickWay
 from proxy.core.messages import ResponseHead
 from proxy.pipeline.answer import Answer
 from proxy.pipeline.context import Exchange, ServedHit, Services
-from proxy.pipeline.exchange import Refusal
+from proxy.pipeline.exchange import CacheUse, Refusal
 from proxy.policy.model import Route
 from proxy.policy.watch import PolicySource
 
@@ -112,7 +111,7 @@ class HitLane(QuickWay):
         if spot is not None and (not spot.has_room or spot.form_for(wishes_of(exchange.request)) is not None):
             return
         other = None if spot is None else spot.other
-        facts, common = self._shared(facts_of(exchange, served)), self._common(exchange.route)
+        facts, common = self._facts_of(exchange, served), self._common(exchange.route)
         form = form_of(exchange, served, facts, common, self._sharing, other)
         if form is None:
             return
@@ -163,9 +162,14 @@ class HitLane(QuickWay):
             facts = self._refused[method, route] = Facts(method, route, 429, refused=Refusal.RATE)
         return facts
 
-    def _shared(self, facts: Facts) -> Facts:
-        """These facts, the same object whenever they are the same."""
-        return self._facts.setdefault((facts.method, facts.route, facts.status, facts.coding), facts)
+    def _facts_of(self, exchange: Exchange, served: ServedHit) -> Facts:
+        """What is recorded of every exchange with this answer, the same object for all alike."""
+        alike = exchange.request.method, exchange.route.name, served.head.status, served.coding or ""
+        facts = self._facts.get(alike)
+        if facts is None:
+            method, route, status, coding = alike
+            facts = self._facts[alike] = Facts(method, route, status, coding, CacheUse.HIT)
+        return facts
 
     def _forget(self, spot: Spot) -> None:
         self.spots.discard(spot)

@@ -13,7 +13,6 @@ from proxy.app.server.wire import framing_of, serialise
 from proxy.core.messages import RequestHead
 from proxy.core.rate import RateLimit, policy_field
 from proxy.pipeline.context import Exchange, ServedHit
-from proxy.pipeline.exchange import CacheUse
 from proxy.policy.model import Policy, RateKeyKind, Route
 
 T = TypeVar("T")
@@ -83,17 +82,6 @@ def wishes_of(request: RequestHead) -> Wishes:
     """What selects the answer among those to the same target."""
     get = request.fields.get
     return request.method, get("accept-encoding"), get("if-none-match"), get("if-modified-since")
-
-
-def facts_of(exchange: Exchange, served: ServedHit) -> Facts:
-    """What is recorded of every exchange with this answer."""
-    return Facts(
-        method=exchange.request.method,
-        route=exchange.route.name,
-        status=served.head.status,
-        coding=served.coding or "",
-        cache=CacheUse.HIT,
-    )
 
 
 class Sharing:

@@ -94,7 +94,9 @@ class SpotTable:
             spot = firsts[slot]
             firsts[slot] = None
             while spot is not None:
-                spot.following, spot = None, spot.following
+                following = spot.following
+                spot.following = None
+                spot = following
         self._count = 0
 
     def foresee(self, asked: list[Conversation]) -> i64:
@@ -131,8 +133,10 @@ class SpotTable:
         while spot is not None:
             following = spot.following
             if spot.hashed & self._mask == new:
-                spot.following, goes = goes, spot
+                spot.following = goes
+                goes = spot
             else:
-                spot.following, stays = stays, spot
+                spot.following = stays
+                stays = spot
             spot = following
         firsts[old], firsts[new] = stays, goes
