@@ -31,7 +31,8 @@ def test_it_is_a_dict_to_whoever_asks(slots: int, steps: list[tuple[str, bytes]]
     table, known, gone = SpotTable(slots), dict[bytes, Spot](), list[Spot]()
     for step, place in steps:
         if step == "put":
-            gone.extend(known[place] for place in [place] if place in known)
+            if place in known:
+                gone.append(known[place])
             known[place] = spot_at(place)
             table.put(known[place])
         elif step == "discard" and place in known:
@@ -53,7 +54,8 @@ def test_many_are_found_while_slots_are_taken_into_use() -> None:
     table, spots = SpotTable(FEWEST_SLOTS), [spot_at(b"site\n/%d" % number) for number in range(2_000)]
     for count, spot in enumerate(spots, 1):
         table.put(spot)
-        assert table.get(spots[count * 7 // 8].place) is (spots[count * 7 // 8] if count * 7 // 8 < count else None)
+        earlier = spots[count * 7 // 8]
+        assert table.get(earlier.place) is earlier
     assert all(table.get(spot.place) is spot for spot in spots)
     assert sum(spot.following is not None for spot in spots) < len(spots) - FEWEST_SLOTS / 2, "few slots are in use"
 
