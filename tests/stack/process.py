@@ -11,8 +11,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,25 +51,47 @@ class Launch:
     inherit_output: bool = False
 
 
+class Ports:
+    """Gives out TCP ports on 127.0.0.1 that nobody listens on, none of them again soon.
+
+    Whoever gets a port listens on it some time later, so that it looks free until then. None is among those
+    that the system gives to connections, of which there are always some.
+    """
+
+    def __init__(self, draw: Callable[[int, int], int] = random.randrange, remembered: int = 2_000) -> None:
+        self._draw, self._given = draw, deque[int](maxlen=remembered)
+
+    def take(self, count: int, *, partner: int = 0) -> list[int]:
+        """That many ports; where asked, the port that far above each is free as well, and given out with it."""
+        found: list[int] = []
+        while len(found) < count:
+            port = self._draw(LOWEST_PORT, LOWEST_OF_CONNECTIONS - partner)
+            wanted = {port, port + partner}
+            if wanted.isdisjoint(self._given) and all(_can_bind(one) for one in wanted):
+                self._given.extend(wanted)
+                found.append(port)
+        return found
+
+
+def _can_bind(port: int) -> bool:
+    with closing(socket.socket()) as held, suppress(OSError):
+        held.bind(("127.0.0.1", port))
+        return True
+    return False
+
+
+# Of the process, for everything that starts servers in it has to know of the others' ports.
+_PORTS = Ports()
+
+
 def free_port() -> int:
-    """Return a TCP port on 127.0.0.1 that nobody listened on a moment ago."""
+    """Return a TCP port on 127.0.0.1 that nobody listened on a moment ago and that was not given out before."""
     return free_ports(1)[0]
 
 
 def free_ports(count: int, *, partner: int = 0) -> list[int]:
-    """Distinct such ports; where asked, the port that many above each is free as well.
-
-    None is among those that the system gives to connections, of which there are always some.
-    """
-    found: list[int] = []
-    with ExitStack() as held:
-        while len(found) < count:
-            port = random.randrange(LOWEST_PORT, LOWEST_OF_CONNECTIONS - partner)
-            with suppress(OSError):
-                for one in {port, port + partner}:
-                    held.enter_context(closing(socket.socket())).bind(("127.0.0.1", one))
-                found.append(port)
-    return found
+    """Distinct such ports; where asked, the port that many above each is free as well."""
+    return _PORTS.take(count, partner=partner)
 
 
 def port_is_open(port: int, host: str = "127.0.0.1") -> bool:

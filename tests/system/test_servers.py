@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import tempfile
 from collections.abc import Callable
+from itertools import chain, count
 from pathlib import Path
 
 import psutil
@@ -11,7 +13,7 @@ import psycopg2
 import pytest
 
 from tests.stack.postgres import PostgresServer
-from tests.stack.process import Launch, ManagedProcess, StartError, port_is_open, wait_until
+from tests.stack.process import LOWEST_PORT, Launch, ManagedProcess, Ports, StartError, port_is_open, wait_until
 from tests.stack.redis import RedisServer
 
 
@@ -23,6 +25,38 @@ def _run_sql(url: str, statement: str) -> list[tuple[object, ...]]:
             return cursor.fetchall() if cursor.description else []
     finally:
         connection.close()
+
+
+def _draws(*ports: int) -> Callable[[int, int], int]:
+    """In place of chance: these ports, then those above the last one."""
+    drawn = chain(ports, count(ports[-1] + 1))
+    return lambda _lowest, _above: next(drawn)
+
+
+def test_a_port_is_not_given_out_again_before_its_owner_listens_on_it() -> None:
+    # nginx of the benchmark was once told to listen on one port twice.
+    first, *rest = Ports().take(20)
+    ports = Ports(_draws(first, first, *rest))
+    assert ports.take(1) == [first]
+    assert ports.take(2) == rest[:2]
+
+
+def test_nor_is_the_partner_of_a_port_given_out_before() -> None:
+    (first,) = Ports().take(1, partner=10)
+    ports = Ports(_draws(first, first + 10))
+    assert ports.take(1, partner=10) == [first]
+    assert ports.take(1) > [first + 10]
+
+
+def test_after_many_others_a_port_may_be_given_out_again() -> None:
+    first, second = Ports().take(2)
+    ports = Ports(_draws(first, second, first), remembered=1)
+    assert ports.take(3) == [first, second, first]
+
+
+def test_a_port_that_somebody_listens_on_is_not_given_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert taken.getsockname()[1] not in Ports(_draws(taken.getsockname()[1], LOWEST_PORT)).take(3)
 
 
 def test_a_module_gets_an_empty_database_of_its_own(database_url: str) -> None:
