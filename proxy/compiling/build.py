@@ -14,7 +14,9 @@ from proxy.app.form import DIGEST_NAME, digest_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = Path(__file__).with_name("modules.txt")
-OPTIMISATION = "2"
+OPTIMISATION = "3"
+# Otherwise the compiler has to expect that another library replaces any function of ours, and puts none into another.
+HIDDEN = "-fvisibility=hidden"
 # Types are checked by `make lint`; here they are only read, with whatever packages are there.
 _MYPY = ["--config-file=", "--ignore-missing-imports", "--no-warn-unused-configs"]
 
@@ -47,6 +49,8 @@ def _compile(work: Path) -> None:
     os.chdir(work)  # mypyc and setuptools take names relative to where they run
     try:
         extensions = mypycify([*_MYPY, *modules()], opt_level=OPTIMISATION, group_name="proxy")
+        for extension in extensions:
+            extension.extra_compile_args.append(HIDDEN)
         command = Distribution({"name": "veneer", "ext_modules": extensions}).get_command_obj("build_ext")
         command.inplace = True
         command.ensure_finalized()
