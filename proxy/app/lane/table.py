@@ -23,9 +23,6 @@ SLOTS_FOR_A_SPOT: Final = 4
 MEMORY_FOR_A_SLOT_BYTES: Final = 2_048
 """Of what the store may hold: a slot of 8 octets for so much."""
 
-LINE_OCTETS: Final = 64
-"""What a processor reads from memory at once. Where it sees one line after the other read, it goes on by itself."""
-
 
 def slots_for(memory_bytes: int) -> int:
     """How many slots serve a store that may hold so much."""
@@ -110,10 +107,13 @@ class SpotTable:
             while spot is not None and spot.hashed != hashed:
                 spot = spot.following
             if spot is not None:
-                body = spot.body
-                seen += len(spot.place) + len(spot.own) + len(body)
-                if len(body) > LINE_OCTETS * 2:
-                    seen += body[0] + body[LINE_OCTETS] + body[LINE_OCTETS * 2]
+                place, own = spot.place, spot.own
+                place_octets: i64 = len(place)
+                own_octets: i64 = len(own)
+                body_octets: i64 = len(spot.body)  # Of what follows the processor reads the next line by itself.
+                seen += body_octets
+                if place_octets > 0 and own_octets > 0:
+                    seen += place[place_octets - 1] + own[own_octets - 1]
         return seen
 
     def _slot(self, hashed: i64) -> i64:
