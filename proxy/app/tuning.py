@@ -10,7 +10,7 @@ import sys
 
 GC_YOUNG_OBJECTS = 20_000
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h of glibc
 PR_SET_PDEATHSIG = 1  # prctl.h of Linux
 MMAP_FROM_BYTES = 1024 * 1024
 KEPT_AT_TOP_BYTES = 32 * 1024 * 1024
@@ -33,11 +33,19 @@ def steady_heap() -> bool:
     time of a streamed response. Larger blocks are still mapped, so that what is evicted is given back. Does nothing,
     and returns False, where the C library is another one.
     """
+    return _malloc_has(M_MMAP_THRESHOLD, MMAP_FROM_BYTES) and _malloc_has(M_TRIM_THRESHOLD, KEPT_AT_TOP_BYTES)
+
+
+def grow_heap_by(step_bytes: int) -> bool:
+    """Let malloc take so much more address space than it needs when it needs some. Otherwise as `steady_heap`."""
+    return _malloc_has(M_TOP_PAD, step_bytes)
+
+
+def _malloc_has(option: int, value: int) -> bool:
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        return bool(ctypes.CDLL(None).mallopt(option, value))
     except (AttributeError, OSError, TypeError):
         return False
-    return bool(mallopt(M_MMAP_THRESHOLD, MMAP_FROM_BYTES)) and bool(mallopt(M_TRIM_THRESHOLD, KEPT_AT_TOP_BYTES))
 
 
 def allow_open_files(wanted: int) -> int:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import mmap
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from proxy.app.huge_pages import GROWN_BYTES, HUGE_BYTES, HugePages, is_allowed, keep_on_huge_pages, regions
+from proxy.app.huge_pages import (
+    AHEAD_BYTES,
+    GROWN_BYTES,
+    HUGE_BYTES,
+    HugePages,
+    is_allowed,
+    keep_on_huge_pages,
+    regions,
+)
 
 TEXT = bytes(range(256)) * (HUGE_BYTES // 256)
 MAPS = """\
@@ -52,6 +62,41 @@ def test_what_is_filled_is_moved_and_what_is_not_stays_as_it_is() -> None:
         if _huge_bytes() == before:
             pytest.skip("the kernel does not do this when it is asked to, or has no memory for it")
         assert _huge_bytes() >= before + filled - 2 * HUGE_BYTES
+
+
+GROWING = """
+from pathlib import Path
+from proxy.app.huge_pages import AHEAD_BYTES, HUGE_BYTES, HugePages
+
+def mapped():
+    text = Path("/proc/self/smaps_rollup").read_text()
+    return int(text.split("AnonHugePages:")[1].split()[0]) * 1024
+
+def fill(octets):
+    return [bytes([number % 251]) * 2048 for number in range(octets // 2100)]
+
+pages = HugePages()
+before = fill(AHEAD_BYTES // 4)
+given_unasked = mapped()
+pages.ask_ahead()
+after = fill(AHEAD_BYTES // 2)
+print(mapped() - given_unasked)
+pages.turn()
+pages.ask_ahead()
+del after, before
+pages.ask_ahead()
+again = fill(AHEAD_BYTES * 2)
+assert all(len(set(piece)) == 1 for piece in again)
+"""
+
+
+@pytest.mark.skipif(not is_allowed(), reason="the system has no huge pages")
+def test_what_malloc_takes_is_asked_for_before_it_is_filled() -> None:
+    ran = subprocess.run([sys.executable, "-c", GROWING], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    if int(ran.stdout) == 0:
+        pytest.skip("malloc is another one, or the kernel has no memory for it")
+    assert int(ran.stdout) >= AHEAD_BYTES // 2 - 2 * HUGE_BYTES
 
 
 async def test_it_looks_again_and_again_until_it_is_cancelled() -> None:
