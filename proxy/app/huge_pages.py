@@ -57,7 +57,8 @@ def is_allowed() -> bool:
 class HugePages:
     """Asks for huge pages where malloc's heap will grow, and moves what this process has filled without them.
 
-    It moves round after round, once the process has grown.
+    It moves round after round, once the process has grown. `_huge` are places that lie on one, or will once something
+    is put there.
     """
 
     def __init__(self) -> None:
@@ -67,20 +68,19 @@ class HugePages:
         self._madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
         self._mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
         self._present = ctypes.create_string_buffer(HUGE_BYTES // PAGESIZE)
-        self._moved: set[int] = set()
+        self._huge: set[int] = set()
         self.is_under_way = False
         self._resident_bytes = resident_bytes()
         self._heap_end = self._sbrk(0)
-        self._asked = range(-(-self._heap_end // HUGE_BYTES) * HUGE_BYTES, 0)
         grow_heap_by(AHEAD_BYTES)
 
     def ask_ahead(self) -> None:
-        """Ask for what malloc has taken since the last time; nearly nothing of it is in use yet."""
-        end = self._sbrk(0)
-        if end > self._asked.start and end != self._heap_end:
-            # All of it: what was given back and taken again is not asked for any more.
-            self._madvise(self._asked.start, end - self._asked.start, _MADV_HUGEPAGE)
-            self._asked = range(self._asked.start, end)
+        """Ask for what malloc has taken since the last time. What it has filled of it meanwhile will be moved."""
+        begin, end = -(-self._heap_end // HUGE_BYTES) * HUGE_BYTES, self._sbrk(0)
+        if end > begin:
+            self._madvise(begin, end - begin, _MADV_HUGEPAGE)
+            new = range(begin, end - HUGE_BYTES + 1, HUGE_BYTES)
+            self._huge.update(place for place in new if not self._is_filled(place))
         self._heap_end = end
 
     def is_due(self) -> bool:
@@ -92,18 +92,15 @@ class HugePages:
     def turn(self) -> None:
         """Go on with a round. What the process gives back meanwhile the system refuses to move."""
         places = [place for region in regions(_MAPS.read_text("utf-8").splitlines()) for place in region]
-        self._moved.intersection_update(places)
-        new = (place for place in places if not self._is_done(place) and self._is_filled(place))
+        self._huge.intersection_update(places)
+        new = (place for place in places if place not in self._huge and self._is_filled(place))
         moved = list(islice(new, MOST_A_TURN))
         for place in moved:
             self._madvise(place, HUGE_BYTES, _MADV_COLLAPSE)
-        self._moved.update(moved)
+        self._huge.update(moved)
         self.is_under_way = len(moved) == MOST_A_TURN
         if not self.is_under_way:
             self._resident_bytes = resident_bytes()
-
-    def _is_done(self, place: int) -> bool:
-        return place in self._asked or place in self._moved
 
     def _is_filled(self, address: int) -> bool:
         if self._mincore(address, HUGE_BYTES, self._present):
