@@ -107,13 +107,17 @@ class SpotTable:
             while spot is not None and spot.hashed != hashed:
                 spot = spot.following
             if spot is not None:
-                place, own = spot.place, spot.own
+                # The processor reads the lines between by itself, and those of the body behind its first.
+                place = spot.place
                 place_octets: i64 = len(place)
+                if place_octets > 0:
+                    seen += place[place_octets - 1]
+                own = spot.own
                 own_octets: i64 = len(own)
-                body_octets: i64 = len(spot.body)  # Of what follows the processor reads the next line by itself.
+                if own_octets > 0:
+                    seen += own[own_octets - 1]
+                body_octets: i64 = len(spot.body)
                 seen += body_octets
-                if place_octets > 0 and own_octets > 0:
-                    seen += place[place_octets - 1] + own[own_octets - 1]
         return seen
 
     def _slot(self, hashed: i64) -> i64:
