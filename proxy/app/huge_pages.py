@@ -23,7 +23,10 @@ FILLED_FROM = 15 / 16
 """The share of a huge page that has to be in use already: the rest of it is memory that nobody asked for."""
 
 AHEAD_BYTES = 128 * 1024 * 1024
-"""Address space, not memory: a heap that grows by 60 MB a second is asked for ahead but for an eighth of it."""
+"""Address space, not memory: of a heap that grows by 60 MB a second a quarter is filled before it is asked for.
+
+So much that is freed at the end of the heap is kept as well.
+"""
 GROWN_BYTES = 64 * 1024 * 1024
 TURN_EVERY_S = 0.5
 MOST_A_TURN = 4
