@@ -44,8 +44,12 @@ def regions(maps: Iterable[str]) -> Iterator[range]:
         if rights != "rw-p" or file != "0" or (name and not name[0].startswith(("[heap]", "[anon:"))):
             continue
         begin, end = (int(address, 16) for address in place.split("-"))
-        begin = -(-begin // HUGE_BYTES) * HUGE_BYTES
-        yield range(begin, end - HUGE_BYTES + 1, HUGE_BYTES)
+        yield _whole_pages(begin, end)
+
+
+def _whole_pages(begin: int, end: int) -> range:
+    """Where huge pages may begin between two addresses; it starts at the first such place even where none fits."""
+    return range(-(-begin // HUGE_BYTES) * HUGE_BYTES, end - HUGE_BYTES + 1, HUGE_BYTES)
 
 
 def is_allowed() -> bool:
@@ -79,10 +83,10 @@ class HugePages:
 
     def ask_ahead(self) -> None:
         """Ask for what malloc has taken since the last time. What it has filled of it meanwhile will be moved."""
-        begin, end = -(-self._heap_end // HUGE_BYTES) * HUGE_BYTES, self._sbrk(0)
-        if end > begin:
-            self._madvise(begin, end - begin, _MADV_HUGEPAGE)
-            new = range(begin, end - HUGE_BYTES + 1, HUGE_BYTES)
+        end = self._sbrk(0)
+        new = _whole_pages(self._heap_end, end)
+        if end > new.start:
+            self._madvise(new.start, end - new.start, _MADV_HUGEPAGE)
             self._huge.update(place for place in new if not self._is_filled(place))
         self._heap_end = end
 

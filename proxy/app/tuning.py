@@ -33,15 +33,15 @@ def steady_heap() -> bool:
     time of a streamed response. Larger blocks are still mapped, so that what is evicted is given back. Does nothing,
     and returns False, where the C library is another one.
     """
-    return _malloc_has(M_MMAP_THRESHOLD, MMAP_FROM_BYTES) and _malloc_has(M_TRIM_THRESHOLD, KEPT_AT_TOP_BYTES)
+    return _tell_malloc(M_MMAP_THRESHOLD, MMAP_FROM_BYTES) and _tell_malloc(M_TRIM_THRESHOLD, KEPT_AT_TOP_BYTES)
 
 
 def grow_heap_by(step_bytes: int) -> bool:
     """Let malloc take so much more address space than it needs when it needs some. Otherwise as `steady_heap`."""
-    return _malloc_has(M_TOP_PAD, step_bytes)
+    return _tell_malloc(M_TOP_PAD, step_bytes)
 
 
-def _malloc_has(option: int, value: int) -> bool:
+def _tell_malloc(option: int, value: int) -> bool:
     try:
         return bool(ctypes.CDLL(None).mallopt(option, value))
     except (AttributeError, OSError, TypeError):

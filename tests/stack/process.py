@@ -85,7 +85,7 @@ _PORTS = Ports()
 
 
 def free_port() -> int:
-    """Return a TCP port on 127.0.0.1 that nobody listened on a moment ago and that was not given out before."""
+    """Return a TCP port on 127.0.0.1 that nobody listened on a moment ago and that was not given out lately."""
     return free_ports(1)[0]
 
 

@@ -107,7 +107,8 @@ class SpotTable:
             while spot is not None and spot.hashed != hashed:
                 spot = spot.following
             if spot is not None:
-                # The processor reads the lines between by itself, and those of the body behind its first.
+                # The processor reads the lines between by itself, and those of the body behind its first. Each length
+                # is a machine integer before it is added: with Python's the loop is longer, and fewer waits overlap.
                 place = spot.place
                 place_octets: i64 = len(place)
                 if place_octets > 0:

@@ -66,7 +66,7 @@ def test_what_is_filled_is_moved_and_what_is_not_stays_as_it_is() -> None:
 
 GROWING = """
 from pathlib import Path
-from proxy.app.huge_pages import AHEAD_BYTES, HUGE_BYTES, HugePages
+from proxy.app.huge_pages import AHEAD_BYTES, HugePages
 
 def mapped():
     text = Path("/proc/self/smaps_rollup").read_text()
