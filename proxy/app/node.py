@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -20,6 +21,7 @@ from proxy.app.clock import SystemClock
 from proxy.app.front import Front
 from proxy.app.gauges import gauges_of
 from proxy.app.lane.hits import HitLane
+from proxy.app.lane.marks import are_keyed
 from proxy.app.observe.counters import Snapshot
 from proxy.app.observe.metrics import Metrics
 from proxy.app.observe.observation import Observation
@@ -168,7 +170,7 @@ class Node:
     async def _listen(self, services: Services, policy: Policy) -> None:
         ids = RequestIds()
         lane: HitLane | None = None
-        if self._options.lanes and isinstance(self._observation.tracing, PassThrough):
+        if self._has_hit_lane():
             lane = HitLane(services, self._policies, ids, self._observation.observer)
             services = replace(services, hits=lane)
         front = Front(services, self._policies, ids, self._observation.tracing)
@@ -185,6 +187,17 @@ class Node:
         logger.info("listening on http://%s", address)
         if policy.warm and (self._place is None or self._place.number == 0):
             self._tasks.start(self._warm(address, policy.warm), "warm the cache")
+
+    def _has_hit_lane(self) -> bool:
+        if not self._options.lanes or not isinstance(self._observation.tracing, PassThrough):
+            return False
+        info = sys.hash_info
+        if not are_keyed(info.algorithm, info.hash_bits, info.cutoff):
+            logger.warning(
+                "hits take the normal way: the quick one needs SipHash with 64 bits, and this Python has %s", info
+            )
+            return False
+        return True
 
     async def _warm(self, address: Address, targets: Sequence[str]) -> None:
         """Fetch the policy's `warm` targets through the front door, so that they are hits from the first client on."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64
 
+from proxy.app.lane.marks import check_of
 from proxy.app.lane.pattern import Values, is_plain
 from proxy.app.lane.scan import Shape
 from proxy.app.lane.spots import Form, Spot, Wording
@@ -38,21 +39,24 @@ class Conversation(QuickTalk):
     """Answers on one connection. It remembers the shape of the client's last head and parts of the last answer."""
 
     __slots__ = (
+        "_aged_from",
         "_backlog_us",
         "_begin",
         "_begin_until",
         "_foreseen",
         "_foreseen_place",
         "_foreseen_values",
+        "_fresh_until",
         "_keys",
         "_limit",
         "_limit_text",
-        "_place",
+        "_own",
         "_policy",
         "_remaining",
         "_shape",
         "_wording",
         "address",
+        "check",
         "hashed",
         "lane",
         "link",
@@ -70,18 +74,19 @@ class Conversation(QuickTalk):
         self._policy = lane.policy
         self._shape: Shape | None = None
         self._keys: dict[str, str] = {}
-        self._place = self._begin = b""
+        self._begin = self._own = b""
         self._wording: Wording | None = None
-        self._begin_until = 0.0
+        self._aged_from = self._fresh_until = self._begin_until = 0.0
         self._limit: RateLimit | None = None
         self._backlog_us = self._remaining = 0
         self._limit_text = b""
         self._foreseen = self._foreseen_place = b""
         self._foreseen_values: Values | None = None
         self.hashed: i64 = 0
+        self.check: i64 = 0
 
     def foresee(self, data: bytes) -> bool:
-        """Read the request that is to be answered next; whether it is plain, and `hashed` the hash of its place."""
+        """Read the request that is to be answered next; whether it is plain, and then its marks."""
         self._foreseen = data
         values = self._foreseen_values = self._read(data)
         shape = self._shape
@@ -89,6 +94,7 @@ class Conversation(QuickTalk):
             return False
         place = self._foreseen_place = shape.host + values[0]
         self.hashed = hash(place)
+        self.check = check_of(values[0], shape.host_hashed)
         return True
 
     def answer(self, data: bytes) -> bool:
@@ -102,7 +108,7 @@ class Conversation(QuickTalk):
         shape = self._shape
         if values is None or shape is None:
             return False
-        spot = lane.spots.get(place)
+        spot = lane.spots.get(self.hashed, self.check)
         if spot is None:
             return self._bar(shape, values, place) or self._miss(shape, values, data)
         now_s = lane.monotonic()
@@ -202,7 +208,7 @@ class Conversation(QuickTalk):
     ) -> None:
         spot.used = True
         wording = form.wording
-        if spot.place is not self._place or wording is not self._wording or now_s >= self._begin_until:
+        if now_s >= self._begin_until or not self._has_begun(spot, form):
             self._begin_anew(spot, form, now_s)
         remaining, limits = NONE, b""
         if rate is not None:
@@ -217,12 +223,19 @@ class Conversation(QuickTalk):
         note.remaining = remaining
         lane.observer.note(note)
 
+    def _has_begun(self, spot: Spot, form: Form) -> bool:
+        """Whether the last answer began as this one does: all it is made of is the same."""
+        if form.wording is not self._wording or form.own is not self._own:
+            return False
+        return spot.aged_from == self._aged_from and spot.fresh_until == self._fresh_until
+
     def _begin_anew(self, spot: Spot, form: Form, now_s: float) -> None:
         """Put together the head up to the request ID; it holds until age or ttl say something else."""
         age, ttl, until_s = spot.texts(now_s)
         wording = form.wording
         # Not the spot and the form themselves: an idle connection would keep a body that the store let go of.
-        self._place, self._wording, self._begin_until = spot.place, wording, until_s
+        self._wording, self._own, self._begin_until = wording, form.own, until_s
+        self._aged_from, self._fresh_until = spot.aged_from, spot.fresh_until
         self._begin = b"%b%b%b%b%b%b%b" % (
             wording.lead,
             form.own,

@@ -15,6 +15,7 @@ from proxy.app.lane.learning import (
     place_of,
     wishes_of,
 )
+from proxy.app.lane.marks import Marks, marks_of
 from proxy.app.lane.misses import Misses, Pipeline
 from proxy.app.lane.refusals import Refusals
 from proxy.app.lane.scan import Scanner
@@ -105,7 +106,8 @@ class HitLane(QuickWay):
             self.renew()
         if exchange.policy is not self.policy or not may_learn(exchange, served):
             return
-        spot = self.spots.get(place_of(exchange.request))
+        hashed, check = marks = marks_of(place_of(exchange.request))
+        spot = self.spots.get(hashed, check)
         if spot is not None and spot.entry is not served.entry:
             spot = None
         if spot is not None and (not spot.has_room or spot.form_for(wishes_of(exchange.request)) is not None):
@@ -117,7 +119,7 @@ class HitLane(QuickWay):
             return
         if spot is not None:
             spot.other = form
-        elif not self._settle(exchange, served, form):
+        elif not self._settle(marks, served, form):
             return
         served.entry.rest()
 
@@ -134,11 +136,11 @@ class HitLane(QuickWay):
                 self.barred.clear()
             self.barred[exchange.request.method, place_of(exchange.request)] = barred
 
-    def _settle(self, exchange: Exchange, served: ServedHit, form: Form) -> bool:
+    def _settle(self, marks: Marks, served: ServedHit, form: Form) -> bool:
         """Make the target's spot, in place of one for another entry; False when memory does not hold this one alone."""
-        place, now_s = place_of(exchange.request), self.monotonic()
+        now_s = self.monotonic()
         aged_from, fresh_until = now_s - served.age_s, now_s + served.ttl_s
-        spot = Spot(place, served.entry, form, aged_from=aged_from, fresh_until=fresh_until)
+        spot = Spot(marks, served.entry, form, aged_from=aged_from, fresh_until=fresh_until)
         if not self.services.store.accompany(served.key, served.entry, spot):
             return False
         self.spots.put(spot)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from mypy_extensions import i64
+
 from proxy.app.lane.pattern import Pattern, Values, is_plain
 from proxy.app.lane.spots import Wishes
 from proxy.core.headers import OWS, is_token
@@ -78,15 +80,16 @@ _CHANGING_LINE: Final = re.compile(
 class Shape(Pattern):
     """A head without its changing values. The first value is the target; the others follow as their fields came.
 
-    `host` ends in LF, so that with a target behind it it names a place without doubt. `request_id`, `if_none_match` and
-    `if_modified_since` tell which value is theirs, 0 where there is none. `changing` names the fields of all values but
-    the first.
+    `host` ends in LF, so that with a target behind it it names a place without doubt; `host_hashed` is its hash.
+    `request_id`, `if_none_match` and `if_modified_since` tell which value is theirs, 0 where there is none. `changing`
+    names the fields of all values but the first.
     """
 
     __slots__ = (
         "_ignored",
         "changing",
         "host",
+        "host_hashed",
         "if_modified_since",
         "if_none_match",
         "method",
@@ -104,6 +107,7 @@ class Shape(Pattern):
         self.changing = tuple(changing)
         self.method = method.decode("ascii")
         self.host = fixed["host"].encode("ascii") + b"\n"
+        self.host_hashed: i64 = hash(self.host)
         self.user_agent = fixed.get("user-agent", "")
         self.request_id = places.get("x-request-id", 0)
         self.if_none_match = places.get("if-none-match", 0)

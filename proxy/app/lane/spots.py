@@ -9,6 +9,7 @@ from typing import Final
 
 from mypy_extensions import i64, mypyc_attr
 
+from proxy.app.lane.marks import Marks
 from proxy.app.observe.repeats import Facts
 from proxy.core.entry import Entry
 from proxy.core.invalidation import Validity
@@ -102,20 +103,20 @@ class Spot(Form):
 
     `aged_from` and `fresh_until` are monotonic seconds: when the entry's age was nought, and when it ceases to be
     fresh. `_valid_at` is where the log stood (InvalidationLog.leading_at) when the entry was last found valid. `used`
-    is the store's to clear. `hashed` and `following` are the table's: the hash of the place, and the next spot in its
-    chain.
+    is the store's to clear. `hashed`, `check` and `following` are the table's: the marks of the target (lane.marks),
+    and the next spot in its chain.
     """
 
-    __slots__ = ("_valid_at", "aged_from", "entry", "following", "fresh_until", "hashed", "place", "used")
+    __slots__ = ("_valid_at", "aged_from", "check", "entry", "following", "fresh_until", "hashed", "used")
 
-    def __init__(self, place: bytes, entry: Entry, first: Form, *, aged_from: float, fresh_until: float) -> None:
+    def __init__(self, marks: Marks, entry: Entry, first: Form, *, aged_from: float, fresh_until: float) -> None:
         super().__init__(first.wording, first.own, first.body, first.identity_bytes, first.other)
-        self.hashed: Final[i64] = hash(place)
+        self.hashed: Final[i64] = marks[0]
+        self.check: Final[i64] = marks[1]
         self.following: Spot | None = None
         self.fresh_until: Final = fresh_until
         self._valid_at = -1
         self.used = False
-        self.place: Final = place
         self.aged_from: Final = aged_from
         self.entry: Final = entry
 

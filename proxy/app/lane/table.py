@@ -1,4 +1,4 @@
-"""The spots by their place.
+"""The spots by their marks.
 
 Where entries are many, each step of a lookup waits for memory far away: the slot, the spot, what the spot leads to. A
 processor goes on past such a wait for some hundreds of instructions. So what several requests ask for is looked up step
@@ -48,17 +48,16 @@ class SpotTable:
     def __len__(self) -> int:
         return self._count
 
-    def get(self, place: bytes) -> Spot | None:
-        """The spot at `place`."""
-        hashed: i64 = hash(place)
+    def get(self, hashed: i64, check: i64) -> Spot | None:
+        """The spot with these marks."""
         spot = self._firsts[self._slot(hashed)]
-        while spot is not None and (spot.hashed != hashed or spot.place != place):
+        while spot is not None and (spot.hashed != hashed or spot.check != check):
             spot = spot.following
         return spot
 
     def put(self, spot: Spot) -> None:
-        """Keep it, in place of another one at its place."""
-        old = self.get(spot.place)
+        """Keep it, in place of another one with its marks."""
+        old = self.get(spot.hashed, spot.check)
         if old is not None:
             self.discard(old)
         self._count += 1
@@ -107,12 +106,11 @@ class SpotTable:
             while spot is not None and spot.hashed != hashed:
                 spot = spot.following
             if spot is not None:
-                # The processor reads the lines between by itself, and those of the body behind its first. Each length
-                # is a machine integer before it is added: with Python's the loop is longer, and fewer waits overlap.
-                place = spot.place
-                place_octets: i64 = len(place)
-                if place_octets > 0:
-                    seen += place[place_octets - 1]
+                # `aged_from` is on the spot's last line of memory. The processor reads the lines of the body behind its
+                # first by itself. Each length is a machine integer before it is added: with Python's the loop is
+                # longer, and fewer waits overlap.
+                if spot.aged_from > 0.0:
+                    seen += 1
                 own = spot.own
                 own_octets: i64 = len(own)
                 if own_octets > 0:

@@ -11,6 +11,7 @@ import pytest
 from proxy.app.form import Form, form
 from proxy.app.lane.hits import MAX_BARRED, HitLane
 from proxy.app.lane.learning import Sharing
+from proxy.app.lane.marks import marks_of
 from proxy.app.lane.spots import MAX_FORMS
 from proxy.app.request_ids import RequestIds
 from proxy.core.entry import CodedBody, Entry
@@ -190,7 +191,7 @@ async def test_the_log_is_asked_about_an_entry_only_after_it_has_moved(stage: St
 
     log, entry = Log(), stage.entry("/a")
     await stage.serve("/a", entry)
-    spot = stage.lane.spots.get(b"site\n/a")
+    spot = stage.lane.spots.get(*marks_of(b"site\n/a"))
     assert spot is not None
     for moved, questions in ((0, 0), (1, 1), (1, 1), (2, 2)):
         log.moved = stage.log.moved + moved
@@ -205,6 +206,18 @@ async def test_it_stops_when_the_entry_is_replaced_or_gone(stage: Stage) -> None
     await stage.serve("/a", stage.entry("/a"))
     stage.store.drop("/a")
     assert stage.ask() is None
+
+
+async def test_another_entry_at_the_same_time_is_answered_with_its_own_head(stage: Stage) -> None:
+    for tag in ("one", "other", "one"):
+        fields = Fields([("Content-Type", "text/plain"), ("ETag", f'"{tag}"')])
+        await stage.serve("/a", stage.entry("/a", fields=fields, body=tag.encode()))
+        for _ in range(2):
+            answer = stage.ask()
+            assert answer is not None
+            head, _, body = answer.partition(b"\r\n\r\n")
+            assert f'ETag: "{tag}"'.encode() in head
+            assert body == tag.encode()
 
 
 async def test_it_stops_when_another_policy_is_in_force(stage: Stage) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.app.lane.marks import Marks, marks_of
 from proxy.app.lane.spots import Common, Form, Spot, Wording
 from proxy.app.lane.table import FEWEST_SLOTS, MOST_SLOTS, SpotTable, slots_for
 from proxy.app.observe.repeats import Facts
@@ -17,10 +18,14 @@ BODY, OWN = b"body", b"ETag: 1"
 
 
 def spot_at(place: bytes) -> Spot:
-    entry = Entry(200, "OK", Fields(), BODY, 0.0, 0.0, place.decode(), Position("epoch", 0))
+    return spot_of(marks_of(place))
+
+
+def spot_of(marks: Marks) -> Spot:
+    entry = Entry(200, "OK", Fields(), BODY, 0.0, 0.0, "key", Position("epoch", 0))
     common = Common("route", None, b"", None, lambda _: None)
     wording = Wording(("GET", None, None, None), b"", b"", b"", b"", Facts("GET", "route", 200), common)
-    return Spot(place, entry, Form(wording, OWN, BODY, 0, None), aged_from=0.0, fresh_until=60.0)
+    return Spot(marks, entry, Form(wording, OWN, BODY, 0, None), aged_from=0.0, fresh_until=60.0)
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(["put", "get", "discard", "another", "clear"]), st.sampled_from(PLACES)))
@@ -44,10 +49,22 @@ def test_it_is_a_dict_to_whoever_asks(slots: int, steps: list[tuple[str, bytes]]
             table.clear()
             gone.extend(known.values())
             known.clear()
-        assert table.get(place) is known.get(place)
+        assert table.get(*marks_of(place)) is known.get(place)
         assert len(table) == len(known)
-    assert [table.get(place) for place in PLACES] == [known.get(place) for place in PLACES]
+    assert [table.get(*marks_of(place)) for place in PLACES] == [known.get(place) for place in PLACES]
     assert [spot.following for spot in gone] == [None] * len(gone), "one that is gone keeps another one alive"
+
+
+@pytest.mark.parametrize("others", [(7, 2), (9, 1), (9, 2)])
+def test_half_of_the_marks_is_not_enough(others: Marks) -> None:
+    table, one = SpotTable(1), spot_of((7, 1))
+    table.put(one)
+    assert table.get(*others) is None
+    other = spot_of(others)
+    table.put(other)
+    assert (table.get(7, 1), table.get(*others), len(table)) == (one, other, 2)
+    table.discard(one)
+    assert (table.get(7, 1), table.get(*others), len(table)) == (None, other, 1)
 
 
 def test_many_are_found_while_slots_are_taken_into_use() -> None:
@@ -55,8 +72,8 @@ def test_many_are_found_while_slots_are_taken_into_use() -> None:
     for count, spot in enumerate(spots, 1):
         table.put(spot)
         earlier = spots[count * 7 // 8]
-        assert table.get(earlier.place) is earlier
-    assert all(table.get(spot.place) is spot for spot in spots)
+        assert table.get(earlier.hashed, earlier.check) is earlier
+    assert all(table.get(spot.hashed, spot.check) is spot for spot in spots)
     assert sum(spot.following is not None for spot in spots) < len(spots) - FEWEST_SLOTS / 2, "few slots are in use"
 
 

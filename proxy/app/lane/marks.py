@@ -1,0 +1,35 @@
+"""Under which numbers the lane knows a target.
+
+The name of a target lies in memory of its own. To compare it costs two or three reads from there and the look for their
+page, for every hit, and where entries are many that is a good part of what a hit costs. So a spot has 128 bits of keyed
+hash in its place, as other caches know an entry by the digest of its key. Both halves are the process's SipHash
+(PEP 456), whose key is drawn at start: one of host and target together, one of each by itself. With a million entries
+the chance that any two of them have the same is below 2 to the power of -88, and nobody can look for two from outside.
+"""
+
+from __future__ import annotations
+
+from mypy_extensions import i64
+
+Marks = tuple[i64, i64]
+"""The hash of the place, and the check: the hash of its target and that of its host, each by itself, in one number."""
+
+
+def are_keyed(algorithm: str, hash_bits: int, cutoff: int) -> bool:
+    """Whether an interpreter with this `sys.hash_info` hashes all octets with 64 bits of a keyed function.
+
+    It does unless it was built otherwise (PEP 456: FNV, or another function for what is shorter than `cutoff`).
+    """
+    return algorithm.startswith("siphash") and hash_bits == 64 and cutoff == 0
+
+
+def check_of(target: bytes, host_hashed: i64) -> i64:
+    """The check of a place with this target; `host_hashed` is the hash of all before it."""
+    target_hashed: i64 = hash(target)
+    return target_hashed ^ host_hashed
+
+
+def marks_of(place: bytes) -> Marks:
+    """The marks of a place (learning.place_of). Raises ValueError where it is none."""
+    begin = place.index(b"\n") + 1
+    return hash(place), check_of(place[begin:], hash(place[:begin]))
