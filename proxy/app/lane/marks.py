@@ -5,6 +5,7 @@ page, for every hit, and where entries are many that is a good part of what a hi
 hash in its place, as other caches know an entry by the digest of its key. Both halves are the process's SipHash
 (PEP 456), whose key is drawn at start: one of host and target together, one of each by itself. With a million entries
 the chance that any two of them have the same is below 2 to the power of -88, and nobody can look for two from outside.
+Where PYTHONHASHSEED gives the key away, both halves would still have to meet at once.
 """
 
 from __future__ import annotations
