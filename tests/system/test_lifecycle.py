@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,13 @@ NewProxy = Callable[[ProxyOptions], ProxyServer]
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nplain"
 UNCACHED = "version: 1\n"
 CACHED = 'version: 1\nroutes:\n  - {name: all, match: {path: "/{rest:path}"}, cache: {ttl: 1m}}\n'
+OTHER_HASH = """
+import sys
+from types import SimpleNamespace
+known = ("width", "modulus", "inf", "nan", "imag", "hash_bits", "seed_bits", "cutoff")
+facts = {name: getattr(sys.hash_info, name) for name in known}
+sys.hash_info = SimpleNamespace(**facts, algorithm="fnv")
+"""
 BROKEN = "version: 1\nroutes:\n  - {name: all, match: {path: /}, cache: {tttl: 1m}}\n"
 
 
@@ -91,6 +99,19 @@ async def test_a_broken_file_never_starts_a_server(new_proxy: NewProxy, tmp_path
     assert "tttl" in text
     assert "ttl" in text.replace("tttl", "")
     assert "Traceback" not in text
+
+
+async def test_a_python_without_keyed_hashes_has_hits_the_normal_way(new_proxy: NewProxy, tmp_path: Path) -> None:
+    policies = tmp_path / "policies.yaml"
+    policies.write_text(CACHED)
+    (tmp_path / "sitecustomize.py").write_text(OTHER_HASH)
+    env = {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    async with running_origin(answering(PLAIN)) as origin:
+        options = ProxyOptions(upstream=origin.url, policies=policies, env=env)
+        proxy = await asyncio.to_thread(new_proxy, options)
+        assert await hits_twice(proxy, "/a")
+    assert "hits take the normal way" in proxy.process.log_text()
+    assert "fnv" in proxy.process.log_text()
 
 
 async def test_an_exchange_under_way_survives_a_reload(new_proxy: NewProxy, tmp_path: Path) -> None:
