@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import socket
 import sys
@@ -74,6 +75,7 @@ class Node:
         self._in_flight = InFlight(policy.limits.in_flight)
         self._serving = False
         self._draining = False
+        self._reports = itertools.count(1)
         self._exit = AsyncExitStack()
         self._clock = SystemClock()
         self._tasks = Tasks()
@@ -158,7 +160,7 @@ class Node:
         return watched.observer.snapshot(lambda: gauges_of(shared, policy.stores, upgrades, watched.dropped))
 
     def _report(self, shared: Shared, snapshot: Callable[[], Snapshot]) -> Report:
-        return Report(snapshot(), shared.stores.log.position, self._serving)
+        return Report(next(self._reports), snapshot(), shared.stores.log.position, self._serving)
 
     def _leave(self, place: Place, report: Callable[[], Report]) -> None:
         """Leave the last counts for the supervisor; without them it has those of a second ago."""

@@ -16,8 +16,10 @@ class Ledger:
         self._ended = Snapshot(Counts(), Gauges())
 
     def heard(self, worker: str, report: Report) -> None:
-        """Take a newer report of a living worker."""
-        self._living[worker] = report
+        """Take a report of a living worker, unless a newer one has overtaken it on the way."""
+        known = self._living.get(worker)
+        if known is None or known.number < report.number:
+            self._living[worker] = report
 
     def ended(self, worker: str, last: Report | None) -> None:
         """Keep what a worker counted: by its last words, else by what was heard of it last."""

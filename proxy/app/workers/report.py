@@ -18,8 +18,12 @@ MEDIA_TYPE = "application/msgpack"
 
 
 class Report(msgspec.Struct, frozen=True):
-    """One worker as it stands: its counters, its position in the invalidation log, whether it takes requests."""
+    """One worker as it stands: its counters, its position in the invalidation log, whether it takes requests.
 
+    `number` is how many reports the worker has made so far.
+    """
+
+    number: int
     snapshot: Snapshot
     position: tuple[str, int]
     serving: bool

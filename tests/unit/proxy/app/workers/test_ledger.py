@@ -10,7 +10,7 @@ from proxy.app.workers.report import Report, decode, encode
 def report(requests: int, *, active: int = 0, entries: int = 0, evictions: int = 0, serving: bool = True) -> Report:
     counts = Counts(active=active, routes={"all": RouteCounts(requests={"GET": [0, 0, requests, 0, 0, 0]})})
     store = StoreGauges("l1", entries=entries, bytes=entries * 10, bytes_most=1_000, evictions=evictions)
-    return Report(Snapshot(counts, Gauges(stores=(store,), leading=False)), ("epoch", requests), serving)
+    return Report(requests, Snapshot(counts, Gauges(stores=(store,), leading=False)), ("epoch", requests), serving)
 
 
 def requests(ledger: Ledger) -> int:
@@ -30,6 +30,14 @@ def test_the_living_are_added_up_by_their_last_report() -> None:
     assert requests(ledger) == 9
     assert ledger.total().gauges.stores[0].entries == 4
     assert list(ledger.serving()) == ["w0"]
+    assert ledger.position == ("epoch", 4)
+
+
+def test_a_report_that_a_newer_one_has_overtaken_changes_nothing() -> None:
+    ledger = Ledger()
+    for heard in (2, 4, 3, 4):
+        ledger.heard("w0", report(heard))
+    assert requests(ledger) == 4
     assert ledger.position == ("epoch", 4)
 
 
