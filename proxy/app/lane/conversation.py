@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64
 
-from proxy.app.lane.marks import check_of
+from proxy.app.lane.marks import marks_at
 from proxy.app.lane.pattern import Values, is_plain
 from proxy.app.lane.scan import Shape
 from proxy.app.lane.spots import Form, Spot, Wording
@@ -44,7 +44,6 @@ class Conversation(QuickTalk):
         "_begin",
         "_begin_until",
         "_foreseen",
-        "_foreseen_place",
         "_foreseen_values",
         "_fresh_until",
         "_keys",
@@ -80,7 +79,7 @@ class Conversation(QuickTalk):
         self._limit: RateLimit | None = None
         self._backlog_us = self._remaining = 0
         self._limit_text = b""
-        self._foreseen = self._foreseen_place = b""
+        self._foreseen = b""
         self._foreseen_values: Values | None = None
         self.hashed: i64 = 0
         self.check: i64 = 0
@@ -92,9 +91,7 @@ class Conversation(QuickTalk):
         shape = self._shape
         if values is None or shape is None:
             return False
-        place = self._foreseen_place = shape.host + values[0]
-        self.hashed = hash(place)
-        self.check = check_of(values[0], shape.host_hashed)
+        self.hashed, self.check = marks_at(shape.host, shape.host_hashed, values[0])
         return True
 
     def answer(self, data: bytes) -> bool:
@@ -102,15 +99,15 @@ class Conversation(QuickTalk):
         lane = self.lane
         if data is not self._foreseen or self._policy is not lane.policies.current:
             self.foresee(data)
-        values, place = self._foreseen_values, self._foreseen_place
-        self._foreseen = self._foreseen_place = b""
+        values = self._foreseen_values
+        self._foreseen = b""
         self._foreseen_values = None  # What a client has sent is kept for no longer than it takes.
         shape = self._shape
         if values is None or shape is None:
             return False
         spot = lane.spots.get(self.hashed, self.check)
         if spot is None:
-            return self._bar(shape, values, place) or self._miss(shape, values, data)
+            return self._bar(shape, values) or self._miss(shape, values, data)
         now_s = lane.monotonic()
         form = spot.form_for(shape.wishes if shape.unconditional else shape.wishes_in(values))
         if form is None or not spot.holds(lane.log, now_s):
@@ -162,10 +159,10 @@ class Conversation(QuickTalk):
             return None
         return self.lane.ids.of(given.strip().decode("ascii")).encode("ascii")
 
-    def _bar(self, shape: Shape, values: Values, place: bytes) -> bool:
+    def _bar(self, shape: Shape, values: Values) -> bool:
         """Refuse a request that the pipeline would refuse, for a target of which no more is known than its limit."""
         lane = self.lane
-        barred = lane.barred.get((shape.method, place))
+        barred = lane.barred.get((shape.method, shape.host + values[0]))
         # Nothing looks the conditions up here: another field could hide in one.
         if barred is None or not (shape.unconditional or is_plain(b"".join(values))):
             return False

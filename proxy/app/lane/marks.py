@@ -24,13 +24,14 @@ def are_keyed(algorithm: str, hash_bits: int, cutoff: int) -> bool:
     return algorithm.startswith("siphash") and hash_bits == 64 and cutoff == 0
 
 
-def check_of(target: bytes, host_hashed: i64) -> i64:
-    """The check of a place with this target; `host_hashed` is the hash of all before it."""
+def marks_at(host: bytes, host_hashed: i64, target: bytes) -> Marks:
+    """The marks of a target at a host that ends in LF, whose hash is known."""
     target_hashed: i64 = hash(target)
-    return target_hashed ^ host_hashed
+    return hash(host + target), target_hashed ^ host_hashed
 
 
 def marks_of(place: bytes) -> Marks:
     """The marks of a place (learning.place_of). Raises ValueError where it is none."""
     begin = place.index(b"\n") + 1
-    return hash(place), check_of(place[begin:], hash(place[:begin]))
+    host = place[:begin]
+    return marks_at(host, hash(host), place[begin:])

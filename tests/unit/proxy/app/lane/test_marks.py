@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.app.lane.learning import place_of
-from proxy.app.lane.marks import are_keyed, check_of, marks_of
+from proxy.app.lane.marks import are_keyed, marks_at, marks_of
 from proxy.app.lane.scan import Scanner
 from proxy.core.fields import Fields
 from proxy.core.messages import RequestHead
@@ -40,7 +40,7 @@ def test_a_request_that_was_scanned_has_the_marks_of_one_that_was_read(host: str
     scanned = Scanner().scan(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
     assert scanned is not None
     shape, values = scanned
-    found = hash(shape.host + values[0]), check_of(values[0], shape.host_hashed)
+    found = marks_at(shape.host, shape.host_hashed, values[0])
     assert found == marks_of(place_of(RequestHead("GET", target, None, host, Fields())))
 
 
