@@ -45,6 +45,21 @@ CONNECTION_MAY_NOT_NAME: Final = frozenset(
 """Fields meant for every recipient: Connection may not name them (RFC 9110 section 7.6.1), and does so only in attacks
 that want a protection removed on the way."""
 
+CONTENT_DIGESTS: Final = frozenset(
+    {
+        "content-digest",
+        "content-md5",
+        "digest",
+        "x-amz-checksum-crc32",
+        "x-amz-checksum-crc32c",
+        "x-amz-checksum-crc64nvme",
+        "x-amz-checksum-sha1",
+        "x-amz-checksum-sha256",
+    }
+)
+"""Digests of the content of this one message (RFC 9530 section 2, and what S3 and its clients use for it): they hold for
+no other content made of it. boto3 fails on one beside a 304, or beside a part."""
+
 TOKEN_CHARACTERS: Final = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 """tchar (RFC 9110 section 5.6.2)."""
 

@@ -8,7 +8,7 @@ from typing import Final
 from proxy.core.accept import choices
 from proxy.core.cache_control import request_directives, response_directives
 from proxy.core.fields import Fields
-from proxy.core.headers import split_list
+from proxy.core.headers import CONTENT_DIGESTS, split_list
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import Reason
 from proxy.core.rules import CodingRules
@@ -19,6 +19,9 @@ CODINGS: Final = ("br", "zstd", "gzip")
 
 DENSE_MARK: Final = "+"
 """What the entity tag of a dense form ends in, after its coding."""
+
+_OF_THE_BYTES: Final = CONTENT_DIGESTS | {"content-length", "repr-digest"}
+"""What is said of the very bytes of a form."""
 
 _SUFFIXES: Final = tuple(f'-{coding}{mark}"' for coding in CODINGS for mark in ("", DENSE_MARK))
 
@@ -103,7 +106,7 @@ def coded_fields(fields: Fields, coding: str | None, *, dense: bool = False) -> 
     varied = with_vary(fields, "Accept-Encoding")
     if coding is None:
         return varied
-    changed = varied.without(("content-length", "content-md5", "content-digest", "repr-digest", "digest"))
+    changed = varied.without(_OF_THE_BYTES)
     changed = changed.replaced("Content-Encoding", coding)
     etag = fields.get("etag")
     if etag is not None and (own := coded_etag(etag, coding, dense=dense)) != etag:

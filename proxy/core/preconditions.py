@@ -8,13 +8,19 @@ from typing import Final
 from proxy.core.dates import moment_of, parse_date
 from proxy.core.fields import Fields
 from proxy.core.freshness import date_value
+from proxy.core.headers import CONTENT_DIGESTS
 from proxy.core.messages import RequestHead
 from proxy.core.validators import etag_of, split_etags, strong_match, weak_match
 
-NOT_IN_304: Final = frozenset(
-    {"content-length", "content-type", "content-encoding", "content-language", "content-range", "accept-ranges"}
-)
-"""Representation metadata, left out of a 304 (RFC 9110 section 15.4.5)."""
+NOT_IN_304: Final = CONTENT_DIGESTS | {
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "content-language",
+    "content-range",
+    "accept-ranges",
+}
+"""Representation metadata, left out of a 304 (RFC 9110 section 15.4.5), and digests of content, for it has none."""
 
 
 class Precondition(Enum):

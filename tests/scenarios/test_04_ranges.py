@@ -77,6 +77,15 @@ async def test_a_condition_comes_before_a_range(talk: Dialogue) -> None:
     assert (await talk.ask("GET /a", "Range: bytes=0-1", 'If-None-Match: "a"')).status == 304
 
 
+async def test_a_304_carries_no_digest_of_a_content_that_it_has_not(talk: Dialogue) -> None:
+    digests = "Content-Digest: sha-256=:AA==:\nX-Amz-Checksum-CRC32: AAAAAA==\nContent-MD5: AA==\n"
+    talk.answers("200\n" + digests + WHOLE)
+    assert (await talk.ask("GET /a")).lines.get("X-Amz-Checksum-CRC32") == "AAAAAA=="
+    for _ in range(3):
+        told = (await talk.ask("GET /a", 'If-None-Match: "a"')).lines
+        assert [told.get(name) for name in ("Content-Digest", "X-Amz-Checksum-CRC32", "Content-MD5")] == [None] * 3
+
+
 async def test_a_stored_part_answers_what_lies_inside_it(talk: Dialogue) -> None:
     talk.answers(f"206\n{PART}Content-Range: bytes 0-4/10\n\n01234")
     await talk.ask("GET /a", "Range: bytes=0-4")
