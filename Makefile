@@ -15,7 +15,7 @@ FORM_READY := $(COMPILED)
 ON_FORM := $(ON_COMPILED)
 endif
 
-.PHONY: help run test deep check conformance fmt lint unit clean lock coherence scenarios fuzz-etter plans
+.PHONY: help run test deep check conformance fmt lint unit clean lock coherence scenarios real fuzz-etter plans
 .PHONY: compiled test-compiled
 .PHONY: bench bench-etter bench-instructions bench-purge
 
@@ -72,6 +72,9 @@ coherence: $(READY) $(FORM_READY) ## Try to make the cache lie to a writer, with
 plans: $(READY) ## The plans of all named statements on 200,000 users and 1,000,000 runs (minutes)
 	@ETTER_PLAN_SIZE=load $(PYTEST) -q tests/integration/backend/test_plans.py
 
+real: $(READY) $(FORM_READY) ## Real programs, straight and through Veneer; installs them into .real (ARGS="-m quick")
+	@$(ON_FORM) $(PYTEST) -q -n 2 --dist worksteal tests/real $(ARGS)
+
 fuzz-etter: $(READY) ## Generated requests to the Etter API (SECONDS=600 SEED=1)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
@@ -98,5 +101,5 @@ lock: ## Renew the constraints file from pyproject.toml
 	@rm -rf .lock
 
 clean: ## Remove what make made
-	rm -rf $(VENV) .veneer .compiled .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .real .veneer .compiled .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

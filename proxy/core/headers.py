@@ -57,7 +57,7 @@ CONTENT_DIGESTS: Final = frozenset(
         "x-amz-checksum-sha256",
     }
 )
-"""Digests of the content of this one message (RFC 9530 section 2, and what S3 and its clients use for it): they hold for
+"""Digests of the content of one message (RFC 9530 section 2, and what S3 and its clients use for it): they hold for
 no other content made of it. boto3 fails on one beside a 304, or beside a part."""
 
 TOKEN_CHARACTERS: Final = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")

@@ -79,7 +79,7 @@ def test_what_is_imported_is_declared() -> None:
 
 def _beside(path: Path) -> set[str]:
     """What a program that runs in an environment of its own declares beside itself."""
-    lines = chain.from_iterable(file.read_text("utf-8").split() for file in path.parent.glob("*-requirements.txt"))
+    lines = chain.from_iterable(file.read_text("utf-8").split() for file in path.parent.glob("*requirements.txt"))
     names = {canonicalize_name(Requirement(line).name) for line in lines}
     return names | {name.removesuffix("2") for name in names}  # fastapi-cache2 is imported as fastapi_cache
 
