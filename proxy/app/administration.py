@@ -24,6 +24,9 @@ def access_for(address: Address, policy: Policy) -> AdminAccess:
     """Who may use the listener on `address`. Raises ListenError where strangers could purge."""
     variable = policy.admin.token_env
     token = os.environ.get(variable) or None if variable is not None else None
+    if variable is not None and token is None:
+        msg = f"admin.token_env names {variable}, which is not set: give it a value, or remove admin.token_env"
+        raise ListenError(msg)
     try:
         return AdminAccess.for_listener(address.host, token)
     except AdminAccessError as error:

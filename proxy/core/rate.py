@@ -63,8 +63,13 @@ class RateLimit:
         wrong = None
         if self.quota < 1 or self.burst < 1:
             wrong = "quota and burst must be at least 1"
-        elif self.quota > window_us or interval_us * self.burst > _MAX_TOLERANCE_US:
-            wrong = f"{self.quota} per {self.window_s:g} s with a burst of {self.burst} is out of range"
+        elif self.quota > window_us:
+            wrong = f"{self.quota} per {self.window_s:g} s is out of range: at most {MICROS} a second can be counted"
+        elif interval_us * self.burst > _MAX_TOLERANCE_US:
+            wrong = (
+                f"a burst of {self.burst} at {self.quota} per {self.window_s:g} s is out of range: "
+                "it would take more than a century to be there again"
+            )
         elif not (self.name.isascii() and self.name.isprintable()):
             wrong = "a name goes into a header field, so it must be printable ASCII"
         if wrong is not None:

@@ -124,8 +124,10 @@ class Builder:
             self.problem(("stores", "lease", "valid"), "must be at least twice `renew`, or one lost renewal ends it")
         url = self.overrides.redis_url or redis.url
         known = ("redis", "rediss", "redis+sentinel", "redis+cluster", "rediss+sentinel", "rediss+cluster", "unix")
-        if url is not None and (scheme := url.partition("://")[0]) not in known:
-            path = () if self.overrides.redis_url else ("stores", "redis", "url")
+        path = () if self.overrides.redis_url else ("stores", "redis", "url")
+        if url is not None and "://" not in url:
+            self.problem(path, f'"{url}" is not a Redis URL', f'write "redis://{url}"')
+        elif url is not None and (scheme := url.partition("://")[0]) not in known:
             self.problem(path, f'"{scheme}" is no scheme of a Redis URL', nearest(scheme, known))
         return model.StoreSettings(
             memory_bytes=shape.memory,
@@ -285,6 +287,8 @@ def _home(path: KeyPath, given: schema.RouteShape, key: str) -> KeyPath:
 
 
 def _bad_url(url: str) -> str | None:
+    if "${" in url:
+        return f'"{url}" holds a variable, and none is filled in here: VENEER_UPSTREAM or --upstream replace the URL'
     try:
         parts = urlsplit(url)
         port = parts.port

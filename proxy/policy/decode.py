@@ -11,8 +11,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from proxy.policy.document import Document, KeyPath, Plain, show_path
-from proxy.policy.problems import Problem, nearest
+from proxy.policy.problems import Problem, misspelt, nearest
 from proxy.policy.schema import PolicyShape
+from proxy.policy.shape import Unit
+from proxy.policy.units import format_duration, format_size
 
 _PER_ITEM = ("upstreams", "rate_limits", "routes", "tests")
 _MESSAGES = {
@@ -24,6 +26,13 @@ _MESSAGES = {
     "dict_type": "must be a mapping, as in {a: 1}",
     "model_type": "must be a mapping, as in {a: 1}",
     "model_attributes_type": "must be a mapping, as in {a: 1}",
+}
+
+_BOUNDS = {
+    "greater_than_equal": ("ge", "at least", "small"),
+    "greater_than": ("gt", "more than", "small"),
+    "less_than_equal": ("le", "at most", "large"),
+    "less_than": ("lt", "less than", "large"),
 }
 
 
@@ -80,7 +89,7 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:
     path: KeyPath = detail["loc"]
     kind = detail["type"]
     context: dict[str, Any] = detail.get("ctx", {})
-    message, suggestion = _explain(path, kind, detail, context)
+    message, suggestion = _out_of_bounds(document, path, kind, context) or _explain(path, kind, detail, context)
     on_key = kind == "extra_forbidden" or path[-1:] == ("[key]",)
     if path[-1:] == ("[key]",):
         path = path[:-1]
@@ -88,6 +97,29 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:
         path = path[:-1]
     mark = document.locate(path, key=on_key)
     return Problem(mark.line, mark.column, show_path(path), message, suggestion)
+
+
+def _out_of_bounds(
+    document: Document, path: KeyPath, kind: str, context: dict[str, Any]
+) -> tuple[str, str | None] | None:
+    """The bound that a number, a size or a duration has missed, written as it would be written in the file."""
+    if kind not in _BOUNDS:
+        return None
+    name, words, size = _BOUNDS[kind]
+    node, bound, unit = document.find(path), context[name], _unit_at(path)
+    shown = format_size(bound) if unit == "size" else format_duration(bound) if unit == "duration" else f"{bound:g}"
+    return f"{_show(node.scalar) if node is not None else 'it'} is too {size}", f"write {words} {shown}"
+
+
+def _unit_at(path: KeyPath) -> str | None:
+    """How a quantity is written where it has a unit; None for plain numbers."""
+    shape = _shape_at(path[:-1])
+    fields = () if shape is None else shape.model_fields.items()
+    for name, field in fields:
+        if (field.alias or name) == path[-1]:
+            inner = [mark for option in get_args(field.annotation) for mark in getattr(option, "__metadata__", ())]
+            return next((str(mark) for mark in (*field.metadata, *inner) if isinstance(mark, Unit)), None)
+    return None
 
 
 def _explain(path: KeyPath, kind: str, detail: ErrorDetails, context: dict[str, Any]) -> tuple[str, str | None]:
@@ -114,24 +146,28 @@ def _explain_value(path: KeyPath, kind: str, detail: ErrorDetails, context: dict
         if path[-2:-1] == ("methods",) or path[-1] == "method":
             hint = f'did you mean "{word.upper()}"?'
     elif kind == "bool_type" and word.lower() in ("yes", "on", "no", "off"):
-        hint = f'write "{str(word.lower() in ("yes", "on")).lower()}"'
+        hint = f"write {str(word.lower() in ('yes', 'on')).lower()}, without quotes"
+    elif kind == "string_type" and isinstance(value, list | dict):
+        message = f"must be one text, not a {'list' if isinstance(value, list) else 'mapping'}"
+        if len(value) == 1 and isinstance(value, list):
+            hint = f"write {_show(value[0])}"
     return message, hint
 
 
 def _nearest_key(path: KeyPath) -> str | None:
     word, shape = str(path[-1]), _shape_at(path[:-1])
     here = key_names(shape) if shape is not None else []
-    hint = nearest(word, here)
-    if hint is not None and hint.startswith("did"):
+    # Nearly a key of this place; else the very key of another place; else something somewhat like it.
+    if (hint := misspelt(word, here, 0.8)) is not None:
         return hint
+    for deeper, name in _below(shape, ()) if shape is not None else ():
+        if name == word:
+            return f'"{name}" belongs under "{".".join(deeper)}"'
     for end in range(len(path) - 2, -1, -1):
         above = _shape_at(path[:end])
         if above is not None and word in key_names(above):
             return f'"{word}" belongs under "{show_path(path[:end])}"' if end else f'"{word}" belongs at the top level'
-    for deeper, name in _below(shape, ()) if shape is not None else ():
-        if name == word:
-            return f'"{name}" belongs under "{".".join(deeper)}"'
-    return hint or "known: " + ", ".join(here)
+    return nearest(word, here) or "known: " + ", ".join(here)
 
 
 def key_names(shape: type[BaseModel]) -> list[str]:

@@ -71,6 +71,13 @@ class Document:
         value = None if self.root is None else self.root.plain()
         return {} if value is None else value
 
+    def find(self, path: KeyPath) -> Node | None:
+        """The value at `path`, if there is one."""
+        node = self.root
+        for step in path:
+            node = None if node is None else node.child(step)
+        return node
+
     def locate(self, path: KeyPath, *, key: bool = False) -> Mark:
         """The place of the value at `path`, or of its key; of the nearest enclosing value when there is none."""
         node, mark = self.root, Mark(1, 1)
@@ -99,10 +106,22 @@ def read_document(text: str, name: str) -> Document:
         found = error.problem_mark or error.context_mark
         mark = _mark(found)
         words = " ".join(part for part in (error.context, error.problem) if part)
-        raise PolicyError(name, [Problem(mark.line, mark.column, "", f"not YAML: {words}")]) from None
+        hint = _hint(words, text.splitlines()[mark.line - 1 : mark.line])
+        raise PolicyError(name, [Problem(mark.line, mark.column, "", f"not YAML: {words}", hint)]) from None
     except yaml.YAMLError as error:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         raise PolicyError(name, [Problem(line, 1, "", f"not YAML: {' '.join(str(error).split())[:200]}")]) from None
+
+
+_BRACES_IN_FLOW = re.compile(r"""(?<![\w"'/}])(/[^\s"',}]*\{\w+(?::\w+)?\}[^\s"',}]*)""")
+
+
+def _hint(words: str, lines: list[str]) -> str | None:
+    """What to write instead, for the mistakes that people make most."""
+    if "'\\t'" in words:
+        return "indent with spaces, not with tabs"
+    found = _BRACES_IN_FLOW.search(lines[0]) if lines and "expected ',' or '}'" in words else None
+    return f'within {{...}} a path with a parameter needs quotes: "{found[1]}"' if found is not None else None
 
 
 def show_path(path: KeyPath) -> str:

@@ -58,13 +58,18 @@ class PolicyError(Exception):
         return "\n".join(lines)
 
 
+def misspelt(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """A hint that names the known word most like `word`; None when none is that much alike (1 is equal)."""
+    lowered = {candidate.lower(): candidate for candidate in sorted(set(known))}
+    close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=likeness)
+    return f'did you mean "{lowered[close[0]]}"?' if close else None
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """A hint that names the known word most like `word`, or lists them when few and none is alike."""
     words = sorted(set(known))
-    lowered = {candidate.lower(): candidate for candidate in words}
-    close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
-    if close:
-        return f'did you mean "{lowered[close[0]]}"?'
+    if (hint := misspelt(word, words)) is not None:
+        return hint
     if words and len(words) <= 16:
         return "known: " + ", ".join(words)
     return None

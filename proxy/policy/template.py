@@ -20,6 +20,8 @@ MAX_TAG_CHARS = 256
 MAX_SEGMENTS = 64
 
 _PLAIN_IN_TAGS = "-._~!$&'()+;=@"
+_REGEX = re.compile(r"^[\^~]|\.[*+]|\\[dwsDWS.]|\[\^|\[[^\]]*-[^\]]*\]|\(\?|\$$")
+"""What occurs in patterns of other proxies and hardly ever in a path. Who means it literally writes %5B, %24."""
 _PARAMETER = re.compile(r"\{([a-z_][a-z0-9_]{0,63})(?::([^{}]*))?\}", re.ASCII)
 _TAG_TEXT = re.compile(r"[!#-'()+\-.-\[\]-z|~]*", re.ASCII)  # visible ASCII less '"', "*", ",", "\" and braces
 
@@ -122,6 +124,9 @@ def tag_value(value: str) -> str:
 
 def parse_path(text: str) -> PathTemplate:
     """A path template from its text. Raises TemplateError."""
+    if _REGEX.search(text):
+        msg = f'"{text}" looks like a regular expression, but a path is a template'
+        raise TemplateError(msg, 'write "{name}" for one segment, "{name:path}" at the end for the rest')
     if not text.startswith("/"):
         msg = f'"{text}" does not begin with "/"'
         raise TemplateError(msg, f'write "/{text}"')

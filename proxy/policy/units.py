@@ -10,6 +10,12 @@ SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 BYTES = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 """Size units; 1 KB is 1024 bytes."""
 
+_ELSEWHERE = {
+    "w": (7, "d"), "week": (7, "d"), "weeks": (7, "d"),
+    "tb": (1024, "GB"), "tib": (1024, "GB"), "t": (1024, "GB"), "pb": (1024**2, "GB"), "pib": (1024**2, "GB"),
+}  # fmt: skip
+"""Units of other tools: how many of which of ours they are."""
+
 MAX_DURATION_S = 10 * 366 * 86_400.0
 MAX_SIZE_BYTES = 1024**5
 MAX_QUOTA = 10**9
@@ -131,11 +137,15 @@ def _split(text: object, what: str, examples: str, unit: str) -> tuple[float, st
 def _with_unit(number: float, unit: str | None, units: dict[str, float] | dict[str, int], default: str) -> str:
     shown = f"{number:g}"
     if unit:
+        factor, ours = _ELSEWHERE.get(unit.lower(), (0, ""))
+        if ours in units:
+            return f'write "{number * factor:.10g}{ours}"; units are {", ".join(units)}'
         alike = [known for known in units if known[0].lower() == unit[0].lower()]
         if unit.lower() in ("min", "mins", "minute", "minutes"):
             alike = ["m"]
         if alike:
             return f'did you mean "{shown}{alike[-1] if len(alike) == 1 else _closest(unit, alike)}"?'
+        return f"units are {', '.join(units)}"
     return f'write "{shown}{default}"; units are {", ".join(units)}'
 
 
