@@ -49,7 +49,7 @@ def add_warm_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def warm_proxy(arguments: argparse.Namespace) -> int:
-    """Ask for every target and show progress; 1 when there is nothing to ask for or everything failed."""
+    """Ask for every target and show progress; 1 when there is nothing to ask for, or something failed."""
     try:
         text = sys.stdin.read() if arguments.source == "-" else Path(arguments.source).read_text("utf-8", "replace")
     except OSError as error:
@@ -64,7 +64,7 @@ def warm_proxy(arguments: argparse.Namespace) -> int:
     pace = Pace(arguments.at_once, arguments.rate)
     report = asyncio.run(warm(targets, arguments.proxy, dict(arguments.header), pace, progress))
     sys.stdout.write(f"{report}\n")
-    return WRONG if report.failed == report.wanted else FINE
+    return WRONG if report.failed else FINE
 
 
 def bar(stream: TextIO) -> Progress:

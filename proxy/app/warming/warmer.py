@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 import aiohttp
 from yarl import URL
@@ -17,33 +19,52 @@ ACCEPT_ENCODING = "br, zstd, gzip"
 
 MAX_WAIT_S = 60.0
 
+MAX_REASONS = 8
+
+
+class Outcome(NamedTuple):
+    """What became of one target, and why where it failed."""
+
+    what: Literal["stored", "present", "unkept", "failed"]
+    why: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class WarmReport:
-    """What became of the targets: `stored` now, `present` before, answered but not `kept`, or `failed`."""
+    """What became of the targets: `stored` now, `present` before, answered but not kept (`unkept`), or `failed`.
+
+    `reasons` says why targets failed, and how often, at most `MAX_REASONS` of them.
+    """
 
     wanted: int
     stored: int = 0
     present: int = 0
     unkept: int = 0
     failed: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     @property
     def done(self) -> int:
         """Targets asked for so far."""
         return self.stored + self.present + self.unkept + self.failed
 
-    def counting(self, what: str) -> WarmReport:
-        """This report with one more of `what`."""
+    def counting(self, outcome: Outcome) -> WarmReport:
+        """This report with one more outcome."""
         counts = {name: getattr(self, name) for name in ("stored", "present", "unkept", "failed")}
-        counts[what] += 1
-        return WarmReport(self.wanted, **counts)
+        counts[outcome.what] += 1
+        reasons = dict(self.reasons)
+        if outcome.why:
+            why = outcome.why if outcome.why in reasons or len(reasons) < MAX_REASONS else "other reasons"
+            reasons[why] = reasons.get(why, 0) + 1
+        return WarmReport(self.wanted, **counts, reasons=reasons)
 
     def __str__(self) -> str:
-        return (
+        counts = (
             f"{self.done} of {self.wanted} targets: {self.stored} stored, {self.present} already there, "
             f"{self.unkept} not cacheable, {self.failed} failed"
         )
+        ordered = sorted(self.reasons.items(), key=lambda reason: (-reason[1], reason[0]))
+        return counts + (f" ({', '.join(f'{count} x {why}' for why, count in ordered)})" if ordered else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +110,7 @@ async def warm(
 
 async def _ask(
     session: aiohttp.ClientSession, proxy: str, target: Target, headers: Mapping[str, str], sleep: Sleep
-) -> str:
+) -> Outcome:
     own = {"Accept-Encoding": ACCEPT_ENCODING, "User-Agent": "veneer-warm", **headers}
     if target.host is not None:
         own["Host"] = target.host
@@ -102,10 +123,19 @@ async def _ask(
                 wait = _wait_s(response) if response.status == 429 else None
                 if wait is None or attempt == 2:
                     return _outcome(response)
-        except (aiohttp.ClientError, TimeoutError, ValueError):
-            return "failed"
+        except TimeoutError:
+            return Outcome("failed", "no answer in time")
+        except aiohttp.ClientConnectorError as error:
+            return Outcome("failed", f"{proxy} cannot be reached: {_why(error.os_error)}")
+        except (aiohttp.ClientError, ValueError) as error:
+            return Outcome("failed", f"{type(error).__name__}: {error}"[:120])
         await sleep(wait)
-    return "failed"
+    raise AssertionError("the second attempt returns")
+
+
+def _why(error: OSError) -> str:
+    """The system's words for its error number: asyncio writes the address in their place."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _wait_s(response: aiohttp.ClientResponse) -> float | None:
@@ -113,11 +143,11 @@ def _wait_s(response: aiohttp.ClientResponse) -> float | None:
     return None if seconds is None else min(float(seconds), MAX_WAIT_S)
 
 
-def _outcome(response: aiohttp.ClientResponse) -> str:
+def _outcome(response: aiohttp.ClientResponse) -> Outcome:
     if response.status >= 400:
-        return "failed"
+        return Outcome("failed", f"status {response.status}")
     said = cache_words(response.headers.getall("Cache-Status", []))
-    return "present" if "hit" in said else "stored" if "stored" in said else "unkept"
+    return Outcome("present" if "hit" in said else "stored" if "stored" in said else "unkept")
 
 
 def cache_words(lines: Iterable[str]) -> frozenset[str]:

@@ -1,4 +1,5 @@
 import argparse
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from aiohttp.test_utils import TestServer
 
 from proxy.app.commands import warm as command
 from proxy.app.warming.sources import Target
-from proxy.app.warming.warmer import Pace, WarmReport, cache_words, warm
+from proxy.app.warming.warmer import MAX_REASONS, Outcome, Pace, WarmReport, cache_words, warm
 
 
 class Proxy:
@@ -49,7 +50,7 @@ async def test_every_target_is_asked_for_and_counted(running: tuple[Proxy, str])
     assert report == WarmReport(4, stored=1, present=1, unkept=1, failed=1)
     assert [progress.done for progress in seen] == [1, 2, 3, 4]
     assert ("shop.example", "/none%2F?a=b%20c", "Bearer t") in proxy.asked
-    assert str(report) == "4 of 4 targets: 1 stored, 1 already there, 1 not cacheable, 1 failed"
+    assert str(report) == "4 of 4 targets: 1 stored, 1 already there, 1 not cacheable, 1 failed (1 x status 500)"
 
 
 async def test_a_rate_limit_is_waited_for_once(running: tuple[Proxy, str]) -> None:
@@ -84,7 +85,17 @@ async def test_a_pace_is_kept(running: tuple[Proxy, str]) -> None:
 async def test_a_proxy_that_is_away_fails_every_target() -> None:
     report = await warm([Target("/a")], "http://127.0.0.1:1", {}, sleep=no_sleep)
     assert report == WarmReport(1, failed=1)
+    assert list(report.reasons) == ["http://127.0.0.1:1 cannot be reached: Connection refused"]
     assert await warm([], "http://127.0.0.1:1", {}) == WarmReport(0)
+
+
+def test_reasons_are_bounded_and_the_most_frequent_comes_first() -> None:
+    report = WarmReport(30)
+    for number in range(20):
+        report = report.counting(Outcome("failed", f"reason {number}"))
+    report = report.counting(Outcome("failed", "reason 3"))
+    assert len(report.reasons) == MAX_REASONS + 1
+    assert "(12 x other reasons, 2 x reason 3, 1 x reason 0" in str(report)
 
 
 def test_words_are_parameters_not_parts_of_values() -> None:
@@ -112,7 +123,18 @@ def test_the_command_fails_when_everything_failed(tmp_path: Path, capsys: pytest
     targets = tmp_path / "targets"
     targets.write_text("/a\n/b\n/b\n")
     assert run("--from", str(targets), "--proxy", "http://127.0.0.1:1", "--top", "1", "--rate", "500/1s") == 1
-    assert capsys.readouterr().out == "1 of 1 targets: 0 stored, 0 already there, 0 not cacheable, 1 failed\n"
+    counts = "1 of 1 targets: 0 stored, 0 already there, 0 not cacheable, 1 failed"
+    assert capsys.readouterr().out == f"{counts} (1 x http://127.0.0.1:1 cannot be reached: Connection refused)\n"
+
+
+async def test_the_command_fails_when_anything_failed(
+    running: tuple[Proxy, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    targets = tmp_path / "targets"
+    targets.write_text("/stored\n/broken\n")
+    status = await asyncio.to_thread(run, "--from", str(targets), "--proxy", running[1])
+    assert status == 1
+    assert "1 stored, 0 already there, 0 not cacheable, 1 failed (1 x status 500)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("argv", [["--rate", "5"], ["--at-once", "0"], ["-H", "x"]])
