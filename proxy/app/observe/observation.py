@@ -42,9 +42,9 @@ def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Ob
     Raises ObserveSettingsError where an extra is missing.
     """
     with ExitStack() as closing:
-        messages = LineWriter(STDERR, name="messages")
+        messages = LineWriter(STDERR, name="message log")
         closing.callback(messages.close)
-        lines = LineWriter(STDOUT)
+        lines = LineWriter(STDOUT, name="access log")
         closing.callback(lines.close)
         handler = MessageHandler(messages, JsonMessages() if as_json else TextMessages())
         logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)

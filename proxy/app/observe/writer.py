@@ -9,12 +9,22 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from typing import Final
+
+from proxy.app.clock import SystemClock
+from proxy.ports import Clock
+
+logger = logging.getLogger(__name__)
+
+_CLOCK: Final = SystemClock()
 
 _GATHER_S = 0.02
 """How long the thread lets lines gather once there is one. On a shared core requests wait while it writes them."""
 _BATCH = 64
 """Lines handed over at once."""
 _RETRY_S = 0.01
+_TELL_EVERY_S = 10.0
+"""Losses are told at most this often: a reader that is always slow is one message, not thousands."""
 _NICE = 10
 """How much the thread gives way: on a core of its own it does not matter, on a shared one lines have time."""
 
@@ -28,13 +38,18 @@ class LineWriter:
     `patience_s`; what is left then is dropped.
     """
 
-    def __init__(self, descriptor: int, *, most: int = 16_384, name: str = "log") -> None:
+    def __init__(self, descriptor: int, *, most: int = 16_384, name: str = "log", clock: Clock = _CLOCK) -> None:
         self._descriptor = descriptor
         self._most = most
         self._waiting: list[bytes] = []
         self._batches: SimpleQueue[list[bytes] | None] = SimpleQueue()  # None wakes the thread
         self._order = threading.Lock()  # held while lines come, and move from one to the other: they stay in order
         self._closing = threading.Event()
+        self._torn = False  # the last line written has no end
+        self._told = 0
+        self._quiet_until_s = 0.0
+        self._clock = clock
+        self.name = name
         self.dropped = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -97,18 +112,33 @@ class LineWriter:
         return batches
 
     def _write_batch(self, lines: list[bytes]) -> None:
+        # A line that broke off must not run into the next one: readers would lose both.
+        data = b"".join([b"\n", *lines]) if self._torn else b"".join(lines)
+        written = 0
         try:
-            self._write(b"".join(lines))
+            while written < len(data):
+                try:
+                    written += os.write(self._descriptor, memoryview(data)[written:])
+                except BlockingIOError:  # somebody else made the descriptor non-blocking
+                    self._closing.wait(_RETRY_S)
         except OSError:  # a closed pipe, a full disk
-            self.dropped += len(lines)
+            # what is missing of a line that had begun counts: its end is among what was not written
+            self.dropped += data.count(b"\n", max(written, 1 if self._torn else 0))
+            if written:
+                self._torn = data[written - 1 : written] != b"\n"
+            return
+        if written:
+            self._torn = False
+            self._tell_losses()
 
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            try:
-                view = view[os.write(self._descriptor, view) :]
-            except BlockingIOError:  # somebody else made the descriptor non-blocking
-                self._closing.wait(_RETRY_S)
+    def _tell_losses(self) -> None:
+        """Say how many lines were lost since it was last said, now that lines are written again."""
+        now, lost = self._clock.monotonic(), self.dropped - self._told
+        if lost and now >= self._quiet_until_s:
+            self._told, self._quiet_until_s = self.dropped, now + _TELL_EVERY_S
+            logger.warning(
+                "%d lines of the %s were lost: its reader was slow or gone, or its disk full", lost, self.name
+            )
 
 
 def _give_way() -> None:

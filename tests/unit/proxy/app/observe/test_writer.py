@@ -133,3 +133,55 @@ def test_its_thread_gives_way_and_no_other_does(pipe: tuple[int, int]) -> None:
     assert os.getpriority(os.PRIO_PROCESS, thread.native_id) == min(19, before + 10)
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
     writer.close()
+
+
+class FullDisk:
+    """write(2) on a disk that takes so many bytes at a time and is full in between."""
+
+    def __init__(self, *rooms: int) -> None:
+        self.rooms = list(rooms)
+        self.written = b""
+        self.full = threading.Event()
+
+    def write(self, _descriptor: int, data: memoryview) -> int:
+        if not self.rooms:
+            room = len(data)
+        else:
+            room = min(self.rooms.pop(0), len(data))
+            if room == 0:
+                self.full.set()
+                raise OSError(28, "No space left on device")
+        self.written += bytes(data[:room])
+        return room
+
+
+def test_a_line_that_broke_off_does_not_run_into_the_next(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = FullDisk(10, 0)
+    monkeypatch.setattr("proxy.app.observe.writer.os.write", disk.write)
+    lines = LineWriter(99, name="access log")
+    lines.offer(b'{"a":1}\n', b'{"b":2}\n', b'{"c":3}\n')
+    assert disk.full.wait(10)
+    lines.offer(b'{"d":4}\n')
+    lines.close()
+    assert disk.written == b'{"a":1}\n{"\n{"d":4}\n'
+    assert lines.dropped == 2
+    assert [record.getMessage() for record in caplog.records] == [
+        "2 lines of the access log were lost: its reader was slow or gone, or its disk full"
+    ]
+
+
+def test_a_disk_that_stays_full_counts_each_line_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = FullDisk(3, 0, 0)
+    monkeypatch.setattr("proxy.app.observe.writer.os.write", disk.write)
+    lines = LineWriter(99)
+    lines.offer(b"aaaa\n")
+    assert disk.full.wait(10)
+    disk.full.clear()
+    lines.offer(b"bbbb\n")
+    assert disk.full.wait(10)
+    lines.offer(b"cccc\n")
+    lines.close()
+    assert disk.written == b"aaa\ncccc\n"
+    assert lines.dropped == 2
