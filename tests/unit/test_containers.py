@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 from pathlib import Path
 
@@ -142,9 +144,39 @@ class TestDockerfile:
 
     def test_the_health_check_asks_the_port_that_the_command_opens(self, name: str) -> None:
         instructions = {one.name: one for one in final_stage(parse_dockerfile(ROOT / name))}
-        asked = re.search(r"http://127\.0\.0\.1:(\d+)/health", instructions["HEALTHCHECK"].text)
+        asked = re.search(r"/dev/tcp/127\.0\.0\.1/(\d+)", instructions["HEALTHCHECK"].text)
         assert asked is not None
         assert f":{asked[1]}" in instructions["CMD"].text
+
+    @pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False), (None, False)])
+    async def test_the_health_check_tells_a_healthy_server_from_others(
+        self, name: str, status: int | None, healthy: bool
+    ) -> None:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"GET /health HTTP/1.0\r\nHost: 127.0.0.1\r\n")
+            writer.write(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % (status or 0))
+            await writer.drain()
+            writer.close()
+
+        instructions = {one.name: one for one in final_stage(parse_dockerfile(ROOT / name))}
+        command = json.loads(instructions["HEALTHCHECK"].text.partition("CMD ")[2])
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        if status is None:
+            server.close()
+        words = [re.sub(r"(/dev/tcp/127\.0\.0\.1/)\d+", rf"\g<1>{port}", word) for word in command]
+        check = await asyncio.create_subprocess_exec(*words, stderr=asyncio.subprocess.DEVNULL)
+        assert (await check.wait() == 0) is healthy
+        server.close()
+        await server.wait_closed()
+
+    def test_bytecode_is_made_before_the_image_is_done(self, name: str) -> None:
+        instructions = final_stage(parse_dockerfile(ROOT / name))
+        made = [index for index, one in enumerate(instructions) if one.name == "RUN" and "compileall" in one.text]
+        users = [index for index, one in enumerate(instructions) if one.name == "USER"]
+        assert made
+        assert made[0] < users[0]
 
     def test_the_module_that_starts_is_in_the_image(self, name: str) -> None:
         instructions = {one.name: one for one in final_stage(parse_dockerfile(ROOT / name))}
