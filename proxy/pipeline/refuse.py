@@ -40,6 +40,8 @@ def upstream_failed(exchange: Exchange, error: UpstreamError, cache: CacheStatus
     elif error.failure in OVERLOADED:
         detail = "the backend cannot take more requests now"
         answer = refuse(exchange, 503, detail, Refusal.UPSTREAM, cache, ("Retry-After", "1"))
+    elif error.failure is UpstreamFailure.CONNECT:
+        answer = refuse(exchange, 502, "the backend cannot be reached", Refusal.UPSTREAM, cache)
     else:
         answer = refuse(exchange, 502, "the backend gave no valid response", Refusal.UPSTREAM, cache)
     return Answer(answer.head, answer.body, cache, answer.use, refused=answer.refused, error=str(error))
