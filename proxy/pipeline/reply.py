@@ -10,6 +10,7 @@ from proxy.core.forwarding import aged, delayed_age
 from proxy.core.messages import ResponseHead
 from proxy.core.negotiation import choose_coding, coded_fields, why_not_coded
 from proxy.core.rate import RateVerdict
+from proxy.core.remaining import with_remaining_lifetime
 from proxy.pipeline.account import Replied
 from proxy.pipeline.answer import Answer, BytesBody, StoredBody, StreamBody, TunnelBody
 from proxy.pipeline.context import Exchange, ServedHit, Services
@@ -17,6 +18,7 @@ from proxy.pipeline.dress import dress
 from proxy.pipeline.exchange import CacheUse
 from proxy.pipeline.represent import Representation, represent
 from proxy.pipeline.tunnel import relay
+from proxy.policy.model import ClientLifetime, Route
 from proxy.ports import StreamEncoder, UpstreamError
 
 PIECE_BYTES = 32 * 1024
@@ -60,7 +62,7 @@ class Replier:
             octets = await self._coded(exchange, body, shown.coding)
         now = clock.now()
         if body.age_s is not None:
-            fields = aged(shown.head.fields, body.age_s)
+            fields = _told_lifetime(exchange.route, shown.head.fields, body.age_s, now)
         else:
             fields = delayed_age(shown.head.fields, now - exchange.received)
         head = self._dressed(exchange, answer, fields, shown.head, rate, now)
@@ -156,3 +158,12 @@ class Replier:
         elapsed_ms = (services.clock.monotonic() - exchange.started_s) * 1000
         shown = ResponseHead(head.status, head.reason, fields)
         return dress(shown, answer.cache, exchange.request_id, elapsed_ms, rate, via=services.via, now=now)
+
+
+def _told_lifetime(route: Route, fields: Fields, age_s: float, now: float) -> Fields:
+    """The fields of an answer from the store, with its age or without it as the route says."""
+    if route.client_lifetime is ClientLifetime.REMAINING:
+        remaining = with_remaining_lifetime(fields, age_s, now)
+        if remaining is not None:
+            return remaining
+    return aged(fields, age_s)

@@ -249,6 +249,7 @@ class Builder:
             post_as_query=whole.cache.compat.post_as_query,
             preflight_s=whole.cache.preflight,
             show_key=whole.cache.key.show,
+            client_lifetime=model.ClientLifetime(whole.cache.client_lifetime),
         )
 
     def _tags(

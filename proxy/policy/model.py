@@ -49,6 +49,13 @@ class RateKeyKind(Enum):
     GLOBAL = "global"  # one quota for everything the limit is applied to
 
 
+class ClientLifetime(Enum):
+    """How an answer from the store tells clients how long it may be kept."""
+
+    AGE = "age"  # as it was stored, with Age (RFC 9111 section 5.1)
+    REMAINING = "remaining"  # what is left, without Age
+
+
 class EtagRule(Enum):
     """Whether responses without a validator get an entity tag."""
 
@@ -187,6 +194,7 @@ class Route:
     `methods` None means every method. `body_bytes` and `read_timeout_s` replace the general limits. `post_as_query`
     says that POST changes nothing here and is answered as QUERY would be. `preflight_s` is how long answers to CORS
     preflight are kept, None for not at all; `show_key` puts the cache key into Cache-Status.
+    `client_lifetime` is how answers from the store tell clients their lifetime.
     """
 
     name: str
@@ -212,6 +220,7 @@ class Route:
     post_as_query: bool = False
     preflight_s: float | None = None
     show_key: bool = False
+    client_lifetime: ClientLifetime = ClientLifetime.AGE
 
     def tags(self, params: Mapping[str, str]) -> tuple[str, ...]:
         """The tags of a response on this route; `params` are those of the match. None ends in "*"."""

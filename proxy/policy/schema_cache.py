@@ -127,6 +127,12 @@ class CacheShape(Shape):
         "Keep answers to CORS preflight this long, by origin, method and headers asked for; forwarded when absent.",
         "A change of the backend's CORS rules goes unseen that long.",
     )
+    client_lifetime: Literal["age", "remaining"] = option(
+        "age",
+        "What clients are told of the lifetime of stored responses: the whole, with Age beside it, or what remains of "
+        "it, with a new Date and no Age, as an origin would say it.",
+        "`remaining` hides from clients how old a response is; hits take the normal way, not the quickest.",
+    )
     key: KeyShape = section(KeyShape, "What enters the cache key.")
     tags: list[Text] = option([], "Tags of the responses, beside those the origin sends.", max_length=64)
     compat: CompatShape = section(CompatShape, "Named deviations from the standards.")

@@ -13,7 +13,7 @@ from proxy.app.server.wire import framing_of, serialise
 from proxy.core.messages import RequestHead
 from proxy.core.rate import RateLimit, policy_field
 from proxy.pipeline.context import Exchange, ServedHit
-from proxy.policy.model import Policy, RateKeyKind, Route
+from proxy.policy.model import ClientLifetime, Policy, RateKeyKind, Route
 
 T = TypeVar("T")
 
@@ -42,6 +42,7 @@ def may_learn(exchange: Exchange, served: ServedHit) -> bool:
         and exchange.request.method in {"GET", "HEAD"}
         and depends_on_target(exchange.policy, route)
         and not route.audit_share
+        and route.client_lifetime is ClientLifetime.AGE
         and all(name == "accept-encoding" and route.compress.enabled for name, _ in entry.vary)
         and not ({"cache-control", "pragma", "range"} & set(exchange.request.fields.names()))
     )
