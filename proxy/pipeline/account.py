@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from proxy.core.rate import RateVerdict
 from proxy.core.record import record
+from proxy.core.redact import redacted
 from proxy.pipeline.answer import Answer
 from proxy.pipeline.context import Exchange
 from proxy.pipeline.exchange import CacheUse, ExchangeRecord
@@ -36,7 +37,7 @@ def record_of(
         client=exchange.client_ip,
         method=request.method,
         path=request.path,
-        query=request.query,
+        query=None if request.query is None else redacted(request.query),
         route=exchange.match.route.name,
         status=replied.status or (0 if answer is None else answer.head.status),
         duration_ms=duration_ms,

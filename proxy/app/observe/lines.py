@@ -13,6 +13,7 @@ from mypy_extensions import i64
 from proxy.app.observe.patterns import encode, pattern_of
 from proxy.app.observe.repeats import NONE, Facts, Note, record_of
 from proxy.app.observe.writer import LineWriter
+from proxy.core.redact import redacted
 from proxy.pipeline.exchange import CacheUse, ExchangeRecord
 
 _MOST: Final = 4096
@@ -223,7 +224,7 @@ class JsonLines(Renderer):
         self._path, self._query = target, b""
         if "?" in text:
             question = text.find("?")
-            self._path, self._query = target[:question], target[question + 1 :]
+            self._path, self._query = target[:question], redacted(text[question + 1 :]).encode("ascii")
 
     def _members(self, note: Note) -> i64:
         """Which members there are."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from mypy_extensions import i64, mypyc_attr
 
+from proxy.core.redact import redacted
 from proxy.pipeline.exchange import CacheUse, ExchangeRecord, Refusal
 
 NONE: Final = -1
@@ -75,7 +76,7 @@ def record_of(note: Note, apart_s: float) -> ExchangeRecord:
         client=note.client,
         method=facts.method,
         path=path,
-        query=query if question else None,
+        query=redacted(query) if question else None,
         route=facts.route,
         status=facts.status,
         duration_ms=note.took_us / 1000,

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from proxy.core.redact import MASK
+
 MAX_TARGETS = 100_000
 
 _LOC = re.compile(r"<loc>\s*([^<\s][^<]*?)\s*</loc>")
@@ -81,4 +83,6 @@ def _of_json(line: str) -> Target | None:
     path, query = record.get("path"), record.get("query")
     if not isinstance(path, str):
         return None
+    if isinstance(query, str) and f"={MASK}" in query:
+        return None  # the log does not hold the target
     return parse_target(f"{path}?{query}" if isinstance(query, str) else path)

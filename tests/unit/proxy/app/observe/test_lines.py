@@ -7,7 +7,7 @@ import os
 import pytest
 
 from proxy.app.observe.lines import JsonLines, JsonMessages, Lines, TextLines, TextMessages, timestamp
-from proxy.app.observe.repeats import Facts, record_of
+from proxy.app.observe.repeats import Facts, Note, record_of
 from proxy.app.observe.writer import LineWriter
 from proxy.pipeline.exchange import CacheUse, Refusal
 from tests.unit.proxy.app.observe.records import note, record
@@ -142,3 +142,10 @@ def test_own_messages_as_text() -> None:
     assert TextMessages().format(message("lost %s")).endswith("Z WARNING proxy.x: lost a\\nb")
     lines = TextMessages().format(message("lost %s", RuntimeError("boom"))).splitlines()
     assert (len(lines), lines[1]) == (2, "RuntimeError: boom")
+
+
+def test_secrets_in_a_target_are_masked_in_lines_of_records_and_of_notes() -> None:
+    noted = Note(Facts("GET", "a", 200), "192.0.2.1", "", 1.0, b"/a?page=1&access_token=abc", b"id", 5)
+    written = JsonLines().note_line(noted, 0.0)
+    assert written == JsonLines().line(record_of(noted, 0.0))
+    assert json.loads(written)["query"] == "page=1&access_token=***"
