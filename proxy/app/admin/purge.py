@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Annotated
+from urllib.parse import quote
 
 import msgspec
 
@@ -25,6 +26,8 @@ from proxy.stores.sampler import Sample
 MOST_NAMES = 1_000
 _SCANNED_MOST = 200_000
 _SCANNED_AT_ONCE = 1_000
+
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=8_192)]
 Names = Annotated[list[Name], msgspec.Meta(max_length=MOST_NAMES)]
@@ -92,7 +95,7 @@ def invalidation_of(request: PurgeRequest, policy: Policy) -> Invalidation:
     for url in request.urls:
         uris += _uris(url, policy)
     return Invalidation(
-        tags=_distinct(_tag(tag) for tag in request.tags),
+        tags=_distinct(name for tag in request.tags for name in _tag(tag)),
         uris=_distinct(uris),
         uri_prefixes=_distinct(_prefix(prefix) for prefix in request.prefixes),
         everything=request.everything or "*" in request.tags,
@@ -100,14 +103,17 @@ def invalidation_of(request: PurgeRequest, policy: Policy) -> Invalidation:
     )
 
 
-def _tag(tag: str) -> str:
-    if len(tag) > MAX_TAG_OCTETS or not tag.isprintable() or " " in tag or "," in tag:
+def _tag(tag: str) -> tuple[str, ...]:
+    """The names under which a tag may be known: as a field carries it, and as a path parameter's value enters it."""
+    if len(tag.encode()) > MAX_TAG_OCTETS or not tag.isprintable() or " " in tag or "," in tag:
         msg = f"tag {tag[:80]!r}: a tag has at most {MAX_TAG_OCTETS} printable characters, no space and no comma"
         raise PurgeError(msg)
     if "*" in tag[:-1] or (tag.endswith("*") and tag != "*" and not tag.endswith(":*")):
         msg = f'tag {tag[:80]!r}: "*" may only stand at the end, after a colon, as in "users:*"'
         raise PurgeError(msg)
-    return tag
+    if tag.isascii():
+        return (tag,)
+    return (tag.encode().decode("latin-1"), quote(tag, safe=_VISIBLE))
 
 
 def _uris(url: str, policy: Policy) -> tuple[str, ...]:

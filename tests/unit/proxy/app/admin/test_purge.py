@@ -33,6 +33,13 @@ def test_tags_urls_and_prefixes_become_one_event() -> None:
     )
 
 
+def test_a_tag_beyond_ascii_is_named_as_fields_carry_it_and_as_paths_fill_it() -> None:
+    # a Surrogate-Key comes as bytes and is read as Latin-1; "city:{name}" percent-encodes what is not visible ASCII
+    carried = "city:münchen".encode().decode("latin-1")
+    assert event(tags=["city:münchen"]).tags == (carried, "city:m%C3%BCnchen")
+    assert event(tags=["münchen:*"]).tags == ("münchen:*".encode().decode("latin-1"), "m%C3%BCnchen:*")
+
+
 @pytest.mark.parametrize("body", [{"everything": True}, {"tags": ["*"]}])
 def test_everything(body: dict[str, object]) -> None:
     assert event(**body).everything
