@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 from typing import Final
 
@@ -76,6 +77,8 @@ def covers(entry: Entry, request: RequestHead, rules: KeyRules) -> bool:
     return entry.uri == uri(request, rules, no_vary_search(entry.fields))
 
 
+_JSON_SPACE: Final = re.compile(rb"[ \t\r\n]+")
+
 PREFLIGHT_FIELDS: Final = ("origin", "access-control-request-method", "access-control-request-headers")
 
 
@@ -92,20 +95,33 @@ def preflight_digest(request: RequestHead) -> str | None:
 
 
 def query_digest(fields: Fields, body: bytes) -> str:
-    """A digest of a QUERY's content with its type and coding (RFC 10008 section 2.7).
+    """A digest of a QUERY's content with what says how it is to be read (RFC 10008 section 2.7).
 
-    Insignificant whitespace of JSON is left out; everything else counts octet by octet.
+    That is its type, coding and language. Of the type, the value of a parameter keeps its case: whether case matters
+    is for the parameter to say (RFC 9110 section 8.3.1). Insignificant white space of JSON is left out; everything
+    else counts byte by byte.
     """
-    media_type = (fields.get("content-type") or "").replace(" ", "").lower()
+    media_type = _media_type(fields.get("content-type") or "")
     coding = (fields.get("content-encoding") or "").strip().lower()
+    language = (fields.get("content-language") or "").replace(" ", "").lower()
     essence = media_type.partition(";")[0]
     if not coding and (essence == "application/json" or essence.endswith("+json")):
         body = _without_json_space(body)
     digest = blake2b(digest_size=20)
-    for part in (media_type.encode("latin-1"), coding.encode("latin-1"), body):
+    for part in (media_type.encode("latin-1"), coding.encode("latin-1"), language.encode("latin-1"), body):
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
     return digest.hexdigest()
+
+
+def _media_type(value: str) -> str:
+    """A media type with its names in lower case, and without white space around its parts."""
+    essence, *parameters = value.split(";")
+    parts = [essence.strip().lower()]
+    for parameter in parameters:
+        name, equals, text = parameter.partition("=")
+        parts.append(name.strip().lower() + equals + text.strip())
+    return ";".join(parts)
 
 
 def _without_json_space(body: bytes) -> bytes:
@@ -125,8 +141,8 @@ def _without_json_space(body: bytes) -> bytes:
 
 
 def _tight(text: bytes) -> bytes:
-    """Whitespace squeezed, and removed beside punctuation."""
-    squeezed = b" ".join(text.split())
+    """White space squeezed, and removed beside punctuation. JSON has four such characters: a form feed is none."""
+    squeezed = _JSON_SPACE.sub(b" ", text).strip(b" ")
     for mark in (b"{", b"}", b"[", b"]", b",", b":"):
         squeezed = squeezed.replace(b" " + mark, mark).replace(mark + b" ", mark)
     return squeezed

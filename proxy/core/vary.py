@@ -31,6 +31,10 @@ _known_names: Final = remembered(_vary_names, 256)
 """An origin varies in few ways: the same text comes again and again."""
 
 
+DICTIONARY_CODINGS: Final = ("dcb", "dcz")
+"""Codings that only an origin with its own dictionary can apply (RFC 9842 section 5)."""
+
+
 def normalise(name: str, value: str | None, codings: tuple[str, ...]) -> str | None:
     """A request field's value in a form that is equal for values of equal meaning; None stays None.
 
@@ -53,17 +57,19 @@ def normalise(name: str, value: str | None, codings: tuple[str, ...]) -> str | N
 def reduced_accept_encoding(value: str, codings: tuple[str, ...]) -> str:
     """Accept-Encoding reduced to those of `codings` that it accepts, in the order of `codings`; else "identity".
 
-    `identity;q=0` is kept where the client excludes the uncoded form (RFC 9110 section 12.5.3).
+    `identity;q=0` is kept where the client excludes the uncoded form (RFC 9110 section 12.5.3). So are the codings
+    with a dictionary (RFC 9842): the origin alone knows them, and which dictionary it used is for its Vary to say.
     """
     if ";" not in value and "*" not in value and "x-" not in value:
         named = {member.strip(OWS) for member in value.lower().split(",")}
-        return ", ".join([coding for coding in codings if coding in named]) or "identity"
+        return ", ".join([coding for coding in (*codings, *DICTIONARY_CODINGS) if coding in named]) or "identity"
     weights = {choice.name: choice.weight for choice in choices(value)}
     for alias, name in (("x-gzip", "gzip"), ("x-compress", "compress")):
         if alias in weights:
             weights.setdefault(name, weights[alias])
     anything = weights.get("*", 0.0)
     accepted = [coding for coding in codings if weights.get(coding, anything) > 0]
+    accepted += [coding for coding in DICTIONARY_CODINGS if weights.get(coding, 0.0) > 0]
     if weights.get("identity", 1.0 if "*" not in weights else anything) <= 0:
         accepted.append("identity;q=0")
     return ", ".join(accepted) or "identity"

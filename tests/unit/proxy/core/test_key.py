@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.core.fields import Fields
+from proxy.core.fields import Fields, Pair
 from proxy.core.key import cache_key, covers, key_frame, key_within, path_key, query_digest, uri
 from proxy.core.messages import RequestHead
 from proxy.core.rules import CacheRules, KeyRules
@@ -97,3 +97,25 @@ def test_queries_are_equal_up_to_json_whitespace() -> None:
     assert digest(b"[1]") == digest(b"[1]", "Application/JSON")
     assert digest(b"[1]") != digest(b"[1]", "application/x+json")
     assert digest(b"[ 1]", content_encoding="gzip") != digest(b"[1]", content_encoding="gzip")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ([("Content-Language", "de")], [("Content-Language", "en")], False),
+        ([("Content-Language", "DE, en")], [("content-language", "de,en")], True),
+        ([("Content-Language", "de")], [], False),
+        ([("Content-Type", "text/x; profile=A")], [("Content-Type", "text/x; profile=a")], False),
+        ([("Content-Type", "Text/X;Profile=A")], [("Content-Type", "text/x ; profile=A")], True),
+        ([("Content-Type", 'text/x; a="b c"')], [("Content-Type", 'text/x; a="bc"')], False),
+    ],
+)
+def test_how_content_is_to_be_read_belongs_to_it(one: list[Pair], other: list[Pair], equal: bool) -> None:
+    assert (query_digest(Fields(one), b"q") == query_digest(Fields(other), b"q")) is equal
+
+
+def test_only_json_s_own_white_space_is_insignificant() -> None:
+    typed = Fields([("Content-Type", "application/json")])
+    assert query_digest(typed, b'{"a":\t1 }\r\n') == query_digest(typed, b'{"a":1}')
+    assert query_digest(typed, b'{"a":\x0c1}') != query_digest(typed, b'{"a":1}')
+    assert query_digest(typed, b"[1,\x0b2]") != query_digest(typed, b"[1,2]")

@@ -39,6 +39,9 @@ def test_names(lines: list[str], names: tuple[str, ...] | None) -> None:
         ("accept-encoding", "gzip, deflate, br", "br, gzip"),
         ("accept-encoding", "deflate", "identity"),
         ("accept-encoding", "", "identity"),
+        ("accept-encoding", "gzip, dcz, br, dcb", "br, gzip, dcb, dcz"),
+        ("accept-encoding", "gzip;q=1, dcb;q=0, dcz;q=0.5", "gzip, dcz"),
+        ("accept-encoding", "*", "br, zstd, gzip"),
     ],
 )
 def test_values_of_equal_meaning_are_equal(name: str, value: str | None, normal: str | None) -> None:
