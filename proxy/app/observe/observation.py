@@ -51,10 +51,10 @@ def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Ob
         also: list[Callable[[ExchangeRecord], None]] = []
         tracing: Tracing = PassThrough()
         if settings.otlp_endpoint is not None:
-            exporter = SpanExporter(settings.otlp_endpoint)
+            exporter = SpanExporter(settings.otlp_endpoint, settings.service)
             closing.callback(exporter.close)
             also.append(exporter)
-            tracing = OwnSpans()
+            tracing = OwnSpans(sampler=settings.sampler)
         if settings.sentry_dsn is not None:
             closing.callback(ErrorReports(settings.sentry_dsn).close)
 

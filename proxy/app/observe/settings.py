@@ -15,17 +15,41 @@ class ObserveSettingsError(ValueError):
     """A variable, or two together, make no sense; the text says which and what would be right."""
 
 
+_SAMPLERS = ("always_on", "always_off", "traceidratio")
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """Which traces are sampled: a share of those that begin here, and with `parent_based` those that came sampled.
+
+    The share is taken by the trace ID's last 64 bits, as OpenTelemetry's TraceIdRatioBased does: services that
+    sample the same share sample the same traces.
+    """
+
+    share: float = 1.0
+    parent_based: bool = True
+
+    def samples(self, trace_id: str, parent: bool | None) -> bool:
+        """Whether a trace is sampled; `parent` is what the client says of it, None where it begins here."""
+        if parent is not None and self.parent_based:
+            return parent
+        return int(trace_id[16:], 16) < round(self.share * 2**64)
+
+
 @dataclass(frozen=True, slots=True)
 class ObserveSettings:
-    """ENABLE_METRICS, LOG_LEVEL, APM_ENABLED with OTLP_ENDPOINT, ERROR_TRACKING_ENABLED with SENTRY_DSN.
+    """ENABLE_METRICS, LOG_LEVEL, APM_ENABLED with what belongs to it, ERROR_TRACKING_ENABLED with SENTRY_DSN.
 
-    `log_level` is the standard library's number. `otlp_endpoint` and `sentry_dsn` are None while switched off.
+    `log_level` is the standard library's number. `service` None: OpenTelemetry's variables name it.
+    `otlp_endpoint` and `sentry_dsn` are None while switched off.
     """
 
     metrics: bool = True
     log_level: int = logging.INFO
     otlp_endpoint: str | None = None
     sentry_dsn: str | None = None
+    sampler: Sampler = Sampler()
+    service: str | None = "veneer"
 
 
 def read_observe_settings(environment: Mapping[str, str]) -> ObserveSettings:
@@ -39,7 +63,34 @@ def read_observe_settings(environment: Mapping[str, str]) -> ObserveSettings:
         log_level=logging.getLevelNamesMapping()[level],
         otlp_endpoint=_address(environment, "APM_ENABLED", "OTLP_ENDPOINT"),
         sentry_dsn=_address(environment, "ERROR_TRACKING_ENABLED", "SENTRY_DSN"),
+        sampler=_sampler(environment),
+        service=None if _names_service(environment) else "veneer",
     )
+
+
+def _names_service(environment: Mapping[str, str]) -> bool:
+    attributes = environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    return bool(environment.get("OTEL_SERVICE_NAME")) or "service.name=" in attributes
+
+
+def _sampler(environment: Mapping[str, str]) -> Sampler:
+    """The sampler by OpenTelemetry's own variables."""
+    name = environment.get("OTEL_TRACES_SAMPLER", "").strip().lower() or "parentbased_always_on"
+    kind = name.removeprefix("parentbased_")
+    if kind not in _SAMPLERS:
+        known = ", ".join(prefix + known for prefix in ("", "parentbased_") for known in _SAMPLERS)
+        msg = f"OTEL_TRACES_SAMPLER is {name[:40]!r}; it may be {known}"
+        raise ObserveSettingsError(msg)
+    share = 0.0 if kind == "always_off" else 1.0
+    if kind == "traceidratio" and (text := environment.get("OTEL_TRACES_SAMPLER_ARG", "").strip()):
+        try:
+            share = float(text)
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            msg = f"OTEL_TRACES_SAMPLER_ARG is {text[:40]!r}; write a share from 0 to 1"
+            raise ObserveSettingsError(msg)
+    return Sampler(share, parent_based=kind != name)
 
 
 def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:

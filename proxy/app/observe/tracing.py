@@ -10,11 +10,13 @@ from collections.abc import Callable
 from secrets import randbits
 from typing import Protocol
 
-from proxy.app.observe.settings import ObserveSettingsError
+from proxy.app.observe.settings import ObserveSettingsError, Sampler
 from proxy.core.fields import Fields
 from proxy.core.trace import TraceParent, trace_parent
 from proxy.pipeline.exchange import CacheUse, ExchangeRecord
+from proxy.ports import UpstreamFailure
 
+_EVERY_TRACE = Sampler()
 _NANOS_PER_S = 1_000_000_000
 _NANOS_PER_MS = 1_000_000
 
@@ -36,13 +38,11 @@ class PassThrough:
 
 
 class OwnSpans:
-    """Continues the client's trace, or begins one, with a new span; the backend sees it as its parent.
+    """Continues the client's trace, or begins one, with a new span; the backend sees it as its parent."""
 
-    A trace that begins here is sampled; one that comes is sampled where its flags say so.
-    """
-
-    def __init__(self, bits: Callable[[int], int] = randbits) -> None:
+    def __init__(self, bits: Callable[[int], int] = randbits, sampler: Sampler = _EVERY_TRACE) -> None:
         self._bits = bits
+        self._sampler = sampler
 
     def enter(self, fields: Fields) -> tuple[Fields, TraceParent | None, str]:
         """The fields with a traceparent of this exchange's own."""
@@ -51,16 +51,18 @@ class OwnSpans:
         if parent is None:
             # An invalid traceparent makes tracestate meaningless (section 3.3).
             fields = fields.without(("tracestate",))
-            own = TraceParent(f"{self._bits(128) or 1:032x}", span_id, sampled=True)
+            trace_id = f"{self._bits(128) or 1:032x}"
+            own = TraceParent(trace_id, span_id, self._sampler.samples(trace_id, None))
         else:
-            own = TraceParent(parent.trace_id, span_id, parent.sampled)
+            own = TraceParent(parent.trace_id, span_id, self._sampler.samples(parent.trace_id, parent.sampled))
         return fields.replaced("traceparent", str(own)), own, parent.span_id if parent else ""
 
 
 class SpanExporter:
     """Sends a span for each sampled record to an OTLP endpoint. Raises ObserveSettingsError without the extra."""
 
-    def __init__(self, endpoint: str, service: str = "veneer") -> None:
+    def __init__(self, endpoint: str, service: str | None = "veneer") -> None:
+        """`service` None leaves the name to OpenTelemetry's own variables."""
         try:
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - extra
             from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - extra
@@ -69,7 +71,7 @@ class SpanExporter:
             raise ObserveSettingsError('APM_ENABLED needs OpenTelemetry: pip install "veneer[otel]"') from error
         url = endpoint.rstrip("/")
         exporter = OTLPSpanExporter(url if url.endswith("/v1/traces") else f"{url}/v1/traces")
-        self._resource = Resource.create({"service.name": service})
+        self._resource = Resource.create({} if service is None else {"service.name": service})
         self._processor = BatchSpanProcessor(exporter)
 
     def __call__(self, record: ExchangeRecord) -> None:
@@ -102,18 +104,36 @@ class SpanExporter:
         self._processor.shutdown()
 
 
+_FAILURES = frozenset(failure.value for failure in UpstreamFailure)
+
+
+def error_type(record: ExchangeRecord) -> str:
+    """What kind of error it was, out of a bounded set, as backends of traces group by it; "" where it was none.
+
+    The failure of the backend, else why the proxy refused, else the status, else that the exchange broke off.
+    """
+    failure = record.error.partition(":")[0]
+    if failure in _FAILURES:
+        return failure
+    if record.refused is not None:
+        return record.refused.value
+    return str(record.status) if record.status >= 500 else "broken-off" if record.error else ""
+
+
 def attributes(record: ExchangeRecord) -> dict[str, str | int | float]:
     """A span's attributes: OpenTelemetry's names for HTTP servers, and the cache's part under "veneer."."""
     named: dict[str, str | int | float | None] = {
         "http.request.method": record.method,
         "http.response.status_code": record.status,
-        "http.route": record.route,
+        "url.scheme": "http",
         "url.path": record.path,
         "url.query": record.query,
         "client.address": record.client,
         "user_agent.original": record.user_agent,
-        "error.type": record.error,
+        "error.type": error_type(record),
         "veneer.request_id": record.request_id,
+        "veneer.route": record.route,
+        "veneer.error": record.error,
         "veneer.cache": None if record.cache is CacheUse.NONE else record.cache.value,
         "veneer.cache.reason": record.cache_reason,
         "veneer.upstream_ms": record.upstream_ms,

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from proxy.app.observe.settings import ObserveSettings, ObserveSettingsError, read_observe_settings
+from proxy.app.observe.settings import ObserveSettings, ObserveSettingsError, Sampler, read_observe_settings
 
 
 def test_nothing_is_sent_anywhere_by_default() -> None:
@@ -36,3 +36,35 @@ def test_switches_and_level() -> None:
 def test_nonsense_says_what_would_be_right(environment: dict[str, str], says: str) -> None:
     with pytest.raises(ObserveSettingsError, match=says):
         read_observe_settings(environment)
+
+
+@pytest.mark.parametrize(
+    ("variables", "sampler"),
+    [
+        ({}, Sampler(1.0)),
+        ({"OTEL_TRACES_SAMPLER": "always_off"}, Sampler(0.0, parent_based=False)),
+        ({"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}, Sampler(0.1)),
+        ({"OTEL_TRACES_SAMPLER": "traceidratio"}, Sampler(1.0, parent_based=False)),
+    ],
+)
+def test_opentelemetry_s_variables_choose_the_sampler(variables: dict[str, str], sampler: Sampler) -> None:
+    assert read_observe_settings(variables).sampler == sampler
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"OTEL_TRACES_SAMPLER": "jaeger_remote"}, "OTEL_TRACES_SAMPLER is 'jaeger_remote'; it may be always_on"),
+        ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "10%"}, "a share from 0 to 1"),
+        ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "2"}, "a share from 0 to 1"),
+    ],
+)
+def test_a_sampler_that_is_not_known_is_an_error(variables: dict[str, str], says: str) -> None:
+    with pytest.raises(ObserveSettingsError, match=says):
+        read_observe_settings(variables)
+
+
+def test_opentelemetry_s_variables_name_the_service() -> None:
+    assert read_observe_settings({}).service == "veneer"
+    assert read_observe_settings({"OTEL_SERVICE_NAME": "edge"}).service is None
+    assert read_observe_settings({"OTEL_RESOURCE_ATTRIBUTES": "service.name=edge,a=b"}).service is None

@@ -4,10 +4,11 @@ import sys
 
 import pytest
 
-from proxy.app.observe.settings import ObserveSettingsError
-from proxy.app.observe.tracing import OwnSpans, PassThrough, SpanExporter
+from proxy.app.observe.settings import ObserveSettingsError, Sampler
+from proxy.app.observe.tracing import OwnSpans, PassThrough, SpanExporter, attributes
 from proxy.core.fields import Fields
 from proxy.core.trace import TraceParent
+from proxy.pipeline.exchange import ExchangeRecord, Refusal
 from tests.support.collector import collector
 from tests.unit.proxy.app.observe.records import record
 
@@ -70,3 +71,51 @@ def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with pytest.raises(ObserveSettingsError, match=r"veneer\[otel\]"):
         SpanExporter("http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("sampler", "begun", "came_sampled", "came_unsampled"),
+    [
+        (Sampler(), True, True, False),
+        (Sampler(0.0), False, True, False),
+        (Sampler(1.0, parent_based=False), True, True, True),
+        (Sampler(0.0, parent_based=False), False, False, False),
+    ],
+)
+def test_the_sampler_decides(sampler: Sampler, begun: bool, came_sampled: bool, came_unsampled: bool) -> None:
+    spans = OwnSpans(sampler=sampler)
+
+    def sampled(*lines: tuple[str, str]) -> bool:
+        place = spans.enter(Fields(lines))[1]
+        assert place is not None
+        return place.sampled
+
+    assert sampled() is begun
+    assert sampled(("traceparent", f"00-{TRACE}-{SPAN}-01")) is came_sampled
+    assert sampled(("traceparent", f"00-{TRACE}-{SPAN}-00")) is came_unsampled
+
+
+def test_a_share_of_traces_is_taken_by_their_ids_as_opentelemetry_does() -> None:
+    sdk = pytest.importorskip("opentelemetry.sdk.trace.sampling")
+    theirs = sdk.TraceIdRatioBased(0.25)
+    for number in (0, 2**62 - 1, 2**62, 2**64 - 1, 2**64 + 5):
+        decided = theirs.should_sample(None, number, "x").decision.is_sampled()
+        assert Sampler(0.25, parent_based=False).samples(f"{number:032x}", None) is decided
+
+
+@pytest.mark.parametrize(
+    ("made", "kind"),
+    [
+        (record(status=502, error="connect: 10.0.0.7:7071: refused", refused=Refusal.UPSTREAM), "connect"),
+        (record(status=429, refused=Refusal.RATE, error="too many"), "rate"),
+        (record(status=500), "500"),
+        (record(status=200, error="the client closed the connection"), "broken-off"),
+        (record(status=404), None),
+    ],
+)
+def test_kinds_of_errors_are_few_and_their_text_stands_apart(made: ExchangeRecord, kind: str | None) -> None:
+    named = attributes(made)
+    assert named.get("error.type") == kind
+    assert named.get("veneer.error") == (made.error or None)
+    assert named["url.scheme"] == "http"
+    assert "http.route" not in named
