@@ -49,6 +49,8 @@ def _stores(shared: Shared, settings: StoreSettings) -> tuple[StoreGauges, ...]:
         bytes=memory.size_bytes,
         bytes_most=settings.memory_bytes,
         evictions=memory.evicted,
+        hits=memory.found,
+        misses=memory.lookups - memory.found,
     )
     if shared.stores.shared is None:
         return (l1,)

@@ -116,11 +116,12 @@ class Reader:
         match landing:
             case Failed(error=error):
                 stale = self._stand_in(decision, plan, answered=False)
-                return stale or upstream_failed(exchange, error, status)
+                return stale or replace(upstream_failed(exchange, error, status), use=CacheUse.MISS)
             case Erred(status=code):
                 status = replace(status, forward_status=code)
                 stale = self._stand_in(decision, plan, answered=True)
-                return stale or refuse(exchange, 502, f"the backend answered {code}", Refusal.UPSTREAM, status)
+                refused = refuse(exchange, 502, f"the backend answered {code}", Refusal.UPSTREAM, status)
+                return stale or replace(refused, use=CacheUse.MISS)
             case Whole():
                 return whole_answer(landing, plan, status)
             case _:

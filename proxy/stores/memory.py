@@ -150,6 +150,8 @@ class MemoryStore:
         self._queue = _Queue()
         self._bytes = 0
         self._evicted = 0
+        self._lookups = 0
+        self._found = 0
 
     async def start(self) -> None:
         """Nothing to open."""
@@ -176,6 +178,21 @@ class MemoryStore:
         """Keys forgotten to make room, ever."""
         return self._evicted
 
+    @property
+    def lookups(self) -> int:
+        """Look-ups, ever."""
+        return self._lookups
+
+    @property
+    def found(self) -> int:
+        """Look-ups that memory alone could answer, ever."""
+        return self._found
+
+    def count(self, *, found: bool) -> None:
+        """Count a look-up: whether it was answered from here is for the asker to say."""
+        self._lookups += 1
+        self._found += found
+
     def entries(self) -> Iterator[Entry]:
         """Every stored response, in no particular order. The store must not change meanwhile."""
         for place in self._places.values():
@@ -183,7 +200,9 @@ class MemoryStore:
 
     async def lookup(self, key: str, request: RequestHead) -> Sequence[Entry]:  # noqa: ARG002 - core.vary chooses
         """Every stored response under `key`, newest first."""
-        return self.peek(key)
+        found = self.peek(key)
+        self.count(found=bool(found))
+        return found
 
     def peek(self, key: str) -> Sequence[Entry]:
         """Every stored response under `key`, newest first; marks it as used."""

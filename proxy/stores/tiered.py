@@ -47,7 +47,9 @@ class TieredStore:
     async def lookup(self, key: str, request: RequestHead) -> Sequence[Entry]:
         """From memory where it holds a valid response that fits, else from the shared store, and then from both."""
         near = self._memory.peek(key)
-        if any(self._serves(entry, request) for entry in near):
+        serves = any(self._serves(entry, request) for entry in near)
+        self._memory.count(found=serves)
+        if serves:
             return near
         before = self._replacements
         far = await self._shared.lookup(key, request)

@@ -6,6 +6,7 @@ import pytest
 
 from proxy.core.entry import ByteSpan, CodedBody, Entry, Position
 from proxy.ports import EntryStore
+from proxy.stores.memory import MemoryStore
 from tests.support.entries import get, stored
 
 BORN = Position("e", 1)
@@ -22,6 +23,14 @@ async def test_what_is_put_is_found_until_it_is_discarded(store: EntryStore) -> 
     await store.discard("k")
     assert not await store.lookup("k", get())
     await store.discard("k")
+
+
+async def test_look_ups_in_memory_are_counted_by_whether_it_could_answer() -> None:
+    memory = MemoryStore()
+    await memory.lookup("k", get())
+    await memory.put("k", stored(BORN), 60)
+    await memory.lookup("k", get())
+    assert (memory.lookups, memory.found) == (2, 1)
 
 
 async def test_an_entry_replaces_its_equal_in_vary_and_span(store: EntryStore) -> None:

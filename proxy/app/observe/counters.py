@@ -143,16 +143,19 @@ class Counts(msgspec.Struct):
 
 
 class StoreGauges(msgspec.Struct, frozen=True):
-    """One store as it stands: "l1" or "l2". None where a store cannot tell without asking."""
+    """One store as it stands: "l1" or "l2". None where a store cannot tell, or cannot have it.
+
+    `hits` and `misses` are look-ups; what the hit lane answers without one is counted with the exchanges.
+    """
 
     store: str
     entries: int | None = None
     bytes: int | None = None
     bytes_most: int | None = None
-    evictions: int = 0
+    evictions: int | None = None
     hits: int = 0
     misses: int = 0
-    errors: int = 0
+    errors: int | None = None
 
 
 class Gauges(msgspec.Struct, frozen=True):
@@ -223,10 +226,10 @@ def _sum_stores(one: StoreGauges, other: StoreGauges) -> StoreGauges:
         entries=_known(one.entries, other.entries),
         bytes=_known(one.bytes, other.bytes),
         bytes_most=_known(one.bytes_most, other.bytes_most),
-        evictions=one.evictions + other.evictions,
+        evictions=_known(one.evictions, other.evictions),
         hits=one.hits + other.hits,
         misses=one.misses + other.misses,
-        errors=one.errors + other.errors,
+        errors=_known(one.errors, other.errors),
     )
 
 

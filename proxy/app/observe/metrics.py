@@ -10,6 +10,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from proxy.app.observe.counters import BOUNDS_MS, Counts, Gauges, Histogram, Snapshot, StoreGauges
+from proxy.pipeline.exchange import Refusal
 
 _LE = (*(str(bound / 1_000) for bound in BOUNDS_MS), "+Inf")
 
@@ -73,7 +74,8 @@ def _requests(counts: Counts) -> Iterator[Metric]:
             for name, route in sorted(counts.routes.items())
             for method, classes in sorted(route.requests.items())
             for digit, count in enumerate(classes)
-            if count
+            # from the first request on, so that the rate of errors is 0 before there is one, and not unknown
+            if count or digit >= 2
         ),
     )
     yield _counter(
@@ -87,7 +89,10 @@ def _requests(counts: Counts) -> Iterator[Metric]:
         ),
     )
     yield _counter(
-        "veneer_refused", "Requests the proxy answered with an error of its own.", ("reason",), _by(counts.refused)
+        "veneer_refused",
+        "Requests the proxy answered with an error of its own.",
+        ("reason",),
+        _by({refusal.value: 0 for refusal in Refusal} | counts.refused),
     )
     yield _counter(
         "veneer_rate_limited",
@@ -169,7 +174,10 @@ def _stores(stores: tuple[StoreGauges, ...]) -> Iterator[Metric]:
         (((s.store,), s.bytes_most) for s in stores if s.bytes_most is not None),
     )
     yield _counter(
-        "veneer_store_evictions", "Entries dropped for room.", label, (((s.store,), s.evictions) for s in stores)
+        "veneer_store_evictions",
+        "Entries dropped for room.",
+        label,
+        (((s.store,), s.evictions) for s in stores if s.evictions is not None),
     )
     yield _counter("veneer_store_hits", "Look-ups that found entries.", label, (((s.store,), s.hits) for s in stores))
     yield _counter("veneer_store_misses", "Look-ups that found none.", label, (((s.store,), s.misses) for s in stores))
@@ -177,7 +185,7 @@ def _stores(stores: tuple[StoreGauges, ...]) -> Iterator[Metric]:
         "veneer_store_errors",
         "Calls that failed, or values that made no sense.",
         label,
-        (((s.store,), s.errors) for s in stores),
+        (((s.store,), s.errors) for s in stores if s.errors is not None),
     )
 
 

@@ -83,3 +83,18 @@ def test_active_exchanges() -> None:
     observer.begin()
     observer.finish(record())
     assert samples(Metrics(lambda: observer.snapshot(lambda: GAUGES)))["veneer_requests_active", ""] == 1
+
+
+def test_errors_and_refusals_are_zero_before_the_first() -> None:
+    found = samples(observed(record(route="a")))
+    assert found["veneer_requests_total", "method=GET route=a status=5xx"] == 0
+    assert {reason for name, reason in found if name == "veneer_refused_total"} == {
+        f"reason={refusal.value}" for refusal in Refusal
+    }
+
+
+def test_a_store_has_no_series_for_what_it_cannot_have() -> None:
+    found = samples(observed())
+    assert found["veneer_store_evictions_total", "store=l1"] == 4
+    assert ("veneer_store_errors_total", "store=l1") not in found
+    assert ("veneer_store_evictions_total", "store=l2") not in found
