@@ -8,6 +8,7 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
+from proxy.core.address import told_clients
 from proxy.core.dates import format_date
 from proxy.core.fields import Fields, Pair
 from proxy.core.messages import RequestHead
@@ -68,10 +69,10 @@ class Peer:
 
 
 def client_address(fields: Fields, peer: Peer, is_trusted: Callable[[str], bool]) -> str:
-    """The client's address: the peer's, or behind trusted proxies the last in X-Forwarded-For that is not theirs."""
+    """The client's address: the peer's, or behind trusted proxies the last that they tell and that is not theirs."""
     if not peer.trusted:
         return peer.address
-    seen = [part.strip() for part in (fields.get("x-forwarded-for") or "").split(",") if part.strip()]
+    seen = told_clients(fields)
     for address in reversed(seen):
         if not is_trusted(address):
             return address

@@ -40,9 +40,9 @@ class Accuracy(Enum):
 class RateLimit:
     """`quota` requests in `window_s` seconds, of which `burst` may come at once (burst >= 1).
 
-    `key` names the numbers as well as the limit: a changed limit starts from fresh state everywhere. What can be worked
-    out beforehand is: a limit is made once and used for every request.
-    Raises ValueError on numbers that no bucket can hold.
+    Clients by address count by IPv6 networks of `ipv6_bits`. `key` names the numbers as well as the limit: a changed
+    limit starts from fresh state everywhere. What can be worked out beforehand is: a limit is made once and used for
+    every request. Raises ValueError on numbers that no bucket can hold.
     """
 
     name: str
@@ -51,6 +51,7 @@ class RateLimit:
     burst: int
     on_store_loss: StoreLoss = StoreLoss.LOCAL_SHARE
     accuracy: Accuracy = Accuracy.EXACT
+    ipv6_bits: int = 64
     interval_us: int = field(init=False)
     tolerance_us: int = field(init=False)
     key: str = field(init=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from proxy.core.address import client_network
 from proxy.core.outcome import CacheStatus
 from proxy.core.problem import QUOTA_EXCEEDED, Problem
 from proxy.core.rate import RateVerdict, retry_after_field
@@ -18,13 +19,14 @@ from proxy.ports import BodyError, BodyTooLargeError, BodyTooSlowError
 
 def rate_client(exchange: Exchange, rule: RateRule) -> str:
     """The name under which this request is counted."""
+    address = client_network(exchange.client_ip, rule.limit.ipv6_bits)
     match rule.key.kind:
         case RateKeyKind.CLIENT_IP:
-            return exchange.client_ip
+            return address
         case RateKeyKind.HEADER:
-            return exchange.request.fields.get(rule.key.header or "") or f"ip:{exchange.client_ip}"
+            return exchange.request.fields.get(rule.key.header or "") or f"ip:{address}"
         case RateKeyKind.AUTHORIZATION:
-            return exchange.request.fields.get("authorization") or f"ip:{exchange.client_ip}"
+            return exchange.request.fields.get("authorization") or f"ip:{address}"
         case RateKeyKind.ROUTE:
             return f"route:{exchange.route.name}"
         case RateKeyKind.GLOBAL:

@@ -88,6 +88,7 @@ class Builder:
                     burst=burst,
                     on_store_loss=StoreLoss(shape.on_store_loss),
                     accuracy=Accuracy(shape.accuracy),
+                    ipv6_bits=shape.ipv6_prefix,
                 )
             except ValueError as error:
                 self.problem(("rate_limits", name), str(error), key=True)

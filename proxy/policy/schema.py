@@ -70,6 +70,13 @@ class RateLimitShape(Shape):
         "`route` or `global`.",
         "`header:NAME` is what clients claim: use it only where something in front of the proxy sets the field.",
     )
+    ipv6_prefix: int = option(
+        64,
+        "IPv6 clients count by their network of so many bits, 128 for each address by itself.",
+        "A subscriber has at least a /64: whoever counts longer prefixes gives each as many quotas as it likes.",
+        ge=32,
+        le=128,
+    )
     burst: int | None = option(None, "How many may come at once; the whole quota when absent.", ge=1, le=10**9)
     on_store_loss: Literal["local_share", "open", "closed"] = option(
         "local_share",
@@ -192,7 +199,8 @@ class PolicyShape(Shape):
     timeouts: TimeoutsShape = section(TimeoutsShape, "How long clients may take.")
     trusted_proxies: list[Text] = option(
         [],
-        "Addresses or networks whose X-Forwarded-* and Forwarded fields are believed.",
+        "Addresses or networks whose X-Forwarded-* and Forwarded fields are believed. The client is the last address "
+        "in X-Forwarded-For, or where that is absent in Forwarded, that is not listed here; ports are left out.",
         "A network that holds clients lets them choose their own address, and so escape rate limits.",
         max_length=256,
     )

@@ -14,6 +14,7 @@ from proxy.app.lane.spots import Form, Spot, Wording
 from proxy.app.observe.repeats import NONE, Facts, Note
 from proxy.app.request_ids import accepted
 from proxy.app.server.quick import QuickTalk
+from proxy.core.address import client_network
 from proxy.core.rate import RateLimit, RateVerdict, limit_numbers
 from proxy.limits.keys import client_key
 from proxy.pipeline.dress import millis
@@ -190,7 +191,7 @@ class Conversation(QuickTalk):
             return client_key(limit, counted_as)
         key = self._keys.get(limit.key)
         if key is None:
-            key = self._keys[limit.key] = client_key(limit, self.address)
+            key = self._keys[limit.key] = client_key(limit, client_network(self.address, limit.ipv6_bits))
         return key
 
     def _serve(

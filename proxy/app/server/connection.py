@@ -14,6 +14,7 @@ from proxy.app.server.octets import HEAD_END
 from proxy.app.server.plain import read_plain
 from proxy.app.server.quick import QuickTalk, QuickWay
 from proxy.app.server.tunnel import ClientTunnel
+from proxy.core.address import node_address
 from proxy.ports import ClientGoneError, Octets
 from proxy.turn import Outgoing
 
@@ -267,7 +268,7 @@ class ClientConnection(Arrival):
         """The peer's address without port; "unix" on a Unix socket."""
         if self._address is None:
             peer = None if self._transport is None else self._transport.get_extra_info("peername")
-            self._address = str(peer[0]) if isinstance(peer, tuple) else "unix"
+            self._address = node_address(str(peer[0])) if isinstance(peer, tuple) else "unix"
         return self._address
 
     def write(self, data: bytes) -> None:

@@ -95,3 +95,15 @@ def test_a_slow_origin_shows_in_age_from_one_second_up() -> None:
     assert "age" not in delayed_age(Fields(), 0.9)
     assert delayed_age(Fields(), 5.2).get("age") == "5"
     assert delayed_age(Fields([("Age", "1")]), 5.2).get("age") == "1"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [("X-Forwarded-For", "198.51.100.7:50123, 10.0.0.2:443")],
+        [("X-Forwarded-For", "::ffff:198.51.100.7, ::FFFF:10.0.0.2")],
+        [("Forwarded", 'for="198.51.100.7:50123", for=10.0.0.2')],
+    ],
+)
+def test_a_port_makes_no_other_client_and_hides_no_trusted_hop(lines: list[Pair]) -> None:
+    assert client_address(Fields(lines), FRIEND, {"10.0.0.1", "10.0.0.2"}.__contains__) == "198.51.100.7"
