@@ -210,7 +210,12 @@ class Node:
 
     def hang_up(self) -> None:
         """SIGHUP: read the policy file again."""
-        self._tasks.start(self._policies.reload(), "reload on SIGHUP")
+        self._tasks.start(self._reload_told(), "reload on SIGHUP")
+
+    async def _reload_told(self) -> None:
+        outcome = await self._policies.reload()
+        if not outcome.changed and outcome.error is None:
+            logger.info("policy %s stays in force: nothing has changed", outcome.policy.version_digest)
 
     def _reloaded(self, outcome: ReloadOutcome) -> None:
         """Take over what a new policy changes outside of requests, and say what happened."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import sys
 from functools import partial
 
@@ -18,6 +17,7 @@ from proxy.app.observe.observation import Observation, open_observation
 from proxy.app.observe.settings import ObserveSettings, ObserveSettingsError, read_observe_settings
 from proxy.app.options import ServeOptions, environment
 from proxy.app.server.listener import ListenError
+from proxy.app.signals import on_signals
 from proxy.app.tuning import calm_collector, end_with_parent, steady_heap
 from proxy.app.workers.place import place_of
 from proxy.app.workers.run import supervise
@@ -33,9 +33,14 @@ logger = logging.getLogger(__name__)
 
 def serve(options: ServeOptions) -> int:
     """Run the proxy until it is told to stop; returns the exit status."""
+    place = place_of(environment())
     try:
         overrides = overrides_from(options)
-        policy = load(options, overrides)
+        policy = (
+            load(options, overrides)
+            if place is None or place.policies is None
+            else load_policy(place.policies, overrides)
+        )
         observe = read_observe_settings(environment())
     except (PolicyError, ObserveSettingsError) as error:
         sys.stderr.write(f"{error}\n")
@@ -44,8 +49,8 @@ def serve(options: ServeOptions) -> int:
         sys.stderr.write("--workers needs --redis: without it each worker would miss the writes of the others\n")
         return 2
     reload = partial(load, options, overrides)
-    if options.workers > 1 and place_of(environment()) is None:
-        return supervise(options, policy, reload, observe)
+    if options.workers > 1 and place is None:
+        return supervise(options, policy, overrides, observe)
     return run(options, policy, reload, observe)
 
 
@@ -84,8 +89,6 @@ async def _serve(options: ServeOptions, policy: Policy, reload: partial[Policy],
     logger.info("veneer %s, %s", __version__, form().value)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     place = place_of(environment())
     if place is not None:
         end_with_parent()
@@ -94,7 +97,7 @@ async def _serve(options: ServeOptions, policy: Policy, reload: partial[Policy],
         calm_collector()
         steady_heap()
         tasks.start(keep_on_huge_pages(asyncio.sleep), "keep the heap on huge pages")
-        loop.add_signal_handler(signal.SIGHUP, node.hang_up)
+        on_signals(loop, stop.set, node.hang_up)
         await stop.wait()
         logger.info("stopping")
         await tasks.aclose()

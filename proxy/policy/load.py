@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from proxy.policy.build import Builder
@@ -30,7 +31,7 @@ def parse_policy(text: str, name: str, overrides: Overrides = NO_OVERRIDES) -> P
         builder.problems.extend(run_tests(document, tests, policy))
     if builder.problems:
         raise PolicyError(name, builder.problems)
-    return policy
+    return replace(policy, is_empty=document.root is None)
 
 
 def default_policy(upstream_url: str | None = None) -> Policy:

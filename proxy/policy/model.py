@@ -269,7 +269,10 @@ class Matcher:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One whole configuration. A request takes `current` once and uses that object to its end."""
+    """One whole configuration. A request takes `current` once and uses that object to its end.
+
+    `is_empty`: the file says nothing at all, not even its version.
+    """
 
     version_digest: str
     upstreams: Mapping[str, UpstreamSettings]
@@ -282,6 +285,7 @@ class Policy:
     rate_limits: Mapping[str, RateRule] = field(default_factory=dict)
     trusted_proxies: tuple[str, ...] = ()
     warm: tuple[str, ...] = ()
+    is_empty: bool = False
 
     def match(self, method: str, path: str, query: str | None = None) -> Match:
         """The route for a normalised path; always one, for the last route is the default one.

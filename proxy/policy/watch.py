@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from proxy.policy.model import Policy
-from proxy.policy.problems import PolicyError
+from proxy.policy.problems import PolicyError, Problem
 
 POLL_EVERY_S: Final = 1.0
 
@@ -58,6 +58,7 @@ class PolicySource:
         async with self._loading:
             try:
                 policy = await asyncio.to_thread(self._load)
+                refuse_emptied(self._current, policy)
             except PolicyError as error:
                 outcome = ReloadOutcome(self._current, changed=False, error=error)
             else:
@@ -70,6 +71,16 @@ class PolicySource:
         if self._listener is not None and (outcome.changed or outcome.error is not None):
             self._listener(outcome)
         return outcome
+
+
+def refuse_emptied(running: Policy, loaded: Policy) -> None:
+    """Raise PolicyError where a file that held a policy holds nothing any more.
+
+    An empty file is a policy at start. Later it is a write that went wrong: it would take away every route and limit.
+    """
+    if loaded.is_empty and not running.is_empty:
+        hint = "write `version: 1` to run without routes and limits"
+        raise PolicyError("the policy file", [Problem(0, 0, "", "is empty now", hint)])
 
 
 Fingerprint = tuple[int, int, int] | None

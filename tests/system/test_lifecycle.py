@@ -158,3 +158,43 @@ async def test_many_workers_share_a_port_and_stop_together(new_proxy: NewProxy, 
         await asyncio.to_thread(proxy.stop)
         assert proxy.process.exit_code == 0
         assert not [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+async def test_a_bad_file_on_disk_does_not_keep_a_dead_worker_from_being_replaced(
+    new_proxy: NewProxy, redis_url: str, tmp_path: Path
+) -> None:
+    policies = tmp_path / "policies.yaml"
+    policies.write_text(CACHED)
+    async with running_origin(answering(PLAIN)) as origin:
+        options = ProxyOptions(upstream=origin.url, redis_url=redis_url, workers=2, policies=policies)
+        proxy = await asyncio.to_thread(new_proxy, options)
+        supervisor = psutil.Process(proxy.process.pid)
+        before = {worker.pid for worker in supervisor.children()}
+        policies.write_text(BROKEN)
+        psutil.Process(min(before)).kill()
+
+        def replaced() -> bool:
+            now = {worker.pid for worker in supervisor.children() if worker.status() != psutil.STATUS_ZOMBIE}
+            return len(now) == 2 and now != before
+
+        assert await asyncio.to_thread(wait_until, replaced, timeout_s=20), proxy.process.log_text()
+        # the new worker says what is wrong with the file, and serves with the policy that is in force everywhere
+        said = await asyncio.to_thread(
+            wait_until, lambda: "the policy stays as it is" in proxy.process.log_text(), timeout_s=20
+        )
+        assert said, proxy.process.log_text()
+        psutil.Process(max(before)).kill()
+        for number in range(20):
+            assert await hits_twice(proxy, f"/after{number}")
+
+
+async def test_a_hang_up_without_a_change_is_answered_in_the_log(new_proxy: NewProxy, tmp_path: Path) -> None:
+    policies = tmp_path / "policies.yaml"
+    policies.write_text(CACHED)
+    async with running_origin(answering(PLAIN)) as origin:
+        proxy = await asyncio.to_thread(new_proxy, ProxyOptions(upstream=origin.url, policies=policies))
+        proxy.reload()
+        said = await asyncio.to_thread(
+            wait_until, lambda: "nothing has changed" in proxy.process.log_text(), timeout_s=10
+        )
+        assert said, proxy.process.log_text()

@@ -7,19 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NUMBER, LISTENER, SOCKET = "VENEER_WORKER", "VENEER_WORKER_LISTENER", "VENEER_WORKER_SOCKET"
+POLICIES = "VENEER_WORKER_POLICIES"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A worker's number from 0, the file number of the listening socket it inherits, and where it is asked."""
+    """A worker's number from 0, the file number of the listening socket it inherits, and where it is asked.
+
+    `policies` is the copy of the policy file to start from (last_good); None where there is no file.
+    """
 
     number: int
     listener: int
     socket: Path
+    policies: Path | None = None
 
     def environment(self) -> dict[str, str]:
         """The variables that say it."""
-        return {NUMBER: str(self.number), LISTENER: str(self.listener), SOCKET: str(self.socket)}
+        named = {NUMBER: str(self.number), LISTENER: str(self.listener), SOCKET: str(self.socket)}
+        return named if self.policies is None else named | {POLICIES: str(self.policies)}
 
     @property
     def last_words(self) -> Path:
@@ -32,4 +38,5 @@ def place_of(environment: Mapping[str, str]) -> Place | None:
     number, listener, socket = (environment.get(name, "") for name in (NUMBER, LISTENER, SOCKET))
     if not (number.isdigit() and listener.isdigit() and socket):
         return None
-    return Place(int(number), int(listener), Path(socket))
+    policies = environment.get(POLICIES, "")
+    return Place(int(number), int(listener), Path(socket), Path(policies) if policies else None)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import sys
 import tempfile
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -17,46 +15,52 @@ from proxy.app.observe.observation import Observation, open_observation
 from proxy.app.observe.settings import ObserveSettings
 from proxy.app.options import AdminOff, ServeOptions
 from proxy.app.server.listener import Address, ListenError
+from proxy.app.signals import on_signals
 from proxy.app.workers.desk import Desk, DeskDeps
+from proxy.app.workers.last_good import LastGood
 from proxy.app.workers.ledger import Ledger
 from proxy.app.workers.supervisor import Orders, Supervisor
 from proxy.policy.model import Policy
+from proxy.policy.settings import Overrides
+from proxy.policy.watch import PolicySource, watch_file
 from proxy.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
 
-def supervise(options: ServeOptions, policy: Policy, check: Callable[[], object], observe: ObserveSettings) -> int:
+def supervise(options: ServeOptions, policy: Policy, overrides: Overrides, observe: ObserveSettings) -> int:
     """Run this same command line in `options.workers` processes; returns the exit status."""
     with open_observation(observe, as_json=options.log_format == "json") as observation:
         try:
-            return asyncio.run(_supervise(options, policy, check, observation))
+            return asyncio.run(_supervise(options, policy, overrides, observation))
         except ListenError as error:
             logger.error("%s", error)  # noqa: TRY400 - the reason is whole without a traceback
             return 1
 
 
-async def _supervise(
-    options: ServeOptions, policy: Policy, check: Callable[[], object], observation: Observation
-) -> int:
+async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides, observation: Observation) -> int:
     ledger, tasks = Ledger(), Tasks()
     async with AsyncExitStack() as leaving:
         # Only its owner may enter a directory made so: whoever reaches a worker's socket may purge.
         directory = leaving.enter_context(tempfile.TemporaryDirectory(prefix="veneer-"))
         leaving.push_async_callback(tasks.aclose)
+        source, copy = PolicySource(policy), Path(directory) / "policies.yaml"
+        if options.policies is not None:
+            last_good = LastGood(options.policies, copy, overrides)
+            source = PolicySource(last_good.load(), last_good.load, last_good.reloaded)
+            last_good.keep()
+            tasks.start(watch_file(source, options.policies, asyncio.sleep), "watch the policy file")
         orders = Orders(
             argv=[sys.executable, "-m", "proxy", *sys.argv[1:]],
             workers=options.workers,
             address=options.listen,
             directory=Path(directory),
             drain_s=policy.timeouts.drain_s,
-            check=check,
+            reload=source.reload,
+            policies=None if options.policies is None else copy,
         )
         supervisor = Supervisor(orders, ledger, SystemClock(), tasks)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, supervisor.stop)
-        loop.add_signal_handler(signal.SIGHUP, supervisor.roll)
+        on_signals(asyncio.get_running_loop(), supervisor.stop, supervisor.roll)
         address = supervisor.listen()
         if options.admin is not AdminOff.OFF:
             admin = options.admin or Address.parse(policy.admin.listen)

@@ -7,7 +7,7 @@ import itertools
 import logging
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from proxy.app.server.listener import Address, ListenError
 from proxy.app.workers.hearing import hear_all
 from proxy.app.workers.ledger import Ledger
 from proxy.app.workers.slot import Incarnation, listen, spawn
-from proxy.policy.problems import PolicyError
+from proxy.policy.watch import ReloadOutcome
 from proxy.ports import Clock
 from proxy.tasks import Tasks
 
@@ -40,14 +40,19 @@ HEAR_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What to run, how often, and where. `check` raises PolicyError for a policy that no worker could start with."""
+    """What to run, how often, and where.
+
+    `reload` takes up the policy file, and tells whether it is right; workers start from the copy `policies` of what
+    was right last, where there is a file.
+    """
 
     argv: Sequence[str]
     workers: int
     address: Address
     directory: Path
     drain_s: float
-    check: Callable[[], object]
+    reload: Callable[[], Awaitable[ReloadOutcome]]
+    policies: Path | None = None
 
 
 @dataclass(slots=True)
@@ -121,7 +126,9 @@ class Supervisor:
         if slot.listener is None:
             slot.listener = listen(self._address)
         name = f"w{slot.number}-{next(self._names)}"
-        worker = await spawn(self._orders.argv, slot.number, slot.listener, self._orders.directory, name)
+        worker = await spawn(
+            self._orders.argv, slot.number, slot.listener, self._orders.directory, name, self._orders.policies
+        )
         self._living[name] = worker
         self._tasks.start(self._attend(worker), f"attend {name}")
         if self._stop.is_set():
@@ -214,10 +221,8 @@ class Supervisor:
 
     async def _roll_all(self) -> None:
         async with self._rolling:
-            try:
-                await asyncio.to_thread(self._orders.check)
-            except PolicyError as error:
-                logger.error("everything stays as it is: %s", error)  # noqa: TRY400 - the reason is whole
+            if (await self._orders.reload()).error is not None:
+                logger.error("everything stays as it is")
                 return
             for slot in self._slots:
                 if self._stop.is_set() or not await self._replace(slot):

@@ -106,3 +106,23 @@ async def test_the_watcher_waits_until_a_file_is_settled(tmp_path: Path) -> None
     finally:
         watcher.cancel()
         await asyncio.gather(watcher, return_exceptions=True)
+
+
+async def test_an_emptied_file_takes_nothing_away_and_an_explicit_one_does(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "p.yaml", ONE)
+    for emptied in ("", "# routes: []\n", "---\n"):
+        bench.write(emptied)
+        outcome = await bench.source.reload()
+        assert (
+            str(outcome.error) == "the policy file: is empty now; write `version: 1` to run without routes and limits"
+        )
+        assert bench.taken() == "one"
+    bench.write("version: 1\n")
+    assert (await bench.source.reload()).changed
+    assert bench.taken() == "default"
+
+
+async def test_a_file_that_was_empty_from_the_start_may_stay_so(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "p.yaml", "")
+    bench.write("# still nothing\n")
+    assert (await bench.source.reload()).error is None

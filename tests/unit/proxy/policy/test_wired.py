@@ -9,8 +9,8 @@ from proxy.policy import model
 
 PROXY = Path(__file__).parents[4] / "proxy"
 
-WITHIN_THE_POLICY = {"conditions", "tag_templates", "invalidation_templates", "matcher"}
-"""Read by the policy itself, when it matches or fills in."""
+WITHIN_THE_POLICY = {"conditions", "tag_templates", "invalidation_templates", "matcher", "is_empty"}
+"""Read by the policy itself, when it matches, fills in or is replaced."""
 
 
 def read_outside() -> set[str]:

@@ -10,12 +10,16 @@ from proxy.app.clock import SystemClock
 from proxy.app.server.listener import Address
 from proxy.app.workers.ledger import Ledger
 from proxy.app.workers.supervisor import Orders, Supervisor
+from proxy.policy.load import default_policy
+from proxy.policy.watch import PolicySource
 from proxy.tasks import Tasks
 
 
 def supervisor(code: str, directory: Path, tasks: Tasks) -> Supervisor:
     argv = (sys.executable, "-S", "-c", code)
-    orders = Orders(argv, 2, Address("127.0.0.1", 0), directory, drain_s=0.1, check=lambda: None)
+    orders = Orders(
+        argv, 2, Address("127.0.0.1", 0), directory, drain_s=0.1, reload=PolicySource(default_policy()).reload
+    )
     return Supervisor(orders, Ledger(), SystemClock(), tasks)
 
 
