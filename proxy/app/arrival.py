@@ -58,7 +58,8 @@ class Arrivals:
         address = client.address
         trusted = self._trust.covers(address, policy.trusted_proxies)
         peer = Peer(address, trusted)
-        fields, trace, trace_parent_id = self._enter_trace(believed(head.fields, peer))
+        told = believed(head.fields, peer, self._trust.knows, policy.pass_fields)
+        fields, trace, trace_parent_id = self._enter_trace(told)
         return Exchange(
             request=head.with_fields(fields.replaced("X-Request-ID", came.request_id)),
             client=client,
@@ -66,15 +67,12 @@ class Arrivals:
             match=policy.match(head.method, head.path, head.query),
             request_id=came.request_id,
             peer=peer,
-            client_ip=self._client_address(head.fields, peer, policy) if trusted else address,
+            client_ip=client_address(told, peer, self._trust.knows) if trusted else address,
             received=came.received,
             started_s=came.started_s,
             trace=trace,
             trace_parent_id=trace_parent_id,
         )
-
-    def _client_address(self, fields: Fields, peer: Peer, policy: Policy) -> str:
-        return client_address(fields, peer, lambda address: self._trust.covers(address, policy.trusted_proxies))
 
 
 def head_of(
@@ -136,6 +134,10 @@ class TrustedPeers:
         if listed is not self._listed:
             self._networks = [ipaddress.ip_network(text, strict=False) for text in listed]
             self._listed = listed
+        return self.knows(address)
+
+    def knows(self, address: str) -> bool:
+        """As `covers`, with the list last given."""
         try:
             peer = ipaddress.ip_address(address)
         except ValueError:

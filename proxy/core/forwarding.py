@@ -11,41 +11,56 @@ from mypy_extensions import mypyc_attr
 from proxy.core.address import told_clients
 from proxy.core.dates import format_date
 from proxy.core.fields import Fields, Pair
+from proxy.core.headers import is_token
 from proxy.core.messages import RequestHead
 from proxy.core.remembered import remembered
+from proxy.core.told import told_plainly
 from proxy.core.vary import reduced_accept_encoding
 
 FORWARDING: Final = frozenset(
-    {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-real-ip"}
+    {
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-prefix",
+        "x-forwarded-proto",
+        "x-real-ip",
+    }
 )
-"""Fields in which proxies tell what they saw. They are rebuilt; only a trusted peer's are carried on."""
+"""Fields in which proxies tell whom they serve. A trusted peer's are believed; what of them a response may depend on is
+part of the cache key (core.key.TOLD_BY_PROXIES)."""
 
 NEVER_FROM_STRANGERS: Final = FORWARDING | {
+    "cf-connecting-ip",
+    "client-ip",
+    "front-end-https",
+    "proxy",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
     "x-forwarded",
     "x-forwarded-by",
     "x-forwarded-path",
-    "x-forwarded-prefix",
+    "x-forwarded-protocol",
     "x-forwarded-scheme",
     "x-forwarded-server",
     "x-forwarded-ssl",
     "x-forwarded-uri",
-    "x-client-ip",
-    "x-cluster-client-ip",
     "x-host",
     "x-http-host-override",
     "x-original-host",
-    "x-original-url",
     "x-original-uri",
+    "x-original-url",
     "x-originating-ip",
     "x-remote-addr",
     "x-rewrite-url",
+    "x-scheme",
     "x-url-scheme",
-    "front-end-https",
-    "true-client-ip",
-    "cf-connecting-ip",
 }
 """Fields by which backends are told another URL, host, method or client than the request shows. They are not part of
-the cache key: from a client they are how a cache is poisoned."""
+the cache key: from a client they are how a cache is poisoned. A trusted proxy passes on what its clients write, so of
+it those in FORWARDING alone are believed."""
 
 
 VIA: Final = frozenset({"via"})
@@ -68,7 +83,11 @@ class Peer:
         self.trusted = trusted
 
 
-def client_address(fields: Fields, peer: Peer, is_trusted: Callable[[str], bool]) -> str:
+IsTrusted = Callable[[str], bool]
+"""Whether an address is that of a listed proxy."""
+
+
+def client_address(fields: Fields, peer: Peer, is_trusted: IsTrusted) -> str:
     """The client's address: the peer's, or behind trusted proxies the last that they tell and that is not theirs."""
     if not peer.trusted:
         return peer.address
@@ -79,30 +98,56 @@ def client_address(fields: Fields, peer: Peer, is_trusted: Callable[[str], bool]
     return seen[0] if seen else peer.address
 
 
-def believed(fields: Fields, peer: Peer) -> Fields:
-    """The request's fields less what a stranger says of hops that only proxies know, before anything looks at them."""
-    return fields if peer.trusted else fields.once(_believable)
+def believed(fields: Fields, peer: Peer, is_trusted: IsTrusted, passed: frozenset[str] = frozenset()) -> Fields:
+    """The request's fields less what nobody may say of it, before anything looks at them.
+
+    That is what NEVER_FROM_STRANGERS names, and every name with other characters than letters, digits and hyphens:
+    servers that make variables of names take "Accept_Language" for "Accept-Language" (RFC 3875 section 4.1.18), and
+    what they then read is not what was keyed. `passed` are names to be let through, which are in the key.
+
+    Of a trusted peer FORWARDING is believed. What it says in Forwarded (RFC 7239) or X-Real-IP is put into the
+    X-Forwarded fields that it does not send, and every address into its plain form.
+    """
+    if not peer.trusted:
+        return fields.once(_believable) if not passed else fields.without(_unsaid(fields, NEVER_FROM_STRANGERS, passed))
+    kept = fields.without(_unsaid(fields, _NEVER_FROM_ANYBODY, passed))
+    return told_plainly(kept, is_trusted) if FORWARDING.intersection(kept.joined) else kept
+
+
+_NEVER_FROM_ANYBODY: Final = NEVER_FROM_STRANGERS - FORWARDING
 
 
 def _believable(fields: Fields) -> Fields:
-    return fields.without(NEVER_FROM_STRANGERS)
+    return fields.without(_unsaid(fields, NEVER_FROM_STRANGERS, frozenset()))
+
+
+def _unsaid(fields: Fields, never: frozenset[str], passed: frozenset[str]) -> frozenset[str]:
+    """The names among `fields` that may not go on."""
+    return frozenset([n for n in fields.joined if (n in never or _is_ambiguous(n)) and n not in passed])
+
+
+def _has_other_characters(name: str) -> bool:
+    return not name.replace("-", "").isalnum()
+
+
+_is_ambiguous: Final = remembered(_has_other_characters, 512)
 
 
 def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str, ...] | None = None) -> RequestHead:
     """The request as it goes to the origin.
 
-    Adds Via, X-Forwarded-For, -Host and -Proto, and Forwarded. `codings` are given for a request that may be
-    answered from the cache later: Accept-Encoding is reduced to them, as the key is (core.vary).
+    Adds Via, X-Forwarded-For, -Host and -Proto, and Forwarded, which tells the same scheme and host. The fields of the
+    request are those that are `believed`. `codings` are given for a request that may be answered from the cache later:
+    Accept-Encoding is reduced to them, as the key is (core.vary).
     """
     fields = request.fields
     previous = fields.joined.get("via")
     own_via = f"{_version(request.version)} {via}"
     told = f"{previous}, {own_via}" if previous else own_via
     seen = _known_seen((peer.address, request.authority, request.scheme, told))
-    drop = _DROP_OF_STRANGERS
     if peer.trusted:
-        drop, seen = _DROP_OF_TRUSTED, _after_what_was_told(fields, seen)
-    kept = fields.without(drop[request.is_safe])
+        seen = _after_what_was_told(fields, seen)
+    kept = fields.without(_DROP[request.is_safe])
     accepted = fields.joined.get("accept-encoding")
     if codings is not None and accepted is not None:
         kept = kept.replaced("Accept-Encoding", reduced_accept_encoding(accepted, codings))
@@ -110,24 +155,31 @@ def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str,
 
 
 _REBUILT: Final = frozenset({"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "via"})
-_LISTS: Final = frozenset({"X-Forwarded-For", "Forwarded"})
-_NOT_FROM_STRANGERS: Final = NEVER_FROM_STRANGERS | VIA
-# Each for methods that are not safe and for those that are.
-_DROP_OF_TRUSTED: Final = (_REBUILT, _REBUILT | METHOD_OVERRIDES)
-_DROP_OF_STRANGERS: Final = (_NOT_FROM_STRANGERS, _NOT_FROM_STRANGERS | METHOD_OVERRIDES)
+_DROP: Final = (_REBUILT, _REBUILT | METHOD_OVERRIDES)
+"""For methods that are not safe, and for those that are."""
 
 
 def _seen(facts: tuple[str, str, str, str]) -> Fields:
     """What this proxy saw of a request (the client's address, authority and scheme) and Via."""
     address, authority, scheme, via = facts
     host = (("X-Forwarded-Host", authority),) if authority else ()
-    node = f'"[{address}]"' if ":" in address else address
-    own = f"for={node};proto={scheme}"
-    if authority:
-        own += f';host="{authority}"'
+    own = f"for={_node(address)}" + _around(scheme, authority)
     return Fields(
         (("X-Forwarded-For", address), *host, ("X-Forwarded-Proto", scheme), ("Forwarded", own), ("Via", via))
     )
+
+
+def _around(scheme: str, host: str) -> str:
+    """What an element of Forwarded says beside the node."""
+    quoted = host.replace("\\", "\\\\").replace('"', '\\"')
+    return f";proto={scheme if is_token(scheme) else 'unknown'}" + (f';host="{quoted}"' if host else "")
+
+
+def _node(address: str) -> str:
+    """A node's name in Forwarded (RFC 7239 section 6)."""
+    if ":" in address:
+        return f'"[{address}]"'
+    return address if is_token(address) else "unknown"
 
 
 _known_seen: Final = remembered(_seen, 1024)
@@ -136,13 +188,16 @@ _known_seen: Final = remembered(_seen, 1024)
 
 def _after_what_was_told(told: Fields, seen: Fields) -> Fields:
     """What this proxy saw, after what a trusted peer `told`; of host and scheme the peer knows better."""
-    pairs: list[Pair] = []
-    for name in ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded"):
-        before, mine = told.get(name.lower()), seen.get(name.lower())
-        if before and mine and name in _LISTS:
-            pairs.append((name, f"{before}, {mine}"))
-        elif value := before or mine:
-            pairs.append((name, value))
+    before, mine = told.joined.get("x-forwarded-for"), seen.joined["x-forwarded-for"]
+    chain = f"{before}, {mine}" if before else mine
+    host = told.joined.get("x-forwarded-host") or seen.joined.get("x-forwarded-host") or ""
+    scheme = told.joined.get("x-forwarded-proto") or seen.joined["x-forwarded-proto"]
+    around = _around(scheme, host)
+    pairs: list[Pair] = [("X-Forwarded-For", chain)]
+    if host:
+        pairs.append(("X-Forwarded-Host", host))
+    pairs.append(("X-Forwarded-Proto", scheme))
+    pairs.append(("Forwarded", ", ".join([f"for={_node(address.strip())}{around}" for address in chain.split(",")])))
     return Fields((*pairs, ("Via", seen.joined["via"])))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -10,7 +10,7 @@ from proxy.core.fields import Fields
 from proxy.core.invalidation import Invalidation, Strength
 from proxy.core.key import uri
 from proxy.core.messages import RequestHead
-from proxy.core.percent import normalise_percent
+from proxy.core.percent import folded, normalise_percent
 from proxy.core.rules import KeyRules
 from proxy.core.tags import groups_of, search_tag
 from proxy.core.target import same_origin
@@ -27,7 +27,7 @@ def invalidated_by(
     status: int,
     fields: Fields,
     *,
-    key_rules: KeyRules,
+    rules_of: Callable[[str, str | None], KeyRules],
     policy_tags: tuple[str, ...] = (),
     counts: bool | None = None,
 ) -> Invalidation:
@@ -36,7 +36,8 @@ def invalidated_by(
     An unsafe request with a 2xx or 3xx response invalidates its target URI, the same-origin URIs of Location and
     Content-Location, the groups of Cache-Group-Invalidation and `policy_tags`. `counts` overrides the judgement of
     the status, for a route that says so. X-Cache-Invalidate is obeyed on responses to safe requests as well.
-    `key_rules` are those under which GET of the same path is stored.
+    `rules_of` tells for a path and query the rules under which GET of them is stored. Methods that act on a whole
+    tree (RFC 4918 sections 9.6, 9.8 and 9.9) invalidate what lies below, and at their Destination.
     """
     success = 200 <= status < 400 if counts is None else counts
     if not success:
@@ -44,26 +45,55 @@ def invalidated_by(
     named = _named(fields.get(INVALIDATE_FIELD))
     if request.is_safe:
         return named
-    uris = _own_uris(request, key_rules)
-    searched = _searched(request)
-    for name in ("location", "content-location"):
-        reference = fields.get(name)
-        target = None if reference is None else same_origin(request, reference)
-        if target is not None:
-            path, question, query = target.partition("?")
-            other = replace(request, path=path, query=query if question else None)
-            uris += _own_uris(other, key_rules)
-            searched += _searched(other)
+    uris: tuple[str, ...] = ()
+    searched: tuple[str, ...] = ()
+    below: tuple[str, ...] = (_below(request),) if request.method in _ACTS_BELOW else ()
+    for changed in _changed(request, fields):
+        uris += _own_uris(changed, rules_of(changed.path, changed.query))
+        searched += _searched(changed)
+    moved = _at(request, request.fields.get("destination")) if request.method in _HAS_DESTINATION else None
+    if moved is not None:
+        uris += _own_uris(moved, rules_of(moved.path, moved.query))
+        below += (_below(moved),)
     tags = (*named.tags, *policy_tags, *groups_of(fields, GROUP_FIELD), *searched)
     if len(tags) > MAX_NAMED:
         return Invalidation(everything=True)
-    return replace(named, tags=_distinct(tags), uris=_distinct((*named.uris, *uris)))
+    return replace(
+        named,
+        tags=_distinct(tags),
+        uris=_distinct((*named.uris, *uris)),
+        uri_prefixes=_distinct((*named.uri_prefixes, *below)),
+    )
+
+
+_ACTS_BELOW: Final = frozenset({"DELETE", "MOVE"})
+_HAS_DESTINATION: Final = frozenset({"COPY", "MOVE"})
+
+
+def _changed(request: RequestHead, fields: Fields) -> list[RequestHead]:
+    """The request itself, and the same for the targets in Location and Content-Location."""
+    named = (_at(request, fields.get("location")), _at(request, fields.get("content-location")))
+    return [request, *(other for other in named if other is not None)]
+
+
+def _at(request: RequestHead, reference: str | None) -> RequestHead | None:
+    """The request for the target that a reference of the same origin names."""
+    target = None if reference is None else same_origin(request, reference)
+    if target is None:
+        return None
+    path, question, query = target.partition("?")
+    return replace(request, path=path, query=query if question else None)
+
+
+def _below(request: RequestHead) -> str:
+    """The prefix of all that lies below the request's path; what is no collection has nothing there."""
+    return f"{request.authority}{folded(request.path).rstrip('/')}/"
 
 
 def _own_uris(request: RequestHead, key_rules: KeyRules) -> tuple[str, ...]:
     """The URI as keyed, as it came, and without its query: rules of another route may have dropped parameters."""
     plain = KeyRules()
-    return (uri(request, key_rules), uri(request, plain), request.authority + request.path)
+    return (uri(request, key_rules), uri(request, plain), request.authority + folded(request.path))
 
 
 def _searched(request: RequestHead) -> tuple[str, ...]:
@@ -87,11 +117,17 @@ def _named(value: str | None) -> Invalidation:
     tags = [member for member in members if not member.startswith(("/", ";")) and member != "*"]
     return Invalidation(
         tags=_distinct(tags),
-        uris=_distinct(normalise_percent(path) for path in paths if not path.endswith("*")),
-        uri_prefixes=_distinct(normalise_percent(path[:-1]) for path in paths if path.endswith("*")),
+        uris=_distinct(filed(path) for path in paths if not path.endswith("*")),
+        uri_prefixes=_distinct(filed(path[:-1]) for path in paths if path.endswith("*")),
         everything="*" in members,
         strength=Strength.SOFT if soft else Strength.HARD,
     )
+
+
+def filed(target: str) -> str:
+    """A target as `core.key.uri` writes it."""
+    path, question, query = normalise_percent(target).partition("?")
+    return folded(path) + question + query
 
 
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:

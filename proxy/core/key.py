@@ -8,7 +8,9 @@ from typing import Final
 
 from proxy.core.entry import Entry
 from proxy.core.fields import Fields
+from proxy.core.headers import split_quoted
 from proxy.core.messages import RequestHead
+from proxy.core.percent import folded
 from proxy.core.rules import CacheRules, KeyRules
 from proxy.core.search import NoVarySearch, no_vary_search, normalised_query
 from proxy.core.vary import normalise
@@ -21,11 +23,12 @@ stranger's are gone before a key is made (core.forwarding)."""
 def uri(request: RequestHead, rules: KeyRules, search: NoVarySearch | None = None) -> str:
     """Authority, path and the normalised query: what URI invalidations name.
 
-    `Entry.uri` is made with the response's own No-Vary-Search.
+    `Entry.uri` is made with the response's own No-Vary-Search. The path is folded (core.percent): the spellings of it
+    that servers take for one have one name here, though each has a key of its own.
     """
     query = normalised_query(request.query, rules, search)
-    target = request.path if query is None else f"{request.path}?{query}"
-    return request.authority + target
+    path = folded(request.path)
+    return request.authority + (path if query is None else f"{path}?{query}")
 
 
 def cache_key(
@@ -116,7 +119,7 @@ def query_digest(fields: Fields, body: bytes) -> str:
 
 def _media_type(value: str) -> str:
     """A media type with its names in lower case, and without white space around its parts."""
-    essence, *parameters = value.split(";")
+    essence, *parameters = split_quoted(value, ";")
     parts = [essence.strip().lower()]
     for parameter in parameters:
         name, equals, text = parameter.partition("=")

@@ -38,3 +38,24 @@ def has_bad_percent(text: str) -> bool:
     if "%" not in text:
         return False
     return any(len(part) < 2 or not HEX.issuperset(part[:2]) for part in text.split("%")[1:])
+
+
+_ALIKE: Final = frozenset("!$&'()*+,;=:@")
+"""What a path's segment may hold as it is or encoded (RFC 3986 section 3.3)."""
+
+
+def folded(path: str) -> str:
+    """A normal path with whatever a segment may hold in the clear decoded: the name under which it is invalidated.
+
+    RFC 3986 section 6.2.2.2 lets a server tell "(" from "%28", so that these are two keys. Most servers do not: a write
+    to the one has to reach what is stored of the other.
+    """
+    if "%" not in path:
+        return path
+    first, *rest = path.split("%")
+    parts = [first]
+    for part in rest:
+        code = part[:2]
+        char = chr(int(code, 16)) if len(code) == 2 and HEX.issuperset(code) else ""
+        parts.append(char + part[2:] if char and char in _ALIKE else "%" + part)
+    return "".join(parts)

@@ -193,7 +193,7 @@ def _read_authority(said: tuple[str, str]) -> str | None:
     if port and not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
         return None
     host = host.lower()
-    return host if not port or port == DEFAULT_PORTS.get(scheme) else f"{host}:{int(port)}"
+    return host if not port or str(int(port)) == DEFAULT_PORTS.get(scheme) else f"{host}:{int(port)}"
 
 
 _known_authority: Final = remembered(_read_authority, 512)

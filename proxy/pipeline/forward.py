@@ -162,7 +162,7 @@ class Forwarder:
             exchange.request,
             head.status,
             head.fields,
-            key_rules=exchange.policy.match("GET", exchange.request.path).route.cache.key,
+            rules_of=lambda path, query: exchange.policy.match("GET", path, query).route.cache.key,
             policy_tags=() if named_already else route.invalidates(exchange.match.params),
             counts=head.status in route.invalidates_on,
         )

@@ -5,18 +5,21 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlsplit
 
+from proxy.core.forwarding import FORWARDING, METHOD_OVERRIDES
+from proxy.core.headers import HOP_BY_HOP
 from proxy.core.rate import Accuracy, RateLimit, StoreLoss
 from proxy.core.rules import CacheRules, CodingRules, KeyRules, OriginRule, SetCookieRule
 from proxy.policy import model, schema, schema_cache, schema_node
 from proxy.policy.document import Document, KeyPath, show_path
 from proxy.policy.match import RouteTable, covered_by
 from proxy.policy.overlay import apply_overrides, apply_rate, overlay
+from proxy.policy.places import bad_url, is_loopback
 from proxy.policy.problems import Problem, nearest
 from proxy.policy.settings import Overrides
 from proxy.policy.template import PathTemplate, TagTemplate, TemplateError, parse_path, parse_tag
 
+NOT_PASSED = FORWARDING | HOP_BY_HOP | METHOD_OVERRIDES
 DEFAULT_ROUTE = "default"
 DEFAULT_UPSTREAM = "backend"
 DEFAULT_UPSTREAM_URL = "http://127.0.0.1:7071"
@@ -55,6 +58,7 @@ class Builder:
             stores=self._stores(),
             rate_limits=limits,
             trusted_proxies=self._trusted_proxies(),
+            pass_fields=self._pass_fields(),
             warm=self._targets(),
         )
 
@@ -68,7 +72,7 @@ class Builder:
         found = {}
         for name, shape in shapes.items():
             url = self.overrides.upstream_url if name == first and self.overrides.upstream_url else shape.url
-            if (why := _bad_url(url)) is not None:
+            if (why := bad_url(url)) is not None:
                 given = f"--upstream {url}: " if url != shape.url else ""
                 self.problem(("upstreams", name, "url"), given + why, 'write "http://host:port"')
             found[name] = _upstream(name, url.rstrip("/"), shape)
@@ -114,7 +118,7 @@ class Builder:
         host, colon, port = shape.listen.rpartition(":")
         if not colon or not port.isdigit() or int(port) > 65_535 or not host:
             self.problem(("admin", "listen"), f'"{shape.listen}" is not HOST:PORT', 'write "127.0.0.1:9090"')
-        elif shape.token_env is None and not _is_loopback(host):
+        elif shape.token_env is None and not is_loopback(host):
             hint = "set `admin.token_env`, or listen on 127.0.0.1"
             self.problem(("admin", "listen"), f"{host} is not a loopback address, and there is no token", hint)
         return model.AdminSettings(listen=shape.listen, token_env=shape.token_env)
@@ -151,9 +155,16 @@ class Builder:
                 self.problem(("trusted_proxies", index), str(error), 'write "10.0.0.0/8" or "::1"')
         return tuple(found)
 
+    def _pass_fields(self) -> frozenset[str]:
+        for index, name in enumerate(self.shape.pass_fields):
+            if name.lower() in NOT_PASSED:
+                why = f'"{name}" is written by the proxy itself, or belongs to one connection'
+                self.problem(("pass_fields", index), why, "remove it")
+        return frozenset(name.lower() for name in self.shape.pass_fields)
+
     def _targets(self) -> tuple[str, ...]:
         for index, target in enumerate(self.shape.warm):
-            if not target.startswith("/") and _bad_url(target.partition("?")[0]) is not None:
+            if not target.startswith("/") and bad_url(target.partition("?")[0]) is not None:
                 self.problem(("warm", index), f'"{target}" is neither a path nor a URL', 'write "/path?query"')
         return tuple(self.shape.warm)
 
@@ -232,7 +243,7 @@ class Builder:
             template=template,
             methods=_methods(whole.match.methods),
             conditions=conditions,
-            cache=replace(_cache_rules(whole.cache), codings=compress.coding.prefer),
+            cache=replace(_cache_rules(whole.cache, self.shape.pass_fields), codings=compress.coding.prefer),
             tag_templates=self._tags(_home(path, given, "tags"), whole.cache.tags, template, prefix=False),
             invalidation_templates=self._tags((*path, "invalidates"), whole.invalidates, template, prefix=True),
             invalidates_on=frozenset[int]().union(*whole.invalidates_on),
@@ -288,28 +299,6 @@ def _home(path: KeyPath, given: schema.RouteShape, key: str) -> KeyPath:
     return (*(path if key in given.cache.model_fields_set else ("defaults",)), "cache", key)
 
 
-def _bad_url(url: str) -> str | None:
-    if "${" in url:
-        return f'"{url}" holds a variable, and none is filled in here: VENEER_UPSTREAM or --upstream replace the URL'
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        return f"not a URL: {error}"
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        return f'"{url}" is not an http or https URL with a host'
-    if parts.query or parts.fragment or parts.username is not None:
-        return f'"{url}" holds more than scheme, host, port and path'
-    return None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _methods(names: list[str] | None) -> frozenset[str] | None:
     if names is None:
         return None
@@ -341,7 +330,7 @@ def _upstream(name: str, url: str, shape: schema.UpstreamShape) -> model.Upstrea
     )
 
 
-def _cache_rules(shape: schema_cache.CacheShape) -> CacheRules:
+def _cache_rules(shape: schema_cache.CacheShape, passed: list[str]) -> CacheRules:
     query = shape.key.query
     return CacheRules(
         enabled=shape.enabled,
@@ -362,7 +351,7 @@ def _cache_rules(shape: schema_cache.CacheShape) -> CacheRules:
             query_only=None if query.only is None else frozenset(query.only),
             query_except=frozenset(query.except_),
             query_sort=query.sort,
-            headers=tuple(dict.fromkeys(name.lower() for name in shape.key.headers)),
+            headers=tuple(dict.fromkeys(name.lower() for name in (*shape.key.headers, *passed))),
         ),
         language_from_content=shape.compat.language_from_content,
         trust_short_partial=shape.compat.trust_short_partial,

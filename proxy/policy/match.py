@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 from urllib.parse import unquote_plus
 
+from proxy.core.percent import folded
 from proxy.policy.model import Match, Matcher, QueryCondition, Route
 from proxy.policy.template import Parameter
 
@@ -88,7 +89,8 @@ class RouteTable(Matcher):
         node.ends.append(candidate)
 
     def match(self, method: str, path: str, query: str | None) -> Match:
-        """The first route that accepts method, path and query."""
+        """The first route that accepts method, path and query. The spellings of a path that mean one match alike."""
+        path = folded(path)
         candidates = self._exact.get(path)
         segments: list[str] | None = None
         if candidates is None:

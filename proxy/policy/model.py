@@ -284,6 +284,7 @@ class Policy:
     stores: StoreSettings = field(default_factory=StoreSettings)
     rate_limits: Mapping[str, RateRule] = field(default_factory=dict)
     trusted_proxies: tuple[str, ...] = ()
+    pass_fields: frozenset[str] = frozenset()
     warm: tuple[str, ...] = ()
     is_empty: bool = False
 

@@ -14,7 +14,20 @@ from proxy.policy import model
 from proxy.policy.schema_cache import CacheShape
 from proxy.policy.schema_node import AdminShape, LimitsShape, StoresShape, TimeoutsShape
 from proxy.policy.schema_tests import TestShape
-from proxy.policy.shape import Duration, Method, Name, RateText, Shape, Size, Statuses, Text, option, required, section
+from proxy.policy.shape import (
+    Duration,
+    FieldName,
+    Method,
+    Name,
+    RateText,
+    Shape,
+    Size,
+    Statuses,
+    Text,
+    option,
+    required,
+    section,
+)
 
 
 class HealthShape(Shape):
@@ -199,10 +212,19 @@ class PolicyShape(Shape):
     timeouts: TimeoutsShape = section(TimeoutsShape, "How long clients may take.")
     trusted_proxies: list[Text] = option(
         [],
-        "Addresses or networks whose X-Forwarded-* and Forwarded fields are believed. The client is the last address "
-        "in X-Forwarded-For, or where that is absent in Forwarded, that is not listed here; ports are left out.",
+        "Addresses or networks that are believed about whom they serve: X-Forwarded-For, -Host, -Proto, -Port and "
+        "-Prefix, Forwarded, X-Real-IP. The client is the last address in X-Forwarded-For, or where that is absent in "
+        "Forwarded, that is not listed here; ports are left out.",
         "A network that holds clients lets them choose their own address, and so escape rate limits.",
         max_length=256,
+    )
+    pass_fields: list[FieldName] = option(
+        [],
+        "Request fields that reach the backend although it might take them for another URL, host, scheme or client "
+        "(X-Original-URL, X-Scheme, Client-IP and the like), or although their names have other characters than "
+        "letters, digits and hyphens (`api_key`). All others of these are dropped, whoever sends them.",
+        "They enter every cache key: what differs in them is stored once for each value.",
+        max_length=32,
     )
     admin: AdminShape = section(AdminShape, "The admin listener.")
     stores: StoresShape = section(StoresShape, "Where responses are kept.")

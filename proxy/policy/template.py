@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
 from proxy.core.outcome import Reason
+from proxy.core.percent import folded
 from proxy.core.target import normalise_path
 
 MAX_TAG_CHARS = 256
@@ -169,14 +170,14 @@ def _part(segment: str, last: bool) -> str | Parameter:
 
 
 def literal_segment(segment: str) -> str:
-    """A literal segment as it stands in a path that core.target has normalised. Raises TemplateError."""
+    """A literal segment as it stands in a path that core.target has normalised, and folded. Raises TemplateError."""
     octets = segment.encode("utf-8", "surrogatepass").decode("latin-1")
     normal = normalise_path("/" + octets)
     if isinstance(normal, Reason):
         hint = 'write "%25"' if normal is Reason.TARGET_PERCENT else None
         msg = f'"{segment}" can match nothing: such paths are refused ({normal.value})'
         raise TemplateError(msg, hint)
-    return normal[1:]
+    return folded(normal)[1:]
 
 
 def parse_tag(text: str, *, prefix_allowed: bool) -> TagTemplate:

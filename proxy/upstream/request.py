@@ -30,6 +30,7 @@ class WrittenHead(Struct, frozen=True):
 def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) -> WrittenHead:
     """The head of `request` with Host first and its fields byte for byte as given.
 
+    Host is the authority that the request was keyed by, whatever its own Host field says (RFC 9112 section 3.2.2).
     The announced Content-Length is kept for a body; a body without one is chunked. A request with an Upgrade field gets
     the Connection field that goes with it. Raises ValueError when a line would break out of its place.
     """
@@ -37,9 +38,7 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
     target = f"{endpoint.prefix}{request.target}" if endpoint.prefix and request.path != "*" else request.target
     own = [name for name in fields.joined if name in _OWN_LINES]
     host_alone = len(own) == 1 and own[0] == "host"
-    host = ""
-    if settings.preserve_host:
-        host = (fields.first("host") if "host" in own else None) or request.authority
+    host = request.authority if settings.preserve_host else ""
     start = f"{request.method} {target} HTTP/1.1"
     lines: list[Pair] = [("Host", host or endpoint.authority)]
     lines += _without_host(fields) if host_alone else _without(fields, own)

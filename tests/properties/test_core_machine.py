@@ -73,7 +73,7 @@ class CoreAsCache(RuleBasedStateMachine):
     def write(self, path: str, status: int, elsewhere: bool) -> None:
         location = [("Location", "/b" if path == "/a" else "/a")] if elsewhere else []
         request = RequestHead("POST", path, None, "site", Fields())
-        event = invalidated_by(request, status, Fields(location), key_rules=RULES.key)
+        event = invalidated_by(request, status, Fields(location), rules_of=lambda _path, _query: RULES.key)
         if status < 400:
             for changed in {path, *(value for _, value in location)}:
                 self.versions[changed] += 1

@@ -12,10 +12,11 @@ import msgspec
 
 from proxy.core.entry import Entry
 from proxy.core.fields import Fields
+from proxy.core.invalidating import filed
 from proxy.core.invalidation import Invalidation, Strength
 from proxy.core.key import uri
 from proxy.core.messages import RequestHead
-from proxy.core.percent import has_bad_percent, normalise_percent
+from proxy.core.percent import has_bad_percent
 from proxy.core.rules import KeyRules
 from proxy.core.subjects import EVERYTHING, answered, named, prefixes
 from proxy.core.tags import MAX_TAG_OCTETS
@@ -133,7 +134,7 @@ def _prefix(text: str) -> str:
     if has_bad_percent(target):
         msg = f'prefix {text[:200]!r}: a "%" without two hex digits'
         raise PurgeError(msg)
-    return authority + normalise_percent(target)
+    return authority + filed(target)
 
 
 def _split(text: str, what: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from proxy.core.forwarding import Peer, aged, believed, client_address, delayed_
 from tests.support.exchanges import DATE, T, request
 
 STRANGER, FRIEND = Peer("192.0.2.1", trusted=False), Peer("10.0.0.1", trusted=True)
+TRUSTED = frozenset({"10.0.0.1", "10.0.0.2"}).__contains__
 TOLD: tuple[Pair, ...] = (
     ("X-Forwarded-For", "198.51.100.7"),
     ("X-Forwarded-Host", "public"),
@@ -16,7 +17,8 @@ TOLD: tuple[Pair, ...] = (
 
 
 def test_a_stranger_s_forwarding_fields_are_replaced() -> None:
-    fields = to_origin(request(*TOLD, ("X-Original-URL", "/admin"), ("A", "b")), STRANGER, via="veneer").fields
+    said = believed(Fields([*TOLD, ("X-Original-URL", "/admin"), ("A", "b")]), STRANGER, TRUSTED)
+    fields = to_origin(request().with_fields(said), STRANGER, via="veneer").fields
     assert fields == Fields(
         [
             ("A", "b"),
@@ -30,19 +32,47 @@ def test_a_stranger_s_forwarding_fields_are_replaced() -> None:
 
 
 def test_a_trusted_proxy_s_are_continued() -> None:
-    fields = to_origin(request(*TOLD, ("Via", "2 edge"), ("X-Original-URL", "/x")), FRIEND, via="veneer").fields
+    said = believed(Fields([*TOLD, ("Via", "2 edge"), ("X-Original-URL", "/x")]), FRIEND, TRUSTED)
+    fields = to_origin(request().with_fields(said), FRIEND, via="veneer").fields
     assert fields.get("x-forwarded-for") == "198.51.100.7, 10.0.0.1"
     assert fields.get("x-forwarded-host") == "public"
     assert fields.get("x-forwarded-proto") == "https"
-    assert fields.get("forwarded") == 'for=198.51.100.7, for=10.0.0.1;proto=http;host="site"'
+    around = 'proto=https;host="public"'
+    assert fields.get("forwarded") == f"for=198.51.100.7;{around}, for=10.0.0.1;{around}"
     assert fields.get("via") == "2 edge, 1.1 veneer"
-    assert fields.get("x-original-url") == "/x"
+    assert "x-original-url" not in fields, "the client may have written it"
 
 
 def test_only_trusted_proxies_are_believed() -> None:
     fields = Fields([*TOLD, ("A", "b")])
-    assert believed(fields, STRANGER) == Fields([("A", "b")])
-    assert believed(fields, FRIEND) == fields
+    assert believed(fields, STRANGER, TRUSTED) == Fields([("A", "b")])
+    kept = believed(fields, FRIEND, TRUSTED)
+    assert set(kept.names()) == {"a", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
+
+
+@pytest.mark.parametrize("name", ["Accept_Language", "X_Forwarded_Host", "x.host", "X-Scheme", "Proxy", "Client-IP"])
+def test_what_servers_could_take_for_something_keyed_goes_on_only_where_it_is_named(name: str) -> None:
+    fields = Fields([(name, "x"), ("A", "b")])
+    for peer in (STRANGER, FRIEND):
+        assert believed(fields, peer, TRUSTED) == Fields([("A", "b")])
+        assert believed(fields, peer, TRUSTED, frozenset({name.lower()})) == fields
+
+
+@pytest.mark.parametrize(
+    ("said", "host", "proto", "chain"),
+    [
+        ("for=1.1.1.1;host=a.test;proto=https", "a.test", "https", "1.1.1.1"),
+        ('For="[2001:DB8::1]:80";Host="a.test:1", for=10.0.0.2;host=inner', "a.test:1", None, "2001:db8::1, 10.0.0.2"),
+        ("for=6.6.6.6;host=evil.test, for=1.1.1.1;host=a.test", "a.test", None, "6.6.6.6, 1.1.1.1"),
+        ("for=_hidden;proto=https", None, "https", "_hidden"),
+        ("", None, None, None),
+    ],
+)
+def test_forwarded_alone_is_read(said: str, host: str | None, proto: str | None, chain: str | None) -> None:
+    found = believed(Fields([("Forwarded", said)]), FRIEND, TRUSTED)
+    assert "forwarded" not in found
+    assert (found.get("x-forwarded-host"), found.get("x-forwarded-proto")) == (host, proto)
+    assert found.get("x-forwarded-for") == chain
 
 
 def test_a_safe_method_is_not_made_another() -> None:
@@ -72,11 +102,15 @@ def test_accept_encoding_is_reduced_only_when_asked() -> None:
         (FRIEND, "6.6.6.6, 1.1.1.1, 10.0.0.2", "1.1.1.1"),
         (FRIEND, "10.0.0.2", "10.0.0.2"),
         (FRIEND, "", "10.0.0.1"),
+        (FRIEND, "1.1.1.1:5001, 10.0.0.2:80", "1.1.1.1"),
+        (FRIEND, "[2001:DB8:0::2]:443", "2001:db8::2"),
+        (FRIEND, "::ffff:1.1.1.4", "1.1.1.4"),
+        (FRIEND, "unknown", "unknown"),
     ],
 )
 def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(peer: Peer, told: str, address: str) -> None:
-    known = frozenset({"10.0.0.1", "10.0.0.2"})
-    assert client_address(Fields([("X-Forwarded-For", told)]), peer, known.__contains__) == address
+    said = believed(Fields([("X-Forwarded-For", told)]), peer, TRUSTED)
+    assert client_address(said, peer, TRUSTED) == address
 
 
 def test_responses_gain_via_and_a_date_only_where_absent() -> None:

@@ -46,7 +46,9 @@ def test_the_first_route_wins_whether_literal_or_parameter() -> None:
         ("/caf\u00e9", "/caf%C3%A9", {}),
         ("/a%7eb", "/a~b", {}),
         ("/a%3ab", "/a%3Ab", {}),
-        ("/a%3ab", "/a:b", None),
+        ("/a%3ab", "/a:b", {}),
+        ("/it's", "/it%27s", {}),
+        ("/{x}", "/%40scope", {"x": "@scope"}),
     ],
 )
 def test_templates_match_whole_paths(template: str, path: str, params: dict[str, str] | None) -> None:

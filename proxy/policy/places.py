@@ -1,0 +1,30 @@
+"""URLs and hosts as a policy names them."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+
+def bad_url(url: str) -> str | None:
+    """What is wrong with a backend's URL; None when nothing is."""
+    if "${" in url:
+        return f'"{url}" holds a variable, and none is filled in here: VENEER_UPSTREAM or --upstream replace the URL'
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        return f"not a URL: {error}"
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        return f'"{url}" is not an http or https URL with a host'
+    if parts.query or parts.fragment or parts.username is not None:
+        return f'"{url}" holds more than scheme, host, port and path'
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a listener on `host` is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
