@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from proxy.core.accept import choices
 from proxy.core.cache_control import request_directives, response_directives
@@ -11,8 +12,9 @@ from proxy.core.fields import Fields
 from proxy.core.headers import CONTENT_DIGESTS, split_list
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import Reason
+from proxy.core.range_fields import parse_content_range
 from proxy.core.rules import CodingRules
-from proxy.core.validators import is_weak
+from proxy.core.validators import etag_of, is_own, is_weak, split_etags
 
 CODINGS: Final = ("br", "zstd", "gzip")
 """The codings that this proxy can make."""
@@ -92,9 +94,57 @@ def coded_etag(etag: str, coding: str, *, dense: bool = False) -> str:
     return f'{etag[:-1]}-{coding}{DENSE_MARK if dense else ""}"'
 
 
-def is_coded_etag(etag: str) -> bool:
-    """Whether the tag may be one that `coded_etag` made."""
-    return etag.endswith(_SUFFIXES)
+def uncoded_etag(etag: str) -> str:
+    """The entity tag of what has `etag` in a form that `coded_etag` may have named; other tags as they are."""
+    if not etag.endswith(_SUFFIXES):
+        return etag
+    return etag[: etag.rindex("-")] + '"'
+
+
+def as_origin_knows(request: RequestHead, *, coded_here: bool) -> RequestHead:
+    """The request with the entity tags of its If-None-Match and If-Match as the origin gave them.
+
+    `coded_here` tells whether this proxy codes what the origin sends: then a tag that ends in a coding is ours. A tag
+    that this proxy made (core.validators) means nothing to the origin and is not sent in If-None-Match; where no other
+    is left, nothing is asked of the origin, and its whole answer is compared here.
+    """
+    asked = request.fields.joined
+    fields = request.fields
+    none_match, match = asked.get("if-none-match"), asked.get("if-match")
+    if none_match is not None:
+        known = [tag for tag in split_etags(none_match) if not is_own(tag)]
+        if not known:
+            fields = fields.without(("if-none-match", "if-modified-since"))
+        else:
+            fields = _with_tags(fields, "If-None-Match", none_match, known, coded_here=coded_here)
+    if match is not None:
+        fields = _with_tags(fields, "If-Match", match, split_etags(match), coded_here=coded_here)
+    return request if fields is request.fields else request.with_fields(fields)
+
+
+def _with_tags(fields: Fields, name: str, before: str, tags: list[str], *, coded_here: bool) -> Fields:
+    """`fields` with these tags in place of those `before`; unchanged where they are the same."""
+    if coded_here:
+        tags = [uncoded_etag(tag) for tag in tags]
+    value = ", ".join(dict.fromkeys(tags))
+    return fields if value == before or tags == split_etags(before) else fields.replaced(name, value)
+
+
+def as_client_knows(request: RequestHead, head: ResponseHead, rules: CodingRules) -> ResponseHead:
+    """The origin's 304 to a condition of the client's that was translated, with the tag by which the client knows it.
+
+    Of several forms that it holds, the one that it would be sent now.
+    """
+    none_match, etag = request.fields.joined.get("if-none-match"), etag_of(head.fields)
+    if head.status != 304 or none_match is None or etag is None or is_weak(etag):
+        return head
+    held = [
+        tag for sent in split_etags(none_match) if uncoded_etag(tag := sent.removeprefix("W/")) == etag or tag == etag
+    ]
+    wanted = choose_coding(request.fields.joined.get("accept-encoding"), rules.prefer)
+    forms = [etag] if wanted is None else [coded_etag(etag, wanted), coded_etag(etag, wanted, dense=True)]
+    best = next((tag for tag in held if tag in forms), held[0] if held else etag)
+    return head if best == etag else ResponseHead(head.status, head.reason, head.fields.replaced("ETag", best))
 
 
 def coded_fields(fields: Fields, coding: str | None, *, dense: bool = False) -> Fields:
@@ -123,3 +173,51 @@ def with_vary(fields: Fields, name: str) -> Fields:
     if "*" in listed or name.lower() in listed:
         return fields
     return fields.replaced("Vary", f"{value}, {name}" if listed else name)
+
+
+class Form(NamedTuple):
+    """How a response that passes through leaves: its fields, and the coding to apply to its content, None for none."""
+
+    fields: Fields
+    coding: str | None
+
+
+def passing_form(request: RequestHead, head: ResponseHead, length: int | None, rules: CodingRules | None) -> Form:
+    """The form of a response that passes through, of `length` bytes (None is unknown); `rules` None codes nothing.
+
+    What stands for the 200 varies as that does (RFC 9110 sections 9.3.2, 15.3.7, 15.4.5): a HEAD has the fields of the
+    GET, a part and a 304 its Vary; the 304 to a condition of the client's the tag by which the client knows it.
+    """
+    fields = head.fields
+    if rules is None:
+        return Form(fields, None)
+    if head.status in {206, 304}:
+        told = as_client_knows(request, head, rules)
+        return Form(coded_fields(told.fields, None) if _speaks_of_coded(told, rules) else told.fields, None)
+    if request.method == "HEAD":
+        request = replace(request, method="GET")
+        announced = fields.joined.get("content-length", "")
+        length = int(announced) if announced.isascii() and announced.isdigit() else None
+    if why_not_coded(request, head, length, rules) is not None:
+        return Form(fields, None)
+    coding = choose_coding(request.fields.joined.get("accept-encoding"), rules.prefer)
+    return Form(coded_fields(fields, coding), coding)
+
+
+def _speaks_of_coded(response: ResponseHead, rules: CodingRules) -> bool:
+    """Whether what a 304 or a 206 stands for may be coded here, so that it varies by Accept-Encoding as the 200 does.
+
+    What is not told of the content (by a 304, or a multipart of its parts) speaks for that: to vary for nothing costs
+    little.
+    """
+    said = response.fields.joined
+    if response_directives(response.fields).no_transform:
+        return False
+    if said.get("content-encoding", "identity").lower() not in {"identity", ""}:
+        return False
+    content_type = said.get("content-type")
+    told = content_type is not None and not content_type.lower().startswith("multipart/byteranges")
+    if told and not is_compressible_type(content_type, rules):
+        return False
+    part = parse_content_range(said.get("content-range"))
+    return part is None or part.complete is None or part.complete >= rules.min_bytes

@@ -16,6 +16,7 @@ from proxy.core.outcome import Forward, Reason
 from proxy.core.ranges import can_answer, completion_range
 from proxy.core.record import record
 from proxy.core.rules import CacheRules
+from proxy.core.validation import offerable
 from proxy.core.vary import matches
 
 ERROR_STATUSES: Final = frozenset({500, 502, 503, 504})
@@ -48,20 +49,25 @@ class Hit:
 
 @record
 class ServeStale:
-    """Serve `entry` although it is stale; with `refresh` validate it in the background (RFC 5861 section 3)."""
+    """Serve `entry` although it is stale; with `refresh` validate it in the background (RFC 5861 section 3).
+
+    `alike` are all stored responses that could have been chosen, `entry` among them.
+    """
 
     entry: Entry
     age_s: float
     ttl_s: float
     reason: Reason
     refresh: bool
+    alike: tuple[Entry, ...] = ()
 
 
 @record
 class Revalidate:
     """Ask the origin whether `entry` is still current, with a conditional request if it has a validator.
 
-    `others` are further stored variants whose entity tags may be offered as well (section 4.3.1).
+    `others` are further stored variants whose entity tags may be offered as well (section 4.3.1). `alike` are all
+    stored responses that could have been chosen, `entry` among them.
     """
 
     entry: Entry
@@ -71,24 +77,33 @@ class Revalidate:
     forward: Forward
     reason: Reason
     fallback: Fallback
+    alike: tuple[Entry, ...] = ()
 
 
 @record
 class PartialMiss:
-    """`entry` holds the beginning: ask for the rest with `range_value`, and combine (section 3.4)."""
+    """`entry` holds the beginning: ask for the rest with `range_value`, and combine (section 3.4).
+
+    `alike` are all stored parts that match the request.
+    """
 
     entry: Entry
     range_value: str
     age_s: float
+    alike: tuple[Entry, ...] = ()
 
 
 @record
 class Miss:
-    """Nothing stored can be used. `variants` are stored responses whose entity tags may be offered to the origin."""
+    """Nothing stored can be used. `variants` are stored responses whose entity tags may be offered to the origin.
+
+    `alike` are stored parts that match the request and do not suffice.
+    """
 
     forward: Forward
     reason: Reason | None = None
     variants: tuple[Entry, ...] = ()
+    alike: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +128,13 @@ def decide(request: RequestHead, candidates: Sequence[Candidate], rules: CacheRu
         return _miss(wants, Miss(Forward.URI_MISS))
     matching = [c for c in usable if matches(c[0], request, rules)]
     if not matching:
-        return _miss(wants, Miss(Forward.VARY_MISS, variants=tuple(entry for entry, _ in usable)))
+        return _miss(wants, Miss(Forward.VARY_MISS, variants=offerable([entry for entry, _ in usable], request)))
     if len(matching) > 1:
         matching.sort(key=_received, reverse=True)
     chosen = _choose(request, matching)
     if chosen is None:
         return _complete(request, matching, wants, rules, now)
-    others = tuple(entry for entry, _ in usable if entry is not chosen[0])
-    return _judge(chosen, others, wants, rules, now)
+    return _judge(request, chosen, matching, usable, rules, now)
 
 
 def _not_looked_up(request: RequestHead, rules: CacheRules) -> Miss | None:
@@ -169,15 +183,25 @@ def _complete(
         rest = completion_range(entry, request)
         state = freshness(entry, rules, now)
         if rest is not None and validity is Validity.VALID and state.is_fresh and not state.terms.must_validate:
-            return PartialMiss(entry, rest, state.age_s)
-    return Miss(Forward.PARTIAL)
+            return PartialMiss(entry, rest, state.age_s, _entries(partial))
+    return Miss(Forward.PARTIAL, alike=_entries(partial))
+
+
+def _entries(candidates: Sequence[Candidate]) -> tuple[Entry, ...]:
+    return tuple([entry for entry, _ in candidates])
 
 
 def _judge(
-    chosen: Candidate, others: tuple[Entry, ...], wants: RequestDirectives, rules: CacheRules, now: float
+    request: RequestHead,
+    chosen: Candidate,
+    matching: Sequence[Candidate],
+    usable: Sequence[Candidate],
+    rules: CacheRules,
+    now: float,
 ) -> Decision:
     """Serve or validate the chosen response (sections 4.2, 5.2.1)."""
     entry, validity = chosen
+    wants = request_directives(request.fields)
     state = freshness(entry, rules, now)
     soft = validity is Validity.SOFT
     reason = _why_stale(state, soft) or _why_unwanted(state, wants, rules)
@@ -187,12 +211,14 @@ def _judge(
         if not soft and not state.terms.forbids_stale and _accepts_stale(state, wants):
             return ServeStale(entry, state.age_s, state.ttl_s, Reason.REQUEST_MAX_STALE, refresh=False)
         if state.staleness_s < state.terms.stale_while_revalidate_s and _tolerates_age(state, wants, rules):
-            return ServeStale(entry, state.age_s, state.ttl_s, Reason.STALE_WHILE_REVALIDATE, refresh=True)
+            alike = _entries(matching)
+            return ServeStale(entry, state.age_s, state.ttl_s, Reason.STALE_WHILE_REVALIDATE, refresh=True, alike=alike)
     if wants.only_if_cached:
         return GatewayTimeout(Reason.ONLY_IF_CACHED)
     forward = Forward.REQUEST if reason in _BY_REQUEST else Forward.STALE
     fallback = _fallback(state, wants, rules, now)
-    return Revalidate(entry, others, state.age_s, state.ttl_s, forward, reason, fallback)
+    others = offerable([other for other, _ in usable if other is not entry], request)
+    return Revalidate(entry, others, state.age_s, state.ttl_s, forward, reason, fallback, _entries(matching))
 
 
 _BY_REQUEST: Final = frozenset({Reason.REQUEST_NO_CACHE, Reason.REQUEST_MAX_AGE, Reason.REQUEST_MIN_FRESH})

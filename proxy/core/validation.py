@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from proxy.core.accept import choices
 from proxy.core.dates import format_date, moment_of
 from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields, Pair
 from proxy.core.freshness import Source, lifetime
-from proxy.core.headers import NOT_STORED, end_to_end
+from proxy.core.headers import NOT_STORED, OWS, end_to_end, split_list, split_quoted
 from proxy.core.messages import RequestHead, ResponseHead
-from proxy.core.negotiation import is_coded_etag
+from proxy.core.negotiation import as_origin_knows
 from proxy.core.outcome import Reason
 from proxy.core.rules import CacheRules, SetCookieRule
 from proxy.core.validators import (
     etag_of,
     has_validator,
-    is_own,
     is_weak,
     origin_etag_of,
-    split_etags,
     strong_match,
+    strong_origin_etag,
     weak_match,
 )
 from proxy.core.vary import describe
@@ -44,7 +44,7 @@ def conditional_request(request: RequestHead, entries: Sequence[Entry]) -> Reque
 
     The client's own conditions and Range are taken out: they are about its copy, and are evaluated on the outcome.
     Entity tags go out as they came; this proxy's own are not offered. If-Modified-Since goes with the first entry
-    only.
+    only. What else is offered has to be `offerable`.
     """
     fields = request.fields.without(_CONDITIONS_AND_RANGE)
     if entries and entries[0].span is not None and "range" in request.fields:
@@ -67,18 +67,41 @@ def unconditional_request(request: RequestHead) -> RequestHead:
     return request.with_fields(request.fields.without(_CONDITIONS_AND_RANGE))
 
 
-def miss_request(request: RequestHead, variants: Sequence[Entry] = ()) -> RequestHead:
+def offerable(entries: Iterable[Entry], request: RequestHead) -> tuple[Entry, ...]:
+    """Those of `entries`, variants that were not selected for `request`, that its origin may be asked to choose among.
+
+    Only a strong entity tag tells one variant from all others, and only a whole response, in a coding that the client
+    takes, can answer for another.
+    """
+    return tuple(
+        [
+            entry
+            for entry in entries
+            if entry.span is None and strong_origin_etag(entry.fields) is not None and _is_taken(entry, request)
+        ]
+    )
+
+
+def _is_taken(entry: Entry, request: RequestHead) -> bool:
+    """Whether the client takes the coding in which the origin sent the entry (RFC 9110 section 12.5.3)."""
+    coding = entry.fields.joined.get("content-encoding")
+    if coding is None:
+        return True
+    weights = {choice.name: choice.weight for choice in choices(request.fields.joined.get("accept-encoding") or "")}
+    anything = weights.get("*", 0.0)
+    return all(weights.get(name.lower(), anything) > 0 for name in split_list(coding))
+
+
+def miss_request(request: RequestHead, variants: Sequence[Entry] = (), *, coded_here: bool) -> RequestHead:
     """What is sent to the origin on a miss.
 
-    With `variants` (nothing stored matches, but other variants are there) the origin is offered their entity tags.
-    Otherwise the client's conditions go along, unless they name an entity tag that only this proxy knows.
+    With `variants` (nothing stored matches, but others are there that are `offerable`) the origin is offered their
+    entity tags, and the client's conditions wait for the outcome: a 304 must not be about both. Otherwise they go along
+    as the origin understands them.
     """
-    if any(origin_etag_of(entry.fields) is not None for entry in variants):
+    if variants:
         return request.with_fields(conditional_request(request, variants).fields.without(("if-modified-since",)))
-    known_here = request.fields.joined.get("if-none-match")
-    if known_here is not None and any(is_own(tag) or is_coded_etag(tag) for tag in split_etags(known_here)):
-        return request.with_fields(request.fields.without(CLIENT_CONDITIONS))
-    return request
+    return as_origin_knows(request, coded_here=coded_here)
 
 
 def completion_request(request: RequestHead, entry: Entry, range_value: str) -> RequestHead:
@@ -90,15 +113,48 @@ def completion_request(request: RequestHead, entry: Entry, range_value: str) -> 
     return request.with_fields(fields)
 
 
-def entry_for_304(entries: Sequence[Entry], head: ResponseHead) -> Entry | None:
-    """Which of the entries offered to the origin its 304 selects (section 4.3.3, 4.3.4)."""
-    same = [e for e in entries if has_validator(e.fields) and _same_representation(e, head.fields)]
-    if len(same) == 1:
-        return same[0]
-    if "etag" in head.fields:
-        return same[0] if same else None
-    modified = head.fields.get("last-modified")
-    return next((e for e in same if modified is not None and e.fields.get("last-modified") == modified), None)
+def entry_for_304(selected: Entry | None, offered: Sequence[Entry], head: ResponseHead) -> Entry | None:
+    """Which of the entries offered to the origin its 304 confirms (section 4.3.3, 4.3.4).
+
+    `selected` matches the request; the others were offered by their strong entity tags, and nothing else confirms
+    them. A 304 that names no tag where several were offered is about the selected one only if its Last-Modified says
+    so.
+    """
+    fresh = head.fields
+    named = "etag" in fresh or len(offered) <= 1
+    if (
+        selected is not None
+        and has_validator(selected.fields)
+        and _same_representation(selected, fresh)
+        and (named or ("last-modified" in fresh and _same_date(selected, fresh)))
+    ):
+        return selected
+    etag = etag_of(fresh)
+    if etag is None:
+        return None
+    return next((e for e in offered if e is not selected and strong_match(etag, origin_etag_of(e.fields) or "")), None)
+
+
+def is_unasked_304(sent: RequestHead, head: ResponseHead) -> bool:
+    """Whether the origin says "not modified" of nothing that was asked about: it stands for no response."""
+    return head.status == 304 and not any(name in sent.fields.joined for name in CLIENT_CONDITIONS)
+
+
+OF_THE_MOMENT: Final = frozenset({400, 407, 408, 412, 413, 414, 415, 416, 417, 421, 425, 426, 428, 429, 431, 511})
+"""Statuses that are about one request, its length, its conditions, its moment: they do not say what became of the
+resource."""
+
+
+def outdates(request: RequestHead, status: int) -> bool:
+    """Whether the origin's final answer to `request` ends the stored responses that could have been chosen for it.
+
+    Whatever it says, it says in their place (section 4.3.3). A 304 confirms one of them, a part (206) may be one of the
+    same representation, and a server's failure says nothing of the resource; to HEAD, some servers say that they do not
+    know it, and a 200 is compared (`freshen_from_head`).
+    """
+    if not 200 <= status < 500 or status in OF_THE_MOMENT or status in {206, 304}:
+        return False
+    return request.method != "HEAD" or (status >= 300 and status != 405)
 
 
 # ---------------------------------------------------------------- applying the answer
@@ -134,10 +190,10 @@ def freshen(
 ) -> Freshened | Mismatch:
     """Apply a 304 to the entry it validates (section 4.3.4).
 
-    A 304 with another strong entity tag is about another representation and must not update this one. `born` is the
-    log position applied before the validation was sent.
+    A 304 with another strong entity tag, media type or content coding is about another representation and must not
+    update this one. `born` is the log position applied before the validation was sent.
     """
-    if not _same_representation(entry, head.fields):
+    if not _same_representation(entry, head.fields) or _contradicts(entry, head.fields):
         return Mismatch(Reason.VALIDATOR_CHANGED)
     return _freshened(entry, request, head.fields, request_time, response_time, born, rules)
 
@@ -152,34 +208,69 @@ def freshen_from_head(
     born: Position,
     rules: CacheRules,
 ) -> Freshened | Mismatch | None:
-    """Apply a 200 to HEAD to the stored response to GET (section 4.3.5); None if it says nothing about it.
+    """Apply a 200 to HEAD to a stored response to GET that could have been chosen for it (section 4.3.5).
 
-    The validators and the length it carries must be those of the stored response; otherwise that one is outdated.
+    The validators and the length it carries must be those of the stored response; otherwise that one is outdated. None
+    if it says nothing about it: without a validator that both have, an equal length proves nothing.
     """
     if head.status != 200 or entry.status != 200 or entry.span is not None:
         return None
-    length = head.fields.get("content-length")
+    fresh, stored = head.fields, origin_etag_of(entry.fields)
+    length = fresh.get("content-length")
     if length is not None and length != (entry.fields.get("content-length") or str(len(entry.body))):
         return Mismatch(Reason.VALIDATOR_CHANGED)
-    for name in ("etag", "last-modified"):
-        fresh, stored = head.fields.get(name), entry.fields.get(name)
-        if fresh is not None and fresh != stored and not (name == "etag" and stored is not None and is_own(stored)):
-            return Mismatch(Reason.VALIDATOR_CHANGED)
-    return _freshened(entry, request, head.fields, request_time, response_time, born, rules)
+    etag = etag_of(fresh)
+    made_here = stored is None and etag_of(entry.fields) is not None
+    other_tag = etag is not None and not made_here and not weak_match(etag, stored or "")
+    other_date = "last-modified" in fresh and not _same_date(entry, fresh)
+    if other_tag or other_date or _contradicts(entry, fresh):
+        return Mismatch(Reason.VALIDATOR_CHANGED)
+    if not _same_representation(entry, fresh) or not has_validator(fresh):
+        return None
+    return _freshened(entry, request, fresh, request_time, response_time, born, rules)
 
 
 def _same_representation(entry: Entry, fresh: Fields) -> bool:
-    """Whether the validators of a 304 are those of `entry` (section 4.3.4).
+    """Whether the validators of a 304 are those of `entry`, which was selected for the request (section 4.3.4).
 
-    A strong entity tag must be there in the same octets. Where the stored response has none of the origin's, an equal
-    Last-Modified tells as much as it did when it was sent.
+    A strong entity tag must be there in the same bytes. Where neither or a weak one is there, an equal Last-Modified
+    tells as much as it did when it was sent.
     """
     etag, stored = etag_of(fresh), origin_etag_of(entry.fields)
-    if etag is not None and stored is not None:
-        return weak_match(etag, stored) if is_weak(etag) else strong_match(etag, stored)
+    if etag is not None and (stored is not None or not is_weak(etag)):
+        return weak_match(etag, stored or "") if is_weak(etag) else strong_match(etag, stored or "")
     if "last-modified" in fresh:
         return stored is not None or _same_date(entry, fresh)
     return etag is None
+
+
+def _contradicts(entry: Entry, fresh: Fields) -> bool:
+    """Whether the fields describe other content than the entry's: another media type, charset or content coding.
+
+    What is not repeated is not contradicted: a 304 has no need to (RFC 9110 section 15.4.5).
+    """
+    coding = fresh.joined.get("content-encoding")
+    if coding is not None and _codings(coding) != _codings(entry.fields.joined.get("content-encoding") or ""):
+        return True
+    named, stored = fresh.joined.get("content-type"), entry.fields.joined.get("content-type")
+    if named is None or stored is None:
+        return False
+    mine, theirs = _media_type(stored), _media_type(named)
+    return mine[0] != theirs[0] or (mine[1] is not None and theirs[1] is not None and mine[1] != theirs[1])
+
+
+def _codings(value: str) -> list[str]:
+    return [name for coding in split_list(value) if (name := coding.lower()) != "identity"]
+
+
+def _media_type(value: str) -> tuple[str, str | None]:
+    """Type and subtype, and the charset where it is given, in lower case (RFC 9110 section 8.3.1)."""
+    essence, *parameters = split_quoted(value.lower(), ";")
+    charset = None
+    for parameter in parameters:
+        name, _, text = parameter.strip(OWS).partition("=")
+        charset = text.strip('"') if name == "charset" else charset
+    return essence.strip(OWS), charset
 
 
 def _same_date(entry: Entry, fresh: Fields) -> bool:

@@ -50,6 +50,15 @@ def origin_etag_of(fields: Fields) -> str | None:
     return None if etag is None or is_own(etag) else etag
 
 
+def strong_origin_etag(fields: Fields) -> str | None:
+    """The origin's entity tag where it is strong: the only validator that tells one variant from all others.
+
+    A weak one may be that of every variant (section 8.8.1), and so may Last-Modified.
+    """
+    etag = origin_etag_of(fields)
+    return None if etag is None or is_weak(etag) else etag
+
+
 def has_validator(fields: Fields) -> bool:
     """Whether the origin can be asked if the response is still current."""
     return "last-modified" in fields.joined or origin_etag_of(fields) is not None

@@ -20,6 +20,7 @@ from proxy.pipeline.context import Services
 from proxy.pipeline.fill import Filler
 from proxy.pipeline.made import Fetched, as_it_came, entry_of, judge_fetched
 from proxy.pipeline.plan import Plan
+from proxy.pipeline.unasked import asked_for
 from proxy.ports import Client, ClientGoneError, InterimSink, Standing, Turn, UpstreamError, UpstreamFailure
 from proxy.stores.turns import FreeTurn
 from proxy.tasks import TaskGroupClosedError
@@ -60,7 +61,7 @@ class Fetcher:
 
     async def take_over(self, plan: Plan, flight: Flight, asked: Awaitable[Fetched], client: Client) -> Landing:
         """The landing of a flight whose request has been sent already."""
-        return await self._to_the_end(self._fly(flight, plan, client.interim, asked), client)
+        return await self._to_the_end(self._fly(flight, plan, client.interim, _taken_over(plan, asked)), client)
 
     def refresh(self, plan: Plan) -> None:
         """Fetch in the background unless somebody does so already or too much goes on."""
@@ -77,7 +78,7 @@ class Fetcher:
 
         Where it turns out to be cacheable after all, it goes on as a flight.
         """
-        if plan.validating or plan.completing is not None or plan.hides_errors or plan.wanted.method != "GET":
+        if plan.validating or plan.alike or plan.hides_errors or plan.wanted.method != "GET":
             return await self._lead(plan, client)
         try:
             fetched = await self._ask(plan, plan.outgoing, client.interim)
@@ -219,6 +220,7 @@ class Fetcher:
         upstream = services.upstreams[route.upstream]
         response = await upstream.exchange(request, plan.body, interim, read_timeout_s=route.read_timeout_s)
         upstream_ms = (clock.monotonic() - started_s) * 1000
+        response = await asked_for(request, response)
         return Fetched(response, request_time, clock.now(), born, upstream_ms)
 
     async def _settle(self, flight: Flight, plan: Plan, fetched: Fetched, interim: InterimSink) -> Landing:
@@ -246,6 +248,7 @@ class Fetcher:
                 await fetched.response.aclose()
                 return Whole(entry, entry, True, True, fetched.upstream_ms)
         verdict = judge_fetched(plan, fetched)
+        await self._filler.supersede(plan, fetched, verdict)
         if isinstance(verdict, NotStorable):
             if verdict.remember:
                 self._services.flights.mark_uncacheable(plan.key, self._services.clock.monotonic())
@@ -289,6 +292,13 @@ class Fetcher:
             assert flight.landing is not None
             self._end(flight, flight.landing)
             await response.aclose()
+
+
+async def _taken_over(plan: Plan, asked: Awaitable[Fetched]) -> Fetched:
+    """What the backend answers to a request that has been sent already."""
+    fetched = await asked
+    await asked_for(plan.outgoing, fetched.response)
+    return fetched
 
 
 async def _given(fetched: Fetched) -> Fetched:

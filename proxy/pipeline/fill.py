@@ -7,11 +7,12 @@ from dataclasses import replace
 from proxy.core.entry import Entry
 from proxy.core.key import cache_key
 from proxy.core.messages import ResponseHead
+from proxy.core.outcome import Reason
 from proxy.core.ranges import combine
 from proxy.core.search import no_vary_search
 from proxy.core.storability import NotStorable, Storable, check_body, judge
 from proxy.core.tags import tags_of
-from proxy.core.validation import Freshened, entry_for_304, freshen, freshen_from_head
+from proxy.core.validation import Freshened, Mismatch, entry_for_304, freshen, freshen_from_head, outdates
 from proxy.pipeline.context import Services
 from proxy.pipeline.made import Fetched, entry_of, judge_fetched, tags_for
 from proxy.pipeline.plan import Plan
@@ -41,7 +42,7 @@ class Filler:
         self._services.searches.learn(plan.wanted, search)
         return cache_key(plan.wanted, plan.match.route.cache, body_digest=plan.body_digest, search=search)
 
-    async def keep(self, plan: Plan, updated: Entry, fetched: Fetched) -> Entry:
+    async def keep(self, plan: Plan, replaced: Entry, updated: Entry, fetched: Fetched) -> Entry:
         """Store an updated response, judged anew: its new fields may forbid that or change its tags."""
         entry = replace(updated, tags=tags_for(plan, updated.fields))
         verdict = judge(
@@ -56,12 +57,12 @@ class Filler:
             entry = replace(entry, fields=verdict.fields)
             await self._services.store.put(plan.key, entry, verdict.keep_s)
         else:
-            await self._services.store.discard(plan.key)
+            await self._services.store.forget(plan.key, replaced)
         return entry
 
     async def freshen(self, plan: Plan, fetched: Fetched) -> Freshened | None:
         """The stored response that a 304 confirms, updated and stored; None when it confirms none of ours."""
-        stored = entry_for_304(plan.validating, fetched.response.head)
+        stored = entry_for_304(plan.selected, plan.validating, fetched.response.head)
         if stored is None:
             return None
         found = freshen(
@@ -75,14 +76,15 @@ class Filler:
         )
         if not isinstance(found, Freshened):
             return None
-        return Freshened(await self.keep(plan, found.entry, fetched), found.personal)
+        return Freshened(await self.keep(plan, stored, found.entry, fetched), found.personal)
 
     async def update_by_head(self, plan: Plan, fetched: Fetched) -> Entry | None:
-        """Let a 200 to HEAD update the stored response to GET, or end it (RFC 9111 section 4.3.5).
+        """Let a 200 to HEAD update the stored response to GET, and end what it shows to be outdated (section 4.3.5).
 
         Returns the response as updated: it answers the HEAD as well.
         """
-        for stored in plan.validating[:1]:
+        updated = None
+        for stored in plan.alike:
             found = freshen_from_head(
                 stored,
                 plan.wanted,
@@ -92,11 +94,26 @@ class Filler:
                 born=fetched.born,
                 rules=plan.match.route.cache,
             )
-            if isinstance(found, Freshened):
-                return await self.keep(plan, found.entry, fetched)
-            if found is not None:
-                await self._services.store.discard(plan.key)
-        return None
+            if isinstance(found, Mismatch):
+                await self._services.store.forget(plan.key, stored)
+            elif found is not None and stored is plan.selected:
+                updated = await self.keep(plan, stored, found.entry, fetched)
+        return updated
+
+    async def supersede(self, plan: Plan, fetched: Fetched, verdict: Storable | NotStorable) -> None:
+        """End the stored responses in whose place the backend has answered, so that nothing brings them back.
+
+        What is stored in place of one of them needs no more than that. An answer that only its asker's Authorization
+        keeps from being stored says nothing of what others get.
+        """
+        status = fetched.response.head.status
+        personal = isinstance(verdict, NotStorable) and verdict.reason is Reason.AUTHORIZATION and status < 300
+        if personal or not outdates(plan.wanted, status):
+            return
+        takes_place = verdict.vary if isinstance(verdict, Storable) and status < 300 else None
+        for stored in plan.alike:
+            if stored.span is not None or stored.vary != takes_place:
+                await self._services.store.forget(plan.key, stored)
 
     async def complete(self, plan: Plan, stored: Entry, fetched: Fetched) -> Entry | None:
         """The stored beginning and the rest that a 206 brings, as one (RFC 9111 section 3.4); None if they differ."""

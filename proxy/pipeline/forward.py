@@ -12,6 +12,7 @@ from proxy.core.invalidating import GROUP_FIELD, INVALIDATE_FIELD, invalidated_b
 from proxy.core.invalidation import Invalidation
 from proxy.core.key import cache_key
 from proxy.core.messages import RequestHead, ResponseHead
+from proxy.core.negotiation import as_origin_knows
 from proxy.core.outcome import CacheStatus, Forward, Reason
 from proxy.core.storability import Storable
 from proxy.core.validators import make_etag
@@ -23,6 +24,7 @@ from proxy.pipeline.fill import Filler
 from proxy.pipeline.made import Fetched, as_it_came, entry_of, judge_fetched
 from proxy.pipeline.plan import Plan
 from proxy.pipeline.refuse import refuse, upstream_failed
+from proxy.pipeline.unasked import asked_for
 from proxy.policy.model import Consistency, EtagRule, InvalidatesWhen
 from proxy.ports import ClientGoneError, Content, Receipt, UpstreamError, UpstreamResponse
 
@@ -71,7 +73,8 @@ class Forwarder:
 
     async def _exchange(self, exchange: Exchange, status: CacheStatus, content: Content | None) -> Answer:
         services = self._services
-        request = to_origin(exchange.request, exchange.peer, via=services.via)
+        known = as_origin_knows(exchange.request, coded_here=exchange.route.compress.enabled)
+        request = to_origin(known, exchange.peer, via=services.via)
         born, request_time, started_s = services.log.position, services.clock.now(), services.clock.monotonic()
         response = await self._send(exchange, request, content)
         if isinstance(response, UpstreamError):
@@ -107,7 +110,8 @@ class Forwarder:
         try:
             upstream = self._services.upstreams[exchange.route.upstream]
             allowed_s = exchange.route.read_timeout_s
-            return await upstream.exchange(request, body, exchange.client.interim, read_timeout_s=allowed_s)
+            response = await upstream.exchange(request, body, exchange.client.interim, read_timeout_s=allowed_s)
+            return await asked_for(request, response)
         except UpstreamError as error:
             sent = error.sent
             await self._invalidate_unknown(exchange, sent=sent)

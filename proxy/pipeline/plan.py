@@ -20,8 +20,10 @@ class Plan:
     """One fetch: what is wanted, as the cache sees it, and what is sent.
 
     `wanted` is the client's request without conditions of ours: it is keyed, judged and matched. `outgoing` is what the
-    backend gets; `validating` are the stored responses that a 304 may select, `completing` the beginning that a 206
-    may complete; `unconditional` is sent when neither comes to pass. `body` is the content of a QUERY.
+    backend gets; `validating` are the stored responses that a 304 may confirm, `selected` the one of them that matches
+    the request; `completing` is the beginning that a 206 may complete; `unconditional` is sent when neither comes to
+    pass. `alike` are all stored responses that could have been chosen: a final answer ends them. `body` is the content
+    of a QUERY.
     """
 
     key: str
@@ -30,6 +32,8 @@ class Plan:
     outgoing: RequestHead
     unconditional: RequestHead
     validating: tuple[Entry, ...] = ()
+    selected: Entry | None = None
+    alike: tuple[Entry, ...] = ()
     completing: Entry | None = None
     hides_errors: bool = False
     coalesce: bool = True
@@ -50,11 +54,14 @@ class Looked:
 def plan_of(exchange: Exchange, looked: Looked, decision: Decision, via: str) -> Plan:
     """What to fetch if the decision needs it."""
     wanted, route = looked.wanted, exchange.match.route
-    outgoing, validating, completing, hides_errors = _wanted_of_backend(wanted, decision)
+    outgoing, validating, completing, hides_errors = _wanted_of_backend(
+        wanted, decision, coded_here=route.compress.enabled
+    )
+    selected = decision.entry if isinstance(decision, Revalidate | ServeStale) else None
     unconditional = unconditional_request(wanted) if validating or completing is not None else outgoing
     if exchange.request.method != wanted.method:
         # The backend knows this request as a POST, to which conditions and ranges do not apply as to QUERY.
-        validating, completing = (), None
+        validating, selected, completing = (), None, None
         outgoing = unconditional = replace(unconditional_request(wanted), method=exchange.request.method)
     codings = None if route.compress.enabled else route.cache.codings
     sent = to_origin(outgoing, exchange.peer, via=via, codings=codings)
@@ -66,6 +73,8 @@ def plan_of(exchange: Exchange, looked: Looked, decision: Decision, via: str) ->
         outgoing=sent,
         unconditional=sent if same else to_origin(unconditional, exchange.peer, via=via, codings=codings),
         validating=validating,
+        selected=selected,
+        alike=decision.alike if isinstance(decision, Revalidate | ServeStale | PartialMiss | Miss) else (),
         completing=completing,
         hides_errors=hides_errors,
         coalesce=route.coalesce
@@ -78,11 +87,11 @@ def plan_of(exchange: Exchange, looked: Looked, decision: Decision, via: str) ->
 
 
 def _wanted_of_backend(
-    wanted: RequestHead, decision: Decision
+    wanted: RequestHead, decision: Decision, *, coded_here: bool
 ) -> tuple[RequestHead, tuple[Entry, ...], Entry | None, bool]:
     """The request to send, what a 304 may select, what a 206 may complete, and whether errors are hidden."""
     if isinstance(decision, Miss):
-        return miss_request(wanted, decision.variants), decision.variants, None, False
+        return miss_request(wanted, decision.variants, coded_here=coded_here), decision.variants, None, False
     if isinstance(decision, Revalidate):
         entry = decision.entry
         validating = tuple([e for e in (entry, *decision.others) if e is entry or has_validator(e.fields)])

@@ -8,7 +8,7 @@ from proxy.core.entry import CodedBody
 from proxy.core.fields import Fields
 from proxy.core.forwarding import aged, delayed_age
 from proxy.core.messages import ResponseHead
-from proxy.core.negotiation import choose_coding, coded_fields, why_not_coded
+from proxy.core.negotiation import passing_form
 from proxy.core.rate import RateVerdict
 from proxy.core.remaining import with_remaining_lifetime
 from proxy.pipeline.account import Replied
@@ -109,15 +109,14 @@ class Replier:
     async def _stream(
         self, exchange: Exchange, answer: Answer, stream: StreamBody, rate: RateVerdict | None
     ) -> Replied:
-        fields, length, coding = answer.head.fields, stream.length, ""
-        compress = exchange.route.compress
+        compress, request = exchange.route.compress, exchange.request
+        form = passing_form(request, answer.head, stream.length, compress.coding if compress.enabled else None)
+        fields, length, coding = form.fields, stream.length, form.coding or ""
         encoder: StreamEncoder | None = None
-        if compress.enabled and why_not_coded(exchange.request, answer.head, length, compress.coding) is None:
-            chosen = choose_coding(exchange.request.fields.get("accept-encoding"), compress.coding.prefer)
-            fields = coded_fields(fields, chosen)
-            if chosen is not None:
-                encoder = self._services.codec.stream(chosen, compress.level)
-                length, coding = None, chosen
+        if form.coding is not None:
+            length = None
+            if request.method != "HEAD":
+                encoder = self._services.codec.stream(form.coding, compress.level)
         now = self._services.clock.now()
         fields = delayed_age(fields, now - exchange.received)
         await exchange.client.begin(self._dressed(exchange, answer, fields, answer.head, rate, now), length)

@@ -75,8 +75,11 @@ class EntryStore(Protocol):
         """Whether what memory holds under `key` was used since this was asked last; None once it lacks `entry`."""
         ...
 
-    async def discard(self, key: str) -> None:
-        """Forget everything under `key`, here and in the shared store."""
+    async def forget(self, key: str, entry: Entry) -> None:
+        """Forget `entry`, here and in the shared store; what was stored in its place later may stay.
+
+        The other variants and parts under `key` stay. Other nodes drop what they hold in memory under `key`.
+        """
         ...
 
 

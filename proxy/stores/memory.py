@@ -276,9 +276,19 @@ class MemoryStore:
         place = self._places.get(key)
         return place if place is not None and any(other is entry for other in place.entries) else None
 
-    async def discard(self, key: str) -> None:
-        """Forget everything under `key`."""
-        self.drop(key)
+    async def forget(self, key: str, entry: Entry) -> None:
+        """Forget `entry`, unless something received later has taken its place."""
+        self.forget_now(key, entry)
+
+    def forget_now(self, key: str, entry: Entry) -> None:
+        """As `forget`."""
+        place = self._places.get(key)
+        if place is None:
+            return
+        gone = [other for other in place.entries if _same(other, entry) and other.response_time <= entry.response_time]
+        if gone:
+            kept = tuple([other for other in place.entries if other not in gone])
+            self._set(key, place, kept, place.size_bytes - _costs_bytes(key, gone))
 
     def drop(self, key: str) -> None:
         """Forget everything under `key`, now."""

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 _FIND = Script.load("find")
 _KEEP = Script.load("keep")
+_FORGET = Script.load("forget")
 _USUAL_VARY_NAMES = ("accept-encoding", "accept-language")
 _MOST_VARY_NAMES = 64
 _UNFIT_BYTES = 256 * 1024
@@ -140,10 +141,10 @@ class RedisStore:
         """None: nothing is held in memory."""
         return None
 
-    async def discard(self, key: str) -> None:
-        """Forget everything under `key`, and tell the other nodes."""
+    async def forget(self, key: str, entry: Entry) -> None:
+        """Forget `entry`, and tell the other nodes. One that was fetched later, and knows of more events, stays."""
         if self._epoch():
-            await self._call(_KEEP_NOTHING, key, [])
+            await self._call(_FORGET, key, [variant_field(entry), entry.born.seq])
             await self._announce(key)
 
     async def _read(self, key: str, octets: bytes) -> Entry | None:
@@ -192,9 +193,6 @@ class RedisStore:
         if self._reached:
             logger.warning("the shared store cannot be reached: %s", str(error) or repr(error))
         self._reached = False
-
-
-_KEEP_NOTHING = Script.from_source("return redis.call('UNLINK', KEYS[1])")
 
 
 def variant_field(entry: Entry) -> str:

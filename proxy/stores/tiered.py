@@ -78,10 +78,10 @@ class TieredStore:
         """Whether what memory holds was used since this was asked last."""
         return self._memory.used_since(key, entry)
 
-    async def discard(self, key: str) -> None:
-        """Forget `key` in both levels."""
-        self._memory.drop(key)
-        await self._shared.discard(key)
+    async def forget(self, key: str, entry: Entry) -> None:
+        """Forget `entry` in both levels."""
+        self._memory.forget_now(key, entry)
+        await self._shared.forget(key, entry)
 
     def _serves(self, entry: Entry, request: RequestHead) -> bool:
         return self._log.validity(entry) is Validity.VALID and matches(entry, request, _RULES)

@@ -14,15 +14,34 @@ DE = (("accept-language", "de"),)
 EN = (("accept-language", "en"),)
 
 
-async def test_what_is_put_is_found_until_it_is_discarded(store: EntryStore) -> None:
+async def test_what_is_put_is_found_until_it_is_forgotten(store: EntryStore) -> None:
     assert not await store.lookup("k", get())
     entry = stored(BORN, "tag", body=b"\x00\xff" * 3000)
     await store.put("k", entry, 60)
     assert list(await store.lookup("k", get())) == [entry]
     assert not await store.lookup("K", get())
-    await store.discard("k")
+    await store.forget("k", entry)
     assert not await store.lookup("k", get())
-    await store.discard("k")
+    await store.forget("k", entry)
+
+
+async def test_what_is_forgotten_is_one_variant_or_part(store: EntryStore) -> None:
+    whole = stored(BORN, body=b"0123456789", vary=DE)
+    part = stored(BORN, body=b"234", vary=DE, span=ByteSpan(2, 4, 10))
+    other = stored(BORN, body=b"ten", vary=EN)
+    for entry in (whole, part, other):
+        await store.put("k", entry, 60)
+    await store.forget("k", whole)
+    german = await store.lookup("k", get(accept_language="de"))
+    assert [entry for entry in german if entry.vary == DE] == [part]
+    assert [entry for entry in await store.lookup("k", get(accept_language="en")) if entry.vary == EN] == [other]
+
+
+async def test_what_was_fetched_later_is_not_forgotten_for_an_earlier_one(store: EntryStore) -> None:
+    earlier = stored(Position("e", 1), body=b"earlier", received=1_700_000_001.0)
+    await store.put("k", stored(Position("e", 2), body=b"later", received=1_700_000_002.0), 60)
+    await store.forget("k", earlier)
+    assert [entry.body for entry in await store.lookup("k", get())] == [b"later"]
 
 
 async def test_look_ups_in_memory_are_counted_by_whether_it_could_answer() -> None:
@@ -86,7 +105,7 @@ async def test_use_is_known_of_what_memory_holds(store: EntryStore) -> None:
     assert store.used_since("k", entry) is False
     await store.lookup("k", get())
     assert [store.used_since("k", entry) for _ in range(2)] == [True, False]
-    await store.discard("k")
+    await store.forget("k", entry)
     assert store.used_since("k", entry) is None
 
 
@@ -118,10 +137,10 @@ async def test_nobody_accompanies_what_is_not_stored(store: EntryStore) -> None:
     assert guest.told == 0
 
 
-async def test_a_companion_is_told_once_when_its_entry_is_discarded(store: EntryStore) -> None:
-    _, guest = await accompanied(store)
-    await store.discard("k")
-    await store.discard("k")
+async def test_a_companion_is_told_once_when_its_entry_is_forgotten(store: EntryStore) -> None:
+    entry, guest = await accompanied(store)
+    await store.forget("k", entry)
+    await store.forget("k", entry)
     assert guest.told == 1
 
 

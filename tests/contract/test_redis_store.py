@@ -137,7 +137,7 @@ async def test_only_what_replaces_something_is_announced(redis_url: str) -> None
         assert it.announced == []
         await it.store.put("a", stored(BORN), 60)
         assert it.announced == ["a"]
-        await it.store.discard("a")
+        await it.store.forget("a", stored(BORN))
         assert it.announced == ["a", "a"]
 
 

@@ -69,7 +69,7 @@ async def use_everything(url: str) -> None:
         receipt = await log.append(Invalidation(tags=("a",)), strict=True)
         assert receipt.shared
         assert len(receipt.acknowledged) == 1
-        await shared.discard("key")
+        await shared.forget("key", stored(log.position))
         assert not await shared.lookup("key", get())
         turn = await stores.turns.take("key", 1.0)
         assert turn is not None

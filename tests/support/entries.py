@@ -35,6 +35,7 @@ def stored(
     body: bytes = b"hello",
     vary: tuple[tuple[str, str | None], ...] = (),
     span: ByteSpan | None = None,
+    received: float = 1_700_000_000.5,
 ) -> Entry:
     """A stored 200 response."""
     return Entry(
@@ -43,7 +44,7 @@ def stored(
         fields=Fields([("Content-Type", "text/plain"), ("Cache-Control", "max-age=60")]),
         body=body,
         request_time=1_700_000_000.0,
-        response_time=1_700_000_000.5,
+        response_time=received,
         uri=uri,
         born=born,
         vary=vary,

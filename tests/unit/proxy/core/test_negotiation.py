@@ -4,10 +4,13 @@ import pytest
 
 from proxy.core.fields import Fields, Pair
 from proxy.core.negotiation import (
+    as_client_knows,
+    as_origin_knows,
     choose_coding,
     coded_etag,
     coded_fields,
-    is_coded_etag,
+    passing_form,
+    uncoded_etag,
     why_not_coded,
     with_vary,
 )
@@ -74,14 +77,15 @@ def test_each_strong_coded_form_has_a_tag_of_its_own() -> None:
     assert coded_etag('"a"', "br") == '"a-br"'
     assert coded_etag('W/"a"', "br") == 'W/"a"'
     assert coded_etag("bare", "br") == "bare"
-    assert is_coded_etag('"a-zstd"')
-    assert not is_coded_etag('"a"')
+    assert uncoded_etag('"a-zstd"') == '"a"'
+    assert uncoded_etag('"a"') == '"a"'
+    assert uncoded_etag('"a-b-br-gzip"') == '"a-b-br"'
 
 
 def test_a_dense_form_has_other_octets_and_so_another_tag() -> None:
     assert coded_etag('"a"', "br", dense=True) == '"a-br+"'
     assert coded_etag('W/"a"', "br", dense=True) == 'W/"a"'
-    assert is_coded_etag('"a-br+"')
+    assert uncoded_etag('"a-br+"') == '"a"'
     assert coded_fields(Fields([("ETag", '"a"')]), "zstd", dense=True).get("etag") == '"a-zstd+"'
 
 
@@ -112,3 +116,66 @@ def test_fields_of_a_coded_form() -> None:
 def test_vary_names_the_field_once(vary: str | None, expected: str) -> None:
     fields = Fields([] if vary is None else [("Vary", vary)])
     assert with_vary(fields, "Accept-Encoding").get("vary") == expected
+
+
+def test_conditions_go_out_with_the_origin_s_tags() -> None:
+    asked = request(("If-Match", '"a-br", "b-br+", "c", W/"d"'), ("If-Range", '"e-br"'))
+    known = as_origin_knows(asked, coded_here=True).fields
+    assert (known.get("if-match"), known.get("if-range")) == ('"a", "b", "c", W/"d"', '"e-br"')
+    assert as_origin_knows(asked, coded_here=False) is asked
+    star = request(("If-Match", "*"), ("If-None-Match", "*"))
+    assert as_origin_knows(star, coded_here=True) is star
+
+
+@pytest.mark.parametrize(
+    ("held", "accepted", "told"),
+    [
+        ('"a-br"', "br", '"a-br"'),
+        ('W/"a-gzip"', "br", '"a-gzip"'),
+        ('"a-gzip", "a-br+", "a-br"', "br", '"a-br+"'),
+        ('"a"', "br", '"a"'),
+        ('"a-br", "a"', "br", '"a-br"'),
+        ('"a-br", "a"', "identity", '"a"'),
+        ('"a-br"', "identity", '"a-br"'),
+        ('"b-br"', "br", '"a"'),
+    ],
+)
+def test_a_304_comes_back_with_the_tag_that_the_client_holds(held: str, accepted: str, told: str) -> None:
+    asked = request(("If-None-Match", held), ("Accept-Encoding", accepted))
+    head = as_client_knows(asked, response(("ETag", '"a"'), status=304), RULES)
+    assert head.fields.get("etag") == told
+
+
+def test_a_weak_304_and_a_200_keep_their_tag() -> None:
+    asked = request(("If-None-Match", '"a-br"'))
+    for head in (response(("ETag", 'W/"a"'), status=304), response(("ETag", '"a"'))):
+        assert as_client_knows(asked, head, RULES) is head
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "varies"),
+    [
+        ([], 304, True),
+        ([JSON], 304, True),
+        ([("Content-Type", "image/png")], 304, False),
+        ([("Content-Encoding", "gzip")], 304, False),
+        ([("Cache-Control", "no-transform")], 304, False),
+        ([JSON, ("Content-Range", "bytes 0-1/5000")], 206, True),
+        ([JSON, ("Content-Range", "bytes 0-1/20")], 206, False),
+        ([JSON, ("Content-Range", "bytes 0-1/*")], 206, True),
+        ([("Content-Type", "multipart/byteranges; boundary=x")], 206, True),
+    ],
+)
+def test_a_part_and_a_304_vary_as_the_whole_would(fields: list[Pair], status: int, *, varies: bool) -> None:
+    asked = request(("Accept-Encoding", "br"))
+    form = passing_form(asked, response(*fields, status=status), 2, RULES)
+    assert (form.fields.get("vary") == "Accept-Encoding", form.coding) == (varies, None)
+    assert "vary" not in passing_form(asked, response(*fields, status=status), 2, None).fields
+
+
+def test_a_head_that_passes_has_the_fields_of_the_get() -> None:
+    asked = request(("Accept-Encoding", "br"), method="HEAD")
+    form = passing_form(asked, response(JSON, ("ETag", '"a"'), ("Content-Length", "5000")), None, RULES)
+    names = ("etag", "content-encoding", "vary", "content-length")
+    assert [form.fields.get(name) for name in names] == ['"a-br"', "br", "Accept-Encoding", None]
+    assert passing_form(asked, response(JSON, ("Content-Length", "20")), None, RULES).coding is None

@@ -72,7 +72,7 @@ def test_the_most_recent_of_several_matches_is_taken() -> None:
 def test_an_expired_entry_is_validated_and_may_stand_in_for_a_dead_origin() -> None:
     stale = entry("max-age=10")
     assert decided(request(), stale, at=12) == Revalidate(
-        stale, (), 12.0, -2.0, Forward.STALE, Reason.EXPIRED, Fallback(None, T + 10 + RULES.keep_stale_s)
+        stale, (), 12.0, -2.0, Forward.STALE, Reason.EXPIRED, Fallback(None, T + 10 + RULES.keep_stale_s), (stale,)
     )
 
 
@@ -101,7 +101,7 @@ def test_no_cache_is_validated_although_fresh() -> None:
 def test_stale_while_revalidate_has_an_end() -> None:
     stale = entry("max-age=10, stale-while-revalidate=5")
     assert decided(request(), stale, at=14) == ServeStale(
-        stale, 14.0, -4.0, Reason.STALE_WHILE_REVALIDATE, refresh=True
+        stale, 14.0, -4.0, Reason.STALE_WHILE_REVALIDATE, refresh=True, alike=(stale,)
     )
     assert isinstance(decided(request(), stale, at=15), Revalidate)
 
@@ -198,16 +198,16 @@ def part(content_range: str, asked: str, body: bytes, *fields: Pair) -> Entry:
 def test_a_stored_part_answers_what_lies_in_it() -> None:
     held = part("bytes 4-9/10", "bytes=4-", b"456789")
     assert isinstance(decided(request(("Range", "bytes=5-6")), held), Hit)
-    assert decided(request(("Range", "bytes=3-6")), held) == Miss(Forward.PARTIAL)
-    assert decided(request(), held) == Miss(Forward.PARTIAL)
+    assert decided(request(("Range", "bytes=3-6")), held) == Miss(Forward.PARTIAL, alike=(held,))
+    assert decided(request(), held) == Miss(Forward.PARTIAL, alike=(held,))
 
 
 def test_a_stored_beginning_is_completed_while_fresh() -> None:
     held = part("bytes 0-4/10", "bytes=0-4", b"01234")
-    assert decided(request(), held) == PartialMiss(held, "bytes=5-", 1.0)
-    assert decided(request(), held, at=11) == Miss(Forward.PARTIAL)
-    assert decided(request(), held, validity=Validity.SOFT) == Miss(Forward.PARTIAL)
-    assert decided(request(method="HEAD"), held) == Miss(Forward.PARTIAL)
+    assert decided(request(), held) == PartialMiss(held, "bytes=5-", 1.0, (held,))
+    assert decided(request(), held, at=11) == Miss(Forward.PARTIAL, alike=(held,))
+    assert decided(request(), held, validity=Validity.SOFT) == Miss(Forward.PARTIAL, alike=(held,))
+    assert decided(request(method="HEAD"), held) == Miss(Forward.PARTIAL, alike=(held,))
     only = request(("Cache-Control", "only-if-cached"))
     assert decided(only, held) == GatewayTimeout(Reason.ONLY_IF_CACHED)
 

@@ -1,9 +1,11 @@
 """Validation: RFC 9111 section 4.3, RFC 9110 section 13."""
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.core.dates import format_date
-from proxy.core.entry import Entry, Position
+from proxy.core.entry import ByteSpan, Entry, Position
 from proxy.core.fields import Fields, Pair
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import Reason
@@ -16,7 +18,10 @@ from proxy.core.validation import (
     entry_for_304,
     freshen,
     freshen_from_head,
+    is_unasked_304,
     miss_request,
+    offerable,
+    outdates,
     unconditional_request,
 )
 from proxy.core.validators import make_etag
@@ -59,16 +64,19 @@ def test_tags_that_the_origin_does_not_know_are_not_offered() -> None:
     assert "if-none-match" not in conditional_request(request(), [entry_of(dated(FRESH, ("ETag", "bare")))]).fields
 
 
-def test_a_miss_forwards_the_client_s_conditions_unless_only_we_understand_them() -> None:
+def test_a_miss_forwards_the_client_s_conditions_as_the_origin_understands_them() -> None:
     theirs = request(("If-None-Match", '"theirs"'), ("If-Modified-Since", "z"))
-    assert miss_request(theirs) == theirs
-    for tag in (OWN[1], '"x-br"'):
-        assert len(miss_request(request(("If-None-Match", f'"y", {tag}'), ("If-Modified-Since", "z"))).fields) == 0
+    assert miss_request(theirs, coded_here=True) is theirs
+    ours = request(("If-None-Match", OWN[1]), ("If-Modified-Since", "z"))
+    assert len(miss_request(ours, coded_here=True).fields) == 0
+    mixed = request(("If-None-Match", f'"y", {OWN[1]}, W/"x-br"'))
+    assert miss_request(mixed, coded_here=True).fields.get("if-none-match") == '"y", W/"x"'
+    assert miss_request(mixed, coded_here=False).fields.get("if-none-match") == '"y", W/"x-br"'
 
 
 def test_a_vary_miss_offers_the_other_variants() -> None:
     other = entry_of(dated(FRESH, ETAG, MODIFIED))
-    fields = miss_request(request(("If-None-Match", '"theirs"')), [other]).fields
+    fields = miss_request(request(("If-None-Match", '"theirs"')), [other], coded_here=True).fields
     assert fields == Fields([("If-None-Match", '"x"')])
 
 
@@ -85,18 +93,59 @@ def test_completion_names_the_beginning_it_continues() -> None:
     assert completion_request(request(), weak, "bytes=5-").fields == Fields([("Range", "bytes=5-")])
 
 
-def test_which_entry_a_304_selects() -> None:
+def test_which_entry_a_304_confirms() -> None:
     a, b = entry_of(dated(FRESH, ("ETag", '"a"'))), entry_of(dated(FRESH, ("ETag", '"b"'), MODIFIED))
-    assert entry_for_304([a, b], response(("ETag", '"b"'), status=304)) is b
-    assert entry_for_304([a, b], response(("ETag", 'W/"b"'), status=304)) is b
-    assert entry_for_304([a, b], response(("ETag", '"c"'), status=304)) is None
-    assert entry_for_304([a, b], response(MODIFIED, status=304)) is b
-    assert entry_for_304([a, b], response(status=304)) is None
-    assert entry_for_304([a], response(status=304)) is a
+    assert entry_for_304(a, [a, b], response(("ETag", '"b"'), status=304)) is b
+    assert entry_for_304(b, [b, a], response(("ETag", 'W/"b"'), status=304)) is b
+    assert entry_for_304(a, [a, b], response(("ETag", 'W/"b"'), status=304)) is None
+    assert entry_for_304(a, [a, b], response(("ETag", '"c"'), status=304)) is None
+    assert entry_for_304(b, [b, a], response(MODIFIED, status=304)) is b
+    assert entry_for_304(a, [a, b], response(MODIFIED, status=304)) is None
+    assert entry_for_304(a, [a, b], response(status=304)) is None
+    assert entry_for_304(a, [a], response(status=304)) is a
     dated_only, mute = entry_of(dated(FRESH, MODIFIED)), entry_of(dated(FRESH))
-    assert entry_for_304([dated_only], response(ETAG, MODIFIED, status=304)) is dated_only
-    assert entry_for_304([mute], response(status=304)) is None
-    assert entry_for_304([mute, a], response(status=304)) is a
+    assert entry_for_304(dated_only, [dated_only], response(MODIFIED, status=304)) is dated_only
+    assert entry_for_304(dated_only, [dated_only], response(ETAG, MODIFIED, status=304)) is None
+    assert entry_for_304(mute, [mute], response(status=304)) is None
+
+
+def test_what_was_not_selected_is_confirmed_by_its_strong_tag_alone() -> None:
+    strong, weak = entry_of(dated(FRESH, ETAG, MODIFIED)), entry_of(dated(FRESH, ("ETag", 'W/"x"'), MODIFIED))
+    for head in (response(MODIFIED, status=304), response(status=304), response(("ETag", 'W/"x"'), status=304)):
+        assert entry_for_304(None, [strong], head) is None
+        assert entry_for_304(None, [weak], head) is None
+    assert entry_for_304(None, [weak, strong], response(ETAG, status=304)) is strong
+    assert entry_for_304(None, [weak], response(ETAG, status=304)) is None
+
+
+def test_what_may_be_offered_of_other_variants() -> None:
+    strong, weak = entry_of(dated(ETAG)), entry_of(dated(("ETag", 'W/"x"'), MODIFIED))
+    part = replace(strong, span=ByteSpan(0, 9, 20))
+    brotli = entry_of(dated(("ETag", '"b"'), ("Content-Encoding", "br")))
+    every = [strong, weak, part, brotli, entry_of(dated(FRESH, OWN)), entry_of(dated(MODIFIED))]
+    assert offerable(every, request()) == (strong,)
+    assert offerable(every, request(("Accept-Encoding", "br;q=0, *"))) == (strong,)
+    assert offerable(every, request(("Accept-Encoding", "gzip, BR"))) == (strong, brotli)
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "ends"),
+    [
+        *(("GET", status, True) for status in (200, 204, 301, 302, 401, 403, 404, 405, 410, 451)),
+        *(("GET", status, False) for status in (206, 304, 400, 408, 412, 416, 429, 500, 503)),
+        *(("HEAD", status, True) for status in (301, 401, 404, 410)),
+        *(("HEAD", status, False) for status in (200, 204, 405, 429, 501)),
+    ],
+)
+def test_what_ends_the_stored_response(method: str, status: int, *, ends: bool) -> None:
+    assert outdates(request(method=method), status) is ends
+
+
+def test_a_304_has_to_be_asked_for() -> None:
+    assert is_unasked_304(request(("If-Match", '"a"')), response(status=304))
+    assert not is_unasked_304(request(("If-None-Match", '"a"')), response(status=304))
+    assert not is_unasked_304(request(("If-Modified-Since", "a")), response(status=304))
+    assert not is_unasked_304(request(), response(status=200))
 
 
 # ---------------------------------------------------------------- applying
@@ -105,12 +154,11 @@ def test_which_entry_a_304_selects() -> None:
 def test_a_304_replaces_the_fields_it_carries_and_renews_the_times() -> None:
     entry = entry_of(dated(FRESH, ETAG, ("A", "1"), ("B", "2"), ("Age", "5"), ("Content-Length", "10")))
     news = (("Date", format_date(T + 21)), ETAG, ("a", "9"), ("Cache-Control", "max-age=99"), ("Content-Length", "0"))
-    found = updated(entry, response(*news, ("Content-Encoding", "gzip"), ("Connection", "c"), ("C", "3"), status=304))
+    found = updated(entry, response(*news, ("Connection", "c"), ("C", "3"), status=304))
     assert isinstance(found, Freshened)
     fields = found.entry.fields
-    assert [
-        fields.get(name) for name in ("a", "b", "c", "age", "cache-control", "content-length", "content-encoding")
-    ] == ["9", "2", None, None, "max-age=99", "10", None]
+    names = ("a", "b", "c", "age", "cache-control", "content-length")
+    assert [fields.get(name) for name in names] == ["9", "2", None, None, "max-age=99", "10"]
     assert (found.entry.request_time, found.entry.response_time, found.entry.born) == (T + 20, T + 21, NEW_BORN)
     assert found.entry.body == entry.body
 
@@ -131,7 +179,15 @@ def test_a_304_without_a_date_was_made_when_it_came() -> None:
         ([ETAG], [], True),
         ([MODIFIED], [MODIFIED], True),
         ([MODIFIED], [("Last-Modified", format_date(T))], False),
-        ([OWN, MODIFIED], [ETAG, MODIFIED], True),
+        ([OWN, MODIFIED], [ETAG, MODIFIED], False),
+        ([MODIFIED], [ETAG, MODIFIED], False),
+        ([("Content-Type", "a/b"), ETAG], [ETAG, ("Content-Type", "A/B; charset=x")], True),
+        ([("Content-Type", "a/b"), ETAG], [ETAG, ("Content-Type", "a/c")], False),
+        ([("Content-Type", "a/b; charset=x"), ETAG], [ETAG, ("Content-Type", 'a/b; q=1; charset="X"')], True),
+        ([("Content-Type", "a/b; charset=x"), ETAG], [ETAG, ("Content-Type", "a/b; charset=y")], False),
+        ([ETAG], [ETAG, ("Content-Encoding", "gzip")], False),
+        ([("Content-Encoding", "gzip"), ETAG], [ETAG, ("Content-Encoding", "GZIP, identity")], True),
+        ([("Content-Encoding", "gzip"), ETAG], [ETAG], True),
         ([MODIFIED], [ETAG], False),
         ([MODIFIED], [("ETag", 'W/"x"'), MODIFIED], True),
         ([("ETag", 'W/"x"')], [ETAG], False),
@@ -177,7 +233,13 @@ def test_head_updates_a_get_of_the_same_length_and_validators() -> None:
     found = from_head(entry, dated(("A", "9"), ETAG, ("Content-Length", "10")))
     assert isinstance(found, Freshened)
     assert (found.entry.fields.get("a"), found.entry.fields.get("b")) == ("9", "2")
-    for other in (("Content-Length", "11"), ("ETag", '"y"'), MODIFIED):
+    for other in (("Content-Length", "11"), ("ETag", '"y"'), MODIFIED, ("Content-Encoding", "br")):
         assert from_head(entry, dated(other)) == Mismatch(Reason.VALIDATOR_CHANGED)
     assert from_head(entry, dated(("A", "9"), status=410)) is None
-    assert isinstance(from_head(entry_of(dated(FRESH, OWN)), dated(ETAG)), Freshened)
+
+
+def test_a_head_without_a_validator_that_both_have_proves_nothing() -> None:
+    assert from_head(entry_of(dated(FRESH)), dated(FRESH, ("Content-Length", "10"))) is None
+    assert from_head(entry_of(dated(FRESH, ETAG)), dated(FRESH, ("Content-Length", "10"))) is None
+    assert from_head(entry_of(dated(FRESH, OWN)), dated(ETAG)) is None
+    assert isinstance(from_head(entry_of(dated(FRESH, OWN, MODIFIED)), dated(MODIFIED)), Freshened)

@@ -126,7 +126,7 @@ async def test_the_hand_survives_the_loss_of_the_place_it_points_to() -> None:
     store.peek("k1")
     await _fill(store, "k5")
     for key in ("k2", "k1", "k3", "k4", "k5"):
-        await store.discard(key)
+        store.drop(key)
     assert (len(store), store.size_bytes) == (0, 0)
     await _fill(store, "k6", "k7", "k8", "k9", "kA")
     assert len(store) == 4

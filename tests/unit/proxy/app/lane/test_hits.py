@@ -154,7 +154,7 @@ async def test_what_changes_after_it_was_foreseen_counts(stage: Stage, change: s
     if change == "policy":
         stage.source._current = parse_policy(POLICY + "\n# another\n", "test")
     elif change == "entry":
-        await stage.store.discard("/a")
+        stage.store.drop("/a")
     elif change == "tag":
         await stage.log.append(Invalidation(tags=("t",)), strict=True)
     assert stage.ask(request=data) is None
