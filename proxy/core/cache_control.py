@@ -7,6 +7,7 @@ from typing import Final
 
 from proxy.core.fields import Fields
 from proxy.core.headers import OWS, split_list, unquote
+from proxy.core.headers import is_token as is_field_name
 from proxy.core.remembered import remembered
 from proxy.core.structured import is_integer, is_token, parse_dictionary
 
@@ -155,6 +156,8 @@ def _qualified(found: Arguments, name: str) -> tuple[bool, frozenset[str]]:
         field.lower() for text in given if text is not None for part in text.split(",") if (field := part.strip(OWS))
     }
     unqualified = any(text is None or not text.strip(" \t,") for text in given)
+    if not all("'" not in name and is_field_name(name) for name in names):
+        return True, frozenset()  # it says something about fields that cannot be understood: it counts for all of it
     return unqualified, frozenset(names)
 
 

@@ -20,6 +20,10 @@ PART_OVERHEAD_OCTETS: Final = 80
 """What one part costs beside its content: gaps smaller than this are not worth a part of their own (section 15.3.7)."""
 
 
+OF_THE_CONTENT: Final = frozenset({"content-length", "content-range", "content-digest", "content-md5"})
+"""Fields about the bytes of one message, not of the representation: a part has its own (RFC 9530 section 2)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
     """No range applies: answer with the representation as a whole."""
@@ -82,7 +86,7 @@ def answer_range(request: RequestHead, status: int, fields: Fields, length: int)
         return Whole()
     found = [part for spec in specs if (part := _resolve(spec, length)) is not None]
     if not found:
-        return Unsatisfiable(length)
+        return Whole() if length == 0 and any(_asks_for_all(spec) for spec in specs) else Unsatisfiable(length)
     joined = _join(found)
     if len(joined) == 1:
         return joined[0]
@@ -124,6 +128,15 @@ def _resolve(spec: RangeSpec, length: int) -> Part | None:
         return None
     last = length - 1 if spec.last is None else min(spec.last, length - 1)
     return Part(spec.first, last, length)
+
+
+def _asks_for_all(spec: RangeSpec) -> bool:
+    """Whether the range means all of an empty representation, for which no Content-Range exists: the 200 says it.
+
+    A suffix that is not empty is satisfiable whatever the length (section 14.1.2). "From the first byte on" is not; but
+    to ignore a range is allowed (section 14.2), and clients that ask so for everything expect it.
+    """
+    return bool(spec.last) if spec.first is None else spec.first == 0 and spec.last is None
 
 
 def _join(parts: Sequence[Part]) -> list[Part]:
@@ -212,7 +225,7 @@ def combine(stored: Entry, fetched: Entry) -> Entry | None:
         return None
     body, first, last = joined
     complete = a.complete if a.complete is not None else b.complete
-    fields = fetched.fields.without(("content-range", "content-length"))
+    fields = fetched.fields.without(OF_THE_CONTENT)
     if first == 0 and complete == last + 1:
         return replace(fetched, status=200, reason="OK", fields=fields, body=body, span=None, coded=())
     fields = fields.added(("Content-Range", Part(first, last, complete).content_range))

@@ -14,6 +14,7 @@ from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.negotiation import choose_coding, coded_fields, why_not_coded
 from proxy.core.preconditions import Precondition, evaluate, not_modified_fields
 from proxy.core.ranges import (
+    OF_THE_CONTENT,
     Part,
     Parts,
     Replay,
@@ -130,7 +131,7 @@ def _ranged(request: RequestHead, entry: Entry, fields: Fields) -> Representatio
 
 
 def _part(entry: Entry, fields: Fields, part: Part) -> Representation:
-    kept = fields.without(("content-length", "content-range"))
+    kept = fields.without(OF_THE_CONTENT)
     head = ResponseHead(206, "Partial Content", kept.added(("Content-Range", part.content_range)))
     return Representation(head, slice_of(entry, part))
 
@@ -139,6 +140,6 @@ def _multipart(parts: Iterable[Part], entry: Entry, fields: Fields) -> Represent
     wanted = list(parts)
     boundary = choose_boundary(entry.body, str(len(entry.body)))
     body = b"".join(multipart(wanted, entry.body, fields.get("content-type"), boundary))
-    kept = fields.without(("content-length", "content-type"))
+    kept = fields.without(OF_THE_CONTENT | {"content-type"})
     typed = kept.added(("Content-Type", f"multipart/byteranges; boundary={boundary}"))
     return Representation(ResponseHead(206, "Partial Content", typed), body)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.scenarios.dialogue import Dialogue
 
 WHOLE = 'Cache-Control: max-age=600\nETag: "a"\nContent-Type: text/plain\n\n0123456789'
@@ -127,3 +129,32 @@ async def test_a_part_cut_short_counts_for_what_came(talk: Dialogue) -> None:
     assert (await talk.ask("GET /a", "Range: bytes=1-3")).text() == "123"
     assert (await talk.ask("GET /a", "Range: bytes=4-7")).text() == "4567"
     assert len(talk.asked) == 2
+
+
+@pytest.mark.parametrize("wanted", ["bytes=0-", "bytes=-5"])
+async def test_all_of_an_empty_representation_is_the_200(talk: Dialogue, wanted: str) -> None:
+    talk.answers('200\nCache-Control: max-age=600\nETag: "a"\n\n')
+    assert (await talk.ask("GET /a")).status == 200
+    answer = await talk.ask("GET /a", f"Range: {wanted}")
+    assert (answer.status, answer.text(), "Content-Range" in answer.lines) == (200, "", False)
+
+
+@pytest.mark.parametrize("wanted", ["bytes=0-2", "bytes=0-2, 300-302"])
+async def test_a_part_of_what_is_stored_has_no_digest_of_the_whole_message(talk: Dialogue, wanted: str) -> None:
+    digests = ("Content-Digest: sha-256=:abc=:", "Content-MD5: abc=", "Repr-Digest: sha-256=:def=:")
+    talk.answers("\n".join(["200", "Cache-Control: max-age=600", *digests, "", "x" * 400]))
+    whole = await talk.ask("GET /a")
+    part = await talk.ask("GET /a", f"Range: {wanted}")
+    names = ("Content-Digest", "Content-MD5", "Repr-Digest")
+    assert [name in whole.lines for name in names] == [True, True, True]
+    assert (part.status, [name in part.lines for name in names]) == (206, [False, False, True])
+
+
+async def test_parts_put_together_have_no_digest_of_one_of_them(talk: Dialogue) -> None:
+    talk.answers(
+        '206\nETag: "a"\nCache-Control: max-age=600\nContent-Range: bytes 0-1/4\nContent-Digest: sha-256=:abc=:\n\n01',
+        '206\nETag: "a"\nCache-Control: max-age=600\nContent-Range: bytes 2-3/4\nContent-Digest: sha-256=:def=:\n\n23',
+    )
+    await talk.ask("GET /a", "Range: bytes=0-1")
+    whole = await talk.ask("GET /a")
+    assert (whole.status, whole.text(), "Content-Digest" in whole.lines) == (200, "0123", False)

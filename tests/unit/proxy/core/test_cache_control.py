@@ -63,6 +63,12 @@ def test_an_unqualified_form_beside_a_qualified_one_counts() -> None:
     assert of_response('no-cache=""').no_cache
 
 
+@pytest.mark.parametrize("text", ["private='x'", "private=\"'x'\"", 'private="a b"', "private='set-cookie, x'"])
+def test_names_that_are_none_count_for_the_whole_response(text: str) -> None:
+    assert of_response(text).private
+    assert of_response(text.replace("private", "no-cache")).no_cache
+
+
 def test_a_quote_that_is_never_closed_hides_nothing() -> None:
     directives = of_response('x="a, private, no-store')
     assert directives.private

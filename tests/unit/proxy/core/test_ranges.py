@@ -66,7 +66,16 @@ def test_only_a_200_to_get_has_ranges() -> None:
     assert answer_range(asked("bytes=0-1"), 404, FIELDS, 10) == Whole()
     assert answer_range(asked("bytes=0-1", method="HEAD"), 200, FIELDS, 10) == Whole()
     assert answer_range(request(), 200, FIELDS, 10) == Whole()
-    assert answer_range(asked("bytes=0-1"), 200, FIELDS, 0) == Unsatisfiable(0)
+
+
+@pytest.mark.parametrize("wanted", ["bytes=0-", "bytes=-5", "bytes=7-8, -1"])
+def test_all_of_an_empty_representation_is_the_200(wanted: str) -> None:
+    assert answer_range(asked(wanted), 200, FIELDS, 0) == Whole()
+
+
+@pytest.mark.parametrize("wanted", ["bytes=0-1", "bytes=1-", "bytes=-0"])
+def test_an_empty_representation_has_no_bytes_to_give(wanted: str) -> None:
+    assert answer_range(asked(wanted), 200, FIELDS, 0) == Unsatisfiable(0)
 
 
 def test_content_range_texts() -> None:
