@@ -24,7 +24,10 @@ class Serve(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where the steps find the server on one of the two ways, and a directory for what the client keeps."""
+    """Where the steps find the server on one of the two ways.
+
+    `directory` is for what the client keeps; the server's own is `served`.
+    """
 
     url: str
     port: int
@@ -36,17 +39,14 @@ class Site:
         """Host and port as a URL names them."""
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def served(self) -> Path:
+        """The server's directory."""
+        return self.directory.parent / "server"
+
     def get(self, path: str, **fields: str) -> Answer:
         """One plain GET; underscores in the fields' names stand for hyphens."""
         return fetch(self.url + path, headers={name.replace("_", "-"): value for name, value in fields.items()})
-
-    def served_from_store(self, path: str) -> list[bool]:
-        """Of Veneer's log: for each request whose target begins so, whether it was a hit. Empty when straight."""
-        if self.proxy is None:
-            return []
-        records = self.proxy.log_records()
-        mine = [record for record in records if str(record.get("target", "")).startswith(path)]
-        return [str(record.get("cache", "")).startswith("hit") for record in mine]
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ CONFIG = """
 server.document-root = "{root}"
 server.bind = "127.0.0.1"
 server.port = {port}
+server.stat-cache-engine = "disable"
 server.modules = ( "mod_access", "mod_setenv", "mod_alias", "mod_cgi" )
 mimetype.assign = ( ".txt" => "text/plain; charset=utf-8", ".html" => "text/html", "" => "application/octet-stream" )
 $HTTP["url"] =~ "^/fresh/" {{ setenv.add-response-header = ( "Cache-Control" => "public, max-age=60" ) }}
