@@ -13,10 +13,11 @@ from proxy.core.fields import Fields
 from proxy.core.forwarding import Peer, believed, client_address
 from proxy.core.headers import HOP_BY_HOP, end_to_end
 from proxy.core.messages import RequestHead
-from proxy.core.target import TargetRefusal, parse_target
+from proxy.core.target import TargetRefusal
 from proxy.core.trace import TraceParent
 from proxy.pipeline.context import Exchange
 from proxy.policy.model import Policy
+from proxy.policy.targets import read_target
 from proxy.ports import Client, Clock
 
 NOT_KEPT: Final = HOP_BY_HOP | {"expect"}
@@ -90,7 +91,7 @@ def head_of(
     framing = _unusable_coding(fields, version)
     if framing is not None:
         return framing
-    target = parse_target(raw_target, fields.lines("host"), method=method, scheme=scheme, version=version)
+    target = read_target(policy, raw_target, fields.lines("host"), method=method, scheme=scheme, version=version)
     if isinstance(target, TargetRefusal):
         return HeadRefusal(400, f"the request target or Host is refused: {target.reason.value}")
     return RequestHead(method, target.path, target.query, target.authority, fields.once(_kept), target.scheme, version)

@@ -16,11 +16,12 @@ from proxy.app.server.client import AiohttpClient, PlainClient
 from proxy.app.server.link import Link
 from proxy.app.server.plain import PlainRequest, read_plain
 from proxy.app.server.protocol import AiohttpProtocol, Sent
-from proxy.app.server.wire import BodyFraming, serialise
 from proxy.app.server.wire import Exchange as WireExchange
+from proxy.app.server.wire import framing_of, serialise
 from proxy.core.fields import Fields
 from proxy.core.messages import RequestHead
 from proxy.core.problem import Problem, problem_head
+from proxy.core.redact import redacted
 from proxy.pipeline.context import Exchange, Services
 from proxy.pipeline.exchange import ExchangeRecord, Refusal
 from proxy.pipeline.handle import Handler
@@ -35,6 +36,11 @@ REFUSALS = {
     431: Refusal.HEAD_TOO_LARGE,
     503: Refusal.LOAD,
 }
+
+
+MOST_TOLD = 1024
+"""Characters of a refused target that are recorded."""
+MOST_TOLD_OF_METHOD = 32
 
 
 class Front:
@@ -77,11 +83,12 @@ class Front:
         protocol = request.protocol
         assert isinstance(protocol, AiohttpProtocol)
         connection = protocol.connection
+        protocol.opening = b""
         client = AiohttpClient(request, connection, wire, policy.timeouts.body_s)
         connection.attend(client)
         head = read_head(request, policy, self._scheme)
         if isinstance(head, HeadRefusal):
-            connection.write(self.refuse(head.status, head.detail, client.address))
+            connection.write(self.refuse(head.status, head.detail, client.address, request.method, raw_target(request)))
             return Sent(keep_alive=False)
         await self._handler.handle(self._arrivals.exchange(head, client, policy))
         connection.attend(None)
@@ -97,7 +104,7 @@ class Front:
             policy = self._policies.current
             head = head_of(request.method, request.target, request.fields, (1, 1), policy, self._scheme)
             if isinstance(head, HeadRefusal):
-                link.write(self.refuse(head.status, head.detail, link.address))
+                link.write(self.refuse(head.status, head.detail, link.address, request.method, request.target))
                 return
             client = PlainClient(request.content, link, WireExchange(request.method, (1, 1), keep_alive=True))
             link.attend(client)
@@ -108,10 +115,15 @@ class Front:
 
     def malformed(self, found: MalformedRequest) -> bytes:
         """The answer to what aiohttp's parser refused."""
-        return self.refuse(found.status, found.detail.splitlines()[0] if found.detail else "", found.address)
+        detail = found.detail.splitlines()[0] if found.detail else ""
+        return self.refuse(found.status, detail, found.address, found.method, found.target)
 
-    def refuse(self, status: int, detail: str, address: str) -> bytes:
-        """The octets of a refusal, recorded; the connection closes after it (RFC 9112 section 2.2)."""
+    def refuse(self, status: int, detail: str, address: str, method: str = "", target: str = "") -> bytes:
+        """The octets of a refusal, recorded; the connection closes after it (RFC 9112 section 2.2).
+
+        `method` and `target` are as they came, as far as they could be read.
+        """
+        path, question, query = target[:MOST_TOLD].partition("?")
         own_id = self._ids.make()
         problem = Problem(status, detail or "the request is malformed", request_id=own_id)
         body = problem.body()
@@ -122,8 +134,9 @@ class Front:
                 time=self._services.clock.now(),
                 request_id=own_id,
                 client=address,
-                method="",
-                path="",
+                method=method[:MOST_TOLD_OF_METHOD],
+                path=path,
+                query=redacted(query) if question else None,
                 status=status,
                 duration_ms=0.0,
                 bytes_out=len(body),
@@ -131,12 +144,18 @@ class Front:
                 error=detail,
             )
         )
-        wire = WireExchange("GET", (1, 1), keep_alive=False)
-        return serialise(head, wire, BodyFraming.LENGTH, len(body)) + body
+        wire = WireExchange(method, (1, 1), keep_alive=False)
+        if method == "HEAD":  # which never has a body (RFC 9110 section 9.3.2)
+            body = b""
+        return serialise(head, wire, framing_of(wire, status, len(body)), len(body)) + body
 
 
 def read_head(request: web.BaseRequest, policy: Policy, scheme: str) -> RequestHead | HeadRefusal:
     """The request's head as the pipeline wants it, or why it is refused."""
-    raw_target = request.raw_path.encode("utf-8", "surrogateescape").decode("latin-1")
     version = (request.version.major, request.version.minor)
-    return head_of(request.method, raw_target, Fields.from_raw(request.raw_headers), version, policy, scheme)
+    return head_of(request.method, raw_target(request), Fields.from_raw(request.raw_headers), version, policy, scheme)
+
+
+def raw_target(request: web.BaseRequest) -> str:
+    """The target as it came, as Latin-1 text."""
+    return request.raw_path.encode("utf-8", "surrogateescape").decode("latin-1")

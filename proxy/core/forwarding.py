@@ -12,8 +12,9 @@ from proxy.core.address import told_clients
 from proxy.core.dates import format_date
 from proxy.core.fields import Fields, Pair
 from proxy.core.headers import is_token
-from proxy.core.messages import RequestHead
+from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.remembered import remembered
+from proxy.core.target import within
 from proxy.core.told import told_plainly
 from proxy.core.vary import reduced_accept_encoding
 
@@ -199,6 +200,20 @@ def _after_what_was_told(told: Fields, seen: Fields) -> Fields:
     pairs.append(("X-Forwarded-Proto", scheme))
     pairs.append(("Forwarded", ", ".join([f"for={_node(address.strip())}{around}" for address in chain.split(",")])))
     return Fields((*pairs, ("Via", seen.joined["via"])))
+
+
+def located(head: ResponseHead, origin: str) -> ResponseHead:
+    """The head with a Location on the backend's own `origin` as one on the client's: with its path alone.
+
+    A backend that names itself by its inner address would send clients where they cannot go. A path holds for every
+    host and scheme under which a client may have come, so that what is stored is right for all.
+    """
+    location = head.fields.joined.get("location")
+    target = None if location is None else within(origin, location)
+    if target is None:
+        return head
+    pairs = [(name, target if name.lower() == "location" else value) for name, value in head.fields.pairs]
+    return ResponseHead(head.status, head.reason, Fields(pairs))
 
 
 def to_client(fields: Fields, *, via: str, now: float, version: tuple[int, int] = (1, 1)) -> Fields:

@@ -22,6 +22,9 @@ _IN_TARGETS: Final = bytes(code for code in range(0x21, 0x7F) if code != ord("#"
 """The octets that a target may hold."""
 _ORDINARY: Final = _IN_TARGETS.translate(None, b"%\\")
 """Those that mean nothing but themselves in a path."""
+NOTHING_ODD: Final[frozenset[Reason]] = frozenset()
+KEEPABLE: Final = frozenset({Reason.TARGET_ENCODED_SLASH, Reason.TARGET_BACKSLASH, Reason.TARGET_DOT_SEGMENT})
+"""What servers read in different ways, and a policy may keep where it knows how its backend reads it."""
 _REG_NAME: Final = UNRESERVED | frozenset("!$&'()*+,;=%")
 _IP_LITERAL: Final = frozenset("0123456789abcdefABCDEF:.")
 
@@ -62,13 +65,13 @@ def parse_target(
     method: str,
     scheme: str = "http",
     version: tuple[int, int] = (1, 1),
-    allow_encoded_slash: bool = False,
+    kept: frozenset[Reason] = NOTHING_ODD,
 ) -> Target | TargetRefusal:
     """Read the request-target `raw` and the values of all Host lines.
 
     `scheme` is that of the connection and stays: a client cannot claim https in its target. An absolute-form target
     brings its own authority, which wins over Host (RFC 9112 section 3.2.2). The authority-form of CONNECT is refused:
-    this is not a tunnel.
+    this is not a tunnel. `kept` are those of KEEPABLE that are not refused.
     """
     authority = _host(hosts, scheme, version)
     if isinstance(authority, TargetRefusal):
@@ -85,7 +88,7 @@ def parse_target(
             return absolute
         _, authority, rest = absolute
     path_text, question, query = rest.partition("?")
-    path = normalise_path(path_text, allow_encoded_slash=allow_encoded_slash)
+    path = normalise_path(path_text, kept)
     if isinstance(path, Reason):
         return TargetRefusal(path)
     return Target(path, encode_beyond_ascii(query) if question else None, authority, scheme)
@@ -102,33 +105,45 @@ def normal_target(raw: bytes) -> tuple[str, str | None] | None:
     return path, query if question else None
 
 
-def normalise_path(path: str, *, allow_encoded_slash: bool = False) -> str | Reason:
-    """The normal form of an absolute path (RFC 3986 section 6.2.2), or why it is ambiguous."""
+def normalise_path(path: str, kept: frozenset[Reason] = NOTHING_ODD) -> str | Reason:
+    """The normal form of an absolute path (RFC 3986 section 6.2.2), or why it is ambiguous.
+
+    What is in `kept` stays as it is: it is neither decoded nor resolved. It is still looked at when dot segments are
+    searched for, since a server that takes it for a slash would find them.
+    """
     if "%" in path or not path.isascii():
-        return _decoded_path(path, allow_encoded_slash=allow_encoded_slash)
-    if "\\" in path:
+        return _decoded_path(path, kept)
+    if "\\" in path and Reason.TARGET_BACKSLASH not in kept:
         return Reason.TARGET_BACKSLASH
-    return Reason.TARGET_DOT_SEGMENT if "/." in path and _has_dot_segment(path) else path
+    suspect = "/." in path or "\\" in path
+    return _unless_dotted(path, kept) if suspect else path
 
 
-def _decoded_path(path: str, *, allow_encoded_slash: bool) -> str | Reason:
+def _unless_dotted(normal: str, kept: frozenset[Reason]) -> str | Reason:
+    if Reason.TARGET_DOT_SEGMENT in kept or not _has_dot_segment(normal):
+        return normal
+    return Reason.TARGET_DOT_SEGMENT
+
+
+def _decoded_path(path: str, kept: frozenset[Reason]) -> str | Reason:
     """As `normalise_path`, of a path with something to be decoded or encoded."""
     if has_bad_percent(path):
         return Reason.TARGET_PERCENT
     normal = normalise_percent(path)
-    if "\\" in normal or "%5C" in normal:
+    backslash = "\\" in normal or "%5C" in normal
+    if backslash and Reason.TARGET_BACKSLASH not in kept:
         return Reason.TARGET_BACKSLASH
     if "%" in normal:
-        if "%2F" in normal and not allow_encoded_slash:
+        if "%2F" in normal and Reason.TARGET_ENCODED_SLASH not in kept:
             return Reason.TARGET_ENCODED_SLASH
         if any(code in normal for code in _ENCODED_CONTROLS):
             return Reason.TARGET_CONTROL
-    suspect = "/." in normal or "%2F" in normal
-    return Reason.TARGET_DOT_SEGMENT if suspect and _has_dot_segment(normal) else normal
+    suspect = backslash or "/." in normal or "%2F" in normal
+    return _unless_dotted(normal, kept) if suspect else normal
 
 
 def _has_dot_segment(normal: str) -> bool:
-    for segment in normal.replace("%2F", "/").split("/"):
+    for segment in normal.replace("%2F", "/").replace("%5C", "/").replace("\\", "/").split("/"):
         # servers that know path parameters read "..;x" as ".."
         if segment.partition(";")[0].partition("%3B")[0] in {".", ".."}:
             return True
@@ -220,6 +235,18 @@ def resolve(request: RequestHead, reference: str) -> tuple[str, str, str] | None
     else:
         target = request.path[: request.path.rfind("/") + 1] + text
     return request.scheme, request.authority, _without_dots(target)
+
+
+def within(origin: str, reference: str) -> str | None:
+    """The target below `origin` (scheme, authority and perhaps a path), where `reference` is an absolute one there.
+
+    None for any other reference, and where the target would be read as another authority.
+    """
+    beginning = reference[: len(origin)]
+    rest = reference[len(origin) :]
+    if beginning.lower() != origin.lower() or (rest and rest[0] not in "/?#") or rest.startswith("//"):
+        return None
+    return rest if rest.startswith("/") else "/" + rest
 
 
 def _without_dots(target: str) -> str:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 
 from proxy.core.forwarding import FORWARDING, METHOD_OVERRIDES
 from proxy.core.headers import HOP_BY_HOP
+from proxy.core.outcome import Reason
 from proxy.core.rate import Accuracy, RateLimit, StoreLoss
 from proxy.core.rules import CacheRules, CodingRules, KeyRules, OriginRule, SetCookieRule
 from proxy.policy import model, schema, schema_cache, schema_node
 from proxy.policy.document import Document, KeyPath, show_path
 from proxy.policy.match import RouteTable, covered_by
 from proxy.policy.overlay import apply_overrides, apply_rate, overlay
-from proxy.policy.places import bad_url, is_loopback
+from proxy.policy.places import bad_url, is_loopback, kept_of
 from proxy.policy.problems import Problem, nearest
 from proxy.policy.settings import Overrides
 from proxy.policy.template import PathTemplate, TagTemplate, TemplateError, parse_path, parse_tag
@@ -59,6 +60,7 @@ class Builder:
             rate_limits=limits,
             trusted_proxies=self._trusted_proxies(),
             pass_fields=self._pass_fields(),
+            kept=frozenset[Reason]().union(*(route.kept for route in routes)),
             warm=self._targets(),
         )
 
@@ -229,7 +231,8 @@ class Builder:
         limits: Mapping[str, model.RateRule],
     ) -> model.Route | None:
         try:
-            template = parse_path(whole.match.path)
+            kept = kept_of(self.shape.limits, whole.limits)
+            template = parse_path(whole.match.path, kept)
         except TemplateError as error:
             self.problem((*path, "match", "path"), str(error), error.suggestion)
             return None
@@ -260,6 +263,7 @@ class Builder:
             audit_share=whole.audit_share,
             post_as_query=whole.cache.compat.post_as_query,
             preflight_s=whole.cache.preflight,
+            kept=kept,
             show_key=whole.cache.key.show,
             client_lifetime=model.ClientLifetime(whole.cache.client_lifetime),
         )
@@ -317,6 +321,7 @@ def _upstream(name: str, url: str, shape: schema.UpstreamShape) -> model.Upstrea
         keep_alive_s=shape.keep_alive,
         max_connections=shape.max_connections,
         preserve_host=shape.preserve_host,
+        rewrite_location=shape.rewrite_location,
         health=None
         if health is None
         else model.HealthRules(

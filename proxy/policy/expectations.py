@@ -29,7 +29,7 @@ def run_tests(document: Document, tests: Mapping[int, TestShape], policy: Policy
     for index, test in tests.items():
         at: KeyPath = ("tests", index)
         try:
-            request = request_head(test.request.method, test.request.path, test.request.headers.items())
+            request = request_head(policy, test.request.method, test.request.path, test.request.headers.items())
             found = list(compare(policy, request, test.response, test.expect))
         except BadTargetError as error:
             mark = document.locate((*at, "request"))
@@ -52,7 +52,7 @@ def compare(
     for key in sorted(expect.model_fields_set):
         wanted = getattr(expect, key)
         if key in ("same_key_as", "other_key_than"):
-            other = explain(policy, request_head(request.method, wanted, request.fields.pairs), head)
+            other = explain(policy, request_head(policy, request.method, wanted, request.fields.pairs), head)
             same = found.key == other.key
             if same is not (key == "same_key_as"):
                 yield Disagreement(key, f"{wanted} has {'the same' if same else 'another'} key")

@@ -13,8 +13,9 @@ from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import Reason
 from proxy.core.storability import NotStorable, Storable, judge
 from proxy.core.tags import tags_of
-from proxy.core.target import TargetRefusal, parse_target
+from proxy.core.target import TargetRefusal
 from proxy.policy.model import Match, Policy
+from proxy.policy.targets import read_target
 
 DEFAULT_AUTHORITY = "policy.test"
 _NOW = 1_700_000_000.0  # any moment does: nothing here depends on which
@@ -50,9 +51,11 @@ class Explanation:
         return 0.0 if self.standing.terms.must_validate else max(0.0, self.standing.ttl_s)
 
 
-def request_head(method: str, target: str, headers: Iterable[Pair], authority: str = DEFAULT_AUTHORITY) -> RequestHead:
+def request_head(
+    policy: Policy, method: str, target: str, headers: Iterable[Pair], authority: str = DEFAULT_AUTHORITY
+) -> RequestHead:
     """The request as the pipeline would see it. Raises BadTargetError."""
-    found = parse_target(target, [authority], method=method)
+    found = read_target(policy, target, [authority], method=method)
     if isinstance(found, TargetRefusal):
         msg = f'"{target}" would be refused: {found.reason.value}'
         raise BadTargetError(msg)

@@ -10,8 +10,10 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
+from proxy.core.outcome import Reason
 from proxy.core.rate import RateLimit
 from proxy.core.rules import CacheRules, CodingRules
+from proxy.core.target import NOTHING_ODD
 from proxy.policy.template import PathTemplate, TagTemplate
 
 CODINGS: Final = ("br", "zstd", "gzip")
@@ -126,6 +128,7 @@ class UpstreamSettings:
     keep_alive_s: float = 4.5
     max_connections: int = 256
     preserve_host: bool = True
+    rewrite_location: bool = True
     health: HealthRules | None = None
     breaker: BreakerRules | None = None
 
@@ -193,8 +196,8 @@ class Route:
 
     `methods` None means every method. `body_bytes` and `read_timeout_s` replace the general limits. `post_as_query`
     says that POST changes nothing here and is answered as QUERY would be. `preflight_s` is how long answers to CORS
-    preflight are kept, None for not at all; `show_key` puts the cache key into Cache-Status.
-    `client_lifetime` is how answers from the store tell clients their lifetime.
+    preflight are kept, None for not at all; `show_key` puts the cache key into Cache-Status. `kept` are the oddities
+    of targets that are not refused. `client_lifetime` is how answers from the store tell clients their lifetime.
     """
 
     name: str
@@ -219,6 +222,7 @@ class Route:
     audit_share: float = 0.0
     post_as_query: bool = False
     preflight_s: float | None = None
+    kept: frozenset[Reason] = NOTHING_ODD
     show_key: bool = False
     client_lifetime: ClientLifetime = ClientLifetime.AGE
 
@@ -285,6 +289,7 @@ class Policy:
     rate_limits: Mapping[str, RateRule] = field(default_factory=dict)
     trusted_proxies: tuple[str, ...] = ()
     pass_fields: frozenset[str] = frozenset()
+    kept: frozenset[Reason] = NOTHING_ODD
     warm: tuple[str, ...] = ()
     is_empty: bool = False
 

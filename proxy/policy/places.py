@@ -1,9 +1,12 @@
-"""URLs and hosts as a policy names them."""
+"""URLs, hosts and targets as a policy names them."""
 
 from __future__ import annotations
 
 import ipaddress
 from urllib.parse import urlsplit
+
+from proxy.core.outcome import Reason
+from proxy.policy.schema_node import LimitsShape, RouteLimitsShape
 
 
 def bad_url(url: str) -> str | None:
@@ -28,3 +31,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def kept_of(general: LimitsShape, own: RouteLimitsShape) -> frozenset[Reason]:
+    """The oddities of targets that a route keeps: what it says itself, and where it is silent the whole file."""
+    said = (
+        (Reason.TARGET_ENCODED_SLASH, own.encoded_slash or general.encoded_slash),
+        (Reason.TARGET_BACKSLASH, own.backslash or general.backslash),
+        (Reason.TARGET_DOT_SEGMENT, own.dot_segments or general.dot_segments),
+    )
+    return frozenset([reason for reason, choice in said if choice == "keep"])

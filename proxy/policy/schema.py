@@ -12,7 +12,7 @@ from pydantic import StringConstraints
 from proxy.core.rules import CodingRules
 from proxy.policy import model
 from proxy.policy.schema_cache import CacheShape
-from proxy.policy.schema_node import AdminShape, LimitsShape, StoresShape, TimeoutsShape
+from proxy.policy.schema_node import AdminShape, LimitsShape, RouteLimitsShape, StoresShape, TimeoutsShape
 from proxy.policy.schema_tests import TestShape
 from proxy.policy.shape import (
     Duration,
@@ -68,6 +68,11 @@ class UpstreamShape(Shape):
         True,
         "Forward the client's Host. `false` sends the host of `url`.",
         "With `false` the backend cannot tell the hosts apart that clients ask for, while the cache still does.",
+    )
+    rewrite_location: bool = option(
+        True,
+        "A `Location` that names the backend by `url` becomes a path, so that clients stay with the proxy.",
+        "With `false` redirects of a backend that does not know its public name send clients past the proxy.",
     )
     health: HealthShape | None = option(None, "Active health checks; none when absent.")
     breaker: BreakerShape | None = option(None, "Fail fast while the backend keeps failing; never when absent.")
@@ -166,6 +171,7 @@ class RouteOptions(Shape):
     etag: Literal["generate", "off"] = option(
         "generate", "Make a strong ETag for stored responses without a validator."
     )
+    limits: RouteLimitsShape = section(RouteLimitsShape, "What of odd targets is kept.")
     audit_share: float = option(
         0.0,
         "Share of hits compared in the background with a fresh response. A difference that no invalidation explains is "

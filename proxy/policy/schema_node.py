@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from proxy.policy.shape import Duration, Name, Shape, Size, Text, option, section
+
+ODD_RISK = "A backend that decodes or resolves it sees another path than the one that was matched and keyed."
 
 
 class LimitsShape(Shape):
-    """Bounds on what clients may send. Read at start only, `body` excepted."""
+    """Bounds on what clients may send.
+
+    `connections` is read at start only, and so are the bounds of the parser that reads what is not plain: a lower
+    `head`, `header_count` or `target` acts at once, a higher one fully after a restart. All others act at once.
+    """
 
     head: Size = option(32 * 1024, "Request line and fields together. Beyond: 431.", ge=1024, le=1024**2)
     header_count: int = option(128, "Field lines of a request. Beyond: 431.", ge=8, le=10_000)
@@ -19,6 +27,27 @@ class LimitsShape(Shape):
         le=1_000_000,
     )
     in_flight: int = option(2_000, "Requests at work per process. Beyond: 503 with Retry-After.", ge=1, le=1_000_000)
+    encoded_slash: Literal["refuse", "keep"] = option(
+        "refuse",
+        "`%2F` in a path: answer 400, or keep it as it is, neither decoded nor taken for a slash, in key, match and "
+        "towards the backend. npm (`@scope%2fname`), Matrix and registries need `keep`, best on their routes alone.",
+        ODD_RISK,
+    )
+    backslash: Literal["refuse", "keep"] = option("refuse", "As `encoded_slash`, of `\\\\` and `%5C`.", ODD_RISK)
+    dot_segments: Literal["refuse", "keep"] = option(
+        "refuse",
+        "As `encoded_slash`, of the segments `.` and `..`, also before `;` or between kept `%2F`. Stores of objects "
+        "with such names, as S3, need `keep`. Any other `;` is kept everywhere.",
+        ODD_RISK,
+    )
+
+
+class RouteLimitsShape(Shape):
+    """What of a target is kept on a route."""
+
+    encoded_slash: Literal["refuse", "keep"] | None = option(None, "Instead of `limits.encoded_slash`.")
+    backslash: Literal["refuse", "keep"] | None = option(None, "Instead of `limits.backslash`.")
+    dot_segments: Literal["refuse", "keep"] | None = option(None, "Instead of `limits.dot_segments`.")
 
 
 class TimeoutsShape(Shape):

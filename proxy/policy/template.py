@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from proxy.core.outcome import Reason
 from proxy.core.percent import folded
-from proxy.core.target import normalise_path
+from proxy.core.target import NOTHING_ODD, normalise_path
 
 MAX_TAG_CHARS = 256
 MAX_SEGMENTS = 64
@@ -123,8 +123,8 @@ def tag_value(value: str) -> str:
     )
 
 
-def parse_path(text: str) -> PathTemplate:
-    """A path template from its text. Raises TemplateError."""
+def parse_path(text: str, kept: frozenset[Reason] = NOTHING_ODD) -> PathTemplate:
+    """A path template from its text, for paths with what is `kept` (core.target). Raises TemplateError."""
     if _REGEX.search(text):
         msg = f'"{text}" looks like a regular expression, but a path is a template'
         raise TemplateError(msg, 'write "{name}" for one segment, "{name:path}" at the end for the rest')
@@ -139,7 +139,7 @@ def parse_path(text: str) -> PathTemplate:
     if len(segments) > MAX_SEGMENTS:
         msg = f"a path has at most {MAX_SEGMENTS} segments"
         raise TemplateError(msg)
-    parts = tuple(_part(segment, index == len(segments) - 1) for index, segment in enumerate(segments))
+    parts = tuple(_part(segment, index == len(segments) - 1, kept) for index, segment in enumerate(segments))
     template = PathTemplate(text, parts)
     for name in template.names:
         if template.names.count(name) > 1:
@@ -148,7 +148,7 @@ def parse_path(text: str) -> PathTemplate:
     return template
 
 
-def _part(segment: str, last: bool) -> str | Parameter:
+def _part(segment: str, last: bool, kept: frozenset[Reason]) -> str | Parameter:
     found = _PARAMETER.fullmatch(segment)
     if found is not None:
         name, kind = found[1], found[2]
@@ -166,13 +166,13 @@ def _part(segment: str, last: bool) -> str | Parameter:
         raise TemplateError(
             '"*" matches nothing but itself', 'write "{name}" for one segment, "{name:path}" for the rest'
         )
-    return literal_segment(segment)
+    return literal_segment(segment, kept)
 
 
-def literal_segment(segment: str) -> str:
+def literal_segment(segment: str, kept: frozenset[Reason] = NOTHING_ODD) -> str:
     """A literal segment as it stands in a path that core.target has normalised, and folded. Raises TemplateError."""
     octets = segment.encode("utf-8", "surrogatepass").decode("latin-1")
-    normal = normalise_path("/" + octets)
+    normal = normalise_path("/" + octets, kept)
     if isinstance(normal, Reason):
         hint = 'write "%25"' if normal is Reason.TARGET_PERCENT else None
         msg = f'"{segment}" can match nothing: such paths are refused ({normal.value})'

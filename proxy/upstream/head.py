@@ -70,6 +70,17 @@ class ParsedHead:
         self.persistent = persistent
         self.keep_alive = keep_alive
 
+    def saying(self, head: ResponseHead) -> ParsedHead:
+        """The same message with another head."""
+        return ParsedHead(
+            head,
+            self.length,
+            coded=self.coded,
+            chunked=self.chunked,
+            persistent=self.persistent,
+            keep_alive=self.keep_alive,
+        )
+
 
 class _Line:
     """A field line, read: the pair that it is, its name in lower case, and what it has to do with framing."""

@@ -46,5 +46,6 @@ def pool_settings(settings: UpstreamSettings) -> PoolSettings:
         max_connections=settings.max_connections,
         keepalive_s=settings.keep_alive_s,
         preserve_host=settings.preserve_host,
+        rewrite_location=settings.rewrite_location,
         tls=ssl.create_default_context() if endpoint.tls else None,
     )

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
+from proxy.core.forwarding import located
 from proxy.core.messages import RequestHead
 from proxy.ports import Clock, Content, InterimSink, UpstreamError, UpstreamFailure
 from proxy.tasks import Tasks
@@ -171,6 +172,8 @@ class UpstreamPool(Lender):
         while (final := connection.parser.final) is None:
             connection.check()
             await connection.change()
+        if self._settings.rewrite_location and "location" in final.head.fields.joined:
+            final = final.saying(located(final.head, self._settings.endpoint.origin))
         return BackendResponse(connection, final, self._release, sender)
 
     # ---- leases

@@ -48,6 +48,11 @@ class Endpoint:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS["https" if self.tls else "http"] else f"{host}:{self.port}"
 
+    @property
+    def origin(self) -> str:
+        """Scheme, authority and prefix: with what the backend's own absolute URLs begin."""
+        return f"{'https' if self.tls else 'http'}://{self.authority}{self.prefix}"
+
     def __str__(self) -> str:
         return f"unix:{self.unix_path}" if self.unix_path is not None else self.authority
 
@@ -59,7 +64,8 @@ class PoolSettings:
     `read_timeout_s` is the longest silence between two octets of a response; it does not run while a request body is
     still being sent or while our own consumer is slow. `keepalive_s` is how long an idle connection is kept unless the
     backend's Keep-Alive field says otherwise; it stays below the five seconds after which common servers close.
-    Without `preserve_host` the backend is named by its own host instead of the one the client asked for.
+    Without `preserve_host` the backend is named by its own host instead of the one the client asked for. With
+    `rewrite_location` a Location on the backend's own origin becomes a path (core.forwarding.located).
     """
 
     endpoint: Endpoint
@@ -74,4 +80,5 @@ class PoolSettings:
     max_fields: int = 256
     body_buffer_octets: int = 256 * 1024
     preserve_host: bool = True
+    rewrite_location: bool = True
     tls: ssl.SSLContext | None = None

@@ -120,7 +120,7 @@ def _tag(tag: str) -> tuple[str, ...]:
 def _uris(url: str, policy: Policy) -> tuple[str, ...]:
     authority, target = _split(url, "url")
     path_text, question, query = target.partition("?")
-    path = normalise_path(path_text)
+    path = normalise_path(path_text, policy.kept)
     if not isinstance(path, str):
         msg = f"url {url[:200]!r}: such a path is never stored ({path.value})"
         raise PurgeError(msg)

@@ -57,7 +57,7 @@ def explain_request(arguments: argparse.Namespace, environment: Mapping[str, str
     """Print what would become of the request; 1 when it or the policy is bad."""
     try:
         policy = _policy(arguments.policies, read_environment(environment))
-        request = request_head(arguments.method, arguments.target, arguments.header, arguments.host)
+        request = request_head(policy, arguments.method, arguments.target, arguments.header, arguments.host)
     except (PolicyError, BadTargetError) as error:
         sys.stderr.write(f"{error}\n")
         return WRONG

@@ -8,11 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class MalformedRequest:
-    """What is refused before it is a request: the status (400, 408, 431 or 503), why, and who sent it."""
+    """What is refused before it is a request: the status (400, 408, 431 or 503), why, and who sent it.
+
+    `method` and `target` are what stands in their places, "" where that is not known.
+    """
 
     status: int
     detail: str
     address: str
+    method: str = ""
+    target: str = ""
 
 
 MalformedCallback = Callable[[MalformedRequest], bytes]

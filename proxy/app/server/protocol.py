@@ -65,6 +65,9 @@ class PatientParser(HttpRequestParserPy):
         return super().parse_message(lines)
 
 
+OPENING_BYTES = 2048
+
+
 class AiohttpProtocol(RequestHandler):
     """aiohttp's side of a connection (implements `Behind`): reads and answers what is not answered without it.
 
@@ -73,7 +76,7 @@ class AiohttpProtocol(RequestHandler):
     time.
     """
 
-    __slots__ = ("_body_left", "_front", "_head_timer", "_malformed", "_settings", "connection")
+    __slots__ = ("_body_left", "_front", "_head_timer", "_malformed", "_settings", "connection", "opening")
 
     def __init__(
         self,
@@ -100,6 +103,8 @@ class AiohttpProtocol(RequestHandler):
         self._malformed = malformed
         self._settings = settings
         self._body_left: int | None = 0
+        self.opening = b""
+        """How the request begins that is read; empty where that is not certain, and once it is answered."""
 
     def connection_taken(self, transport: asyncio.Transport) -> bool:
         """Begin with a connection; False when it was refused, for there are too many."""
@@ -133,8 +138,11 @@ class AiohttpProtocol(RequestHandler):
 
     def take(self, data: bytes) -> None:
         """Read these octets, with the parser that they need."""
-        if self._body_left == 0 and self._between_requests() and has_rare_method(data):
-            self._parser = self._patient_parser()
+        self.opening = b""
+        if self._body_left == 0 and self._between_requests():
+            self.opening = data[:OPENING_BYTES]
+            if has_rare_method(data):
+                self._parser = self._patient_parser()
         self.data_received(data)
 
     def data_received(self, data: bytes) -> None:
@@ -260,11 +268,20 @@ class AiohttpProtocol(RequestHandler):
             logger.error("request handler failed", exc_info=exc)
         try:
             self.connection.write(
-                self._malformed(MalformedRequest(status, message or str(exc or ""), self.connection.address))
+                self._malformed(
+                    MalformedRequest(status, message or str(exc or ""), self.connection.address, *started(self.opening))
+                )
             )
         except ClientGoneError:
             logger.debug("client gone before the refusal of a malformed request")
         return Sent(keep_alive=False)
+
+
+def started(opening: bytes) -> tuple[str, str]:
+    """Method and target of a request that begins so, or what stands in their places."""
+    method, _, rest = opening.lstrip(b"\r\n").partition(b"\n")[0].rstrip(b"\r").partition(b" ")
+    target, _, version = rest.rpartition(b" ")
+    return method.decode("latin-1"), (target if version.startswith(b"HTTP/") else rest).decode("latin-1")
 
 
 class FrontServer(web.Server):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from proxy.core.outcome import Reason
 from proxy.core.target import (
+    KEEPABLE,
     Target,
     TargetRefusal,
     normal_target,
@@ -14,12 +15,15 @@ from proxy.core.target import (
     resolve,
     same_origin,
     same_resource,
+    within,
 )
 from tests.support.exchanges import request
 
 
 def parsed(raw: str, *hosts: str, method: str = "GET", slash: bool = False) -> Target | TargetRefusal:
-    return parse_target(raw, hosts or ("Site:80",), method=method, allow_encoded_slash=slash)
+    return parse_target(
+        raw, hosts or ("Site:80",), method=method, kept=frozenset({Reason.TARGET_ENCODED_SLASH} if slash else ())
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,3 +162,35 @@ def test_same_resource_means_scheme_authority_and_target() -> None:
     assert not same_resource(asked, "https://site/a/b?q")
     assert not same_resource(asked, "/a/b")
     assert resolve(asked, "ftp://site/x") is None
+
+
+@pytest.mark.parametrize(
+    ("origin", "reference", "target"),
+    [
+        ("http://in:1", "http://in:1/a?b#c", "/a?b#c"),
+        ("http://in:1", "HTTP://IN:1", "/"),
+        ("http://in:1", "http://in:1?q", "/?q"),
+        ("http://in:1/api", "http://in:1/api/x", "/x"),
+        ("http://in:1/api", "http://in:1/apis", None),
+        ("http://in:1", "http://in:12/a", None),
+        ("http://in:1", "http://in:1@evil/", None),
+        ("http://in:1", "http://in:1//evil/", None),
+        ("http://in:1", "https://in:1/a", None),
+        ("http://in:1", "/a", None),
+    ],
+)
+def test_a_reference_below_an_origin(origin: str, reference: str, target: str | None) -> None:
+    assert within(origin, reference) == target
+
+
+@pytest.mark.parametrize("raw", ["/a%2fb", "/a\\b", "/a%5cb", "/a/../b", "/..;x"])
+def test_what_is_kept_stays_as_it_is(raw: str) -> None:
+    found = parse_target(raw, ("site",), method="GET", kept=KEEPABLE)
+    assert isinstance(found, Target)
+    assert found.path == raw.replace("%2f", "%2F").replace("%5c", "%5C")
+
+
+def test_dots_are_found_behind_a_kept_backslash() -> None:
+    kept = frozenset({Reason.TARGET_BACKSLASH})
+    for raw in ("/a\\..\\b", "/a%5C..", "/..\\b"):
+        assert parse_target(raw, ("site",), method="GET", kept=kept) == TargetRefusal(Reason.TARGET_DOT_SEGMENT)
