@@ -76,6 +76,7 @@ class Node:
         self._serving = False
         self._draining = False
         self._reports = itertools.count(1)
+        self._server: FrontServer | None = None
         self._exit = AsyncExitStack()
         self._clock = SystemClock()
         self._tasks = Tasks()
@@ -89,6 +90,13 @@ class Node:
             await self._exit.aclose()
             raise
         return self
+
+    async def linger(self) -> None:
+        """What comes before a stop: no longer ready, but still there, until load balancers must have noticed."""
+        self._draining, self._serving = True, False
+        if self._server is not None:
+            self._server.end_connections()
+        await asyncio.sleep(self._policies.current.timeouts.drain_delay_s)
 
     async def __aexit__(self, *exc_info: object) -> None:
         """Stop in the opposite order: first no new requests, then what answers them."""
@@ -181,6 +189,7 @@ class Node:
         server = FrontServer(
             front, connection_settings(policy), front.malformed, lane, front if self._options.lanes else None
         )
+        self._server = server
         inherited = None if self._place is None else socket.socket(fileno=self._place.listener)
         listener = Listener(server, self._options.listen, self._tasks, inherited=inherited)
         address = await listener.start()

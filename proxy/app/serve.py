@@ -100,5 +100,6 @@ async def _serve(options: ServeOptions, policy: Policy, reload: partial[Policy],
         on_signals(loop, stop.set, node.hang_up)
         await stop.wait()
         logger.info("stopping")
+        await node.linger()
         await tasks.aclose()
     return 0

@@ -389,4 +389,10 @@ def _size_limits(shape: schema_node.LimitsShape) -> model.SizeLimits:
 
 
 def _timeouts(shape: schema_node.TimeoutsShape) -> model.ClientTimeouts:
-    return model.ClientTimeouts(idle_s=shape.idle, head_s=shape.head, body_s=shape.body, drain_s=shape.drain)
+    return model.ClientTimeouts(
+        idle_s=shape.idle,
+        head_s=shape.head,
+        body_s=shape.body,
+        drain_s=shape.drain,
+        drain_delay_s=shape.drain_delay,
+    )

@@ -153,6 +153,7 @@ class ClientTimeouts:
     head_s: float = 15.0
     body_s: float = 30.0
     drain_s: float = 20.0
+    drain_delay_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

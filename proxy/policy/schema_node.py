@@ -57,6 +57,13 @@ class TimeoutsShape(Shape):
     head: Duration = option(15.0, "For a request's head, from its first octet on. Then: 408 and close.", gt=0)
     body: Duration = option(30.0, "Without a single octet of a request's body. Then: 408 and close.", gt=0)
     drain: Duration = option(20.0, "For requests at work when the proxy is told to stop.", ge=0)
+    drain_delay: Duration = option(
+        0.0,
+        "Before that: connections are still accepted while `/ready` says 503, so that a load balancer can notice.",
+        "Without it, what a load balancer sends in the moment after the stop meets a closed port.",
+        ge=0,
+        le=600,
+    )
 
 
 class AdminShape(Shape):

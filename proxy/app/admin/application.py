@@ -23,8 +23,8 @@ from proxy.ports import Receipt
 logger = logging.getLogger(__name__)
 
 MOST_BODY_BYTES = 1024 * 1024
-_OPEN_PATHS = frozenset({"/", "/health"})
-"""What needs no token: whether the process is alive, and a page that holds no data."""
+_OPEN_PATHS = frozenset({"/", "/health", "/ready"})
+"""What needs no token: whether the process is alive, whether it takes requests, and a page that holds no data."""
 
 
 def build_admin(deps: AdminDeps) -> web.Application:
@@ -35,6 +35,7 @@ def build_admin(deps: AdminDeps) -> web.Application:
         [
             web.get("/", Page().show),
             web.get("/health", admin.health),
+            web.get("/ready", admin.ready),
             web.get("/health/detailed", admin.health_detailed),
             web.get("/metrics", admin.metrics),
             web.get("/stats", admin.stats),
@@ -81,9 +82,17 @@ class _Admin:
         self._deps = deps
 
     async def health(self, _request: web.Request) -> web.Response:
-        """Whether the process lives and takes new requests: 503 before it does, and once it drains."""
-        status = "draining" if self._deps.draining() else "starting" if self._deps.starting() else "ok"
+        """Whether the process lives: 503 before it takes requests. One that drains lives, and must not be killed."""
+        status = self._status()
+        return json_answer(Health(status), 503 if status == "starting" else 200)
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        """Whether new requests are to be sent here: 503 before it takes them, and once it is told to stop."""
+        status = self._status()
         return json_answer(Health(status), 200 if status == "ok" else 503)
+
+    def _status(self) -> str:
+        return "draining" if self._deps.draining() else "starting" if self._deps.starting() else "ok"
 
     async def health_detailed(self, _request: web.Request) -> web.Response:
         """Part by part. Degraded is 200: requests are still served."""

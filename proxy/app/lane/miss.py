@@ -114,7 +114,8 @@ class Miss(Taker):
         misses = lane.misses
         assert misses is not None
         now_s = lane.monotonic()
-        if self.left or self.flight.followed or now_s - self.started_s >= TOLD_DELAY_S:
+        # what this has learned to say does not tell the client that its connection ends
+        if self.left or self.flight.followed or self.talk.link.is_last or now_s - self.started_s >= TOLD_DELAY_S:
             return False
         found = self.way.replies.find(octets)
         if found is None:

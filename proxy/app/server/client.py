@@ -54,6 +54,11 @@ class Wire(Protocol):
         """The peer's address without port; "unix" on a Unix socket."""
         ...
 
+    @property
+    def is_last(self) -> bool:
+        """Whether no request may follow the one that is being answered."""
+        ...
+
 
 class WireClient:
     """One exchange's way to its client. Head and first body octets leave in one write.
@@ -122,6 +127,7 @@ class WireClient:
 
     async def begin(self, head: ResponseHead, length: int | None) -> None:
         """Choose the framing and hold the head until the first octets of the body."""
+        self._note_last()
         self._framing = framing_of(self._exchange, head.status, length)
         self._pending = serialise(head, self._exchange, self._framing, length)
 
@@ -161,6 +167,7 @@ class WireClient:
 
     async def whole(self, head: ResponseHead, body: bytes) -> None:
         """Send the head and all of its body."""
+        self._note_last()
         length = len(body)
         framing = self._framing = framing_of(self._exchange, head.status, length)
         octets = serialise(head, self._exchange, framing, length)
@@ -178,6 +185,11 @@ class WireClient:
         if self._pending:
             self._write(b"")
             await self._wire.drain()
+
+    def _note_last(self) -> None:
+        """A connection that is to end says so with its last answer (RFC 9112 section 9.6)."""
+        if self._wire.is_last and self._exchange.keep_alive:
+            self._exchange = replace(self._exchange, keep_alive=False)
 
     def _write(self, data: bytes) -> None:
         pending, self._pending = self._pending, b""

@@ -54,6 +54,7 @@ class ClientConnection(Arrival):
         self._address: str | None = None
         self._idle = True
         self._closing = False
+        self._last = False
         self._paused = False
         self._held = b""
         self._answering: asyncio.Task[None] | Pending | None = None
@@ -73,7 +74,7 @@ class ClientConnection(Arrival):
         if not self._rest.connection_taken(self._transport):
             return
         self._outgoing.open(self._transport)
-        if self._quick is not None:
+        if self._quick is not None and not self._last:
             self.talk = self._quick.meet(self, self._outgoing.send)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -218,6 +219,11 @@ class ClientConnection(Arrival):
         self._idle = False
         self._outgoing.flush()
 
+    def end_after_next(self) -> None:
+        """Say with the next answer that it is the last. The quick way's answers are made already, and say nothing."""
+        self._last = True
+        self.talk = None
+
     async def settle(self, timeout_s: float | None) -> None:
         """Give the exchange under way so long, then cut it short."""
         if self._answering is not None:
@@ -262,6 +268,11 @@ class ClientConnection(Arrival):
             self.data_received(held)
 
     # ---- Wire
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no request may follow the one that is being answered."""
+        return self._last or self._closing
 
     @property
     def address(self) -> str:

@@ -302,7 +302,17 @@ class FrontServer(web.Server):
         call_soon = asyncio.get_running_loop().call_soon
         self._turn = Turn(call_soon)
         self._quick = quick
+        self._last = False
         self._arrivals = Arrivals(call_soon, self._turn, quick)
+
+    def end_connections(self) -> None:
+        """From now on every answer is the last on its connection; idle ones stay until their client asks or leaves.
+
+        A client that is told so connects anew, and a load balancer sends it elsewhere (RFC 9112 section 9.6).
+        """
+        self._last = True
+        for handler in list(self._connections):
+            cast("AiohttpProtocol", handler).connection.end_after_next()
 
     @property
     def full(self) -> bool:
@@ -316,4 +326,6 @@ class FrontServer(web.Server):
             asyncio.get_running_loop(), outgoing, self._arrivals, self._settings, self._quick, self._plain
         )
         connection.place(AiohttpProtocol(self, self._settings, self._malformed, connection))
+        if self._last:
+            connection.end_after_next()
         return cast("asyncio.Protocol", connection)

@@ -47,6 +47,7 @@ class Desk:
             [
                 web.get("/", self._page.show),
                 web.get("/health", self._health),
+                web.get("/ready", self._ready),
                 web.get("/health/detailed", self._health_detailed),
                 web.get("/metrics", self._show_metrics),
                 web.get("/stats", self._stats),
@@ -59,12 +60,20 @@ class Desk:
         await hear_all(self._deps.sockets, self._deps.ledger)
 
     async def _health(self, _request: web.Request) -> web.Response:
-        """Whether requests are taken: 503 while no worker does, and once all are told to stop."""
+        """Whether requests are taken or a stop is under way: 503 while no worker takes them."""
+        status = await self._status()
+        return json_answer(Health(status), 503 if status == "starting" else 200)
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        """Whether new requests are to be sent here: 503 while no worker takes them, and once all are told to stop."""
+        status = await self._status()
+        return json_answer(Health(status), 200 if status == "ok" else 503)
+
+    async def _status(self) -> str:
         if self._deps.stopping():
-            return json_answer(Health("draining"), 503)
+            return "draining"
         await self._collect()
-        serving = any(self._deps.ledger.serving())
-        return json_answer(Health("ok" if serving else "starting"), 200 if serving else 503)
+        return "ok" if any(self._deps.ledger.serving()) else "starting"
 
     async def _health_detailed(self, _request: web.Request) -> web.Response:
         """What one worker says of the parts, and how many workers serve."""

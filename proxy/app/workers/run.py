@@ -55,7 +55,7 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
             workers=options.workers,
             address=options.listen,
             directory=Path(directory),
-            drain_s=policy.timeouts.drain_s,
+            drain_s=policy.timeouts.drain_delay_s + policy.timeouts.drain_s,
             reload=source.reload,
             policies=None if options.policies is None else copy,
         )

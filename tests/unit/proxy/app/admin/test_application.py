@@ -86,9 +86,21 @@ async def test_alive(start: Start, deps: AdminDeps) -> None:
 
 async def test_draining_tells_load_balancers_to_go_elsewhere(start: Start, deps: AdminDeps) -> None:
     client = await start(replace(deps, draining=lambda: True))
-    for path in ("/health", "/health/detailed"):
+    for path, status in (("/ready", 503), ("/health/detailed", 503), ("/health", 200)):
         answer = await client.get(path)
-        assert (answer.status, (await answer.json())["status"]) == (503, "draining")
+        assert (answer.status, (await answer.json())["status"]) == (status, "draining")
+
+
+async def test_before_it_takes_requests_it_is_neither_alive_nor_ready(start: Start, deps: AdminDeps) -> None:
+    client = await start(replace(deps, starting=lambda: True))
+    for path in ("/ready", "/health"):
+        answer = await client.get(path)
+        assert (answer.status, (await answer.json())["status"]) == (503, "starting")
+
+
+async def test_ready(start: Start, deps: AdminDeps) -> None:
+    answer = await (await start(deps)).get("/ready")
+    assert (answer.status, (await answer.json())["status"]) == (200, "ok")
 
 
 async def test_each_part_is_looked_at_and_one_down_is_degraded(start: Start, deps: AdminDeps) -> None:

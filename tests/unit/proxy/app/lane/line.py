@@ -21,6 +21,7 @@ class Line:
         self.client: WireClient | None = None
         self.overs: list[bool] = []
         self.is_over = asyncio.Event()
+        self.is_last = False
 
     def write(self, data: bytes) -> None:
         self.sent.append(data)
