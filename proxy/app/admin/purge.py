@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from itertools import islice
 from typing import Annotated
 from urllib.parse import quote
@@ -27,6 +28,8 @@ from proxy.stores.sampler import Sample
 MOST_NAMES = 1_000
 _SCANNED_MOST = 200_000
 _SCANNED_AT_ONCE = 1_000
+_NOTED_TAGS = 10_000
+_SHOWN_TAGS = 20
 
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 
@@ -65,7 +68,9 @@ class SharedEstimate(msgspec.Struct, frozen=True):
 class DryRun(msgspec.Struct, frozen=True):
     """What a purge would reach in this process' memory. `complete` is False when there was too much to look at.
 
-    `shared_estimate` is None without a shared store, or when it could not be asked.
+    `shared_estimate` is None without a shared store, or when it could not be asked. `tags` are some of those that the
+    reached responses carry; `spared` are some that look like a named one and would not be reached: "user:42" is not
+    below "users:*".
     """
 
     entries: int
@@ -73,6 +78,8 @@ class DryRun(msgspec.Struct, frozen=True):
     looked_at: int
     complete: bool
     shared_estimate: SharedEstimate | None = None
+    tags: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
 
 
 def parse_purge(body: bytes) -> PurgeRequest:
@@ -164,14 +171,41 @@ async def dry_run(event: Invalidation, entries: Iterable[Entry], samples: Sequen
     subjects = frozenset(named(event))
     lengths = tuple({len(prefix) for prefix in event.uri_prefixes})
     found = size = 0
+    reached: set[str] = set()
+    others: set[str] = set()
     for index, entry in enumerate(stored[:_SCANNED_MOST]):
         if index % _SCANNED_AT_ONCE == 0:
             await asyncio.sleep(0)
         if _names(subjects, lengths, entry):
             found += 1
             size += entry.size_bytes
+            _note(reached, entry)
+        else:
+            _note(others, entry)
     shared = None if samples is None else _estimate(samples, lambda entry: _names(subjects, lengths, entry))
-    return DryRun(found, size, min(len(stored), _SCANNED_MOST), len(stored) <= _SCANNED_MOST, shared)
+    return DryRun(
+        entries=found,
+        bytes=size,
+        looked_at=min(len(stored), _SCANNED_MOST),
+        complete=len(stored) <= _SCANNED_MOST,
+        shared_estimate=shared,
+        tags=tuple(sorted(reached)[:_SHOWN_TAGS]),
+        spared=_alike(event.tags, others - reached),
+    )
+
+
+def _note(tags: set[str], entry: Entry) -> None:
+    if len(tags) < _NOTED_TAGS:
+        tags.update(entry.tags)
+
+
+def _alike(named_tags: Iterable[str], others: set[str]) -> tuple[str, ...]:
+    """Those of the other tags whose first word is nearly that of a named one."""
+    words = {tag.partition(":")[0] for tag in others}
+    near: set[str] = set()
+    for tag in named_tags:
+        near.update(get_close_matches(tag.partition(":")[0], words, cutoff=0.75))
+    return tuple(sorted(tag for tag in others if tag.partition(":")[0] in near)[:_SHOWN_TAGS])
 
 
 def _estimate(samples: Sequence[Sample], names: Callable[[Entry], bool]) -> SharedEstimate:

@@ -133,3 +133,13 @@ async def test_a_dry_run_counts_what_memory_holds(body: dict[str, object], count
     seen = await dry_run(event(**body), ENTRIES)
     assert (seen.entries, seen.looked_at, seen.complete) == (count, 3, True)
     assert seen.bytes >= 10 * count
+
+
+async def test_a_dry_run_shows_what_a_tag_reaches_and_what_looks_like_it() -> None:
+    def stored(*tags: str) -> Entry:
+        return Entry(200, "OK", Fields(), b"", 0.0, 0.0, uri="h/a", born=Position("e", 1), tags=tags)
+
+    entries = [stored("users:42", "list"), stored("user:42"), stored("user:43", "list"), stored("orders:1")]
+    seen = await dry_run(event(tags=["users:*"]), entries)
+    assert (seen.entries, seen.tags) == (1, ("list", "users:42"))
+    assert seen.spared == ("user:42", "user:43"), "not below users, and easily taken for it"
