@@ -55,7 +55,8 @@ class Terms:
     """What the fields of a response and a route's rules say of its use, once and for all (RFC 9111 section 4.2).
 
     `age_at_receipt_s` is the corrected initial age. The stale windows are seconds after the end of freshness, 0 where
-    none is granted or serving stale is forbidden.
+    none is granted or serving stale is forbidden. `guarded` responses are not for requests with credentials
+    (core.sharing).
     """
 
     lifetime_s: Final[float]
@@ -65,25 +66,26 @@ class Terms:
     may_serve_disconnected: Final[bool]
     forbids_stale: Final[bool]
     must_validate: Final[bool]
+    guarded: Final[bool]
 
     def __init__(
         self,
         *,
         lifetime_s: float,
         age_at_receipt_s: float,
-        stale_while_revalidate_s: float,
-        stale_if_error_s: float,
+        stale_windows_s: tuple[float, float],
         may_serve_disconnected: bool,
         forbids_stale: bool,
         must_validate: bool,
+        guarded: bool,
     ) -> None:
         self.lifetime_s = lifetime_s
         self.age_at_receipt_s = age_at_receipt_s
-        self.stale_while_revalidate_s = stale_while_revalidate_s
-        self.stale_if_error_s = stale_if_error_s
+        self.stale_while_revalidate_s, self.stale_if_error_s = stale_windows_s
         self.may_serve_disconnected = may_serve_disconnected
         self.forbids_stale = forbids_stale
         self.must_validate = must_validate
+        self.guarded = guarded
 
 
 @mypyc_attr(acyclic=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 from mypy_extensions import mypyc_attr
@@ -13,21 +12,13 @@ from proxy.core.dates import moment_of
 from proxy.core.entry import Entry, Terms
 from proxy.core.fields import Fields
 from proxy.core.rules import CacheRules, OriginRule
+from proxy.core.sharing import GUARDED, STATED, Source
 
 HEURISTIC_STATUSES: Final = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501})
 """Statuses that may be given a heuristic lifetime (RFC 9110 section 15.1)."""
 
 POLICY_STATUSES: Final = frozenset({200, 203, 204, 206, 300, 301, 308, 410})
 """Statuses to which a route's own ttl applies: the heuristic ones less the client's and the server's mistakes."""
-
-
-class Source(Enum):
-    """Where a lifetime comes from."""
-
-    EXPLICIT = "explicit"  # the origin: s-maxage, max-age, Expires or a targeted field
-    POLICY = "policy"
-    HEURISTIC = "heuristic"
-    NONE = "none"
 
 
 @mypyc_attr(acyclic=True)
@@ -162,16 +153,28 @@ def terms_under(
     """As `terms_of`, the governing directives and the lifetime being known."""
     overridden = rules.origin is OriginRule.OVERRIDE and life.source is Source.POLICY
     forbids_stale = directives.forbids_stale and not (overridden and not _insists(directives))
-    swr, sie = stale_windows(directives, rules)
+    extends = life.source in STATED and life.seconds > 0
     return Terms(
         lifetime_s=life.seconds,
         age_at_receipt_s=initial_age(fields, request_time, response_time),
-        stale_while_revalidate_s=0.0 if forbids_stale else swr,
-        stale_if_error_s=0.0 if forbids_stale else sie,
-        may_serve_disconnected=rules.stale_on_disconnect and not forbids_stale,
+        stale_windows_s=(0.0, 0.0) if forbids_stale else stale_windows(directives, rules, extends=extends),
+        may_serve_disconnected=rules.stale_on_disconnect and extends and not forbids_stale,
         forbids_stale=forbids_stale,
         must_validate=directives.no_cache and not overridden,
+        guarded=is_guarded(directives, life, fields, response_time),
     )
+
+
+def is_guarded(directives: ResponseDirectives, life: Lifetime, fields: Fields, response_time: float) -> bool:
+    """Whether the origin left open that the response is for all: it neither said `public` nor how long it is fresh.
+
+    Where a route's ttl overrides a lifetime that the origin stated, that statement still counts.
+    """
+    if life.source not in GUARDED or directives.public:
+        return False
+    if life.source is not Source.POLICY or directives.no_cache:
+        return True
+    return not explicit_lifetime(fields, directives, response_time)
 
 
 def _insists(directives: ResponseDirectives) -> bool:
@@ -179,10 +182,15 @@ def _insists(directives: ResponseDirectives) -> bool:
     return directives.must_revalidate or directives.proxy_revalidate
 
 
-def stale_windows(directives: ResponseDirectives, rules: CacheRules) -> tuple[float, float]:
-    """stale-while-revalidate and stale-if-error, in seconds: the origin's, else the route's, else none (RFC 5861)."""
+def stale_windows(directives: ResponseDirectives, rules: CacheRules, *, extends: bool) -> tuple[float, float]:
+    """stale-while-revalidate and stale-if-error, in seconds: the origin's, else the route's, else none (RFC 5861).
+
+    The route's count only where there is a stated freshness that they can extend (core.sharing.STATED).
+    """
     swr = directives.stale_while_revalidate_s
     sie = directives.stale_if_error_s
+    if not extends:
+        return float(swr or 0), float(sie or 0)
     if swr is None or rules.origin is OriginRule.OVERRIDE:
         swr_s = rules.stale_while_revalidate_s if rules.stale_while_revalidate_s is not None else swr
     else:

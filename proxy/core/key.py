@@ -13,6 +13,7 @@ from proxy.core.messages import RequestHead
 from proxy.core.percent import folded
 from proxy.core.rules import CacheRules, KeyRules
 from proxy.core.search import NoVarySearch, no_vary_search, normalised_query
+from proxy.core.sharing import keyed_cookies, withheld
 from proxy.core.vary import normalise
 
 TOLD_BY_PROXIES: Final = ("x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto")
@@ -54,6 +55,9 @@ def key_frame(request: RequestHead, rules: CacheRules) -> tuple[str, str]:
     for name in rules.key.headers:
         value = normalise(name, asked.get(name), rules.codings)
         end += _part(name + ("-" if value is None else "=" + value))
+    if rules.cookies.key:
+        cookies = keyed_cookies(request.fields, rules.cookies)
+        end += _part("cookies" + ("-" if cookies is None else "=" + cookies))
     return f"{start}{len(scheme)}:{scheme}{len(authority)}:{authority}", end
 
 
@@ -67,6 +71,23 @@ def key_within(frame: tuple[str, str], path: str, query: str | None, body_digest
 
 def _part(text: str) -> str:
     return f"{len(text)}:{text}"
+
+
+def flight_key(key: str, request: RequestHead, rules: CacheRules, varies: tuple[str, ...]) -> str:
+    """What requests for `key` are fetched together by: besides the key what their responses are known to vary by.
+
+    `varies` are the lower-case names of request fields. Requests with credentials fly by themselves: a response to one
+    may not be for others (core.sharing), and what is learned of it says nothing of the others.
+    """
+    group = key
+    why = withheld(request.fields, rules)
+    if why is not None:
+        group += _part("+" + why._value_)  # `value` is a property that runs Python
+    asked = request.fields.joined
+    for name in varies:
+        value = normalise(name, asked.get(name), rules.codings)
+        group += _part(name + ("-" if value is None else "=" + value))
+    return group
 
 
 def path_key(request: RequestHead) -> str:

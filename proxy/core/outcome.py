@@ -55,6 +55,7 @@ class Reason(Enum):
     PRIVATE = "private"
     AUTHORIZATION = "authorization"
     SET_COOKIE = "set-cookie"
+    COOKIE = "cookie"
     VARY_STAR = "vary-star"
     NO_FRESHNESS = "no-freshness"
     NO_USE = "no-freshness-no-validator"

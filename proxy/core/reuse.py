@@ -16,6 +16,7 @@ from proxy.core.outcome import Forward, Reason
 from proxy.core.ranges import can_answer, completion_range
 from proxy.core.record import record
 from proxy.core.rules import CacheRules
+from proxy.core.sharing import passes, withheld
 from proxy.core.validation import offerable
 from proxy.core.vary import matches
 
@@ -126,6 +127,11 @@ def decide(request: RequestHead, candidates: Sequence[Candidate], rules: CacheRu
     usable = [c for c in candidates if c[1] is not Validity.DEAD and covers(c[0], request, rules.key)]
     if not usable:
         return _miss(wants, Miss(Forward.URI_MISS))
+    why_not = withheld(request.fields, rules)
+    if why_not is not None:
+        usable = [c for c in usable if not freshness(c[0], rules, now).terms.guarded]
+        if not usable:
+            return _miss(wants, Miss(Forward.REQUEST, why_not))
     matching = [c for c in usable if matches(c[0], request, rules)]
     if not matching:
         return _miss(wants, Miss(Forward.VARY_MISS, variants=offerable([entry for entry, _ in usable], request)))
@@ -143,6 +149,8 @@ def _not_looked_up(request: RequestHead, rules: CacheRules) -> Miss | None:
         return Miss(Forward.BYPASS, Reason.CACHE_OFF)
     if request.method not in LOOKED_UP:
         return Miss(Forward.METHOD, Reason.METHOD)
+    if passes(request.fields, rules):
+        return Miss(Forward.BYPASS, Reason.COOKIE)
     return Miss(Forward.REQUEST, Reason.REQUEST_CONDITION) if _has_origin_condition(request) else None
 
 
@@ -163,6 +171,12 @@ def _choose(request: RequestHead, matching: list[Candidate]) -> Candidate | None
         if entry.span is None or can_answer(entry, request):
             return candidate
     return None
+
+
+def wants_its_own(request: RequestHead, rules: CacheRules) -> bool:
+    """Whether nothing that was fetched for somebody else, however new, is what the client asks for (section 5.2.1)."""
+    wants = request_directives(request.fields)
+    return rules.obey_request_no_cache and (wants.no_cache or wants.max_age_s == 0)
 
 
 def _miss(wants: RequestDirectives, miss: Miss) -> Miss | GatewayTimeout:

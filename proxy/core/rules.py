@@ -9,7 +9,7 @@ from enum import Enum
 class SetCookieRule(Enum):
     """What to do with a response that sets cookies (RFC 9111 section 7.3)."""
 
-    EXPLICIT = "explicit"  # store only if the origin itself gave explicit freshness
+    EXPLICIT = "explicit"  # store, with its cookie, if the origin itself gave explicit freshness
     REFUSE = "refuse"
     STRIP = "strip"
     STORE = "store"
@@ -37,6 +37,23 @@ class KeyRules:
 
 
 @dataclass(frozen=True, slots=True)
+class CookieRules:
+    """What cookies of a request mean. Each is a name, or the beginning of names with "*" behind it.
+
+    One of `passes` makes the request pass the cache, those of `key` belong to the key, those of `ignored` mean nothing.
+    All others may tell users apart: see core.sharing.
+    """
+
+    passes: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything is said of any cookie."""
+        return bool(self.passes or self.key or self.ignored)
+
+
+@dataclass(frozen=True, slots=True)
 class CacheRules:
     """How one route caches. The default is a standards-obeying shared cache (RFC 9111). Times are seconds.
 
@@ -56,7 +73,8 @@ class CacheRules:
     stale_if_error_s: float | None = None
     stale_on_disconnect: bool = True
     obey_request_no_cache: bool = True
-    set_cookie: SetCookieRule = SetCookieRule.EXPLICIT
+    set_cookie: SetCookieRule = SetCookieRule.REFUSE
+    cookies: CookieRules = field(default_factory=CookieRules)
     share_authorized: bool = False
     targeted_fields: tuple[str, ...] = ("cdn-cache-control",)
     max_body_bytes: int = 16 * 1024 * 1024

@@ -11,12 +11,13 @@ from proxy.core.cache_control import ResponseDirectives, governing_directives, r
 from proxy.core.dates import format_date
 from proxy.core.entry import ByteSpan, Terms
 from proxy.core.fields import Fields
-from proxy.core.freshness import HEURISTIC_STATUSES, Lifetime, Source, lifetime_under, terms_under
+from proxy.core.freshness import HEURISTIC_STATUSES, Lifetime, is_guarded, lifetime_under, terms_under
 from proxy.core.headers import NOT_STORED, end_to_end
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import Reason
 from proxy.core.range_fields import parse_content_range
 from proxy.core.rules import CacheRules, SetCookieRule
+from proxy.core.sharing import Source, passes, withheld
 from proxy.core.target import same_resource
 from proxy.core.validators import has_validator
 from proxy.core.vary import Variant, describe
@@ -36,7 +37,8 @@ client could otherwise fill the cache with errors that only its own request dese
 class Storable:
     """The response may be stored: with `fields`, as the `vary` variant, for `keep_s` seconds from now at most.
 
-    `may_share` tells whether requests that wait for this response may be answered with it as well (coalescing).
+    `may_share` tells whether requests that wait for this response (coalescing) may be answered with it as well: it is
+    fresh and need not be validated. Whether it is for one of them is another question (`reuse.decide`).
     `span` is set for a 206. `as_get` marks a response to POST that answers later GETs.
     """
 
@@ -92,6 +94,7 @@ OF_THE_RESOURCE: Final = frozenset(
         Reason.PRIVATE,
         Reason.AUTHORIZATION,
         Reason.SET_COOKIE,
+        Reason.COOKIE,
         Reason.VARY_STAR,
         Reason.NO_FRESHNESS,
         Reason.NO_USE,
@@ -121,8 +124,11 @@ def judge(
     if reason is not None:
         return _not_storable(reason, response)
     life = lifetime_under(directives, response.status, response.fields, response_time, rules)
-    reason = _refused_by_privacy(request, response, directives, rules, life) or _refused_for_no_freshness(
-        request, response, directives, life
+    guarded = is_guarded(directives, life, response.fields, response_time)
+    reason = (
+        _refused_by_privacy(request, response, directives, rules, life)
+        or _refused_for_no_freshness(request, response, directives, life)
+        or (withheld(request.fields, rules) if guarded else None)
     )
     if reason is not None:
         return _not_storable(reason, response)
@@ -136,12 +142,14 @@ def judge(
     keep_s = _keep(terms, rules, can_validate=has_validator(response.fields))
     if keep_s <= 0:
         return _not_storable(Reason.NO_USE, response)
+    fields = stored_fields(response.fields, directives, rules, response_time)
+    fresh = terms.lifetime_s > terms.age_at_receipt_s and not terms.must_validate
     return Storable(
-        fields=stored_fields(response.fields, directives, rules, response_time),
+        fields=fields,
         vary=vary,
         lifetime=life,
         keep_s=keep_s,
-        may_share=_may_share(request, response, directives, rules),
+        may_share=fresh and not _sets_cookie(fields),
         span=span,
         as_get=request.method == "POST",
     )
@@ -228,13 +236,23 @@ def _refused_by_privacy(
     shared_explicitly = directives.public or directives.must_revalidate or directives.s_maxage_s is not None
     if "authorization" in request.fields.joined and not shared_explicitly and not rules.share_authorized:
         return Reason.AUTHORIZATION
-    said = response.fields.joined
-    if "set-cookie" in said or "set-cookie2" in said:
+    if passes(request.fields, rules):
+        return Reason.COOKIE
+    if _sets_cookie(response.fields) and not _drops_cookie(directives):
         if rules.set_cookie is SetCookieRule.REFUSE:
             return Reason.SET_COOKIE
         if rules.set_cookie is SetCookieRule.EXPLICIT and life.source is not Source.EXPLICIT:
             return Reason.SET_COOKIE
     return None
+
+
+def _sets_cookie(fields: Fields) -> bool:
+    return "set-cookie" in fields.joined or "set-cookie2" in fields.joined
+
+
+def _drops_cookie(directives: ResponseDirectives) -> bool:
+    """Whether the origin says itself that the response is stored without its cookie (sections 5.2.2.4, 5.2.2.7)."""
+    return "set-cookie" in directives.no_cache_fields or "set-cookie" in directives.private_fields
 
 
 def _refused_for_no_freshness(
@@ -261,13 +279,6 @@ def _keep(terms: Terms, rules: CacheRules, *, can_validate: bool) -> float:
     if can_validate or (terms.lifetime_s > 0 and terms.may_serve_disconnected):
         keep_s = max(keep_s, fresh_s + rules.keep_stale_s)
     return keep_s
-
-
-def _may_share(request: RequestHead, response: ResponseHead, directives: ResponseDirectives, rules: CacheRules) -> bool:
-    """Whether waiting requests may have the response: nobody's cookie, nobody's authorised answer."""
-    if "set-cookie" in response.fields.joined and rules.set_cookie is not SetCookieRule.STRIP:
-        return False
-    return not ("authorization" in request.fields.joined and not directives.public and not rules.share_authorized)
 
 
 def _span(request: RequestHead, fields: Fields) -> ByteSpan | None:

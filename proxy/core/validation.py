@@ -10,12 +10,13 @@ from proxy.core.accept import choices
 from proxy.core.dates import format_date, moment_of
 from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields, Pair
-from proxy.core.freshness import Source, lifetime
+from proxy.core.freshness import lifetime
 from proxy.core.headers import NOT_STORED, OWS, end_to_end, split_list, split_quoted
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.negotiation import as_origin_knows
 from proxy.core.outcome import Reason
 from proxy.core.rules import CacheRules, SetCookieRule
+from proxy.core.sharing import Source
 from proxy.core.validators import (
     etag_of,
     has_validator,

@@ -1,9 +1,10 @@
-"""One upstream fetch per key: who leads, who follows, and which keys are not worth waiting for."""
+"""One upstream fetch for all who can share it: who leads, who follows, and when waiting is not worth while."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Final
 
 from proxy.core.entry import Entry
@@ -14,6 +15,9 @@ from proxy.ports import Turn, UpstreamError, UpstreamResponse
 
 UNCACHEABLE_KEPT_S: Final = 10.0
 UNCACHEABLE_LIMIT: Final = 10_000
+VARYING_LIMIT: Final = 10_000
+MOST_NAMES: Final = 16
+"""Names of request fields remembered for one key; one that varies by more starts anew."""
 
 
 @record
@@ -108,14 +112,34 @@ class Flight:
 
 
 class Flights:
-    """The fetches under way in this process, by key, and the keys known to be uncacheable."""
+    """The fetches under way in this process, by flight key (core.key), and those keys not worth waiting for.
+
+    For cache keys it knows by which request fields their responses vary, so that each variant has its own flight.
+    """
 
     def __init__(self) -> None:
         self._flights: dict[str, Flight] = {}
         self._uncacheable: OrderedDict[str, float] = OrderedDict()
+        self._varies: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._flights)
+
+    def varies(self, key: str) -> tuple[str, ...]:
+        """The request fields by which responses under a cache key are known to vary, in lower case and order."""
+        return self._varies.get(key, ())
+
+    def learn(self, key: str, names: Iterable[str]) -> None:
+        """Remember (bounded) that a response under the cache key varied by these request fields."""
+        known = self._varies.get(key, ())
+        more = frozenset(names).difference(known)
+        if not more:
+            return
+        every = more.union(known)
+        self._varies[key] = tuple(sorted(every if len(every) <= MOST_NAMES else more)[:MOST_NAMES])
+        self._varies.move_to_end(key)
+        while len(self._varies) > VARYING_LIMIT:
+            self._varies.popitem(last=False)
 
     def join(self, key: str) -> Flight | None:
         """The flight under way for `key`, if there is one."""

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from proxy.core.entry import Entry
 from proxy.core.invalidation import Validity
-from proxy.core.key import covers
-from proxy.core.messages import RequestHead
+from proxy.core.key import flight_key
+from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.reuse import Hit, decide
 from proxy.core.storability import NotStorable, Storable
-from proxy.core.vary import matches
+from proxy.core.vary import vary_names
 from proxy.pipeline.coalesce import Arriving, Erred, Failed, Flight, Landing, Private, Whole
 from proxy.pipeline.content import LateReaderError, NobodyReadsError, SharedBody
 from proxy.pipeline.context import Services
@@ -44,20 +44,46 @@ class Fetcher:
 
     async def fetch(self, plan: Plan, client: Client) -> tuple[Landing, bool]:
         """The landing of a flight for `plan`, and whether it was somebody else's (collapsed)."""
-        flights = self._services.flights
-        if flights.is_uncacheable(plan.key, self._services.clock.monotonic()):
+        flights, group = self._services.flights, self._group(plan)
+        while plan.coalesce and not self._is_uncacheable(group):
+            flight = flights.join(group)
+            if flight is None:
+                flight = flights.open(group)
+                if plan.for_all:
+                    plan = replace(plan, outgoing=plan.unconditional)
+                fly = self._fly if self._services.turns.alone else self._fly_in_turn
+                return await self._to_the_end(fly(flight, plan, client.interim), client), False
+            landing = await self._follow(flight, plan)
+            if landing is not None:
+                return landing, True
+            # What the flight brought may have told that this request is for another variant: who wants that flies next.
+            before, group = group, self._group(plan)
+            if group == before:
+                break
+        if self._is_uncacheable(group):
             return await self._alone(plan, client), False
-        if not plan.coalesce:
-            return await self._lead(plan, client), False
-        flight = flights.join(plan.key)
-        if flight is None:
-            flight = flights.open(plan.key)
-            fly = self._fly if self._services.turns.alone else self._fly_in_turn
-            return await self._to_the_end(fly(flight, plan, client.interim), client), False
-        landing = await self._follow(flight, plan)
-        if landing is not None:
-            return landing, True
         return await self._lead(plan, client), False
+
+    def _group(self, plan: Plan) -> str:
+        """The key of the flights that may bring what the plan wants, as far as is known now."""
+        varies = self._services.flights.varies(plan.key)
+        return flight_key(plan.key, plan.wanted, plan.match.route.cache, varies)
+
+    def _is_uncacheable(self, group: str) -> bool:
+        return self._services.flights.is_uncacheable(group, self._services.clock.monotonic())
+
+    def _learn(self, plan: Plan, head: ResponseHead, verdict: Storable | NotStorable) -> None:
+        """Remember by what responses differ, and whether it is worth while to wait for one like this.
+
+        That is remembered for requests like this one: with credentials or without, and of the same variant.
+        """
+        flights = self._services.flights
+        flights.learn(plan.key, vary_names(head.fields) or ())
+        group = self._group(plan)
+        if isinstance(verdict, Storable) and verdict.may_share:
+            flights.mark_cacheable(group)
+        elif isinstance(verdict, Storable) or verdict.remember:
+            flights.mark_uncacheable(group, self._services.clock.monotonic())
 
     async def take_over(self, plan: Plan, flight: Flight, asked: Awaitable[Fetched], client: Client) -> Landing:
         """The landing of a flight whose request has been sent already."""
@@ -65,10 +91,10 @@ class Fetcher:
 
     def refresh(self, plan: Plan) -> None:
         """Fetch in the background unless somebody does so already or too much goes on."""
-        flights, tasks = self._services.flights, self._services.tasks
-        if tasks.full or flights.join(plan.key) is not None:
+        flights, tasks, group = self._services.flights, self._services.tasks, self._group(plan)
+        if tasks.full or flights.join(group) is not None:
             return
-        tasks.start(self._refresh(flights.open(plan.key), plan), f"refresh {plan.key}")
+        tasks.start(self._refresh(flights.open(group), plan), f"refresh {plan.key}")
 
     async def _refresh(self, flight: Flight, plan: Plan) -> None:
         self._release(await self._fly(flight, plan, _ignore))
@@ -86,8 +112,7 @@ class Fetcher:
             return Failed(error)
         verdict = judge_fetched(plan, fetched)
         if isinstance(verdict, NotStorable):
-            if verdict.remember:
-                self._services.flights.mark_uncacheable(plan.key, self._services.clock.monotonic())
+            self._learn(plan, fetched.response.head, verdict)
             return Private(fetched.response, verdict.reason, fetched.upstream_ms)
         return await self._lead(plan, client, fetched)
 
@@ -115,8 +140,10 @@ class Fetcher:
                 landing = await flight.wait()
         except TimeoutError:
             return None
-        if isinstance(landing, Failed | Erred):
+        if isinstance(landing, Failed):
             return landing
+        if isinstance(landing, Erred):
+            return landing if plan.hides_errors else None
         return self._share(landing, plan)
 
     def _share(self, landing: Landing, plan: Plan) -> Landing | None:
@@ -133,13 +160,13 @@ class Fetcher:
             return None
 
     def _answers(self, entry: Entry, plan: Plan) -> bool:
-        """Whether a response fetched for somebody else matches, and nothing has invalidated it since."""
-        rules = plan.match.route.cache
-        if not (matches(entry, plan.wanted, rules) and covers(entry, plan.wanted, rules.key)):
-            return False
+        """Whether a response fetched for somebody else would be a hit for this request, had it been stored before."""
         # Without a lease there may be invalidations since that fetch of which this node knows nothing.
         log = self._services.log
-        return log.standing() is Standing.LEADING and log.validity(entry) is Validity.VALID
+        if log.standing() is not Standing.LEADING:
+            return False
+        found = [(entry, log.validity(entry))]
+        return isinstance(decide(plan.wanted, found, plan.match.route.cache, self._services.clock.now()), Hit)
 
     def _release(self, landing: Landing) -> None:
         """Let go of what was meant for somebody who has left."""
@@ -166,10 +193,10 @@ class Fetcher:
         """The turn to fetch, or the response that another node has fetched while this one waited for its turn."""
         services = self._services
         deadline = services.clock.monotonic() + plan.match.route.coalesce_wait_s
-        again = False
+        again, group = False, self._group(plan)
         # Without a lease nothing stored could be used: there is nothing to wait for.
         while services.log.standing() is Standing.LEADING:
-            turn = await services.turns.take(plan.key, deadline - services.clock.monotonic(), again=again)
+            turn = await services.turns.take(group, deadline - services.clock.monotonic(), again=again)
             if turn is not None:
                 return turn
             stored = await services.store.lookup(plan.key, plan.wanted)
@@ -177,7 +204,10 @@ class Fetcher:
             decision = decide(plan.wanted, valid, plan.match.route.cache, services.clock.now())
             if isinstance(decision, Hit):
                 return decision.entry
-            again = True
+            for entry in stored:
+                services.flights.learn(plan.key, [name for name, _ in entry.vary])
+            before, group = group, self._group(plan)
+            again = group == before
         return FreeTurn()
 
     async def _fly(
@@ -249,11 +279,9 @@ class Fetcher:
                 return Whole(entry, entry, True, True, fetched.upstream_ms)
         verdict = judge_fetched(plan, fetched)
         await self._filler.supersede(plan, fetched, verdict)
+        self._learn(plan, fetched.response.head, verdict)
         if isinstance(verdict, NotStorable):
-            if verdict.remember:
-                self._services.flights.mark_uncacheable(plan.key, self._services.clock.monotonic())
             return Private(fetched.response, verdict.reason, fetched.upstream_ms)
-        self._services.flights.mark_cacheable(plan.key)
         return await self._take(flight, plan, fetched, verdict)
 
     async def _take(self, flight: Flight, plan: Plan, fetched: Fetched, storable: Storable) -> Whole | Arriving:

@@ -8,7 +8,8 @@ from proxy.core.entry import Entry
 from proxy.core.forwarding import to_origin
 from proxy.core.messages import RequestHead
 from proxy.core.record import record
-from proxy.core.reuse import Decision, Miss, PartialMiss, Revalidate, ServeStale
+from proxy.core.reuse import Decision, Miss, PartialMiss, Revalidate, ServeStale, wants_its_own
+from proxy.core.sharing import passes, withheld
 from proxy.core.validation import completion_request, conditional_request, miss_request, unconditional_request
 from proxy.core.validators import has_validator
 from proxy.pipeline.context import Exchange
@@ -22,8 +23,9 @@ class Plan:
     `wanted` is the client's request without conditions of ours: it is keyed, judged and matched. `outgoing` is what the
     backend gets; `validating` are the stored responses that a 304 may confirm, `selected` the one of them that matches
     the request; `completing` is the beginning that a 206 may complete; `unconditional` is sent when neither comes to
-    pass. `alike` are all stored responses that could have been chosen: a final answer ends them. `body` is the content
-    of a QUERY.
+    pass. `alike` are all stored responses that could have been chosen: a final answer ends them. With `for_all`
+    the unconditional request is sent at once where others may wait for the response: the client's condition, which goes
+    along otherwise, is answered from what comes. `body` is the content of a QUERY.
     """
 
     key: str
@@ -37,6 +39,7 @@ class Plan:
     completing: Entry | None = None
     hides_errors: bool = False
     coalesce: bool = True
+    for_all: bool = False
     body: bytes | None = None
     body_digest: str | None = None
 
@@ -58,7 +61,14 @@ def plan_of(exchange: Exchange, looked: Looked, decision: Decision, via: str) ->
         wanted, decision, coded_here=route.compress.enabled
     )
     selected = decision.entry if isinstance(decision, Revalidate | ServeStale) else None
-    unconditional = unconditional_request(wanted) if validating or completing is not None else outgoing
+    for_all = (
+        isinstance(decision, Miss)
+        and not validating
+        and _has_own_condition(wanted)
+        and withheld(wanted.fields, route.cache) is None
+    )
+    as_it_is = not (validating or completing is not None or for_all)
+    unconditional = outgoing if as_it_is else unconditional_request(wanted)
     if exchange.request.method != wanted.method:
         # The backend knows this request as a POST, to which conditions and ranges do not apply as to QUERY.
         validating, selected, completing = (), None, None
@@ -79,11 +89,20 @@ def plan_of(exchange: Exchange, looked: Looked, decision: Decision, via: str) ->
         hides_errors=hides_errors,
         coalesce=route.coalesce
         and route.cache.enabled
-        and wanted.method == "GET"
-        and "range" not in wanted.fields.joined,
+        and wanted.method in ("GET", "QUERY")
+        and "range" not in wanted.fields.joined
+        and not wants_its_own(wanted, route.cache)
+        and not passes(wanted.fields, route.cache),
+        for_all=for_all,
         body=looked.body,
         body_digest=looked.body_digest,
     )
+
+
+def _has_own_condition(wanted: RequestHead) -> bool:
+    """Whether the client asks for the whole under a condition about its own copy."""
+    asked = wanted.fields.joined
+    return ("if-none-match" in asked or "if-modified-since" in asked) and "range" not in asked
 
 
 def _wanted_of_backend(

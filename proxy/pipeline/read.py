@@ -63,6 +63,9 @@ class Reader:
                 self._auditor.consider(exchange, wanted, decision.entry)
             status = CacheStatus(hit=True, ttl_s=decision.ttl_s, key=key if route.show_key else None)
             return stored_answer(decision.entry, decision.age_s, key, status, CacheUse.HIT)
+        for entry, _ in candidates:
+            if entry.vary:
+                self._services.flights.learn(key, [name for name, _ in entry.vary])
         plan = plan_of(exchange, Looked(wanted, key, body, body_digest), decision, self._services.via)
         if isinstance(decision, Miss):
             answer = await self._fetch(exchange, plan, decision, decision.forward, decision.reason, lost=lost)

@@ -10,7 +10,7 @@ from proxy.core.forwarding import FORWARDING, METHOD_OVERRIDES
 from proxy.core.headers import HOP_BY_HOP
 from proxy.core.outcome import Reason
 from proxy.core.rate import Accuracy, RateLimit, StoreLoss
-from proxy.core.rules import CacheRules, CodingRules, KeyRules, OriginRule, SetCookieRule
+from proxy.core.rules import CacheRules, CodingRules, CookieRules, KeyRules, OriginRule, SetCookieRule
 from proxy.policy import model, schema, schema_cache, schema_node
 from proxy.policy.document import Document, KeyPath, show_path
 from proxy.policy.match import RouteTable, covered_by
@@ -348,6 +348,7 @@ def _cache_rules(shape: schema_cache.CacheShape, passed: list[str]) -> CacheRule
         stale_on_disconnect=shape.stale_on_disconnect,
         obey_request_no_cache=shape.obey_request_no_cache,
         set_cookie=SetCookieRule(shape.set_cookie),
+        cookies=CookieRules(tuple(shape.cookies.pass_), tuple(shape.cookies.key), tuple(shape.cookies.ignore)),
         share_authorized=shape.share_authorized,
         targeted_fields=tuple(name.lower() for name in shape.targeted_fields),
         max_body_bytes=shape.max_body,

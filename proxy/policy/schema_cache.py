@@ -73,13 +73,43 @@ class CompatShape(Shape):
     )
 
 
+class CookiesShape(Shape):
+    """What cookies of requests mean: names, as in `session`, or beginnings, as in `_ga*`; `*` is every cookie.
+
+    The whole name counts before a beginning, a longer beginning before a shorter one; of two alike, `pass` before `key`
+    before `ignore`.
+    """
+
+    pass_: list[Text] = Field(
+        default_factory=list,
+        alias="pass",
+        description="A request with one of these passes the cache: not looked up, not stored, not waiting for others.",
+        max_length=64,
+    )
+    key: list[Text] = option(
+        [],
+        "These enter the cache key, name and value.",
+        "Each value that a cookie takes is another stored response.",
+        max_length=64,
+    )
+    ignore: list[Text] = option(
+        [],
+        "These mean nothing to the backend, as those of analytics.",
+        "Where the backend does answer by such a cookie, one client gets what another's cookie brought.",
+        max_length=64,
+    )
+
+
 class CacheShape(Shape):
     """How responses are cached."""
 
     enabled: bool = option(True, "`false` neither stores nor answers from the store.")
     ttl: Duration | None = option(
         None,
-        "Freshness lifetime where the origin gives none. Under `defaults` it holds for listed routes only.",
+        "Freshness lifetime where the origin gives none; with `origin: respect` it does nothing where a response has "
+        "s-maxage, max-age or Expires. Under `defaults` it holds for listed routes only. It is for requests without "
+        "credentials: with Authorization or a Cookie of which `cookies` says nothing, a response is shared only where "
+        "the origin itself says that it is fresh or public.",
         "Responses change unseen until the lifetime ends or an invalidation names them.",
     )
     origin: Literal["respect", "override"] = option(
@@ -100,10 +130,13 @@ class CacheShape(Shape):
         "`false` leaves clients no way to force a reload; it shields the backend from those who do.",
     )
     set_cookie: Literal["explicit", "refuse", "strip", "store"] = option(
-        "explicit",
-        "Responses that set cookies: store if the origin gave explicit freshness, never, without the field, or always.",
-        "`store` hands one client's cookie to others. `strip` gives it to the client that caused the fetch alone.",
+        "refuse",
+        "Responses that set cookies: store if the origin gave explicit freshness, never, without the field, or always. "
+        'One whose Cache-Control says `no-cache="Set-Cookie"` is stored without the field in any case.',
+        "`explicit` and `store` hand one client's cookie to others. `strip` gives it to the client that caused the "
+        "fetch alone: a page with a token that belongs to the cookie is of no use to others.",
     )
+    cookies: CookiesShape = section(CookiesShape, "What cookies of requests mean.")
     share_authorized: bool = option(
         False,
         "Store answers to requests with Authorization as if it were not there.",

@@ -38,7 +38,11 @@ def start_listening(proxy: ProxyServer) -> None:
 
 @contextmanager
 def started_proxy(origin_port: int, *, workers: int, redis_url: str | None, log: Path | None) -> Iterator[Address]:
-    """Run the proxy with no policy file in front of the origin; several workers get a Redis of their own if need be."""
+    """Run the proxy in front of the origin; several workers get a Redis of their own if need be.
+
+    Its policy differs from the default in one key: the suite requires what sets a cookie to be stored with it
+    (docs/rfc9111.md says why that is not the default).
+    """
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="veneer-conformance-")))
         if workers > 1 and redis_url is None:
@@ -46,8 +50,11 @@ def started_proxy(origin_port: int, *, workers: int, redis_url: str | None, log:
             stack.callback(redis.stop)
             redis.start()
             redis_url = redis.url
+        policies = directory / "policies.yaml"
+        policies.write_text("version: 1\ndefaults: {cache: {set_cookie: store}}\n", "utf-8")
         options = ProxyOptions(
             upstream=f"http://127.0.0.1:{origin_port}",
+            policies=policies,
             redis_url=redis_url,
             workers=workers if workers > 1 else None,
         )

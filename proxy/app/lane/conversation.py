@@ -111,7 +111,7 @@ class Conversation(QuickTalk):
             return self._bar(shape, values) or self._miss(shape, values, data)
         now_s = lane.monotonic()
         form = spot.form_for(shape.wishes if shape.unconditional else shape.wishes_in(values))
-        if form is None or not spot.holds(lane.log, now_s):
+        if form is None or (shape.credentials and not spot.for_all) or not spot.holds(lane.log, now_s):
             return False
         request_id = self._request_id(shape, values)
         if request_id is None:

@@ -9,6 +9,7 @@ from proxy.app.lane.learning import (
     Sharing,
     barred_of,
     counted_as,
+    for_all,
     form_of,
     limit_lines,
     may_learn,
@@ -119,7 +120,7 @@ class HitLane(QuickWay):
             return
         if spot is not None:
             spot.other = form
-        elif not self._settle(marks, served, form):
+        elif not self._settle(marks, served, form, shown_to_all=for_all(exchange, served)):
             return
         served.entry.rest()
 
@@ -136,11 +137,11 @@ class HitLane(QuickWay):
                 self.barred.clear()
             self.barred[exchange.request.method, place_of(exchange.request)] = barred
 
-    def _settle(self, marks: Marks, served: ServedHit, form: Form) -> bool:
+    def _settle(self, marks: Marks, served: ServedHit, form: Form, *, shown_to_all: bool) -> bool:
         """Make the target's spot, in place of one for another entry; False when memory does not hold this one alone."""
         now_s = self.monotonic()
         aged_from, fresh_until = now_s - served.age_s, now_s + served.ttl_s
-        spot = Spot(marks, served.entry, form, aged_from=aged_from, fresh_until=fresh_until)
+        spot = Spot(marks, served.entry, form, aged_from=aged_from, fresh_until=fresh_until, for_all=shown_to_all)
         if not self.services.store.accompany(served.key, served.entry, spot):
             return False
         self.spots.put(spot)

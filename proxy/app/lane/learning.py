@@ -10,8 +10,10 @@ from proxy.app.lane.spots import Barred, Common, Form, Wishes, Wording
 from proxy.app.observe.repeats import Facts
 from proxy.app.server.wire import Exchange as WireExchange
 from proxy.app.server.wire import framing_of, serialise
+from proxy.core.freshness import freshness
 from proxy.core.messages import RequestHead
 from proxy.core.rate import RateLimit, policy_field
+from proxy.core.sharing import has_credentials, shows_all
 from proxy.pipeline.context import Exchange, ServedHit
 from proxy.policy.model import ClientLifetime, Policy, RateKeyKind, Route
 
@@ -40,12 +42,20 @@ def may_learn(exchange: Exchange, served: ServedHit) -> bool:
         and entry.status == 200
         and entry.span is None
         and exchange.request.method in {"GET", "HEAD"}
+        and (for_all(exchange, served) or not has_credentials(exchange.request.fields.joined))
         and depends_on_target(exchange.policy, route)
         and not route.audit_share
         and route.client_lifetime is ClientLifetime.AGE
         and all(name == "accept-encoding" and route.compress.enabled for name, _ in entry.vary)
         and not ({"cache-control", "pragma", "range"} & set(exchange.request.fields.names()))
     )
+
+
+def for_all(exchange: Exchange, served: ServedHit) -> bool:
+    """Whether the answer is also for requests with other credentials than this one's."""
+    rules = exchange.route.cache
+    terms = freshness(served.entry, rules, served.entry.response_time).terms
+    return shows_all(rules, guarded=terms.guarded)
 
 
 def depends_on_target(policy: Policy, route: Route) -> bool:

@@ -30,17 +30,19 @@ class Miss(Taker):
     """Implements `proxy.ports.Taker`, and is what the client's connection waits for.
 
     `shares` tells whether others may wait for the response. `received` is in seconds since the epoch, `started_s`
-    monotonic; `born` is the log's position before the request was sent.
+    monotonic; `group` is the key of its flight; `born` is the log's position before the request was sent.
     """
 
     __slots__ = (
         "born",
         "data",
         "flight",
+        "group",
         "key",
         "lease",
         "left",
         "match",
+        "may_share",
         "offered",
         "rate",
         "received",
@@ -61,6 +63,8 @@ class Miss(Taker):
         self.match = match
         self.wanted = wanted
         self.key = key
+        self.group = key
+        self.may_share = False
         self.data = data
         self.request_id = request_id
         self.shares = False
@@ -135,7 +139,7 @@ class Miss(Taker):
             values.append(etag.encode("ascii"))
         if entry is not None:
             entry.rest()
-            misses.keep(self.key, entry)
+            misses.keep(self, entry, may_share=self.may_share)
         self.talk.answer_miss(self, reply, values, body, int((now_s - self.started_s) * 1e6 + 0.5))
         misses.over(self, reply)
         return True
@@ -153,4 +157,5 @@ class Miss(Taker):
         verdict = judge_head(self.wanted, self.way.route.cache, head, self.received, now)
         if not isinstance(verdict, Storable) or verdict.span is not None or not self.way.tells(verdict.vary):
             return None
+        self.may_share = verdict.may_share
         return entry_of_head(self.wanted, self.match, head, verdict, body, Moment(self.received, now, self.born))

@@ -15,7 +15,7 @@ from proxy.app.observe.repeats import Facts
 from proxy.app.server.wire import BodyFraming, serialise
 from proxy.app.server.wire import Exchange as WireExchange
 from proxy.core.entry import Entry
-from proxy.core.key import key_within
+from proxy.core.key import flight_key, key_within
 from proxy.core.messages import ResponseHead
 from proxy.core.rate import RateVerdict
 from proxy.core.search import normalised_query
@@ -108,7 +108,7 @@ class Misses:
         self._recorder.begin()
         self._in_flight.take()
         talk.link.await_answer(miss)
-        flight = self._flights.open(miss.key) if miss.shares else Flight(miss.key)
+        flight = self._flights.open(miss.group) if miss.shares else Flight(miss.group)
         miss.send(lease, flight, rate, self._log.position, self._now(), now_s, values)
         return True
 
@@ -136,9 +136,13 @@ class Misses:
         key = key_within(way.key_frame, path, normalised_query(query, rules.key, self._searches.of(wanted)))
         if rules.enabled and (self._store is None or self._store.peek(key)):
             return None
+        varies = self._flights.varies(key)
+        if varies and not way.tells_names(varies):
+            return None
         miss = Miss(talk, way, match, wanted, key, data, request_id)
-        if way.coalesces and not self._flights.is_uncacheable(key, now_s):
-            if not self._alone or self._flights.join(key) is not None:
+        miss.group = group = flight_key(key, wanted, rules, varies)
+        if way.coalesces and not self._flights.is_uncacheable(group, now_s):
+            if not self._alone or self._flights.join(group) is not None:
                 return None  # it would have to wait for another, here or at another node
             miss.shares = True
         return miss
@@ -169,18 +173,21 @@ class Misses:
             self._streamed[miss.target] = None
         self._pipeline.take_over(miss)
 
-    def keep(self, key: str, entry: Entry) -> None:
-        """Store what was fetched."""
+    def keep(self, miss: Miss, entry: Entry, *, may_share: bool) -> None:
+        """Store what was fetched; `may_share` tells whether it was worth while to wait for it."""
         assert self._store is not None
-        self._store.keep(key, (entry,))
-        self._flights.mark_cacheable(key)
+        self._store.keep(miss.key, (entry,))
+        if may_share:
+            self._flights.mark_cacheable(miss.group)
+        else:
+            self._flights.mark_uncacheable(miss.group, self._monotonic())
 
     def over(self, miss: Miss, reply: Reply) -> None:
         """The miss has been answered."""
         if miss.shares:
             self._flights.close(miss.flight)
         if reply.remembered and miss.way.coalesces:
-            self._flights.mark_uncacheable(miss.key, self._monotonic())
+            self._flights.mark_uncacheable(miss.group, self._monotonic())
         self._in_flight.give_back()
         miss.talk.link.over(keep_alive=True)
 

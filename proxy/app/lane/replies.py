@@ -58,7 +58,7 @@ OWN: Final = frozenset({"cache-status", "vary", "via"})
 """Fields of an answer that this proxy adds or adds to, the same for all alike."""
 
 PRIVATE: Final = frozenset(
-    reason.value for reason in (Reason.AUTHORIZATION, Reason.CACHE_OFF, Reason.NO_STORE, Reason.PRIVATE)
+    reason.value for reason in (Reason.AUTHORIZATION, Reason.CACHE_OFF, Reason.COOKIE, Reason.NO_STORE, Reason.PRIVATE)
 )
 """Why a response is not stored, where no value of CHANGING can make a difference."""
 
@@ -146,7 +146,8 @@ class Reply:
         self.head = head
         self.facts = facts
         self.stores = not refusal
-        self.remembered = refusal in REMEMBERED
+        # Where it varies, what it says of a key is for one variant: the pipeline sees to that.
+        self.remembered = refusal in REMEMBERED and not any(line.lower().startswith(b"vary:") for line in lines)
         self.makes_etag = makes_etag
         self._clean = [b"" for _ in names]
         came = [line[:-2].decode("ascii").partition(": ") for line in lines[1:]]

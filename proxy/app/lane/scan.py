@@ -15,6 +15,7 @@ from mypy_extensions import i64
 from proxy.app.lane.pattern import Pattern, Values, is_plain
 from proxy.app.lane.spots import Wishes
 from proxy.core.headers import OWS, is_token
+from proxy.core.sharing import has_credentials
 
 END: Final = b"\r\n\r\n"
 MAX_HEAD_BYTES: Final = 8 * 1024
@@ -82,12 +83,13 @@ class Shape(Pattern):
 
     `host` ends in LF, so that with a target behind it it names a place without doubt; `host_hashed` is its hash.
     `request_id`, `if_none_match` and `if_modified_since` tell which value is theirs, 0 where there is none. `changing`
-    names the fields of all values but the first.
+    names the fields of all values but the first; `credentials` tells whether Cookie or Authorization are among them.
     """
 
     __slots__ = (
         "_ignored",
         "changing",
+        "credentials",
         "host",
         "host_hashed",
         "if_modified_since",
@@ -105,6 +107,7 @@ class Shape(Pattern):
         places = {name: number for number, name in enumerate(changing, 1)}
         self._ignored = tuple(number for name, number in places.items() if name not in READ)
         self.changing = tuple(changing)
+        self.credentials = has_credentials(changing)
         self.method = method.decode("ascii")
         self.host = fixed["host"].encode("ascii") + b"\n"
         self.host_hashed: i64 = hash(self.host)

@@ -103,13 +103,16 @@ class Spot(Form):
 
     `aged_from` and `fresh_until` are monotonic seconds: when the entry's age was nought, and when it ceases to be
     fresh. `_valid_at` is where the log stood (InvalidationLog.leading_at) when the entry was last found valid. `used`
-    is the store's to clear. `hashed`, `check` and `following` are the table's: the marks of the target (lane.marks),
+    is the store's to clear. Where it is not `for_all`, requests with credentials go the normal way (core.sharing).
+    `hashed`, `check` and `following` are the table's: the marks of the target (lane.marks),
     and the next spot in its chain.
     """
 
-    __slots__ = ("_valid_at", "aged_from", "check", "entry", "following", "fresh_until", "hashed", "used")
+    __slots__ = ("_valid_at", "aged_from", "check", "entry", "following", "for_all", "fresh_until", "hashed", "used")
 
-    def __init__(self, marks: Marks, entry: Entry, first: Form, *, aged_from: float, fresh_until: float) -> None:
+    def __init__(
+        self, marks: Marks, entry: Entry, first: Form, *, aged_from: float, fresh_until: float, for_all: bool
+    ) -> None:
         super().__init__(first.wording, first.own, first.body, first.identity_bytes, first.other)
         self.hashed: Final[i64] = marks[0]
         self.check: Final[i64] = marks[1]
@@ -117,6 +120,7 @@ class Spot(Form):
         self.fresh_until: Final = fresh_until
         self._valid_at = -1
         self.used = False
+        self.for_all: Final = for_all
         self.aged_from: Final = aged_from
         self.entry: Final = entry
 

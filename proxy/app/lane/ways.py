@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from proxy.app.lane.learning import counted_as, depends_on_target, limit_lines
 from proxy.app.lane.pattern import Template, Values
 from proxy.app.lane.replies import Replies
@@ -82,7 +84,12 @@ class Way:
 
     def tells(self, vary: Variant) -> bool:
         """Whether `fields` hold the values by which a response varies."""
-        return not any(name == "x-request-id" or name in self.shape.changing for name, _ in vary)
+        return self.tells_names([name for name, _ in vary])
+
+    def tells_names(self, names: Iterable[str]) -> bool:
+        """Whether `fields` hold the values of the request fields with these lower-case names."""
+        changing = self.shape.changing
+        return not any(name == "x-request-id" or name in changing for name in names)
 
     def wanted(self, path: str, query: str | None) -> RequestHead:
         """The request as the cache sees it, as far as `fields` go."""
@@ -106,6 +113,8 @@ def way_of(services: Services, exchange: Exchange, shape: Shape, values: Values)
     wanted = as_cached(exchange)
     decision = decide(wanted, (), route.cache, now)
     if not may_lead(exchange.policy, route) or not isinstance(decision, Miss):
+        return None
+    if route.cache.cookies and "cookie" in shape.changing:  # what is in it decides, and a way does not know that
         return None
     plan = plan_of(exchange, Looked(wanted, cache_key(wanted, route.cache)), decision, services.via)
     upstream = services.upstreams[route.upstream]

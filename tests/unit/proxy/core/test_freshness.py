@@ -4,8 +4,9 @@ import pytest
 
 from proxy.core.dates import format_date
 from proxy.core.fields import Fields, Pair
-from proxy.core.freshness import Source, age_value, freshness, initial_age, lifetime
+from proxy.core.freshness import age_value, freshness, initial_age, lifetime
 from proxy.core.rules import CacheRules, OriginRule
+from proxy.core.sharing import Source
 from tests.support.exchanges import DATE, RULES, T, dated, entry_of
 
 LATER: Pair = ("Expires", format_date(T + 30))

@@ -1,5 +1,7 @@
 """What a shared cache may store: RFC 9111 section 3."""
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.core.entry import ByteSpan
@@ -86,15 +88,27 @@ def test_authorized_responses_need_an_explicit_word(value: str, expected: Reason
     assert reason(request(AUTH), ("Cache-Control", value), rules=CacheRules(share_authorized=True)) is None
 
 
-def test_set_cookie_by_default_needs_the_origin_s_own_freshness() -> None:
-    assert reason(request(), COOKIE, FRESH) is None
-    assert reason(request(), COOKIE, OLD) is Reason.SET_COOKIE
-    assert reason(request(), COOKIE, rules=CacheRules(ttl_s=60)) is Reason.SET_COOKIE
+def test_set_cookie_is_not_stored_by_default_unless_the_origin_has_it_left_out() -> None:
+    assert reason(request(), COOKIE, FRESH) is Reason.SET_COOKIE
+    for directive in ("no-cache", "private"):
+        found = judged(request(), COOKIE, ("Cache-Control", f'max-age=60, {directive}="Set-Cookie"'))
+        assert isinstance(found, Storable)
+        assert "set-cookie" not in found.fields
+
+
+def test_set_cookie_where_the_policy_takes_the_origin_s_own_freshness_for_leave() -> None:
+    trusting = CacheRules(set_cookie=SetCookieRule.EXPLICIT)
+    assert reason(request(), COOKIE, FRESH, rules=trusting) is None
+    assert reason(request(), COOKIE, OLD, rules=trusting) is Reason.SET_COOKIE
+    assert reason(request(), COOKIE, rules=replace(trusting, ttl_s=60)) is Reason.SET_COOKIE
 
 
 def test_set_cookie_as_the_route_says() -> None:
     assert reason(request(), COOKIE, FRESH, rules=CacheRules(set_cookie=SetCookieRule.REFUSE)) is Reason.SET_COOKIE
     assert reason(request(), COOKIE, OLD, rules=CacheRules(set_cookie=SetCookieRule.STORE)) is None
+    stored = judged(request(), COOKIE, FRESH, rules=CacheRules(set_cookie=SetCookieRule.STORE))
+    assert isinstance(stored, Storable)
+    assert not stored.may_share
     stripped = judged(request(), COOKIE, OLD, rules=CacheRules(set_cookie=SetCookieRule.STRIP))
     assert isinstance(stripped, Storable)
     assert "set-cookie" not in stripped.fields
@@ -105,8 +119,9 @@ def test_set_cookie_as_the_route_says() -> None:
     ("to", "fields", "share"),
     [
         (request(), [FRESH], True),
-        (request(), [FRESH, COOKIE], False),
-        (request(AUTH), [("Cache-Control", "s-maxage=60")], False),
+        (request(), [("ETag", '"x"'), ("Cache-Control", "max-age=60, no-cache")], False),
+        (request(), [("ETag", '"x"'), ("Cache-Control", "max-age=0")], False),
+        (request(AUTH), [("Cache-Control", "s-maxage=60")], True),
         (request(AUTH), [("Cache-Control", "public, max-age=60")], True),
     ],
 )

@@ -209,7 +209,8 @@ def test_a_new_vary_is_described_from_the_request() -> None:
 
 def test_cookies_of_a_304_stay_with_their_client_unless_the_response_may_be_stored_with_them() -> None:
     cookie = ("Set-Cookie", "a=1")
-    explicit = updated(entry_of(dated(FRESH, ETAG)), dated(cookie, status=304))
+    trusting = CacheRules(set_cookie=SetCookieRule.EXPLICIT)
+    explicit = updated(entry_of(dated(FRESH, ETAG)), dated(cookie, status=304), trusting)
     assert isinstance(explicit, Freshened)
     assert (explicit.entry.fields.get("set-cookie"), explicit.personal) == ("a=1", ())
     silent = entry_of(dated(ETAG, MODIFIED))
