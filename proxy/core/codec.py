@@ -10,8 +10,9 @@ import msgspec
 from proxy.core.entry import ByteSpan, Entry, Position
 from proxy.core.fields import Fields
 
-FORMAT = b"Vnr1"
-"""Begins every stored value; another format (older or newer) is a miss."""
+FORMAT = b"Vnr2"
+"""Begins every stored value; another format is a miss. The 2 stands for URIs whose paths are folded (core.percent): an
+older value would be invalidated under names that nobody says any more."""
 
 CHECKSUM_OCTETS = 12
 COMPRESS_FROM_OCTETS = 1024
@@ -23,7 +24,7 @@ Decompress = Callable[[bytes, int], bytes | None]
 
 
 class _Record(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """The layout of format 1. `packed_from` is the body's length before compression, None where it is as it is."""
+    """The layout of this format. `packed_from` is the body's length before compression, None where it is as it is."""
 
     status: int
     reason: str

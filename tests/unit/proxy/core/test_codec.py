@@ -48,7 +48,7 @@ def test_larger_bodies_are_compressed_unless_coded(size: int, fields: list[tuple
 
 def test_other_formats_and_damage_are_misses() -> None:
     packed = codec.pack(replace(ENTRY, body=b"a" * 5000), zlib.compress)
-    for damaged in (b"", b"x", b"Vnr0" + packed[4:], packed[:-1], packed + b"\0", packed[:30] + b"\0" + packed[31:]):
+    for damaged in (b"", b"x", b"Vnr1" + packed[4:], packed[:-1], packed + b"\0", packed[:30] + b"\0" + packed[31:]):
         assert codec.unpack(damaged, decompress) is None
     assert codec.unpack(packed, lambda _data, _length: None) is None
     assert codec.unpack(packed, lambda _data, _length: b"short") is None
