@@ -133,7 +133,8 @@ class Connection:
         self.silence.heard()
         if self._outlet is None:
             self._buffered += size
-            if self._buffered > self._room:
+            # Nobody takes the octets of a head away, which the parser bounds: held back, it would never go on.
+            if self._buffered > self._room and self.parser.final is not None:
                 self._pause_reading()
             self.wake()
 

@@ -16,6 +16,8 @@ _BETWEEN_CHUNKS: Final = re.compile(rb"\r\n(0{0,7}[1-9A-Fa-f][0-9A-Fa-f]{0,7})\r
 """The end of a chunk and the plain beginning of another that is not the last."""
 
 _MAX_CHUNK_LINE_OCTETS: Final = 4096
+MOST_INTERIMS: Final = 1000
+"""Interim responses before one final: a report each second for a quarter of an hour."""
 _NO_FIELDS: Final = Fields()
 _NO_BODY: Final = frozenset({204, 304})
 
@@ -41,6 +43,7 @@ class ResponseParser:
     """
 
     __slots__ = (
+        "_interim_octets",
         "_max_fields",
         "_max_head_octets",
         "_pending",
@@ -69,6 +72,7 @@ class ResponseParser:
         self.final: ParsedHead | None = None
         self.interims: list[ResponseHead] = []
         self.interim_count = 0
+        self._interim_octets = 0
         self.pieces: list[bytes] = []
         self.trailers = _NO_FIELDS
         self.excess = False
@@ -164,7 +168,7 @@ class ResponseParser:
             if parsed.head.status >= 200 or parsed.head.status == 101:
                 self._start_body(parsed)
                 return data
-            self._interim(parsed)
+            self._interim(parsed, end)
         return data
 
     def _keep_partial_head(self, data: bytes) -> None:
@@ -178,11 +182,15 @@ class ResponseParser:
             raise MalformedError(msg)
         self._pending = data
 
-    def _interim(self, parsed: ParsedHead) -> None:
+    def _interim(self, parsed: ParsedHead, octets: int) -> None:
         if parsed.length or parsed.coded:
             msg = f"interim response {parsed.head.status} announces a body"
             raise MalformedError(msg)
         self.interim_count += 1
+        self._interim_octets += octets
+        if self.interim_count > MOST_INTERIMS or self._interim_octets > self._max_head_octets:
+            msg = f"more than {MOST_INTERIMS} interim responses, or longer in sum than {self._max_head_octets} octets"
+            raise MalformedError(msg)
         self.interims.append(parsed.head)
 
     def _start_body(self, parsed: ParsedHead) -> None:

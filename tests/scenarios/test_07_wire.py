@@ -473,3 +473,34 @@ async def test_requests_of_many_clients_at_the_same_moment_are_each_answered(tal
             for _ in range(2 if octets == hit + hit else 1):
                 await reader.readuntil(wanted)
             writer.close()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Long: " + b"x" * 70_000], id="at once"),
+        pytest.param([b"HTTP/1.1 200 OK\r\n", *[b"X-Line: " + b"x" * 4_000 + b"\r\n"] * 18], id="in pieces"),
+        pytest.param([b"HTTP/1.1 103 Early Hints\r\nLink: <" + b"x" * 4_000 + b">\r\n\r\n"] * 18, id="interim, in sum"),
+        pytest.param([b"HTTP/1.1 102 Processing\r\n\r\n" * 1_001], id="interim, many"),
+    ],
+)
+async def test_a_response_head_without_end_is_a_bad_gateway_at_once(talk: Dialogue, head: list[bytes]) -> None:
+    # The origin goes on waiting: nothing but the bound may end this.
+    gate = asyncio.Event()
+    talk.answers([*head, gate])
+    try:
+        async with asyncio.timeout(5):
+            answer = await talk.ask("GET /a")
+    finally:
+        gate.set()
+    assert answer.status == 502
+    assert b"no valid response" in answer.body
+    await talk.let_go()
+
+
+async def test_a_long_response_head_within_the_bound_arrives_in_pieces(talk: Dialogue) -> None:
+    lines = [f"X-Line-{number}: {'x' * 4_000}\r\n".encode() for number in range(14)]
+    talk.answers([b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n", *lines, b"\r\none"])
+    async with asyncio.timeout(5):
+        answer = await talk.ask("GET /a")
+    assert (answer.status, answer.body) == (200, b"one")
