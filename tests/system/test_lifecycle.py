@@ -147,6 +147,28 @@ async def test_a_stop_drains(new_proxy: NewProxy) -> None:
         idle[1].close()
 
 
+async def test_a_stop_waits_for_the_rest_of_a_body_and_no_longer(new_proxy: NewProxy) -> None:
+    async with running_origin(answering(PLAIN)) as origin:
+        proxy = await asyncio.to_thread(new_proxy, ProxyOptions(upstream=origin.url))
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(b"POST /slow HTTP/1.1\r\nHost: origin\r\nContent-Length: 11\r\n\r\n")
+        await writer.drain()
+        await asyncio.to_thread(fetch, f"{proxy.url}/after-it")
+        stopping = asyncio.get_running_loop().run_in_executor(None, proxy.stop)
+        assert await asyncio.to_thread(wait_until, lambda: not port_is_open(proxy.port), timeout_s=5)
+        writer.write(b"hello ")
+        await writer.drain()
+        writer.write(b"world")
+        # What comes after the last request of a connection that ends is not answered.
+        writer.write(b"GET /another HTTP/1.1\r\nHost: origin\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 5)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert answer.count(b"HTTP/1.1 ") == 1
+        await asyncio.wait_for(stopping, 5)
+        assert proxy.process.exit_code == 0
+        writer.close()
+
+
 async def test_many_workers_share_a_port_and_stop_together(new_proxy: NewProxy, redis_url: str) -> None:
     async with running_origin(answering(PLAIN)) as origin:
         options = ProxyOptions(upstream=origin.url, redis_url=redis_url, workers=2)

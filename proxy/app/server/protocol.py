@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 _TOO_MANY_FIELDS = "Too many headers received"  # aiohttp has no exception of its own for it
 
+_LAST_S = 0.25
+"""Of the time in which a connection has to end: how long a handler is waited for that is cut short, twice."""
+
 RequestCallback = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -76,7 +79,16 @@ class AiohttpProtocol(RequestHandler):
     time.
     """
 
-    __slots__ = ("_body_left", "_front", "_head_timer", "_malformed", "_settings", "connection", "opening")
+    __slots__ = (
+        "_body_left",
+        "_closes_after_body",
+        "_front",
+        "_head_timer",
+        "_malformed",
+        "_settings",
+        "connection",
+        "opening",
+    )
 
     def __init__(
         self,
@@ -103,6 +115,7 @@ class AiohttpProtocol(RequestHandler):
         self._malformed = malformed
         self._settings = settings
         self._body_left: int | None = 0
+        self._closes_after_body = False
         self.opening = b""
         """How the request begins that is read; empty where that is not certain, and once it is answered."""
 
@@ -127,9 +140,19 @@ class AiohttpProtocol(RequestHandler):
         transport.close()
 
     def close(self) -> None:
-        """Answer nothing more that comes."""
+        """Answer no other request. What is still to come of a body on its way is read: aiohttp would drop it."""
         self.connection.close()
-        super().close()
+        if self._receives():
+            self._closes_after_body = True
+        else:
+            super().close()
+
+    def _receives(self) -> bool:
+        """Whether a request whose head is there has a body that is not whole yet."""
+        request = self._current_request
+        if request is not None and not request.content.is_eof():
+            return True
+        return any(not body.is_eof() for _, body in self._messages)
 
     def force_close(self) -> None:
         """Close at once."""
@@ -152,6 +175,8 @@ class AiohttpProtocol(RequestHandler):
             super().data_received(piece)
         self._tell_reader()
         self._time_head()
+        if self._closes_after_body and not self._receives():
+            super().close()
 
     def _tell_reader(self) -> None:
         """Tell who reads a body that the rest of it was refused: aiohttp's compiled parser does not."""
@@ -197,9 +222,17 @@ class AiohttpProtocol(RequestHandler):
         super()._process_keepalive()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's shape
-        """Give the exchange under way `timeout` seconds, then close."""
-        await self.connection.settle(timeout)
-        await super().shutdown(timeout)
+        """Give the exchange under way `timeout` seconds in all, then close.
+
+        aiohttp's own way reads no octet more of a body and waits twice as long: it gets what is left, for the end.
+        """
+        patience_s = _LAST_S if timeout is None else max(timeout - 2 * _LAST_S, 0.0)
+        began_s = self._loop.time()
+        await self.connection.settle(patience_s)
+        if self._task_handler is not None:
+            left_s = max(patience_s - (self._loop.time() - began_s), 0.0)
+            await asyncio.wait([self._task_handler], timeout=left_s)
+        await super().shutdown(_LAST_S)
 
     def is_idle(self) -> bool:
         """Whether what comes next begins a request, and none is being read or answered."""
