@@ -134,16 +134,16 @@ class UpstreamPool(Lender):
         return await self._attempt(connection, whole, None, on_interim)
 
     async def aclose(self) -> None:
-        """Close idle connections now and leased ones as they come back."""
+        """Close idle connections now and leased ones as they come back.
+
+        Requests that began with this pool, and wait for a connection or come for one yet, are served by it: another
+        policy is in force, but not for them.
+        """
         self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
         while self._idle:
             self._discard(self._idle.pop())
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_exception(UpstreamError(UpstreamFailure.CONNECT, "the proxy is stopping", sent=False))
 
     async def _attempt(
         self,
@@ -250,7 +250,7 @@ class UpstreamPool(Lender):
                 return
         if connection is None:
             self._taken -= 1
-        elif connection.ended:
+        elif connection.ended or self._closed:
             self._discard(connection)
         else:
             connection.idle_until_s = self._monotonic() + idle_limit_s(connection.parser.final, self._keepalive_s)

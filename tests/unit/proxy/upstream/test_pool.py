@@ -537,6 +537,28 @@ async def test_a_stopped_pool_takes_no_connection_back() -> None:
         assert await read(response) == b"abcdef"
 
 
+async def test_who_waits_as_a_pool_is_replaced_is_served_by_it() -> None:
+    async def script(connection: OriginConnection) -> None:
+        await connection.request_head()
+        asked.set()
+        await go.wait()
+        await connection.send(HELLO)
+        await connection.closed_by_peer()
+
+    go, asked = asyncio.Event(), asyncio.Event()
+    async with pool_for(script, max_connections=1) as bench:
+        first = bench.tasks.start(bench.pool.exchange(request(), None), "first")
+        await asked.wait()
+        waiting = bench.tasks.start(bench.pool.exchange(request(), None), "waiting")
+        await asyncio.sleep(0)
+        await bench.pool.aclose()
+        go.set()
+        assert await read(await first) == b"hello"
+        assert await read(await waiting) == b"hello"
+        # One that comes later still, having waited for somebody else's fetch, is served too.
+        assert await read(await bench.pool.exchange(request(), None)) == b"hello"
+
+
 async def test_the_body_iterator_of_a_refused_upload_is_let_go() -> None:
     released = asyncio.Event()
 
