@@ -15,12 +15,13 @@ from proxy.core.headers import HOP_BY_HOP, end_to_end
 from proxy.core.messages import RequestHead
 from proxy.core.target import TargetRefusal
 from proxy.core.trace import TraceParent
+from proxy.core.upgrades import asked_upgrade, negotiable
 from proxy.pipeline.context import Exchange
 from proxy.policy.model import Policy
 from proxy.policy.targets import read_target
 from proxy.ports import Client, Clock
 
-NOT_KEPT: Final = HOP_BY_HOP | {"expect"}
+NOT_KEPT: Final = HOP_BY_HOP | {"expect", "http2-settings"}
 
 EnterTrace = Callable[[Fields], tuple[Fields, TraceParent | None, str]]
 """Gives an exchange its place in a trace (proxy.app.observe.tracing)."""
@@ -61,11 +62,15 @@ class Arrivals:
         peer = Peer(address, trusted)
         told = believed(head.fields, peer, self._trust.knows, policy.pass_fields)
         fields, trace, trace_parent_id = self._enter_trace(told)
+        match = policy.match(head.method, head.path, head.query)
+        request = head.with_fields(fields.replaced("X-Request-ID", came.request_id))
+        if "upgrade" in request.fields.joined:
+            request = negotiable(request, match.route.upgrades)
         return Exchange(
-            request=head.with_fields(fields.replaced("X-Request-ID", came.request_id)),
+            request=request,
             client=client,
             policy=policy,
-            match=policy.match(head.method, head.path, head.query),
+            match=match,
             request_id=came.request_id,
             peer=peer,
             client_ip=client_address(told, peer, self._trust.knows) if trusted else address,
@@ -86,15 +91,17 @@ def head_of(
     if fields.once(_size_bytes) > limits.head_bytes or len(fields.pairs) > limits.header_count:
         detail = f"the header section may have at most {limits.header_count} lines and {limits.head_bytes} bytes"
         return HeadRefusal(431, detail)
-    if version[0] != 1:
-        return HeadRefusal(400, "only HTTP/1.1 and HTTP/1.0 are spoken here")
-    framing = _unusable_coding(fields, version)
-    if framing is not None:
-        return framing
+    unspoken = _unspoken(method, fields, version)
+    if unspoken is not None:
+        return unspoken
     target = read_target(policy, raw_target, fields.lines("host"), method=method, scheme=scheme, version=version)
     if isinstance(target, TargetRefusal):
         return HeadRefusal(400, f"the request target or Host is refused: {target.reason.value}")
-    return RequestHead(method, target.path, target.query, target.authority, fields.once(_kept), target.scheme, version)
+    kept = fields.once(_kept)
+    upgrade = asked_upgrade(method, version, fields)
+    if upgrade is not None:
+        kept = kept.added(("Upgrade", upgrade))  # the upstream room negotiates it anew
+    return RequestHead(method, target.path, target.query, target.authority, kept, target.scheme, version)
 
 
 def _size_bytes(fields: Fields) -> int:
@@ -102,8 +109,15 @@ def _size_bytes(fields: Fields) -> int:
     return sum(map(len, chain.from_iterable(fields.pairs))) + 4 * len(fields.pairs)
 
 
-def _unusable_coding(fields: Fields, version: tuple[int, int]) -> HeadRefusal | None:
-    """Transfer codings beside chunked are not undone here, and nobody may guess where such a body ends (9112 6.1)."""
+def _unspoken(method: str, fields: Fields, version: tuple[int, int]) -> HeadRefusal | None:
+    """Other versions, tunnels to anywhere, and transfer codings that nobody undoes here.
+
+    Of a body in another coding than chunked nobody may guess where it ends (RFC 9112 section 6.1).
+    """
+    if version[0] != 1:
+        return HeadRefusal(400, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+    if method == "CONNECT":
+        return HeadRefusal(400, "CONNECT is refused: no tunnels to other hosts are made here")
     coding = fields.joined.get("transfer-encoding")
     if coding is None or (coding.lower() == "chunked" and version >= (1, 1)):
         return None
@@ -113,12 +127,8 @@ def _unusable_coding(fields: Fields, version: tuple[int, int]) -> HeadRefusal | 
 
 
 def _kept(fields: Fields) -> Fields:
-    """End-to-end fields, and Upgrade where the client asks for it: the upstream room negotiates it anew."""
-    kept = end_to_end(fields, NOT_KEPT)
-    upgrade = fields.joined.get("upgrade")
-    if upgrade is not None and "upgrade" in fields.joined.get("connection", "").lower():
-        return kept.added(("Upgrade", upgrade))
-    return kept
+    """End-to-end fields."""
+    return end_to_end(fields, NOT_KEPT)
 
 
 class TrustedPeers:

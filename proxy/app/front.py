@@ -153,6 +153,9 @@ class Front:
 def read_head(request: web.BaseRequest, policy: Policy, scheme: str) -> RequestHead | HeadRefusal:
     """The request's head as the pipeline wants it, or why it is refused."""
     version = (request.version.major, request.version.minor)
+    if "transfer-encoding" in request.headers and not request.body_exists:
+        # The parser has seen no content where there is some: what follows the head is no request.
+        return HeadRefusal(400, "Transfer-Encoding does not tell where the body ends")
     return head_of(request.method, raw_target(request), Fields.from_raw(request.raw_headers), version, policy, scheme)
 
 

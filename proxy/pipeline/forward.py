@@ -15,6 +15,7 @@ from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.negotiation import as_origin_knows
 from proxy.core.outcome import CacheStatus, Forward, Reason
 from proxy.core.storability import Storable
+from proxy.core.upgrades import switches_as_asked
 from proxy.core.validators import make_etag
 from proxy.pipeline.admit import body_limit
 from proxy.pipeline.answer import Answer, Body, StoredBody, StreamBody, TunnelBody
@@ -26,7 +27,7 @@ from proxy.pipeline.plan import Plan
 from proxy.pipeline.refuse import refuse, upstream_failed
 from proxy.pipeline.unasked import asked_for
 from proxy.policy.model import Consistency, EtagRule, InvalidatesWhen
-from proxy.ports import ClientGoneError, Content, Receipt, UpstreamError, UpstreamResponse
+from proxy.ports import ClientGoneError, Content, Receipt, UpstreamError, UpstreamFailure, UpstreamResponse
 
 SMALL_BYTES = 128 * 1024
 """A private response of at most this length is read whole, so that it can get a validator and a compact coding."""
@@ -80,6 +81,10 @@ class Forwarder:
         if isinstance(response, UpstreamError):
             return upstream_failed(exchange, response, status)
         upstream_ms = (services.clock.monotonic() - started_s) * 1000
+        if response.tunnel is not None and not switches_as_asked(request, response.head):
+            await response.aclose()
+            detail = "the backend switched to another protocol than the one asked for"
+            return upstream_failed(exchange, UpstreamError(UpstreamFailure.MALFORMED, detail, sent=True), status)
         try:
             receipt = await self._invalidate(exchange, self._named_by(exchange, response.head))
             if receipt is not None and not receipt.shared and _is_strict(exchange):

@@ -11,7 +11,9 @@ from proxy.core.headers import HOP_BY_HOP
 from proxy.core.outcome import Reason
 from proxy.core.rate import Accuracy, RateLimit, StoreLoss
 from proxy.core.rules import CacheRules, CodingRules, CookieRules, KeyRules, OriginRule, SetCookieRule
+from proxy.core.upgrades import NEVER
 from proxy.policy import model, schema, schema_cache, schema_node
+from proxy.policy.backends import upstream_settings
 from proxy.policy.document import Document, KeyPath, show_path
 from proxy.policy.match import RouteTable, covered_by
 from proxy.policy.overlay import apply_overrides, apply_rate, overlay
@@ -47,6 +49,7 @@ class Builder:
         upstreams = self._upstreams()
         limits = self._rate_limits(defaults)
         self._references(("defaults",), shape.defaults, upstreams, limits)
+        self._upgrades(("defaults", "upgrades"), shape.defaults)
         routes = self._routes(tuple(indices), defaults, upstreams, limits)
         return model.Policy(
             version_digest=digest,
@@ -77,7 +80,7 @@ class Builder:
             if (why := bad_url(url)) is not None:
                 given = f"--upstream {url}: " if url != shape.url else ""
                 self.problem(("upstreams", name, "url"), given + why, 'write "http://host:port"')
-            found[name] = _upstream(name, url.rstrip("/"), shape)
+            found[name] = upstream_settings(name, url.rstrip("/"), shape)
         return found
 
     def _rate_limits(self, defaults: schema.RouteOptions) -> dict[str, model.RateRule]:
@@ -239,6 +242,7 @@ class Builder:
         conditions = tuple(model.QueryCondition(name, value) for name, value in sorted(whole.match.query.items()))
         self._key((*_home(path, given, "key"), "query"), whole, conditions)
         first = next(iter(upstreams))
+        self._upgrades((*path, "upgrades"), given)
         compress = _compress_rules(whole.compress, use_brotli=self.overrides.use_brotli is not False)
         return model.Route(
             name=given.name,
@@ -257,6 +261,7 @@ class Builder:
             rate_limit=limits.get(whole.rate_limit or ""),
             body_bytes=whole.max_body,
             read_timeout_s=whole.read_timeout,
+            upgrades=frozenset(name.lower() for name in whole.upgrades),
             coalesce=whole.coalesce,
             coalesce_wait_s=whole.coalesce_wait,
             etag=model.EtagRule(whole.etag),
@@ -287,6 +292,12 @@ class Builder:
             found.append(tag)
         return tuple(found)
 
+    def _upgrades(self, path: KeyPath, shape: schema.RouteOptions) -> None:
+        for index, text in enumerate(shape.upgrades):
+            if text.partition("/")[0].lower() in NEVER:
+                why = f'"{text}" carries requests, which would pass by every rule'
+                self.problem((*path, index), why, 'write "websocket", or what else is no HTTP')
+
     def _key(self, at: KeyPath, shape: schema.RouteShape, conditions: tuple[model.QueryCondition, ...]) -> None:
         query = shape.cache.key.query
         if query.only is not None and query.except_:
@@ -307,32 +318,6 @@ def _methods(names: list[str] | None) -> frozenset[str] | None:
     if names is None:
         return None
     return frozenset(names) | ({"HEAD"} if "GET" in names else set())
-
-
-def _upstream(name: str, url: str, shape: schema.UpstreamShape) -> model.UpstreamSettings:
-    health, breaker = shape.health, shape.breaker
-    return model.UpstreamSettings(
-        name=name,
-        url=url,
-        connect_timeout_s=shape.connect_timeout,
-        read_timeout_s=shape.read_timeout,
-        write_timeout_s=shape.write_timeout,
-        pool_timeout_s=shape.pool_timeout,
-        keep_alive_s=shape.keep_alive,
-        max_connections=shape.max_connections,
-        preserve_host=shape.preserve_host,
-        rewrite_location=shape.rewrite_location,
-        health=None
-        if health is None
-        else model.HealthRules(
-            path=health.path,
-            every_s=health.every,
-            timeout_s=health.timeout,
-            unhealthy_after=health.unhealthy_after,
-            healthy_after=health.healthy_after,
-        ),
-        breaker=None if breaker is None else model.BreakerRules(failures=breaker.failures, open_s=breaker.open),
-    )
 
 
 def _cache_rules(shape: schema_cache.CacheShape, passed: list[str]) -> CacheRules:

@@ -183,6 +183,10 @@ DEFAULT_INVALIDATES_ON: Final = frozenset(range(200, 400))
 """RFC 9111 section 4.4: a non-error response is one with a 2xx or 3xx status."""
 
 
+DEFAULT_UPGRADES: Final = frozenset({"websocket"})
+"""RFC 6455; every other protocol has to be named."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueryCondition:
     """The query holds the parameter exactly once, with this value (percent-encoding undone)."""
@@ -217,6 +221,7 @@ class Route:
     rate_limit: RateRule | None = None
     body_bytes: int | None = None
     read_timeout_s: float | None = None
+    upgrades: frozenset[str] = DEFAULT_UPGRADES
     coalesce: bool = True
     coalesce_wait_s: float = 5.0
     etag: EtagRule = EtagRule.GENERATE

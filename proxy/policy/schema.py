@@ -166,6 +166,15 @@ class RouteOptions(Shape):
     )
     max_body: Size | None = option(None, "Bound on request bodies, instead of `limits.body`. Beyond: 413.", ge=0)
     read_timeout: Duration | None = option(None, "Instead of the upstream's `read_timeout`.", gt=0)
+    upgrades: list[
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}(/[A-Za-z0-9.]{1,16})?$")]
+    ] = option(
+        sorted(model.DEFAULT_UPGRADES),
+        "Protocols to which a GET may switch by Upgrade (RFC 9110 section 7.8); from a request for others the "
+        "Upgrade is taken out, and it is answered as an ordinary one. `h2c` is never allowed.",
+        "What crosses after a switch is not looked at: no limit, no rule and no log line of a request applies to it.",
+        max_length=16,
+    )
     coalesce: bool = option(True, "Concurrent misses for one key share one request to the backend.")
     coalesce_wait: Duration = option(5.0, "Longest time a request waits for another's before it goes itself.", gt=0)
     etag: Literal["generate", "off"] = option(

@@ -195,11 +195,11 @@ class ResponseParser:
 
     def _start_body(self, parsed: ParsedHead) -> None:
         """How long the body is (RFC 9112 section 6.3)."""
-        self.final = parsed
         status = parsed.head.status
+        if status == 101 and not self.upgrading:
+            raise MalformedError("101 Switching Protocols, which the request did not ask for")
+        self.final = parsed
         if status == 101:
-            if not self.upgrading:
-                raise MalformedError("101 Switching Protocols, which the request did not ask for")
             self.phase = Phase.TUNNEL
         elif self.for_head or status in _NO_BODY:
             self.phase = Phase.DONE

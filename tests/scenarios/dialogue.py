@@ -138,6 +138,15 @@ class Dialogue:
         async with asyncio.timeout(10), self._arrival:
             await self._arrival.wait_for(lambda: len(self.begun) >= count)
 
+    def stand_aside(self) -> None:
+        """Let another server answer on the origin's socket."""
+        assert self._server is not None
+        self._server.close()
+
+    def socket(self) -> socket.socket:
+        """The origin's socket, for another server."""
+        return self._listener.dup()
+
     async def let_go(self) -> None:
         """Wait until the proxy has closed its connections to the origin."""
         async with asyncio.timeout(10):

@@ -202,7 +202,8 @@ class WireClient:
     async def upgrade(self, head: ResponseHead) -> Tunnel:
         """Send 101 with its Connection and Upgrade fields and hand over the stream."""
         self._framing = BodyFraming.CLOSE
-        self._wire.write(serialise_interim(head))
+        switched = ResponseHead(head.status, head.reason, Fields((("Connection", "Upgrade"), *head.fields.pairs)))
+        self._wire.write(serialise_interim(switched))
         return self._wire.take_over()
 
 
@@ -240,15 +241,16 @@ class AiohttpClient(WireClient):
     @property
     def has_body(self) -> bool:
         """Whether the request brings content, be it empty."""
-        return self._request.can_read_body
+        request = self._request
+        return request.can_read_body or request.content.exception() is not None
 
     def body(self, limit_bytes: int) -> AsyncIterator[bytes] | None:
         """The request body as it arrives; None when there is none."""
-        if not self._request.can_read_body:
-            return None
-        refused = self._request.content.exception()
+        refused = self._request.content.exception()  # looked at first: what was refused counts as read to its end
         if isinstance(refused, HttpProcessingError):
             raise self._malformed(refused)
+        if not self._request.can_read_body:
+            return None
         return self._read(limit_bytes)
 
     async def _read(self, limit_bytes: int) -> AsyncIterator[bytes]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from proxy.core.headers import is_token
 
@@ -11,6 +13,8 @@ FAST_METHODS = frozenset(
     | {"REPORT", "SEARCH", "M-SEARCH", "COPY", "MOVE", "LOCK", "UNLOCK", "MKCOL", "PURGE", "LINK", "UNLINK", "NOTIFY"}
 )
 """Methods that aiohttp's compiled parser knows; it refuses all others, which its Python parser reads."""
+
+_UPGRADE: Final = re.compile(rb"\nupgrade", re.IGNORECASE)
 
 HEAD_END = b"\r\n\r\n"
 MOST_PIECES = 16
@@ -24,6 +28,25 @@ def has_rare_method(data: bytes) -> bool:
     """
     method, space, _ = data[:64].decode("latin-1").partition(" ")
     return bool(space) and method not in FAST_METHODS and method.isupper() and is_token(method)
+
+
+_SPOKEN: Final = re.compile(rb" HTTP/1\.[01]\r?\n")
+
+
+def needs_patience(data: bytes) -> bool:
+    """Whether what begins here is to be read by the patient parser, though its method is common.
+
+    The compiled one loses what follows content beside an Upgrade that it does not know, and takes RTSP and ICE for
+    HTTP. Where the head is not whole, or more than one request is here, an Upgrade may be anywhere: to be patient for
+    nothing costs time only.
+    """
+    end = data.find(HEAD_END)
+    if end == -1 or _UPGRADE.search(data) is not None:
+        return True
+    line = data.find(b"\n")
+    return (
+        _SPOKEN.fullmatch(data[data.rfind(b" ", 0, line) : line + 1]) is None or b" RTSP/" in data or b" ICE/" in data
+    )
 
 
 def parted(data: bytes) -> Iterator[bytes]:

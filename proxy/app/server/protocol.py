@@ -21,7 +21,7 @@ from proxy.app.server.arrivals import Arrivals
 from proxy.app.server.bounds import ConnectionSettings, MalformedCallback, MalformedRequest
 from proxy.app.server.connection import ClientConnection
 from proxy.app.server.link import PlainWay
-from proxy.app.server.octets import body_left, has_rare_method, parted
+from proxy.app.server.octets import body_left, has_rare_method, needs_patience, parted
 from proxy.app.server.quick import QuickWay
 from proxy.app.server.tunnel import ClientTunnel
 from proxy.ports import ClientGoneError
@@ -58,12 +58,18 @@ class Sent(web.StreamResponse):
 
 
 class PatientParser(HttpRequestParserPy):
-    """aiohttp's Python parser without its habit of turning methods into upper case (RFC 9110 section 9.1)."""
+    """aiohttp's Python parser without its habit of turning methods into upper case (RFC 9110 section 9.1).
+
+    It loses nothing beside an Upgrade that it does not know.
+    """
 
     def parse_message(self, lines: list[bytes]) -> RawRequestMessage:
-        """The request line and fields. Raises BadHttpMethod for a method that is not in upper case."""
+        """The request line and fields. Raises BadHttpMethod for a method that is not in upper case, and for CONNECT.
+
+        After CONNECT everything would be read as a tunnel's.
+        """
         method = lines[0].partition(b" ")[0]
-        if method != method.upper():
+        if method != method.upper() or method == b"CONNECT":
             raise BadHttpMethod(method.decode("latin-1"))
         return super().parse_message(lines)
 
@@ -164,7 +170,8 @@ class AiohttpProtocol(RequestHandler):
         self.opening = b""
         if self._body_left == 0 and self._between_requests():
             self.opening = data[:OPENING_BYTES]
-            if has_rare_method(data):
+            patient = isinstance(self._parser, PatientParser)
+            if not patient and (has_rare_method(data) or needs_patience(data)):
                 self._parser = self._patient_parser()
         self.data_received(data)
 
