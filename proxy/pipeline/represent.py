@@ -11,7 +11,7 @@ from dataclasses import replace
 from proxy.core.entry import Entry
 from proxy.core.fields import Fields
 from proxy.core.messages import RequestHead, ResponseHead
-from proxy.core.negotiation import choose_coding, coded_fields, why_not_coded
+from proxy.core.negotiation import choose_coding, coded_fields, passing_form, why_not_coded
 from proxy.core.preconditions import Precondition, evaluate, not_modified_fields
 from proxy.core.ranges import (
     OF_THE_CONTENT,
@@ -53,7 +53,7 @@ def represent(exchange: Exchange, entry: Entry, now: float) -> Representation:
     """The representation of `entry` that answers the request at `now` (seconds since the epoch)."""
     request = exchange.request
     if entry.span is not None:
-        return _from_part(request, entry)
+        return _varied(exchange, _from_part(request, entry))
     coding, fields = coded_form(exchange, entry)
     conditional = _conditional(request, entry, coding, fields, now)
     if conditional is not None:
@@ -107,6 +107,13 @@ def coded_form(exchange: Exchange, entry: Entry) -> tuple[str | None, Fields]:
 def _is_dense(entry: Entry, coding: str) -> bool:
     kept = entry.coded_in(coding)
     return kept is not None and kept.dense
+
+
+def _varied(exchange: Exchange, part: Representation) -> Representation:
+    """A part with the Vary that the whole would have (RFC 9110 section 15.3.7)."""
+    compress, head = exchange.match.route.compress, part.head
+    form = passing_form(exchange.request, head, None, compress.coding if compress.enabled else None)
+    return Representation(ResponseHead(head.status, head.reason, form.fields), part.body)
 
 
 def _from_part(request: RequestHead, entry: Entry) -> Representation:

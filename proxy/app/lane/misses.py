@@ -17,10 +17,11 @@ from proxy.app.server.wire import Exchange as WireExchange
 from proxy.core.entry import Entry
 from proxy.core.key import flight_key, key_within
 from proxy.core.messages import ResponseHead
+from proxy.core.negotiation import CODINGS, DENSE_MARK
 from proxy.core.rate import RateVerdict
 from proxy.core.search import normalised_query
 from proxy.core.target import normal_target
-from proxy.core.validators import make_etag
+from proxy.core.validators import OWN_MARK, make_etag
 from proxy.pipeline.answer import Answer
 from proxy.pipeline.coalesce import Flight
 from proxy.pipeline.context import Exchange, Services
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
 _LEADING: Final = Standing.LEADING  # to look a member of an Enum up runs Python
 _LENGTH_OR_CHUNKED: Final = re.compile(rb"\r\n(?i:content-length: *(\d{1,18})|transfer-encoding:)")
+_CODED_END: Final = f'-(?:{"|".join(CODINGS)}){re.escape(DENSE_MARK)}?"'
+_OURS: Final = re.compile(f"{re.escape(OWN_MARK)}|{_CODED_END}".encode())
+"""Part of every entity tag that this proxy made, or made of the origin's."""
+
 MAX_WAYS: Final = 4096
 """Ways remembered at most: shapes times routes times client addresses."""
 MAX_STREAMED: Final = 512
@@ -128,6 +133,9 @@ class Misses:
         if target is None or raw in self._streamed or len(raw) > policy.limits.target_bytes:
             return None
         path, query = target
+        asked_about = shape.if_none_match
+        if asked_about and _OURS.search(values[asked_about]):
+            return None  # the origin is asked about other tags than these
         match = policy.match("GET", path, query)
         way = self._way(talk, shape, match.route, values, data, request_id)
         if way is None:
