@@ -34,7 +34,7 @@ def site_for_a_browser(port: int, directory: Path) -> Launch:
     return launch("node", node_group("node").script("browser.js", str(port)), directory)
 
 
-@pytest.mark.parametrize("query", [""])
+@pytest.mark.parametrize("query", ["", "?socket"])
 def test_a_page_sees_the_same(both: Both, query: str) -> None:
     debian("chromium", "chromium")
 
