@@ -71,7 +71,12 @@ APPLICATIONS: list[tuple[Serve, Callable[[Person], None], list[str], list[str]]]
 @pytest.mark.parametrize("policies", POLICIES)
 @pytest.mark.parametrize(("serve", "sign_in", "own", "greeting"), APPLICATIONS, ids=["express", "fastapi", "django"])
 def test_users_see_their_own_pages_and_strangers_no_users(
-    both: Both, serve: Serve, sign_in: Callable[[Person], None], own: list[str], greeting: list[str], policies: str | None
+    both: Both,
+    serve: Serve,
+    sign_in: Callable[[Person], None],
+    own: list[str],
+    greeting: list[str],
+    policies: str | None,
 ) -> None:
     both.policies = policies
     straight, through = both.run(serve, lambda site: everybody(site, sign_in, [*own, *greeting]))
@@ -99,7 +104,9 @@ def test_djangos_forms_are_taken_from_whoever_was_given_them(both: Both) -> None
 
 
 @pytest.mark.parametrize(
-    ("serve", "path"), [(express, "/shop"), (fastapi, "/catalogue"), (django, "/shop")], ids=["express", "fastapi", "django"]
+    ("serve", "path"),
+    [(express, "/shop"), (fastapi, "/catalogue"), (django, "/shop")],
+    ids=["express", "fastapi", "django"],
 )
 def test_what_is_the_same_for_all_is_kept(both: Both, serve: Serve, path: str) -> None:
     def steps(site: Site) -> list[tuple[int, bytes]]:

@@ -142,10 +142,9 @@ class Misses:
             return None
         wanted, rules = way.wanted(path, query), match.route.cache
         key = key_within(way.key_frame, path, normalised_query(query, rules.key, self._searches.of(wanted)))
-        if rules.enabled and (self._store is None or self._store.peek(key)):
-            return None
+        stored = rules.enabled and (self._store is None or self._store.peek(key))
         varies = self._flights.varies(key)
-        if varies and not way.tells_names(varies):
+        if stored or (varies and not way.tells_names(varies)):
             return None
         miss = Miss(talk, way, match, wanted, key, data, request_id)
         miss.group = group = flight_key(key, wanted, rules, varies)
