@@ -43,6 +43,7 @@ from proxy.limits.inflight import InFlight
 from proxy.pipeline.context import Services
 from proxy.pipeline.upgrade import UpgradeCounts, Upgrader
 from proxy.policy.model import Policy
+from proxy.policy.warnings import report
 from proxy.policy.watch import Load, PolicySource, ReloadOutcome, watch_file
 from proxy.tasks import Tasks
 
@@ -105,6 +106,7 @@ class Node:
 
     async def _start(self) -> None:
         policy, clock, tasks = self._policies.current, self._clock, self._tasks
+        self._warn(policy)
         self._exit.push_async_callback(tasks.aclose)
         self._backends.apply(policy.upstreams)
         self._exit.push_async_callback(self._backends.aclose)
@@ -235,6 +237,13 @@ class Node:
         self._in_flight.most = outcome.policy.limits.in_flight
         later = f"; restart for: {', '.join(outcome.needs_restart)}" if outcome.needs_restart else ""
         logger.info("policy %s is in force%s", outcome.policy.version_digest, later)
+        self._warn(outcome.policy)
+
+    def _warn(self, policy: Policy) -> None:
+        """Log what the policy allows and is seldom meant; of several workers one does."""
+        if self._place is None or self._place.number == 0:
+            for line in report(policy.warnings, str(self._options.policies)):
+                logger.warning("%s", line)
 
 
 def connection_settings(policy: Policy) -> ConnectionSettings:

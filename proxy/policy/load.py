@@ -13,6 +13,7 @@ from proxy.policy.expectations import run_tests
 from proxy.policy.model import Policy
 from proxy.policy.problems import PolicyError, Problem
 from proxy.policy.settings import NO_OVERRIDES, Overrides
+from proxy.policy.warnings import warnings_of
 
 
 def load_policy(path: Path, overrides: Overrides = NO_OVERRIDES) -> Policy:
@@ -31,7 +32,7 @@ def parse_policy(text: str, name: str, overrides: Overrides = NO_OVERRIDES) -> P
         builder.problems.extend(run_tests(document, tests, policy))
     if builder.problems:
         raise PolicyError(name, builder.problems)
-    return replace(policy, is_empty=document.root is None)
+    return replace(policy, is_empty=document.root is None, warnings=warnings_of(document, policy))
 
 
 def default_policy(upstream_url: str | None = None) -> Policy:

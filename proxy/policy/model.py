@@ -14,6 +14,7 @@ from proxy.core.outcome import Reason
 from proxy.core.rate import RateLimit
 from proxy.core.rules import CacheRules, CodingRules
 from proxy.core.target import NOTHING_ODD
+from proxy.policy.problems import Problem
 from proxy.policy.template import PathTemplate, TagTemplate
 
 CODINGS: Final = ("br", "zstd", "gzip")
@@ -281,7 +282,7 @@ class Matcher:
 class Policy:
     """One whole configuration. A request takes `current` once and uses that object to its end.
 
-    `is_empty`: the file says nothing at all, not even its version.
+    `is_empty`: the file says nothing at all, not even its version. `warnings`: what it allows and is seldom meant.
     """
 
     version_digest: str
@@ -298,6 +299,7 @@ class Policy:
     kept: frozenset[Reason] = NOTHING_ODD
     warm: tuple[str, ...] = ()
     is_empty: bool = False
+    warnings: tuple[Problem, ...] = ()
 
     def match(self, method: str, path: str, query: str | None = None) -> Match:
         """The route for a normalised path; always one, for the last route is the default one.

@@ -24,7 +24,10 @@ NOWHERE = Mark(0, 0)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing to put right. `key` is the key path, as in "routes[2].cache.ttl"; empty for the file as a whole."""
+    """One thing to put right, or to think over.
+
+    `key` is the key path, as in "routes[2].cache.ttl"; empty for the file as a whole.
+    """
 
     line: int
     column: int

@@ -7,6 +7,7 @@ from pathlib import Path
 from proxy.policy.load import parse_policy
 from proxy.policy.problems import PolicyError
 from proxy.policy.render import render_policy
+from proxy.policy.warnings import report
 
 DIVIDER = "----------\n"
 CASES = sorted(Path(__file__).parent.glob("*.txt"))
@@ -21,6 +22,8 @@ def split(path: Path) -> tuple[str, str]:
 def outcome_of(text: str) -> str:
     """What becomes of a policy text."""
     try:
-        return render_policy(parse_policy(text, "policies.yaml"))
+        policy = parse_policy(text, "policies.yaml")
+        warnings = "".join(f"warning: {line}\n" for line in report(policy.warnings, "policies.yaml"))
+        return render_policy(policy) + warnings
     except PolicyError as error:
         return f"{error}\n"

@@ -273,3 +273,21 @@ async def test_an_answer_under_way_at_a_stop_says_that_it_is_the_last(new_proxy:
     assert answered.header("Connection") == "close"
     await stopping
     server.close()
+
+
+async def test_what_a_policy_shares_between_users_is_warned_about_at_start_and_at_a_reload(
+    new_proxy: NewProxy, tmp_path: Path
+) -> None:
+    policies = tmp_path / "policies.yaml"
+
+    def warned(proxy: ProxyServer, key: str) -> bool:
+        return any(f"{policies}:3:" in line and f": {key}: " in line for line in proxy.process.log_text().splitlines())
+
+    policies.write_text(CACHED.replace("ttl: 1m", "ttl: 1m, share_authorized: true"))
+    async with running_origin(answering(PLAIN)) as origin:
+        proxy = await asyncio.to_thread(new_proxy, ProxyOptions(upstream=origin.url, policies=policies))
+        assert warned(proxy, "routes[0].cache.share_authorized")
+        policies.write_text(CACHED.replace("ttl: 1m", 'ttl: 1m, cookies: {ignore: ["*"]}'))
+        proxy.reload()
+        key = "routes[0].cache.cookies.ignore[0]"
+        assert await asyncio.to_thread(wait_until, lambda: warned(proxy, key), timeout_s=10)

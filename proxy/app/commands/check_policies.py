@@ -11,6 +11,7 @@ from proxy.policy.load import load_policy
 from proxy.policy.problems import PolicyError
 from proxy.policy.render import render_policy
 from proxy.policy.settings import Overrides, read_environment
+from proxy.policy.warnings import report
 
 RIGHT, WRONG = 0, 1
 
@@ -23,7 +24,7 @@ def add_check_policies_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def check_policies(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    """Report on every file; 0 when all are right, 1 otherwise."""
+    """Report on every file; 0 when all are right, with or without warnings, 1 otherwise."""
     status = RIGHT
     for path in arguments.file:
         try:
@@ -35,7 +36,11 @@ def check_policies(arguments: argparse.Namespace, environment: Mapping[str, str]
             continue
         listed = len(policy.routes) - 1
         limits = len(policy.rate_limits)
-        sys.stdout.write(f"{path}: right ({listed} routes, {limits} rate limits, version {policy.version_digest})\n")
+        what = (
+            f"{listed} routes, {limits} rate limits, {len(policy.warnings)} warnings, version {policy.version_digest}"
+        )
+        sys.stdout.write(f"{path}: right ({what})\n")
+        sys.stderr.writelines(f"warning: {line}\n" for line in report(policy.warnings, str(path)))
         if arguments.show:
             sys.stdout.write(render_policy(policy))
     return status

@@ -45,3 +45,12 @@ def test_the_policy_can_be_shown(good: Path, capsys: pytest.CaptureFixture[str])
 def test_the_environment_counts(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(str(good), environment={"COMPRESSION_LEVEL": "x"}) == 1
     assert "environment: COMPRESSION_LEVEL:" in capsys.readouterr().err
+
+
+def test_warnings_are_printed_and_the_file_is_right(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "loud.yaml"
+    path.write_text("routes:\n  - {name: a, match: {path: /a}, cache: {share_authorized: true}}\n")
+    assert run(str(path)) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{path}: right (1 routes, 0 rate limits, 1 warnings, ")
+    assert err.startswith(f"warning: {path}:2:42: routes[0].cache.share_authorized: what the backend answers one user")
