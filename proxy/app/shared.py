@@ -57,6 +57,7 @@ def store_settings(policy: PolicyStores) -> StoreSettings:
         link=LinkSettings(lease_s=policy.lease_valid_s),
         log=LogSettings(renew_s=policy.lease_renew_s),
         shared=RedisStoreSettings(
+            max_variants=policy.max_variants,
             timeout_s=policy.redis_timeout_s,
             max_entry_bytes=policy.redis_entry_bytes,
             compress_over_bytes=policy.redis_compress_over_bytes,

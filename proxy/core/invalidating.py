@@ -18,6 +18,9 @@ from proxy.core.target import same_origin
 MAX_NAMED: Final = 256
 """Tags, URIs or prefixes that one response may invalidate; beyond that everything goes, as none may be lost."""
 
+RulesOf = Callable[[str, str | None], KeyRules | None]
+"""The key rules under which GET of a path and query is stored; None where nothing of that target ever is."""
+
 INVALIDATE_FIELD: Final = "x-cache-invalidate"
 GROUP_FIELD: Final = "cache-group-invalidation"
 
@@ -27,7 +30,7 @@ def invalidated_by(
     status: int,
     fields: Fields,
     *,
-    rules_of: Callable[[str, str | None], KeyRules],
+    rules_of: RulesOf,
     policy_tags: tuple[str, ...] = (),
     counts: bool | None = None,
 ) -> Invalidation:
@@ -36,8 +39,9 @@ def invalidated_by(
     An unsafe request with a 2xx or 3xx response invalidates its target URI, the same-origin URIs of Location and
     Content-Location, the groups of Cache-Group-Invalidation and `policy_tags`. `counts` overrides the judgement of
     the status, for a route that says so. X-Cache-Invalidate is obeyed on responses to safe requests as well.
-    `rules_of` tells for a path and query the rules under which GET of them is stored. Methods that act on a whole
-    tree (RFC 4918 sections 9.6, 9.8 and 9.9) invalidate what lies below, and at their Destination.
+    `rules_of` tells for a path and query the rules under which GET of them is stored; a target of which nothing can be
+    stored is not named, so that who invalidates nothing asks nobody. Methods that act on a whole tree (RFC 4918
+    sections 9.6, 9.8 and 9.9) invalidate what lies below, and at their Destination.
     """
     success = 200 <= status < 400 if counts is None else counts
     if not success:
@@ -49,11 +53,14 @@ def invalidated_by(
     searched: tuple[str, ...] = ()
     below: tuple[str, ...] = (_below(request),) if request.method in _ACTS_BELOW else ()
     for changed in _changed(request, fields):
-        uris += _own_uris(changed, rules_of(changed.path, changed.query))
-        searched += _searched(changed)
+        rules = rules_of(changed.path, changed.query)
+        if rules is not None:
+            uris += _own_uris(changed, rules)
+            searched += _searched(changed)
     moved = _at(request, request.fields.get("destination")) if request.method in _HAS_DESTINATION else None
     if moved is not None:
-        uris += _own_uris(moved, rules_of(moved.path, moved.query))
+        rules = rules_of(moved.path, moved.query)
+        uris += () if rules is None else _own_uris(moved, rules)
         below += (_below(moved),)
     tags = (*named.tags, *policy_tags, *groups_of(fields, GROUP_FIELD), *searched)
     if len(tags) > MAX_NAMED:
@@ -88,6 +95,15 @@ def _at(request: RequestHead, reference: str | None) -> RequestHead | None:
 def _below(request: RequestHead) -> str:
     """The prefix of all that lies below the request's path; what is no collection has nothing there."""
     return f"{request.authority}{folded(request.path).rstrip('/')}/"
+
+
+def in_doubt(status: int, fields: Fields) -> bool:
+    """Whether the backend may still be carrying out the unsafe request that it answered so.
+
+    502 and 504 come from an intermediate that gave up waiting for whoever does the work (RFC 9110 sections 15.6.3 and
+    15.6.5), and so may 503 (15.6.4), unless it says when to try again: then somebody has decided not to do it now.
+    """
+    return status in (502, 504) or (status == 503 and "retry-after" not in fields)
 
 
 def _own_uris(request: RequestHead, key_rules: KeyRules) -> tuple[str, ...]:

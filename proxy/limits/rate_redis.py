@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 from redis import asyncio as aioredis
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError, ResponseError
 
 from proxy.core.rate import MICROS, RateLimit, RateVerdict, StoreLoss
 from proxy.limits.bounded import BoundedMap
@@ -131,6 +131,7 @@ class RedisRates:
                 granted, backlog_us = await self._call(key, limit)
         except _FAILURES as error:
             self._lost(error)
+            await self._look_again(error)
             return self._without_redis(key, limit)
         self._found()
         answer = RateVerdict(limit, granted > 0, backlog_us)
@@ -166,6 +167,11 @@ class RedisRates:
         if not self._away:
             self._away = True
             logger.warning("rate limits: Redis is away (%r); each limit's on_store_loss holds", error)
+
+    async def _look_again(self, error: BaseException) -> None:
+        """Leave a server that refuses, such as a master that has become a replica: the next call asks who is master."""
+        if isinstance(error, ResponseError | ConnectionError) and isinstance(self._redis, aioredis.Redis):
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
 
     def _found(self) -> None:
         if self._away:

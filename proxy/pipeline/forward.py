@@ -8,7 +8,7 @@ from typing import NamedTuple
 from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields
 from proxy.core.forwarding import to_origin
-from proxy.core.invalidating import GROUP_FIELD, INVALIDATE_FIELD, invalidated_by
+from proxy.core.invalidating import GROUP_FIELD, INVALIDATE_FIELD, in_doubt, invalidated_by
 from proxy.core.invalidation import Invalidation
 from proxy.core.key import cache_key
 from proxy.core.messages import RequestHead, ResponseHead
@@ -57,7 +57,7 @@ class Forwarder:
         status = CacheStatus(forward=Forward.BYPASS if bypassed else Forward.METHOD)
         if safe:
             return await self._exchange(exchange, status, content)
-        if _is_strict(exchange) and not await self._services.log.ready():
+        if _is_strict(exchange) and self._done(exchange) and not await self._services.log.ready():
             detail = "the request was not sent: other nodes could not be told what it changes"
             unsent = replace(status, detail=Refusal.LOG_LOST.value)
             return refuse(exchange, 503, detail, Refusal.LOG_LOST, unsent, ("Retry-After", "1"))
@@ -86,7 +86,9 @@ class Forwarder:
             detail = "the backend switched to another protocol than the one asked for"
             return upstream_failed(exchange, UpstreamError(UpstreamFailure.MALFORMED, detail, sent=True), status)
         try:
-            receipt = await self._invalidate(exchange, self._named_by(exchange, response.head))
+            head = response.head
+            settles_s = exchange.route.write_settles_s if in_doubt(head.status, head.fields) else 0.0
+            receipt = await self._invalidate(exchange, self._named_by(exchange, head), settles_s)
             if receipt is not None and not receipt.shared and _is_strict(exchange):
                 # The response itself must not be seen before every node knows: somebody could read older after it.
                 await response.aclose()
@@ -162,7 +164,7 @@ class Forwarder:
             unconditional=wanted,
         )
 
-    def _named_by(self, exchange: Exchange, head: ResponseHead) -> Invalidation:
+    def _named_by(self, exchange: Exchange, head: ResponseHead, *, counts: bool = False) -> Invalidation:
         """What the response says it has made invalid, with what the policy says of the route."""
         route = exchange.route
         silent_only = route.invalidates_when is InvalidatesWhen.SILENT
@@ -171,20 +173,24 @@ class Forwarder:
             exchange.request,
             head.status,
             head.fields,
-            rules_of=lambda path, query: exchange.policy.match("GET", path, query).route.cache.key,
+            rules_of=exchange.policy.stored_as,
             policy_tags=() if named_already else route.invalidates(exchange.match.params),
-            counts=head.status in route.invalidates_on,
+            counts=counts or head.status in route.invalidates_on,
         )
 
-    async def _invalidate_unknown(self, exchange: Exchange, *, sent: bool) -> None:
-        """Invalidate what a success would have: nobody knows whether the backend carried the request out."""
-        if sent and not exchange.request.is_safe:
-            await self._invalidate(exchange, self._named_by(exchange, ResponseHead(204, "", Fields())))
+    def _done(self, exchange: Exchange) -> Invalidation:
+        """What the request invalidates when it is done, as far as that is known without a response."""
+        return self._named_by(exchange, ResponseHead(204, "", Fields()), counts=True)
 
-    async def _invalidate(self, exchange: Exchange, invalidation: Invalidation) -> Receipt | None:
+    async def _invalidate_unknown(self, exchange: Exchange, *, sent: bool) -> None:
+        """Invalidate what a success would have: nobody knows whether, and when, the backend carries the request out."""
+        if sent and not exchange.request.is_safe:
+            await self._invalidate(exchange, self._done(exchange), exchange.route.write_settles_s)
+
+    async def _invalidate(self, exchange: Exchange, invalidation: Invalidation, settles_s: float) -> Receipt | None:
         if not invalidation:
             return None
-        return await self._services.log.append(invalidation, strict=_is_strict(exchange))
+        return await self._services.log.append(invalidation, strict=_is_strict(exchange), settles_s=settles_s)
 
 
 def _is_strict(exchange: Exchange) -> bool:

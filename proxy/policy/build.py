@@ -262,6 +262,7 @@ class Builder:
             body_bytes=whole.max_body,
             read_timeout_s=whole.read_timeout,
             upgrades=frozenset(name.lower() for name in whole.upgrades),
+            write_settles_s=whole.write_settles,
             coalesce=whole.coalesce,
             coalesce_wait_s=whole.coalesce_wait,
             etag=model.EtagRule(whole.etag),

@@ -12,7 +12,7 @@ from mypy_extensions import mypyc_attr
 
 from proxy.core.outcome import Reason
 from proxy.core.rate import RateLimit
-from proxy.core.rules import CacheRules, CodingRules
+from proxy.core.rules import CacheRules, CodingRules, KeyRules
 from proxy.core.target import NOTHING_ODD
 from proxy.policy.problems import Problem
 from proxy.policy.template import PathTemplate, TagTemplate
@@ -180,8 +180,8 @@ class StoreSettings:
     lease_valid_s: float = 2.0
 
 
-DEFAULT_INVALIDATES_ON: Final = frozenset(range(200, 400))
-"""RFC 9111 section 4.4: a non-error response is one with a 2xx or 3xx status."""
+DEFAULT_INVALIDATES_ON: Final = frozenset(range(200, 400)) | frozenset(range(500, 600))
+"""RFC 9111 section 4.4 asks for 2xx and 3xx. After 5xx nobody knows: what broke may have broken behind the COMMIT."""
 
 
 DEFAULT_UPGRADES: Final = frozenset({"websocket"})
@@ -200,7 +200,8 @@ class QueryCondition:
 class Route:
     """Everything that is decided by which route a request takes.
 
-    `methods` None means every method. `body_bytes` and `read_timeout_s` replace the general limits. `post_as_query`
+    `methods` None means every method. `body_bytes` and `read_timeout_s` replace the general limits.
+    `write_settles_s` after a write was given up the backend has ended it, one way or the other. `post_as_query`
     says that POST changes nothing here and is answered as QUERY would be. `preflight_s` is how long answers to CORS
     preflight are kept, None for not at all; `show_key` puts the cache key into Cache-Status. `kept` are the oddities
     of targets that are not refused. `client_lifetime` is how answers from the store tell clients their lifetime.
@@ -223,6 +224,7 @@ class Route:
     body_bytes: int | None = None
     read_timeout_s: float | None = None
     upgrades: frozenset[str] = DEFAULT_UPGRADES
+    write_settles_s: float = 60.0
     coalesce: bool = True
     coalesce_wait_s: float = 5.0
     etag: EtagRule = EtagRule.GENERATE
@@ -267,6 +269,14 @@ class Match:
         return self.route.tags(self.params) if self.route.tag_templates else ()
 
 
+def _is_read(route: Route) -> bool:
+    """Whether answers on the route can be stored for later requests."""
+    methods = route.methods
+    if methods is None or methods & {"GET", "HEAD", "QUERY"}:
+        return True
+    return ("POST" in methods and route.post_as_query) or ("OPTIONS" in methods and route.preflight_s is not None)
+
+
 class Matcher:
     """Finds the first route that matches: proxy.policy.match.RouteTable. A class, so that compiled calls are direct."""
 
@@ -300,6 +310,18 @@ class Policy:
     warm: tuple[str, ...] = ()
     is_empty: bool = False
     warnings: tuple[Problem, ...] = ()
+
+    def stored_as(self, path: str, query: str | None) -> KeyRules | None:
+        """How a GET of this target is keyed; None where no answer for the path is stored, whatever the method.
+
+        A route that asks for parameters may store under the path alone what another query brings, so it counts too.
+        """
+        route = self.match("GET", path, query).route
+        if route.cache.enabled:
+            return route.cache.key
+        others = [self.match(method, path, query).route for method in ("HEAD", "QUERY", "POST", "OPTIONS")]
+        others += [other for other in self.routes if other.conditions and other.template.matches(path[1:].split("/"))]
+        return route.cache.key if any(other.cache.enabled and _is_read(other) for other in others) else None
 
     def match(self, method: str, path: str, query: str | None = None) -> Match:
         """The route for a normalised path; always one, for the last route is the default one.

@@ -143,7 +143,8 @@ class RouteOptions(Shape):
     rate_limit: Name | None = option(None, "A limit from `rate_limits`; `null` for none.")
     invalidates_on: list[Statuses] = option(
         [model.DEFAULT_INVALIDATES_ON],
-        "Statuses of an unsafe request's response that count as done, as in `[2xx, 3xx, 404]`.",
+        "Statuses of an unsafe request's response that count as done, as in `[2xx, 3xx, 404, 5xx]`. After 5xx nobody "
+        "knows what was done, so it counts.",
         "Leaving out a status with which the backend did change something leaves stale responses in place.",
         min_length=1,
         max_length=64,
@@ -174,6 +175,14 @@ class RouteOptions(Shape):
         "Upgrade is taken out, and it is answered as an ordinary one. `h2c` is never allowed.",
         "What crosses after a switch is not looked at: no limit, no rule and no log line of a request applies to it.",
         max_length=16,
+    )
+    write_settles: Duration = option(
+        60.0,
+        "How long after a write was given up (time-out, lost connection, 502, 504) the backend may still carry it out.",
+        "Until then what the write would change is neither served from a store nor stored. A backend that takes longer "
+        "leaves stale responses in place.",
+        ge=0,
+        le=3600,
     )
     coalesce: bool = option(True, "Concurrent misses for one key share one request to the backend.")
     coalesce_wait: Duration = option(5.0, "Longest time a request waits for another's before it goes itself.", gt=0)

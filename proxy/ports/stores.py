@@ -136,10 +136,12 @@ class InvalidationLog(Protocol):
         """
         ...
 
-    async def append(self, invalidation: Invalidation, *, strict: bool) -> Receipt:
+    async def append(self, invalidation: Invalidation, *, strict: bool, settles_s: float = 0.0) -> Receipt:
         """Put an event into the order and apply it here.
 
-        With `strict` returns only when every live node has applied it or its lease has run out.
+        With `strict` returns only when every live node has applied it or its lease has run out. `settles_s` is for a
+        write in doubt: for so many seconds all that the event names is dead at every node, however young it is, and
+        then the event is repeated.
         """
         ...
 

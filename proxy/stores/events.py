@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -51,17 +52,35 @@ def decode_event(octets: bytes) -> Invalidation:
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """An event as it stands in the stream. `epoch_ms` is its epoch's number, `writer` who waits to hear of it."""
+    """An event as it stands in the stream. `epoch_ms` is its epoch's number, `writer` who waits to hear of it.
+
+    `opens` is the hold that it opens, by name, for `hold_s` seconds; `closes` the one that it closes.
+    """
 
     epoch_ms: int
     seq: int
     event: Invalidation
     writer: str
+    opens: str = ""
+    hold_s: float = 0.0
+    closes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEvent:
+    """A hold that is in force: its name, for how many seconds more, and the event that opened it."""
+
+    name: str
+    left_s: float
+    event: Invalidation
 
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """The answer of renew.lua: the log's last position, the lease granted, events not yet applied, live nodes."""
+    """The answer of renew.lua: the log's last position, the lease granted, events not yet applied, live nodes.
+
+    `holds` are those in force, told where the node may have missed their opening.
+    """
 
     epoch: str
     epoch_ms: int
@@ -70,6 +89,7 @@ class Renewal:
     redis_ms: int
     events: tuple[LogEvent, ...]
     nodes: int
+    holds: tuple[HeldEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +111,12 @@ class ReplyError(msgspec.MsgspecError):
 
 def parse_renewal(reply: Reply) -> Renewal:
     """Raises ReplyError."""
-    epoch, epoch_ms, seq, lease_ms, redis_ms, events, nodes = _list(reply, 7)
+    epoch, epoch_ms, seq, lease_ms, redis_ms, events, nodes, holds = _list(reply, 8)
     parsed = tuple(parse_stream_item(event) for event in _list(events))
     lease_s = _int(lease_ms) / 1000
-    return Renewal(_text(epoch), _int(epoch_ms), _int(seq), lease_s, _int(redis_ms), parsed, _int(nodes))
+    return Renewal(
+        _text(epoch), _int(epoch_ms), _int(seq), lease_s, _int(redis_ms), parsed, _int(nodes), _holds(_list(holds))
+    )
 
 
 def parse_appended(reply: Reply) -> Appended:
@@ -111,14 +133,24 @@ def parse_stream_item(item: Reply) -> LogEvent:
     place, flat = _list(item, 2)
     fields = _list(flat)
     named = {_text(name): value for name, value in zip(fields[::2], fields[1::2], strict=True)}
-    return log_event(_text(place), named.get("e"), named.get("w"))
+    return log_event(_text(place), {name: value for name, value in named.items() if isinstance(value, bytes)})
 
 
-def log_event(place: str, octets: Reply, writer: Reply) -> LogEvent:
+def log_event(place: str, fields: Mapping[str, bytes]) -> LogEvent:
     """An event from its stream id and fields."""
     epoch_ms, _, seq = place.partition("-")
-    event = decode_event(octets if isinstance(octets, bytes) else b"")
-    return LogEvent(int(epoch_ms), int(seq), event, _text(writer) if isinstance(writer, bytes) else "")
+    writer, opens, closes = (fields.get(name, b"").decode("utf-8", "replace") for name in ("w", "o", "c"))
+    hold_ms, _, name = opens.partition(" ")
+    hold_s = int(hold_ms) / 1000 if hold_ms.isdigit() else 0.0
+    return LogEvent(int(epoch_ms), int(seq), decode_event(fields.get("e", b"")), writer, name, hold_s, closes)
+
+
+def _holds(flat: list[Reply]) -> tuple[HeldEvent, ...]:
+    found = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+    return tuple(
+        HeldEvent(_text(name), _int(left_ms) / 1000, decode_event(octets if isinstance(octets, bytes) else b""))
+        for name, left_ms, octets in found
+    )
 
 
 def _list(reply: Reply, length: int | None = None) -> list[Reply]:

@@ -30,6 +30,11 @@ class LogKeys:
         """The stream of notices."""
         return f"{{{self.prefix}}}:notices"
 
+    @property
+    def holds(self) -> str:
+        """The hash of what is held while the outcome of a write is open."""
+        return f"{{{self.prefix}}}:holds"
+
     def inbox(self, node: str) -> str:
         """The stream of what is said to one node."""
         return f"{{{self.prefix}}}:in:{node}"
@@ -96,7 +101,7 @@ class Ear:
             case _:
                 raise ReplyError("an item of a stream", item)
         if stream == self._stream:
-            heard.events.append(log_event(place, fields.get(b"e"), fields.get(b"w")))
+            heard.events.append(log_event(place, {name.decode("latin-1"): value for name, value in fields.items()}))
         elif stream == self._notices:
             self.notices_at = place
             self._take_notice(heard, fields)

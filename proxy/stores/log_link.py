@@ -69,20 +69,24 @@ class LogLink:
         """Renew this node's lease; the answer holds events after `applied` of `epoch`, or for a newcomer the last."""
         chosen = self._settings
         arguments = [*self._arguments(), epoch, applied, chosen.catch_up, chosen.replay]
-        renewal = parse_renewal(await self._run(_RENEW, (self._keys.state, self._keys.stream), arguments))
+        renewal = parse_renewal(await self._run(_RENEW, self._log_keys(), arguments))
         if self._reader.ear.notices_at is None:
             self._reader.ear.notices_at = f"{renewal.redis_ms}-0"
         return renewal
 
-    async def append(self, events: Sequence[tuple[Invalidation, bool]]) -> Appended:
+    async def append(self, events: Sequence[tuple[Invalidation, bool, float]]) -> Appended:
         """Put events into the order, one after the other; the answer holds the position of the last.
 
-        With True beside an event the other nodes will say when they have applied it.
+        With True beside an event the other nodes will say when they have applied it; what it names is held for the
+        seconds beside that.
         """
         arguments = self._arguments()
-        for event, acknowledge in events:
-            arguments += [encode_event(event), self.node if acknowledge else ""]
-        return parse_appended(await self._run(_APPEND, (self._keys.state, self._keys.stream), arguments))
+        for event, acknowledge, hold_s in events:
+            arguments += [encode_event(event), self.node if acknowledge else "", round(hold_s * 1000)]
+        return parse_appended(await self._run(_APPEND, self._log_keys(), arguments))
+
+    def _log_keys(self) -> tuple[str, ...]:
+        return (self._keys.state, self._keys.stream, self._keys.holds)
 
     async def leave(self) -> None:
         """Say good-bye."""

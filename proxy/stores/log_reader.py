@@ -106,7 +106,8 @@ class _Reading:
             raise self._error
 
     def _acknowledged(self, reply: Reply | Exception) -> None:
-        if isinstance(reply, Exception):  # a replica, for one, can be read and takes nothing
+        # A replica, for one, can be read and takes nothing. Where memory is full the writer waits for the lease.
+        if isinstance(reply, Exception) and not str(reply).startswith("OOM "):
             self.end(reply)
 
     def _answered(self, reply: Reply | Exception) -> None:

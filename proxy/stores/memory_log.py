@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import Final
 
 from proxy.core.entry import Entry, Position
 from proxy.core.invalidation import Invalidation, Validity
 from proxy.ports import Clock, Receipt, Standing
+from proxy.stores.holds import MOST_HELD, Hold
 from proxy.stores.recent import RecentEvents
 from proxy.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
 
@@ -24,12 +26,16 @@ class MemoryLog:
         self._position = Position(self._epoch, 0)
         self._table = SubjectTable(max_table_bytes)
         self._recent = RecentEvents()
+        self._timers: set[asyncio.TimerHandle] = set()
 
     async def start(self) -> None:
         """Nothing to open."""
 
     async def aclose(self) -> None:
-        """Nothing to close."""
+        """Let go of what would close holds."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
 
     @property
     def position(self) -> Position:
@@ -60,14 +66,39 @@ class MemoryLog:
         """Always."""
         return True
 
-    async def append(self, invalidation: Invalidation, *, strict: bool) -> Receipt:  # noqa: ARG002 - alone, all is strict
+    async def append(
+        self,
+        invalidation: Invalidation,
+        *,
+        strict: bool,  # noqa: ARG002 - alone, all is strict
+        settles_s: float = 0.0,
+    ) -> Receipt:
         """Put an event into the order and apply it; it holds at once."""
         began = self._clock.monotonic()
+        if settles_s:
+            if len(self._table.holds) >= MOST_HELD:
+                invalidation = Invalidation(everything=True)
+            self._hold(invalidation, settles_s)
+        self._note(invalidation)
+        return Receipt(self.position, (), (), (self._clock.monotonic() - began) * 1000)
+
+    def _note(self, invalidation: Invalidation) -> None:
         self._seq += 1
         self._position = Position(self._epoch, self._seq)
         self._table.apply(invalidation, self._seq)
         self._recent.note(self._seq, invalidation)
-        return Receipt(self.position, (), (), (self._clock.monotonic() - began) * 1000)
+
+    def _hold(self, invalidation: Invalidation, settles_s: float) -> None:
+        name = str(self._seq)
+        self._table.holds.add(name, Hold(invalidation, self._clock.monotonic() + settles_s, self._seq))
+        timers = self._timers
+        timers.difference_update([timer for timer in timers if timer.when() <= asyncio.get_running_loop().time()])
+        timers.add(asyncio.get_running_loop().call_later(settles_s, self._close, name, invalidation))
+
+    def _close(self, name: str, invalidation: Invalidation) -> None:
+        """The backend has ended the write, one way or the other: what was born until now is as old as it may be."""
+        self._table.holds.close(name, self._seq + 1)
+        self._note(invalidation)
 
     async def spares(self, entry: Entry, until: Position) -> bool:
         """Whether nothing between its birth and `until` named `entry`."""

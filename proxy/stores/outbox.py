@@ -24,6 +24,7 @@ class _Queued:
 
     event: Invalidation
     strict: bool
+    hold_s: float = 0.0
     waiting: list[_Waiting] = field(default_factory=list)
 
     @property
@@ -49,13 +50,13 @@ class Outbox:
         self._names = 0
         self._sharing = asyncio.Lock()
 
-    async def send(self, event: Invalidation, *, strict: bool) -> Appended | None:
+    async def send(self, event: Invalidation, *, strict: bool, hold_s: float = 0.0) -> Appended | None:
         """Have the event shared, now or when Redis is back, whatever becomes of the caller.
 
         With `strict` the other nodes will acknowledge it, and this waits for as long as Redis is away. Otherwise the
         answer is None once sharing has failed, or with nobody left to do it.
         """
-        answer = self._add(event, strict=strict)
+        answer = self._add(event, strict=strict, hold_s=hold_s)
         if not self._sharing.locked():
             # Here rather than in a task: a busy loop takes its time to begin one, and to come back from it.
             await self._share_one_batch()
@@ -67,8 +68,8 @@ class Outbox:
             while self._queue:
                 await self._send_batch()
 
-    def _add(self, event: Invalidation, *, strict: bool) -> asyncio.Future[Appended | None]:
-        queued = _Queued(event, strict)
+    def _add(self, event: Invalidation, *, strict: bool, hold_s: float) -> asyncio.Future[Appended | None]:
+        queued = _Queued(event, strict, hold_s)
         if self._names + queued.names <= self._most_names or not self._queue:
             self._queue.append(queued)
             self._names += queued.names
@@ -77,6 +78,7 @@ class Outbox:
             self._names -= last.names - 1
             # An event of its own each time: the one before may be on its way, and be placed too early for this one.
             last.event, last.strict = Invalidation(everything=True), last.strict or strict
+            last.hold_s = max(last.hold_s, hold_s)
         future: asyncio.Future[Appended | None] = asyncio.get_running_loop().create_future()
         self._queue[-1].waiting.append((future, strict))
         return future
@@ -108,7 +110,7 @@ class Outbox:
 
     async def _send_batch(self) -> None:
         batch = self._batch()
-        events = [(queued.event, queued.strict) for queued in batch]
+        events = [(queued.event, queued.strict, queued.hold_s) for queued in batch]
         waiting = [tuple(queued.waiting) for queued in batch]
         answer = await self._link.append(events)
         for number, queued in enumerate(batch):

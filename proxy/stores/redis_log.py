@@ -11,6 +11,7 @@ from proxy.core.entry import Entry, Position
 from proxy.core.invalidation import Invalidation, Validity
 from proxy.ports import Clock, Receipt, Standing
 from proxy.stores.acks import Acknowledgements
+from proxy.stores.doubts import Doubts
 from proxy.stores.events import Appended, LogEvent, Renewal
 from proxy.stores.heard import Heard
 from proxy.stores.lease import Lease
@@ -75,6 +76,7 @@ class RedisLog:
         self._on_reset: Callable[[], None] = lambda: None
         self._on_turn_over: Callable[[str], None] = lambda _digest: None
         self._table = SubjectTable(self._settings.max_table_bytes)
+        self._doubts = Doubts(self._table, clock)
         self._epoch, self._epoch_ms, self._applied = "", 0, 0
         self._position = Position("", 0)
         self._recent = RecentEvents()
@@ -143,7 +145,7 @@ class RedisLog:
             return False
         return True
 
-    async def append(self, invalidation: Invalidation, *, strict: bool) -> Receipt:
+    async def append(self, invalidation: Invalidation, *, strict: bool, settles_s: float = 0.0) -> Receipt:
         """Put an event into the order and apply it here.
 
         With `strict` returns when every live node has applied it or its lease has run out. While Redis is away the
@@ -151,11 +153,14 @@ class RedisLog:
         shared. Without `strict` it waits for nothing but Redis' answer.
         """
         began = self._clock.monotonic()
+        invalidation = self._doubts.open(invalidation, settles_s) if settles_s else invalidation
         self._apply_early(invalidation)
-        answer = await self._shared(invalidation, strict=strict)
+        answer = await self._shared(invalidation, strict=strict, settles_s=settles_s)
         if answer is None:
             self.counts.not_shared += 1
             return Receipt(self.position, (), (), self._since_ms(began), shared=False)
+        if settles_s:
+            self._doubts.placed(invalidation, settles_s, answer.seq)
         return await self._settle(invalidation, answer, began, strict=strict)
 
     async def spares(self, entry: Entry, until: Position) -> bool:
@@ -251,10 +256,10 @@ class RedisLog:
         position = Position(answer.epoch, answer.seq)
         return Receipt(position, acknowledged, expired, self._since_ms(began))
 
-    async def _shared(self, event: Invalidation, *, strict: bool) -> Appended | None:
+    async def _shared(self, event: Invalidation, *, strict: bool, settles_s: float) -> Appended | None:
         try:
             async with asyncio.timeout(self._settings.hold_s):
-                return await self._outbox.send(event, strict=strict)
+                return await self._outbox.send(event, strict=strict, hold_s=settles_s)
         except TimeoutError:
             return None
 
@@ -299,7 +304,9 @@ class RedisLog:
         joined = renewal.epoch != self._epoch
         if joined:
             self._join(renewal)
+        self._moved += self._doubts.told(renewal.holds)
         owed = self._apply(renewal.events)
+        self._moved += self._doubts.prune(self._applied)
         self._lease.grant(renewal.seq, began + renewal.lease_s, self._applied)
         if self.standing() is Standing.LEADING:
             self._leading.set()
@@ -324,6 +331,8 @@ class RedisLog:
         self._lease.drop()
         self.counts.epochs += 1
         self._on_reset()
+        for event, left_s in self._doubts.unknown(renewal.holds):  # Redis has forgotten them with the rest
+            self._tasks.start(self._outbox.send(event, strict=False, hold_s=left_s), "log: hold")
 
     # ------------------------------------------------------------ reading
 
@@ -345,6 +354,8 @@ class RedisLog:
             (self._on_turn_over if notice.turn else self._on_replaced)(notice.key)
         if any(event.epoch_ms != self._epoch_ms for event in heard.events):
             return None
+        if heard.events and heard.events[0].seq > self._applied + 1:
+            return None  # the log was trimmed: a renewal tells which holds were opened meanwhile
         owed = self._apply(heard.events)
         self._lease.applied(self._applied)
         return Told(self._epoch_ms, self._applied, owed)
@@ -364,6 +375,7 @@ class RedisLog:
                 self._on_reset()
                 self._recent.clear()
             self._table.apply(event.event, event.seq)
+            self._doubts.heard(event)
             self._recent.note(event.seq, event.event)
             self._applied = event.seq
             self._moved += 1

@@ -11,6 +11,7 @@ from collections import Counter, OrderedDict
 from proxy.core.entry import Entry
 from proxy.core.invalidation import Invalidation, Strength, Validity
 from proxy.core.subjects import EVERYTHING, answered, named, prefixes
+from proxy.stores.holds import Holds
 
 DEFAULT_MAX_BYTES = 32 * 1024 * 1024
 SUBJECT_COST_BYTES = 200
@@ -30,6 +31,7 @@ class SubjectTable:
         self._last: dict[Strength, OrderedDict[str, int]] = {strength: OrderedDict() for strength in Strength}
         self._horizon = dict.fromkeys(Strength, 0)
         self._prefix_lengths: Counter[int] = Counter()
+        self.holds = Holds()
 
     def __len__(self) -> int:
         return sum(len(last) for last in self._last.values())
@@ -122,6 +124,8 @@ def check(entry: Entry, table: SubjectTable, moved: int, epoch: str, applied: in
     memo = entry.memo
     if not epoch or entry.born.epoch != epoch:
         verdict = Validity.DEAD
+    elif table.holds and table.holds.touch(entry, _subjects(entry)):
+        verdict = Validity.DEAD  # and what is born now will be, when the hold is closed
     else:
         verdict = table.validity(entry, max(entry.born.seq, memo.through))
         if verdict is Validity.VALID:

@@ -7,6 +7,7 @@ pair of streams for each command, and its answer reaches who waits for it some t
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Callable
 from typing import cast
@@ -27,7 +28,15 @@ def command(*words: Argument) -> bytes:
     return octets
 
 
-def _refusal(text: str) -> ResponseError:
+_IN_SCRIPT = re.compile(r"^ERR Error running script .*?: -([A-Z]+ .*)$", re.DOTALL)
+"""How Redis before 7.0 wraps what a command inside of a script was refused with."""
+
+
+def refusal(text: str) -> ResponseError:
+    """What Redis refused, by its own first word, also where a script met with it."""
+    wrapped = _IN_SCRIPT.match(text)
+    if wrapped is not None:
+        text = wrapped[1]
     return NoScriptError(text) if text.startswith("NOSCRIPT ") else ResponseError(text)
 
 
@@ -35,7 +44,7 @@ class Wire(asyncio.Protocol):
     """A connection that speaks RESP2. It does not come back: who needs another one opens it."""
 
     def __init__(self) -> None:
-        self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=_refusal)
+        self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=refusal)
         self._expected: deque[OnReply] = deque()
         self._transport: asyncio.Transport | None = None
         self.heard = 0

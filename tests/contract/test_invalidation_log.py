@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from proxy.core.entry import Position
 from proxy.core.invalidation import Invalidation, Strength, Validity
 from proxy.ports import InvalidationLog, Standing
 from tests.support.entries import stored
+from tests.support.shared_log import until
 
 URI = "site:8080/api/users/42?page=1"
 TAGS = ("users:42:name", "list")
@@ -119,3 +122,31 @@ async def test_nobody_vouches_for_what_is_long_past_or_of_another_epoch(log: Inv
     assert not await log.spares(entry, own.position)
     assert not await log.spares(stored(Position("another", 1), uri=URI), own.position)
     assert not await log.spares(entry, Position("another", 2))
+
+
+@pytest.mark.parametrize("event", REACHED)
+async def test_what_a_write_in_doubt_names_is_dead_until_its_event_is_repeated(
+    log: InvalidationLog, event: Invalidation
+) -> None:
+    before = stored(log.position, *TAGS, uri=URI)
+    opened = (await log.append(event, strict=True, settles_s=0.8)).position
+    young = stored(opened, *TAGS, uri=URI)
+    assert log.validity(before) is log.validity(young) is Validity.DEAD
+    await until(lambda: log.position.seq > opened.seq)
+    assert log.validity(young) is Validity.DEAD, "it was born before the backend had ended the write"
+    assert log.validity(stored(log.position, *TAGS, uri=URI)) is Validity.VALID
+
+
+@pytest.mark.parametrize("event", MISSED[1:])
+async def test_a_write_in_doubt_leaves_the_rest_alone(log: InvalidationLog, event: Invalidation) -> None:
+    entry = stored(log.position, *TAGS, uri=URI)
+    await log.append(event, strict=True, settles_s=60.0)
+    assert log.validity(entry) is log.validity(stored(log.position, *TAGS, uri=URI)) is Validity.VALID
+
+
+async def test_two_writes_in_doubt_of_the_same_hold_it_until_the_last_is_over(log: InvalidationLog) -> None:
+    event = Invalidation(tags=("x",))
+    await log.append(event, strict=True, settles_s=0.3)
+    opened = (await log.append(event, strict=True, settles_s=60.0)).position
+    await asyncio.sleep(1.0)  # the first would be over by now
+    assert log.validity(stored(opened, "x")) is log.validity(stored(log.position, "x")) is Validity.DEAD

@@ -339,3 +339,65 @@ async def test_a_newcomer_reads_no_more_than_a_reply_may_hold(redis_url: str) ->
             await b.leads()
             assert b.log.position == a.log.position
             assert 20 <= b.log.counts.applied < 60
+
+
+async def test_what_one_node_holds_is_dead_at_every_node_until_any_of_them_repeats_the_event(redis_url: str) -> None:
+    async with node("a", redis_url) as a:
+        async with node("b", redis_url) as b:
+            await _settled(a, b)
+            opened = (await b.log.append(X, strict=True, settles_s=1.0)).position
+            entry = stored(opened, "x")
+            assert a.log.validity(entry) is b.log.validity(entry) is Validity.DEAD
+        assert a.log.validity(entry) is Validity.DEAD, "the node that held it has stopped, and has handed it over"
+        await until(lambda: a.log.position.seq > opened.seq)
+        assert a.log.validity(entry) is Validity.DEAD
+        assert a.log.validity(stored(a.log.position, "x")) is Validity.VALID
+
+
+async def test_a_newcomer_holds_what_is_held_even_where_the_log_no_longer_tells(
+    redis_server: RedisServer, redis_url: str
+) -> None:
+    async with node("a", redis_url) as a:
+        await _settled(a)
+        await a.log.append(X, strict=True, settles_s=60.0)
+        await a.log.append(Invalidation(tags=("y",)), strict=True)
+        with redis_server.client() as client:
+            client.execute_command("XTRIM", "{veneer}:log", "MAXLEN", 1)
+        async with node("c", redis_url) as c:
+            await c.leads()
+            assert c.log.validity(stored(c.log.position, "x")) is Validity.DEAD
+            assert c.log.validity(stored(c.log.position, "y")) is Validity.VALID
+
+
+@pytest.mark.parametrize("lost", ["FLUSHALL", "DEL {veneer}:log", "DEL {veneer}:state", "DEL {veneer}:holds"])
+async def test_holds_outlive_an_epoch_though_redis_has_lost_them(
+    redis_server: RedisServer, redis_url: str, lost: str
+) -> None:
+    async with node("a", redis_url) as a:
+        await _settled(a)
+        epoch = a.log.position.epoch
+        await a.log.append(X, strict=True, settles_s=60.0)
+        with redis_server.client() as client:
+            client.execute_command(*lost.split())
+        await until(lambda: a.log.position.epoch != epoch)
+        assert a.log.validity(stored(a.log.position, "x")) is Validity.DEAD
+        async with node("c", redis_url) as c:
+            await c.leads()
+            await until(lambda: c.log.validity(stored(c.log.position, "x")) is Validity.DEAD)
+
+
+async def test_a_write_goes_on_while_the_memory_of_redis_is_full(new_redis: NewRedis) -> None:
+    server = new_redis()
+    async with node("a", server.url) as a:
+        await _settled(a)
+        with server.client() as client:
+            client.execute_command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+            client.execute_command("CONFIG", "SET", "maxmemory", "1")
+        entry = stored(a.log.position, "x")
+        for _ in range(5):
+            receipt = await a.log.append(X, strict=True)
+            assert receipt.shared
+        assert a.log.validity(entry) is Validity.DEAD
+        await asyncio.sleep(1.5 * LEASE_S)
+        assert a.log.standing() is Standing.LEADING, "renewals go on too"
+        assert a.log.counts.failures == 0

@@ -1,9 +1,16 @@
--- Put events into the order. ARGV from 8: event, the writer to acknowledge it to or "", event, writer...
+-- Put events into the order. ARGV from 8, three for each: event, the writer to acknowledge it to or "", and for how many
+-- ms what it names is held (0: not at all).
 -- Returns epoch, its number, the last position, and for each other live node its name and the ms left of its lease.
 -- While leases of an epoch before this one may be in force, one more name stands for their holders: "".
+settle()
 bury(node)
-for i = 8, #ARGV, 2 do
-  push(ARGV[i], ARGV[i + 1])
+for i = 8, #ARGV, 3 do
+  local hold_ms = tonumber(ARGV[i + 2])
+  if hold_ms > 0 then
+    hold(ARGV[i], ARGV[i + 1], hold_ms)
+  else
+    push(ARGV[i], ARGV[i + 1])
+  end
 end
 local live = {}
 for field, value in pairs(state) do

@@ -1,6 +1,8 @@
 -- Renew a node's lease and hand over the events it has not applied.
 -- ARGV: 8 the epoch the node is in, 9 the last position it applied, 10 most events to hand over, 11 most to a newcomer.
--- Returns epoch, its number, last position, lease (ms), Redis ms, events in order, nodes with a lease.
+-- Returns epoch, its number, last position, lease (ms), Redis ms, events in order, nodes with a lease, and where events are
+-- missing between, the holds: name, ms left, event...
+settle()
 bury(node)
 local lease_ms = math.min(own_lease_ms, tonumber(state.lease))
 redis.call('HSET', state_key, 'n:' .. node, text(now + lease_ms))
@@ -30,10 +32,19 @@ else
     events[#events + 1] = latest[i]
   end
 end
+local first = events[1] and string.match(events[1][1], '-(%d+)$') or text(tonumber(state.seq) + 1)
+local held = {}
+if state.due and (ARGV[8] ~= state.epoch or tonumber(first) ~= tonumber(ARGV[9]) + 1) then
+  each_hold(function(name, till, payload)
+    held[#held + 1] = name
+    held[#held + 1] = text(math.max(0, till - now))
+    held[#held + 1] = payload
+  end)
+end
 local nodes = 1
 for field, value in pairs(state) do
   if string.sub(field, 1, 2) == 'n:' and string.sub(field, 3) ~= node and tonumber(value) > now then
     nodes = nodes + 1
   end
 end
-return { state.epoch, state.ms, state.seq, text(lease_ms), text(now), events, text(nodes) }
+return { state.epoch, state.ms, state.seq, text(lease_ms), text(now), events, text(nodes), held }

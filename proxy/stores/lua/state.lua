@@ -1,12 +1,13 @@
--- Head of every script of the log. KEYS[1] is the hash of the log's state, KEYS[2] the stream of its events.
+-- Head of every script of the log. KEYS[1] is the hash of the log's state, KEYS[2] the stream of its events, KEYS[3] the
+-- hash of holds, "<name>": "<end, Redis ms> <event>". Holds outlive an epoch where Redis keeps its data.
 -- ARGV: 1 node, 2 lease (ms), 3 nonce, 4 events kept, 5 the event "everything", 6 how long a ghost is feared (ms),
 -- 7 octets of events kept.
 --
 -- State: run (of the server that began the epoch), ms and epoch (its number and name), seq (last event), began (Redis
 -- ms), lease (ms), "n:<node>" (when its lease ends, Redis ms), "g:<node>" (a node that vanished: until when a write it
 -- sent may still be carried out), half (octets of events since "mark", a position before which all will be trimmed when
--- they are half of what is kept). One key, so that it is lost as a whole or not at all.
-local state_key, stream_key = KEYS[1], KEYS[2]
+-- they are half of what is kept), due (Redis ms: when the first hold ends). One key, so that it is lost as a whole or not at all.
+local state_key, stream_key, holds_key = KEYS[1], KEYS[2], KEYS[3]
 local node, nonce, events_kept, everything = ARGV[1], ARGV[3], ARGV[4], ARGV[5]
 local own_lease_ms, ghost_ms, octets_kept = tonumber(ARGV[2]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
@@ -24,6 +25,32 @@ for i = 1, #flat, 2 do
   state[flat[i]] = flat[i + 1]
 end
 
+-- Where memory is full Redis refuses the first write of a script that may grow; after one that frees, it lets the rest
+-- pass. What the log adds is bounded, and without it nothing stored could be used and no write answered.
+redis.call('HDEL', holds_key, '')
+
+-- Each hold: its name, when it ends, and its event.
+local function each_hold(visit)
+  local held = redis.call('HGETALL', holds_key)
+  for i = 1, #held, 2 do
+    local till, payload = string.match(held[i + 1], '^(%d+) (.*)$')
+    visit(held[i], tonumber(till), payload)
+  end
+end
+
+local function set_due()
+  local due
+  each_hold(function(_, till)
+    due = math.min(due or till, till)
+  end)
+  state.due = due and text(due)
+  if due then
+    redis.call('HSET', state_key, 'due', state.due)
+  else
+    redis.call('HDEL', state_key, 'due')
+  end
+end
+
 -- Another server process, a lost key or a lost stream: events or leases may be missing, so all begins anew.
 local function begin_epoch()
   local ms = math.max(now, (tonumber(state.ms) or 0) + 1)
@@ -35,17 +62,21 @@ local function begin_epoch()
   for field, value in pairs(state) do
     redis.call('HSET', state_key, field, value)
   end
+  set_due()
 end
 
 local seq = tonumber(state.seq)
-if state.run ~= run or not seq or (seq > 0 and redis.call('XLEN', stream_key) == 0) then
+if state.run ~= run or not seq or (seq > 0 and redis.call('XLEN', stream_key) == 0)
+  or (state.due and redis.call('HLEN', holds_key) == 0) then
   begin_epoch()
 end
 
-local function push(payload, writer)
+-- `mark` is 'o', with milliseconds and a name, where the event opens a hold, 'c', with a name, where it closes one.
+local function push(payload, writer, mark, value)
   local next_seq = tonumber(state.seq) + 1
   state.seq = text(next_seq)
-  redis.call('XADD', stream_key, 'MAXLEN', '~', events_kept, state.ms .. '-' .. state.seq, 'e', payload, 'w', writer)
+  redis.call('XADD', stream_key, 'MAXLEN', '~', events_kept, state.ms .. '-' .. state.seq,
+    'e', payload, 'w', writer, mark or '-', value or '')
   local half = (tonumber(state.half) or 0) + #payload
   if half > octets_kept / 2 then
     if state.mark then
@@ -56,6 +87,32 @@ local function push(payload, writer)
   end
   state.half = text(half)
   redis.call('HSET', state_key, 'seq', state.seq, 'half', state.half)
+end
+
+local function hold(payload, writer, hold_ms)
+  local name, till = redis.sha1hex(payload), now + hold_ms
+  local before = redis.call('HGET', holds_key, name)
+  if before then
+    till = math.max(till, tonumber(string.match(before, '^%d+')))
+  end
+  push(payload, writer, 'o', text(till - now) .. ' ' .. name)
+  redis.call('HSET', holds_key, name, text(till) .. ' ' .. payload)
+  state.due = text(math.min(tonumber(state.due) or till, till))
+  redis.call('HSET', state_key, 'due', state.due)
+end
+
+-- Repeat the events of the holds that have ended.
+local function settle()
+  if not state.due or tonumber(state.due) > now then
+    return
+  end
+  each_hold(function(name, till, payload)
+    if till <= now then
+      push(payload, '', 'c', name)
+      redis.call('HDEL', holds_key, name)
+    end
+  end)
+  set_due()
 end
 
 -- A node that went without a good-bye may have sent a write and never told. Everything before now is suspect, and

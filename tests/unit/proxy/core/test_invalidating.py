@@ -12,12 +12,17 @@ from tests.support.exchanges import request
 PLAIN = KeyRules()
 
 
+def _plain(_path: str, _query: str | None) -> KeyRules:
+    return PLAIN
+
+
 def after(
     to: RequestHead, *fields: Pair, status: int = 200, counts: bool | None = None, **rules: KeyRules
 ) -> Invalidation:
-    return invalidated_by(
-        to, status, Fields(fields), rules_of=lambda _path, _query: rules.get("rules", PLAIN), counts=counts
-    )
+    def rules_of(_path: str, _query: str | None) -> KeyRules:
+        return rules.get("rules", PLAIN)
+
+    return invalidated_by(to, status, Fields(fields), rules_of=rules_of, counts=counts)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "M-SEARCH", "FOO"])
@@ -56,11 +61,7 @@ def test_uris_are_named_as_the_get_route_keys_them() -> None:
 def test_groups_and_the_policy_s_tags() -> None:
     to = request(method="POST")
     found = invalidated_by(
-        to,
-        200,
-        Fields([("Cache-Group-Invalidation", '"g"')]),
-        rules_of=lambda _path, _query: PLAIN,
-        policy_tags=("users:*",),
+        to, 200, Fields([("Cache-Group-Invalidation", '"g"')]), rules_of=_plain, policy_tags=("users:*",)
     )
     assert found.tags == ("users:*", "g")
     assert after(to, ("Cache-Group-Invalidation", "bare")).tags == ("bare",)
@@ -84,7 +85,5 @@ def test_too_many_names_mean_everything() -> None:
     many = " ".join(f"t{n}" for n in range(MAX_NAMED + 1))
     assert after(request(), ("X-Cache-Invalidate", many)) == Invalidation(everything=True)
     policy = tuple(many.split())
-    found = invalidated_by(
-        request(method="PUT"), 200, Fields(), rules_of=lambda _path, _query: PLAIN, policy_tags=policy
-    )
+    found = invalidated_by(request(method="PUT"), 200, Fields(), rules_of=_plain, policy_tags=policy)
     assert found == Invalidation(everything=True)

@@ -69,7 +69,15 @@ async def test_all_share_one_connection(line: Line, tasks: Tasks, exchange: Exch
     assert len(exchange.opened) == 1
 
 
-@pytest.mark.parametrize("refusal", [b"-MOVED 1 127.0.0.1:2\r\n", b"-READONLY a replica\r\n", None])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        b"-MOVED 1 127.0.0.1:2\r\n",
+        b"-READONLY a replica\r\n",
+        b"-ERR Error running script (call to f_1): @user_script:4: @user_script: 4: -READONLY a replica\r\n",
+        None,
+    ],
+)
 async def test_what_a_lost_or_misplaced_connection_did_not_answer_is_asked_once_more(
     line: Line, tasks: Tasks, exchange: Exchange, refusal: bytes | None
 ) -> None:

@@ -25,10 +25,10 @@ class Link:
         self.let_go = asyncio.Event()
         self.let_go.set()
 
-    async def append(self, events: Sequence[tuple[Invalidation, bool]]) -> Appended:
+    async def append(self, events: Sequence[tuple[Invalidation, bool, float]]) -> Appended:
         if self.away:
             raise ConnectionError("away")
-        self.calls.append([event for event, _ in events])
+        self.calls.append([event for event, _, _ in events])
         await self.let_go.wait()
         self.seq += len(events)
         return Appended("e", 1, self.seq, ())

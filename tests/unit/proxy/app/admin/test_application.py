@@ -40,7 +40,7 @@ class UnsharedLog:
     def __getattr__(self, name: str) -> object:
         return getattr(self._log, name)
 
-    async def append(self, invalidation: Invalidation, *, strict: bool) -> Receipt:
+    async def append(self, invalidation: Invalidation, *, strict: bool, settles_s: float = 0.0) -> Receipt:
         return replace(await self._log.append(invalidation, strict=strict), shared=False)
 
 
