@@ -52,7 +52,7 @@ def test_a_write_says_what_it_invalidates_and_when_not(explain: Explain) -> None
     assert rows["invalidates"] == "user:42, the target URI (strict)"
     assert rows["cache key"] == "none: PUT is never answered from the store"
     assert rows["compression"] == "off"
-    assert explain("/users/42", "--method", "PUT", "--status", "500")["invalidates"].startswith("nothing: 500")
+    assert explain("/users/42", "--method", "PUT", "--status", "422")["invalidates"].startswith("nothing: 422")
 
 
 @pytest.mark.parametrize(
