@@ -35,6 +35,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--registers", type=int, default=60)
     parser.add_argument("--pages", type=int, default=6)
     parser.add_argument("--faults", default=",".join(FAULTS), help="names, separated by commas")
+    parser.add_argument("--settles", type=float, default=2.5, help="write_settles of the nodes, s; 0 leaves it out")
     parser.add_argument("--mutant", choices=sorted(MUTANTS), help="run wrong nodes until they are found out")
     return parser.parse_args()
 
@@ -112,7 +113,7 @@ def main() -> int:
     options = _arguments()
     ledger = Ledger(options.registers)
     with tempfile.TemporaryDirectory(prefix="veneer-coherence-") as directory:
-        world = World(Path(directory), options.registers, options.pages, options.mutant)
+        world = World(Path(directory), options.registers, options.pages, options.mutant, options.settles)
         try:
             world.start()
             uvloop.run(_run(options, world, ledger))

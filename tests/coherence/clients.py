@@ -38,7 +38,7 @@ class Clients:
 
     def __init__(self, world: World, ledger: Ledger, load: Load) -> None:
         self._world = world
-        self._ledger = ledger
+        self._ledger = self.ledger = ledger
         self._load = load
         self.rate = 0.0
         self.stopped = False

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from tests.coherence.clients import Clients
+from tests.coherence.doubts import write_in_doubt
 from tests.coherence.world import FAR, World
 
 Fault = Callable[[World, Clients], Awaitable[None]]
@@ -125,6 +126,27 @@ async def trim_the_log(world: World, _clients: Clients) -> None:
     await asyncio.sleep(2.5)
 
 
+async def commit_late(world: World, clients: Clients) -> None:
+    """Writes are committed after the nodes have given them up."""
+    await write_in_doubt(world, clients.ledger, "late", 0, (0, 1, 2))
+
+
+async def lose_the_answer(world: World, clients: Clients) -> None:
+    """Writes are committed, and their answers lost or turned into an error."""
+    for mode in ("lost", "error"):
+        await write_in_doubt(world, clients.ledger, mode, 0, (0, 1, 2))
+
+
+async def stop_in_the_middle(world: World, clients: Clients) -> None:
+    """A node is stopped in order while it has sent writes that take longer than it may wait for them."""
+    node = world.nodes[KILLED]
+    writing = asyncio.gather(write_in_doubt(world, clients.ledger, "late", KILLED, (0, 2)))
+    await asyncio.sleep(0.3)
+    await asyncio.to_thread(node.process.stop)
+    await writing
+    await asyncio.to_thread(node.start)
+
+
 FAULTS: dict[str, Fault] = {
     "no fault": nothing,
     "node stopped": stop_and_continue,
@@ -139,6 +161,9 @@ FAULTS: dict[str, Fault] = {
     "route lost": lose_the_route,
     "route slow": slow_the_route,
     "log trimmed": trim_the_log,
+    "write late": commit_late,
+    "answer lost": lose_the_answer,
+    "stopped mid-write": stop_in_the_middle,
 }
 
 STRUCK = {
@@ -149,5 +174,6 @@ STRUCK = {
     "route lost": FAR,
     "route slow": FAR,
     "log trimmed": FAR,
+    "stopped mid-write": KILLED,
 }
 """Which node a fault strikes, where it strikes one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tests.coherence.usage import Usage
@@ -94,6 +95,10 @@ class Ledger:
 
     def read(self, node: str, path: str, floor: tuple[int, ...], body: bytes, cache_status: str) -> None:
         """Judge one answer, lines of "register=version"."""
+        self.judge(node, path, dict(enumerate(floor)), body, cache_status)
+
+    def judge(self, node: str, path: str, floor: Mapping[int, int], body: bytes, cache_status: str) -> None:
+        """Judge one answer by the versions that it has to reach."""
         tally = self.tally
         tally.operations += 1
         tally.reads += 1

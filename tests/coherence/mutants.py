@@ -13,6 +13,7 @@ from proxy.pipeline.made import Fetched
 from proxy.pipeline.plan import Plan
 from proxy.ports import InterimSink, Standing
 from proxy.stores.events import LogEvent
+from proxy.stores.holds import Holds
 from proxy.stores.redis_log import RedisLog
 
 
@@ -50,10 +51,20 @@ def no_lease() -> None:
     RedisLog.standing = wrong  # type: ignore[method-assign,assignment]
 
 
+def hold_nothing() -> None:
+    """A write in doubt invalidates once, as if it were over."""
+
+    def wrong(*_: object) -> bool:
+        return False
+
+    Holds.touch = wrong  # type: ignore[method-assign,assignment]
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     "acknowledge-without-applying": acknowledge_without_applying,
     "born-after-the-fetch": born_after_the_fetch,
     "no-lease": no_lease,
+    "hold-nothing": hold_nothing,
 }
 
 if __name__ == "__main__":

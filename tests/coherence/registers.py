@@ -1,8 +1,9 @@
 """A backend of versioned registers: `python -m tests.coherence.registers PORT REGISTERS PAGES`.
 
 GET /r/N answers with the register's version, PUT /r/N makes the next one, GET /page/N lists several registers, POST
-/bump/N makes a version that no cache is told of. Some answers are slow, so that they are under way while versions
-are made.
+/bump/N makes a version that no cache is told of. Some answers are slow, so that they are under way while versions are
+made. /d/N are registers for writes in doubt: PUT /d/N?late commits when the proxy has given up, PUT /d/N?lost commits
+and says nothing, PUT /d/N?error says 500; GET /d/N?committed is for the judge.
 """
 
 from __future__ import annotations
@@ -21,12 +22,17 @@ SHORT_LIVED_EVERY = 4
 """Each fourth register is fresh for a second only, so that it is revalidated and served stale meanwhile."""
 
 
+LATE_LEAST_S, LATE_MOST_S = 0.6, 2.0
+"""When a late write is committed: after the read time-out of the nodes, before their writes have settled."""
+
+
 class Registers:
     """The handlers and the versions."""
 
     def __init__(self, registers: int, pages: int) -> None:
         self._versions = [0] * registers
         self._pages = pages
+        self._doubtful: dict[str, int] = {}
         self._random = random.Random(1)
 
     async def read(self, request: web.Request) -> web.Response:
@@ -63,6 +69,24 @@ class Registers:
         headers["X-Backend-Ms"] = f"{(time.perf_counter() - began) * 1000:.3f}"
         return web.Response(text=f"{number}={version}\n", headers=headers)
 
+    async def read_doubtful(self, request: web.Request) -> web.Response:
+        """A register of which writes may be in doubt."""
+        number = request.match_info["number"]
+        text = f"{number}={self._doubtful.get(number, 0)}\n"
+        return web.Response(text=text, headers={"Cache-Control": "max-age=3600"})
+
+    async def write_doubtful(self, request: web.Request) -> web.Response:
+        """Make the next version, so that the client does not know when, or whether."""
+        number = request.match_info["number"]
+        if request.query_string == "late":
+            await asyncio.sleep(LATE_LEAST_S + self._random.random() * (LATE_MOST_S - LATE_LEAST_S))
+        self._doubtful[number] = self._doubtful.get(number, 0) + 1
+        if request.query_string == "lost" and request.transport is not None:
+            request.transport.abort()
+        if request.query_string == "error":
+            return web.Response(status=500, text="after the commit\n")
+        return web.Response(text=f"{number}={self._doubtful[number]}\n")
+
     async def bump(self, request: web.Request) -> web.Response:
         """Make the next version behind the cache's back."""
         number = int(request.match_info["number"])
@@ -82,8 +106,18 @@ def main() -> None:
     app.router.add_get("/r/{number}", handlers.read)
     app.router.add_put("/r/{number}", handlers.write)
     app.router.add_get("/page/{number}", handlers.page)
+    app.router.add_get("/d/{number}", handlers.read_doubtful)
+    app.router.add_put("/d/{number}", handlers.write_doubtful)
     app.router.add_post("/bump/{number}", handlers.bump)
-    web.run_app(app, host="127.0.0.1", port=port, print=lambda *_: None, access_log=None, loop=uvloop.new_event_loop())
+    web.run_app(
+        app,
+        handler_cancellation=False,
+        host="127.0.0.1",
+        port=port,
+        print=lambda *_: None,
+        access_log=None,
+        loop=uvloop.new_event_loop(),
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from tests.coherence.ledger import Ledger
 from tests.coherence.mutants import MUTANTS
 from tests.stack.process import ROOT
 
-TELLING_FAULT = {"no-lease": "route lost"}
+TELLING_FAULT = {"no-lease": "route lost", "hold-nothing": "write late"}
 """Which phase shows a mutant for what it is; by default the one without faults.
 
 A node that goes on after a stop reads the events before it answers; one that is cut off cannot.

@@ -16,6 +16,15 @@ from tests.stack.process import Launch, ManagedProcess, free_ports, port_is_open
 from tests.stack.redis import RedisServer
 
 NODES = 3
+DOUBTFUL = 4_000
+POLICY = """
+version: 1
+timeouts: {drain: 500ms}
+routes:
+  - name: doubtful
+    match: {path: "/d/{number}"}
+    read_timeout: 500ms
+"""
 FAR = NODES - 1
 """The node that the relay will be put before."""
 
@@ -24,12 +33,23 @@ class Node:
     """One proxy process, perhaps a mutant."""
 
     def __init__(
-        self, name: str, ports: tuple[int, int], upstream: str, redis_url: str, directory: Path, mutant: str | None
+        self,
+        name: str,
+        ports: tuple[int, int],
+        upstream: str,
+        redis_url: str,
+        directory: Path,
+        mutant: str | None,
+        settles_s: float,
     ) -> None:
         self.name = name
         self.port, self.admin_port = ports
         program = ["proxy"] if mutant is None else ["tests.coherence.mutants", mutant]
         self._argv = [sys.executable, "-m", *program, "serve", "--upstream", upstream]
+        policy = directory / "policies.yaml"
+        settles = f"    write_settles: {settles_s:g}s\n" if settles_s else ""
+        policy.write_text(POLICY.lstrip() + settles, "utf-8")
+        self._argv += ["--policies", str(policy)]
         self._argv += ["--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin_port}"]
         self._log = directory / f"{name}.log"
         self.process = self._process(redis_url)
@@ -60,7 +80,8 @@ class Node:
 class World:
     """Everything that runs; starting and faults block, so they are called in threads."""
 
-    def __init__(self, directory: Path, registers: int, pages: int, mutant: str | None) -> None:
+    def __init__(self, directory: Path, registers: int, pages: int, mutant: str | None, settles_s: float = 2.5) -> None:
+        self.doubtful = DOUBTFUL
         redis_port, self._relay_control, relay_port, self.backend_port, *ports = free_ports(4 + 2 * NODES)
         self.redis = RedisServer(directory / "redis", port=redis_port, persist=True)
         module = [sys.executable, "-m"]
@@ -72,7 +93,7 @@ class World:
         self._relay_url = f"redis://127.0.0.1:{relay_port}/0"
         self.relayed = False
         self.nodes = [
-            Node(f"node-{n}", (public, admin), upstream, self.redis.url, directory, mutant)
+            Node(f"node-{n}", (public, admin), upstream, self.redis.url, directory, mutant, settles_s)
             for n, (public, admin) in enumerate(zip(ports[::2], ports[1::2], strict=True))
         ]
 
