@@ -34,7 +34,7 @@ async def _one(world: World, ledger: Ledger, mode: str, number: int, through: in
     try:
         for node in readers:
             await _read(world, ledger, backend, doors[node], node, number)
-        with contextlib.suppress(FAILURES):  # nobody knows what became of it: that is the point
+        with contextlib.suppress(*FAILURES):  # nobody knows what became of it: that is the point
             await doors[through].ask("PUT", f"/d/{number}?{mode}")
         clock = asyncio.get_running_loop()
         until = clock.time() + WATCHED_S

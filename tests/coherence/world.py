@@ -40,7 +40,7 @@ class Node:
         redis_url: str,
         directory: Path,
         mutant: str | None,
-        settles_s: float,
+        settles_s: float = 2.5,
     ) -> None:
         self.name = name
         self.port, self.admin_port = ports
