@@ -18,10 +18,12 @@ def gauges_of(
 ) -> Gauges:
     """Stores, log and limits as they stand; `dropped` tells how many log lines were lost, by log."""
     errors: dict[str, int] = {}
+    nodes_lost = 0
     if shared.stores.shared is not None:
         errors["store"] = shared.stores.shared.counts.failures
     if isinstance(shared.stores.log, RedisLog):
         errors["log"] = shared.stores.log.counts.failures
+        nodes_lost = shared.stores.log.counts.nodes_lost
     fallbacks: dict[str, int] = {}
     refused_locally = 0
     if isinstance(shared.rates, RedisRates):
@@ -38,6 +40,7 @@ def gauges_of(
         coded_anew=upgrades.upgraded,
         coded_anew_saved_bytes=upgrades.saved_bytes,
         rates_refused_locally=refused_locally,
+        nodes_lost=nodes_lost,
     )
 
 

@@ -57,10 +57,19 @@ class Forwarder:
         status = CacheStatus(forward=Forward.BYPASS if bypassed else Forward.METHOD)
         if safe:
             return await self._exchange(exchange, status, content)
-        if _is_strict(exchange) and self._done(exchange) and not await self._services.log.ready():
+        if not self._done(exchange):
+            return await self._write(exchange, status, content)
+        log = self._services.log
+        if not await log.begin_write(exchange.route.write_settles_s, strict=_is_strict(exchange)):
             detail = "the request was not sent: other nodes could not be told what it changes"
             unsent = replace(status, detail=Refusal.LOG_LOST.value)
             return refuse(exchange, 503, detail, Refusal.LOG_LOST, unsent, ("Retry-After", "1"))
+        try:
+            return await self._write(exchange, status, content)
+        finally:
+            log.end_write()
+
+    async def _write(self, exchange: Exchange, status: CacheStatus, content: Content | None) -> Answer:
         client = exchange.client
         client.hold()
         try:

@@ -128,12 +128,17 @@ class InvalidationLog(Protocol):
         """
         ...
 
-    async def ready(self) -> bool:
-        """Wait, within a bound, until this node leads; whether it does.
+    async def begin_write(self, settles_s: float, *, strict: bool) -> bool:
+        """Make known that this node is about to send a write; whether it may. If so, `end_write` follows.
 
-        Asked before a write is sent to the backend: one sent by a node that is cut off cannot be made known to the
-        others, so that its answer would have to be kept from the client.
+        Should the node vanish before that, the others take all that is stored for suspect, then and `settles_s` later.
+        With `strict` this waits, within a bound, until the node leads and they would: a write sent by a node that is
+        cut off cannot be made known to the others, so that its answer would have to be kept from the client.
         """
+        ...
+
+    def end_write(self) -> None:
+        """The write is over, and what it may have changed was given to `append`."""
         ...
 
     async def append(self, invalidation: Invalidation, *, strict: bool, settles_s: float = 0.0) -> Receipt:

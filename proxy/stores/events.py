@@ -76,10 +76,19 @@ class HeldEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class LostNode:
+    """A node whose lease ran out without a good-bye; whether a write of it may have been under way."""
+
+    name: str
+    writing: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Renewal:
     """The answer of renew.lua: the log's last position, the lease granted, events not yet applied, live nodes.
 
-    `holds` are those in force, told where the node may have missed their opening.
+    `holds` are those in force, told where the node may have missed their opening. `lost` are nodes that this call
+    found gone.
     """
 
     epoch: str
@@ -90,16 +99,21 @@ class Renewal:
     events: tuple[LogEvent, ...]
     nodes: int
     holds: tuple[HeldEvent, ...] = ()
+    lost: tuple[LostNode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """The answer of append.lua: the event's position and who may answer from a store for how many seconds more."""
+    """The answer of append.lua: the event's position and who may answer from a store for how many seconds more.
+
+    `lost` are nodes that this call found gone.
+    """
 
     epoch: str
     epoch_ms: int
     seq: int
     live: tuple[tuple[str, float], ...]
+    lost: tuple[LostNode, ...] = ()
 
 
 class ReplyError(msgspec.MsgspecError):
@@ -111,21 +125,27 @@ class ReplyError(msgspec.MsgspecError):
 
 def parse_renewal(reply: Reply) -> Renewal:
     """Raises ReplyError."""
-    epoch, epoch_ms, seq, lease_ms, redis_ms, events, nodes, holds = _list(reply, 8)
-    parsed = tuple(parse_stream_item(event) for event in _list(events))
-    lease_s = _int(lease_ms) / 1000
+    epoch, epoch_ms, seq, lease_ms, redis_ms, events, nodes, holds, lost = _list(reply, 9)
     return Renewal(
-        _text(epoch), _int(epoch_ms), _int(seq), lease_s, _int(redis_ms), parsed, _int(nodes), _holds(_list(holds))
+        _text(epoch),
+        _int(epoch_ms),
+        _int(seq),
+        _int(lease_ms) / 1000,
+        _int(redis_ms),
+        tuple(parse_stream_item(event) for event in _list(events)),
+        _int(nodes),
+        _holds(_list(holds)),
+        _lost(_list(lost)),
     )
 
 
 def parse_appended(reply: Reply) -> Appended:
     """Raises ReplyError."""
-    epoch, epoch_ms, seq, live = _list(reply, 4)
+    epoch, epoch_ms, seq, live, lost = _list(reply, 5)
     flat = _list(live)
     pairs = zip(flat[::2], flat[1::2], strict=True)
     nodes = tuple((_text(name), _int(left_ms) / 1000) for name, left_ms in pairs)
-    return Appended(_text(epoch), _int(epoch_ms), _int(seq), nodes)
+    return Appended(_text(epoch), _int(epoch_ms), _int(seq), nodes, _lost(_list(lost)))
 
 
 def parse_stream_item(item: Reply) -> LogEvent:
@@ -151,6 +171,10 @@ def _holds(flat: list[Reply]) -> tuple[HeldEvent, ...]:
         HeldEvent(_text(name), _int(left_ms) / 1000, decode_event(octets if isinstance(octets, bytes) else b""))
         for name, left_ms, octets in found
     )
+
+
+def _lost(flat: list[Reply]) -> tuple[LostNode, ...]:
+    return tuple(LostNode(_text(name), _int(ms) > 0) for name, ms in zip(flat[::2], flat[1::2], strict=True))
 
 
 def _list(reply: Reply, length: int | None = None) -> list[Reply]:

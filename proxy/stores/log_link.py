@@ -11,6 +11,7 @@ from proxy.stores.events import Appended, Renewal, encode_event, parse_appended,
 from proxy.stores.heard import LogKeys
 from proxy.stores.line import Dial, Line
 from proxy.stores.log_reader import Hear, LogReader, Told
+from proxy.stores.open_writes import NO_WRITE, WriteMark
 from proxy.stores.script import Argument, Reply, Script
 from proxy.stores.wire import command
 from proxy.tasks import Tasks
@@ -27,7 +28,6 @@ _NOTICES_KEPT = 10_000
 class LinkSettings:
     """What every node on one log has to agree on, `prefix` and `lease_s`, and this node's bounds.
 
-    `ghost_s` is how long a write sent by a node that vanished may still take: the backend's longest time for one.
     The log keeps about `events_kept` events, and of large ones about `octets_kept` (never less than half of that).
     `replay` is the number of past events that a newcomer reads, at most 4 MB of them; older entries are dead to it.
     """
@@ -38,7 +38,6 @@ class LinkSettings:
     octets_kept: int = 64 * 1024 * 1024
     replay: int = 10_000
     catch_up: int = 1_000
-    ghost_s: float = 30.0
     timeout_s: float = 0.75
     block_s: float = 1.0
 
@@ -59,16 +58,20 @@ class LogLink:
     def _arguments(self) -> list[str | bytes | int]:
         chosen = self._settings
         nonce = f"{self.node[-6:]}"
-        lease_ms, ghost_ms = round(chosen.lease_s * 1000), round(chosen.ghost_s * 1000)
-        return [self.node, lease_ms, nonce, chosen.events_kept, _EVERYTHING, ghost_ms, chosen.octets_kept]
+        lease_ms = round(chosen.lease_s * 1000)
+        return [self.node, lease_ms, nonce, chosen.events_kept, _EVERYTHING, chosen.octets_kept]
 
     async def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Reply:
         return await script.run(self._line, keys, arguments, self._settings.timeout_s)
 
-    async def renew(self, epoch: str, applied: int) -> Renewal:
-        """Renew this node's lease; the answer holds events after `applied` of `epoch`, or for a newcomer the last."""
+    async def renew(self, epoch: str, applied: int, writes: WriteMark = NO_WRITE) -> Renewal:
+        """Renew this node's lease; the answer holds events after `applied` of `epoch`, or for a newcomer the last.
+
+        `writes` is what the others have to know of this node's writes, should it vanish.
+        """
         chosen = self._settings
-        arguments = [*self._arguments(), epoch, applied, chosen.catch_up, chosen.replay]
+        told = (writes.turn, round(writes.settles_s * 1000))
+        arguments = [*self._arguments(), epoch, applied, chosen.catch_up, chosen.replay, *told]
         renewal = parse_renewal(await self._run(_RENEW, self._log_keys(), arguments))
         if self._reader.ear.notices_at is None:
             self._reader.ear.notices_at = f"{renewal.redis_ms}-0"

@@ -62,9 +62,12 @@ class MemoryLog:
         """How often the log has moved."""
         return self._seq
 
-    async def ready(self) -> bool:
+    async def begin_write(self, settles_s: float, *, strict: bool) -> bool:  # noqa: ARG002 - nobody is to be told
         """Always."""
         return True
+
+    def end_write(self) -> None:
+        """Nobody was told of it."""
 
     async def append(
         self,

@@ -62,6 +62,11 @@ class Outbox:
             await self._share_one_batch()
         return await answer
 
+    @property
+    def waits(self) -> bool:
+        """Whether events wait to be shared."""
+        return bool(self._queue)
+
     async def share(self) -> None:
         """Share what waits. Raises one of FAILURES; what was not shared stays."""
         async with self._sharing:
@@ -118,6 +123,7 @@ class Outbox:
                 self._queue.popleft()
                 self._names -= queued.names
             _settle(waiting[number], replace(answer, seq=answer.seq - len(batch) + 1 + number))
+            answer = replace(answer, lost=())  # told once
 
     def abandon(self) -> None:
         """Nothing will be shared any more: let go who waits."""

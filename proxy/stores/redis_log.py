@@ -15,8 +15,10 @@ from proxy.stores.doubts import Doubts
 from proxy.stores.events import Appended, LogEvent, Renewal
 from proxy.stores.heard import Heard
 from proxy.stores.lease import Lease
+from proxy.stores.log_counts import LogCounts
 from proxy.stores.log_link import LogLink
 from proxy.stores.log_reader import Told
+from proxy.stores.open_writes import OpenWrites
 from proxy.stores.outbox import Outbox
 from proxy.stores.recent import RecentEvents
 from proxy.stores.script import FAILURES
@@ -41,20 +43,6 @@ class LogSettings:
     max_table_bytes: int = DEFAULT_MAX_BYTES
 
 
-@dataclass(slots=True)
-class LogCounts:
-    """What this node's log has done since the start."""
-
-    appended: int = 0
-    applied: int = 0
-    renewals: int = 0
-    failures: int = 0
-    not_shared: int = 0
-    gaps: int = 0
-    epochs: int = 0
-    leases_waited_out: int = 0
-
-
 class RedisLog:
     """An InvalidationLog shared by every node on one Redis.
 
@@ -77,6 +65,7 @@ class RedisLog:
         self._on_turn_over: Callable[[str], None] = lambda _digest: None
         self._table = SubjectTable(self._settings.max_table_bytes)
         self._doubts = Doubts(self._table, clock)
+        self._writes = OpenWrites(clock)
         self._epoch, self._epoch_ms, self._applied = "", 0, 0
         self._position = Position("", 0)
         self._recent = RecentEvents()
@@ -132,18 +121,30 @@ class RedisLog:
         """How often the log has moved; -1 when the lease is not fresh at `now_s`."""
         return self._moved if now_s < self._lease.until_s else -1
 
-    async def ready(self) -> bool:
-        """Wait, at most `hold_s`, until this node leads; whether it does. For writes that must be shared once sent."""
-        if self.standing() is Standing.LEADING:
+    async def begin_write(self, settles_s: float, *, strict: bool) -> bool:
+        """Wait, at most `hold_s`, until this node leads and its record says that a write may be under way."""
+        settles_s = self._writes.begin(settles_s)
+        if self.standing() is Standing.LEADING and self._writes.is_known(settles_s):
             return True
-        self._leading.clear()
         self._wake.set()
+        if not strict:
+            return True
         try:
             async with asyncio.timeout(self._settings.hold_s):
-                await self._leading.wait()
-        except TimeoutError:
-            return False
+                await self._writes.known(settles_s)
+                if self.standing() is not Standing.LEADING:
+                    self._leading.clear()
+                    await self._leading.wait()
+        except BaseException as error:
+            self._writes.end()
+            if isinstance(error, TimeoutError):
+                return False
+            raise
         return True
+
+    def end_write(self) -> None:
+        """What the write may have changed is in the log, or waits in the outbox."""
+        self._writes.end()
 
     async def append(self, invalidation: Invalidation, *, strict: bool, settles_s: float = 0.0) -> Receipt:
         """Put an event into the order and apply it here.
@@ -237,6 +238,7 @@ class RedisLog:
 
     async def _settle(self, event: Invalidation, answer: Appended, began: float, *, strict: bool) -> Receipt:
         self.counts.appended += 1
+        self.counts.lost(answer.lost)
         if answer.epoch == self._epoch:
             self._table.apply(event, answer.seq)
             self._moved += 1
@@ -288,8 +290,10 @@ class RedisLog:
         try:
             await self._outbox.share()
             began = self._clock.monotonic()
-            renewal = await self._link.renew(self._epoch, self._applied)
+            mark = self._writes.mark(queued=self._outbox.waits)
+            renewal = await self._link.renew(self._epoch, self._applied, mark)
             await self._renewed(renewal, began)
+            self._writes.told(mark)
         except FAILURES as error:
             self._failed(error)
             return False
@@ -301,6 +305,7 @@ class RedisLog:
     async def _renewed(self, renewal: Renewal, began: float) -> None:
         self.counts.renewals += 1
         self._nodes = renewal.nodes
+        self.counts.lost(renewal.lost)
         joined = renewal.epoch != self._epoch
         if joined:
             self._join(renewal)

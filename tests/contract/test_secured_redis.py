@@ -211,7 +211,7 @@ async def test_a_server_of_an_unknown_authority_is_not_believed(
 ) -> None:
     async with stores_at(start_tls().url) as stores:
         assert stores.log.standing() is Standing.LOST
-        assert not await stores.log.ready()
+        assert not await stores.log.begin_write(1.0, strict=True)
     assert "certificate verify failed" in caplog.text
 
 

@@ -74,6 +74,7 @@ async def test_a_node_that_vanishes_kills_what_was_stored_and_once_more_when_its
 ) -> None:
     async with node("a", redis_url) as a, node("b", redis_url) as b:
         await _settled(a, b)
+        assert await b.log.begin_write(0.5, strict=True)
         first = stored(a.log.position, "y")
         await b.freeze()
         await until(lambda: a.log.validity(first) is Validity.DEAD)
@@ -83,6 +84,63 @@ async def test_a_node_that_vanishes_kills_what_was_stored_and_once_more_when_its
         third = stored(a.log.position, "y")
         await asyncio.sleep(2 * LEASE_S)
         assert a.log.validity(third) is Validity.VALID
+
+
+async def test_a_node_that_vanishes_without_a_write_under_way_costs_the_others_nothing_but_a_line(
+    redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with node("a", redis_url) as a, node("b", redis_url) as b:
+        await _settled(a, b)
+        entry = stored(a.log.position, "y")
+        await b.freeze()
+        await until(lambda: a.log.counts.nodes_lost == 1)
+        await a.log.append(X, strict=True)
+        assert a.log.validity(entry) is Validity.VALID
+        assert "node b is gone without a good-bye; it had no write under way" in caplog.text
+
+
+async def test_a_write_is_under_way_until_its_event_is_shared(redis_server: RedisServer, redis_url: str) -> None:
+    brief = replace(LOG, hold_s=0.1)
+    async with relay(redis_server.port) as between, node("a", redis_url) as a, node("b", between.url, log=brief) as b:
+        await _settled(a, b)
+        assert await b.log.begin_write(0.5, strict=True)
+        between.cut()
+        await b.lost()
+        assert not (await b.log.append(X, strict=True)).shared
+        b.log.end_write()
+        entry = stored(a.log.position, "y")
+        await until(lambda: a.log.validity(entry) is Validity.DEAD)
+        assert b.log._writes.mark(queued=True).settles_s == 0.5
+        between.mend()
+        await b.leads()
+
+
+async def test_a_renewal_that_comes_late_does_not_hide_a_write(redis_url: str) -> None:
+    async with node("a", redis_url) as a, node("b", redis_url) as b:
+        await _settled(a, b)
+        earlier = b.log._writes.mark(queued=False)
+        assert await b.log.begin_write(0.5, strict=True)
+        entry = stored(a.log.position, "y")
+        await b.freeze()
+        await b.link.renew(b.log.epoch, 0, earlier)
+        await until(lambda: a.log.validity(entry) is Validity.DEAD)
+
+
+async def test_a_write_that_may_not_begin_leaves_nothing_open(redis_server: RedisServer, redis_url: str) -> None:
+    brief = replace(LOG, hold_s=0.1)
+    async with relay(redis_server.port) as between, node("b", between.url, log=brief) as b:
+        await b.leads()
+        between.cut()
+        await b.lost()
+        assert not await b.log.begin_write(0.5, strict=True)
+        waiting = b.tasks.start(b.log.begin_write(0.5, strict=True), "cancelled while it waits")
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert await b.log.begin_write(0.5, strict=False)
+        b.log.end_write()
+        assert b.log._writes._open == 0
+        between.mend()
 
 
 async def test_a_good_bye_costs_the_others_nothing(redis_url: str) -> None:
@@ -132,14 +190,14 @@ async def test_a_cut_node_stops_answering_then_replays_what_it_missed(
         between.mend()
         await b.leads()
         assert b.log.validity(entry) is Validity.DEAD
-        assert b.log.validity(other) is Validity.DEAD, "b had vanished, so everything before is suspect"
+        assert b.log.validity(other) is Validity.VALID, "b had vanished, but no write of it was under way"
         assert b.log.validity(stored(b.log.position, "x")) is Validity.VALID
 
 
 async def replace_hold(one: Node, hold_s: float) -> bool:
     """Whether the node gets ready within a shorter time than its own."""
     one.log._settings = replace(one.log._settings, hold_s=hold_s)
-    ready = await one.log.ready()
+    ready = await one.log.begin_write(1.0, strict=True)
     one.log._settings = LOG
     return ready
 
@@ -286,7 +344,7 @@ async def test_a_node_without_redis_from_the_start_joins_when_it_comes(
             assert a.log.validity(stored(a.log.position, "x")) is Validity.DEAD
             between.mend()
             await a.leads()
-            assert await a.log.ready()
+            assert await a.log.begin_write(1.0, strict=True)
 
 
 async def test_a_replaced_key_is_told_to_the_others_only(redis_url: str) -> None:

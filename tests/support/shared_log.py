@@ -17,7 +17,7 @@ from proxy.stores.redis_log import LogSettings, RedisLog
 from proxy.tasks import Tasks
 
 LEASE_S = 0.6
-LINK = LinkSettings(lease_s=LEASE_S, ghost_s=0.3, timeout_s=0.3, block_s=0.2)
+LINK = LinkSettings(lease_s=LEASE_S, timeout_s=0.3, block_s=0.2)
 LOG = LogSettings(renew_s=0.1, retry_s=0.02, hold_s=2.0)
 
 

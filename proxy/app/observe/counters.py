@@ -170,6 +170,7 @@ class Gauges(msgspec.Struct, frozen=True):
     log_dropped: dict[str, int] = {}
     rate_fallbacks: dict[str, int] = {}
     rates_refused_locally: int = 0
+    nodes_lost: int = 0
     rate_clients_forgotten: int = 0
     coded_anew: int = 0
     coded_anew_saved_bytes: int = 0
@@ -214,6 +215,7 @@ def _sum_gauges(one: Gauges, other: Gauges) -> Gauges:
         log_dropped=_sum(one.log_dropped, other.log_dropped),
         rate_fallbacks=_sum(one.rate_fallbacks, other.rate_fallbacks),
         rates_refused_locally=one.rates_refused_locally + other.rates_refused_locally,
+        nodes_lost=one.nodes_lost + other.nodes_lost,
         rate_clients_forgotten=one.rate_clients_forgotten + other.rate_clients_forgotten,
         coded_anew=one.coded_anew + other.coded_anew,
         coded_anew_saved_bytes=one.coded_anew_saved_bytes + other.coded_anew_saved_bytes,

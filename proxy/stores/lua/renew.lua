@@ -1,12 +1,18 @@
 -- Renew a node's lease and hand over the events it has not applied.
--- ARGV: 8 the epoch the node is in, 9 the last position it applied, 10 most events to hand over, 11 most to a newcomer.
+-- ARGV: 7 the epoch the node is in, 8 the last position it applied, 9 most events to hand over, 10 most to a newcomer,
+-- 11 the number of this telling of its writes, 12 for how many ms after its end one of them may be carried out, 0 for none.
 -- Returns epoch, its number, last position, lease (ms), Redis ms, events in order, nodes with a lease, and where events are
--- missing between, the holds: name, ms left, event...
+-- missing between, the holds: name, ms left, event..., and the nodes found gone.
 settle()
-bury(node)
+local gone = bury(node)
 local lease_ms = math.min(own_lease_ms, tonumber(state.lease))
 redis.call('HSET', state_key, 'n:' .. node, text(now + lease_ms))
 redis.call('HDEL', state_key, 'g:' .. node)
+-- A telling that waited in a socket, and comes after a later one, says what is no longer so.
+local before = state['w:' .. node]
+if not before or tonumber(string.match(before, '^%d+')) < tonumber(ARGV[11]) then
+  redis.call('HSET', state_key, 'w:' .. node, ARGV[11] .. ' ' .. ARGV[12])
+end
 
 -- Events from one end of the log on, at most `most`, and no more once they are 4 MB: a reply has to arrive in time.
 local function collect(command, from, to, most)
@@ -23,10 +29,10 @@ local function collect(command, from, to, most)
 end
 
 local events
-if ARGV[8] == state.epoch then
-  events = collect('XRANGE', '(' .. state.ms .. '-' .. ARGV[9], '+', tonumber(ARGV[10]))
+if ARGV[7] == state.epoch then
+  events = collect('XRANGE', '(' .. state.ms .. '-' .. ARGV[8], '+', tonumber(ARGV[9]))
 else
-  local latest = collect('XREVRANGE', '+', '-', tonumber(ARGV[11]))
+  local latest = collect('XREVRANGE', '+', '-', tonumber(ARGV[10]))
   events = {}
   for i = #latest, 1, -1 do
     events[#events + 1] = latest[i]
@@ -34,7 +40,7 @@ else
 end
 local first = events[1] and string.match(events[1][1], '-(%d+)$') or text(tonumber(state.seq) + 1)
 local held = {}
-if state.due and (ARGV[8] ~= state.epoch or tonumber(first) ~= tonumber(ARGV[9]) + 1) then
+if state.due and (ARGV[7] ~= state.epoch or tonumber(first) ~= tonumber(ARGV[8]) + 1) then
   each_hold(function(name, till, payload)
     held[#held + 1] = name
     held[#held + 1] = text(math.max(0, till - now))
@@ -47,4 +53,4 @@ for field, value in pairs(state) do
     nodes = nodes + 1
   end
 end
-return { state.epoch, state.ms, state.seq, text(lease_ms), text(now), events, text(nodes), held }
+return { state.epoch, state.ms, state.seq, text(lease_ms), text(now), events, text(nodes), held, gone }

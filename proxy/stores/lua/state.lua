@@ -1,15 +1,15 @@
 -- Head of every script of the log. KEYS[1] is the hash of the log's state, KEYS[2] the stream of its events, KEYS[3] the
 -- hash of holds, "<name>": "<end, Redis ms> <event>". Holds outlive an epoch where Redis keeps its data.
--- ARGV: 1 node, 2 lease (ms), 3 nonce, 4 events kept, 5 the event "everything", 6 how long a ghost is feared (ms),
--- 7 octets of events kept.
+-- ARGV: 1 node, 2 lease (ms), 3 nonce, 4 events kept, 5 the event "everything", 6 octets of events kept.
 --
 -- State: run (of the server that began the epoch), ms and epoch (its number and name), seq (last event), began (Redis
--- ms), lease (ms), "n:<node>" (when its lease ends, Redis ms), "g:<node>" (a node that vanished: until when a write it
--- sent may still be carried out), half (octets of events since "mark", a position before which all will be trimmed when
+-- ms), lease (ms), "n:<node>" (when its lease ends, Redis ms), "w:<node>" (number of the telling, and for how many ms after
+-- the node's end a write it sent may be carried out, 0 for none), "g:<node>" (a node that vanished with a write under way:
+-- until when that may still be carried out), half (octets of events since "mark", a position before which all will be trimmed when
 -- they are half of what is kept), due (Redis ms: when the first hold ends). One key, so that it is lost as a whole or not at all.
 local state_key, stream_key, holds_key = KEYS[1], KEYS[2], KEYS[3]
 local node, nonce, events_kept, everything = ARGV[1], ARGV[3], ARGV[4], ARGV[5]
-local own_lease_ms, ghost_ms, octets_kept = tonumber(ARGV[2]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local own_lease_ms, octets_kept = tonumber(ARGV[2]), tonumber(ARGV[6])
 
 local function text(number)
   return string.format('%.0f', number)
@@ -115,22 +115,29 @@ local function settle()
   set_due()
 end
 
--- A node that went without a good-bye may have sent a write and never told. Everything before now is suspect, and
--- once more when the last write it sent must have been carried out.
+-- A node that went without a good-bye may have sent a write and never told. Then everything before now is suspect, and
+-- once more when the last write it sent must have been carried out. A node of a version that does not tell is feared.
+-- Returns the nodes found gone: name, ms for which a write of it is feared...
 local function bury(own)
-  local gone = false
+  local found, suspect = {}, false
   for field, value in pairs(state) do
     local kind, name = string.sub(field, 1, 2), string.sub(field, 3)
     if kind == 'n:' and name ~= own and tonumber(value) <= now then
-      redis.call('HDEL', state_key, field)
-      redis.call('HSET', state_key, 'g:' .. name, text(now + ghost_ms))
-      gone = true
+      local feared_ms = tonumber(string.match(state['w:' .. name] or '0 60000', ' (%d+)$'))
+      redis.call('HDEL', state_key, field, 'w:' .. name)
+      found[#found + 1] = name
+      found[#found + 1] = text(feared_ms)
+      if feared_ms > 0 then
+        redis.call('HSET', state_key, 'g:' .. name, text(now + feared_ms))
+        suspect = true
+      end
     elseif kind == 'g:' and tonumber(value) <= now then
       redis.call('HDEL', state_key, field)
-      gone = true
+      suspect = true
     end
   end
-  if gone then
+  if suspect then
     push(everything, '')
   end
+  return found
 end

@@ -76,17 +76,20 @@ def test_gauges_add_and_the_whole_leads_only_where_each_does() -> None:
     one = Gauges(
         stores=(StoreGauges("l1", 1, 10, 100, 1, 2, 3, 4), StoreGauges("l2")),
         redis_errors={"rates": 1},
+        nodes_lost=1,
         rate_fallbacks={"open": 1},
     )
     other = Gauges(
         stores=(StoreGauges("l1", 2, 20, 100), StoreGauges("l2")),
         leading=False,
         redis_errors={"rates": 1, "log": 1},
+        nodes_lost=2,
         log_dropped={"access": 3},
     )
     total = merged([Snapshot(Counts(), one), Snapshot(Counts(), other)]).gauges
     assert total.stores == (StoreGauges("l1", 3, 30, 200, 1, 2, 3, 4), StoreGauges("l2"))
     assert total.redis_errors == {"rates": 2, "log": 1}
+    assert total.nodes_lost == 3
     assert (total.log_dropped, total.rate_fallbacks, total.leading) == ({"access": 3}, {"open": 1}, False)
 
 
