@@ -19,6 +19,7 @@ from proxy.pipeline.content import LateReaderError, NobodyReadsError, SharedBody
 from proxy.pipeline.context import Services
 from proxy.pipeline.fill import Filler
 from proxy.pipeline.made import Fetched, as_it_came, entry_of, judge_fetched
+from proxy.pipeline.mixing import Mixing
 from proxy.pipeline.plan import Plan
 from proxy.pipeline.unasked import asked_for
 from proxy.ports import Client, ClientGoneError, InterimSink, Standing, Turn, UpstreamError, UpstreamFailure
@@ -41,6 +42,7 @@ class Fetcher:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._filler = Filler(services)
+        self._mixing = Mixing()
 
     async def fetch(self, plan: Plan, client: Client) -> tuple[Landing, bool]:
         """The landing of a flight for `plan`, and whether it was somebody else's (collapsed)."""
@@ -278,6 +280,7 @@ class Fetcher:
                 await fetched.response.aclose()
                 return Whole(entry, entry, True, True, fetched.upstream_ms)
         verdict = judge_fetched(plan, fetched)
+        self._mixing.consider(plan, fetched.response.head, verdict)
         await self._filler.supersede(plan, fetched, verdict)
         self._learn(plan, fetched.response.head, verdict)
         if isinstance(verdict, NotStorable):

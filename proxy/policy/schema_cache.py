@@ -110,7 +110,9 @@ class CacheShape(Shape):
         "s-maxage, max-age or Expires. Under `defaults` it holds for listed routes only. It is for requests without "
         "credentials: with Authorization or a Cookie of which `cookies` says nothing, a response is shared only where "
         "the origin itself says that it is fresh or public.",
-        "Responses change unseen until the lifetime ends or an invalidation names them.",
+        "Responses change unseen until the lifetime ends or an invalidation names them. Where the backend chooses by "
+        "Accept or another field and sends no Vary, all get what is stored until that field is in `key.headers`: the "
+        "log warns once where types, languages or codings mix on a route.",
     )
     origin: Literal["respect", "override"] = option(
         "respect",
