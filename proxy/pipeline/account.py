@@ -8,6 +8,7 @@ from proxy.core.redact import redacted
 from proxy.pipeline.answer import Answer
 from proxy.pipeline.context import Exchange
 from proxy.pipeline.exchange import CacheUse, ExchangeRecord
+from proxy.pipeline.tunnel import Passed
 
 
 @record
@@ -17,6 +18,7 @@ class Replied:
     status: int
     coding: str = ""
     identity_bytes: int = 0
+    passed: Passed | None = None
 
 
 def record_of(
@@ -29,6 +31,7 @@ def record_of(
 ) -> ExchangeRecord:
     """The record of an exchange that took `duration_ms`; `answer` None where there was none."""
     request, client, trace = exchange.request, exchange.client, exchange.trace
+    passed = replied.passed
     cache = None if answer is None else answer.cache
     forward = None if cache is None else cache.forward
     return ExchangeRecord(
@@ -41,8 +44,8 @@ def record_of(
         route=exchange.match.route.name,
         status=replied.status or (0 if answer is None else answer.head.status),
         duration_ms=duration_ms,
-        bytes_in=client.bytes_in,
-        bytes_out=client.bytes_out,
+        bytes_in=client.bytes_in if passed is None else passed.from_client,
+        bytes_out=client.bytes_out if passed is None else passed.from_backend,
         bytes_identity=replied.identity_bytes,
         upstream_ms=None if answer is None else answer.upstream_ms,
         cache=CacheUse.NONE if answer is None else answer.use,
@@ -51,6 +54,7 @@ def record_of(
         coding=replied.coding,
         rate_remaining=None if rate is None else rate.remaining,
         refused=None if answer is None else answer.refused,
+        end=None if passed is None else passed.end,
         error=error or ("" if answer is None else answer.error),
         user_agent=request.fields.joined.get("user-agent", ""),
         trace_id="" if trace is None else trace.trace_id,

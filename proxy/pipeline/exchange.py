@@ -36,6 +36,15 @@ class Refusal(Enum):
     INTERNAL = "internal"
 
 
+class TunnelEnd(Enum):
+    """Why a tunnel ended."""
+
+    CLIENT = "client"  # the client ended or is gone
+    BACKEND = "backend"  # the backend ended or is gone
+    SILENT = "silent"  # nothing came from either side for too long
+    DRAIN = "drain"  # the proxy stops
+
+
 # A Struct, not a dataclass: one is made for every request, and it encodes itself.
 class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One exchange as it ended. Texts are Latin-1 as they came; defaults are left out of the log line.
@@ -44,7 +53,8 @@ class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_d
     octets as they crossed the client's wire (after content coding), `bytes_identity` what `bytes_out` was before this
     proxy coded it (0 when it did not). `upstream_ms` is None when the backend was not asked. `cache_forward` and
     `cache_reason` are the words of Cache-Status. `error` says in one line what went wrong, also where the client saw
-    only a cut connection. `span_id` is this exchange's own where the proxy traces, else that of the client; `parent_id`
+    only a cut connection. `end` tells why a tunnel ended; `bytes_in` and `bytes_out` are then what crossed it from
+    client and backend. `span_id` is this exchange's own where the proxy traces, else that of the client; `parent_id`
     is set only where the proxy traces.
     """
 
@@ -67,6 +77,7 @@ class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_d
     coding: str = ""
     rate_remaining: int | None = None
     refused: Refusal | None = None
+    end: TunnelEnd | None = None
     error: str = ""
     user_agent: str = ""
     trace_id: str = ""

@@ -50,8 +50,9 @@ class Replier:
                 finally:
                     await stream.aclose()
             case TunnelBody(response=response):
-                await relay(self._services.tasks, exchange.client, response)
-                return Replied(101)
+                idle_s = exchange.route.tunnel_idle_s
+                passed = await relay(self._services.tasks, exchange.client, response, idle_s)
+                return Replied(101, passed=passed)
 
     async def _stored(self, exchange: Exchange, answer: Answer, body: StoredBody, rate: RateVerdict | None) -> Replied:
         clock = self._services.clock

@@ -261,6 +261,7 @@ class Builder:
             rate_limit=limits.get(whole.rate_limit or ""),
             body_bytes=whole.max_body,
             read_timeout_s=whole.read_timeout,
+            tunnel_idle_s=whole.tunnel_idle,
             upgrades=frozenset(name.lower() for name in whole.upgrades),
             write_settles_s=whole.write_settles,
             coalesce=whole.coalesce,

@@ -225,6 +225,7 @@ class Route:
     read_timeout_s: float | None = None
     upgrades: frozenset[str] = DEFAULT_UPGRADES
     write_settles_s: float = 60.0
+    tunnel_idle_s: float = 600.0
     coalesce: bool = True
     coalesce_wait_s: float = 5.0
     etag: EtagRule = EtagRule.GENERATE

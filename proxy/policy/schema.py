@@ -173,7 +173,7 @@ class RouteOptions(Shape):
         sorted(model.DEFAULT_UPGRADES),
         "Protocols to which a GET may switch by Upgrade (RFC 9110 section 7.8); from a request for others the "
         "Upgrade is taken out, and it is answered as an ordinary one. `h2c` is never allowed.",
-        "What crosses after a switch is not looked at: no limit, no rule and no log line of a request applies to it.",
+        "What crosses after a switch is not looked at: no limit and no rule applies to it, and one log line tells all.",
         max_length=16,
     )
     write_settles: Duration = option(
@@ -183,6 +183,9 @@ class RouteOptions(Shape):
         "leaves stale responses in place.",
         ge=0,
         le=3600,
+    )
+    tunnel_idle: Duration = option(
+        600.0, "Time without a byte in either direction after a switch, as of a WebSocket. Then: close.", gt=0
     )
     coalesce: bool = option(True, "Concurrent misses for one key share one request to the backend.")
     coalesce_wait: Duration = option(5.0, "Longest time a request waits for another's before it goes itself.", gt=0)

@@ -19,16 +19,36 @@ class InterimSink(Protocol):
 class Tunnel(Protocol):
     """The raw byte stream after 101 Switching Protocols."""
 
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called: no more is taken from the peer, though it may not have ended."""
+        ...
+
     async def read(self) -> bytes:
-        """The next octets; empty at the end."""
+        """The next bytes; empty at the end."""
         ...
 
     async def write(self, data: bytes) -> None:
-        """Send octets, waiting while the peer is slow."""
+        """Send bytes, waiting while the peer is slow. After `end` they are dropped.
+
+        Raises ClientGoneError or UpstreamError when the peer is gone.
+        """
+        ...
+
+    async def end(self) -> None:
+        """Tell the peer that nothing more comes, once all that was written has left. Raises as `write` does."""
+        ...
+
+    def stop(self) -> None:
+        """Take no more from the peer. What has come already can still be read."""
         ...
 
     async def aclose(self) -> None:
-        """Close it."""
+        """Close it when all that was written has left and the peer has ended too; after a short while in any case."""
+        ...
+
+    def cut(self) -> None:
+        """Close it at once, whatever is still to be sent."""
         ...
 
 

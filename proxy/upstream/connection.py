@@ -130,7 +130,10 @@ class Connection:
                 self.transport.pause_reading()
             self.wake()
             return
-        self.silence.heard()
+        if self.parser.phase is Phase.TUNNEL:
+            self.silence.end()  # here it counts both ways, for whoever passes the bytes on
+        else:
+            self.silence.heard()
         if self._outlet is None:
             self._buffered += size
             # Nobody takes the octets of a head away, which the parser bounds: held back, it would never go on.

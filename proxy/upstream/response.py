@@ -11,6 +11,7 @@ from proxy.ports import Outlet, UpstreamError, UpstreamFailure
 from proxy.upstream.connection import Connection
 from proxy.upstream.head import ParsedHead
 from proxy.upstream.parser import Phase
+from proxy.upstream.tunnel import BackendTunnel
 
 Release = Callable[[Connection, bool], None]
 """Takes a connection back; True when it may carry another exchange."""
@@ -138,31 +139,6 @@ class BackendResponse:
         if self._sender is not None:
             self._sender.cancel()
         self._release(connection, reusable)
-
-
-class BackendTunnel:
-    """Implements `proxy.ports.Tunnel`."""
-
-    __slots__ = ("_connection", "_on_close")
-
-    def __init__(self, connection: Connection, on_close: Callable[[], None]) -> None:
-        self._connection = connection
-        self._on_close = on_close
-
-    async def read(self) -> bytes:
-        """The next octets; empty at the end."""
-        connection = self._connection
-        while not (pieces := connection.take()) and not connection.ended:
-            await connection.change()
-        return b"".join(pieces)
-
-    async def write(self, data: bytes) -> None:
-        """Send octets, waiting while the backend is slow. Raises UpstreamError when it is gone."""
-        await self._connection.write(data)
-
-    async def aclose(self) -> None:
-        """Close it."""
-        self._on_close()
 
 
 def _failure(connection: Connection) -> UpstreamError | None:

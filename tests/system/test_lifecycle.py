@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import psutil
 from tests.stack.process import port_is_open, wait_until
 from tests.stack.proxy import ProxyOptions, ProxyServer
 from tests.support.client import fetch
-from tests.support.origin import answering, held, running_origin
+from tests.support.origin import OriginConnection, answering, held, running_origin
 
 NewProxy = Callable[[ProxyOptions], ProxyServer]
 
@@ -291,3 +292,38 @@ async def test_what_a_policy_shares_between_users_is_warned_about_at_start_and_a
         proxy.reload()
         key = "routes[0].cache.cookies.ignore[0]"
         assert await asyncio.to_thread(wait_until, lambda: warned(proxy, key), timeout_s=10)
+
+
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+
+
+async def test_a_stop_ends_tunnels_both_ways_at_once(new_proxy: NewProxy) -> None:
+    """What both sides sent before the signal arrives, and then both are told the end, long before the drain is over."""
+    seen: asyncio.Queue[bytes] = asyncio.Queue()
+    go_on = asyncio.Event()
+
+    async def script(connection: OriginConnection) -> None:
+        await connection.request_head()
+        await connection.send(SWITCHED)
+        seen.put_nowait(await connection.reader.readexactly(6))
+        await connection.send(b"answer")
+        await go_on.wait()
+        seen.put_nowait(await connection.reader.read())
+
+    async with running_origin(script) as origin:
+        proxy = await asyncio.to_thread(new_proxy, ProxyOptions(upstream=origin.url))
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(b"GET /ws HTTP/1.1\r\nHost: origin\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nbefore")
+        async with asyncio.timeout(10):
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+            assert await seen.get() == b"before"
+            proxy.process.send(signal.SIGTERM)
+            # The client is told the end after all that came for it; so is the backend, though neither has ended.
+            assert await reader.read() == b"answer"
+            go_on.set()
+            assert await seen.get() == b""
+        writer.close()
+        assert await asyncio.to_thread(proxy.process.wait, 10)
+        assert proxy.process.exit_code == 0
+        (line,) = [line for line in proxy.log_records() if line.get("path") == "/ws"]
+        assert (line["status"], line["end"], line["bytes_in"], line["bytes_out"]) == (101, "drain", 6, 6)

@@ -96,6 +96,7 @@ class Counts(msgspec.Struct):
     active: int = 0
     routes: dict[str, RouteCounts] = {}
     refused: dict[str, int] = {}
+    tunnels: dict[str, int] = {}
 
     def add(self, other: Counts) -> None:
         """Count everything that another one counted."""
@@ -103,6 +104,7 @@ class Counts(msgspec.Struct):
         for name, theirs in other.routes.items():
             self.route(name).add(theirs)
         _add(self.refused, other.refused)
+        _add(self.tunnels, other.tunnels)
 
     def route(self, name: str) -> RouteCounts:
         """The counts of one route. Beyond a thousand names (by reloads) further ones share "other"."""
@@ -121,6 +123,8 @@ class Counts(msgspec.Struct):
         route.bytes_out += record.bytes_out
         if record.bytes_identity:
             route.bytes_saved += record.bytes_identity - record.bytes_out
+        if record.end is not None:
+            self.tunnels[record.end.value] = self.tunnels.get(record.end.value, 0) + 1
         if record.upstream_ms is not None:
             route.upstream.observe(record.upstream_ms)
 

@@ -296,11 +296,12 @@ class TextLines(Renderer):
             record.method,
             target,
             str(record.status),
-            f"{record.bytes_out}B",
+            f"{record.bytes_out}B" if record.end is None else f"{record.bytes_in}B+{record.bytes_out}B",
             f"{record.duration_ms:.1f}ms",
             "" if record.cache is CacheUse.NONE else record.cache.value,
             record.coding,
             "" if record.refused is None else f"refused={record.refused.value}",
+            "" if record.end is None else f"end={record.end.value}",
             f"id={record.request_id}",
             f"error={record.error}" if record.error else "",
         ]

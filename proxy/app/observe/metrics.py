@@ -10,7 +10,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from proxy.app.observe.counters import BOUNDS_MS, Counts, Gauges, Histogram, Snapshot, StoreGauges
-from proxy.pipeline.exchange import Refusal
+from proxy.pipeline.exchange import Refusal, TunnelEnd
 
 _LE = (*(str(bound / 1_000) for bound in BOUNDS_MS), "+Inf")
 
@@ -93,6 +93,12 @@ def _requests(counts: Counts) -> Iterator[Metric]:
         "Requests the proxy answered with an error of its own.",
         ("reason",),
         _by({refusal.value: 0 for refusal in Refusal} | counts.refused),
+    )
+    yield _counter(
+        "veneer_tunnels",
+        "Tunnels (WebSockets) that ended: client or backend ended, both were silent too long, or the proxy stopped.",
+        ("end",),
+        _by({end.value: 0 for end in TunnelEnd} | counts.tunnels),
     )
     yield _counter(
         "veneer_rate_limited",

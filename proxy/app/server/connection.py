@@ -90,11 +90,11 @@ class ClientConnection(Arrival):
             self._attended.leave()
             self._attended = None
 
-    def eof_received(self) -> None:
-        """The client sends no more; the transport closes."""
+    def eof_received(self) -> bool:
+        """The client sends no more; the transport closes unless a tunnel's other direction goes on."""
         self.take_up()
         self._outgoing.flush()
-        self._rest.eof_received()
+        return self._rest.client_ended()
 
     def pause_writing(self) -> None:
         """The transport's buffer is full."""
@@ -315,6 +315,16 @@ class ClientConnection(Arrival):
         """Cut the connection without flushing."""
         if self._transport is not None:
             self._transport.abort()
+
+    def end_writing(self) -> None:
+        """Tell the client that nothing more comes; where only all can be closed (TLS), close."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if transport.can_write_eof():
+            transport.write_eof()
+        else:
+            transport.close()
 
     def set_reading(self, reading: bool) -> None:
         """Pause or resume reading from the socket."""

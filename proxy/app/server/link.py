@@ -57,8 +57,8 @@ class Behind(Protocol):
         """The client has left."""
         ...
 
-    def eof_received(self) -> None:
-        """The client sends no more."""
+    def client_ended(self) -> bool:
+        """The client sends no more; whether the connection stays open for what the client may still get."""
         ...
 
     def pause_writing(self) -> None:

@@ -92,6 +92,7 @@ class AiohttpProtocol(RequestHandler):
         "_head_timer",
         "_malformed",
         "_settings",
+        "_tunnel",
         "connection",
         "opening",
     )
@@ -122,6 +123,7 @@ class AiohttpProtocol(RequestHandler):
         self._settings = settings
         self._body_left: int | None = 0
         self._closes_after_body = False
+        self._tunnel: ClientTunnel | None = None
         self.opening = b""
         """How the request begins that is read; empty where that is not certain, and once it is answered."""
 
@@ -146,8 +148,13 @@ class AiohttpProtocol(RequestHandler):
         transport.close()
 
     def close(self) -> None:
-        """Answer no other request. What is still to come of a body on its way is read: aiohttp would drop it."""
+        """Answer no other request. What is still to come of a body on its way is read: aiohttp would drop it.
+
+        A tunnel takes no more, and ends.
+        """
         self.connection.close()
+        if self._tunnel is not None:
+            self._tunnel.stop()
         if self._receives():
             self._closes_after_body = True
         else:
@@ -166,7 +173,10 @@ class AiohttpProtocol(RequestHandler):
         super().force_close()
 
     def take(self, data: bytes) -> None:
-        """Read these octets, with the parser that they need."""
+        """Read these octets, with the parser that they need; a tunnel's are not aiohttp's business."""
+        if self._tunnel is not None:
+            self._tunnel.feed_data(data)
+            return
         self.opening = b""
         if self._body_left == 0 and self._between_requests():
             self.opening = data[:OPENING_BYTES]
@@ -281,6 +291,14 @@ class AiohttpProtocol(RequestHandler):
             auto_decompress=False,
         )
 
+    def client_ended(self) -> bool:
+        """The client sends no more; a tunnel's other direction stays open."""
+        self.eof_received()
+        if self._tunnel is None:
+            return False
+        self._tunnel.feed_eof()
+        return True
+
     async def drained(self) -> None:
         """Wait until the transport's buffer has room again. Raises ConnectionError when the client is gone."""
         await self._drain_helper()
@@ -288,6 +306,7 @@ class AiohttpProtocol(RequestHandler):
     def feed(self, tunnel: ClientTunnel) -> None:
         """Read no more requests, and let the tunnel have what comes."""
         self.keep_alive(False)
+        self._tunnel = tunnel
         self._upgraded = True
         self.set_parser(tunnel)  # type: ignore[arg-type]  # aiohttp calls feed_data and feed_eof only
 

@@ -9,7 +9,7 @@ import pytest
 from proxy.app.observe.lines import JsonLines, JsonMessages, Lines, TextLines, TextMessages, timestamp
 from proxy.app.observe.repeats import Facts, Note, record_of
 from proxy.app.observe.writer import LineWriter
-from proxy.pipeline.exchange import CacheUse, Refusal
+from proxy.pipeline.exchange import CacheUse, Refusal, TunnelEnd
 from tests.unit.proxy.app.observe.records import note, record
 
 HOSTILE = '/a"b\\c\r\nforged \x1b[2J\x00\x85\xff'
@@ -41,6 +41,7 @@ def test_everything_that_was_recorded_is_in_the_line() -> None:
         coding="br",
         rate_remaining=7,
         refused=Refusal.RATE,
+        end=TunnelEnd.CLIENT,
         error="reset",
         user_agent="curl",
         trace_id="t",
@@ -70,6 +71,11 @@ def test_text_lines_show_hostile_text_escaped(member: str) -> None:
 def test_a_text_line_reads_from_left_to_right() -> None:
     line = TextLines().line(record(query="q=1", cache=CacheUse.HIT, coding="br", bytes_out=12, refused=Refusal.LOAD))
     assert line == (b"2026-11-18T11:06:40.125Z 192.0.2.1 GET /a?q=1 200 12B 1.5ms hit br refused=load id=r1\n")
+
+
+def test_a_text_line_tells_both_ways_of_a_tunnel() -> None:
+    line = TextLines().line(record(status=101, bytes_in=7, bytes_out=12, end=TunnelEnd.DRAIN))
+    assert line == b"2026-11-18T11:06:40.125Z 192.0.2.1 GET /a 101 7B+12B 1.5ms end=drain id=r1\n"
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,9 @@ class Behind:
     def connection_lost(self, exc: BaseException | None) -> None:
         self.lost = True
 
-    def eof_received(self) -> None:
+    def client_ended(self) -> bool:
         self.ended = True
+        return False
 
     def pause_writing(self) -> None:
         return
