@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from proxy.core.fields import Fields
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.storability import Storable
 from proxy.policy.document import Document, KeyPath, show_path
-from proxy.policy.explain import BadTargetError, Explanation, explain, request_head
+from proxy.policy.explain import BadTargetError, Explanation, explain, request_head, whose_lifetime
 from proxy.policy.model import Policy
 from proxy.policy.problems import Problem
-from proxy.policy.schema_tests import ExpectShape, ResponseShape, TestShape
+from proxy.policy.schema_tests import ExpectShape, TestShape
 from proxy.policy.units import format_duration
 
 
@@ -24,31 +24,45 @@ class Disagreement:
     truth: str
 
 
-def run_tests(document: Document, tests: Mapping[int, TestShape], policy: Policy) -> Iterator[Problem]:
+class UnansweredError(Exception):
+    """A response that a test is to be judged by cannot be had; the text says why."""
+
+
+Answer = Callable[[Policy, RequestHead, TestShape], ResponseHead | None]
+"""The response to judge a test by, None for the one that it gives. Raises UnansweredError."""
+
+
+def as_written(policy: Policy, request: RequestHead, test: TestShape) -> ResponseHead | None:  # noqa: ARG001 - an Answer
+    """The response that the test gives."""
+    return None
+
+
+def run_tests(
+    document: Document, tests: Mapping[int, TestShape], policy: Policy, answer: Answer = as_written
+) -> Iterator[Problem]:
     """A problem for every expectation that fails; `tests` are by their index in the file."""
     for index, test in tests.items():
         at: KeyPath = ("tests", index)
         try:
             request = request_head(policy, test.request.method, test.request.path, test.request.headers.items())
-            found = list(compare(policy, request, test.response, test.expect))
-        except BadTargetError as error:
+            asked = answer(policy, request, test)
+            written = ResponseHead(test.response.status, "", Fields(test.response.headers.items()))
+            found = list(compare(policy, request, asked or written, test.expect))
+        except (BadTargetError, UnansweredError) as error:
             mark = document.locate((*at, "request"))
             yield Problem(mark.line, mark.column, show_path((*at, "request")), str(error))
             continue
         for wrong in found:
             path: KeyPath = (*at, "expect", wrong.key)
             mark = document.locate(path, key=True)
-            shown = f"{test.request.method} {test.request.path}"
+            shown = f"{test.request.method} {test.request.path}" + (", as it is answered now" if asked else "")
             yield Problem(mark.line, mark.column, show_path(path), f"test failed for {shown}: {wrong.truth}")
 
 
-def compare(
-    policy: Policy, request: RequestHead, response: ResponseShape, expect: ExpectShape
-) -> Iterator[Disagreement]:
+def compare(policy: Policy, request: RequestHead, head: ResponseHead, expect: ExpectShape) -> Iterator[Disagreement]:
     """Every given expectation that does not hold. Raises BadTargetError for a target to compare keys with."""
-    head = ResponseHead(response.status, "", Fields(response.headers.items()))
     found = explain(policy, request, head)
-    truths = {**_routing(found), **_storing(found)}
+    truths = {**_routing(found), **_storing(found, head.status)}
     for key in sorted(expect.model_fields_set):
         wanted = getattr(expect, key)
         if key in ("same_key_as", "other_key_than"):
@@ -74,10 +88,9 @@ def _routing(found: Explanation) -> dict[str, tuple[object, str]]:
     }
 
 
-def _storing(found: Explanation) -> dict[str, tuple[object, str]]:
+def _storing(found: Explanation, status: int) -> dict[str, tuple[object, str]]:
     if not isinstance(found.verdict, Storable):
         why = f"it would not be stored: {found.verdict.reason.value}"
         return {"cacheable": (False, why), "ttl": (None, why)}
-    source = found.verdict.lifetime.source.value
-    shown = f"it would be fresh for {format_duration(found.ttl_s or 0)} ({source})"
+    shown = f"it would be fresh for {format_duration(found.ttl_s or 0)}, by {whose_lifetime(found, status)}"
     return {"cacheable": (True, "it would be stored"), "ttl": (found.ttl_s, shown)}

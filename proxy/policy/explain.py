@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from proxy.core.cache_control import governing_directives
 from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields, Pair
-from proxy.core.freshness import Freshness, freshness
+from proxy.core.freshness import POLICY_STATUSES, Freshness, freshness
 from proxy.core.key import cache_key
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import Reason
+from proxy.core.rules import CacheRules, OriginRule
+from proxy.core.sharing import Source
 from proxy.core.storability import NotStorable, Storable, judge
 from proxy.core.tags import tags_of
 from proxy.core.target import TargetRefusal
 from proxy.policy.model import Match, Policy
 from proxy.policy.targets import read_target
+from proxy.policy.units import format_duration
 
 DEFAULT_AUTHORITY = "policy.test"
 _NOW = 1_700_000_000.0  # any moment does: nothing here depends on which
@@ -49,6 +53,35 @@ class Explanation:
         if self.standing is None:
             return None
         return 0.0 if self.standing.terms.must_validate else max(0.0, self.standing.ttl_s)
+
+
+def whose_lifetime(found: Explanation, status: int) -> str | None:
+    """Who says how long the response is fresh, and whose word does nothing beside it; None for what is not stored."""
+    if isinstance(found.verdict, NotStorable):
+        return None
+    rules, source = found.match.route.cache, found.verdict.lifetime.source
+    said = _said_by_origin(found.verdict, rules)
+    if source is Source.EXPLICIT:
+        if rules.ttl_s is None or status not in POLICY_STATUSES:
+            return f"the backend's {said}"
+        ttl = format_duration(rules.ttl_s)
+        return f"the backend's {said}; the route's ttl of {ttl} does nothing beside it (`origin: respect`)"
+    if source is Source.POLICY and rules.origin is OriginRule.OVERRIDE:
+        return "the route's ttl (`origin: override`)" + (f"; the backend's {said} does nothing" if said else "")
+    return {
+        Source.POLICY: "the route's ttl, for the response has no s-maxage, max-age or Expires, which would count",
+        Source.HEURISTIC: "a guess from Last-Modified",
+    }.get(source, "nobody's")
+
+
+def _said_by_origin(verdict: Storable, rules: CacheRules) -> str:
+    """What of the response tells its lifetime, by name; empty where nothing does."""
+    directives = governing_directives(verdict.fields, rules.targeted_fields)
+    if directives.s_maxage_s is not None:
+        return "s-maxage"
+    if directives.max_age_s is not None:
+        return "max-age"
+    return "Expires" if "expires" in verdict.fields and not directives.targeted else ""
 
 
 def request_head(

@@ -9,7 +9,7 @@ from pathlib import Path
 from proxy.policy.build import Builder
 from proxy.policy.decode import decode
 from proxy.policy.document import MAX_CHARS, read_document
-from proxy.policy.expectations import run_tests
+from proxy.policy.expectations import Answer, run_tests
 from proxy.policy.model import Policy
 from proxy.policy.problems import PolicyError, Problem
 from proxy.policy.settings import NO_OVERRIDES, Overrides
@@ -33,6 +33,18 @@ def parse_policy(text: str, name: str, overrides: Overrides = NO_OVERRIDES) -> P
     if builder.problems:
         raise PolicyError(name, builder.problems)
     return replace(policy, is_empty=document.root is None, warnings=warnings_of(document, policy))
+
+
+def failing_tests(text: str, name: str, overrides: Overrides, answer: Answer) -> tuple[Problem, ...]:
+    """What fails of the tests in a policy that is right, where `answer` has the backend's responses to judge by.
+
+    Raises PolicyError.
+    """
+    policy = parse_policy(text, name, overrides)
+    document = read_document(text, name)
+    decoded = decode(document)
+    tests = dict(zip(decoded.tests, decoded.shape.tests, strict=True))
+    return tuple(run_tests(document, tests, policy, answer))
 
 
 def default_policy(upstream_url: str | None = None) -> Policy:

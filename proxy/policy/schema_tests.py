@@ -39,5 +39,9 @@ class TestShape(Shape):
     """One test, run whenever the file is loaded: a file whose tests fail is refused."""
 
     request: RequestShape = required("The request.")
-    response: ResponseShape = section(ResponseShape, "The backend's response; 200 without fields by default.")
+    response: ResponseShape = section(
+        ResponseShape,
+        "The backend's response; 200 without fields by default. Give the fields that say a lifetime as the backend "
+        "sends them: by them `ttl` is judged. `veneer check-policies --ask` asks the backend where this is absent.",
+    )
     expect: ExpectShape = required("What must come of it.")

@@ -104,7 +104,12 @@ def _url(text: str) -> str:
 
 
 VARIABLES = (
-    Variable("CACHE_EXPIRATION_SECONDS", "ttl_s", _seconds, "`defaults.cache.ttl`"),
+    Variable(
+        "CACHE_EXPIRATION_SECONDS",
+        "ttl_s",
+        _seconds,
+        "`defaults.cache.ttl`; like that it does nothing where a route has a `ttl` or a response its own lifetime",
+    ),
     Variable("COMPRESSION_MIN_SIZE", "compress_min_size_bytes", _bytes, "`defaults.compress.min_size`, in bytes"),
     Variable("COMPRESSION_LEVEL", "compress_level", _count(1, 11), "`defaults.compress.level`"),
     Variable("USE_BROTLI", "use_brotli", _switch, "`false` takes `br` out of every route's `compress.prefer`"),

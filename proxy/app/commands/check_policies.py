@@ -7,7 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from proxy.policy.load import load_policy
+from proxy.app.commands.asking import as_answered
+from proxy.policy.load import failing_tests, load_policy, read_text
 from proxy.policy.problems import PolicyError
 from proxy.policy.render import render_policy
 from proxy.policy.settings import Overrides, read_environment
@@ -20,6 +21,9 @@ def add_check_policies_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags of `check-policies`."""
     parser.add_argument("file", metavar="FILE", type=Path, nargs="+", help="policy files")
     parser.add_argument("--show", action="store_true", help="print what each file comes to, as the proxy sees it")
+    parser.add_argument(
+        "--ask", action="store_true", help="judge tests that give no response by what the backend answers now"
+    )
     parser.add_argument("--upstream", metavar="URL", default=None, help="as for serve")
 
 
@@ -32,6 +36,11 @@ def check_policies(arguments: argparse.Namespace, environment: Mapping[str, str]
             policy = load_policy(path, overrides)
         except PolicyError as error:
             sys.stderr.write(f"{error}\n")
+            status = WRONG
+            continue
+        failing = failing_tests(read_text(path), str(path), overrides, as_answered) if arguments.ask else ()
+        if failing:
+            sys.stderr.write(f"{PolicyError(str(path), failing)}\n")
             status = WRONG
             continue
         listed = len(policy.routes) - 1

@@ -7,10 +7,19 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from proxy.app.commands.asking import ask
 from proxy.core.fields import Fields
 from proxy.core.messages import ResponseHead
 from proxy.core.storability import NotStorable
-from proxy.policy.explain import DEFAULT_AUTHORITY, BadTargetError, Explanation, explain, request_head
+from proxy.policy.expectations import UnansweredError
+from proxy.policy.explain import (
+    DEFAULT_AUTHORITY,
+    BadTargetError,
+    Explanation,
+    explain,
+    request_head,
+    whose_lifetime,
+)
 from proxy.policy.load import load_policy, parse_policy
 from proxy.policy.model import Policy, RateRule
 from proxy.policy.problems import PolicyError
@@ -51,6 +60,9 @@ def add_explain_flags(parser: argparse.ArgumentParser, environment: Mapping[str,
         "-R", "--response-header", metavar="'NAME: VALUE'", type=field_flag, action="append", default=[],
         help="field of the backend's response",
     )  # fmt: skip
+    parser.add_argument(
+        "--ask", action="store_true", help="send the request to the backend, and explain what it really answers"
+    )
 
 
 def explain_request(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
@@ -58,11 +70,13 @@ def explain_request(arguments: argparse.Namespace, environment: Mapping[str, str
     try:
         policy = _policy(arguments.policies, read_environment(environment))
         request = request_head(policy, arguments.method, arguments.target, arguments.header, arguments.host)
-    except (PolicyError, BadTargetError) as error:
+        response = ResponseHead(arguments.status, "", Fields(arguments.response_header))
+        if arguments.ask:
+            response = ask(policy, request)
+    except (PolicyError, BadTargetError, UnansweredError) as error:
         sys.stderr.write(f"{error}\n")
         return WRONG
-    response = ResponseHead(arguments.status, "", Fields(arguments.response_header))
-    rows = list(rows_of(policy, explain(policy, request, response), arguments.status))
+    rows = list(rows_of(policy, explain(policy, request, response), response.status))
     width = max(len(name) for name, _ in rows)
     sys.stdout.write("".join(f"{name:<{width}}  {value}\n" for name, value in rows))
     return FINE
@@ -83,6 +97,8 @@ def rows_of(policy: Policy, found: Explanation, status: int) -> Iterator[tuple[s
     yield "rate limit", _rate(route.rate_limit)
     yield "cache key", _key(found)
     yield f"a {status}", _storing(found)
+    if (whose := whose_lifetime(found, status)) is not None:
+        yield "lifetime", whose
     yield "tags", ", ".join((*found.tags, *found.own_tags)) or "none"
     if not found.request.is_safe:
         named = f"{', '.join((*found.invalidates, 'the target URI'))} ({route.consistency.value})"

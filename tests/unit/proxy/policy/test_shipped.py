@@ -1,9 +1,15 @@
+import datetime as dt
 from pathlib import Path
 
 import pytest
 
-from proxy.policy.load import load_policy
+from backend.web.auth import Caller
+from backend.web.caching import CacheAdvice, Sharing, cache_headers
+from proxy.policy.decode import decode
+from proxy.policy.document import read_document
+from proxy.policy.load import load_policy, parse_policy
 from proxy.policy.model import Policy
+from proxy.policy.problems import PolicyError
 
 SHIPPED = Path(__file__).parents[4] / "policies.yaml"
 
@@ -49,3 +55,25 @@ def test_a_write_reaches_every_page_that_shows_users(policy: Policy) -> None:
 
 def test_no_route_shares_answers_to_authorised_requests_of_its_own_accord(policy: Policy) -> None:
     assert not any(route.cache.share_authorized for route in policy.routes)
+
+
+def test_a_ttl_of_the_operator_s_leaves_what_the_backend_says_and_the_file_shows_it() -> None:
+    """The tests in the file hold for responses as the Etter backend sends them, whatever the ttl beside them is."""
+    text = SHIPPED.read_text("utf-8")
+    told = "{headers: [Etter-Company-Pass]}, ttl: 1h, tags"
+    assert told in text
+    with pytest.raises(PolicyError) as failed:
+        parse_policy(text.replace(told, told.replace("1h", "10s")), "p")
+    (problem,) = failed.value.problems  # that of the response without fields: the real one is fresh for an hour
+    assert "fresh for 10s, by the route's ttl" in problem.message
+
+
+def test_the_responses_in_the_file_are_those_of_the_backend() -> None:
+    document = read_document(SHIPPED.read_text("utf-8"), "p")
+    tests = [test for test in decode(document).shape.tests if "s-maxage" in str(test.response.headers)]
+    assert len(tests) >= 6
+    for test in tests:
+        shared = "Vary" not in test.response.headers
+        advice = CacheAdvice(Sharing.REFERENCE if shared else Sharing.COMPANY, int(test.expect.ttl or 0))
+        member = Caller(1, 7, "member", dt.datetime(2026, 1, 1, tzinfo=dt.UTC), holds_pass=True)
+        assert cache_headers(advice, member, (), ()) == test.response.headers

@@ -13,6 +13,7 @@ routes:
     rate_limit: few
     cache: {ttl: 5m, stale_if_error: 1h, tags: ["user:{id}"]}
   - {name: write, match: {path: "/users/{id}", methods: [PUT]}, invalidates: ["user:{id}"], compress: {enabled: false}}
+  - {name: mine, match: {path: /mine}, cache: {ttl: 5m, origin: override}}
   - {name: "off", match: {path: /off}, cache: {enabled: false}}
 """
 
@@ -78,6 +79,37 @@ def test_a_target_that_would_be_refused_is_an_error(target: str, capsys: pytest.
     add_explain_flags(parser, {})
     assert explain_request(parser.parse_args([target]), {}) == 1
     assert "would be refused" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("target", "field", "says"),
+    [
+        (
+            "/users/1",
+            "Cache-Control: s-maxage=3600",
+            "the backend's s-maxage; the route's ttl of 5m does nothing",
+        ),
+        (
+            "/users/1",
+            "Cache-Control: max-age=60",
+            "the backend's max-age; the route's ttl of 5m does nothing",
+        ),
+        ("/users/1", "CDN-Cache-Control: max-age=60", "the backend's max-age; the route's ttl of 5m does nothing"),
+        ("/users/1", "Expires: Thu, 01 Jan 2099 00:00:00 GMT", "the backend's Expires; the route's ttl of 5m does"),
+        ("/users/1", "X-Other: 1", "the route's ttl, for the response has no s-maxage, max-age or Expires"),
+        ("/mine", "Cache-Control: s-maxage=3600", "the route's ttl (`origin: override`); the backend's s-maxage does"),
+        ("/mine", "X-Other: 1", "the route's ttl (`origin: override`)"),
+        ("/else", "Cache-Control: max-age=60", "the backend's max-age"),
+        ("/else", "Last-Modified: Thu, 01 Jan 2015 00:00:00 GMT", "a guess from Last-Modified"),
+        ("/else", 'ETag: "x"', "nobody's"),
+    ],
+)
+def test_it_is_said_whose_lifetime_counts(explain: Explain, target: str, field: str, says: str) -> None:
+    assert explain(target, "-R", field)["lifetime"].startswith(says)
+
+
+def test_what_is_not_stored_has_no_lifetime(explain: Explain) -> None:
+    assert "lifetime" not in explain("/off")
 
 
 @pytest.mark.parametrize("argv", [["/", "-H", "x"], ["/", "--status", "100"], ["/", "--status", "x"]])
