@@ -11,7 +11,7 @@ from proxy.core.entry import Entry
 from proxy.core.outcome import Reason
 from proxy.core.record import record
 from proxy.pipeline.content import Reader, SharedBody
-from proxy.ports import Turn, UpstreamError, UpstreamResponse
+from proxy.ports import Demand, Turn, UpstreamError, UpstreamResponse
 
 UNCACHEABLE_KEPT_S: Final = 10.0
 UNCACHEABLE_LIMIT: Final = 10_000
@@ -77,12 +77,13 @@ Landing = Whole | Arriving | Private | Erred | Failed
 """How a flight ends, known when the response head has arrived."""
 
 
-class Flight:
-    """One fetch under way, and the `turn` it is made in. The leader flies it; most have nobody who waits for them."""
+class Flight(Demand):
+    """One fetch under way, and the `turn` it is made in. The leader flies it, for most alone."""
 
     __slots__ = ("_landed", "key", "landing", "turn")
 
     def __init__(self, key: str) -> None:
+        super().__init__()
         self.key = key
         self.turn: Turn | None = None
         self.landing: Landing | None = None
@@ -104,11 +105,15 @@ class Flight:
 
     async def wait(self) -> Landing:
         """Wait for the landing without owning it: cancelling the waiter does not cancel the flight."""
-        while self.landing is None:
-            if self._landed is None:
-                self._landed = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._landed)
-        return self.landing
+        self.join()
+        try:
+            while self.landing is None:
+                if self._landed is None:
+                    self._landed = asyncio.get_running_loop().create_future()
+                await asyncio.shield(self._landed)
+            return self.landing
+        finally:
+            self.leave()
 
 
 class Flights:
@@ -142,8 +147,9 @@ class Flights:
             self._varies.popitem(last=False)
 
     def join(self, key: str) -> Flight | None:
-        """The flight under way for `key`, if there is one."""
-        return self._flights.get(key)
+        """The flight under way for `key`, if there is one that can bring something."""
+        flight = self._flights.get(key)
+        return None if flight is None or flight.dropped else flight
 
     def open(self, key: str) -> Flight:
         """Begin a flight for `key`; the caller leads and must `close` it on every path."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from proxy.core.fields import Fields
+from proxy.ports import Demand
 
 WINDOW_BYTES = 256 * 1024
 
@@ -42,10 +43,11 @@ class SharedBody:
 
     While it is *kept*, every octet stays until the end, so that the whole can be stored and readers may join late. Past
     `keep_bytes`, or when the budget is spent, it is only passed on: the producer waits for the slowest reader, and
-    nobody may join any more.
+    nobody may join any more. Its readers count as those who wait (`demand`).
     """
 
-    def __init__(self, keep_bytes: int, budget: Budget) -> None:
+    def __init__(self, keep_bytes: int, budget: Budget, demand: Demand | None = None) -> None:
+        self._demand = demand or Demand()
         self._keep_bytes = keep_bytes
         self._budget = budget
         self._chunks: list[bytes] = []
@@ -130,12 +132,14 @@ class SharedBody:
         if not self.kept and self._base > 0:
             raise LateReaderError
         reader = Reader(self)
+        self._demand.join()
         self._readers[reader] = self._base
         return reader
 
     def leave(self, reader: Reader) -> None:
         """Forget a reader; the producer no longer waits for it."""
         if self._readers.pop(reader, None) is not None:
+            self._demand.leave()
             self._notify()
 
     async def next_chunk(self, reader: Reader) -> bytes | None:

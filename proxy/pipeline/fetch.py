@@ -22,7 +22,7 @@ from proxy.pipeline.made import Fetched, as_it_came, entry_of, judge_fetched
 from proxy.pipeline.mixing import Mixing
 from proxy.pipeline.plan import Plan
 from proxy.pipeline.unasked import asked_for
-from proxy.ports import Client, ClientGoneError, InterimSink, Standing, Turn, UpstreamError, UpstreamFailure
+from proxy.ports import Client, ClientGoneError, Demand, InterimSink, Standing, Turn, UpstreamError, UpstreamFailure
 from proxy.stores.turns import FreeTurn
 from proxy.tasks import TaskGroupClosedError
 
@@ -54,7 +54,7 @@ class Fetcher:
                 if plan.for_all:
                     plan = replace(plan, outgoing=plan.unconditional)
                 fly = self._fly if self._services.turns.alone else self._fly_in_turn
-                return await self._to_the_end(fly(flight, plan, client.interim), client), False
+                return await self._to_the_end(flight, fly(flight, plan, client.interim), client), False
             landing = await self._follow(flight, plan)
             if landing is not None:
                 return landing, True
@@ -89,7 +89,7 @@ class Fetcher:
 
     async def take_over(self, plan: Plan, flight: Flight, asked: Awaitable[Fetched], client: Client) -> Landing:
         """The landing of a flight whose request has been sent already."""
-        return await self._to_the_end(self._fly(flight, plan, client.interim, _taken_over(plan, asked)), client)
+        return await self._to_the_end(flight, self._fly(flight, plan, client.interim, _taken_over(plan, asked)), client)
 
     def refresh(self, plan: Plan) -> None:
         """Fetch in the background unless somebody does so already or too much goes on."""
@@ -109,7 +109,7 @@ class Fetcher:
         if plan.validating or plan.alike or plan.hides_errors or plan.wanted.method != "GET":
             return await self._lead(plan, client)
         try:
-            fetched = await self._ask(plan, plan.outgoing, client.interim)
+            fetched = await self._ask(plan, plan.outgoing, client.interim, None)
         except UpstreamError as error:
             return Failed(error)
         verdict = judge_fetched(plan, fetched)
@@ -120,12 +120,15 @@ class Fetcher:
 
     async def _lead(self, plan: Plan, client: Client, fetched: Fetched | None = None) -> Landing:
         """Fly alone, without anybody who could follow."""
-        asked = None if fetched is None else _given(fetched)
-        return await self._to_the_end(self._fly(Flight(plan.key), plan, client.interim, asked), client)
+        flight, asked = Flight(plan.key), None if fetched is None else _given(fetched)
+        return await self._to_the_end(flight, self._fly(flight, plan, client.interim, asked), client)
 
-    async def _to_the_end(self, flying: Awaitable[Landing], client: Client) -> Landing:
-        """Fly to the landing although the client may leave. Raises ClientGoneError when it has."""
-        client.hold()
+    async def _to_the_end(self, flight: Flight, flying: Awaitable[Landing], client: Client) -> Landing:
+        """Fly to the landing although the client may leave. Raises ClientGoneError when it has.
+
+        A flight that nobody waits for any more gives way to others, if the backend is busy.
+        """
+        client.hold(flight.asker_left)
         try:
             landing = await flying
         finally:
@@ -133,6 +136,8 @@ class Fetcher:
         if left:
             self._release(landing)
             raise ClientGoneError("the client left before the response came")
+        if isinstance(landing, Arriving):
+            flight.asker_left()  # and waits on as a reader of the body
         return landing
 
     async def _follow(self, flight: Flight, plan: Plan) -> Landing | None:
@@ -218,7 +223,7 @@ class Fetcher:
         """Fly; `asked` brings the response where the backend has been asked already."""
         fetched: Fetched | None = None
         try:
-            fetched = await (asked or self._ask(plan, plan.outgoing, interim))
+            fetched = await (asked or self._ask(plan, plan.outgoing, interim, flight))
             landing = await self._settle(flight, plan, fetched, interim)
         except UpstreamError as error:
             landing = Failed(error)
@@ -243,14 +248,15 @@ class Fetcher:
                 self._services.tasks.start(turn.done(stored=stored), "turn: done")
         return landing
 
-    async def _ask(self, plan: Plan, request: RequestHead, interim: InterimSink) -> Fetched:
+    async def _ask(self, plan: Plan, request: RequestHead, interim: InterimSink, demand: Demand | None) -> Fetched:
         """Send one request. Raises UpstreamError."""
         services, clock = self._services, self._services.clock
         born = services.log.position
         request_time, started_s = clock.now(), clock.monotonic()
         route = plan.match.route
         upstream = services.upstreams[route.upstream]
-        response = await upstream.exchange(request, plan.body, interim, read_timeout_s=route.read_timeout_s)
+        allowed_s = route.read_timeout_s
+        response = await upstream.exchange(request, plan.body, interim, read_timeout_s=allowed_s, demand=demand)
         upstream_ms = (clock.monotonic() - started_s) * 1000
         response = await asked_for(request, response)
         return Fetched(response, request_time, clock.now(), born, upstream_ms)
@@ -264,12 +270,12 @@ class Fetcher:
             if fresh is not None:
                 own = replace(fresh.entry, fields=fresh.entry.fields.added(*fresh.personal))
                 return Whole(fresh.entry, own, True, True, fetched.upstream_ms, validated=True)
-            fetched = await self._ask(plan, plan.unconditional, interim)
+            fetched = await self._ask(plan, plan.unconditional, interim, flight)
         elif head.status == 206 and plan.completing is not None:
             entry = await self._filler.complete(plan, plan.completing, fetched)
             if entry is not None:
                 return Whole(entry, entry, True, True, fetched.upstream_ms)
-            fetched = await self._ask(plan, plan.unconditional, interim)
+            fetched = await self._ask(plan, plan.unconditional, interim, flight)
         head = fetched.response.head
         if plan.hides_errors and head.status in ERROR_STATUSES:
             await fetched.response.aclose()
@@ -297,7 +303,7 @@ class Fetcher:
             entry, stored = await self._filler.put(plan, entry_of(plan, fetched, storable, body), storable)
             own = as_it_came(entry, response.head.fields, storable)
             return Whole(entry, own, stored, storable.may_share, fetched.upstream_ms)
-        shared = SharedBody(plan.match.route.cache.max_body_bytes, self._services.budget)
+        shared = SharedBody(plan.match.route.cache.max_body_bytes, self._services.budget, flight)
         entry = entry_of(plan, fetched, storable)
         own = as_it_came(entry, response.head.fields, storable)
         landing = Arriving(entry, own, shared, length, storable.may_share, fetched.upstream_ms, shared.open())

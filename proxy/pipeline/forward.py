@@ -27,7 +27,7 @@ from proxy.pipeline.plan import Plan
 from proxy.pipeline.refuse import refuse, upstream_failed
 from proxy.pipeline.unasked import asked_for
 from proxy.policy.model import Consistency, EtagRule, InvalidatesWhen
-from proxy.ports import ClientGoneError, Content, Receipt, UpstreamError, UpstreamFailure, UpstreamResponse
+from proxy.ports import ClientGoneError, Content, Demand, Receipt, UpstreamError, UpstreamFailure, UpstreamResponse
 
 SMALL_BYTES = 128 * 1024
 """A private response of at most this length is read whole, so that it can get a validator and a compact coding."""
@@ -70,10 +70,10 @@ class Forwarder:
             log.end_write()
 
     async def _write(self, exchange: Exchange, status: CacheStatus, content: Content | None) -> Answer:
-        client = exchange.client
-        client.hold()
+        client, demand = exchange.client, Demand()
+        client.hold(demand.asker_left)  # once it is sent it goes on, but not before
         try:
-            answer = await self._exchange(exchange, status, content)
+            answer = await self._exchange(exchange, status, content, demand)
         finally:
             left = client.let_go()
         if left:
@@ -81,12 +81,14 @@ class Forwarder:
             raise ClientGoneError("the client left before its write was answered")
         return answer
 
-    async def _exchange(self, exchange: Exchange, status: CacheStatus, content: Content | None) -> Answer:
+    async def _exchange(
+        self, exchange: Exchange, status: CacheStatus, content: Content | None, demand: Demand | None = None
+    ) -> Answer:
         services = self._services
         known = as_origin_knows(exchange.request, coded_here=exchange.route.compress.enabled)
         request = to_origin(known, exchange.peer, via=services.via)
         born, request_time, started_s = services.log.position, services.clock.now(), services.clock.monotonic()
-        response = await self._send(exchange, request, content)
+        response = await self._send(exchange, request, content, demand)
         if isinstance(response, UpstreamError):
             return upstream_failed(exchange, response, status)
         upstream_ms = (services.clock.monotonic() - started_s) * 1000
@@ -118,7 +120,7 @@ class Forwarder:
             raise
 
     async def _send(
-        self, exchange: Exchange, request: RequestHead, content: Content | None
+        self, exchange: Exchange, request: RequestHead, content: Content | None, demand: Demand | None
     ) -> UpstreamResponse | UpstreamError:
         """One exchange with the backend. A write that may have arrived counts as done, however the exchange ended."""
         body = content or exchange.client.body(body_limit(exchange))
@@ -126,7 +128,9 @@ class Forwarder:
         try:
             upstream = self._services.upstreams[exchange.route.upstream]
             allowed_s = exchange.route.read_timeout_s
-            response = await upstream.exchange(request, body, exchange.client.interim, read_timeout_s=allowed_s)
+            response = await upstream.exchange(
+                request, body, exchange.client.interim, read_timeout_s=allowed_s, demand=demand
+            )
             return await asked_for(request, response)
         except UpstreamError as error:
             sent = error.sent

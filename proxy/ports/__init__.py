@@ -10,6 +10,7 @@ from proxy.ports.client import (
 )
 from proxy.ports.clock import Clock
 from proxy.ports.codings import Codec, StreamEncoder
+from proxy.ports.demand import Demand
 from proxy.ports.leases import Lease, Taker
 from proxy.ports.rates import RateStore
 from proxy.ports.stores import Companion, EntryStore, FetchTurns, InvalidationLog, LocalStore, Receipt, Standing, Turn
@@ -27,6 +28,7 @@ __all__ = [
     "Codec",
     "Companion",
     "Content",
+    "Demand",
     "EntryStore",
     "FetchTurns",
     "InterimSink",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from proxy.core.fields import Fields
@@ -47,8 +48,11 @@ class Client(Outlet, Protocol):
         """
         ...
 
-    def hold(self) -> None:
-        """Until `let_go` the exchange goes on although the client may leave; else it is cancelled then."""
+    def hold(self, left: Callable[[], None] | None = None) -> None:
+        """Until `let_go` the exchange goes on although the client may leave; else it is cancelled then.
+
+        `left` is called when the client leaves meanwhile, and now if it has left already.
+        """
         ...
 
     def let_go(self) -> bool:

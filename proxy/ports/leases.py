@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mypy_extensions import mypyc_attr
 
 from proxy.core.messages import ResponseHead
+from proxy.ports.demand import Demand
 from proxy.ports.streams import InterimSink
 
 if TYPE_CHECKING:
@@ -59,6 +60,10 @@ class Lease:
 
         `on_interim` takes 1xx responses where the request has to be sent once more.
         """
+
+    @abstractmethod
+    def watch(self, demand: Demand) -> None:
+        """The exchange under way gives way to others when nobody waits for it, as `Upstream.exchange` says."""
 
     @abstractmethod
     def abort(self) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from proxy.core.fields import Fields
 from proxy.core.messages import RequestHead, ResponseHead
+from proxy.ports.demand import Demand
 from proxy.ports.leases import Lease
 from proxy.ports.streams import Content, InterimSink, Outlet, Tunnel
 
@@ -24,6 +25,7 @@ class UpstreamFailure(Enum):
     MALFORMED = "malformed"
     TRUNCATED = "truncated"
     UNHEALTHY = "unhealthy"
+    ABANDONED = "abandoned"
 
 
 class UpstreamError(Exception):
@@ -88,10 +90,13 @@ class Upstream(Protocol):
         on_interim: InterimSink | None = None,
         *,
         read_timeout_s: float | None = None,
+        demand: Demand | None = None,
     ) -> UpstreamResponse:
         """Send the request, streaming its body, and return when the final head has arrived.
 
         `read_timeout_s` is how long this one may be silent, where that differs from what the upstream allows.
+        When `demand` says that nobody waits, a request that was not sent yet is not sent any more, and one that is safe
+        gives way to those that wait for its connection, up to the end of its response (ABANDONED).
 
         `request.fields` are written exactly as given, after Host; framing and Connection fields are added here.
         Raises UpstreamError.

@@ -10,7 +10,7 @@ from proxy.core.breaker import Breaker
 from proxy.core.fields import Fields
 from proxy.core.messages import RequestHead
 from proxy.policy.model import BreakerRules, HealthRules
-from proxy.ports import Clock, Content, InterimSink, UpstreamError, UpstreamFailure
+from proxy.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
 from proxy.tasks import Tasks
 from proxy.upstream.lease import Lease
 from proxy.upstream.pool import UpstreamPool
@@ -48,6 +48,7 @@ class BreakerGuard:
         on_interim: InterimSink | None = None,
         *,
         read_timeout_s: float | None = None,
+        demand: Demand | None = None,
     ) -> BackendResponse:
         """As the pool does, or UpstreamError UNHEALTHY at once."""
         if not circuit.admits(self._breaker, self._clock.monotonic()):
@@ -55,7 +56,9 @@ class BreakerGuard:
             raise UpstreamError(UpstreamFailure.UNHEALTHY, detail, sent=False)
         self._breaker = circuit.begun(self._breaker)
         try:
-            response = await self._pool.exchange(request, body, on_interim, read_timeout_s=read_timeout_s)
+            response = await self._pool.exchange(
+                request, body, on_interim, read_timeout_s=read_timeout_s, demand=demand
+            )
         except UpstreamError as error:
             self._note(error)
             raise
@@ -110,11 +113,12 @@ class CheckedPool:
         on_interim: InterimSink | None = None,
         *,
         read_timeout_s: float | None = None,
+        demand: Demand | None = None,
     ) -> BackendResponse:
         """As the pool does, or UpstreamError UNHEALTHY at once."""
         if not self.healthy:
             raise UpstreamError(UpstreamFailure.UNHEALTHY, "the health check fails", sent=False)
-        return await self._pool.exchange(request, body, on_interim, read_timeout_s=read_timeout_s)
+        return await self._pool.exchange(request, body, on_interim, read_timeout_s=read_timeout_s, demand=demand)
 
     def head_octets(self, request: RequestHead) -> bytes:
         """As the pool."""

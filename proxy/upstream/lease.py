@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from proxy import ports
-from proxy.ports import InterimSink, Taker, UpstreamFailure
+from proxy.ports import Demand, InterimSink, Taker, UpstreamFailure
 from proxy.upstream.connection import Connection
 from proxy.upstream.owner import Owner
 from proxy.upstream.request import WrittenHead
@@ -20,19 +20,26 @@ class Lender(Owner):
         """Take back a connection over which nothing was sent."""
 
     @abstractmethod
-    async def answered(self, connection: Connection, written: WrittenHead, on_interim: InterimSink) -> BackendResponse:
+    def watch(self, connection: Connection, demand: Demand) -> None:
+        """Let the exchange on the connection give way to others when nobody waits for it."""
+
+    @abstractmethod
+    async def answered(
+        self, connection: Connection, written: WrittenHead, on_interim: InterimSink, demand: Demand | None
+    ) -> BackendResponse:
         """The response to a GET that was sent over the connection."""
 
 
 class Lease(ports.Lease):
     """Implements `proxy.ports.Lease`."""
 
-    __slots__ = ("_connection", "_lender", "_sent")
+    __slots__ = ("_connection", "_demand", "_lender", "_sent")
 
     def __init__(self, lender: Lender, connection: Connection) -> None:
         self._lender = lender
         self._connection = connection
         self._sent = b""
+        self._demand: Demand | None = None
 
     def give_back(self) -> None:
         """Nothing is to be sent."""
@@ -48,7 +55,12 @@ class Lease(ports.Lease):
 
     async def response(self, on_interim: InterimSink) -> BackendResponse:
         """The response, once its final head is here. Raises UpstreamError."""
-        return await self._lender.answered(self._connection, WrittenHead(self._sent), on_interim)
+        return await self._lender.answered(self._connection, WrittenHead(self._sent), on_interim, self._demand)
+
+    def watch(self, demand: Demand) -> None:
+        """Give way to others when nobody waits."""
+        self._demand = demand
+        self._lender.watch(self._connection, demand)
 
     def abort(self) -> None:
         """Close the connection: the response is wanted no more."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from functools import partial
 
 from proxy.core.forwarding import located
 from proxy.core.messages import RequestHead
-from proxy.ports import Clock, Content, InterimSink, UpstreamError, UpstreamFailure
+from proxy.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
 from proxy.tasks import Tasks
 from proxy.turn import Turn
 from proxy.upstream.buffer import ReadBuffer
@@ -20,6 +21,7 @@ from proxy.upstream.request import WrittenHead, write_head
 from proxy.upstream.response import BackendResponse
 from proxy.upstream.sender import at_hand, send_body
 from proxy.upstream.settings import PoolSettings
+from proxy.upstream.unwanted import Unwanted
 
 
 class UpstreamPool(Lender):
@@ -39,6 +41,7 @@ class UpstreamPool(Lender):
         self._idle: list[Connection] = []  # the one used last at the end
         self._taken = 0  # connections leased, idle or being opened
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
+        self._unwanted = Unwanted()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -57,6 +60,7 @@ class UpstreamPool(Lender):
         on_interim: InterimSink | None = None,
         *,
         read_timeout_s: float | None = None,
+        demand: Demand | None = None,
     ) -> BackendResponse:
         """Send the request, streaming its body, and return when the final head has arrived.
 
@@ -64,16 +68,17 @@ class UpstreamPool(Lender):
         """
         written = write_head(request, self._settings, has_body=body is not None)
         if isinstance(body, bytes):
-            return await self._exchange_at_hand(written, body, on_interim, read_timeout_s)
-        connection = self._take_idle(self._monotonic()) or await self._acquire()
-        connection.silence.allow(read_timeout_s)
+            return await self._exchange_at_hand(written, body, on_interim, read_timeout_s, demand)
+        connection = await self._lease(demand, read_timeout_s)
+        if demand is not None and request.is_safe:
+            self.watch(connection, demand)
         for_head = request.method == "HEAD"
         if body is not None or not connection.served or not request.is_safe:
             return await self._attempt(connection, written, body, on_interim, for_head=for_head)
         try:
             return await self._attempt(connection, written, None, on_interim, for_head=for_head)
         except UpstreamError as error:
-            return await self._once_more(connection, error, written, on_interim, for_head=for_head)
+            return await self._once_more(connection, error, written, on_interim, demand, for_head=for_head)
 
     def head_octets(self, request: RequestHead) -> bytes:
         """The head of a request without content, as `exchange` sends it."""
@@ -88,13 +93,15 @@ class UpstreamPool(Lender):
         """Take back a connection that was leased for nothing."""
         self._hand_back(connection)
 
-    async def answered(self, connection: Connection, written: WrittenHead, on_interim: InterimSink) -> BackendResponse:
+    async def answered(
+        self, connection: Connection, written: WrittenHead, on_interim: InterimSink, demand: Demand | None
+    ) -> BackendResponse:
         """The response to a GET that was sent over a lease. Raises UpstreamError."""
         try:
             return await self._response(connection, None)
         except UpstreamError as error:
             self._discard(connection)
-            return await self._once_more(connection, error, written, on_interim, for_head=False)
+            return await self._once_more(connection, error, written, on_interim, demand, for_head=False)
         except BaseException:
             self._discard(connection)
             raise
@@ -105,17 +112,25 @@ class UpstreamPool(Lender):
         error: UpstreamError,
         written: WrittenHead,
         on_interim: InterimSink | None,
+        demand: Demand | None,
         *,
         for_head: bool,
     ) -> BackendResponse:
-        """Send a safe request again, on a new connection, if the reused one died before one octet of an answer."""
+        """Send a safe request again, on a new connection, if the reused one died before one octet of an answer.
+
+        Unless nobody waits for it any more.
+        """
         if error.failure is not UpstreamFailure.RESET or not connection.parser.untouched:
             raise error
+        if demand is not None and not demand.wanted:
+            raise error
         try:
-            fresh = await self._acquire(fresh=True)
+            fresh = await self._acquire(demand, fresh=True)
         except UpstreamError as failed:
             raise UpstreamError(failed.failure, failed.detail, sent=True) from failed
         fresh.silence.allow(connection.silence.limit_s)
+        if demand is not None:
+            self.watch(fresh, demand)
         return await self._attempt(fresh, written, None, on_interim, for_head=for_head)
 
     async def _exchange_at_hand(
@@ -124,10 +139,10 @@ class UpstreamPool(Lender):
         body: bytes,
         on_interim: InterimSink | None,
         read_timeout_s: float | None,
+        demand: Demand | None,
     ) -> BackendResponse:
         """Send head and body in one write where nothing has to be waited for between the two."""
-        connection = self._take_idle(self._monotonic()) or await self._acquire()
-        connection.silence.allow(read_timeout_s)
+        connection = await self._lease(demand, read_timeout_s)
         if written.length != len(body) or written.expects_continue:
             return await self._attempt(connection, written, at_hand(body), on_interim)
         whole = WrittenHead(written.octets + body, upgrading=written.upgrading)
@@ -178,6 +193,25 @@ class UpstreamPool(Lender):
 
     # ---- leases
 
+    async def _lease(self, demand: Demand | None, read_timeout_s: float | None) -> Connection:
+        """A connection for an exchange that may be silent for so long."""
+        connection = self._take_idle(self._monotonic()) or await self._acquire(demand)
+        connection.silence.allow(read_timeout_s)
+        return connection
+
+    def watch(self, connection: Connection, demand: Demand) -> None:
+        """Let the exchange on the connection give way to others when nobody waits for it."""
+        give_way = partial(self._may_give_way, connection, connection.served, demand)
+        demand.when_unwanted(give_way)
+        if not demand.wanted:
+            give_way()
+
+    def _may_give_way(self, connection: Connection, served: int, demand: Demand) -> None:
+        """Nobody waits for what the connection carries, if it still carries the exchange that was its `served`-th."""
+        if connection.served == served and not connection.ended:
+            self._unwanted.add(connection, demand)
+            self._unwanted.make_room(len(self._waiting))
+
     def _take_idle(self, now_s: float) -> Connection | None:
         """The most recently used idle connection that still works."""
         while self._idle:
@@ -187,14 +221,14 @@ class UpstreamPool(Lender):
             self._discard(connection)
         return None
 
-    async def _acquire(self, *, fresh: bool = False) -> Connection:
+    async def _acquire(self, demand: Demand | None, *, fresh: bool = False) -> Connection:
         """Lease a connection: a new one, or with all in use the next that comes back, unless it must be `fresh`."""
         if self._taken >= self._settings.max_connections and fresh and self._idle:
             self._discard(self._idle.pop())
         if self._taken < self._settings.max_connections:
             self._taken += 1
         else:
-            connection = await self._wait_turn()
+            connection = await self._wait_turn(demand)
             if connection is not None:
                 if not fresh and connection.usable():
                     return connection
@@ -205,15 +239,24 @@ class UpstreamPool(Lender):
             self._free_slot()
             raise
 
-    async def _wait_turn(self) -> Connection | None:
-        """Somebody else's connection, or None for the right to open one. Raises UpstreamError POOL_TIMEOUT."""
+    async def _wait_turn(self, demand: Demand | None) -> Connection | None:
+        """Somebody else's connection, or None for the right to open one.
+
+        Raises UpstreamError POOL_TIMEOUT, and ABANDONED when nobody waits for the response any more.
+        """
         turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        if demand is not None:
+            leave = partial(_leave_queue, turn, demand)
+            demand.when_unwanted(leave)
+            if not demand.wanted:
+                leave()
         self._waiting.append(turn)
+        self._unwanted.make_room(len(self._waiting))
         try:
             async with asyncio.timeout(self._settings.pool_timeout_s):
-                return await turn
+                connection = await turn
         except (TimeoutError, asyncio.CancelledError) as error:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
+            if turn.done() and not turn.cancelled() and not _was_dropped(demand):
                 self._hand_back(turn.result())
             if isinstance(error, TimeoutError):
                 limit = self._settings.max_connections
@@ -221,8 +264,14 @@ class UpstreamPool(Lender):
                 raise UpstreamError(UpstreamFailure.POOL_TIMEOUT, detail, sent=False) from None
             raise
         finally:
+            if demand is not None:
+                demand.when_unwanted(None)
             if turn in self._waiting:
                 self._waiting.remove(turn)
+        if _was_dropped(demand):
+            detail = "the client left before there was a connection to the backend"
+            raise UpstreamError(UpstreamFailure.ABANDONED, detail, sent=False)
+        return connection
 
     def _make_connection(self) -> Connection:
         loop = asyncio.get_running_loop()
@@ -237,6 +286,7 @@ class UpstreamPool(Lender):
     def _release(self, connection: Connection, reusable: bool) -> None:
         if reusable and not self._closed and not connection.ended:
             connection.finish()
+            self._unwanted.over(connection)
             self._hand_back(connection)
         else:
             self._discard(connection)
@@ -260,6 +310,7 @@ class UpstreamPool(Lender):
 
     def _discard(self, connection: Connection) -> None:
         connection.abort()
+        self._unwanted.over(connection)
         self._free_slot()
 
     def _free_slot(self) -> None:
@@ -281,3 +332,14 @@ class UpstreamPool(Lender):
                 self._discard(connection)
         if self._idle:
             self._sweeper = asyncio.get_running_loop().call_later(self._keepalive_s, self._sweep)
+
+
+def _leave_queue(turn: asyncio.Future[Connection | None], demand: Demand) -> None:
+    """Wait no more for a connection: nobody wants what would be asked for."""
+    if not turn.done():
+        demand.dropped = True
+        turn.set_result(None)
+
+
+def _was_dropped(demand: Demand | None) -> bool:
+    return demand is not None and demand.dropped

@@ -11,7 +11,7 @@ from proxy.core.messages import RequestHead
 from proxy.pipeline.fetch import Fetcher
 from proxy.pipeline.made import Fetched
 from proxy.pipeline.plan import Plan
-from proxy.ports import InterimSink, Standing
+from proxy.ports import Demand, InterimSink, Standing
 from proxy.stores.events import LogEvent
 from proxy.stores.holds import Holds
 from proxy.stores.redis_log import RedisLog
@@ -35,8 +35,10 @@ def born_after_the_fetch() -> None:
     """An entry is born when its response has arrived."""
     ask = Fetcher._ask
 
-    async def wrong(fetcher: Fetcher, plan: Plan, request: RequestHead, interim: InterimSink) -> Fetched:
-        fetched = await ask(fetcher, plan, request, interim)
+    async def wrong(
+        fetcher: Fetcher, plan: Plan, request: RequestHead, interim: InterimSink, demand: Demand | None
+    ) -> Fetched:
+        fetched = await ask(fetcher, plan, request, interim, demand)
         return replace(fetched, born=fetcher._services.log.position)
 
     Fetcher._ask = wrong  # type: ignore[method-assign,assignment]

@@ -93,8 +93,10 @@ class Miss(Taker):
         lease.send(way.head(values, self.request_id), self, way.read_timeout_s)
 
     def leave(self) -> None:
-        """The client has gone. The fetch goes on: what it brings may be stored."""
+        """The client has gone. The fetch goes on, unless it has to give way: what it brings may be stored."""
         self.left = True
+        self.flight.asker_left()
+        self.lease.watch(self.flight)
 
     def cancel(self) -> None:
         """The proxy stops and waits no longer."""

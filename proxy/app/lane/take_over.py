@@ -49,6 +49,7 @@ class TakeOver:
 
     async def _answer(self, miss: Miss) -> None:
         link, keep_alive = miss.talk.link, False
+        miss.lease.watch(miss.flight)
         try:
             client = MissClient(miss, link)
             client.hold()  # what was begun goes on, as any flight does

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -71,6 +71,7 @@ class WireClient:
         "_framing",
         "_held",
         "_left",
+        "_on_leaving",
         "_pending",
         "_task",
         "_wire",
@@ -87,6 +88,7 @@ class WireClient:
         self._task = asyncio.current_task()
         self._held = False
         self._left = False
+        self._on_leaving: Callable[[], None] | None = None
         self.address = wire.address
         """The peer's address without port; "unix" on a Unix socket."""
         self.bytes_in = 0
@@ -97,16 +99,22 @@ class WireClient:
     def leave(self) -> None:
         """The client has gone."""
         self._left = True
+        if self._on_leaving is not None:
+            self._on_leaving()
         if not self._held and self._task is not None:
             self._task.cancel()
 
-    def hold(self) -> None:
-        """Until `let_go` the exchange goes on although the client may leave."""
+    def hold(self, left: Callable[[], None] | None = None) -> None:
+        """Until `let_go` the exchange goes on although the client may leave, which calls `left`."""
         self._held = True
+        self._on_leaving = left
+        if left is not None and self._left:
+            left()
 
     def let_go(self) -> bool:
         """The end of what `hold` began; whether the client has left meanwhile."""
         self._held = False
+        self._on_leaving = None
         return self._left
 
     @property

@@ -18,7 +18,7 @@ from proxy.pipeline.audit import MAX_AT_ONCE, Auditor
 from proxy.pipeline.context import Exchange, Services
 from proxy.pipeline.exchange import Audit, ExchangeRecord
 from proxy.policy.load import parse_policy
-from proxy.ports import Client, Content, InterimSink, Outlet, Tunnel, UpstreamError, UpstreamFailure
+from proxy.ports import Client, Content, Demand, InterimSink, Outlet, Tunnel, UpstreamError, UpstreamFailure
 from proxy.stores.memory import MemoryStore
 from proxy.stores.memory_log import MemoryLog
 from proxy.tasks import Tasks
@@ -63,6 +63,7 @@ class Backend:
         on_interim: InterimSink | None = None,
         *,
         read_timeout_s: float | None = None,
+        demand: Demand | None = None,
     ) -> Said:
         self.asked.append(request)
         if self.failure is not None:

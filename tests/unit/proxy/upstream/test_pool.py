@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from proxy.core.messages import ResponseHead
-from proxy.ports import UpstreamError, UpstreamFailure
+from proxy.ports import Demand, UpstreamError, UpstreamFailure
 from proxy.upstream.response import BackendResponse
 from tests.support.origin import OriginConnection, answering, read_body
-from tests.unit.proxy.upstream.conftest import pieces, pool_for, request
+from tests.unit.proxy.upstream.conftest import Bench, pieces, pool_for, request
 
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -355,6 +355,96 @@ async def test_waiting_for_a_connection_ends() -> None:
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
+
+
+async def waiting_for(bench: Bench, demand: Demand, method: str = "GET") -> asyncio.Task[str]:
+    """An exchange under way, and how it ends: what it read, or why it failed."""
+
+    async def ends() -> str:
+        try:
+            return (await read(await bench.pool.exchange(request(method), None, demand=demand))).decode()
+        except UpstreamError as error:
+            return error.failure.value
+
+    task = asyncio.get_running_loop().create_task(ends())
+    await asyncio.sleep(0.005)
+    return task
+
+
+async def test_who_is_wanted_by_nobody_leaves_the_queue_at_once() -> None:
+    async with pool_for(silent, max_connections=1) as bench:
+        first, gone = Demand(), Demand()
+        holding = await waiting_for(bench, first)
+        queued = await waiting_for(bench, gone)
+        gone.asker_left()
+        assert await queued == "abandoned"
+        assert gone.dropped
+        late = Demand()
+        late.asker_left()
+        assert await (await waiting_for(bench, late)) == "abandoned"
+        assert (len(bench.origin.heads), first.dropped) == (1, False)
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
+
+
+async def silent_at_first(connection: OriginConnection) -> None:
+    await connection.request_head()
+    if connection.number:
+        await connection.send(HELLO)
+    await connection.closed_by_peer()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_safe_exchange_that_nobody_wants_gives_way(method: str) -> None:
+    async with pool_for(silent_at_first, max_connections=1, pool_timeout_s=0.05) as bench:
+        demand = Demand()
+        holding = await waiting_for(bench, demand, method)
+        demand.asker_left()
+        await asyncio.sleep(0.005)
+        assert not holding.done()
+        other = await waiting_for(bench, Demand())
+        assert await other == ("hello" if method == "GET" else "pool-timeout")
+        if method == "GET":
+            assert await holding == "abandoned"
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
+
+
+async def test_an_exchange_that_somebody_has_joined_since_does_not_give_way() -> None:
+    async with pool_for(silent_at_first, max_connections=1, pool_timeout_s=0.05) as bench:
+        demand = Demand()
+        holding = await waiting_for(bench, demand)
+        demand.asker_left()
+        demand.join()
+        assert await (await waiting_for(bench, Demand())) == "pool-timeout"
+        assert not demand.dropped
+        demand.leave()
+        assert await (await waiting_for(bench, Demand())) == "hello"
+        assert await holding == "abandoned"
+
+
+async def test_one_exchange_is_given_up_for_each_that_waits() -> None:
+    async with pool_for(silent, max_connections=3, pool_timeout_s=0.02) as bench:
+        demands = [Demand() for _ in range(3)]
+        holding = [await waiting_for(bench, demand) for demand in demands]
+        for demand in demands:
+            demand.asker_left()
+        last = await waiting_for(bench, Demand())
+        assert [demand.dropped for demand in demands] == [True, False, False]
+        assert await holding[0] == "abandoned"
+        for task in (*holding[1:], last):
+            task.cancel()
+        await asyncio.gather(*holding[1:], last, return_exceptions=True)
+
+
+async def test_a_demand_is_over_with_its_exchange() -> None:
+    async with pool_for(answering(HELLO), max_connections=1) as bench:
+        demand = Demand()
+        assert await (await waiting_for(bench, demand)) == "hello"
+        demand.asker_left()
+        answers = await asyncio.gather(*(bench.pool.exchange(request(), None) for _ in range(4)))
+        assert [await read(answer) for answer in answers] == [b"hello"] * 4
+        assert len(bench.origin.connections) == 1
 
 
 async def test_a_silent_backend_times_out() -> None:

@@ -20,7 +20,7 @@ from proxy.pipeline.context import Services
 from proxy.pipeline.exchange import ExchangeRecord
 from proxy.policy.load import parse_policy
 from proxy.policy.watch import PolicySource
-from proxy.ports import Content, InterimSink, Lease, Outlet, Taker
+from proxy.ports import Content, Demand, InterimSink, Lease, Outlet, Taker
 from proxy.stores.memory import MemoryStore
 from proxy.stores.memory_log import MemoryLog
 from proxy.tasks import Tasks
@@ -117,6 +117,9 @@ class Backend(Lease):
         self.free = True
         return response
 
+    def watch(self, demand: Demand) -> None:
+        self.demand = demand
+
     def abort(self) -> None:
         self.aborted = True
 
@@ -127,6 +130,7 @@ class Backend(Lease):
         on_interim: InterimSink | None = None,
         *,
         read_timeout_s: float | None = None,
+        demand: Demand | None = None,
     ) -> Response:
         raise AssertionError(request)
 
