@@ -206,7 +206,7 @@ class Fetcher:
             turn = await services.turns.take(group, deadline - services.clock.monotonic(), again=again)
             if turn is not None:
                 return turn
-            stored = await services.store.lookup(plan.key, plan.wanted)
+            stored = await services.store.lookup(plan.key, plan.wanted, plan.match.route.cache)
             valid = [(entry, v) for entry in stored if (v := services.log.validity(entry)) is not Validity.DEAD]
             decision = decide(plan.wanted, valid, plan.match.route.cache, services.clock.now())
             if isinstance(decision, Hit):

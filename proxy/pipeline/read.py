@@ -56,7 +56,7 @@ class Reader:
         lost = self._services.log.standing() is Standing.LOST
         candidates: Sequence[Candidate] = []
         if rules.enabled and (not lost or route.on_store_loss is StoreLoss.STALE):
-            candidates = self._valid(await self._services.store.lookup(key, wanted), soft=lost)
+            candidates = self._valid(await self._services.store.lookup(key, wanted, rules), soft=lost)
         decision = decide(wanted, candidates, rules, self._services.clock.now())
         if isinstance(decision, Hit):
             if route.audit_share > 0:

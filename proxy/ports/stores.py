@@ -10,6 +10,7 @@ from typing import Protocol
 from proxy.core.entry import CodedBody, Entry, Position
 from proxy.core.invalidation import Invalidation, Validity
 from proxy.core.messages import RequestHead
+from proxy.core.rules import CacheRules
 
 
 class Companion(Protocol):
@@ -45,8 +46,11 @@ class EntryStore(Protocol):
         """This store, where all of it is in this process."""
         ...
 
-    async def lookup(self, key: str, request: RequestHead) -> Sequence[Entry]:
-        """Every stored response under `key` that may match `request` (core.vary decides), newest first."""
+    async def lookup(self, key: str, request: RequestHead, rules: CacheRules) -> Sequence[Entry]:
+        """Every stored response under `key` that may match `request` under the route's `rules`, newest first.
+
+        Which of them does match is for core.vary to decide.
+        """
         ...
 
     def accompany(self, key: str, entry: Entry, companion: Companion) -> bool:

@@ -14,6 +14,7 @@ from mypy_extensions import mypyc_attr
 
 from proxy.core.entry import CodedBody, Entry
 from proxy.core.messages import RequestHead
+from proxy.core.rules import CacheRules
 from proxy.ports import Companion
 
 DEFAULT_MAX_BYTES: Final = 256 * 1024 * 1024
@@ -198,7 +199,12 @@ class MemoryStore:
         for place in self._places.values():
             yield from place.entries
 
-    async def lookup(self, key: str, request: RequestHead) -> Sequence[Entry]:  # noqa: ARG002 - core.vary chooses
+    async def lookup(
+        self,
+        key: str,
+        request: RequestHead,  # noqa: ARG002 - core.vary chooses
+        rules: CacheRules,  # noqa: ARG002
+    ) -> Sequence[Entry]:
         """Every stored response under `key`, newest first."""
         found = self.peek(key)
         self.count(found=bool(found))

@@ -24,7 +24,6 @@ _FORGET = Script.load("forget")
 _USUAL_VARY_NAMES = ("accept-encoding", "accept-language")
 _MOST_VARY_NAMES = 64
 _UNFIT_BYTES = 256 * 1024
-_CODINGS = CacheRules().codings
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +96,13 @@ class RedisStore:
     def local(self) -> None:
         """Nothing of it is in this process."""
 
-    async def lookup(self, key: str, request: RequestHead) -> Sequence[Entry]:
+    async def lookup(self, key: str, request: RequestHead, rules: CacheRules) -> Sequence[Entry]:
         """The stored responses under `key` that fit `request`; when none fits some of the others."""
         if not self._epoch():
             return ()
         arguments: list[Argument] = [_UNFIT_BYTES]
         for name in self._vary_names:
-            value = normalise(name, request.fields.get(name), _CODINGS)
+            value = normalise(name, request.fields.get(name), rules.codings)
             arguments += [_octets(name), b"-" if value is None else b"=" + _octets(value)]
         reply = await self._call(_FIND, key, arguments)
         self.counts.lookups += 1

@@ -12,8 +12,6 @@ from proxy.core.vary import matches
 from proxy.ports import Companion, EntryStore, InvalidationLog
 from proxy.stores.memory import MemoryStore
 
-_RULES = CacheRules()
-
 
 class TieredStore:
     """An EntryStore of two levels. The shared one may fail: then memory is all there is."""
@@ -44,15 +42,15 @@ class TieredStore:
         self._replacements += 1
         self._memory.drop(key)
 
-    async def lookup(self, key: str, request: RequestHead) -> Sequence[Entry]:
+    async def lookup(self, key: str, request: RequestHead, rules: CacheRules) -> Sequence[Entry]:
         """From memory where it holds a valid response that fits, else from the shared store, and then from both."""
         near = self._memory.peek(key)
-        serves = any(self._serves(entry, request) for entry in near)
+        serves = any(self._serves(entry, request, rules) for entry in near)
         self._memory.count(found=serves)
         if serves:
             return near
         before = self._replacements
-        far = await self._shared.lookup(key, request)
+        far = await self._shared.lookup(key, request, rules)
         if not far:
             return self._memory.peek(key)
         if before != self._replacements:  # what was just read may be what was just replaced
@@ -83,8 +81,8 @@ class TieredStore:
         self._memory.forget_now(key, entry)
         await self._shared.forget(key, entry)
 
-    def _serves(self, entry: Entry, request: RequestHead) -> bool:
-        return self._log.validity(entry) is Validity.VALID and matches(entry, request, _RULES)
+    def _serves(self, entry: Entry, request: RequestHead, rules: CacheRules) -> bool:
+        return self._log.validity(entry) is Validity.VALID and matches(entry, request, rules)
 
 
 def _newest_first(far: Sequence[Entry], near: Sequence[Entry]) -> list[Entry]:

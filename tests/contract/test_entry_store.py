@@ -7,7 +7,7 @@ import pytest
 from proxy.core.entry import ByteSpan, CodedBody, Entry, Position
 from proxy.ports import EntryStore
 from proxy.stores.memory import MemoryStore
-from tests.support.entries import get, stored
+from tests.support.entries import RULES, get, stored
 
 BORN = Position("e", 1)
 DE = (("accept-language", "de"),)
@@ -15,13 +15,13 @@ EN = (("accept-language", "en"),)
 
 
 async def test_what_is_put_is_found_until_it_is_forgotten(store: EntryStore) -> None:
-    assert not await store.lookup("k", get())
+    assert not await store.lookup("k", get(), RULES)
     entry = stored(BORN, "tag", body=b"\x00\xff" * 3000)
     await store.put("k", entry, 60)
-    assert list(await store.lookup("k", get())) == [entry]
-    assert not await store.lookup("K", get())
+    assert list(await store.lookup("k", get(), RULES)) == [entry]
+    assert not await store.lookup("K", get(), RULES)
     await store.forget("k", entry)
-    assert not await store.lookup("k", get())
+    assert not await store.lookup("k", get(), RULES)
     await store.forget("k", entry)
 
 
@@ -32,36 +32,36 @@ async def test_what_is_forgotten_is_one_variant_or_part(store: EntryStore) -> No
     for entry in (whole, part, other):
         await store.put("k", entry, 60)
     await store.forget("k", whole)
-    german = await store.lookup("k", get(accept_language="de"))
+    german = await store.lookup("k", get(accept_language="de"), RULES)
     assert [entry for entry in german if entry.vary == DE] == [part]
-    assert [entry for entry in await store.lookup("k", get(accept_language="en")) if entry.vary == EN] == [other]
+    assert [entry for entry in await store.lookup("k", get(accept_language="en"), RULES) if entry.vary == EN] == [other]
 
 
 async def test_what_was_fetched_later_is_not_forgotten_for_an_earlier_one(store: EntryStore) -> None:
     earlier = stored(Position("e", 1), body=b"earlier", received=1_700_000_001.0)
     await store.put("k", stored(Position("e", 2), body=b"later", received=1_700_000_002.0), 60)
     await store.forget("k", earlier)
-    assert [entry.body for entry in await store.lookup("k", get())] == [b"later"]
+    assert [entry.body for entry in await store.lookup("k", get(), RULES)] == [b"later"]
 
 
 async def test_look_ups_in_memory_are_counted_by_whether_it_could_answer() -> None:
     memory = MemoryStore()
-    await memory.lookup("k", get())
+    await memory.lookup("k", get(), RULES)
     await memory.put("k", stored(BORN), 60)
-    await memory.lookup("k", get())
+    await memory.lookup("k", get(), RULES)
     assert (memory.lookups, memory.found) == (2, 1)
 
 
 async def test_an_entry_replaces_its_equal_in_vary_and_span(store: EntryStore) -> None:
     await store.put("k", stored(BORN, body=b"old"), 60)
     await store.put("k", stored(BORN, body=b"new"), 60)
-    assert [entry.body for entry in await store.lookup("k", get())] == [b"new"]
+    assert [entry.body for entry in await store.lookup("k", get(), RULES)] == [b"new"]
 
 
 async def test_a_response_fetched_earlier_never_replaces_one_fetched_later(store: EntryStore) -> None:
     await store.put("k", stored(Position("e", 2), body=b"later"), 60)
     await store.put("k", stored(Position("e", 1), body=b"late fill"), 60)
-    assert [entry.body for entry in await store.lookup("k", get())] == [b"later"]
+    assert [entry.body for entry in await store.lookup("k", get(), RULES)] == [b"later"]
 
 
 async def test_variants_and_parts_stand_beside_each_other(store: EntryStore) -> None:
@@ -70,20 +70,20 @@ async def test_variants_and_parts_stand_beside_each_other(store: EntryStore) -> 
     other = stored(BORN, body=b"ten", vary=EN)
     for entry in (whole, part, other):
         await store.put("k", entry, 60)
-    german = await store.lookup("k", get(accept_language="de"))
+    german = await store.lookup("k", get(accept_language="de"), RULES)
     assert [entry for entry in german if entry.vary == DE] == [part, whole]
-    english = await store.lookup("k", get(accept_language="en"))
+    english = await store.lookup("k", get(accept_language="en"), RULES)
     assert [entry for entry in english if entry.vary == EN] == [other]
 
 
 async def test_a_request_that_no_variant_fits_learns_that_there_are_others(store: EntryStore) -> None:
     await store.put("k", stored(BORN, vary=DE), 60)
-    assert [entry.vary for entry in await store.lookup("k", get(accept_language="fr"))] == [DE]
+    assert [entry.vary for entry in await store.lookup("k", get(accept_language="fr"), RULES)] == [DE]
 
 
 async def test_what_may_be_forgotten_at_once_is_not_kept(store: EntryStore) -> None:
     await store.put("k", stored(BORN), 0)
-    assert not await store.lookup("k", get())
+    assert not await store.lookup("k", get(), RULES)
 
 
 async def test_a_coded_body_is_a_hint_that_harms_nothing(store: EntryStore) -> None:
@@ -91,7 +91,7 @@ async def test_a_coded_body_is_a_hint_that_harms_nothing(store: EntryStore) -> N
     assert not store.attach("k", entry, CodedBody("br", b"not even stored"))
     await store.put("k", entry, 60)
     kept = store.attach("k", entry, CodedBody("br", b"coded"))
-    (found,) = await store.lookup("k", get())
+    (found,) = await store.lookup("k", get(), RULES)
     assert found.body == entry.body
     assert found.coded == ((CodedBody("br", b"coded"),) if kept else ())
 
@@ -103,7 +103,7 @@ async def test_use_is_known_of_what_memory_holds(store: EntryStore) -> None:
     if store.used_since("k", entry) is None:
         pytest.skip("keeps nothing in memory")
     assert store.used_since("k", entry) is False
-    await store.lookup("k", get())
+    await store.lookup("k", get(), RULES)
     assert [store.used_since("k", entry) for _ in range(2)] == [True, False]
     await store.forget("k", entry)
     assert store.used_since("k", entry) is None

@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from proxy.core.entry import Position
 from proxy.core.invalidation import Invalidation
+from proxy.core.messages import RequestHead
+from proxy.core.rules import CacheRules
 from proxy.stores.memory import MemoryStore
 from proxy.stores.memory_log import MemoryLog
 from proxy.stores.redis_store import RedisStore, RedisStoreSettings
 from proxy.stores.tiered import TieredStore
 from tests.stack.redis import RedisServer
 from tests.support.calling import calling
-from tests.support.entries import FakeClock, get, stored
+from tests.support.entries import RULES, FakeClock, get, stored
 from tests.support.relay import relay
 
 BORN = Position("e", 1)
@@ -62,10 +64,10 @@ async def test_a_lookup_is_one_call_whatever_varies(redis_server: RedisServer, r
     async with opened(redis_url) as it:
         for language in ("de", "en", "fr"):
             await it.store.put("a", stored(BORN, vary=(("x-lang", language),)), 60)
-        await it.store.lookup("a", get(x_lang="en"))
+        await it.store.lookup("a", get(x_lang="en"), RULES)
         with redis_server.client() as client:
             client.config_resetstat()
-            (found,) = await it.store.lookup("a", get(x_lang="en"))
+            (found,) = await it.store.lookup("a", get(x_lang="en"), RULES)
             calls = client.info("commandstats")["cmdstat_evalsha"]["calls"]
         assert (found.vary, calls) == ((("x-lang", "en"),), 1)
 
@@ -74,9 +76,9 @@ async def test_a_node_that_has_not_seen_what_varies_finds_it_too(redis_url: str)
     async with opened(redis_url) as writer, opened(redis_url) as reader:
         for language in ("de", "en"):
             await writer.store.put("a", stored(BORN, vary=(("x-lang", language),)), 60)
-        found = await reader.store.lookup("a", get(x_lang="en"))
+        found = await reader.store.lookup("a", get(x_lang="en"), RULES)
         assert (("x-lang", "en"),) in [entry.vary for entry in found]
-        found = await reader.store.lookup("a", get(x_lang="en"))
+        found = await reader.store.lookup("a", get(x_lang="en"), RULES)
         assert [entry.vary for entry in found] == [(("x-lang", "en"),)]
 
 
@@ -88,7 +90,7 @@ async def test_variants_and_lists_of_vary_names_are_bounded(redis_server: RedisS
             await it.store.put("b", stored(BORN, vary=((f"x-{number}", "v"),)), 60)
         with redis_server.client() as client:
             assert all(client.hlen(key) <= 17 for key in client.keys("*"))
-        assert (await it.store.lookup("a", get(accept="39")))[0].vary == (("accept", "39"),)
+        assert (await it.store.lookup("a", get(accept="39"), RULES))[0].vary == (("accept", "39"),)
 
 
 @pytest.mark.parametrize("poison", [b"", b"junk", b"00000000000001Vnr2" + b"\xff" * 50])
@@ -102,10 +104,10 @@ async def test_a_damaged_value_is_a_miss_and_a_warning_and_can_be_replaced(
             (field,) = [name for name in client.hkeys(key) if name != b"specs"]
             client.hset(key, field, poison)
         with caplog.at_level(logging.WARNING):
-            assert not await it.store.lookup("a", get())
+            assert not await it.store.lookup("a", get(), RULES)
         assert "counts as a miss" in caplog.text
         await it.store.put("a", stored(BORN, body=b"good"), 60)
-        assert [entry.body for entry in await it.store.lookup("a", get())] == [b"good"]
+        assert [entry.body for entry in await it.store.lookup("a", get(), RULES)] == [b"good"]
 
 
 async def test_a_truncated_value_is_a_miss(redis_server: RedisServer, redis_url: str) -> None:
@@ -118,7 +120,7 @@ async def test_a_truncated_value_is_a_miss(redis_server: RedisServer, redis_url:
             assert isinstance(value, bytes)
             assert len(value) < 2000, "a long body is compressed"
             client.hset(key, field, value[:-20])
-        assert not await it.store.lookup("a", get())
+        assert not await it.store.lookup("a", get(), RULES)
         assert it.store.counts.damaged == 1
 
 
@@ -128,7 +130,7 @@ async def test_a_key_of_the_wrong_type_is_a_miss(redis_server: RedisServer, redi
         with redis_server.client() as client:
             (key,) = client.keys("*")
             client.set(key, "not a hash")
-        assert not await it.store.lookup("a", get())
+        assert not await it.store.lookup("a", get(), RULES)
 
 
 async def test_only_what_replaces_something_is_announced(redis_url: str) -> None:
@@ -145,7 +147,7 @@ async def test_an_entry_too_large_takes_the_old_one_with_it(redis_url: str) -> N
     async with opened(redis_url, RedisStoreSettings(timeout_s=5, max_entry_bytes=500)) as it:
         await it.store.put("a", stored(BORN, body=b"small"), 60)
         await it.store.put("a", stored(BORN, body=bytes(range(256)) * 4), 60)
-        assert not await it.store.lookup("a", get())
+        assert not await it.store.lookup("a", get(), RULES)
         assert (it.announced, it.store.counts.too_large) == (["a"], 1)
 
 
@@ -153,14 +155,14 @@ async def test_epochs_never_meet(redis_url: str) -> None:
     async with opened(redis_url) as it:
         await it.store.put("a", stored(BORN), 60)
         await it.store.put("b", stored(Position("older", 9)), 60)
-        assert not await it.store.lookup("b", get())
+        assert not await it.store.lookup("b", get(), RULES)
         it.epoch[0] = "next"
-        assert not await it.store.lookup("a", get())
+        assert not await it.store.lookup("a", get(), RULES)
         it.epoch[0] = ""
-        assert not await it.store.lookup("a", get())
+        assert not await it.store.lookup("a", get(), RULES)
         await it.store.put("a", stored(Position("", 0)), 60)
         it.epoch[0] = "e"
-        assert len(await it.store.lookup("a", get())) == 1
+        assert len(await it.store.lookup("a", get(), RULES)) == 1
 
 
 async def test_a_redis_that_does_not_answer_costs_a_few_bounded_waits_and_then_nothing(
@@ -170,7 +172,7 @@ async def test_a_redis_that_does_not_answer_costs_a_few_bounded_waits_and_then_n
     async with relay(redis_server.port) as between, opened(between.url, settings) as it:
         between.hold()
         for _ in range(20):
-            assert not await it.store.lookup("a", get())
+            assert not await it.store.lookup("a", get(), RULES)
         assert (it.store.counts.failures, it.store.counts.skipped) == (3, 17)
         assert caplog.text.count("cannot be reached") == 1
         between.mend()
@@ -179,7 +181,7 @@ async def test_a_redis_that_does_not_answer_costs_a_few_bounded_waits_and_then_n
         if not it.store.counts.stored or it.store.counts.failures > 3:
             it.clock.at += 11
             await it.store.put("a", stored(BORN), 60)
-        assert len(await it.store.lookup("a", get())) == 1
+        assert len(await it.store.lookup("a", get(), RULES)) == 1
 
 
 async def test_memory_is_filled_from_redis_and_serves_when_redis_is_away(
@@ -193,12 +195,12 @@ async def test_memory_is_filled_from_redis_and_serves_when_redis_is_away(
         tiered = TieredStore(MemoryStore(), it.store, log)
         await other.store.put("a", stored(born, "x", body=b"from afar"), 60)
         assert not tiered.memory.peek("a")
-        assert [entry.body for entry in await tiered.lookup("a", get())] == [b"from afar"]
+        assert [entry.body for entry in await tiered.lookup("a", get(), RULES)] == [b"from afar"]
         between.cut()
-        assert [entry.body for entry in await tiered.lookup("a", get())] == [b"from afar"]
+        assert [entry.body for entry in await tiered.lookup("a", get(), RULES)] == [b"from afar"]
         await tiered.put("b", stored(born, body=b"near"), 60)
-        assert [entry.body for entry in await tiered.lookup("b", get())] == [b"near"]
-        assert not await tiered.lookup("c", get())
+        assert [entry.body for entry in await tiered.lookup("b", get(), RULES)] == [b"near"]
+        assert not await tiered.lookup("c", get(), RULES)
 
 
 async def test_a_dead_entry_in_memory_gives_way_to_what_another_node_stored(redis_url: str) -> None:
@@ -209,7 +211,7 @@ async def test_a_dead_entry_in_memory_gives_way_to_what_another_node_stored(redi
         await tiered.put("a", stored(log.position, "x", body=b"old"), 60)
         await log.append(Invalidation(tags=("x",)), strict=True)
         await it.store.put("a", stored(log.position, "x", body=b"new"), 60)
-        assert [entry.body for entry in await tiered.lookup("a", get())] == [b"new"]
+        assert [entry.body for entry in await tiered.lookup("a", get(), RULES)] == [b"new"]
         assert [entry.body for entry in tiered.memory.peek("a")] == [b"new"]
 
 
@@ -220,6 +222,38 @@ async def test_what_another_node_replaced_leaves_memory(redis_url: str) -> None:
         tiered = TieredStore(MemoryStore(), it.store, log)
         await tiered.put("a", stored(log.position, body=b"old"), 60)
         await it.store.put("a", stored(log.position, body=b"renewed"), 60)
-        assert [entry.body for entry in await tiered.lookup("a", get())] == [b"old"]
+        assert [entry.body for entry in await tiered.lookup("a", get(), RULES)] == [b"old"]
         tiered.replaced("a")
-        assert [entry.body for entry in await tiered.lookup("a", get())] == [b"renewed"]
+        assert [entry.body for entry in await tiered.lookup("a", get(), RULES)] == [b"renewed"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "vary", "asked"),
+    [
+        (CacheRules(codings=("gzip",)), ("accept-encoding", "gzip"), get(accept_encoding="br, gzip")),
+        (CacheRules(codings=("zstd",)), ("accept-encoding", "identity"), get(accept_encoding="gzip")),
+        (CacheRules(language_from_content=True), ("accept-language", "de"), get(accept_language="en, de;q=0.5")),
+    ],
+)
+async def test_memory_answers_by_the_rules_of_the_route(
+    redis_url: str, rules: CacheRules, vary: tuple[str, str], asked: RequestHead
+) -> None:
+    log = MemoryLog(FakeClock())
+    async with opened(redis_url) as it:
+        it.epoch[0] = log.position.epoch
+        tiered = TieredStore(MemoryStore(), it.store, log)
+        entry = stored(log.position, vary=(vary,))
+        entry = replace(entry, fields=entry.fields.added(("Content-Language", "en")))
+        await tiered.put("a", entry, 60)
+        for _ in range(5):
+            assert len(await tiered.lookup("a", asked, rules)) == 1
+        assert it.store.counts.lookups == 0
+
+
+async def test_redis_finds_by_the_codings_of_the_route(redis_url: str) -> None:
+    async with opened(redis_url) as it:
+        for value in ("br, gzip", "gzip", "identity"):
+            await it.store.put("a", stored(BORN, vary=(("accept-encoding", value),)), 60)
+        for rules, wanted in ((("gzip",), "gzip"), (("br", "gzip"), "br, gzip"), (("zstd",), "identity")):
+            found = await it.store.lookup("a", get(accept_encoding="gzip, br"), CacheRules(codings=rules))
+            assert [entry.vary[0][1] for entry in found] == [wanted]

@@ -24,7 +24,7 @@ from proxy.stores.redis_store import RedisStoreSettings
 from proxy.tasks import Tasks
 from tests.stack.process import ROOT, StartError, free_port
 from tests.stack.redis import NO_REDIS, RedisServer, find_redis_binary
-from tests.support.entries import get, stored
+from tests.support.entries import RULES, get, stored
 from tests.support.redis_sets import RedisCluster
 from tests.support.shared_log import LINK, LOG, until
 
@@ -65,12 +65,12 @@ async def use_everything(url: str) -> None:
         await until(lambda: log.standing() is other.log.standing() is Standing.LEADING)
         for body in (b"one", b"two"):
             await shared.put("key", stored(log.position, body=body), 60)
-        assert [entry.body for entry in await shared.lookup("key", get())] == [b"two"]
+        assert [entry.body for entry in await shared.lookup("key", get(), RULES)] == [b"two"]
         receipt = await log.append(Invalidation(tags=("a",)), strict=True)
         assert receipt.shared
         assert len(receipt.acknowledged) == 1
         await shared.forget("key", stored(log.position))
-        assert not await shared.lookup("key", get())
+        assert not await shared.lookup("key", get(), RULES)
         turn = await stores.turns.take("key", 1.0)
         assert turn is not None
         await turn.done(stored=True)

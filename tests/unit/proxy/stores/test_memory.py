@@ -11,7 +11,7 @@ import pytest
 from proxy.core.entry import CodedBody, Entry, Position
 from proxy.core.fields import Fields
 from proxy.stores.memory import MemoryStore, cost_bytes
-from tests.support.entries import get, stored
+from tests.support.entries import RULES, get, stored
 
 BORN = Position("e", 0)
 
@@ -109,7 +109,7 @@ async def test_variants_beyond_the_bound_push_out_the_oldest() -> None:
     store = MemoryStore(max_variants=3)
     for language in ("de", "en", "fr", "it"):
         await store.put("k", stored(BORN, vary=(("accept-language", language),)), 60)
-    assert [entry.vary[0][1] for entry in await store.lookup("k", get())] == ["it", "fr", "en"]
+    assert [entry.vary[0][1] for entry in await store.lookup("k", get(), RULES)] == ["it", "fr", "en"]
 
 
 async def test_variants_of_one_key_alone_stay_within_the_bound_in_octets() -> None:
