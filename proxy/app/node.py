@@ -251,7 +251,9 @@ def connection_settings(policy: Policy) -> ConnectionSettings:
     others = sum(upstream.max_connections for upstream in policy.upstreams.values())
     others += policy.stores.redis_max_connections + OTHER_FILES
     wanted = policy.limits.connections
-    connections = min(wanted, max(1, allow_open_files(wanted + others) - others))
+    streams = sum(upstream.max_streams for upstream in policy.upstreams.values())
+    room = allow_open_files(wanted + others + streams) - others
+    connections = min(wanted, max(1, room - min(streams, room // 2)))  # each stream has a client of its own
     if connections < wanted:
         logger.warning("the system allows open files for %d of %d client connections only", connections, wanted)
     return ConnectionSettings(

@@ -9,6 +9,7 @@ from proxy.core.fields import Fields
 from proxy.core.messages import ResponseHead
 from proxy.core.outcome import CacheStatus
 from proxy.core.record import record
+from proxy.core.streams import is_stream
 from proxy.pipeline.exchange import CacheUse, Refusal
 from proxy.ports import Outlet, UpstreamResponse
 
@@ -73,3 +74,9 @@ class Answer:
     upstream_ms: float | None = None
     refused: Refusal | None = None
     error: str = ""
+
+    @property
+    def lasts(self) -> bool:
+        """Whether its end is not to be waited for: a tunnel, or a stream of events. It is bounded by its upstream."""
+        body = self.body
+        return isinstance(body, TunnelBody) or (isinstance(body, StreamBody) and is_stream(self.head.fields))

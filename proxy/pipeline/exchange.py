@@ -30,6 +30,7 @@ class Refusal(Enum):
     SLOW = "slow"  # a head or a body that did not come in time
     RATE = "rate"
     LOAD = "load"
+    STREAMS = "streams"  # as many tunnels and event streams are open as may be
     UPSTREAM = "upstream"
     ONLY_IF_CACHED = "only-if-cached"
     LOG_LOST = "log-lost"  # a write that other nodes could not be told of

@@ -76,7 +76,7 @@ class Handler:
                     services.hits.learn_refusal(exchange)
                 else:
                     answer = await self._answer(exchange)
-                replied = await self._replier.reply(exchange, answer, rate)
+                replied = await self._reply(exchange, answer, rate)
             finally:
                 services.in_flight.give_back()
         except OverloadedError as overload:
@@ -93,6 +93,17 @@ class Handler:
         finally:
             duration_ms = (services.clock.monotonic() - exchange.started_s) * 1000
             services.recorder.finish(record_of(exchange, answer, replied, rate, error, duration_ms))
+
+    async def _reply(self, exchange: Exchange, answer: Answer, rate: RateVerdict | None) -> Replied:
+        """Send the answer. What lasts leaves its place in flight to others meanwhile."""
+        if not answer.lasts:
+            return await self._replier.reply(exchange, answer, rate)
+        in_flight = self._services.in_flight
+        in_flight.give_back()
+        try:
+            return await self._replier.reply(exchange, answer, rate)
+        finally:
+            in_flight.take_anyhow()
 
     async def _answer(self, exchange: Exchange) -> Answer:
         oversized = refused_by_size(exchange)

@@ -40,6 +40,9 @@ def upstream_failed(exchange: Exchange, error: UpstreamError, cache: CacheStatus
     elif error.failure in OVERLOADED:
         detail = "the backend cannot take more requests now"
         answer = refuse(exchange, 503, detail, Refusal.UPSTREAM, cache, ("Retry-After", "1"))
+    elif error.failure is UpstreamFailure.STREAMS_FULL:
+        detail = "as many tunnels and event streams are open as may be"
+        answer = refuse(exchange, 503, detail, Refusal.STREAMS, cache, ("Retry-After", "1"))
     elif error.failure is UpstreamFailure.CONNECT:
         answer = refuse(exchange, 502, "the backend cannot be reached", Refusal.UPSTREAM, cache)
     else:

@@ -17,6 +17,8 @@ def upstream_settings(name: str, url: str, shape: schema.UpstreamShape) -> model
         pool_timeout_s=shape.pool_timeout,
         keep_alive_s=shape.keep_alive,
         max_connections=shape.max_connections,
+        max_streams=shape.max_streams,
+        stream_idle_s=shape.stream_idle,
         preserve_host=shape.preserve_host,
         rewrite_location=shape.rewrite_location,
         health=None

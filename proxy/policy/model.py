@@ -123,11 +123,13 @@ class UpstreamSettings:
     name: str
     url: str
     connect_timeout_s: float = 2.0
-    read_timeout_s: float = 30.0
+    read_timeout_s: float = 60.0
     write_timeout_s: float = 30.0
     pool_timeout_s: float = 5.0
     keep_alive_s: float = 4.5
     max_connections: int = 256
+    max_streams: int = 1024
+    stream_idle_s: float = 600.0
     preserve_host: bool = True
     rewrite_location: bool = True
     health: HealthRules | None = None

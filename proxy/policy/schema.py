@@ -54,7 +54,18 @@ class UpstreamShape(Shape):
         "Where the backend listens: `http://host:port`, optionally with a path put before every target."
     )
     connect_timeout: Duration = option(2.0, "Time to open a connection.", gt=0)
-    read_timeout: Duration = option(30.0, "Time without a single octet from the backend. Then: 504.", gt=0)
+    read_timeout: Duration = option(
+        60.0,
+        "Time without a byte from the backend, before its response and within it. Then: 504, or the end of the "
+        "connection where a response has begun. A long poll has to end before. See `stream_idle` and `tunnel_idle`.",
+        gt=0,
+    )
+    stream_idle: Duration = option(
+        600.0,
+        "Time without a byte within a response that lasts: `text/event-stream`, `multipart/x-mixed-replace`. "
+        "Then: the end of the connection. `read_timeout` where that is longer.",
+        gt=0,
+    )
     write_timeout: Duration = option(30.0, "Time without the backend taking a single octet.", gt=0)
     pool_timeout: Duration = option(5.0, "Time a request waits for a free connection. Then: 503.", gt=0)
     keep_alive: Duration = option(
@@ -63,7 +74,20 @@ class UpstreamShape(Shape):
         "Many servers close after five seconds; a longer time meets connections that are just being closed.",
         gt=0,
     )
-    max_connections: int = option(256, "Connections to this backend, per process.", ge=1, le=65_535)
+    max_connections: int = option(
+        256,
+        "Connections to this backend for requests, per process. Long polls are requests; where there are many, give "
+        "their route an upstream of its own with the same `url`.",
+        ge=1,
+        le=65_535,
+    )
+    max_streams: int = option(
+        1024,
+        "Connections beside these for what lasts, per process: tunnels (WebSockets) and the responses of "
+        "`stream_idle`, from the moment on at which they begin. Beyond: 503.",
+        ge=0,
+        le=65_535,
+    )
     preserve_host: bool = option(
         True,
         "Forward the client's Host. `false` sends the host of `url`.",

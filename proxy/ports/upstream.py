@@ -21,6 +21,7 @@ class UpstreamFailure(Enum):
     READ_TIMEOUT = "read-timeout"
     WRITE_TIMEOUT = "write-timeout"
     POOL_TIMEOUT = "pool-timeout"
+    STREAMS_FULL = "streams-full"
     RESET = "reset"
     MALFORMED = "malformed"
     TRUNCATED = "truncated"

@@ -44,6 +44,8 @@ def pool_settings(settings: UpstreamSettings) -> PoolSettings:
         write_timeout_s=settings.write_timeout_s,
         pool_timeout_s=settings.pool_timeout_s,
         max_connections=settings.max_connections,
+        max_streams=settings.max_streams,
+        stream_idle_s=settings.stream_idle_s,
         keepalive_s=settings.keep_alive_s,
         preserve_host=settings.preserve_host,
         rewrite_location=settings.rewrite_location,

@@ -9,6 +9,7 @@ from functools import partial
 
 from proxy.core.forwarding import located
 from proxy.core.messages import RequestHead
+from proxy.core.streams import is_stream
 from proxy.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
 from proxy.tasks import Tasks
 from proxy.turn import Turn
@@ -17,6 +18,7 @@ from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial
 from proxy.upstream.keepalive import idle_limit_s
 from proxy.upstream.lease import Lease, Lender
+from proxy.upstream.parser import Phase
 from proxy.upstream.request import WrittenHead, write_head
 from proxy.upstream.response import BackendResponse
 from proxy.upstream.sender import at_hand, send_body
@@ -39,7 +41,8 @@ class UpstreamPool(Lender):
         self._buffer = ReadBuffer()
         self._turn: Turn | None = None
         self._idle: list[Connection] = []  # the one used last at the end
-        self._taken = 0  # connections leased, idle or being opened
+        self._taken = 0  # connections leased, idle or being opened, but for those of streams
+        self._streams: set[Connection] = set()
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._unwanted = Unwanted()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -51,7 +54,7 @@ class UpstreamPool(Lender):
     @property
     def open_connections(self) -> int:
         """Connections leased, idle or being opened."""
-        return self._taken
+        return self._taken + len(self._streams)
 
     async def exchange(
         self,
@@ -189,7 +192,25 @@ class UpstreamPool(Lender):
             await connection.change()
         if self._settings.rewrite_location and "location" in final.head.fields.joined:
             final = final.saying(located(final.head, self._settings.endpoint.origin))
+        if connection.parser.phase is Phase.TUNNEL:
+            self._set_apart(connection)
+        elif is_stream(final.head.fields) and connection.parser.phase is not Phase.DONE:
+            self._set_apart(connection)
+            connection.silence.extend(self._settings.stream_idle_s)
         return BackendResponse(connection, final, self._release, sender)
+
+    def _set_apart(self, connection: Connection) -> None:
+        """Count a connection that will last with its like, and let another request have its place.
+
+        Raises UpstreamError STREAMS_FULL.
+        """
+        most = self._settings.max_streams
+        if len(self._streams) >= most:
+            detail = f"{most} tunnels and streams are open already"
+            raise UpstreamError(UpstreamFailure.STREAMS_FULL, detail, sent=True)
+        self._unwanted.over(connection)
+        self._streams.add(connection)
+        self._free_slot()
 
     # ---- leases
 
@@ -208,7 +229,7 @@ class UpstreamPool(Lender):
 
     def _may_give_way(self, connection: Connection, served: int, demand: Demand) -> None:
         """Nobody waits for what the connection carries, if it still carries the exchange that was its `served`-th."""
-        if connection.served == served and not connection.ended:
+        if connection.served == served and not connection.ended and connection not in self._streams:
             self._unwanted.add(connection, demand)
             self._unwanted.make_room(len(self._waiting))
 
@@ -284,7 +305,7 @@ class UpstreamPool(Lender):
         self._release(connection, True)
 
     def _release(self, connection: Connection, reusable: bool) -> None:
-        if reusable and not self._closed and not connection.ended:
+        if reusable and not self._closed and not connection.ended and connection not in self._streams:
             connection.finish()
             self._unwanted.over(connection)
             self._hand_back(connection)
@@ -311,7 +332,10 @@ class UpstreamPool(Lender):
     def _discard(self, connection: Connection) -> None:
         connection.abort()
         self._unwanted.over(connection)
-        self._free_slot()
+        if connection in self._streams:
+            self._streams.remove(connection)
+        else:
+            self._free_slot()
 
     def _free_slot(self) -> None:
         self._hand_back(None)

@@ -26,6 +26,12 @@ class Silence:
         """How long it may last in the next exchange; None for as long as usual."""
         self.limit_s = limit_s or self._usual_s
 
+    def extend(self, limit_s: float) -> None:
+        """For the rest of this exchange it may last so long, unless it might last longer anyhow."""
+        if limit_s > self.limit_s:
+            self.limit_s = limit_s
+            self.heard()
+
     def begin(self) -> None:
         """From now on silence counts."""
         at = self._at = self._loop.time() + self.limit_s

@@ -13,8 +13,6 @@ from tests.stack.process import Launch
 
 pytestmark = [pytest.mark.timeout(600)]
 
-# A long poll of 30 seconds is silent for a little longer than the 30 seconds that a backend may be.
-PATIENT = "version: 1\ndefaults: {read_timeout: 60s}\n"
 MORE = """
 enable_registration: true
 enable_registration_without_verification: true
@@ -36,8 +34,6 @@ def synapse(port: int, directory: Path) -> Launch:
 
 
 def test_messages_end_a_long_poll_and_so_does_its_time(both: Both) -> None:
-    both.policies = PATIENT
-
     def steps(site: Site) -> object:
         return facts(run(python_group("matrix").script("chat_steps.py", site.url), timeout_s=200))
 
