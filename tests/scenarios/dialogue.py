@@ -11,6 +11,7 @@ import socket
 import time
 import uuid
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.conformance.client import Client, Response
@@ -59,6 +60,8 @@ class Dialogue:
         self._serving: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._server: asyncio.Server | None = None
         self._arrival = asyncio.Condition()
+        self.answered_by: Callable[[Asked], Answer] | None = None
+        """What gives the answers where no order of requests is foreseen."""
         self.begun: list[str] = []
         self.asked: list[Asked] = []
 
@@ -133,6 +136,11 @@ class Dialogue:
         async with asyncio.timeout(10), self._arrival:
             await self._arrival.wait_for(lambda: len(self.asked) >= count)
 
+    async def reached_path(self, path: str) -> None:
+        """Wait until a request for `path` has reached the origin."""
+        async with asyncio.timeout(10), self._arrival:
+            await self._arrival.wait_for(lambda: any(asked.path == path for asked in self.asked))
+
     async def began(self, count: int) -> None:
         """Wait until the heads of that many requests have reached the origin, whatever of their bodies has."""
         async with asyncio.timeout(10), self._arrival:
@@ -186,13 +194,14 @@ class Dialogue:
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         chunked = is_chunked(head.lines)
         body = await (read_chunked(reader) if chunked else read_exactly(reader, content_length(head.lines) or 0))
+        asked = Asked(method, target.removeprefix(self._room), head.lines, body)
         async with self._arrival:
-            self.asked.append(Asked(method, target.removeprefix(self._room), head.lines, body))
+            self.asked.append(asked)
             self._arrival.notify_all()
-        if not self._answers:
+        if self.answered_by is None and not self._answers:
             self._surprises.append(head.start)
             return False
-        answer = self._answers.popleft()
+        answer = self._answers.popleft() if self.answered_by is None else self.answered_by(asked)
         if isinstance(answer, HangUp):
             writer.transport.abort()
             return False
