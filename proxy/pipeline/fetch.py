@@ -22,7 +22,17 @@ from proxy.pipeline.made import Fetched, as_it_came, entry_of, judge_fetched
 from proxy.pipeline.mixing import Mixing
 from proxy.pipeline.plan import Plan
 from proxy.pipeline.unasked import asked_for
-from proxy.ports import Client, ClientGoneError, Demand, InterimSink, Standing, Turn, UpstreamError, UpstreamFailure
+from proxy.ports import (
+    Client,
+    ClientGoneError,
+    Demand,
+    InterimSink,
+    Standing,
+    Turn,
+    TurnOver,
+    UpstreamError,
+    UpstreamFailure,
+)
 from proxy.stores.turns import FreeTurn
 from proxy.tasks import TaskGroupClosedError
 
@@ -47,14 +57,18 @@ class Fetcher:
     async def fetch(self, plan: Plan, client: Client) -> tuple[Landing, bool]:
         """The landing of a flight for `plan`, and whether it was somebody else's (collapsed)."""
         flights, group = self._services.flights, self._group(plan)
+        looked = True
         while plan.coalesce and not self._is_uncacheable(group):
             flight = flights.join(group)
             if flight is None:
                 flight = flights.open(group)
                 if plan.for_all:
                     plan = replace(plan, outgoing=plan.unconditional)
-                fly = self._fly if self._services.turns.alone else self._fly_in_turn
-                return await self._to_the_end(flight, fly(flight, plan, client.interim), client), False
+                if self._services.turns.alone:
+                    flying = self._fly(flight, plan, client.interim)
+                else:
+                    flying = self._fly_in_turn(flight, plan, client.interim, looked=looked)
+                return await self._to_the_end(flight, flying, client), False
             landing = await self._follow(flight, plan)
             if landing is not None:
                 return landing, True
@@ -62,6 +76,7 @@ class Fetcher:
             before, group = group, self._group(plan)
             if group == before:
                 break
+            looked = False  # another node may have fetched it while this one waited
         if self._is_uncacheable(group):
             return await self._alone(plan, client), False
         return await self._lead(plan, client), False
@@ -183,10 +198,13 @@ class Fetcher:
             case Arriving(place=place):
                 place.close()
 
-    async def _fly_in_turn(self, flight: Flight, plan: Plan, interim: InterimSink) -> Landing:
-        """Fly when no other node is fetching the same; land with what another node has fetched meanwhile."""
+    async def _fly_in_turn(self, flight: Flight, plan: Plan, interim: InterimSink, *, looked: bool) -> Landing:
+        """Fly when no other node is fetching the same; land with what another node has fetched meanwhile.
+
+        `looked` says that the store was asked just now.
+        """
         try:
-            turn = await self._turn(plan)
+            turn = await self._turn(plan, looked=looked)
         except BaseException as error:
             detail = f"the wait for a turn was stopped: {error!r}"
             self._end(flight, Failed(UpstreamError(UpstreamFailure.RESET, detail, sent=False)))
@@ -196,26 +214,31 @@ class Fetcher:
         flight.turn = turn
         return await self._fly(flight, plan, interim)
 
-    async def _turn(self, plan: Plan) -> Turn | Entry:
+    async def _turn(self, plan: Plan, *, looked: bool) -> Turn | Entry:
         """The turn to fetch, or the response that another node has fetched while this one waited for its turn."""
         services = self._services
         deadline = services.clock.monotonic() + plan.match.route.coalesce_wait_s
         again, group = False, self._group(plan)
         # Without a lease nothing stored could be used: there is nothing to wait for.
         while services.log.standing() is Standing.LEADING:
+            stored = None if looked else await self._stored(plan)
+            if stored is not None:
+                return stored
             turn = await services.turns.take(group, deadline - services.clock.monotonic(), again=again)
-            if turn is not None:
+            if not isinstance(turn, TurnOver):
                 return turn
-            stored = await services.store.lookup(plan.key, plan.wanted, plan.match.route.cache)
-            valid = [(entry, v) for entry in stored if (v := services.log.validity(entry)) is not Validity.DEAD]
-            decision = decide(plan.wanted, valid, plan.match.route.cache, services.clock.now())
-            if isinstance(decision, Hit):
-                return decision.entry
-            for entry in stored:
-                services.flights.learn(plan.key, [name for name, _ in entry.vary])
+            services.flights.learn(plan.key, turn.varies)
             before, group = group, self._group(plan)
-            again = group == before
+            looked, again = False, group == before
         return FreeTurn()
+
+    async def _stored(self, plan: Plan) -> Entry | None:
+        """What answers the plan from the store by now."""
+        services = self._services
+        stored = await services.store.lookup(plan.key, plan.wanted, plan.match.route.cache)
+        valid = [(entry, v) for entry in stored if (v := services.log.validity(entry)) is not Validity.DEAD]
+        decision = decide(plan.wanted, valid, plan.match.route.cache, services.clock.now())
+        return decision.entry if isinstance(decision, Hit) else None
 
     async def _fly(
         self, flight: Flight, plan: Plan, interim: InterimSink, asked: Awaitable[Fetched] | None = None
@@ -243,9 +266,10 @@ class Fetcher:
         self._services.flights.close(flight)
         turn, flight.turn = flight.turn, None
         if turn is not None and not isinstance(turn, FreeTurn):
-            stored = isinstance(flight.landing, Whole | Arriving)
+            brought = flight.landing.entry if isinstance(flight.landing, Whole | Arriving) else None
+            varies = [name for name, _ in brought.vary] if brought is not None else []
             with suppress(TaskGroupClosedError):  # it expires
-                self._services.tasks.start(turn.done(stored=stored), "turn: done")
+                self._services.tasks.start(turn.done(stored=brought is not None, varies=varies), "turn: done")
         return landing
 
     async def _ask(self, plan: Plan, request: RequestHead, interim: InterimSink, demand: Demand | None) -> Fetched:

@@ -13,7 +13,17 @@ from proxy.ports.codings import Codec, StreamEncoder
 from proxy.ports.demand import Demand
 from proxy.ports.leases import Lease, Taker
 from proxy.ports.rates import RateStore
-from proxy.ports.stores import Companion, EntryStore, FetchTurns, InvalidationLog, LocalStore, Receipt, Standing, Turn
+from proxy.ports.stores import (
+    Companion,
+    EntryStore,
+    FetchTurns,
+    InvalidationLog,
+    LocalStore,
+    Receipt,
+    Standing,
+    Turn,
+    TurnOver,
+)
 from proxy.ports.streams import Content, InterimSink, Octets, Outlet, Tunnel
 from proxy.ports.upstream import Upstream, UpstreamError, UpstreamFailure, UpstreamResponse
 
@@ -44,6 +54,7 @@ __all__ = [
     "Taker",
     "Tunnel",
     "Turn",
+    "TurnOver",
     "Upstream",
     "UpstreamError",
     "UpstreamFailure",

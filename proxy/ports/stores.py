@@ -166,9 +166,20 @@ class InvalidationLog(Protocol):
 class Turn(Protocol):
     """The right to fetch a key from the backend while other nodes wait."""
 
-    async def done(self, *, stored: bool) -> None:
-        """The fetch is over, on whatever path; `stored` when its response is in the shared store. Never raises."""
+    async def done(self, *, stored: bool, varies: Sequence[str] = ()) -> None:
+        """The fetch is over, on whatever path; `stored` when its response is in the shared store. Never raises.
+
+        `varies` are the request fields by which that response varies, in lower case: those who waited learn whether it
+        may be for them.
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOver:
+    """Another node's fetch is over and stored, so that it is worth looking again; `varies` as in `Turn.done`."""
+
+    varies: tuple[str, ...] = ()
 
 
 class FetchTurns(Protocol):
@@ -179,8 +190,8 @@ class FetchTurns(Protocol):
         """Whether no other node takes turns, so that each is free."""
         ...
 
-    async def take(self, key: str, wait_s: float, *, again: bool = False) -> Turn | None:
-        """The turn to fetch `key`; None when another node's fetch is over, so that it is worth looking again.
+    async def take(self, key: str, wait_s: float, *, again: bool = False) -> Turn | TurnOver:
+        """The turn to fetch `key`, or word that another node has fetched it.
 
         It is this node's turn at the latest after `wait_s`, or when nobody can be asked. `again` says that a response
         stored just now was looked at and is of no use.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from proxy.ports import Clock, Turn
+from proxy.ports import Clock, Turn, TurnOver
 from proxy.stores.script import FAILURES, Caller, Script
 from proxy.tasks import TaskGroupClosedError, Tasks
 
@@ -17,12 +17,13 @@ _TAKE = Script.load("take")
 _DONE = Script.load("done")
 _EXTEND = Script.load("extend")
 _STORED, _NOT_STORED = "+", "-"
+_DIGEST_BYTES = 16
 
 
 class FreeTurn:
     """A turn that nobody gave and nobody waits for."""
 
-    async def done(self, *, stored: bool) -> None:
+    async def done(self, *, stored: bool, varies: Sequence[str] = ()) -> None:
         """Nothing to give back."""
 
 
@@ -32,7 +33,7 @@ class LocalTurns:
     alone = True
     """Nobody else takes turns."""
 
-    async def take(self, key: str, wait_s: float, *, again: bool = False) -> Turn | None:  # noqa: ARG002 - alone
+    async def take(self, key: str, wait_s: float, *, again: bool = False) -> Turn | TurnOver:  # noqa: ARG002 - alone
         """At once."""
         return FreeTurn()
 
@@ -80,22 +81,27 @@ class RedisTurns:
         self._tasks = tasks
         self._announce = announce
         self._settings = settings or TurnSettings()
-        self._waiting: dict[str, set[asyncio.Future[bool]]] = {}
+        self._waiting: dict[str, set[asyncio.Future[TurnOver | None]]] = {}
 
     def over(self, notice: str) -> None:
         """A turn is over somewhere, its fetch stored or not: wake those who wait for it here."""
-        digest, stored = notice[:-1], notice.endswith(_STORED)
+        digest, what, varies = (
+            notice[: 2 * _DIGEST_BYTES],
+            notice[2 * _DIGEST_BYTES :][:1],
+            notice[2 * _DIGEST_BYTES + 1 :],
+        )
+        over = _over(varies) if what == _STORED else None
         for told in self._waiting.get(digest, ()):
             if not told.done():
-                told.set_result(stored)
+                told.set_result(over)
 
-    async def take(self, key: str, wait_s: float, *, again: bool = False) -> Turn | None:
-        """The turn to fetch `key`; None when another node's fetch is over, so that it is worth looking again.
+    async def take(self, key: str, wait_s: float, *, again: bool = False) -> Turn | TurnOver:
+        """The turn to fetch `key`, or word that another node's fetch is over, so that it is worth looking again.
 
         After `wait_s` it is this node's turn anyway. `again` says that a fetch stored just now was of no use.
         """
-        digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-        told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=_DIGEST_BYTES).hexdigest()
+        told: asyncio.Future[TurnOver | None] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(digest, set())
         waiting.add(told)
         try:
@@ -107,7 +113,9 @@ class RedisTurns:
             if not waiting:
                 self._waiting.pop(digest, None)
 
-    async def _take(self, digest: str, deadline: float, told: asyncio.Future[bool], *, again: bool) -> Turn | None:
+    async def _take(
+        self, digest: str, deadline: float, told: asyncio.Future[TurnOver | None], *, again: bool
+    ) -> Turn | TurnOver:
         token = secrets.token_hex(8)
         chosen = self._settings
         while True:
@@ -115,26 +123,28 @@ class RedisTurns:
             reply = await _TAKE.run(self._redis, (self._name(digest),), arguments, chosen.timeout_s)
             if reply == 0:
                 return _HeldTurn(self, digest, token, self._tasks, chosen)
-            if not isinstance(reply, int) or reply < 0:
-                return None
+            if not isinstance(reply, int):
+                return _over(reply.decode("utf-8", "replace") if isinstance(reply, bytes) else "")
             left_s = deadline - self._clock.monotonic()
             try:
                 async with asyncio.timeout(max(0.0, min(left_s, reply / 1000))):
-                    return None if await asyncio.shield(told) else FreeTurn()
+                    return await asyncio.shield(told) or FreeTurn()
             except TimeoutError:
                 if self._clock.monotonic() >= deadline:
                     return FreeTurn()
 
-    async def give_back(self, digest: str, token: str, *, stored: bool) -> None:
+    async def give_back(self, digest: str, token: str, *, stored: bool, varies: Sequence[str] = ()) -> None:
         """The fetch is over. Where that cannot be told the turn expires."""
         chosen = self._settings
         remembered_ms = round(chosen.remembered_s * 1000) if stored else 0
         try:
-            waiting = await _DONE.run(self._redis, (self._name(digest),), (token, remembered_ms), chosen.timeout_s)
+            names = ",".join(varies)
+            arguments = (token, remembered_ms, names)
+            waiting = await _DONE.run(self._redis, (self._name(digest),), arguments, chosen.timeout_s)
         except FAILURES:
             return
         if isinstance(waiting, int) and waiting > 0:
-            await self._announce(digest + (_STORED if stored else _NOT_STORED))
+            await self._announce(digest + (_STORED + names if stored else _NOT_STORED))
 
     async def extend(self, digest: str, token: str) -> bool:
         """Hold the turn for another `held_s`; whether it was still held, as far as can be told."""
@@ -148,6 +158,10 @@ class RedisTurns:
 
     def _name(self, digest: str) -> str:
         return f"{self._settings.prefix}:turn:{digest}"
+
+
+def _over(varies: str) -> TurnOver:
+    return TurnOver(tuple(name for name in varies.split(",") if name))
 
 
 class _HeldTurn:
@@ -164,12 +178,12 @@ class _HeldTurn:
         self._timer: asyncio.TimerHandle | None = None
         self._after(settings.first_held_s / 3)
 
-    async def done(self, *, stored: bool) -> None:
+    async def done(self, *, stored: bool, varies: Sequence[str] = ()) -> None:
         """Give it back, and tell those who wait."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        await self._turns.give_back(self._digest, self._token, stored=stored)
+        await self._turns.give_back(self._digest, self._token, stored=stored, varies=varies)
 
     def _after(self, delay_s: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(delay_s, self._due)

@@ -92,9 +92,12 @@ class Connection:
         self._host = host
         self._wire: _Wire | None = None
 
-    async def ask(self, method: str, path: str, body: bytes = b"", timeout_s: float = 20.0) -> Reply:
-        """One exchange. Raises OSError, EOFError, ValueError or TimeoutError; the connection is then closed."""
-        head = f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\n"
+    async def ask(self, method: str, path: str, body: bytes = b"", timeout_s: float = 20.0, fields: str = "") -> Reply:
+        """One exchange; `fields` are more lines of the head, each with its CR LF.
+
+        Raises OSError, EOFError, ValueError or TimeoutError; the connection is then closed.
+        """
+        head = f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\n{fields}"
         if method != "GET":
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         try:

@@ -16,7 +16,7 @@ from proxy.app.clock import SystemClock
 from proxy.core.invalidation import Invalidation
 from proxy.core.rate import RateLimit
 from proxy.limits.rate_redis import RedisRates, RedisRateSettings
-from proxy.ports import Standing
+from proxy.ports import Standing, TurnOver
 from proxy.stores.assemble import Stores, StoreSettings, redis_stores
 from proxy.stores.connect import ConnectSettings
 from proxy.stores.redis_log import RedisLog
@@ -72,9 +72,9 @@ async def use_everything(url: str) -> None:
         await shared.forget("key", stored(log.position))
         assert not await shared.lookup("key", get(), RULES)
         turn = await stores.turns.take("key", 1.0)
-        assert turn is not None
+        assert not isinstance(turn, TurnOver)
         await turn.done(stored=True)
-        assert await stores.turns.take("key", 1.0) is None
+        assert isinstance(await stores.turns.take("key", 1.0), TurnOver)
         rates = RedisRates(client, SystemClock(), lambda: 1, RedisRateSettings(timeout_s=5))
         assert (await rates.admit("somebody", RateLimit("limit", 10, 60, 1))).allowed
         assert rates.available

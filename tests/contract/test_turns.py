@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from proxy.app.clock import SystemClock
-from proxy.ports import Turn
+from proxy.ports import Turn, TurnOver
 from proxy.stores.turns import FreeTurn, LocalTurns, RedisTurns, TurnSettings
 from proxy.tasks import Tasks
 from tests.stack.redis import RedisServer
@@ -26,7 +26,7 @@ class Party:
     turns: RedisTurns
     tasks: Tasks
 
-    async def take(self, wait_s: float = 5, *, again: bool = False) -> Turn | None:
+    async def take(self, wait_s: float = 5, *, again: bool = False) -> Turn | TurnOver:
         return await self.turns.take("key", wait_s, again=again)
 
     async def die(self) -> None:
@@ -52,36 +52,46 @@ async def parties(url: str, count: int) -> AsyncIterator[list[Party]]:
 
 
 async def test_alone_it_is_always_your_turn() -> None:
-    assert await LocalTurns().take("key", 0) is not None
+    assert isinstance(await LocalTurns().take("key", 0), FreeTurn)
 
 
 async def test_one_has_the_turn_and_the_others_look_when_its_fetch_is_stored(redis_url: str) -> None:
     async with parties(redis_url, 3) as (a, b, c):
         turn = await a.take()
-        assert turn is not None
+        assert not isinstance(turn, TurnOver)
         async with asyncio.TaskGroup() as group:
             waiting = [group.create_task(party.take()) for party in (b, c)]
             await asyncio.sleep(0.1)
             assert not any(task.done() for task in waiting)
             await turn.done(stored=True)
-        assert [task.result() for task in waiting] == [None, None]
+        assert [task.result() for task in waiting] == [TurnOver(), TurnOver()]
 
 
 async def test_who_comes_just_after_a_fetch_looks_before_fetching_and_then_may(redis_url: str) -> None:
     async with parties(redis_url, 2) as (a, b):
         turn = await a.take()
-        assert turn is not None
+        assert not isinstance(turn, TurnOver)
         await turn.done(stored=True)
-        assert await b.take() is None
+        assert await b.take() == TurnOver()
         again = await b.take(again=True)
-        assert again is not None
-        assert not isinstance(again, FreeTurn)
+        assert not isinstance(again, TurnOver | FreeTurn)
+
+
+async def test_who_waited_and_who_comes_just_after_learn_by_what_the_response_varies(redis_url: str) -> None:
+    async with parties(redis_url, 3) as (a, b, c):
+        turn = await a.take()
+        assert not isinstance(turn, TurnOver)
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(b.take())
+            await asyncio.sleep(0.1)
+            await turn.done(stored=True, varies=["accept", "accept-language"])
+        assert waiting.result() == await c.take() == TurnOver(("accept", "accept-language"))
 
 
 async def test_a_fetch_that_cannot_be_shared_releases_all_at_once(redis_url: str) -> None:
     async with parties(redis_url, 3) as (a, b, c):
         turn = await a.take()
-        assert turn is not None
+        assert not isinstance(turn, TurnOver)
         async with asyncio.TaskGroup() as group:
             waiting = [group.create_task(party.take()) for party in (b, c)]
             await asyncio.sleep(0.1)
@@ -91,13 +101,13 @@ async def test_a_fetch_that_cannot_be_shared_releases_all_at_once(redis_url: str
 
 async def test_a_leader_that_dies_is_followed_by_one_other_when_its_turn_expires(redis_url: str) -> None:
     async with parties(redis_url, 3) as (a, b, c):
-        assert await a.take() is not None
+        assert not isinstance(await a.take(), TurnOver)
         await a.die()
         taken: list[Turn] = []
 
         async def fetch(party: Party) -> None:
             turn = await party.take()
-            if turn is not None:
+            if not isinstance(turn, TurnOver):
                 taken.append(turn)
                 await asyncio.sleep(0.05)
                 await turn.done(stored=True)
@@ -109,18 +119,18 @@ async def test_a_leader_that_dies_is_followed_by_one_other_when_its_turn_expires
 async def test_a_leader_that_takes_long_keeps_its_turn(redis_url: str) -> None:
     async with parties(redis_url, 2) as (a, b):
         turn = await a.take()
-        assert turn is not None
+        assert not isinstance(turn, TurnOver)
         async with asyncio.TaskGroup() as group:
             waiting = group.create_task(b.take())
             await asyncio.sleep(3 * SETTINGS.held_s)
             assert not waiting.done()
             await turn.done(stored=True)
-        assert waiting.result() is None
+        assert waiting.result() == TurnOver()
 
 
 async def test_nobody_waits_longer_than_it_wants_to(redis_url: str) -> None:
     async with parties(redis_url, 2) as (a, b):
-        assert await a.take() is not None
+        assert not isinstance(await a.take(), TurnOver)
         assert isinstance(await b.take(0.05), FreeTurn)
 
 
@@ -136,7 +146,7 @@ async def test_without_redis_it_is_everybodys_turn(redis_server: RedisServer, re
         held = await turns.take("key", 1)
         between.hold()
         assert isinstance(await turns.take("other", 1), FreeTurn)
-        assert held is not None
+        assert not isinstance(held, TurnOver)
         await held.done(stored=True)
         await until(lambda: not turns._waiting)
         await tasks.aclose()
@@ -155,7 +165,7 @@ async def test_a_turn_given_to_one_who_has_given_up_holds_nobody_up_for_long(
         gone = RedisTurns(far, SystemClock(), announce, tasks, patient)
         here = RedisTurns(near, SystemClock(), announce, tasks, replace(patient, timeout_s=2))
         first = await gone.take("other", 1)
-        assert first is not None
+        assert not isinstance(first, TurnOver)
         await first.done(stored=False)
         between.hold()
         assert isinstance(await gone.take("key", 1), FreeTurn)
@@ -164,7 +174,6 @@ async def test_a_turn_given_to_one_who_has_given_up_holds_nobody_up_for_long(
         while not await near.ask(1, "KEYS", "veneer:turn:*"):
             pass
         held = await here.take("key", 30)
-        assert held is not None
-        assert not isinstance(held, FreeTurn)
+        assert not isinstance(held, TurnOver | FreeTurn)
         await held.done(stored=False)
         await tasks.aclose()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -32,12 +32,19 @@ class Backend:
             headers = {"Cache-Control": "max-age=60" if cacheable else "no-store"}
             return web.Response(text="found", headers=headers)
 
+        async def greet(request: web.Request) -> web.Response:
+            self.asked_by.append(number)
+            await self.answer.wait()
+            headers = {"Cache-Control": "max-age=60", "Vary": "Accept-Language"}
+            return web.Response(text=request.headers["Accept-Language"], headers=headers)
+
         app = web.Application()
 
         async def warm(_: web.Request) -> web.Response:
             return web.Response(text="warm", headers={"Cache-Control": "max-age=60"})
 
         app.router.add_get("/thing", handle)
+        app.router.add_get("/greeting", greet)
         app.router.add_get("/warm", warm)
         return app
 
@@ -80,10 +87,18 @@ async def _active(node: Node) -> int:
     )
 
 
-async def _ask_all(nodes: list[Node], backend: Backend, meanwhile: Callable[[], None]) -> list[Reply | BaseException]:
-    """Ask all at once; the backend answers when every node has all its requests, and `meanwhile` was called."""
+async def _ask_all(
+    nodes: list[Node], backend: Backend, meanwhile: Callable[[], None], languages: Sequence[str] = ()
+) -> list[Reply | BaseException]:
+    """Ask all at once; the backend answers when every node has all its requests, and `meanwhile` was called.
+
+    With `languages`, each request asks for a greeting in its own.
+    """
     doors = [Connection(nodes[number % len(nodes)].port) for number in range(MISSES)]
-    asking = asyncio.gather(*(door.ask("GET", "/thing", timeout_s=60) for door in doors), return_exceptions=True)
+    path = "/greeting" if languages else "/thing"
+    fields = [f"Accept-Language: {language}\r\n" for language in languages] or [""] * MISSES
+    asks = [door.ask("GET", path, timeout_s=60, fields=own) for door, own in zip(doors, fields, strict=True)]
+    asking = asyncio.gather(*asks, return_exceptions=True)
     try:
         async with asyncio.timeout(30):
             while sum([await _active(node) for node in nodes]) < MISSES or not backend.asked_by:  # noqa: ASYNC110
@@ -127,3 +142,15 @@ async def test_what_cannot_be_shared_does_not_make_anybody_queue(redis_url: str,
         replies = await _ask_all(nodes, backend, lambda: None)
         assert [reply.body for reply in replies if isinstance(reply, Reply)] == [b"found"] * MISSES
         assert len(backend.asked_by) == MISSES
+
+
+async def test_each_variant_is_one_request_over_all_processes(redis_url: str, tmp_path: Path) -> None:
+    backend = Backend()
+    languages = ("en", "fr", "de")
+    async with AsyncExitStack() as stack:
+        nodes = await _nodes(stack, backend, redis_url, tmp_path, cacheable=True)
+        # Every node gets every language: 4 processes and 3 languages have no divisor in common.
+        asked = [languages[number % len(languages)] for number in range(MISSES)]
+        replies = await _ask_all(nodes, backend, lambda: None, asked)
+        assert [reply.body.decode() for reply in replies if isinstance(reply, Reply)] == asked
+        assert len(backend.asked_by) == len(languages)
