@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from redis.exceptions import RedisError
 
 from proxy.app.admin.access import AdminAccess, AdminAccessError
 from proxy.app.admin.deps import Check
@@ -16,8 +17,14 @@ from proxy.app.shared import Shared
 from proxy.core.fields import Fields
 from proxy.core.messages import RequestHead
 from proxy.policy.model import Policy
+from proxy.ports import Standing
+from proxy.stores.redis_log import RedisLog
+from proxy.troubles import trouble_of
 
 DRAIN_S = 1.0
+
+PROBE = "veneer:health"
+"""A key that is written to find out whether that can be done; it expires."""
 
 
 def access_for(address: Address, policy: Policy) -> AdminAccess:
@@ -37,10 +44,19 @@ def checks_of(shared: Shared, backends: Backends, policy: Callable[[], Policy]) 
     """What the detailed health view asks: Redis where there is one, and each backend."""
 
     async def redis() -> str:
-        client = shared.stores.redis
+        """Whether Redis answers, does what is needed, and lets this node hear the log."""
+        client, log = shared.stores.redis, shared.stores.log
         assert client is not None
-        await client.ping()
-        return "answers"
+        try:
+            await client.set(PROBE, "1", px=1_000)
+        except RedisError as error:
+            msg = f"{trouble_of(error).value}: {error}"
+            raise ConnectionError(msg) from error
+        if isinstance(log, RedisLog) and log.standing() is Standing.LOST:
+            why = log.troubles.present
+            msg = f"the log is out of use: Redis {'has not been heard yet' if why is None else why.value}"
+            raise ConnectionError(msg)
+        return "answers and takes writes"
 
     def backend(name: str) -> Check:
         async def check() -> str:

@@ -19,6 +19,7 @@ from proxy.limits.bounded import BoundedMap
 from proxy.limits.keys import client_key
 from proxy.limits.rate_memory import MemoryRates
 from proxy.ports import Clock
+from proxy.troubles import Troubles
 
 RedisClient = aioredis.Redis | aioredis.RedisCluster
 logger = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class RedisRates:
         self._refused_until_s: BoundedMap[float] = BoundedMap(self._settings.most_clients // 10)
         self._leases: BoundedMap[_Lease] = BoundedMap(self._settings.most_clients // 10)
         self._shares: BoundedMap[RateLimit] = BoundedMap(1_000)
+        self._troubles = Troubles(logger, clock.monotonic, "rate limits", "each limit's on_store_loss holds")
         self._away = False
         self._try_again_s = 0.0
         self.counts = RateCounts()
@@ -164,9 +166,8 @@ class RedisRates:
     def _lost(self, error: BaseException) -> None:
         self.counts.errors += 1
         self._try_again_s = self._clock.monotonic() + self._settings.retry_every_s
-        if not self._away:
-            self._away = True
-            logger.warning("rate limits: Redis is away (%r); each limit's on_store_loss holds", error)
+        self._away = True
+        self._troubles.met(error)
 
     async def _look_again(self, error: BaseException) -> None:
         """Leave a server that refuses, such as a master that has become a replica: the next call asks who is master."""
@@ -176,7 +177,7 @@ class RedisRates:
     def _found(self) -> None:
         if self._away:
             self._away = False
-            logger.info("rate limits: Redis is back")
+        self._troubles.over()
 
     def _without_redis(self, key: str, limit: RateLimit) -> RateVerdict:
         if limit.on_store_loss is StoreLoss.OPEN:

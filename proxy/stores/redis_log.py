@@ -24,6 +24,7 @@ from proxy.stores.recent import RecentEvents
 from proxy.stores.script import FAILURES
 from proxy.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
 from proxy.tasks import Tasks
+from proxy.troubles import Troubles
 
 logger = logging.getLogger(__name__)
 _CATCH_UP_S = 0.5
@@ -77,6 +78,7 @@ class RedisLog:
         self._wake = asyncio.Event()
         self._acks = Acknowledgements(clock)
         self._outbox = Outbox(link, tasks, self._settings.most_queued, self._not_shared)
+        self.troubles = Troubles(logger, clock.monotonic, "the log", "stored responses are not used")
         self._reached = True
         self._loops: list[asyncio.Task[None]] = []
         self._closed = False
@@ -297,8 +299,7 @@ class RedisLog:
         except FAILURES as error:
             self._failed(error)
             return False
-        if not self._reached:
-            logger.info("the log is reached again; this node is at %s", self.position)
+        self.troubles.over(self.position)
         self._reached = True
         return True
 
@@ -394,6 +395,5 @@ class RedisLog:
 
     def _failed(self, error: BaseException) -> None:
         self.counts.failures += 1
-        if self._reached:
-            logger.warning("the log cannot be reached, stored responses are not used: %s", str(error) or repr(error))
+        self.troubles.met(error)
         self._reached = False

@@ -15,6 +15,7 @@ from proxy.core.vary import normalise
 from proxy.ports import Clock, Companion
 from proxy.stores.pack import from_octets, to_octets
 from proxy.stores.script import FAILURES, Argument, Caller, Reply, Script
+from proxy.troubles import Trouble, Troubles
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,18 @@ async def _tell_nobody(key: str) -> None:
     """No other node to tell."""
 
 
+class _Side:
+    """Reading or storing: what is in its way, and whether it is tried at all.
+
+    A Redis that is full, or a replica, refuses one and does the other. Forgetting goes with reading: what is still read
+    must not be left there because nothing new can be stored.
+    """
+
+    def __init__(self, clock: Clock, what: str, so: str) -> None:
+        self.breaker = breaker.Breaker()
+        self.troubles = Troubles(logger, clock.monotonic, what, so)
+
+
 class RedisStore:
     """An EntryStore shared by every node on one Redis, Sentinel set or Cluster; each call touches one key.
 
@@ -82,8 +95,8 @@ class RedisStore:
         self._settings = settings or RedisStoreSettings()
         self._announce = announce
         self._vary_names = dict.fromkeys(_USUAL_VARY_NAMES)
-        self._breaker = breaker.Breaker()
-        self._reached = True
+        self._reading = _Side(clock, "the shared store", "what it holds is not used")
+        self._writing = _Side(clock, "the shared store", "nothing new is stored there")
         self.counts = RedisStoreCounts()
 
     async def start(self) -> None:
@@ -104,7 +117,7 @@ class RedisStore:
         for name in self._vary_names:
             value = normalise(name, request.fields.get(name), rules.codings)
             arguments += [_octets(name), b"-" if value is None else b"=" + _octets(value)]
-        reply = await self._call(_FIND, key, arguments)
+        reply = await self._call(self._reading, _FIND, key, arguments)
         self.counts.lookups += 1
         entries = [entry for octets in _values(reply) if (entry := await self._read(key, octets)) is not None]
         self.counts.found += bool(entries)
@@ -126,7 +139,7 @@ class RedisStore:
         keep_ms = round(min(keep_s, self._settings.max_keep_s) * 1000)
         names = _octets(",".join(name for name, _ in entry.vary))
         arguments: list[Argument] = [variant_field(entry), names, octets, max(1, keep_ms), self._settings.max_variants]
-        replaced = await self._call(_KEEP, key, arguments)
+        replaced = await self._call(self._writing, _KEEP, key, arguments)
         self.counts.stored += 1
         if replaced == 1:
             self.counts.replaced += 1
@@ -143,7 +156,7 @@ class RedisStore:
     async def forget(self, key: str, entry: Entry) -> None:
         """Forget `entry`, and tell the other nodes. One that was fetched later, and knows of more events, stays."""
         if self._epoch():
-            await self._call(_FORGET, key, [variant_field(entry), entry.born.seq])
+            await self._call(self._reading, _FORGET, key, [variant_field(entry), entry.born.seq])
             await self._announce(key)
 
     async def _read(self, key: str, octets: bytes) -> Entry | None:
@@ -165,33 +178,32 @@ class RedisStore:
         digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
         return f"{self._settings.prefix}:entry:{self._epoch()}:{digest}"
 
-    async def _call(self, script: Script, key: str, arguments: Sequence[Argument]) -> Reply:
+    async def _call(self, side: _Side, script: Script, key: str, arguments: Sequence[Argument]) -> Reply:
         """Run a script on the key, or None: Redis failed, or has failed too often to be asked just now."""
-        if not breaker.admits(self._breaker, self._clock.monotonic()):
+        if not breaker.admits(side.breaker, self._clock.monotonic()):
             self.counts.skipped += 1
             return None
-        self._breaker = breaker.begun(self._breaker)
+        side.breaker = breaker.begun(side.breaker)
         try:
             reply = await script.run(self._redis, (self._name(key),), arguments, self._settings.timeout_s)
         except FAILURES as error:
-            self._failed(error)
+            self._failed(side, error)
             return None
         except BaseException:
-            self._breaker = breaker.abandoned(self._breaker)
+            side.breaker = breaker.abandoned(side.breaker)
             raise
-        self._breaker = breaker.succeeded()
-        if not self._reached:
-            logger.info("the shared store is reached again")
-        self._reached = True
+        side.breaker = breaker.succeeded()
+        side.troubles.over()
         return reply
 
-    def _failed(self, error: BaseException) -> None:
+    def _failed(self, side: _Side, error: BaseException) -> None:
         chosen = self._settings
         self.counts.failures += 1
-        self._breaker = breaker.failed(self._breaker, self._clock.monotonic(), chosen.max_failures, chosen.open_s)
-        if self._reached:
-            logger.warning("the shared store cannot be reached: %s", str(error) or repr(error))
-        self._reached = False
+        side.breaker = breaker.failed(side.breaker, self._clock.monotonic(), chosen.max_failures, chosen.open_s)
+        trouble = side.troubles.met(error)
+        other = self._writing if side is self._reading else self._reading
+        if trouble is Trouble.AWAY and not other.breaker.trying:  # as good as tried
+            other.breaker = side.breaker
 
 
 def variant_field(entry: Entry) -> str:

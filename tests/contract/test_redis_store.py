@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -257,3 +257,28 @@ async def test_redis_finds_by_the_codings_of_the_route(redis_url: str) -> None:
         for rules, wanted in ((("gzip",), "gzip"), (("br", "gzip"), "br, gzip"), (("zstd",), "identity")):
             found = await it.store.lookup("a", get(accept_encoding="gzip, br"), CacheRules(codings=rules))
             assert [entry.vary[0][1] for entry in found] == [wanted]
+
+
+async def test_a_full_redis_is_read_and_says_so_once_and_keeps_nothing_that_was_replaced(
+    new_redis: Callable[..., RedisServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = new_redis()
+    async with opened(server.url) as it:
+        for key in ("a", "b"):
+            await it.store.put(key, stored(BORN, body=b"old"), 60)
+        with server.client() as client:
+            client.config_set("maxmemory-policy", "noeviction")
+            client.config_set("maxmemory", 1)
+        for _ in range(20):
+            await it.store.put("a", stored(BORN, body=b"new"), 60)
+            assert len(await it.store.lookup("b", get(), RULES)) == 1
+        assert not await it.store.lookup("a", get(), RULES), "an older one must not come back"
+        await it.store.forget("b", stored(BORN))
+        assert not await it.store.lookup("b", get(), RULES), "what is read can be forgotten"
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        assert "the shared store: Redis is full" in caplog.text
+        with server.client() as client:
+            client.config_set("maxmemory", 0)
+        it.clock.at += 11
+        await it.store.put("a", stored(BORN, body=b"new"), 60)
+        assert len(await it.store.lookup("a", get(), RULES)) == 1

@@ -1,6 +1,7 @@
 -- Store one response of a key. ARGV: 1 field, 2 its Vary names as a line of "specs", 3 value, 4 ms to keep, 5 most
 -- responses per key. A value begins with its birth, 14 digits: a response fetched earlier never replaces a later one.
--- An empty value only takes the old one away. Returns 1 when something was replaced, else 0.
+-- An empty value only takes the old one away, and so does a full memory: what has been replaced must not come back.
+-- Returns 1 when something was replaced, else 0.
 local born = tonumber(string.sub(ARGV[3], 1, 14))
 local before = redis.call('HGET', KEYS[1], ARGV[1])
 if ARGV[3] == '' then
@@ -10,6 +11,14 @@ if before and (tonumber(string.sub(before, 1, 14)) or 0) > born then
   return 0
 end
 
+local full
+local function set(field, value)
+  local reply = full or redis.pcall('HSET', KEYS[1], field, value)
+  if type(reply) == 'table' and reply.err then
+    full = reply
+  end
+end
+
 local specs = redis.call('HGET', KEYS[1], 'specs') or ''
 if not string.find('\n' .. specs, '\n' .. ARGV[2] .. '\n', 1, true) then
   local _, lines = string.gsub(specs, '\n', '')
@@ -17,9 +26,13 @@ if not string.find('\n' .. specs, '\n' .. ARGV[2] .. '\n', 1, true) then
     redis.call('DEL', KEYS[1])
     specs = ''
   end
-  redis.call('HSET', KEYS[1], 'specs', specs .. ARGV[2] .. '\n')
+  set('specs', specs .. ARGV[2] .. '\n')
 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+set(ARGV[1], ARGV[3])
+if full then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+  return redis.error_reply(string.match(full.err, 'OOM .*') or full.err)
+end
 
 local excess = redis.call('HLEN', KEYS[1]) - 1 - tonumber(ARGV[5])
 if excess > 0 then
