@@ -155,6 +155,12 @@ def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str,
     return request.with_fields(kept.followed_by(seen))
 
 
+def passed_before(fields: Fields, via: str) -> bool:
+    """Whether a request has been sent on under this name already: Via tells (RFC 9110 section 7.6.3)."""
+    told = fields.joined.get("via")
+    return told is not None and any(via in element.split()[1:2] for element in told.split(","))
+
+
 _REBUILT: Final = frozenset({"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "via"})
 _DROP: Final = (_REBUILT, _REBUILT | METHOD_OVERRIDES)
 """For methods that are not safe, and for those that are."""

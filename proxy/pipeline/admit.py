@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from proxy.core.address import client_network
+from proxy.core.forwarding import passed_before
 from proxy.core.outcome import CacheStatus
 from proxy.core.problem import QUOTA_EXCEEDED, Problem
 from proxy.core.rate import RateVerdict, retry_after_field
@@ -67,6 +68,14 @@ def refused_by_load(exchange: Exchange) -> Answer:
     """503 with Retry-After: as many exchanges go on as may (RFC 9110 section 15.6.4)."""
     detail = "the proxy is handling as many requests as it may; try again in a moment"
     return refuse(exchange, 503, detail, Refusal.LOAD, None, ("Retry-After", "1"))
+
+
+def refused_by_loop(services: Services, exchange: Exchange) -> Answer | None:
+    """508 for a request that has passed this process before (RFC 9110 section 7.6.3; the status is RFC 5842's)."""
+    if not passed_before(exchange.request.fields, services.instance):
+        return None
+    detail = "the request has come back to this proxy: the upstream of its route leads here"
+    return refuse(exchange, 508, detail, Refusal.LOOP)
 
 
 def refused_by_size(exchange: Exchange) -> Answer | None:

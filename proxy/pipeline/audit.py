@@ -62,7 +62,7 @@ class Auditor:
 
     async def _audit(self, exchange: Exchange, wanted: RequestHead, entry: Entry) -> None:
         services, route = self._services, exchange.route
-        request = to_origin(unconditional_request(wanted), exchange.peer, via=services.via)
+        request = to_origin(unconditional_request(wanted), exchange.peer, via=services.instance)
         try:
             response = await services.upstreams[route.upstream].exchange(
                 request, None, read_timeout_s=route.read_timeout_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -86,7 +87,11 @@ class NoUpgrades:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The rooms below, as the pipeline sees them. One per process."""
+    """The rooms below, as the pipeline sees them. One per process.
+
+    `via` is the proxy's name in responses. In requests it is `instance`, which no other process has, so that one that
+    comes back is known.
+    """
 
     clock: Clock
     store: EntryStore
@@ -100,6 +105,7 @@ class Services:
     turns: FetchTurns = field(default_factory=LocalTurns)
     searches: Searches = field(default_factory=Searches)
     via: str = "veneer"
+    instance: str = field(default_factory=lambda: f"veneer-{secrets.token_hex(6)}")
     in_flight: InFlight = field(default_factory=lambda: InFlight(None))
     hits: HitMemory = field(default_factory=NoHitMemory)
     upgrades: Upgrades = field(default_factory=NoUpgrades)

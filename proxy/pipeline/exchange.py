@@ -28,6 +28,7 @@ class Refusal(Enum):
     HEAD_TOO_LARGE = "head-too-large"
     BODY_TOO_LARGE = "body-too-large"
     SLOW = "slow"  # a head or a body that did not come in time
+    LOOP = "loop"  # a request that this process has sent on already
     RATE = "rate"
     LOAD = "load"
     STREAMS = "streams"  # as many tunnels and event streams are open as may be

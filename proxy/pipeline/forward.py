@@ -86,7 +86,7 @@ class Forwarder:
     ) -> Answer:
         services = self._services
         known = as_origin_knows(exchange.request, coded_here=exchange.route.compress.enabled)
-        request = to_origin(known, exchange.peer, via=services.via)
+        request = to_origin(known, exchange.peer, via=services.instance)
         born, request_time, started_s = services.log.position, services.clock.now(), services.clock.monotonic()
         response = await self._send(exchange, request, content, demand)
         if isinstance(response, UpstreamError):

@@ -16,6 +16,7 @@ from proxy.pipeline.admit import (
     count,
     refused_by_body,
     refused_by_load,
+    refused_by_loop,
     refused_by_rate,
     refused_by_size,
 )
@@ -106,9 +107,9 @@ class Handler:
             in_flight.take_anyhow()
 
     async def _answer(self, exchange: Exchange) -> Answer:
-        oversized = refused_by_size(exchange)
-        if oversized is not None:
-            return oversized
+        refused = refused_by_loop(self._services, exchange) or refused_by_size(exchange)
+        if refused is not None:
+            return refused
         method = exchange.request.method
         try:
             if method in CACHED_METHODS:

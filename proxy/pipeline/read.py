@@ -66,7 +66,7 @@ class Reader:
         for entry, _ in candidates:
             if entry.vary:
                 self._services.flights.learn(key, [name for name, _ in entry.vary])
-        plan = plan_of(exchange, Looked(wanted, key, body, body_digest), decision, self._services.via)
+        plan = plan_of(exchange, Looked(wanted, key, body, body_digest), decision, self._services.instance)
         if isinstance(decision, Miss):
             answer = await self._fetch(exchange, plan, decision, decision.forward, decision.reason, lost=lost)
         else:

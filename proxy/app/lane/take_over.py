@@ -66,7 +66,7 @@ class TakeOver:
 
     def _begun(self, miss: Miss, exchange: Exchange) -> Begun:
         decision = miss.way.decision
-        plan = plan_of(exchange, Looked(as_cached(exchange), miss.key), decision, self._services.via)
+        plan = plan_of(exchange, Looked(as_cached(exchange), miss.key), decision, self._services.instance)
         return Begun(plan, decision, miss.rate, miss.flight, self._fetched(miss))
 
     async def _fetched(self, miss: Miss) -> Fetched:

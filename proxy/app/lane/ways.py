@@ -9,7 +9,7 @@ from proxy.app.lane.pattern import Template, Values
 from proxy.app.lane.replies import Replies
 from proxy.app.lane.scan import Shape
 from proxy.core.fields import Fields
-from proxy.core.forwarding import NEVER_FROM_STRANGERS
+from proxy.core.forwarding import NEVER_FROM_STRANGERS, passed_before
 from proxy.core.key import cache_key, key_frame
 from proxy.core.messages import RequestHead
 from proxy.core.rate import RateLimit
@@ -114,9 +114,11 @@ def way_of(services: Services, exchange: Exchange, shape: Shape, values: Values)
     decision = decide(wanted, (), route.cache, now)
     if not may_lead(exchange.policy, route) or not isinstance(decision, Miss):
         return None
+    if passed_before(wanted.fields, services.instance):
+        return None
     if route.cache.cookies and "cookie" in shape.changing:  # what is in it decides, and a way does not know that
         return None
-    plan = plan_of(exchange, Looked(wanted, cache_key(wanted, route.cache)), decision, services.via)
+    plan = plan_of(exchange, Looked(wanted, cache_key(wanted, route.cache)), decision, services.instance)
     upstream = services.upstreams[route.upstream]
     octets = upstream.head_octets(plan.outgoing)
     found = _taken_apart(octets, plan.outgoing.target, exchange.request_id, shape, values)

@@ -3,7 +3,16 @@
 import pytest
 
 from proxy.core.fields import Fields, Pair
-from proxy.core.forwarding import Peer, aged, believed, client_address, delayed_age, to_client, to_origin
+from proxy.core.forwarding import (
+    Peer,
+    aged,
+    believed,
+    client_address,
+    delayed_age,
+    passed_before,
+    to_client,
+    to_origin,
+)
 from tests.support.exchanges import DATE, T, request
 
 STRANGER, FRIEND = Peer("192.0.2.1", trusted=False), Peer("10.0.0.1", trusted=True)
@@ -141,3 +150,24 @@ def test_a_slow_origin_shows_in_age_from_one_second_up() -> None:
 )
 def test_a_port_makes_no_other_client_and_hides_no_trusted_hop(lines: list[Pair]) -> None:
     assert client_address(Fields(lines), FRIEND, {"10.0.0.1", "10.0.0.2"}.__contains__) == "198.51.100.7"
+
+
+@pytest.mark.parametrize(
+    ("via", "passed"),
+    [
+        ("1.1 veneer-1", True),
+        ("2 edge, 1.0 veneer-1 (comment), 1.1 inner", True),
+        ("HTTP/1.1 veneer-1", True),
+        ("1.1 veneer-12", False),
+        ("1.1 veneer", False),
+        ("veneer-1", False),
+        (", ,", False),
+        ("", False),
+    ],
+)
+def test_who_is_named_in_via_has_sent_the_request_on(via: str, passed: bool) -> None:
+    assert passed_before(Fields([("Via", via)]), "veneer-1") is passed
+
+
+def test_without_via_nobody_has() -> None:
+    assert not passed_before(Fields(), "veneer-1")
