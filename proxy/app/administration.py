@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from redis.exceptions import RedisError
 
 from proxy.app.admin.access import AdminAccess, AdminAccessError
 from proxy.app.admin.deps import Check
+from proxy.app.admin.hurried import HEAD_S, IDLE_S, Hurried
 from proxy.app.backends import Backends
 from proxy.app.server.listener import Address, ListenError
 from proxy.app.shared import Shared
@@ -79,16 +81,24 @@ def checks_of(shared: Shared, backends: Backends, policy: Callable[[], Policy]) 
 
 
 @asynccontextmanager
-async def listening(application: web.Application, address: Address) -> AsyncIterator[None]:
+async def listening(application: web.Application, address: Address, head_s: float = HEAD_S) -> AsyncIterator[None]:
     """Serve an admin application on `address` for as long as the block runs. Raises ListenError."""
-    runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=DRAIN_S)
+    runner = web.AppRunner(
+        application, access_log=None, handle_signals=False, shutdown_timeout=DRAIN_S, keepalive_timeout=IDLE_S
+    )
     await runner.setup()
+    server = runner.server
+    assert server is not None
     try:
-        try:
-            await web.TCPSite(runner, address.host, address.port).start()
-        except OSError as error:
-            message = f"cannot listen on {address} (admin): {error.strerror or error}"
-            raise ListenError(message) from error
+        listener = await asyncio.get_running_loop().create_server(
+            lambda: Hurried(server(), head_s), address.host, address.port
+        )
+    except OSError as error:
+        await runner.cleanup()
+        message = f"cannot listen on {address} (admin): {error.strerror or error}"
+        raise ListenError(message) from error
+    try:
         yield
     finally:
+        listener.close()
         await runner.cleanup()

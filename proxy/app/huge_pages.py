@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from mmap import PAGESIZE
 from pathlib import Path
@@ -127,6 +128,7 @@ async def keep_on_huge_pages(sleep: Callable[[float], Awaitable[None]]) -> None:
     pages = HugePages()
     while True:
         await sleep(TURN_EVERY_S)
-        pages.ask_ahead()
-        if pages.is_due():
-            await asyncio.to_thread(pages.turn)
+        with suppress(OSError):  # no file descriptor is left to look with, for one; later there may be
+            pages.ask_ahead()
+            if pages.is_due():
+                await asyncio.to_thread(pages.turn)

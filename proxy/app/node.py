@@ -29,6 +29,7 @@ from proxy.app.observe.observation import Observation
 from proxy.app.observe.tracing import PassThrough
 from proxy.app.options import AdminOff, ServeOptions
 from proxy.app.request_ids import RequestIds
+from proxy.app.scarcity import Scarcity
 from proxy.app.server.bounds import ConnectionSettings
 from proxy.app.server.listener import Address, Listener
 from proxy.app.server.protocol import FrontServer
@@ -193,7 +194,9 @@ class Node:
         )
         self._server = server
         inherited = None if self._place is None else socket.socket(fileno=self._place.listener)
-        listener = Listener(server, self._options.listen, self._tasks, inherited=inherited)
+        scarcity = Scarcity(self._clock.monotonic)
+        scarcity.watch(asyncio.get_running_loop())
+        listener = Listener(server, self._options.listen, self._tasks, inherited=inherited, scarcity=scarcity)
         address = await listener.start()
         self._exit.push_async_callback(listener.stop, policy.timeouts.drain_s)
         self._serving = True

@@ -327,3 +327,22 @@ async def test_a_stop_ends_tunnels_both_ways_at_once(new_proxy: NewProxy) -> Non
         assert proxy.process.exit_code == 0
         (line,) = [line for line in proxy.log_records() if line.get("path") == "/ws"]
         assert (line["status"], line["end"], line["bytes_in"], line["bytes_out"]) == (101, "drain", 6, 6)
+
+
+async def test_no_file_descriptors_are_told_once_and_end(new_proxy: NewProxy) -> None:
+    async with running_origin(answering(PLAIN)) as origin:
+        proxy = await asyncio.to_thread(new_proxy, ProxyOptions(upstream=origin.url))
+        process = psutil.Process(proxy.process.pid)
+        soft, hard = process.rlimit(psutil.RLIMIT_NOFILE)
+        process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds() + 4, hard))
+        clients = [await asyncio.open_connection("127.0.0.1", proxy.port) for _ in range(60)]
+        said = "no more connections can be accepted for now: Too many open files"
+        assert await asyncio.to_thread(wait_until, lambda: said in proxy.process.log_text(), timeout_s=10)
+        process.rlimit(psutil.RLIMIT_NOFILE, (soft, hard))
+        for _, writer in clients:
+            writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        assert (await ask(reader, writer, "/"))[1] == b"plain"
+        writer.close()
+        proxy.stop()
+    assert proxy.process.log_text().count("can be accepted") == 1

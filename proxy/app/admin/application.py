@@ -14,6 +14,7 @@ from aiohttp.typedefs import Handler, Middleware
 from proxy.app.admin.access import AdminAccess
 from proxy.app.admin.deps import AdminDeps
 from proxy.app.admin.health import Health, examine
+from proxy.app.admin.hurried import in_time, whole_body
 from proxy.app.admin.purge import PurgeError, dry_run, invalidation_of, parse_purge
 from proxy.app.admin.stats import stats_of
 from proxy.core.fields import Fields
@@ -30,7 +31,8 @@ _OPEN_PATHS = frozenset({"/", "/health", "/ready"})
 def build_admin(deps: AdminDeps) -> web.Application:
     """The application; whoever runs it decides where it listens."""
     admin = _Admin(deps)
-    application = web.Application(middlewares=[guarded(deps.access)], client_max_size=MOST_BODY_BYTES)
+    middlewares = [in_time, guarded(deps.access), whole_body]
+    application = web.Application(middlewares=middlewares, client_max_size=MOST_BODY_BYTES)
     application.add_routes(
         [
             web.get("/", Page().show),

@@ -8,6 +8,7 @@ import socket
 import ssl
 from dataclasses import dataclass
 
+from proxy.app.scarcity import Scarcity
 from proxy.app.server.protocol import FrontServer
 from proxy.tasks import Tasks
 
@@ -53,6 +54,7 @@ class Listener:
         tasks: Tasks,
         *,
         inherited: socket.socket | None = None,
+        scarcity: Scarcity | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._server = server
@@ -60,6 +62,7 @@ class Listener:
         self._tasks = tasks
         self._inherited = inherited
         self._tls = tls
+        self._scarcity = scarcity or Scarcity(lambda: asyncio.get_running_loop().time())
         self._listening: asyncio.Server | None = None
         self._queues: list[socket.socket] = []
 
@@ -84,14 +87,18 @@ class Listener:
 
     def _accepted(self) -> asyncio.Protocol:
         """The protocol of a connection that the loop has accepted; whoever waits behind it is accepted too."""
+        scarce = False
         for queue in self._queues:
             for _ in range(ACCEPTED_AT_ONCE):
                 try:
                     connection, _ = queue.accept()
-                except OSError:  # Nobody waits, or has given up; the loop reports what is worse.
+                except OSError as error:  # Nobody waits, or has given up, unless something is missing.
+                    scarce = self._scarcity.met(error) or scarce
                     break
                 connection.setblocking(False)
                 self._tasks.start(self._take(connection), "take a connection")
+        if not scarce:
+            self._scarcity.over()
         return self._server.connection()
 
     async def _take(self, connection: socket.socket) -> None:

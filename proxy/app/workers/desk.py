@@ -12,6 +12,7 @@ from aiohttp import web
 from proxy.app.admin.access import AdminAccess
 from proxy.app.admin.application import MOST_BODY_BYTES, Page, guarded, json_answer
 from proxy.app.admin.health import Health, PartHealth
+from proxy.app.admin.hurried import in_time, whole_body
 from proxy.app.admin.stats import stats_of
 from proxy.app.observe.metrics import Metrics
 from proxy.app.workers.hearing import FOREIGN, Answer, Question, Sockets, ask, hear_all
@@ -42,7 +43,8 @@ class Desk:
 
     def application(self) -> web.Application:
         """The routes, as a single process has them."""
-        application = web.Application(middlewares=[guarded(self._deps.access)], client_max_size=MOST_BODY_BYTES)
+        middlewares = [in_time, guarded(self._deps.access), whole_body]
+        application = web.Application(middlewares=middlewares, client_max_size=MOST_BODY_BYTES)
         application.add_routes(
             [
                 web.get("/", self._page.show),

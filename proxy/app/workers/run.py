@@ -14,6 +14,7 @@ from proxy.app.clock import SystemClock
 from proxy.app.observe.observation import Observation, open_observation
 from proxy.app.observe.settings import ObserveSettings
 from proxy.app.options import AdminOff, ServeOptions
+from proxy.app.scarcity import Scarcity
 from proxy.app.server.listener import Address, ListenError
 from proxy.app.signals import on_signals
 from proxy.app.workers.desk import Desk, DeskDeps
@@ -40,6 +41,7 @@ def supervise(options: ServeOptions, policy: Policy, overrides: Overrides, obser
 
 async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides, observation: Observation) -> int:
     ledger, tasks = Ledger(), Tasks()
+    Scarcity(SystemClock().monotonic).watch(asyncio.get_running_loop())
     async with AsyncExitStack() as leaving:
         # Only its owner may enter a directory made so: whoever reaches a worker's socket may purge.
         directory = leaving.enter_context(tempfile.TemporaryDirectory(prefix="veneer-"))
