@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -46,7 +47,9 @@ class Tasks:
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            forget_frames(task)
+        elif (error := task.exception()) is not None:
             logger.error("task %s failed", task.get_name(), exc_info=error)
 
     async def aclose(self) -> None:
@@ -56,3 +59,13 @@ class Tasks:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+def forget_frames(task: asyncio.Task[Any]) -> None:
+    """Make a task that was cancelled let go of where that was.
+
+    A task keeps the exception that ended it, with the frames it came through. These refer to all that was under way,
+    and often to the task: a cycle that keeps the body of an answer alive until the collector comes round, seldom.
+    """
+    with suppress(asyncio.CancelledError):
+        task.exception()

@@ -12,6 +12,9 @@ from proxy.core.fields import Fields
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"})
 """Methods registered as safe (RFC 9110 section 9.2.1 and the IANA registry); every other method is unsafe."""
 
+Octets = bytes | memoryview
+"""A piece of a body on its way."""
+
 
 # Heads have a way of their own to be made: that of a dataclass runs Python even where the class is compiled. Compiled,
 # their members cost a thirtieth of a Struct's.

@@ -9,12 +9,15 @@ from typing import Final
 from proxy.core.dates import moment_of
 from proxy.core.entry import ByteSpan, Entry
 from proxy.core.fields import Fields
-from proxy.core.messages import RequestHead
+from proxy.core.messages import Octets, RequestHead
 from proxy.core.range_fields import RangeSpec, parse_range
 from proxy.core.validators import etag_of, is_etag, strong_match
 
 MAX_PARTS: Final = 16
 """More ranges than this, after joining those that overlap, are answered with the whole (section 14.2)."""
+
+COPIED_BYTES: Final = 32 * 1024
+"""A part of at most this length is a copy: it leaves in one piece with its head."""
 
 PART_OVERHEAD_OCTETS: Final = 80
 """What one part costs beside its content: gaps smaller than this are not worth a part of their own (section 15.3.7)."""
@@ -183,14 +186,19 @@ def can_answer(entry: Entry, request: RequestHead) -> bool:
     return answer_from_partial(entry, request) is not None
 
 
-def slice_of(entry: Entry, part: Part) -> bytes:
-    """The octets of `part` out of a complete or partial entry."""
+def slice_of(entry: Entry, part: Part) -> Octets:
+    """The octets of `part` out of a complete or partial entry; a large part is a view of the entry's body."""
     if entry.span is None:
-        return entry.body[part.first : part.last + 1]
+        return _cut(entry.body, part.first, part.last + 1)
     offset = entry.span.first
     if part.last == entry.span.last and part.first > offset and len(entry.body) < entry.span.last - offset + 1:
         return _from_short_body(entry.body, part, offset)
-    return entry.body[part.first - offset : part.last + 1 - offset]
+    return _cut(entry.body, part.first - offset, part.last + 1 - offset)
+
+
+def _cut(body: bytes, first: int, end: int) -> Octets:
+    """A copy of what is small; of what is large, many copies would take more memory than what is stored."""
+    return body[first:end] if end - first <= COPIED_BYTES else memoryview(body)[first:end]
 
 
 def _from_short_body(body: bytes, part: Part, offset: int) -> bytes:
@@ -247,14 +255,14 @@ def _concatenate(low: Entry, high: Entry) -> tuple[bytes, int, int] | None:
 # ---------------------------------------------------------------- multipart
 
 
-def multipart(parts: Sequence[Part], body: bytes, content_type: str | None, boundary: str) -> Iterator[bytes]:
+def multipart(parts: Sequence[Part], body: bytes, content_type: str | None, boundary: str) -> Iterator[Octets]:
     """The content of a multipart/byteranges response (RFC 9110 section 14.6). `boundary` must not occur in `body`."""
     for part in parts:
         head = f"--{boundary}\r\n"
         if content_type is not None:
             head += f"Content-Type: {content_type}\r\n"
         yield f"{head}Content-Range: {part.content_range}\r\n\r\n".encode("latin-1")
-        yield body[part.first : part.last + 1]
+        yield _cut(body, part.first, part.last + 1)
         yield b"\r\n"
     yield f"--{boundary}--\r\n".encode("latin-1")
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from proxy.core.fields import Fields
-from proxy.ports import Demand
+from proxy.ports import Demand, UpstreamError
 
 WINDOW_BYTES = 256 * 1024
 
@@ -47,7 +47,7 @@ class SharedBody:
     """
 
     def __init__(self, keep_bytes: int, budget: Budget, demand: Demand | None = None) -> None:
-        self._demand = demand or Demand()
+        self._demand = demand
         self._keep_bytes = keep_bytes
         self._budget = budget
         self._chunks: list[bytes] = []
@@ -106,13 +106,19 @@ class SharedBody:
 
     def fail(self, error: Exception) -> None:
         """The body broke off; readers get `error`."""
-        self.error = error
+        self.error = self._broken(error)
         self.ended = True
         self._notify()
+
+    @staticmethod
+    def _broken(error: Exception) -> Exception:
+        """An error of its own for each reader: one that is kept must not refer to the frames that it came through."""
+        return error.again() if isinstance(error, UpstreamError) else type(error)(*error.args)
 
     def close(self) -> None:
         """Give back what was reserved; what readers still hold lives until they end."""
         self._release_budget()
+        self._demand = None  # a flight, which refers to this through its landing
 
     def whole(self) -> bytes:
         """Every octet so far; only while kept."""
@@ -125,28 +131,30 @@ class SharedBody:
         while not self.ended:
             await self._changed.wait()
         if self.error is not None:
-            raise self.error
+            raise self._broken(self.error)
 
     def open(self) -> Reader:
         """Begin to read from the first octet; the place is kept from now on. Raises LateReaderError."""
         if not self.kept and self._base > 0:
             raise LateReaderError
         reader = Reader(self)
-        self._demand.join()
+        if self._demand is not None:
+            self._demand.join()
         self._readers[reader] = self._base
         return reader
 
     def leave(self, reader: Reader) -> None:
         """Forget a reader; the producer no longer waits for it."""
         if self._readers.pop(reader, None) is not None:
-            self._demand.leave()
+            if self._demand is not None:
+                self._demand.leave()
             self._notify()
 
     async def next_chunk(self, reader: Reader) -> bytes | None:
         """The octets after those `reader` has had, None at the end. Raises the error that broke the body off."""
         while (position := self._readers[reader]) >= self._base + len(self._chunks):
             if self.error is not None:
-                raise self.error
+                raise self._broken(self.error)
             if self.ended:
                 return None
             await self._changed.wait()

@@ -126,7 +126,7 @@ class Fetcher:
         try:
             fetched = await self._ask(plan, plan.outgoing, client.interim, None)
         except UpstreamError as error:
-            return Failed(error)
+            return Failed(error.again())
         verdict = judge_fetched(plan, fetched)
         if isinstance(verdict, NotStorable):
             self._learn(plan, fetched.response.head, verdict)
@@ -249,7 +249,7 @@ class Fetcher:
             fetched = await (asked or self._ask(plan, plan.outgoing, interim, flight))
             landing = await self._settle(flight, plan, fetched, interim)
         except UpstreamError as error:
-            landing = Failed(error)
+            landing = Failed(error.again())
         except BaseException as error:
             detail = f"the fetch was stopped: {error!r}"
             self._end(flight, Failed(UpstreamError(UpstreamFailure.RESET, detail, sent=True)))
@@ -263,6 +263,7 @@ class Fetcher:
     def _end(self, flight: Flight, landing: Landing) -> Landing:
         """Land, and let the next request for the key start another flight, here and on other nodes."""
         flight.land(landing)
+        flight.when_unwanted(None)
         self._services.flights.close(flight)
         turn, flight.turn = flight.turn, None
         if turn is not None and not isinstance(turn, FreeTurn):

@@ -19,7 +19,7 @@ from proxy.pipeline.exchange import CacheUse
 from proxy.pipeline.represent import Representation, represent
 from proxy.pipeline.tunnel import relay
 from proxy.policy.model import ClientLifetime, Route
-from proxy.ports import StreamEncoder, UpstreamError
+from proxy.ports import Octets, StreamEncoder, UpstreamError
 
 PIECE_BYTES = 32 * 1024
 """Of a large body this much is coded before others have their turn."""
@@ -57,7 +57,7 @@ class Replier:
     async def _stored(self, exchange: Exchange, answer: Answer, body: StoredBody, rate: RateVerdict | None) -> Replied:
         clock = self._services.clock
         shown = represent(exchange, body.entry, clock.now())
-        octets = shown.body
+        octets: bytes | tuple[Octets, ...] = shown.pieces or shown.body
         in_pieces = shown.uncoded and len(octets) > exchange.route.compress.stream_over_bytes
         if shown.uncoded and not in_pieces:
             octets = await self._coded(exchange, body, shown.coding)
@@ -74,11 +74,11 @@ class Replier:
         if answer.use is CacheUse.HIT and body.age_s is not None and body.key is not None:
             coding = shown.coding if shown.has_body and exchange.request.method != "HEAD" else None
             ttl_s = answer.cache.ttl_s or 0.0
-            served = ServedHit(body.entry, body.key, body.age_s, ttl_s, head, len(octets), coding)
+            served = ServedHit(body.entry, body.key, body.age_s, ttl_s, head, _size(octets), coding)
             self._services.hits.learn(exchange, served)
         elif body.age_s is None:
             if not shown.coding:
-                self._services.hits.learn_miss(exchange, answer, head, len(octets))
+                self._services.hits.learn_miss(exchange, answer, head, _size(octets))
             body.entry.rest()  # it may never be asked for again
         return Replied(shown.head.status, shown.coding, shown.identity_bytes)
 
@@ -158,6 +158,10 @@ class Replier:
         elapsed_ms = (services.clock.monotonic() - exchange.started_s) * 1000
         shown = ResponseHead(head.status, head.reason, fields)
         return dress(shown, answer.cache, exchange.request_id, elapsed_ms, rate, via=services.via, now=now)
+
+
+def _size(octets: bytes | tuple[Octets, ...]) -> int:
+    return len(octets) if isinstance(octets, bytes) else sum(map(len, octets))
 
 
 def _told_lifetime(route: Route, fields: Fields, age_s: float, now: float) -> Fields:

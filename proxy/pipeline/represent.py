@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from proxy.core.entry import Entry
 from proxy.core.fields import Fields
-from proxy.core.messages import RequestHead, ResponseHead
+from proxy.core.messages import Octets, RequestHead, ResponseHead
 from proxy.core.negotiation import choose_coding, coded_fields, passing_form, why_not_coded
 from proxy.core.preconditions import Precondition, evaluate, not_modified_fields
 from proxy.core.ranges import (
@@ -31,7 +31,7 @@ from proxy.pipeline.context import Exchange
 
 @record
 class Representation:
-    """What leaves: a head without framing, and the octets.
+    """What leaves: a head without framing, and the octets, where there are `pieces` these in place of the body.
 
     `coding` is "" for the stored form; `identity_bytes` is the body's length before this proxy coded it. A body that is
     `uncoded` is yet to be coded.
@@ -42,6 +42,7 @@ class Representation:
     coding: str = ""
     identity_bytes: int = 0
     uncoded: bool = False
+    pieces: tuple[Octets, ...] = ()
 
     @property
     def has_body(self) -> bool:
@@ -113,7 +114,7 @@ def _varied(exchange: Exchange, part: Representation) -> Representation:
     """A part with the Vary that the whole would have (RFC 9110 section 15.3.7)."""
     compress, head = exchange.match.route.compress, part.head
     form = passing_form(exchange.request, head, None, compress.coding if compress.enabled else None)
-    return Representation(ResponseHead(head.status, head.reason, form.fields), part.body)
+    return Representation(ResponseHead(head.status, head.reason, form.fields), part.body, pieces=part.pieces)
 
 
 def _from_part(request: RequestHead, entry: Entry) -> Representation:
@@ -140,13 +141,13 @@ def _ranged(request: RequestHead, entry: Entry, fields: Fields) -> Representatio
 def _part(entry: Entry, fields: Fields, part: Part) -> Representation:
     kept = fields.without(OF_THE_CONTENT)
     head = ResponseHead(206, "Partial Content", kept.added(("Content-Range", part.content_range)))
-    return Representation(head, slice_of(entry, part))
+    return Representation(head, b"", pieces=(slice_of(entry, part),))
 
 
 def _multipart(parts: Iterable[Part], entry: Entry, fields: Fields) -> Representation:
     wanted = list(parts)
     boundary = choose_boundary(entry.body, str(len(entry.body)))
-    body = b"".join(multipart(wanted, entry.body, fields.get("content-type"), boundary))
+    pieces = tuple(multipart(wanted, entry.body, fields.get("content-type"), boundary))
     kept = fields.without(OF_THE_CONTENT | {"content-type"})
     typed = kept.added(("Content-Type", f"multipart/byteranges; boundary={boundary}"))
-    return Representation(ResponseHead(206, "Partial Content", typed), body)
+    return Representation(ResponseHead(206, "Partial Content", typed), b"", pieces=pieces)

@@ -1,5 +1,6 @@
 """Protocols between the pipeline and the rooms below it. Doubles for tests exist only for these."""
 
+from proxy.core.messages import Octets
 from proxy.ports.client import (
     BodyError,
     BodyMalformedError,
@@ -24,7 +25,7 @@ from proxy.ports.stores import (
     Turn,
     TurnOver,
 )
-from proxy.ports.streams import Content, InterimSink, Octets, Outlet, Tunnel
+from proxy.ports.streams import Content, InterimSink, Outlet, Tunnel
 from proxy.ports.upstream import Upstream, UpstreamError, UpstreamFailure, UpstreamResponse
 
 __all__ = [

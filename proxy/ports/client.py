@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from proxy.core.fields import Fields
-from proxy.core.messages import ResponseHead
+from proxy.core.messages import Octets, ResponseHead
 from proxy.ports.streams import Content, Outlet, Tunnel
 
 
@@ -96,7 +96,7 @@ class Client(Outlet, Protocol):
         """Send body octets, waiting while the client is slow. Raises ClientGoneError."""
         ...
 
-    async def whole(self, head: ResponseHead, body: bytes) -> None:
+    async def whole(self, head: ResponseHead, body: bytes | Sequence[Octets]) -> None:
         """Send the final head and all of its body: `begin`, `send` and `finish` in one."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from proxy.core.messages import ResponseHead
+from proxy.core.messages import Octets, ResponseHead
 
 
 class InterimSink(Protocol):
@@ -50,10 +50,6 @@ class Tunnel(Protocol):
     def cut(self) -> None:
         """Close it at once, whatever is still to be sent."""
         ...
-
-
-Octets = bytes | memoryview
-"""A piece of a body on its way."""
 
 
 class Outlet(Protocol):

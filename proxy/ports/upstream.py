@@ -41,6 +41,13 @@ class UpstreamError(Exception):
         self.detail = detail
         self.sent = sent
 
+    def again(self) -> UpstreamError:
+        """The same without the frames that it came through: to be kept, or raised more than once.
+
+        What is kept would else keep those frames alive, they the bodies they handled, and mostly itself: a cycle.
+        """
+        return UpstreamError(self.failure, self.detail, sent=self.sent)
+
 
 class UpstreamResponse(Protocol):
     """A final response whose body is still arriving. Must be closed on every path."""

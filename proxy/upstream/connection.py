@@ -241,13 +241,19 @@ class Connection:
     def check(self) -> None:
         """Raise why no response head can come any more: UpstreamError, or what the request body raised."""
         if self.body_error is not None:
-            raise self.body_error
+            raise self._take_body_error()
         self._raise_failure()
+
+    def _take_body_error(self) -> Exception:
+        # What is raised refers to the frames that it comes through, and they to this: kept here, it would be a cycle.
+        error, self.body_error = self.body_error, None
+        assert error is not None
+        return error
 
     def _raise_failure(self) -> None:
         # In a function of its own: what a check has found is believed to the end of a compiled one, waits or not.
         if self.failure is not None:
-            raise self.failure
+            raise self.failure.again()
 
     def change(self) -> asyncio.Future[None]:
         """Done as soon as octets have arrived or the connection has ended. One consumer waits at a time."""
@@ -311,7 +317,7 @@ class Connection:
 
     def body_failed(self, error: Exception) -> None:
         """The request's body cannot be sent whole: the backend must not take it for complete."""
-        self.body_error = error
+        self.body_error = error.with_traceback(None)
         self.abort()
         self.wake()
 

@@ -81,7 +81,9 @@ class UpstreamPool(Lender):
         try:
             return await self._attempt(connection, written, None, on_interim, for_head=for_head)
         except UpstreamError as error:
-            return await self._once_more(connection, error, written, on_interim, demand, for_head=for_head)
+            if not _may_repeat(connection, error, demand):
+                raise
+        return await self._once_more(connection, written, on_interim, demand, for_head=for_head)
 
     def head_octets(self, request: RequestHead) -> bytes:
         """The head of a request without content, as `exchange` sends it."""
@@ -104,29 +106,23 @@ class UpstreamPool(Lender):
             return await self._response(connection, None)
         except UpstreamError as error:
             self._discard(connection)
-            return await self._once_more(connection, error, written, on_interim, demand, for_head=False)
+            if not _may_repeat(connection, error, demand):
+                raise
         except BaseException:
             self._discard(connection)
             raise
+        return await self._once_more(connection, written, on_interim, demand, for_head=False)
 
     async def _once_more(
         self,
         connection: Connection,
-        error: UpstreamError,
         written: WrittenHead,
         on_interim: InterimSink | None,
         demand: Demand | None,
         *,
         for_head: bool,
     ) -> BackendResponse:
-        """Send a safe request again, on a new connection, if the reused one died before one octet of an answer.
-
-        Unless nobody waits for it any more.
-        """
-        if error.failure is not UpstreamFailure.RESET or not connection.parser.untouched:
-            raise error
-        if demand is not None and not demand.wanted:
-            raise error
+        """Send a safe request again, on a new connection in place of the one that died."""
         try:
             fresh = await self._acquire(demand, fresh=True)
         except UpstreamError as failed:
@@ -363,6 +359,12 @@ def _leave_queue(turn: asyncio.Future[Connection | None], demand: Demand) -> Non
     if not turn.done():
         demand.dropped = True
         turn.set_result(None)
+
+
+def _may_repeat(connection: Connection, error: UpstreamError, demand: Demand | None) -> bool:
+    """Whether a reused connection died before one octet of an answer to a safe request that somebody waits for."""
+    untouched = error.failure is UpstreamFailure.RESET and connection.parser.untouched
+    return untouched and (demand is None or demand.wanted)
 
 
 def _was_dropped(demand: Demand | None) -> bool:

@@ -83,9 +83,9 @@ class BackendResponse:
             self._pieces.reverse()
             if connection.parser.phase is Phase.DONE:
                 self._end()
-            elif not self._pieces and (error := _failure(connection)) is not None:
+            elif not self._pieces and _has_failed(connection):
                 self._give_back(reusable=False)
-                raise error
+                raise _failure(connection)
             if self._pieces:
                 return self._pieces.pop()
             if self._connection is not None:
@@ -107,9 +107,9 @@ class BackendResponse:
             elif connection.clogged:
                 await outlet.emptied()
                 connection.pour(outlet)
-            elif (error := _failure(connection)) is not None:
+            elif _has_failed(connection):
                 self._give_back(reusable=False)
-                raise error
+                raise _failure(connection)
             else:
                 await connection.change()
         if not self._whole:
@@ -141,11 +141,14 @@ class BackendResponse:
         self._release(connection, reusable)
 
 
-def _failure(connection: Connection) -> UpstreamError | None:
+def _has_failed(connection: Connection) -> bool:
+    return connection.failure is not None or connection.body_error is not None or connection.closed
+
+
+def _failure(connection: Connection) -> UpstreamError:
+    """Why a connection that has failed did."""
     if connection.failure is not None:
-        return connection.failure
+        return connection.failure.again()
     if connection.body_error is not None:
         return UpstreamError(UpstreamFailure.TRUNCATED, f"the request body failed: {connection.body_error}", sent=True)
-    if connection.closed:
-        return UpstreamError(UpstreamFailure.TRUNCATED, "the connection was closed", sent=True)
-    return None
+    return UpstreamError(UpstreamFailure.TRUNCATED, "the connection was closed", sent=True)

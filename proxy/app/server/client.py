@@ -101,8 +101,9 @@ class WireClient:
         self._left = True
         if self._on_leaving is not None:
             self._on_leaving()
-        if not self._held and self._task is not None:
-            self._task.cancel()
+        task, self._task = self._task, None  # which refers to this for as long as it is kept
+        if not self._held and task is not None:
+            task.cancel()
 
     def hold(self, left: Callable[[], None] | None = None) -> None:
         """Until `let_go` the exchange goes on although the client may leave, which calls `left`."""
@@ -173,19 +174,20 @@ class WireClient:
             self._write(b"")
         await self._wire.drain()
 
-    async def whole(self, head: ResponseHead, body: bytes) -> None:
+    async def whole(self, head: ResponseHead, body: bytes | Sequence[Octets]) -> None:
         """Send the head and all of its body."""
         self._note_last()
-        length = len(body)
+        pieces = (body,) if isinstance(body, bytes) else body
+        length = sum(map(len, pieces))
         framing = self._framing = framing_of(self._exchange, head.status, length)
         octets = serialise(head, self._exchange, framing, length)
         if framing is BodyFraming.NONE:
-            body = b""
-        self.bytes_out += len(body)
-        if len(body) < LARGE_BYTES:
-            self._wire.write(octets + body)
+            pieces, length = (), 0
+        self.bytes_out += length
+        if length < LARGE_BYTES:
+            self._wire.write(b"".join((octets, *pieces)))
         else:
-            self._wire.write_all((octets, body))
+            self._wire.write_all((octets, *pieces))
         await self._wire.drain()
 
     async def flush(self) -> None:
@@ -272,7 +274,7 @@ class AiohttpClient(WireClient):
                     raise BodyTooLargeError(limit_bytes)
                 yield data
         except (web.RequestPayloadError, ConnectionError) as error:
-            raise ClientGoneError(str(error)) from error
+            raise ClientGoneError(str(error)) from error.with_traceback(None)  # the request keeps it
 
     async def _piece(self) -> bytes:
         """The next octets of the body, none at its end. Raises a BodyError; the connection closes after that."""
@@ -283,7 +285,7 @@ class AiohttpClient(WireClient):
             self._exchange = replace(self._exchange, keep_alive=False)
             raise BodyTooSlowError(self._body_timeout_s) from error
         except HttpProcessingError as error:
-            raise self._malformed(error) from error
+            raise self._malformed(error) from error.with_traceback(None)  # as above
 
     def _malformed(self, error: HttpProcessingError) -> BodyMalformedError:
         self._request.content.feed_eof()  # nothing more of it will be read, not even to be thrown away
