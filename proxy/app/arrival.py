@@ -23,6 +23,9 @@ from proxy.ports import Client, Clock
 
 NOT_KEPT: Final = HOP_BY_HOP | {"expect", "http2-settings"}
 
+CONTINUE: Final = "100-continue"
+"""The one expectation there is (RFC 9110 section 10.1.1); of HTTP/1.0 it is ignored, and others are dropped."""
+
 EnterTrace = Callable[[Fields], tuple[Fields, TraceParent | None, str]]
 """Gives an exchange its place in a trace (proxy.app.observe.tracing)."""
 
@@ -101,6 +104,8 @@ def head_of(
     upgrade = asked_upgrade(method, version, fields)
     if upgrade is not None:
         kept = kept.added(("Upgrade", upgrade))  # the upstream room negotiates it anew
+    if "expect" in fields.joined and version >= (1, 1) and fields.joined["expect"].lower() == CONTINUE:
+        kept = kept.added(("Expect", CONTINUE))  # and asks for it where there is content
     return RequestHead(method, target.path, target.query, target.authority, kept, target.scheme, version)
 
 

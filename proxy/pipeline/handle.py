@@ -138,6 +138,7 @@ class Handler:
     async def _query(self, exchange: Exchange) -> Answer:
         """QUERY: keyed by a digest of its content (RFC 10008)."""
         body = exchange.client.body(body_limit(exchange))
+        exchange = _content_begun(exchange)
         content = b""
         if isinstance(body, bytes):
             if len(body) > QUERY_BODY_BYTES:
@@ -166,6 +167,14 @@ class Handler:
             return answer, await self._replier.reply(exchange, answer, rate)
         except ClientGoneError:
             return answer, replied
+
+
+def _content_begun(exchange: Exchange) -> Exchange:
+    """The exchange once its content is read here: the backend need not be asked whether it wants any."""
+    request = exchange.request
+    if "expect" not in request.fields.joined:
+        return exchange
+    return replace(exchange, request=request.with_fields(request.fields.without(("expect",))))
 
 
 async def _beginning(body: AsyncIterator[bytes], most_bytes: int) -> tuple[bytes, bool]:

@@ -13,7 +13,7 @@ from proxy.upstream.settings import PoolSettings
 
 # Framing and connection management are decided here; a line that came in with the fields must never contradict them.
 _OWN_LINES: Final = frozenset(
-    {"connection", "content-length", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"}
+    {"connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"}
 )
 _METHODS_WITH_CONTENT: Final = frozenset({"POST", "PUT", "PATCH"})
 
@@ -32,7 +32,8 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
 
     Host is the authority that the request was keyed by, whatever its own Host field says (RFC 9112 section 3.2.2).
     The announced Content-Length is kept for a body; a body without one is chunked. A request with an Upgrade field gets
-    the Connection field that goes with it. Raises ValueError when a line would break out of its place.
+    the Connection field that goes with it, and one whose content waits for 100 (Continue) says so. Raises ValueError
+    when a line would break out of its place.
     """
     fields, endpoint = request.fields, settings.endpoint
     target = f"{endpoint.prefix}{request.target}" if endpoint.prefix and request.path != "*" else request.target
@@ -56,6 +57,8 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
     if upgrade is not None:
         lines += [("Connection", "Upgrade"), ("Upgrade", upgrade)]
     expects = has_body and (fields.get("expect") or "").lower() == "100-continue"
+    if expects:
+        lines.append(("Expect", "100-continue"))
     return WrittenHead(_octets(start, lines), length, expects, upgrade is not None)
 
 

@@ -56,6 +56,84 @@ async def test_expect_100_continue_is_answered_before_the_body_is_sent(talk: Dia
     assert talk.asked[0].body == b"abc"
 
 
+EXPECTING = "Host: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "GET"])
+async def test_a_refusal_comes_before_the_body_of_whoever_asks(talk: Dialogue, method: str) -> None:
+    over = asyncio.Event()
+
+    async def refuse_unread(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
+        content.append(await reader.read())
+        asked.append(head.count(b"\r\nexpect: 100-continue\r\n"))
+        writer.close()
+        await writer.wait_closed()
+        over.set()
+
+    content: list[bytes] = []
+    asked: list[int] = []
+    talk.stand_aside()
+    async with await asyncio.start_server(refuse_unread, sock=talk.socket()):
+        reader, writer = await talk.connect()
+        writer.write(f"{method} {talk.at('/a')} HTTP/1.1\r\n{EXPECTING}".encode())
+        async with asyncio.timeout(5):
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert await reader.readexactly(2) == b"no"
+            await over.wait()
+        writer.close()
+    assert (asked, content) == ([1], [b""]), "nothing of the content arrives"
+    assert head.startswith(b"HTTP/1.1 401 ")
+    assert b"\r\nconnection: close" in head.lower()
+
+
+async def test_a_backend_that_knows_no_expectation_gets_the_body_all_the_same(talk: Dialogue) -> None:
+    over = asyncio.Event()
+
+    async def wait_for_content(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(3) == b"abc"
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        writer.close()
+        await writer.wait_closed()
+        over.set()
+
+    talk.stand_aside()
+    async with await asyncio.start_server(wait_for_content, sock=talk.socket()):
+        reader, writer = await talk.connect()
+        writer.write(f"POST {talk.at('/a')} HTTP/1.1\r\n{EXPECTING}".encode())
+        async with asyncio.timeout(10):
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+            writer.write(b"abc")
+            answer = await reader.readuntil(b"ok")
+            await over.wait()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"\r\nconnection: close" not in answer.lower()
+
+
+@pytest.mark.parametrize(
+    ("line", "content", "asked"),
+    [
+        ("POST {} HTTP/1.0", "Expect: 100-continue\r\nContent-Length: 3\r\n\r\nabc", None),
+        ("POST {} HTTP/1.1", "Expect: miracles\r\nContent-Length: 3\r\n\r\nabc", None),
+        ("GET {} HTTP/1.1", "Expect: 100-continue\r\n\r\n", None),
+        ("POST {} HTTP/1.1", "Expect: 100-continue\r\n\r\n", None),
+        ("QUERY {} HTTP/1.1", "Expect: 100-continue\r\nContent-Length: 3\r\n\r\nabc", None),
+        ("POST {} HTTP/1.1", "Expect: 100-Continue\r\nContent-Length: 3\r\n\r\nabc", "100-continue"),
+    ],
+)
+async def test_only_what_can_be_expected_of_the_backend_reaches_it(
+    talk: Dialogue, line: str, content: str, asked: str | None
+) -> None:
+    talk.answers("200\n\ngot it")
+    request = f"{line.format(talk.at('/a'))}\r\nHost: x\r\nContent-Type: text/plain\r\nConnection: close\r\n{content}"
+    assert b"HTTP/1.1 200 " in await talk.send_raw(request.encode())
+    assert talk.asked[0].lines.get("expect") == asked
+    assert talk.asked[0].body == (b"abc" if content.endswith("abc") else b"")
+
+
 async def test_a_chunked_upload_is_forwarded(talk: Dialogue) -> None:
     talk.answers("200\n\ndone")
     answer = await talk.send_raw(

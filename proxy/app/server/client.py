@@ -263,6 +263,12 @@ class AiohttpClient(WireClient):
             return None
         return self._read(limit_bytes)
 
+    def _note_last(self) -> None:
+        """Who was not asked for the content need not send it: what comes next may be that or a request."""
+        if self._awaiting_continue and self.has_body:
+            self._exchange = replace(self._exchange, keep_alive=False)
+        super()._note_last()
+
     async def _read(self, limit_bytes: int) -> AsyncIterator[bytes]:
         if self._awaiting_continue and not self.started:
             self._awaiting_continue = False
