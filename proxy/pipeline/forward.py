@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from functools import partial
+from typing import Final, NamedTuple
 
 from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields
@@ -31,6 +32,9 @@ from proxy.ports import ClientGoneError, Content, Demand, Receipt, UpstreamError
 
 SMALL_BYTES = 128 * 1024
 """A private response of at most this length is read whole, so that it can get a validator and a compact coding."""
+
+
+NOTHING_SPARED: Final = frozenset[str]()
 
 
 class AsGet(NamedTuple):
@@ -180,13 +184,14 @@ class Forwarder:
     def _named_by(self, exchange: Exchange, head: ResponseHead, *, counts: bool = False) -> Invalidation:
         """What the response says it has made invalid, with what the policy says of the route."""
         route = exchange.route
-        silent_only = route.invalidates_when is InvalidatesWhen.SILENT
-        named_already = silent_only and (GROUP_FIELD in head.fields or INVALIDATE_FIELD in head.fields)
+        named = GROUP_FIELD in head.fields or INVALIDATE_FIELD in head.fields
+        named_already = named and route.invalidates_when is InvalidatesWhen.SILENT
+        spared = route.spare_target_keyed_by if named and head.status < 400 else NOTHING_SPARED
         return invalidated_by(
             exchange.request,
             head.status,
             head.fields,
-            rules_of=exchange.policy.stored_as,
+            rules_of=partial(exchange.policy.stored_as, spared=spared),
             policy_tags=() if named_already else route.invalidates(exchange.match.params),
             counts=counts or head.status in route.invalidates_on,
         )

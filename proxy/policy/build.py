@@ -255,6 +255,7 @@ class Builder:
             invalidation_templates=self._tags((*path, "invalidates"), whole.invalidates, template, prefix=True),
             invalidates_on=frozenset[int]().union(*whole.invalidates_on),
             invalidates_when=model.InvalidatesWhen(whole.invalidates_when),
+            spare_target_keyed_by=frozenset(name.lower() for name in whole.spare_target_keyed_by),
             consistency=model.Consistency(whole.consistency),
             on_store_loss=model.StoreLoss(whole.on_store_loss),
             compress=compress,

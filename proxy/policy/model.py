@@ -207,6 +207,7 @@ class Route:
     says that POST changes nothing here and is answered as QUERY would be. `preflight_s` is how long answers to CORS
     preflight are kept, None for not at all; `show_key` puts the cache key into Cache-Status. `kept` are the oddities
     of targets that are not refused. `client_lifetime` is how answers from the store tell clients their lifetime.
+    `spare_target_keyed_by` are lower-case request fields (`Policy.stored_as`).
     """
 
     name: str
@@ -219,6 +220,7 @@ class Route:
     invalidation_templates: tuple[TagTemplate, ...] = ()
     invalidates_on: frozenset[int] = DEFAULT_INVALIDATES_ON
     invalidates_when: InvalidatesWhen = InvalidatesWhen.ALWAYS
+    spare_target_keyed_by: frozenset[str] = frozenset()
     consistency: Consistency = Consistency.STRICT
     on_store_loss: StoreLoss = StoreLoss.FORWARD
     compress: CompressRules = field(default_factory=CompressRules)
@@ -314,17 +316,25 @@ class Policy:
     is_empty: bool = False
     warnings: tuple[Problem, ...] = ()
 
-    def stored_as(self, path: str, query: str | None) -> KeyRules | None:
+    def stored_as(self, path: str, query: str | None, spared: frozenset[str] = frozenset()) -> KeyRules | None:
         """How a GET of this target is keyed; None where no answer for the path is stored, whatever the method.
 
         A route that asks for parameters may store under the path alone what another query brings, so it counts too.
+        None as well where the route of GET, and each listed one that stores for the path, has one of the request fields
+        `spared` in its key. What other methods bring on the default route is left to what responses name.
         """
         route = self.match("GET", path, query).route
-        if route.cache.enabled:
+        if route.cache.enabled and not spared:
             return route.cache.key
         others = [self.match(method, path, query).route for method in ("HEAD", "QUERY", "POST", "OPTIONS")]
         others += [other for other in self.routes if other.conditions and other.template.matches(path[1:].split("/"))]
-        return route.cache.key if any(other.cache.enabled and _is_read(other) for other in others) else None
+        storing = [other for other in others if other.cache.enabled and _is_read(other)]
+        if route.cache.enabled:
+            storing.append(route)
+        listed = [other for other in storing if other is route or other is not self.routes[-1]]
+        if listed and all(not spared.isdisjoint(other.cache.key.headers) for other in listed):
+            return None
+        return route.cache.key if storing else None
 
     def match(self, method: str, path: str, query: str | None = None) -> Match:
         """The route for a normalised path; always one, for the last route is the default one.

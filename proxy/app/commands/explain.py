@@ -101,13 +101,20 @@ def rows_of(policy: Policy, found: Explanation, status: int) -> Iterator[tuple[s
         yield "lifetime", whose
     yield "tags", ", ".join((*found.tags, *found.own_tags)) or "none"
     if not found.request.is_safe:
-        named = f"{', '.join((*found.invalidates, 'the target URI'))} ({route.consistency.value})"
+        named = f"{', '.join((*found.invalidates, _target(policy, found)))} ({route.consistency.value})"
         yield "invalidates", named if status in route.invalidates_on else f"nothing: {status} does not count as done"
     compress = route.compress
     codings = (
         f"{', '.join(compress.coding.prefer)} at level {compress.level} from {format_size(compress.coding.min_bytes)}"
     )
     yield "compression", codings if compress.enabled else "off"
+
+
+def _target(policy: Policy, found: Explanation) -> str:
+    spared, request = found.match.route.spare_target_keyed_by, found.request
+    if spared and policy.stored_as(request.path, request.query, spared) is None:
+        return "the target URI where the response does not say what has changed"
+    return "the target URI"
 
 
 def _key(found: Explanation) -> str:

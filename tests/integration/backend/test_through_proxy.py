@@ -235,6 +235,23 @@ async def test_a_write_leaves_the_rest_stored(backend_server: BackendServer, new
             assert (await etter.ask("proxy", path)).hit, f"{name} also dropped {write.leaves}"
 
 
+async def test_a_write_leaves_the_pages_of_other_companies_under_its_target(
+    backend_server: BackendServer, new_proxy: NewProxy
+) -> None:
+    other = bearer(SETTINGS, 1, 1) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, 1, utc_now()).text}
+    for policies, stays in ((SHIPPED_POLICIES, True), (None, False)):
+        proxy = new_proxy(ProxyOptions(backend_server.url, policies=policies))
+        async with aiohttp.ClientSession() as session:
+            etter = Etter(session, backend_server.url, proxy.url)
+            for headers in (etter.member, other):
+                await etter.ask("proxy", "documents", headers=headers)
+                assert (await etter.ask("proxy", "documents", headers=headers)).hit
+            written = await etter.ask("proxy", "documents", "POST", {"title": "Another", "body": "x"})
+            assert written.status == 201
+            assert not (await etter.ask("proxy", "documents")).hit
+            assert (await etter.ask("proxy", "documents", headers=other)).hit is stays
+
+
 async def test_companies_share_nothing_but_reference_data(etter: Etter) -> None:
     others = {
         "other company": bearer(SETTINGS, 1, 1) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, 1, utc_now()).text},

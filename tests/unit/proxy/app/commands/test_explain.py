@@ -108,6 +108,15 @@ def test_it_is_said_whose_lifetime_counts(explain: Explain, target: str, field: 
     assert explain(target, "-R", field)["lifetime"].startswith(says)
 
 
+def test_a_target_that_may_be_spared_is_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("defaults: {spare_target_keyed_by: [X-T], cache: {key: {headers: [X-T]}}}\n")
+    rows = Explain(path, capsys)("/a", "--method", "POST")
+    assert rows["invalidates"] == "the target URI where the response does not say what has changed (strict)"
+    path.write_text("defaults: {spare_target_keyed_by: [X-T]}\n")
+    assert Explain(path, capsys)("/a", "--method", "POST")["invalidates"] == "the target URI (strict)"
+
+
 def test_what_is_not_stored_has_no_lifetime(explain: Explain) -> None:
     assert "lifetime" not in explain("/off")
 
