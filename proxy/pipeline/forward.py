@@ -19,6 +19,7 @@ from proxy.core.storability import Storable
 from proxy.core.upgrades import switches_as_asked
 from proxy.core.validators import make_etag
 from proxy.pipeline.admit import body_limit
+from proxy.pipeline.ahead import read_ahead
 from proxy.pipeline.answer import Answer, Body, StoredBody, StreamBody, TunnelBody
 from proxy.pipeline.context import Exchange, Services, as_cached
 from proxy.pipeline.exchange import CacheUse, Refusal
@@ -56,6 +57,8 @@ class Forwarder:
 
         `content` stands for the client's body where part of that has been read already.
         """
+        body = content or exchange.client.body(body_limit(exchange))
+        content = await read_ahead(exchange.request, body, exchange.route.body_buffer_bytes)
         safe = exchange.request.is_safe
         bypassed = safe and exchange.route.cache.enabled
         status = CacheStatus(forward=Forward.BYPASS if bypassed else Forward.METHOD)
@@ -127,13 +130,12 @@ class Forwarder:
         self, exchange: Exchange, request: RequestHead, content: Content | None, demand: Demand | None
     ) -> UpstreamResponse | UpstreamError:
         """One exchange with the backend. A write that may have arrived counts as done, however the exchange ended."""
-        body = content or exchange.client.body(body_limit(exchange))
         sent = True
         try:
             upstream = self._services.upstreams[exchange.route.upstream]
             allowed_s = exchange.route.read_timeout_s
             response = await upstream.exchange(
-                request, body, exchange.client.interim, read_timeout_s=allowed_s, demand=demand
+                request, content, exchange.client.interim, read_timeout_s=allowed_s, demand=demand
             )
             return await asked_for(request, response)
         except UpstreamError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from proxy.core.key import preflight_digest, query_digest
@@ -20,6 +19,7 @@ from proxy.pipeline.admit import (
     refused_by_rate,
     refused_by_size,
 )
+from proxy.pipeline.ahead import beginning, joined
 from proxy.pipeline.answer import Answer
 from proxy.pipeline.begun import Begun
 from proxy.pipeline.context import Exchange, Services, as_cached
@@ -145,9 +145,9 @@ class Handler:
                 return await self._forwarder.answer(exchange, body)
             content = body
         elif body is not None:
-            content, whole = await _beginning(body, QUERY_BODY_BYTES)
+            content, whole = await beginning(body, QUERY_BODY_BYTES)
             if not whole:
-                return await self._forwarder.answer(exchange, _joined(content, body))
+                return await self._forwarder.answer(exchange, joined(content, body))
         return await self._reader.answer(exchange, content, query_digest(exchange.request.fields, content))
 
     async def _apologise(
@@ -175,21 +175,3 @@ def _content_begun(exchange: Exchange) -> Exchange:
     if "expect" not in request.fields.joined:
         return exchange
     return replace(exchange, request=request.with_fields(request.fields.without(("expect",))))
-
-
-async def _beginning(body: AsyncIterator[bytes], most_bytes: int) -> tuple[bytes, bool]:
-    """The body's first octets, somewhat more than `most_bytes` when there are more, and whether that is all of it."""
-    pieces: list[bytes] = []
-    length = 0
-    async for piece in body:
-        pieces.append(piece)
-        length += len(piece)
-        if length > most_bytes:
-            return b"".join(pieces), False
-    return b"".join(pieces), True
-
-
-async def _joined(start: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield start
-    async for piece in rest:
-        yield piece

@@ -261,6 +261,7 @@ class Builder:
             compress=compress,
             rate_limit=limits.get(whole.rate_limit or ""),
             body_bytes=whole.max_body,
+            body_buffer_bytes=whole.body_buffer,
             read_timeout_s=whole.read_timeout,
             tunnel_idle_s=whole.tunnel_idle,
             upgrades=frozenset(name.lower() for name in whole.upgrades),

@@ -203,6 +203,7 @@ class Route:
     """Everything that is decided by which route a request takes.
 
     `methods` None means every method. `body_bytes` and `read_timeout_s` replace the general limits.
+    `body_buffer_bytes` of a body are read before a connection to the backend is taken.
     `write_settles_s` after a write was given up the backend has ended it, one way or the other. `post_as_query`
     says that POST changes nothing here and is answered as QUERY would be. `preflight_s` is how long answers to CORS
     preflight are kept, None for not at all; `show_key` puts the cache key into Cache-Status. `kept` are the oddities
@@ -226,6 +227,7 @@ class Route:
     compress: CompressRules = field(default_factory=CompressRules)
     rate_limit: RateRule | None = None
     body_bytes: int | None = None
+    body_buffer_bytes: int = 64 * 1024
     read_timeout_s: float | None = None
     upgrades: frozenset[str] = DEFAULT_UPGRADES
     write_settles_s: float = 60.0

@@ -200,6 +200,14 @@ class RouteOptions(Shape):
         "`stale` gives up the guarantee while Redis is away.",
     )
     max_body: Size | None = option(None, "Bound on request bodies, instead of `limits.body`. Beyond: 413.", ge=0)
+    body_buffer: Size = option(
+        64 * 1024,
+        "So much of a request's body is read before a connection to the backend is taken for it. `0` passes every "
+        "piece on as it comes, for a backend that answers while it reads.",
+        "With `0`, and with larger bodies, clients that send slowly hold connections that others wait for.",
+        ge=0,
+        le=1024**2,
+    )
     read_timeout: Duration | None = option(None, "Instead of the upstream's `read_timeout`.", gt=0)
     upgrades: list[
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}(/[A-Za-z0-9.]{1,16})?$")]
