@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from proxy.app.admin.access import AdminAccess, AdminAccessError
 from proxy.app.admin.deps import Check
-from proxy.app.admin.hurried import HEAD_S, IDLE_S, Hurried
+from proxy.app.admin.hurried import HEAD_S, IDLE_S, Hurried, logger
 from proxy.app.backends import Backends
 from proxy.app.server.listener import Address, ListenError
 from proxy.app.shared import Shared
@@ -84,7 +84,12 @@ def checks_of(shared: Shared, backends: Backends, policy: Callable[[], Policy]) 
 async def listening(application: web.Application, address: Address, head_s: float = HEAD_S) -> AsyncIterator[None]:
     """Serve an admin application on `address` for as long as the block runs. Raises ListenError."""
     runner = web.AppRunner(
-        application, access_log=None, handle_signals=False, shutdown_timeout=DRAIN_S, keepalive_timeout=IDLE_S
+        application,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=DRAIN_S,
+        keepalive_timeout=IDLE_S,
+        logger=logger,
     )
     await runner.setup()
     server = runner.server

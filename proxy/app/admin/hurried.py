@@ -7,9 +7,11 @@ it counts from the first byte of a head until the application has the request.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 HEAD_S = 15.0
@@ -91,6 +93,27 @@ class Hurried(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(_LATE)
             self._transport.close()
+
+
+class Brief(logging.Filter):
+    """Tells of a malformed request in a line: aiohttp has a traceback for it, as for a fault of the proxy's."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten such a record; all are let through."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+            record.msg, record.args, record.exc_info = "malformed admin request: %s", (first_line(error.message),), None
+        return True
+
+
+def first_line(text: str) -> str:
+    """As much of a library's words as fits on a line."""
+    return text.strip().partition("\n")[0][:200]
+
+
+logger = logging.getLogger(__name__)
+logger.addFilter(Brief())
 
 
 @web.middleware

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
@@ -113,3 +114,22 @@ async def test_a_body_has_to_come_in_time(served: tuple[Application, Address], m
         reader, writer = await say(served[1], post, b"wh")
         assert (await answered(reader)).startswith(b"HTTP/1.1 408 Request Timeout")
         writer.close()
+
+
+@pytest.mark.parametrize(
+    "octets", [b"GET /a b HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\r\n\r\n"]
+)
+async def test_a_malformed_request_is_a_line_and_no_error(
+    served: tuple[Application, Address], octets: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with asyncio.timeout(10):
+        reader, writer = await say(served[1], octets)
+        assert b" 400 " in await reader.read()
+        writer.close()
+    # what is no HTTP at all, as TLS, is not told
+    assert len(caplog.records) == (octets[:1] == b"G")
+    for record in caplog.records:
+        assert (record.levelname, record.exc_info) == ("INFO", None)
+        assert record.getMessage().startswith("malformed admin request: ")
+        assert "\n" not in record.getMessage()
