@@ -46,6 +46,7 @@ from proxy.pipeline.upgrade import UpgradeCounts, Upgrader
 from proxy.policy.model import Policy
 from proxy.policy.warnings import report
 from proxy.policy.watch import Load, PolicySource, ReloadOutcome, watch_file
+from proxy.stores.memory_policy import check_memory_policy
 from proxy.tasks import Tasks
 
 OTHER_FILES = 128
@@ -114,6 +115,8 @@ class Node:
         codec = Codecs()
         self._exit.push_async_callback(codec.aclose)
         shared = await self._exit.enter_async_context(open_shared(policy.stores, clock, tasks))
+        if shared.stores.redis is not None and self._speaks:
+            tasks.start(check_memory_policy(shared.stores.redis), "redis: memory policy")
         log, store = shared.stores.log, shared.stores.store
         upgrader = Upgrader(store, log, codec, clock, time.thread_time)
         tasks.start(upgrader.run(asyncio.sleep), "make coded bodies smaller")
@@ -242,9 +245,14 @@ class Node:
         logger.info("policy %s is in force%s", outcome.policy.version_digest, later)
         self._warn(outcome.policy)
 
+    @property
+    def _speaks(self) -> bool:
+        """Whether this process says what all workers could say alike."""
+        return self._place is None or self._place.number == 0
+
     def _warn(self, policy: Policy) -> None:
-        """Log what the policy allows and is seldom meant; of several workers one does."""
-        if self._place is None or self._place.number == 0:
+        """Log what the policy allows and is seldom meant."""
+        if self._speaks:
             for line in report(policy.warnings, str(self._options.policies)):
                 logger.warning("%s", line)
 

@@ -13,7 +13,6 @@ from proxy.ports import Clock
 from proxy.stores.assemble import Stores, StoreSettings, memory_stores, redis_stores
 from proxy.stores.connect import ConnectSettings
 from proxy.stores.log_link import LinkSettings
-from proxy.stores.memory_policy import check_memory_policy
 from proxy.stores.redis_log import LogSettings, RedisLog
 from proxy.stores.redis_store import RedisStoreSettings
 from proxy.tasks import Tasks
@@ -36,8 +35,6 @@ async def open_shared(policy: PolicyStores, clock: Clock, tasks: Tasks) -> Async
     else:
         stores = redis_stores(policy.redis_url, clock, tasks, settings)
     await stores.start()
-    if stores.redis is not None:
-        tasks.start(check_memory_policy(stores.redis), "redis: memory policy")
     try:
         yield Shared(stores, _rates(stores, clock))
     finally:
