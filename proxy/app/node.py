@@ -257,16 +257,35 @@ class Node:
                 logger.warning("%s", line)
 
 
+def connections_within(files: int, wanted: int, pooled: int, streams: int) -> int:
+    """How many clients may be connected when client and backend connections together may be so many `files`.
+
+    `pooled` and `streams` are what the upstreams allow themselves at most. Where files are few that is not set aside:
+    nearly every connection to a backend is there for a client, so that half of the files are enough for each side.
+    """
+    room = files - pooled
+    beside = room - min(streams, room // 2)  # each stream has a client of its own
+    return min(wanted, max(1, beside, files // 2))
+
+
 def connection_settings(policy: Policy) -> ConnectionSettings:
     """The bounds of client connections. Heads are measured again, exactly, when they are whole."""
-    others = sum(upstream.max_connections for upstream in policy.upstreams.values())
-    others += policy.stores.redis_max_connections + OTHER_FILES
+    own = policy.stores.redis_max_connections + OTHER_FILES
+    others = sum(upstream.max_connections for upstream in policy.upstreams.values()) + own
     wanted = policy.limits.connections
     streams = sum(upstream.max_streams for upstream in policy.upstreams.values())
-    room = allow_open_files(wanted + others + streams) - others
-    connections = min(wanted, max(1, room - min(streams, room // 2)))  # each stream has a client of its own
+    needed = wanted + others + streams
+    files = allow_open_files(needed)
+    connections = connections_within(files - own, wanted, others - own, streams)
     if connections < wanted:
-        logger.warning("the system allows open files for %d of %d client connections only", connections, wanted)
+        logger.warning(
+            "the system allows %d open files: at most %d clients are served at once instead of %d; with %d (ulimit -n, "
+            "LimitNOFILE) all would be",
+            files,
+            connections,
+            wanted,
+            needed,
+        )
     return ConnectionSettings(
         head_timeout_s=policy.timeouts.head_s,
         most_connections=connections,

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from proxy.app.node import connections_within
 from proxy.app.tuning import GC_YOUNG_OBJECTS, allow_open_files, calm_collector, steady_heap
 
 
@@ -27,6 +28,21 @@ def test_the_collector_is_called_less_often_and_sees_less() -> None:
 def test_the_heap_can_be_told_or_says_that_it_cannot() -> None:
     told = steady_heap()
     assert told or sys.platform != "linux" or "musl" in sys.implementation._multiarch
+
+
+@pytest.mark.parametrize(
+    ("files", "pooled", "streams", "clients"),
+    [
+        (50_000, 256, 1024, 20_000),
+        (10_000, 256, 1024, 8_720),
+        (10_000, 256, 0, 9_744),
+        (832, 4 * 256, 4 * 1024, 416),  # ulimit -n 1024, and four upstreams
+        (300, 256, 1024, 150),
+        (-40, 256, 1024, 1),
+    ],
+)
+def test_few_open_files_are_shared(files: int, pooled: int, streams: int, clients: int) -> None:
+    assert connections_within(files, 20_000, pooled, streams) == clients
 
 
 def test_the_bound_on_open_files_is_raised_and_never_lowered() -> None:
