@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from tests.conformance.client import Response
-from tests.scenarios.dialogue import HANG_UP, Dialogue, ago, framed
+from tests.scenarios.dialogue import HANG_UP, Asked, Dialogue, ago, framed
 
 ANN, BOB = "Cookie: sid=ann", "Cookie: sid=bob"
 GUESS = f"Last-Modified: {ago(2_000_000)}"
@@ -171,6 +171,41 @@ async def test_requests_with_nothing_but_conditions_wait_together_and_fill_the_s
     assert [answer.status for answer in answered] == [304] * 9 + [200]
     assert (await talk.ask("GET /a")).text() == "one"
     assert len(talk.asked) == 1
+
+
+OLD, NEW = ago(3_000_000), ago(2_000_000)
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        ('If-None-Match: "x"', 304),
+        ('If-None-Match: "other", "x"', 304),
+        ('If-None-Match: "other"', 200),
+        (f"If-Modified-Since: {NEW}", 304),
+        (f"If-Modified-Since: {OLD}", 200),
+    ],
+)
+async def test_an_origin_that_knows_304_is_asked_for_the_whole_once(
+    talk: Dialogue, condition: str, status: int
+) -> None:
+    """Browsers whose copies are old come with conditions only: what they bring back fills the store all the same."""
+    gate = asyncio.Event()
+
+    def says(asked: Asked) -> list[bytes | asyncio.Event]:
+        fields = f'{FRESH}\nETag: "x"\nLast-Modified: {NEW}'
+        matches = '"x"' in (asked.lines.get("If-None-Match") or "") or asked.lines.get("If-Modified-Since") == NEW
+        return [gate, framed(f"304\n{fields}\n\n" if matches else f"200\n{fields}\n\npage")]
+
+    talk.answered_by = says
+    together = asyncio.gather(*[talk.ask("GET /a", condition, client=talk.client()) for _ in range(10)])
+    await talk.began(1)
+    await asyncio.sleep(0.2)  # as above
+    gate.set()
+    assert {answer.status for answer in await together} == {status}
+    assert [(await talk.ask(f"{method} /a", condition)).status for method in ("GET", "HEAD")] == [status] * 2
+    assert (await talk.ask("GET /a")).text() == "page"
+    assert [asked.lines.get(condition.partition(":")[0]) for asked in talk.asked] == [None]
 
 
 async def test_where_waiting_gains_nothing_a_condition_goes_to_the_origin(talk: Dialogue) -> None:
