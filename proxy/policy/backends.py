@@ -16,6 +16,7 @@ def upstream_settings(name: str, url: str, shape: schema.UpstreamShape) -> model
         write_timeout_s=shape.write_timeout,
         pool_timeout_s=shape.pool_timeout,
         keep_alive_s=shape.keep_alive,
+        keep_alive_time_s=shape.keep_alive_time,
         max_connections=shape.max_connections,
         max_streams=shape.max_streams,
         stream_idle_s=shape.stream_idle,

@@ -127,6 +127,7 @@ class UpstreamSettings:
     write_timeout_s: float = 30.0
     pool_timeout_s: float = 5.0
     keep_alive_s: float = 4.5
+    keep_alive_time_s: float = 60.0
     max_connections: int = 256
     max_streams: int = 1024
     stream_idle_s: float = 600.0

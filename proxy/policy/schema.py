@@ -74,6 +74,13 @@ class UpstreamShape(Shape):
         "Many servers close after five seconds; a longer time meets connections that are just being closed.",
         gt=0,
     )
+    keep_alive_time: Duration = option(
+        60.0,
+        "Time after its opening from which on a connection carries no further request. The next one goes where the "
+        "backend's name leads then.",
+        "A backend that has moved gets requests at its old address for so long, if it still answers there.",
+        gt=0,
+    )
     max_connections: int = option(
         256,
         "Connections to this backend for requests, per process. Long polls are requests; where there are many, give "

@@ -27,8 +27,8 @@ class Connection:
     loop; derived from neither, so that it can be compiled.
 
     One consumer waits at a time. A failure is kept and raised to that consumer; the transport is closed with it.
-    Until it asks for the body no more than a beginning is read ahead. `idle_until_s` is for the pool: until when
-    (monotonic) it may be used again.
+    Until it asks for the body no more than a beginning is read ahead. `idle_until_s` and `retire_s` are for the
+    pool: until when (monotonic) it may be used again after it was last used, and at all.
 
     It may also let the body *pour*: what arrives goes to an outlet within the callback that read it, as long as the
     outlet takes it. The consumer is woken at the end, or when the outlet is *clogged*.
@@ -50,7 +50,7 @@ class Connection:
         self.transport: asyncio.Transport | None = None
         self._outgoing = Outgoing(turn)
         self.served = 0
-        self.idle_until_s = 0.0
+        self.idle_until_s = self.retire_s = 0.0
         self.busy = False
         self.closed = False
         self.failure: UpstreamError | None = None

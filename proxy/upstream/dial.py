@@ -1,28 +1,24 @@
-"""Opening connections: name to addresses, each tried in order."""
+"""Opening connections: name to addresses, tried at once where the first is silent (RFC 8305)."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import Final, cast
+
+from aiohappyeyeballs import AddrInfoType, start_connection
 
 from proxy.ports import UpstreamError, UpstreamFailure
 from proxy.upstream.connection import Connection
-from proxy.upstream.settings import Endpoint, PoolSettings
+from proxy.upstream.names import Names
+from proxy.upstream.settings import PoolSettings
 
-Resolve = Callable[[Endpoint], Awaitable[list[str]]]
-"""Gives the addresses of an endpoint's host, best first."""
-
-
-async def resolve(endpoint: Endpoint) -> list[str]:
-    """What the system's resolver says, in its order, without repetition."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+ATTEMPT_DELAY_S: Final = 0.25
+"""An address that is silent for so long has the next one tried beside it (RFC 8305 section 5)."""
 
 
-async def dial(settings: PoolSettings, factory: Callable[[], Connection], resolver: Resolve = resolve) -> Connection:
+async def dial(settings: PoolSettings, factory: Callable[[], Connection], names: Names) -> Connection:
     """A connected `Connection` within `connect_timeout_s`, TLS included.
 
     Raises UpstreamError CONNECT or CONNECT_TIMEOUT; no request octet has been sent then.
@@ -34,11 +30,13 @@ async def dial(settings: PoolSettings, factory: Callable[[], Connection], resolv
                 loop = asyncio.get_running_loop()
                 opened = await loop.create_unix_connection(_protocols(factory), endpoint.unix_path)
                 return cast("Connection", opened[1])
-            return await _first_that_answers(settings, factory, await resolver(endpoint))
+            return await _first_that_answers(settings, factory, names)
     except TimeoutError:
+        names.failed()
         detail = f"no connection to {endpoint} within {settings.connect_timeout_s:g} s"
         raise UpstreamError(UpstreamFailure.CONNECT_TIMEOUT, detail, sent=False) from None
     except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
+        names.failed()
         raise UpstreamError(UpstreamFailure.CONNECT, f"no connection to {endpoint}: {error}", sent=False) from error
 
 
@@ -47,24 +45,31 @@ def _protocols(factory: Callable[[], Connection]) -> Callable[[], asyncio.BasePr
     return cast("Callable[[], asyncio.BaseProtocol]", factory)
 
 
-async def _first_that_answers(
-    settings: PoolSettings, factory: Callable[[], Connection], addresses: list[str]
-) -> Connection:
-    loop = asyncio.get_running_loop()
-    endpoint = settings.endpoint
+async def _first_that_answers(settings: PoolSettings, factory: Callable[[], Connection], names: Names) -> Connection:
+    loop, endpoint = asyncio.get_running_loop(), settings.endpoint
     tls = (settings.tls or True) if endpoint.tls else None
     name = endpoint.host if tls is not None else None
-    last: OSError = OSError(f"{endpoint.host} has no address")
-    for position, address in enumerate(addresses):
-        # A silent address leaves time for those after it.
-        patience_s = settings.connect_timeout_s / (len(addresses) - position) if len(addresses) > 1 else None
+    left = _places(await names.addresses(), endpoint.port)
+    while True:
+        connected = await start_connection(left, happy_eyeballs_delay=ATTEMPT_DELAY_S, interleave=1)
+        reached = connected.getpeername()
         try:
-            async with asyncio.timeout(patience_s):
-                made = _protocols(factory)
-                opened = await loop.create_connection(made, address, endpoint.port, ssl=tls, server_hostname=name)
-                return cast("Connection", opened[1])
-        except TimeoutError:
-            last = TimeoutError(f"{address} did not answer")
-        except OSError as error:
-            last = error
-    raise last
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            opened = await loop.create_connection(_protocols(factory), sock=connected, ssl=tls, server_hostname=name)
+        except BaseException as error:
+            connected.close()
+            left = [place for place in left if place[4][:2] != reached[:2]]
+            if not left or not isinstance(error, OSError):
+                raise
+            continue
+        names.worked(str(reached[0]))
+        return cast("Connection", opened[1])
+
+
+def _places(addresses: Sequence[str], port: int) -> list[AddrInfoType]:
+    """The addresses as sockets want them."""
+    numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    found: list[AddrInfoType] = []
+    for address in addresses:
+        found += socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=numeric)
+    return found

@@ -93,11 +93,13 @@ class BreakerGuard:
 class CheckedPool:
     """Implements `proxy.ports.Upstream` over a pool: refuses while the health check says the backend is down.
 
-    It counts as up until `unhealthy_after` checks in a row have failed. `start` begins the checks, `aclose` ends them.
+    It counts as up until `unhealthy_after` checks in a row have failed. Checks go through `probe`, and wait for nothing
+    that requests hold. `start` begins the checks, `aclose` ends them.
     """
 
-    def __init__(self, pool: UpstreamPool, rules: HealthRules) -> None:
+    def __init__(self, pool: UpstreamPool, rules: HealthRules, probe: UpstreamPool) -> None:
         self._pool = pool
+        self._probe = probe
         self._rules = rules
         self._streak = 0  # checks in a row that contradict `healthy`
         self._watch: asyncio.Task[None] | None = None
@@ -136,6 +138,7 @@ class CheckedPool:
         """Stop checking and close the pool."""
         if self._watch is not None:
             self._watch.cancel()
+        await self._probe.aclose()
         await self._pool.aclose()
 
     async def watch(self) -> None:
@@ -150,7 +153,7 @@ class CheckedPool:
         request = RequestHead("GET", path, query or None, "", Fields())
         try:
             async with asyncio.timeout(self._rules.timeout_s):
-                response = await self._pool.exchange(request, None)
+                response = await self._probe.exchange(request, None)
                 try:
                     async for _ in response.body():
                         pass

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 from typing import Protocol
 
 from proxy.policy.model import UpstreamSettings
 from proxy.ports import Clock, Upstream
 from proxy.tasks import Tasks
 from proxy.upstream.health import BreakerGuard, CheckedPool
+from proxy.upstream.names import Names
 from proxy.upstream.pool import UpstreamPool
 from proxy.upstream.settings import Endpoint, PoolSettings
 
@@ -26,10 +28,14 @@ def open_upstream(settings: UpstreamSettings, clock: Clock, tasks: Tasks) -> Ope
 
     Connects to nothing yet. Raises ValueError when the URL is not a backend's.
     """
-    pool = UpstreamPool(pool_settings(settings), clock, tasks)
+    pooled = pool_settings(settings)
+    names = Names(pooled.endpoint, clock)
+    pool = UpstreamPool(pooled, clock, tasks, names)
     guarded: UpstreamPool | CheckedPool = pool
     if settings.health is not None:
-        guarded = CheckedPool(pool, settings.health)
+        # Of its own: a backend whose connections are all in use is busy, and may be well.
+        probe = UpstreamPool(replace(pooled, max_connections=1), clock, tasks, names)
+        guarded = CheckedPool(pool, settings.health, probe)
         guarded.start(tasks)
     return guarded if settings.breaker is None else BreakerGuard(guarded, settings.breaker, clock)
 
@@ -47,6 +53,7 @@ def pool_settings(settings: UpstreamSettings) -> PoolSettings:
         max_streams=settings.max_streams,
         stream_idle_s=settings.stream_idle_s,
         keepalive_s=settings.keep_alive_s,
+        max_age_s=settings.keep_alive_time_s,
         preserve_host=settings.preserve_host,
         rewrite_location=settings.rewrite_location,
         tls=ssl.create_default_context() if endpoint.tls else None,

@@ -18,6 +18,7 @@ from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial
 from proxy.upstream.keepalive import idle_limit_s
 from proxy.upstream.lease import Lease, Lender
+from proxy.upstream.names import Names
 from proxy.upstream.parser import Phase
 from proxy.upstream.request import WrittenHead, write_head
 from proxy.upstream.response import BackendResponse
@@ -33,10 +34,11 @@ class UpstreamPool(Lender):
     of an answer: the backend closed it while idle (RFC 9112 section 9.3.1).
     """
 
-    def __init__(self, settings: PoolSettings, clock: Clock, tasks: Tasks) -> None:
+    def __init__(self, settings: PoolSettings, clock: Clock, tasks: Tasks, names: Names | None = None) -> None:
         self._settings = settings
         self._keepalive_s = settings.keepalive_s
         self._monotonic = clock.monotonic
+        self._names = names or Names(settings.endpoint, clock)
         self._tasks = tasks
         self._buffer = ReadBuffer()
         self._turn: Turn | None = None
@@ -251,10 +253,12 @@ class UpstreamPool(Lender):
                     return connection
                 connection.abort()
         try:
-            return await dial(self._settings, self._make_connection)
+            connection = await dial(self._settings, self._make_connection, self._names)
         except BaseException:
             self._free_slot()
             raise
+        connection.retire_s = self._monotonic() + self._settings.max_age_s
+        return connection
 
     async def _wait_turn(self, demand: Demand | None) -> Connection | None:
         """Somebody else's connection, or None for the right to open one.
@@ -301,7 +305,8 @@ class UpstreamPool(Lender):
         self._release(connection, True)
 
     def _release(self, connection: Connection, reusable: bool) -> None:
-        if reusable and not self._closed and not connection.ended and connection not in self._streams:
+        may = reusable and not self._closed and not connection.ended and connection not in self._streams
+        if may and self._monotonic() < connection.retire_s:
             connection.finish()
             self._unwanted.over(connection)
             self._hand_back(connection)

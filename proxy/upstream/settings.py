@@ -63,7 +63,9 @@ class PoolSettings:
 
     `read_timeout_s` is the longest silence between two octets of a response; it does not run while a request body is
     still being sent or while our own consumer is slow. `keepalive_s` is how long an idle connection is kept unless the
-    backend's Keep-Alive field says otherwise; it stays below the five seconds after which common servers close.
+    backend's Keep-Alive field says otherwise; it stays below the five seconds after which common servers close. A
+    connection that was opened longer than `max_age_s` ago is not used again: under steady traffic it would never be
+    idle, and a name that has moved never be followed.
     `stream_idle_s` is the longest silence of a response that lasts (core.streams); of these and of tunnels
     `max_streams` may be open beside the `max_connections` for requests. Without `preserve_host` it is named by its own
     host instead of the one the client asked for. With `rewrite_location` a Location on the backend's own origin becomes
@@ -80,6 +82,7 @@ class PoolSettings:
     max_streams: int = 1024
     stream_idle_s: float = 600.0
     keepalive_s: float = 4.5
+    max_age_s: float = 60.0
     max_head_octets: int = 64 * 1024
     max_fields: int = 256
     body_buffer_octets: int = 256 * 1024

@@ -6,16 +6,23 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
+from aiohappyeyeballs import start_connection
 
 from proxy.ports import UpstreamError, UpstreamFailure
 from proxy.tasks import Tasks
 from proxy.turn import Turn
+from proxy.upstream import dial as dialling
 from proxy.upstream.buffer import ReadBuffer
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial
+from proxy.upstream.names import Names
 from proxy.upstream.owner import Owner
 from proxy.upstream.pool import UpstreamPool
 from proxy.upstream.settings import Endpoint, PoolSettings
@@ -35,6 +42,17 @@ class Nobody(Owner):
 
     def freed(self, connection: Connection) -> None:
         pass
+
+
+class Loop:
+    """A loop as far as connecting needs one, with another `sock_connect`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, connect: Callable[..., Awaitable[None]]) -> None:
+        self._loop = loop
+        self.sock_connect = connect
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._loop, name)
 
 
 def server_tls() -> ssl.SSLContext:
@@ -95,20 +113,42 @@ async def test_a_unix_socket(tmp_path: Path) -> None:
 async def test_addresses_are_tried_in_order() -> None:
     async with running_origin(answering(HELLO)) as origin:
         settings = PoolSettings(Endpoint.parse(origin.url))
-        tried: list[str] = []
-
-        async def resolver(endpoint: Endpoint) -> list[str]:
-            tried.append(endpoint.host)
-            return ["127.0.0.2", "127.0.0.1"]
+        names = Names(Endpoint("a.test", settings.endpoint.port), ManualClock(), lambda _: ["127.0.0.2", "127.0.0.1"])
 
         def factory() -> Connection:
             loop = asyncio.get_running_loop()
             return Connection(settings, loop, Turn(loop.call_soon), ReadBuffer(), Nobody())
 
-        connection = await dial(settings, factory, resolver)
+        connection = await dial(settings, factory, names)
         assert connection.usable()
-        assert tried == ["127.0.0.1"]
+        assert await names.addresses() == ["127.0.0.1", "127.0.0.2"]
         connection.abort()
+
+
+async def test_a_silent_address_has_the_next_one_tried_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, tried = asyncio.get_running_loop(), list[str]()
+    connect = loop.sock_connect
+
+    async def silent_at_first(sock: socket.socket, address: tuple[str, int]) -> None:
+        tried.append(address[0])
+        if address[0] == "127.0.0.2":
+            await asyncio.Event().wait()
+        await connect(sock, address)
+
+    monkeypatch.setattr(dialling, "ATTEMPT_DELAY_S", 0.01)
+    async with running_origin(answering(HELLO)) as origin:
+        settings = PoolSettings(Endpoint.parse(origin.url), connect_timeout_s=20)
+        names = Names(Endpoint("a.test", settings.endpoint.port), ManualClock(), lambda _: ["127.0.0.2", "127.0.0.1"])
+        pool = UpstreamPool(replace(settings, max_age_s=0.0), ManualClock(), Tasks(), names)
+        with monkeypatch.context() as patch:
+            other = cast("asyncio.AbstractEventLoop", Loop(loop, silent_at_first))
+            patch.setattr(dialling, "start_connection", partial(start_connection, loop=other))
+            for _ in range(2):
+                response = await pool.exchange(request(), None)
+                assert [piece async for piece in response.body()] == [b"hello"]
+        assert tried == ["127.0.0.2", "127.0.0.1", "127.0.0.1"]  # the second time it was known which one answers
+        await pool.aclose()
+        await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 64 + ".invalid"])

@@ -73,7 +73,7 @@ async def test_errors_of_the_backend_are_answers() -> None:
 
 async def test_checks_take_a_backend_out_and_back_in() -> None:
     async with pool_for(answering(HELLO, ERROR, ERROR, HELLO, HELLO, HELLO)) as bench:
-        checked = CheckedPool(bench.pool, HealthRules("/up?x=1", unhealthy_after=2, healthy_after=2))
+        checked = CheckedPool(bench.pool, HealthRules("/up?x=1", unhealthy_after=2, healthy_after=2), bench.pool)
         seen = []
         for _ in range(5):
             checked.note(good=await checked.check())
@@ -84,7 +84,7 @@ async def test_checks_take_a_backend_out_and_back_in() -> None:
 
 async def test_an_unhealthy_backend_is_not_asked() -> None:
     async with pool_for(answering(HELLO)) as bench:
-        checked = CheckedPool(bench.pool, HealthRules("/up", unhealthy_after=1))
+        checked = CheckedPool(bench.pool, HealthRules("/up", unhealthy_after=1), bench.pool)
         checked.note(good=False)
         with pytest.raises(UpstreamError) as caught:
             await checked.exchange(request(), None)
@@ -98,7 +98,33 @@ async def test_a_check_that_takes_too_long_has_failed() -> None:
         await connection.closed_by_peer()
 
     async with pool_for(silent) as bench:
-        assert not await CheckedPool(bench.pool, HealthRules("/up", timeout_s=0.01)).check()
+        assert not await CheckedPool(bench.pool, HealthRules("/up", timeout_s=0.01), bench.pool).check()
+
+
+async def test_a_check_does_not_wait_for_what_requests_hold() -> None:
+    """As event streams do: a backend whose connections are all in use is busy, and not down."""
+
+    async def script(connection: OriginConnection) -> None:
+        while True:
+            if (await connection.request_head()).startswith(b"GET /up "):
+                await connection.send(HELLO)
+
+    async with running_origin(script) as origin:
+        tasks, clock = Tasks(), ManualClock()
+        rules = HealthRules("/up", timeout_s=5.0)
+        settings = UpstreamSettings("api", origin.url, max_connections=2, pool_timeout_s=5.0, health=rules)
+        checked = open_upstream(settings, clock, tasks)
+        assert isinstance(checked, CheckedPool)
+        held = [tasks.start(checked.exchange(request("GET", "/events"), None), "held") for _ in range(3)]
+        async with asyncio.timeout(5):
+            while sum(b"/events" in head for head in origin.heads) < 2:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.001)
+            assert await checked.check()
+        for task in held:
+            task.cancel()
+        await asyncio.gather(*held, return_exceptions=True)
+        await checked.aclose()
+        await tasks.aclose()
 
 
 async def test_opened_as_the_settings_say() -> None:

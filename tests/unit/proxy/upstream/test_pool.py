@@ -332,6 +332,28 @@ async def test_idle_connections_are_kept_for_a_while(keep_alive: bytes, rest_s: 
         assert len(bench.origin.connections) == connections
 
 
+@pytest.mark.parametrize(("age_s", "connections"), [(59, 1), (61, 2)])
+async def test_a_connection_is_used_for_a_while_only(age_s: float, connections: int) -> None:
+    async with pool_for(answering(HELLO), max_connections=1, keepalive_s=100.0) as bench:
+        await read(await bench.pool.exchange(request(), None))
+        bench.clock.advance(age_s)
+        waiting = asyncio.gather(*(bench.pool.exchange(request(), None) for _ in range(3)))
+        assert [await read(answer) for answer in await waiting] == [b"hello"] * 3
+        assert len(bench.origin.connections) == connections
+
+
+async def test_a_connection_in_steady_use_retires_as_well() -> None:
+    async with pool_for(answering(HELLO), max_connections=1) as bench:
+        for _ in range(8):
+            bench.clock.advance(2)
+            waiting = asyncio.gather(*(bench.pool.exchange(request(), None) for _ in range(3)))
+            assert [await read(answer) for answer in await waiting] == [b"hello"] * 3
+        assert len(bench.origin.connections) == 1
+        bench.clock.advance(60)
+        await asyncio.gather(*(bench.pool.exchange(request(), None) for _ in range(3)))
+        assert len(bench.origin.connections) == 2
+
+
 async def test_a_full_pool_makes_requests_wait_their_turn() -> None:
     async with pool_for(answering(HELLO), max_connections=2) as bench:
         answers = await asyncio.gather(*(bench.pool.exchange(request(), None) for _ in range(10)))
