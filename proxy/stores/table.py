@@ -13,6 +13,8 @@ from proxy.core.invalidation import Invalidation, Strength, Validity
 from proxy.core.subjects import EVERYTHING, answered, named, prefixes
 from proxy.stores.holds import Holds
 
+MOST_KEPT_BYTES = 4096
+"""So many characters of what an entry answers to may be kept with it."""
 DEFAULT_MAX_BYTES = 32 * 1024 * 1024
 SUBJECT_COST_BYTES = 200
 """Octets a subject takes beside its text: the dictionary's slot and link, the string's head, the number."""
@@ -137,12 +139,13 @@ def check(entry: Entry, table: SubjectTable, moved: int, epoch: str, applied: in
 def _subjects(entry: Entry) -> tuple[str, ...]:
     """What `entry` answers to.
 
-    The texts take a third of the room of all else about a small entry: at first they are not kept.
+    The texts take a third of the room of all else about a small entry: at first they are not kept. Of tags with many
+    colons, which answer to a text for each, they take many times the entry's size, which no store counts: never kept.
     """
     memo = entry.memo
     if memo.subjects is not None:
         return memo.subjects
     subjects = answered(entry)
-    if memo.moved >= 0:
+    if memo.moved >= 0 and sum(map(len, subjects)) <= MOST_KEPT_BYTES:
         memo.subjects = subjects
     return subjects

@@ -71,6 +71,18 @@ def test_prefix_lengths_are_forgotten_with_their_prefixes() -> None:
     assert _ask(table, 0, uri="site/abc") is Validity.VALID
 
 
+@pytest.mark.parametrize(("tag", "kept"), [("a:b:c", True), (":".join("x" * 500), False)])
+def test_what_a_tag_of_many_colons_answers_to_is_not_kept(tag: str, kept: bool) -> None:
+    """It takes 250 KB, of which no store knows."""
+    entry, table = stored(Position("e", 5), tag), SubjectTable()
+    for moved in (1, 2, 3):
+        table.apply(Invalidation(tags=("other:*",)), moved)
+        assert check(entry, table, moved=moved, epoch="e", applied=5) is Validity.VALID
+    assert (entry.memo.subjects is not None) is kept
+    table.apply(Invalidation(tags=(f"{tag[:3]}:*",)), 6)
+    assert check(entry, table, moved=6, epoch="e", applied=6) is Validity.DEAD
+
+
 def test_an_entry_found_valid_outlives_a_horizon_that_rises_later() -> None:
     table = SubjectTable(max_bytes=600)
     used, unused = stored(Position("e", 0), "x"), stored(Position("e", 0), "x")
