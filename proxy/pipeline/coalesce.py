@@ -105,15 +105,11 @@ class Flight(Demand):
 
     async def wait(self) -> Landing:
         """Wait for the landing without owning it: cancelling the waiter does not cancel the flight."""
-        self.join()
-        try:
-            while self.landing is None:
-                if self._landed is None:
-                    self._landed = asyncio.get_running_loop().create_future()
-                await asyncio.shield(self._landed)
-            return self.landing
-        finally:
-            self.leave()
+        while self.landing is None:
+            if self._landed is None:
+                self._landed = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._landed)
+        return self.landing
 
 
 class Flights:

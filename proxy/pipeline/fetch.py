@@ -157,16 +157,19 @@ class Fetcher:
 
     async def _follow(self, flight: Flight, plan: Plan) -> Landing | None:
         """What the flight brought if it answers this request too; None to fetch alone."""
+        flight.join()
         try:
             async with asyncio.timeout(plan.match.route.coalesce_wait_s):
                 landing = await flight.wait()
+            if isinstance(landing, Failed):
+                return landing
+            if isinstance(landing, Erred):
+                return landing if plan.hides_errors else None
+            return self._share(landing, plan)
         except TimeoutError:
             return None
-        if isinstance(landing, Failed):
-            return landing
-        if isinstance(landing, Erred):
-            return landing if plan.hides_errors else None
-        return self._share(landing, plan)
+        finally:
+            flight.leave()  # and waits on as a reader of the body, if it got one
 
     def _share(self, landing: Landing, plan: Plan) -> Landing | None:
         """A follower's part of a landing; None where it may not have one."""

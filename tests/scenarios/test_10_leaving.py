@@ -136,3 +136,28 @@ async def test_a_write_that_was_sent_gives_way_to_nobody(talk: Dialogue) -> None
     assert talk.paths() == ["POST /done", "POST /done"]
     gate.set()
     assert (await here)[0].text() == "here"
+
+
+async def test_who_follows_one_that_left_gets_the_whole_body_though_others_wait(
+    talk: Dialogue, never: asyncio.Event
+) -> None:
+    gate, rest, size = asyncio.Event(), asyncio.Event(), 400_000
+    head = f"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: {size}\r\n\r\n".encode()
+    talk.answers([gate, head + b"x" * 200_000, rest, b"y" * 200_000], [never], FRESH.format("here"))
+    _, first = await talk.connect()
+    first.write(f"GET {talk.at('/shared')} HTTP/1.1\r\nHost: 127.0.0.1:{talk.port}\r\n\r\n".encode())
+    await talk.began(1)
+    follower = asyncio.gather(talk.ask("GET /shared", client=talk.client()))
+    _, slow = await talk.connect()
+    slow.write(f"GET {talk.at('/slow')} HTTP/1.1\r\nHost: 127.0.0.1:{talk.port}\r\n\r\n".encode())
+    await talk.began(2)
+    waiting = asyncio.gather(talk.ask("GET /here", client=talk.client()))
+    await asyncio.sleep(0.2)  # as above
+    first.transport.abort()
+    await asyncio.sleep(0.1)  # as above
+    gate.set()
+    await asyncio.sleep(0.1)  # as above
+    rest.set()
+    assert (await follower)[0].body == b"x" * 200_000 + b"y" * 200_000
+    assert (await waiting)[0].text() == "here"
+    slow.transport.abort()
