@@ -123,10 +123,16 @@ class Fetcher:
         """
         if plan.validating or plan.alike or plan.hides_errors or plan.wanted.method != "GET":
             return await self._lead(plan, client)
+        demand = Demand()
+        client.heed(demand.asker_left)
         try:
-            fetched = await self._ask(plan, plan.outgoing, client.interim, None)
+            fetched = await self._ask(plan, plan.outgoing, client.interim, demand)
         except UpstreamError as error:
             return Failed(error.again())
+        finally:
+            client.heed(None)
+            demand.when_unwanted(None)  # which refers to the demand
+        demand.join()  # who is answered is there, until sending shows that he is not
         verdict = judge_fetched(plan, fetched)
         if isinstance(verdict, NotStorable):
             self._learn(plan, fetched.response.head, verdict)
@@ -153,6 +159,8 @@ class Fetcher:
             raise ClientGoneError("the client left before the response came")
         if isinstance(landing, Arriving):
             flight.asker_left()  # and waits on as a reader of the body
+        elif isinstance(landing, Private):
+            flight.join()  # as a client that may have left it had given way to others
         return landing
 
     async def _follow(self, flight: Flight, plan: Plan) -> Landing | None:

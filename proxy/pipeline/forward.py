@@ -63,7 +63,7 @@ class Forwarder:
         bypassed = safe and exchange.route.cache.enabled
         status = CacheStatus(forward=Forward.BYPASS if bypassed else Forward.METHOD)
         if safe:
-            return await self._exchange(exchange, status, content)
+            return await self._read(exchange, status, content)
         if not self._done(exchange):
             return await self._write(exchange, status, content)
         log = self._services.log
@@ -75,6 +75,17 @@ class Forwarder:
             return await self._write(exchange, status, content)
         finally:
             log.end_write()
+
+    async def _read(self, exchange: Exchange, status: CacheStatus, content: Content | None) -> Answer:
+        client, demand = exchange.client, Demand()
+        client.heed(demand.asker_left)
+        try:
+            answer = await self._exchange(exchange, status, content, demand)
+        finally:
+            client.heed(None)
+            demand.when_unwanted(None)  # which refers to the demand
+        demand.join()  # who is answered is there, until sending shows that he is not
+        return answer
 
     async def _write(self, exchange: Exchange, status: CacheStatus, content: Content | None) -> Answer:
         client, demand = exchange.client, Demand()

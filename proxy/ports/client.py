@@ -55,6 +55,10 @@ class Client(Outlet, Protocol):
         """
         ...
 
+    def heed(self, left: Callable[[], None] | None) -> None:
+        """Call `left` when the client leaves or may have left, for it sends no more; None to do so no longer."""
+        ...
+
     def let_go(self) -> bool:
         """The end of what `hold` began; whether the client has left meanwhile, so that nothing can be sent to it."""
         ...

@@ -98,6 +98,12 @@ class Miss(Taker):
         self.flight.asker_left()
         self.lease.watch(self.flight)
 
+    def ended(self) -> bool:
+        """The client sends no more, and may have gone: the fetch gives way to others, and the pipeline answers."""
+        self.flight.asker_left()
+        self.lease.watch(self.flight)
+        return True
+
     def cancel(self) -> None:
         """The proxy stops and waits no longer."""
         self.lease.abort()

@@ -71,6 +71,7 @@ class WireClient:
         "_framing",
         "_held",
         "_left",
+        "_may_have_left",
         "_on_leaving",
         "_pending",
         "_task",
@@ -88,6 +89,7 @@ class WireClient:
         self._task = asyncio.current_task()
         self._held = False
         self._left = False
+        self._may_have_left = False
         self._on_leaving: Callable[[], None] | None = None
         self.address = wire.address
         """The peer's address without port; "unix" on a Unix socket."""
@@ -105,12 +107,29 @@ class WireClient:
         if not self._held and task is not None:
             task.cancel()
 
+    def ended(self) -> bool:
+        """The client sends no more: it waits for its answer, or has gone. Whether to answer it.
+
+        Before the answer has begun it is answered, and what it asked for gives way to others, as if it had gone; what
+        is sent to it will tell. Once it has begun, an end is taken for that of who has seen enough.
+        """
+        if self.started and not self._may_have_left:
+            return False
+        self._may_have_left = True
+        if self._on_leaving is not None:
+            self._on_leaving()
+        return True
+
+    def heed(self, left: Callable[[], None] | None) -> None:
+        """Call `left` when the client leaves, or may have left."""
+        self._on_leaving = left
+        if left is not None and (self._left or self._may_have_left):
+            left()
+
     def hold(self, left: Callable[[], None] | None = None) -> None:
         """Until `let_go` the exchange goes on although the client may leave, which calls `left`."""
         self._held = True
-        self._on_leaving = left
-        if left is not None and self._left:
-            left()
+        self.heed(left)
 
     def let_go(self) -> bool:
         """The end of what `hold` began; whether the client has left meanwhile."""

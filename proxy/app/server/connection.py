@@ -55,6 +55,7 @@ class ClientConnection(Arrival):
         self._idle = True
         self._closing = False
         self._last = False
+        self._client_ended = False
         self._paused = False
         self._held = b""
         self._answering: asyncio.Task[None] | Pending | None = None
@@ -91,10 +92,17 @@ class ClientConnection(Arrival):
             self._attended = None
 
     def eof_received(self) -> bool:
-        """The client sends no more; the transport closes unless a tunnel's other direction goes on."""
+        """The client sends no more: the transport closes unless something is still to be answered.
+
+        A client that has gone looks the same. It is found out by the answer, or when what was asked for it has to give
+        way to others.
+        """
+        self._client_ended = True
         self.take_up()
         self._outgoing.flush()
-        return self._rest.client_ended()
+        if self._answering is None:
+            return self._rest.client_ended()
+        return self.is_waited_for()
 
     def pause_writing(self) -> None:
         """The transport's buffer is full."""
@@ -241,6 +249,8 @@ class ClientConnection(Arrival):
     def attend(self, client: WireClient | None) -> None:
         """Whom to tell when the connection is lost: the client of the exchange under way, if there is one."""
         self._attended = client
+        if client is not None and self._client_ended:
+            client.ended()
 
     def await_answer(self, pending: Pending) -> None:
         """Let nothing else be answered before `pending` is."""
@@ -266,13 +276,27 @@ class ClientConnection(Arrival):
             transport.resume_reading()
         if held:
             self.data_received(held)
+        if self._client_ended:
+            self._loop.call_soon(self._end_again)
+
+    def is_waited_for(self) -> bool:
+        """Whether a client that sends no more is to get the answer under way; it is told that it may have left."""
+        return self._attended is None or self._attended.ended()
+
+    def _end_again(self) -> None:
+        """The client's end again, after what came before it and had to wait."""
+        transport = self._transport
+        if transport is not None and not transport.is_closing() and not self.eof_received():
+            transport.close()
 
     # ---- Wire
 
     @property
     def is_last(self) -> bool:
         """Whether no request may follow the one that is being answered."""
-        return self._last or self._closing
+        if self._last or self._closing:
+            return True
+        return self._client_ended and not self._held and not (self._behind is not None and self._behind.has_more())
 
     @property
     def address(self) -> str:

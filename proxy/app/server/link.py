@@ -17,6 +17,10 @@ class Pending(Protocol):
         """The client has gone."""
         ...
 
+    def ended(self) -> bool:
+        """The client sends no more, and may have gone. Whether to answer it nevertheless."""
+        ...
+
     def cancel(self) -> None:
         """The proxy stops, and waits no longer; the connection's `over` is to follow soon."""
         ...
@@ -67,6 +71,10 @@ class Behind(Protocol):
 
     def resume_writing(self) -> None:
         """The transport's buffer has room again."""
+        ...
+
+    def has_more(self) -> bool:
+        """Whether a request waits for the one under way to be answered."""
         ...
 
     async def drained(self) -> None:

@@ -292,12 +292,18 @@ class AiohttpProtocol(RequestHandler):
         )
 
     def client_ended(self) -> bool:
-        """The client sends no more; a tunnel's other direction stays open."""
+        """The client sends no more; what is whole is still answered, and a tunnel's other direction stays open."""
         self.eof_received()
-        if self._tunnel is None:
+        if self._tunnel is not None:
+            self._tunnel.feed_eof()
+            return True
+        if self._receives() or not (self._messages or self._current_request is not None):
             return False
-        self._tunnel.feed_eof()
-        return True
+        return self.connection.is_waited_for()
+
+    def has_more(self) -> bool:
+        """Whether a request waits for the one under way to be answered."""
+        return bool(self._messages)
 
     async def drained(self) -> None:
         """Wait until the transport's buffer has room again. Raises ConnectionError when the client is gone."""

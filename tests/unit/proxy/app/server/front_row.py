@@ -33,6 +33,9 @@ class Behind:
         self.ended = True
         return False
 
+    def has_more(self) -> bool:
+        return False
+
     def pause_writing(self) -> None:
         return
 
