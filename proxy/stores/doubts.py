@@ -14,6 +14,9 @@ from proxy.stores.table import SubjectTable
 _GRACE_S: Final = 5.0
 """How long after its end a hold may still be closed by the log; then this node closes it by itself."""
 
+_LATE_S: Final = 0.5
+"""By how much a hold has to end later than Redis says to be told again: less is the way between the two."""
+
 
 class Doubts:
     """Keeps the holds of `table`. A hold's name is that of its event, so that all nodes know it by the same one."""
@@ -43,20 +46,22 @@ class Doubts:
             self._table.holds.close(event.closes, event.seq)
 
     def told(self, holds: Sequence[HeldEvent]) -> int:
-        """Redis names the holds in force; how many are new here."""
+        """Redis names the holds in force; how many are new here. One that ends later than was known here does so."""
         known = len(self._table.holds)
         for held in holds:
-            if held.name not in self._table.holds:
-                self._table.holds.add(held.name, Hold(held.event, self._now() + held.left_s, 0))
+            self._table.holds.extend(held.name, Hold(held.event, self._now() + held.left_s, 0))
         return len(self._table.holds) - known
 
     def unknown(self, holds: Sequence[HeldEvent]) -> tuple[tuple[Invalidation, float], ...]:
-        """The holds, with the seconds left, that a new epoch does not know; they await their place there."""
-        told = {held.name for held in holds}
+        """The holds, with the seconds left, that a new epoch does not know, or not for as long; they await their place.
+
+        Redis may have come back with what it had before the last of them was opened, or made longer.
+        """
+        told = {held.name: self._now() + held.left_s for held in holds}
         found: list[tuple[Invalidation, float]] = []
         for name, hold in self._table.holds.items():
             self._table.holds.add(name, Hold(hold.event, hold.until_s, 0))
-            if name not in told and hold.until_s > self._now():
+            if hold.until_s > max(self._now(), told.get(name, 0.0) + _LATE_S):
                 found.append((hold.event, hold.until_s - self._now()))
         return tuple(found)
 

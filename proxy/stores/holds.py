@@ -62,6 +62,11 @@ class Holds:
         else:
             self._held[name] = replace(hold, until_s=max(before.until_s, hold.until_s))
 
+    def extend(self, name: str, hold: Hold) -> None:
+        """As `add`, by somebody who does not know by which event it was opened."""
+        before = self._held.get(name)
+        self.add(name, hold if before is None else replace(hold, seq=before.seq))
+
     def close(self, name: str, seq: int) -> None:
         """End the hold that an event before `seq` opened."""
         hold = self._held.get(name)

@@ -73,6 +73,19 @@ class Outbox:
             while self._queue:
                 await self._send_batch()
 
+    async def hand_over(self, within_s: float, retry_s: float) -> bool:
+        """Share what waits before the end, for which it waits for Redis at most `within_s`; whether nothing is left."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + within_s
+        while True:
+            try:
+                await self.share()
+            except FAILURES as error:
+                self._failed(error)
+            if not self._queue or loop.time() >= until_s:
+                return not self._queue
+            await asyncio.sleep(retry_s)
+
     def _add(self, event: Invalidation, *, strict: bool, hold_s: float) -> asyncio.Future[Appended | None]:
         queued = _Queued(event, strict, hold_s)
         if self._names + queued.names <= self._most_names or not self._queue:

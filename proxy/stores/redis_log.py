@@ -223,11 +223,12 @@ class RedisLog:
         await asyncio.gather(*self._loops, return_exceptions=True)
         self._loops.clear()
         self._lease.drop()
-        try:
-            await self._outbox.share()
-            await self._link.leave()
-        except FAILURES as error:
-            self._failed(error)
+        # Without what it had to say a good-bye would be a lie.
+        if await self._outbox.hand_over(self._settings.hold_s, self._settings.retry_s):
+            try:
+                await self._link.leave()
+            except FAILURES as error:
+                self._failed(error)
         self._link.close()
         self._outbox.abandon()
 

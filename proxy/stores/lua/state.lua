@@ -54,11 +54,22 @@ end
 -- Another server process, a lost key or a lost stream: events or leases may be missing, so all begins anew.
 local function begin_epoch()
   local ms = math.max(now, (tonumber(state.ms) or 0) + 1)
+  local before = state
   redis.call('DEL', state_key, stream_key)
   state = {
     run = run, ms = text(ms), epoch = text(ms) .. '-' .. nonce, seq = '0',
     began = text(now), lease = text(own_lease_ms),
   }
+  -- Where Redis kept its data, it knows of writes that may be under way still: of nodes that have vanished, or may have.
+  for field, value in pairs(before) do
+    local kind, name = string.sub(field, 1, 2), string.sub(field, 3)
+    local feared_ms = kind == 'w:' and tonumber(string.match(value, ' (%d+)$')) or 0
+    if feared_ms > 0 then
+      state['g:' .. name] = text(now + tonumber(state.lease) + feared_ms)
+    elseif kind == 'g:' and not state[field] then
+      state[field] = value
+    end
+  end
   for field, value in pairs(state) do
     redis.call('HSET', state_key, field, value)
   end

@@ -57,6 +57,26 @@ async def tasks() -> AsyncIterator[Tasks]:
     await kept.aclose()
 
 
+async def test_at_the_end_what_waits_is_handed_over_when_redis_comes_back(tasks: Tasks) -> None:
+    office = Office(tasks)
+    office.link.away = True
+    writer = await office.put("a")
+    handing = tasks.start(office.box.hand_over(60.0, 0.0), "the end")
+    await asyncio.sleep(0.01)
+    assert not handing.done()
+    office.link.away = False
+    assert await handing
+    assert await writer is not None
+
+
+async def test_at_the_end_it_does_not_wait_for_redis_for_ever(tasks: Tasks) -> None:
+    office = Office(tasks)
+    office.link.away = True
+    await office.put("a")
+    assert not await office.box.hand_over(0.0, 0.0)
+    office.box.abandon()
+
+
 async def test_events_that_come_while_others_are_sent_go_together_and_each_learns_its_place(tasks: Tasks) -> None:
     office = Office(tasks)
     office.link.let_go.clear()
