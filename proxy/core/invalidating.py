@@ -33,8 +33,10 @@ def invalidated_by(
     rules_of: RulesOf,
     policy_tags: tuple[str, ...] = (),
     counts: bool | None = None,
-) -> Invalidation:
+) -> tuple[Invalidation, ...]:
     """What the response to `request` makes invalid (RFC 9111 section 4.4, RFC 9875 section 3); empty if nothing.
+
+    One event, or two where X-Cache-Invalidate is soft: that is its own word, and nobody else's. The hard one is last.
 
     An unsafe request with a 2xx or 3xx response invalidates its target URI, the same-origin URIs of Location and
     Content-Location, the groups of Cache-Group-Invalidation and `policy_tags`. `counts` overrides the judgement of
@@ -45,10 +47,14 @@ def invalidated_by(
     """
     success = 200 <= status < 400 if counts is None else counts
     if not success:
-        return Invalidation()
+        return ()
     named = _named(fields.get(INVALIDATE_FIELD))
     if request.is_safe:
-        return named
+        return (named,) if named else ()
+    if named.strength is Strength.SOFT:
+        soft, named = (named,) if named else (), Invalidation()
+    else:
+        soft = ()
     uris: tuple[str, ...] = ()
     searched: tuple[str, ...] = ()
     below: tuple[str, ...] = (_below(request),) if request.method in _ACTS_BELOW else ()
@@ -64,13 +70,14 @@ def invalidated_by(
         below += (_below(moved),)
     tags = (*named.tags, *policy_tags, *groups_of(fields, GROUP_FIELD), *searched)
     if len(tags) > MAX_NAMED:
-        return Invalidation(everything=True)
-    return replace(
+        return (Invalidation(everything=True),)
+    hard = replace(
         named,
         tags=_distinct(tags),
         uris=_distinct((*named.uris, *uris)),
         uri_prefixes=_distinct((*named.uri_prefixes, *below)),
     )
+    return (*soft, hard) if hard else soft
 
 
 _ACTS_BELOW: Final = frozenset({"DELETE", "MOVE"})
@@ -121,7 +128,7 @@ def _named(value: str | None) -> Invalidation:
     """X-Cache-Invalidate: members separated by commas or spaces.
 
     "users:42" is a tag, "users:*" a tag and all below it, "/path?query" a URI, "/path/*" a URI prefix, "*" everything;
-    the member ";soft" makes the whole event soft.
+    the member ";soft" makes soft what the field names.
     """
     if not value:
         return Invalidation()

@@ -6,6 +6,8 @@ import re
 from hashlib import blake2b
 from typing import Final
 
+import msgspec
+
 from proxy.core.entry import Entry
 from proxy.core.fields import Fields
 from proxy.core.headers import split_quoted
@@ -58,6 +60,8 @@ def key_frame(request: RequestHead, rules: CacheRules) -> tuple[str, str]:
     if rules.cookies.key:
         cookies = keyed_cookies(request.fields, rules.cookies)
         end += _part("cookies" + ("-" if cookies is None else "=" + cookies))
+    if rules.stored_under:
+        end += _part("under=" + rules.stored_under)
     return f"{start}{len(scheme)}:{scheme}{len(authority)}:{authority}", end
 
 
@@ -130,7 +134,7 @@ def query_digest(fields: Fields, body: bytes) -> str:
     language = (fields.get("content-language") or "").replace(" ", "").lower()
     essence = media_type.partition(";")[0]
     if not coding and (essence == "application/json" or essence.endswith("+json")):
-        body = _without_json_space(body)
+        body = _without_json_space(body) if _is_json(body) else body
     digest = blake2b(digest_size=20)
     for part in (media_type.encode("latin-1"), coding.encode("latin-1"), language.encode("latin-1"), body):
         digest.update(len(part).to_bytes(8, "big"))
@@ -148,11 +152,20 @@ def _media_type(value: str) -> str:
     return ";".join(parts)
 
 
+def _is_json(body: bytes) -> bool:
+    """Whether it is JSON in UTF-8 as RFC 8259 has it: only then it is known which white space says nothing."""
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
 def _without_json_space(body: bytes) -> bytes:
     """JSON text less the whitespace outside strings (RFC 8259 section 2).
 
     Cutting at quotes leaves strings and the rest in turn; a quote after an odd number of backslashes belongs to its
-    string. Between two words one space stays, so that malformed texts do not become equal to good ones.
+    string. Between two words one space stays.
     """
     pieces: list[bytes] = []
     quoted = False

@@ -62,6 +62,8 @@ class CacheRules:
     origin cannot be reached. `language_from_content` lets a stored response serve a request whose Accept-Language
     differs but whose single best language is its Content-Language; RFC 9111 section 4.1 does not allow that.
     `trust_short_partial` believes the Content-Range of a 206 whose body is shorter; such a message is damaged.
+    `stored_under` stands for what the policy says of who may share, and of tags: it is part of the key, so that what
+    was stored under other words is not found.
     """
 
     enabled: bool = True
@@ -83,6 +85,7 @@ class CacheRules:
     keep_stale_s: float = 86_400.0
     language_from_content: bool = False
     trust_short_partial: bool = False
+    stored_under: str = ""
 
 
 @dataclass(frozen=True, slots=True)

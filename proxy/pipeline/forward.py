@@ -67,7 +67,8 @@ class Forwarder:
         if not self._done(exchange):
             return await self._write(exchange, status, content)
         log = self._services.log
-        if not await log.begin_write(exchange.route.write_settles_s, strict=_is_strict(exchange)):
+        # Where this node vanishes from the others' sight, it may be waiting still before the write settles.
+        if not await log.begin_write(exchange.route.unheard_s, strict=_is_strict(exchange)):
             detail = "the request was not sent: other nodes could not be told what it changes"
             unsent = replace(status, detail=Refusal.LOG_LOST.value)
             return refuse(exchange, 503, detail, Refusal.LOG_LOST, unsent, ("Retry-After", "1"))
@@ -194,7 +195,7 @@ class Forwarder:
             unconditional=wanted,
         )
 
-    def _named_by(self, exchange: Exchange, head: ResponseHead, *, counts: bool = False) -> Invalidation:
+    def _named_by(self, exchange: Exchange, head: ResponseHead, *, counts: bool = False) -> tuple[Invalidation, ...]:
         """What the response says it has made invalid, with what the policy says of the route."""
         route = exchange.route
         named = GROUP_FIELD in head.fields or INVALIDATE_FIELD in head.fields
@@ -206,10 +207,10 @@ class Forwarder:
             head.fields,
             rules_of=partial(exchange.policy.stored_as, spared=spared),
             policy_tags=() if named_already else route.invalidates(exchange.match.params),
-            counts=counts or head.status in route.invalidates_on,
+            counts=counts or head.status in route.invalidates_on or in_doubt(head.status, head.fields),
         )
 
-    def _done(self, exchange: Exchange) -> Invalidation:
+    def _done(self, exchange: Exchange) -> tuple[Invalidation, ...]:
         """What the request invalidates when it is done, as far as that is known without a response."""
         return self._named_by(exchange, ResponseHead(204, "", Fields()), counts=True)
 
@@ -218,10 +219,15 @@ class Forwarder:
         if sent and not exchange.request.is_safe:
             await self._invalidate(exchange, self._done(exchange), exchange.route.write_settles_s)
 
-    async def _invalidate(self, exchange: Exchange, invalidation: Invalidation, settles_s: float) -> Receipt | None:
-        if not invalidation:
-            return None
-        return await self._services.log.append(invalidation, strict=_is_strict(exchange), settles_s=settles_s)
+    async def _invalidate(
+        self, exchange: Exchange, events: tuple[Invalidation, ...], settles_s: float
+    ) -> Receipt | None:
+        """Append the events; the receipt of the last, which says whether all are shared."""
+        receipt, shared = None, True
+        for event in events:
+            receipt = await self._services.log.append(event, strict=_is_strict(exchange), settles_s=settles_s)
+            shared = shared and receipt.shared
+        return receipt if receipt is None or receipt.shared == shared else replace(receipt, shared=shared)
 
 
 def _is_strict(exchange: Exchange) -> bool:

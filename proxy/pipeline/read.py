@@ -175,8 +175,11 @@ async def landed_answer(
     if isinstance(landing, Arriving):
         entry, body, place = landing.own, landing.body, landing.place
         head = ResponseHead(entry.status, entry.reason, entry.fields)
+        answer = replace(status, stored=True)
+        if status.collapsed:  # trailers are not stored: who has waited gets what a hit would have, and nobody's cookie
+            stream = StreamBody(place, landing.length, place.aclose)
+            return Answer(head, stream, answer, CacheUse.COLLAPSED, landing.upstream_ms)
         stream = StreamBody(place, landing.length, place.aclose, lambda: body.trailers)
-        use = CacheUse.COLLAPSED if status.collapsed else CacheUse.MISS
-        return Answer(head, stream, replace(status, stored=True), use, landing.upstream_ms)
+        return Answer(head, stream, answer, CacheUse.MISS, landing.upstream_ms)
     told = CacheStatus(forward=status.forward, collapsed=status.collapsed, detail=landing.reason.value)
     return await private_answer(services, exchange, landing.response, told, CacheUse.MISS, landing.upstream_ms)

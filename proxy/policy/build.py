@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 
 from proxy.core.forwarding import FORWARDING, METHOD_OVERRIDES
 from proxy.core.headers import HOP_BY_HOP
@@ -241,16 +242,20 @@ class Builder:
             return None
         conditions = tuple(model.QueryCondition(name, value) for name, value in sorted(whole.match.query.items()))
         self._key((*_home(path, given, "key"), "query"), whole, conditions)
-        first = next(iter(upstreams))
+        upstream = name if (name := whole.upstream) in upstreams and name else next(iter(upstreams))
         self._upgrades((*path, "upgrades"), given)
         compress = _compress_rules(whole.compress, use_brotli=self.overrides.use_brotli is not False)
         return model.Route(
             name=given.name,
-            upstream=name if (name := whole.upstream) in upstreams and name else first,
+            upstream=upstream,
             template=template,
             methods=_methods(whole.match.methods),
             conditions=conditions,
-            cache=replace(_cache_rules(whole.cache, self.shape.pass_fields), codings=compress.coding.prefer),
+            cache=replace(
+                _cache_rules(whole.cache, self.shape.pass_fields),
+                codings=compress.coding.prefer,
+                stored_under=_stored_under(whole.cache),
+            ),
             tag_templates=self._tags(_home(path, given, "tags"), whole.cache.tags, template, prefix=False),
             invalidation_templates=self._tags((*path, "invalidates"), whole.invalidates, template, prefix=True),
             invalidates_on=frozenset[int]().union(*whole.invalidates_on),
@@ -266,6 +271,7 @@ class Builder:
             tunnel_idle_s=whole.tunnel_idle,
             upgrades=frozenset(name.lower() for name in whole.upgrades),
             write_settles_s=whole.write_settles,
+            unheard_s=whole.write_settles + (whole.read_timeout or upstreams[upstream].read_timeout_s),
             coalesce=whole.coalesce,
             coalesce_wait_s=whole.coalesce_wait,
             etag=model.EtagRule(whole.etag),
@@ -322,6 +328,22 @@ def _methods(names: list[str] | None) -> frozenset[str] | None:
     if names is None:
         return None
     return frozenset(names) | ({"HEAD"} if "GET" in names else set())
+
+
+def _stored_under(shape: schema_cache.CacheShape) -> str:
+    """A digest of what decides, when a response is stored, who may have it later and what invalidates it.
+
+    After a change of it, by a reload or a restart, what is stored already would answer by the former words. Empty where
+    the policy says nothing of that.
+    """
+    said = _said_of_sharing(shape)
+    return "" if said == _said_of_sharing(schema_cache.CacheShape()) else blake2b(said, digest_size=8).hexdigest()
+
+
+def _said_of_sharing(shape: schema_cache.CacheShape) -> bytes:
+    cookies = shape.cookies
+    said = (shape.share_authorized, shape.set_cookie, cookies.pass_, cookies.key, cookies.ignore, shape.tags)
+    return repr(said).encode()
 
 
 def _cache_rules(shape: schema_cache.CacheShape, passed: list[str]) -> CacheRules:

@@ -205,7 +205,8 @@ class Route:
 
     `methods` None means every method. `body_bytes` and `read_timeout_s` replace the general limits.
     `body_buffer_bytes` of a body are read before a connection to the backend is taken.
-    `write_settles_s` after a write was given up the backend has ended it, one way or the other. `post_as_query`
+    `write_settles_s` after a write was given up the backend has ended it, one way or the other; `unheard_s` after it
+    began, where nobody hears what became of it. `post_as_query`
     says that POST changes nothing here and is answered as QUERY would be. `preflight_s` is how long answers to CORS
     preflight are kept, None for not at all; `show_key` puts the cache key into Cache-Status. `kept` are the oddities
     of targets that are not refused. `client_lifetime` is how answers from the store tell clients their lifetime.
@@ -232,6 +233,7 @@ class Route:
     read_timeout_s: float | None = None
     upgrades: frozenset[str] = DEFAULT_UPGRADES
     write_settles_s: float = 60.0
+    unheard_s: float = 120.0
     tunnel_idle_s: float = 600.0
     coalesce: bool = True
     coalesce_wait_s: float = 5.0

@@ -73,11 +73,11 @@ class CoreAsCache(RuleBasedStateMachine):
     def write(self, path: str, status: int, elsewhere: bool) -> None:
         location = [("Location", "/b" if path == "/a" else "/a")] if elsewhere else []
         request = RequestHead("POST", path, None, "site", Fields())
-        event = invalidated_by(request, status, Fields(location), rules_of=lambda _path, _query: RULES.key)
+        events = invalidated_by(request, status, Fields(location), rules_of=lambda _path, _query: RULES.key)
         if status < 400:
             for changed in {path, *(value for _, value in location)}:
                 self.versions[changed] += 1
-        if event:
+        for event in events:
             self.seq += 1
             self.named_at.update(dict.fromkeys(named(event), self.seq))
             self.versions_at.append(dict(self.versions))

@@ -15,6 +15,9 @@ routes:
     match: {path: "/{room}/a", methods: [GET, PUT]}
     read_timeout: 1s
     write_settles: 1500ms
+  - name: counted
+    match: {path: "/{room}/counted"}
+    invalidates_on: [2xx, 3xx]
   - name: login
     match: {path: "/{room}/login"}
     cache: {enabled: false}
@@ -59,6 +62,23 @@ async def test_an_error_of_the_backend_invalidates_and_holds_nothing(talk: Dialo
     assert (await talk.ask("GET /b")).text() == "new", "the COMMIT may have gone through"
     assert (await talk.ask("GET /b")).text() == "new"
     assert talk.paths() == ["GET /b", "PUT /b", "GET /b"]
+
+
+@pytest.mark.parametrize("status", ["200", "502"])
+async def test_what_a_response_makes_soft_is_not_its_own_target(talk: Dialogue, status: str) -> None:
+    stale = "Cache-Control: max-age=600, stale-while-revalidate=600"
+    talk.answers(f"200\n{stale}\n\nold", f"{status}\nX-Cache-Invalidate: lists ;soft\n\n", f"200\n{stale}\n\nnew")
+    await talk.ask("GET /b")
+    await talk.ask("PUT /b", body=b"new")
+    assert (await talk.ask("GET /b")).text() == "new"
+
+
+async def test_what_a_gateway_gave_up_is_in_doubt_whatever_the_route_counts_as_done(talk: Dialogue) -> None:
+    talk.answers(f"200\n{FRESH}\n\nold", "504\n\n", f"200\n{FRESH}\n\nstill old", f"200\n{FRESH}\n\nnew")
+    await talk.ask("GET /counted")
+    await talk.ask("PUT /counted", body=b"new")
+    assert (await talk.ask("GET /counted")).text() == "still old"
+    assert (await talk.ask("GET /counted")).text() == "new"
 
 
 async def test_a_refusal_of_the_client_invalidates_nothing(talk: Dialogue) -> None:

@@ -74,6 +74,20 @@ async def test_the_origin_may_have_its_cookie_left_out(talk: Dialogue) -> None:
     assert (second.text(), second.lines.get("Set-Cookie")) == ("one", None)
 
 
+async def test_who_waits_gets_no_trailers_as_a_hit_would_have_none(talk: Dialogue) -> None:
+    gate = asyncio.Event()
+    head = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n"
+    talk.answers([gate, head, b"0\r\nSet-Cookie: sid=ann\r\n\r\n"])
+    request = f"GET {talk.at('/a')} HTTP/1.1\r\nHost: x\r\nTE: trailers\r\nConnection: close, TE\r\n\r\n".encode()
+    ann = asyncio.gather(talk.send_raw(request))
+    await talk.began(1)
+    bob = asyncio.gather(talk.send_raw(request))
+    await asyncio.sleep(0.2)  # nothing tells that he waits; if he comes later he is answered from the store
+    gate.set()
+    assert b"Set-Cookie: sid=ann" in (await ann)[0]
+    assert b"Set-Cookie" not in (await bob)[0]
+
+
 # ------------------------------------------------------------ while the origin is away
 
 

@@ -22,7 +22,8 @@ def after(
     def rules_of(_path: str, _query: str | None) -> KeyRules:
         return rules.get("rules", PLAIN)
 
-    return invalidated_by(to, status, Fields(fields), rules_of=rules_of, counts=counts)
+    (found,) = invalidated_by(to, status, Fields(fields), rules_of=rules_of, counts=counts) or (Invalidation(),)
+    return found
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "M-SEARCH", "FOO"])
@@ -60,7 +61,7 @@ def test_uris_are_named_as_the_get_route_keys_them() -> None:
 
 def test_groups_and_the_policy_s_tags() -> None:
     to = request(method="POST")
-    found = invalidated_by(
+    (found,) = invalidated_by(
         to, 200, Fields([("Cache-Group-Invalidation", '"g"')]), rules_of=_plain, policy_tags=("users:*",)
     )
     assert found.tags == ("users:*", "g")
@@ -81,9 +82,18 @@ def test_the_proxy_s_own_field(value: str, expected: Invalidation) -> None:
     assert after(request(), ("X-Cache-Invalidate", value)) == expected
 
 
+def test_what_a_field_makes_soft_makes_nothing_else_soft() -> None:
+    to = request(method="PUT", path="/a")
+    fields = Fields([("X-Cache-Invalidate", "lists ;soft"), ("Cache-Group-Invalidation", '"g"')])
+    soft, hard = invalidated_by(to, 200, fields, rules_of=_plain)
+    assert soft == Invalidation(tags=("lists",), strength=Strength.SOFT)
+    assert (hard.strength, hard.tags) == (Strength.HARD, ("g",))
+    assert "site/a" in hard.uris
+
+
 def test_too_many_names_mean_everything() -> None:
     many = " ".join(f"t{n}" for n in range(MAX_NAMED + 1))
     assert after(request(), ("X-Cache-Invalidate", many)) == Invalidation(everything=True)
     policy = tuple(many.split())
-    found = invalidated_by(request(method="PUT"), 200, Fields(), rules_of=_plain, policy_tags=policy)
+    (found,) = invalidated_by(request(method="PUT"), 200, Fields(), rules_of=_plain, policy_tags=policy)
     assert found == Invalidation(everything=True)

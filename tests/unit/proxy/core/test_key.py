@@ -1,5 +1,7 @@
 """The cache key and the URI of an entry."""
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.core.fields import Fields, Pair
@@ -88,6 +90,12 @@ def digest(body: bytes, media_type: str = "application/json", **more: str) -> st
     )
 
 
+def test_what_was_stored_under_other_words_of_the_policy_has_another_key() -> None:
+    under = replace(RULES, stored_under="x")
+    assert cache_key(request(), under) != cache_key(request(), RULES)
+    assert cache_key(request(), replace(RULES, stored_under="")) == cache_key(request(), RULES)
+
+
 def test_queries_are_equal_up_to_json_whitespace() -> None:
     assert digest(b'{"a": [1, 2] ,\n "b c" : " x\\" : y " }') == digest(b'{"a":[1,2],"b c":" x\\" : y "}')
     assert digest(b'{"a":"x y"}') != digest(b'{"a":"xy"}')
@@ -112,6 +120,14 @@ def test_queries_are_equal_up_to_json_whitespace() -> None:
 )
 def test_how_content_is_to_be_read_belongs_to_it(one: list[Pair], other: list[Pair], equal: bool) -> None:
     assert (query_digest(Fields(one), b"q") == query_digest(Fields(other), b"q")) is equal
+
+
+def test_white_space_counts_in_what_is_no_json_in_utf_8() -> None:
+    one, other = '{"q":"\u2200\u2020x"}'.encode("utf-16-le"), '{"q":"\u2200x"}'.encode("utf-16-le")
+    assert digest(one) != digest(other)
+    assert digest(b"{'q':'a  b'}") != digest(b"{'q':'a b'}")
+    assert digest(b'{"q": "\xff" }') != digest(b'{"q":"\xff"}')
+    assert digest(b"[" * 100_000) != digest(b"[ " * 100_000)
 
 
 def test_only_json_s_own_white_space_is_insignificant() -> None:

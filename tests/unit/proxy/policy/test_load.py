@@ -31,6 +31,28 @@ routes:
 """
 
 
+def _stored_under(cache: str) -> str:
+    policy = parse_policy(f"version: 1\nroutes: [{{name: a, match: {{path: /a}}, cache: {{{cache}}}}}]\n", "p")
+    return policy.match("GET", "/a", None).route.cache.stored_under
+
+
+def test_what_decides_who_shares_and_what_invalidates_tells_what_is_stored_apart() -> None:
+    plain, *others = (
+        _stored_under(cache)
+        for cache in (
+            "ttl: 1h, key: {query: {sort: true}}",
+            "share_authorized: true",
+            "set_cookie: store",
+            "cookies: {ignore: [a]}",
+            "cookies: {pass: [a]}",
+            "tags: [things]",
+            "tags: [other]",
+        )
+    )
+    assert plain == ""
+    assert len({plain, *others}) == 7
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "{}", "version: 1"])
 def test_an_empty_file_is_a_standard_shared_cache_without_rate_limit(text: str) -> None:
     policy = parse_policy(text, "p")

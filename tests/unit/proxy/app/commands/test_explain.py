@@ -43,7 +43,7 @@ def test_a_read_is_explained_from_route_to_lifetime(explain: Explain) -> None:
     assert rows["route"] == "user (GET, HEAD /users/{id})"
     assert rows["parameters"] == "id=42"
     assert rows["rate limit"] == "few: 10 in 1m, burst 10, by header:x-key"
-    assert rows["cache key"].endswith("9:/users/427:?page=1")
+    assert "9:/users/427:?page=1" in rows["cache key"]
     assert rows["a 200"] == "is stored, fresh for 5m (policy), stale-if-error 1h"
     assert rows["tags"] == "user:42, page"
 
