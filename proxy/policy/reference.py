@@ -178,6 +178,13 @@ def _plain_name(plain: type) -> str:
     return {int: "number", float: "number", bool: "`true` `false`"}.get(plain, "text")
 
 
+def _status_classes(statuses: frozenset[int]) -> list[str]:
+    """The classes that the statuses are: defaults are whole classes."""
+    classes = sorted({status // 100 for status in statuses})
+    assert statuses == {status for one in classes for status in range(100 * one, 100 * one + 100)}
+    return [f"{one}xx" for one in classes]
+
+
 def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True, validated_data={})
     if value is PydanticUndefined:
@@ -187,7 +194,7 @@ def _default(field: FieldInfo) -> str:
     if value is None or value in ([], {}):
         return "none"
     if isinstance(value, list):
-        return "`[2xx, 3xx]`" if isinstance(value[0], frozenset) else f"`[{', '.join(value)}]`"
+        return f"`[{', '.join(_status_classes(value[0]) if isinstance(value[0], frozenset) else value)}]`"
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f"`{_quantity(value, _unit(field))}`"
     return f"`{str(value).lower()}`" if isinstance(value, bool) else f"`{value}`"
