@@ -115,16 +115,25 @@ def cookie_names(fields: Fields) -> list[str]:
 
 
 def keyed_cookies(fields: Fields, rules: CookieRules) -> str | None:
-    """The cookies that belong to the key, as they came, sorted by name; None where there are none."""
+    """The cookies that belong to the key, as they came, sorted by name; None where there are none.
+
+    Some servers read a comma as a separator too. What stands between two semicolons belongs to the key whole where any
+    name in it is keyed; which of its cookies counts, where one is there twice, is then for the order to tell.
+    """
     if not rules.key or "cookie" not in fields.joined:
         return None
     kept: list[tuple[str, str]] = []
+    sortable = True
     for line in fields.lines("cookie"):
         for member in line.split(";"):
-            name, text = member.partition("=")[0].strip(OWS), member.strip(OWS)
-            if name and _meaning(name, rules) is Meaning.KEY:
-                kept.append((name, text))
-    kept.sort(key=_name)
+            for part in member.split(","):
+                name = part.partition("=")[0].strip(OWS)
+                if name and _meaning(name, rules) is Meaning.KEY:
+                    kept.append((name, member.strip(OWS)))
+                    sortable = sortable and "," not in member
+                    break
+    if sortable:
+        kept.sort(key=_name)
     return "; ".join([text for _, text in kept]) if kept else None
 
 

@@ -50,6 +50,13 @@ async def test_cookies_of_the_key_tell_responses_apart(talk: Dialogue) -> None:
     assert (await talk.ask("GET /told")).text() == "which?"
 
 
+async def test_a_comma_before_a_cookie_of_the_key_hides_nothing(talk: Dialogue) -> None:
+    talk.answers("200\n\nhello", "200\n\nbonjour", "200\n\nwhich?")
+    for lang, text in (("en", "hello"), ("fr", "bonjour"), ("en", "hello")):
+        assert (await talk.ask("GET /told", f"Cookie: _ga=7, lang={lang}")).text() == text
+    assert (await talk.ask("GET /told", "Cookie: _ga=7")).text() == "which?"
+
+
 async def test_a_cookie_that_passes_does_so_whatever_the_origin_says(talk: Dialogue) -> None:
     fresh = "200\nCache-Control: s-maxage=600\n\n"
     talk.answers(fresh + "for all", fresh + "ann's", fresh + "bob's", fresh + "unknown")

@@ -136,6 +136,13 @@ def test_keyed_cookies_make_keys() -> None:
     assert cache_key(request(), rules) == cache_key(request(("Cookie", "x=2")), rules)
 
 
+def test_a_comma_hides_no_keyed_cookie() -> None:
+    rules = CacheRules(cookies=CookieRules(key=("k", "l"), ignored=("a",)))
+    cookies = ("a=1, k=ann", "a=1, k=bob", "a=1", "k=ann, a=1", "a=1,k=ann; l=1", "l=3; k=1, l=2", "k=1, l=2; l=3")
+    assert len({cache_key(request(("Cookie", cookie)), rules) for cookie in cookies}) == len(cookies)
+    assert cache_key(request(("Cookie", "a=1, b=2")), rules) == cache_key(request(), rules)
+
+
 def test_a_field_in_the_key_tells_clients_apart() -> None:
     rules = CacheRules(key=KeyRules(headers=("cookie", "authorization")))
     assert withheld(Fields([COOKIE, AUTH]), rules) is None
