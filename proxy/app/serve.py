@@ -90,8 +90,9 @@ async def _serve(options: ServeOptions, policy: Policy, reload: partial[Policy],
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     place = place_of(environment())
-    if place is not None:
-        end_with_parent()
+    if place is not None and not end_with_parent(place.supervisor):
+        logger.error("process %d, which started this worker, is gone: the worker ends too", place.supervisor)
+        return 1
     tasks = Tasks()
     async with Node(options, policy, reload, observation, place) as node:
         calm_collector()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import resource
 import signal
 import sys
@@ -58,10 +59,11 @@ def allow_open_files(wanted: int) -> int:
     return wanted if soft == resource.RLIM_INFINITY else soft
 
 
-def end_with_parent() -> None:
-    """Let the system stop this process when the one that started it dies: nobody would stop it, or see it, any more.
+def end_with_parent(parent: int) -> bool:
+    """Let the system stop this process when its `parent` dies: nobody would stop it, or see it, any more.
 
-    Only Linux can do that; elsewhere it does nothing.
+    Only Linux can do that. False where that one is gone already: the system will not tell then.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    return os.getppid() == parent  # asked afterwards, so that no death falls between the two

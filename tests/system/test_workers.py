@@ -153,3 +153,15 @@ async def test_workers_end_with_their_supervisor(new_proxy: NewProxy, redis_url:
         family = psutil.Process(proxy.process.pid).children(recursive=True)
         os.kill(proxy.process.pid, signal.SIGKILL)
         assert await asyncio.to_thread(lambda: psutil.wait_procs(family, timeout=20)[1]) == []
+
+
+async def test_workers_that_were_still_starting_end_with_their_supervisor(tmp_path: Path, redis_url: str) -> None:
+    async with running_origin(answering(PLAIN)) as origin:
+        proxy = ProxyServer(ProxyOptions(upstream=origin.url, redis_url=redis_url, workers=2), tmp_path)
+        proxy.process.start()
+        assert await asyncio.to_thread(wait_until, lambda: len(workers_of(proxy)) == 2, timeout_s=60)
+        family = psutil.Process(proxy.process.pid).children(recursive=True)
+        os.kill(proxy.process.pid, signal.SIGKILL)
+        left = await asyncio.to_thread(lambda: psutil.wait_procs(family, timeout=20)[1])
+        proxy.kill()
+        assert left == []

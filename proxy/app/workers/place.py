@@ -7,24 +7,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NUMBER, LISTENER, SOCKET = "VENEER_WORKER", "VENEER_WORKER_LISTENER", "VENEER_WORKER_SOCKET"
-POLICIES = "VENEER_WORKER_POLICIES"
+SUPERVISOR, POLICIES = "VENEER_WORKER_SUPERVISOR", "VENEER_WORKER_POLICIES"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """A worker's number from 0, the file number of the listening socket it inherits, and where it is asked.
 
+    `supervisor` is the process that started it, and with which it ends.
     `policies` is the copy of the policy file to start from (last_good); None where there is no file.
     """
 
     number: int
     listener: int
     socket: Path
+    supervisor: int
     policies: Path | None = None
 
     def environment(self) -> dict[str, str]:
         """The variables that say it."""
-        named = {NUMBER: str(self.number), LISTENER: str(self.listener), SOCKET: str(self.socket)}
+        named = {
+            NUMBER: str(self.number),
+            LISTENER: str(self.listener),
+            SOCKET: str(self.socket),
+            SUPERVISOR: str(self.supervisor),
+        }
         return named if self.policies is None else named | {POLICIES: str(self.policies)}
 
     @property
@@ -35,8 +42,9 @@ class Place:
 
 def place_of(environment: Mapping[str, str]) -> Place | None:
     """This process' place; None where it is no supervisor's worker."""
-    number, listener, socket = (environment.get(name, "") for name in (NUMBER, LISTENER, SOCKET))
-    if not (number.isdigit() and listener.isdigit() and socket):
+    told = (environment.get(name, "") for name in (NUMBER, LISTENER, SOCKET, SUPERVISOR))
+    number, listener, socket, supervisor = told
+    if not (number.isdigit() and listener.isdigit() and socket and supervisor.isdigit()):
         return None
     policies = environment.get(POLICIES, "")
-    return Place(int(number), int(listener), Path(socket), Path(policies) if policies else None)
+    return Place(int(number), int(listener), Path(socket), int(supervisor), Path(policies) if policies else None)

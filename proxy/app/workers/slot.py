@@ -70,7 +70,7 @@ async def spawn(
     argv: Sequence[str], number: int, listener: socket.socket, directory: Path, name: str, policies: Path | None = None
 ) -> Incarnation:
     """Start a worker in a slot, from the copy `policies` of the policy file where there is one."""
-    place = Place(number, listener.fileno(), directory / f"{name}.sock", policies)
+    place = Place(number, listener.fileno(), directory / f"{name}.sock", os.getpid(), policies)
     process = await asyncio.create_subprocess_exec(
         *argv, env={**os.environ, **place.environment()}, pass_fds=(listener.fileno(),)
     )

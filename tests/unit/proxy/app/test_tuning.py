@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import resource
+import subprocess
 import sys
 
 import pytest
@@ -52,3 +54,11 @@ def test_the_bound_on_open_files_is_raised_and_never_lowered() -> None:
     wanted = soft + 1 if hard == resource.RLIM_INFINITY or hard > soft else soft
     assert allow_open_files(wanted) == wanted
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_process_sees_that_its_parent_was_gone_before_it_could_ask_to_be_told(lives: bool) -> None:
+    # in a process of its own: the tests' would be ended with its parent from now on
+    named = os.getpid() if lives else 0
+    asked = f"from proxy.app.tuning import end_with_parent; raise SystemExit(not end_with_parent({named}))"
+    assert (subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0) is lives

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.app.workers.place import LISTENER, NUMBER, SOCKET, Place, place_of
+from proxy.app.workers.place import LISTENER, NUMBER, SOCKET, SUPERVISOR, Place, place_of
 
-PLACE = Place(2, 7, Path("/run/w2-1.sock"))
+PLACE = Place(2, 7, Path("/run/w2-1.sock"), 4711)
 
 
 def test_a_place_comes_back_as_it_was_told() -> None:
@@ -16,7 +16,7 @@ def test_a_place_comes_back_as_it_was_told() -> None:
     assert PLACE.last_words == Path("/run/w2-1.last")
 
 
-@pytest.mark.parametrize("lost", [NUMBER, LISTENER, SOCKET])
+@pytest.mark.parametrize("lost", [NUMBER, LISTENER, SOCKET, SUPERVISOR])
 def test_half_a_place_is_none(lost: str) -> None:
     assert place_of({**PLACE.environment(), lost: ""}) is None
 
