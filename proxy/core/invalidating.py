@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from proxy.core.fields import Fields
 from proxy.core.invalidation import Invalidation, Strength
 from proxy.core.key import uri
 from proxy.core.messages import RequestHead
+from proxy.core.origins import same_origin
 from proxy.core.percent import folded, normalise_percent
 from proxy.core.rules import KeyRules
 from proxy.core.tags import groups_of, search_tag
-from proxy.core.target import same_origin
 
 MAX_NAMED: Final = 256
 """Tags, URIs or prefixes that one response may invalidate; beyond that everything goes, as none may be lost."""
 
 RulesOf = Callable[[str, str | None], KeyRules | None]
 """The key rules under which GET of a path and query is stored; None where nothing of that target ever is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What the policy says of targets.
+
+    `stored_as` tells how GET of a path and query is keyed where it has to be named because the request was made or its
+    response says so in fields of HTTP; a target of which nothing can be stored is not named, so that who invalidates
+    nothing asks nobody. `keyed_as` tells it of what is named outright. `backend` is the URL of whoever answered.
+    """
+
+    stored_as: RulesOf
+    keyed_as: Callable[[str, str | None], KeyRules]
+    backend: str = ""
+
 
 INVALIDATE_FIELD: Final = "x-cache-invalidate"
 GROUP_FIELD: Final = "cache-group-invalidation"
@@ -30,7 +45,7 @@ def invalidated_by(
     status: int,
     fields: Fields,
     *,
-    rules_of: RulesOf,
+    targets: Targets,
     policy_tags: tuple[str, ...] = (),
     counts: bool | None = None,
 ) -> tuple[Invalidation, ...]:
@@ -41,14 +56,13 @@ def invalidated_by(
     An unsafe request with a 2xx or 3xx response invalidates its target URI, the same-origin URIs of Location and
     Content-Location, the groups of Cache-Group-Invalidation and `policy_tags`. `counts` overrides the judgement of
     the status, for a route that says so. X-Cache-Invalidate is obeyed on responses to safe requests as well.
-    `rules_of` tells for a path and query the rules under which GET of them is stored; a target of which nothing can be
-    stored is not named, so that who invalidates nothing asks nobody. Methods that act on a whole tree (RFC 4918
-    sections 9.6, 9.8 and 9.9) invalidate what lies below, and at their Destination.
+    Methods that act on a whole tree (RFC 4918 sections 9.6, 9.8 and 9.9) invalidate what lies below, and at their
+    Destination.
     """
     success = 200 <= status < 400 if counts is None else counts
     if not success:
         return ()
-    named = _named(fields.get(INVALIDATE_FIELD))
+    named = _named(fields.get(INVALIDATE_FIELD), targets)
     if request.is_safe:
         return (named,) if named else ()
     if named.strength is Strength.SOFT:
@@ -58,22 +72,19 @@ def invalidated_by(
     uris: tuple[str, ...] = ()
     searched: tuple[str, ...] = ()
     below: tuple[str, ...] = (_below(request),) if request.method in _ACTS_BELOW else ()
-    for changed in _changed(request, fields):
-        rules = rules_of(changed.path, changed.query)
+    moved = _at(request, request.fields.get("destination"), targets) if request.method in _HAS_DESTINATION else []
+    for changed in (*_changed(request, fields, targets), *moved):
+        rules = targets.stored_as(changed.path, changed.query)
         if rules is not None:
-            uris += _own_uris(changed, rules)
+            uris += uris_of(changed, rules)
             searched += _searched(changed)
-    moved = _at(request, request.fields.get("destination")) if request.method in _HAS_DESTINATION else None
-    if moved is not None:
-        rules = rules_of(moved.path, moved.query)
-        uris += () if rules is None else _own_uris(moved, rules)
-        below += (_below(moved),)
-    tags = (*named.tags, *policy_tags, *groups_of(fields, GROUP_FIELD), *searched)
-    if len(tags) > MAX_NAMED:
+    below += tuple([_below(arrived) for arrived in moved])
+    tags = (*named.tags, *policy_tags, *groups_of(fields, GROUP_FIELD))
+    if len(tags) > MAX_NAMED + len(named.uris):  # each URI may have brought a tag
         return (Invalidation(everything=True),)
     hard = replace(
         named,
-        tags=_distinct(tags),
+        tags=_distinct((*tags, *searched)),
         uris=_distinct((*named.uris, *uris)),
         uri_prefixes=_distinct((*named.uri_prefixes, *below)),
     )
@@ -84,17 +95,20 @@ _ACTS_BELOW: Final = frozenset({"DELETE", "MOVE"})
 _HAS_DESTINATION: Final = frozenset({"COPY", "MOVE"})
 
 
-def _changed(request: RequestHead, fields: Fields) -> list[RequestHead]:
+def _changed(request: RequestHead, fields: Fields, targets: Targets) -> list[RequestHead]:
     """The request itself, and the same for the targets in Location and Content-Location."""
-    named = (_at(request, fields.get("location")), _at(request, fields.get("content-location")))
-    return [request, *(other for other in named if other is not None)]
+    located, described = fields.get("location"), fields.get("content-location")
+    return [request, *_at(request, located, targets), *_at(request, described, targets)]
 
 
-def _at(request: RequestHead, reference: str | None) -> RequestHead | None:
-    """The request for the target that a reference of the same origin names."""
-    target = None if reference is None else same_origin(request, reference)
-    if target is None:
-        return None
+def _at(request: RequestHead, reference: str | None, targets: Targets) -> list[RequestHead]:
+    """The request for each target that a reference of the same origin may mean."""
+    if reference is None:
+        return []
+    return [_for(request, target) for target in same_origin(request, reference, targets.backend)]
+
+
+def _for(request: RequestHead, target: str) -> RequestHead:
     path, question, query = target.partition("?")
     return replace(request, path=path, query=query if question else None)
 
@@ -113,8 +127,11 @@ def in_doubt(status: int, fields: Fields) -> bool:
     return status in (502, 504) or (status == 503 and "retry-after" not in fields)
 
 
-def _own_uris(request: RequestHead, key_rules: KeyRules) -> tuple[str, ...]:
-    """The URI as keyed, as it came, and without its query: rules of another route may have dropped parameters."""
+def uris_of(request: RequestHead, key_rules: KeyRules) -> tuple[str, ...]:
+    """The URI as keyed, as it came, and without its query: rules of another route may have dropped parameters.
+
+    Without an authority it is that of each. What answers several queries is found by `core.tags.search_tag` besides.
+    """
     plain = KeyRules()
     return (uri(request, key_rules), uri(request, plain), request.authority + folded(request.path))
 
@@ -124,7 +141,7 @@ def _searched(request: RequestHead) -> tuple[str, ...]:
     return () if request.query is None else (search_tag(request),)
 
 
-def _named(value: str | None) -> Invalidation:
+def _named(value: str | None, targets: Targets) -> Invalidation:
     """X-Cache-Invalidate: members separated by commas or spaces.
 
     "users:42" is a tag, "users:*" a tag and all below it, "/path?query" a URI, "/path/*" a URI prefix, "*" everything;
@@ -138,13 +155,22 @@ def _named(value: str | None) -> Invalidation:
     soft = ";soft" in members
     paths = [member for member in members if member.startswith("/")]
     tags = [member for member in members if not member.startswith(("/", ";")) and member != "*"]
+    uris: list[str] = []
+    for path in paths:
+        if not path.endswith("*"):
+            wanted = _for(_ANYWHERE, normalise_percent(path))
+            uris += uris_of(wanted, targets.keyed_as(wanted.path, wanted.query))
+            tags += _searched(wanted)
     return Invalidation(
         tags=_distinct(tags),
-        uris=_distinct(filed(path) for path in paths if not path.endswith("*")),
+        uris=_distinct(uris),
         uri_prefixes=_distinct(filed(path[:-1]) for path in paths if path.endswith("*")),
         everything="*" in members,
         strength=Strength.SOFT if soft else Strength.HARD,
     )
+
+
+_ANYWHERE: Final = RequestHead("GET", "/", None, "", Fields())
 
 
 def filed(target: str) -> str:

@@ -45,9 +45,19 @@ def tags_of(fields: Fields) -> tuple[str, ...] | None:
 def search_tag(request: RequestHead) -> str:
     """The tag of responses that answer several queries of the request's path (No-Vary-Search).
 
-    A write to one of these URIs names it, as it cannot know which others the stored response stands for.
+    A write to one of these URIs names it, as it cannot know which others the stored response stands for. Without an
+    authority it is that of each: what names a URI of every authority names it so.
     """
-    return f"no-vary-search={request.authority}{request.path}".replace("%", "%25").replace(":", "%3A")
+    return _search_tag(request.authority, request.path)
+
+
+def search_tags(request: RequestHead) -> tuple[str, str]:
+    """All such tags that a response to the request carries."""
+    return _search_tag(request.authority, request.path), _search_tag("", request.path)
+
+
+def _search_tag(authority: str, path: str) -> str:
+    return f"no-vary-search={authority}{path}".replace("%", "%25").replace(":", "%3A")
 
 
 def groups_of(fields: Fields, name: str) -> list[str]:

@@ -269,12 +269,3 @@ def same_resource(request: RequestHead, reference: str) -> bool:
     """Whether a URI reference in the response names the request's own target URI."""
     resolved = resolve(request, reference)
     return resolved is not None and resolved == (request.scheme, request.authority, request.target)
-
-
-def same_origin(request: RequestHead, reference: str) -> str | None:
-    """The origin-form target of a reference of the same origin; None for another origin (RFC 9111 section 4.4).
-
-    http and https of one authority count as the same: behind a terminator of TLS the two ends may name it differently.
-    """
-    resolved = resolve(request, reference)
-    return None if resolved is None or resolved[1] != request.authority else resolved[2]

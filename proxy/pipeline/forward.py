@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields
 from proxy.core.forwarding import to_origin
-from proxy.core.invalidating import GROUP_FIELD, INVALIDATE_FIELD, in_doubt, invalidated_by
+from proxy.core.invalidating import GROUP_FIELD, INVALIDATE_FIELD, Targets, in_doubt, invalidated_by
 from proxy.core.invalidation import Invalidation
 from proxy.core.key import cache_key
 from proxy.core.messages import RequestHead, ResponseHead
@@ -205,7 +205,11 @@ class Forwarder:
             exchange.request,
             head.status,
             head.fields,
-            rules_of=partial(exchange.policy.stored_as, spared=spared),
+            targets=Targets(
+                stored_as=partial(exchange.policy.stored_as, spared=spared),
+                keyed_as=exchange.policy.keyed_as,
+                backend=exchange.policy.upstreams[route.upstream].url,
+            ),
             policy_tags=() if named_already else route.invalidates(exchange.match.params),
             counts=counts or head.status in route.invalidates_on or in_doubt(head.status, head.fields),
         )

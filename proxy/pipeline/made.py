@@ -16,7 +16,7 @@ from proxy.core.record import record
 from proxy.core.rules import CacheRules
 from proxy.core.search import NoVarySearch, no_vary_search
 from proxy.core.storability import NotStorable, Storable, judge
-from proxy.core.tags import search_tag, tags_of
+from proxy.core.tags import search_tags, tags_of
 from proxy.core.validators import make_etag
 from proxy.pipeline.plan import Plan
 from proxy.policy.model import EtagRule, Match
@@ -115,7 +115,7 @@ def tags_for(plan: Plan, fields: Fields) -> tuple[str, ...]:
 def _tags(wanted: RequestHead, match: Match, fields: Fields, search: NoVarySearch | None) -> tuple[str, ...]:
     names = match.tags + (tags_of(fields) or ())
     if search is not None:
-        names = (*names, search_tag(wanted))
+        names = (*names, *search_tags(wanted))
     if not names:
         return ()
     return shared_texts(tuple(dict.fromkeys(names)) if len(names) > 1 else names)

@@ -341,6 +341,10 @@ class Policy:
             return None
         return route.cache.key if storing else None
 
+    def keyed_as(self, path: str, query: str | None) -> KeyRules:
+        """How a GET of this target would be keyed if it were stored."""
+        return self.match("GET", path, query).route.cache.key
+
     def match(self, method: str, path: str, query: str | None = None) -> Match:
         """The route for a normalised path; always one, for the last route is the default one.
 

@@ -88,7 +88,7 @@ class CookiesShape(Shape):
     )
     key: list[Text] = option(
         [],
-        "These enter the cache key, name and value.",
+        "These enter the cache key, name and value; behind a comma too, with what stands between the semicolons.",
         "Each value that a cookie takes is another stored response.",
         max_length=64,
     )

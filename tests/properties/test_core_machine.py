@@ -19,7 +19,7 @@ from proxy.core.dates import format_date
 from proxy.core.entry import Entry, Position
 from proxy.core.fields import Fields, Pair
 from proxy.core.freshness import Freshness, freshness
-from proxy.core.invalidating import invalidated_by
+from proxy.core.invalidating import Targets, invalidated_by
 from proxy.core.invalidation import Validity
 from proxy.core.key import cache_key, uri
 from proxy.core.messages import RequestHead, ResponseHead
@@ -28,6 +28,8 @@ from proxy.core.rules import CacheRules
 from proxy.core.storability import Storable, judge
 from proxy.core.subjects import answered, named
 from tests.support.exchanges import RULES, T
+
+TARGETS = Targets(lambda _path, _query: RULES.key, lambda _path, _query: RULES.key)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class CoreAsCache(RuleBasedStateMachine):
     def write(self, path: str, status: int, elsewhere: bool) -> None:
         location = [("Location", "/b" if path == "/a" else "/a")] if elsewhere else []
         request = RequestHead("POST", path, None, "site", Fields())
-        events = invalidated_by(request, status, Fields(location), rules_of=lambda _path, _query: RULES.key)
+        events = invalidated_by(request, status, Fields(location), targets=TARGETS)
         if status < 400:
             for changed in {path, *(value for _, value in location)}:
                 self.versions[changed] += 1
@@ -174,7 +176,7 @@ def at_receipt(entry: Entry, rules: CacheRules, _now: float) -> Freshness:
         (reuse, "matches", always),
         (reuse, "freshness", at_receipt),
         (storability, "_refused_by_directives", nothing),
-        (invalidating, "_own_uris", empty),
+        (invalidating, "uris_of", empty),
     ],
 )
 def test_the_model_notices_what_is_broken(

@@ -155,6 +155,10 @@ class Dialogue:
         """The origin's socket, for another server."""
         return self._listener.dup()
 
+    def socket_port(self) -> int:
+        """The port of the origin's socket."""
+        return int(self._listener.getsockname()[1])
+
     async def let_go(self) -> None:
         """Wait until the proxy has closed its connections to the origin."""
         async with asyncio.timeout(10):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from tests.scenarios.conftest import Stage
 from tests.scenarios.dialogue import Dialogue
 
 POLICIES = """\
@@ -49,6 +52,43 @@ async def test_a_location_is_invalidated_by_the_rules_of_its_own_route(talk: Dia
     talk.answers("200\n\nnew a", "200\n\nnew b")
     assert (await talk.ask("GET /sorted/x?a=1&b=2")).text() == "new a"
     assert (await talk.ask("GET /only/x?id=3")).text() == "new b"
+
+
+@pytest.mark.parametrize("method", ["PUT", "PROPFIND"])
+async def test_a_uri_named_outright_is_invalidated_by_the_rules_of_its_own_route(talk: Dialogue, method: str) -> None:
+    searched = f'{FRESH}\nNo-Vary-Search: params=("utm")'
+    talk.answers(f"{FRESH}\n\na", f"{FRESH}\n\nb", f"{searched}\n\nc")
+    await talk.ask("GET /sorted/x?b=2&a=1")
+    await talk.ask("GET /only/x?utm=9&id=3")
+    await talk.ask("GET /searched?utm=9&id=3")
+    named = " ".join(map(talk.at, ("/sorted/x?b=2&a=1", "/only/x?utm=1&id=3", "/searched?utm=1&id=3")))
+    talk.answers(f"200\nX-Cache-Invalidate: {named}\nCache-Control: no-store\n\n")
+    await talk.ask(f"{method} /it's/elsewhere", body=b"" if method == "PUT" else None)
+    talk.answers("200\n\nnew a", "200\n\nnew b", "200\n\nnew c")
+    assert (await talk.ask("GET /sorted/x?a=1&b=2")).text() == "new a"
+    assert (await talk.ask("GET /only/x?id=3")).text() == "new b"
+    assert (await talk.ask("GET /searched?utm=2&id=3")).text() == "new c"
+
+
+@pytest.mark.parametrize("every_host", [True, False])
+async def test_a_purge_reaches_what_answers_several_queries(talk: Dialogue, stage: Stage, every_host: bool) -> None:
+    talk.answers(f'{FRESH}\nNo-Vary-Search: params=("utm")\n\nold', "200\n\nnew")
+    await talk.ask("GET /searched?utm=9&id=3")
+    url = ("" if every_host else f"http://127.0.0.1:{talk.port}") + talk.at("/searched?utm=1&id=3")
+    await asyncio.to_thread(stage.proxy.purge, {"urls": [url]})
+    assert (await talk.ask("GET /searched?utm=2&id=3")).text() == "new"
+
+
+async def test_what_the_backend_calls_its_own_is_invalidated(talk: Dialogue) -> None:
+    backend = f"http://127.0.0.1:{talk.socket_port()}"
+    talk.answers(f"{FRESH}\n\nold a", f"{FRESH}\n\nold b")
+    await talk.ask("GET /a")
+    await talk.ask("GET /b")
+    talk.answers(f"201\nLocation: {backend}{talk.at('/a')}\nContent-Location: {backend}{talk.at('/b')}\n\n")
+    await talk.ask("POST /elsewhere", body=b"")
+    talk.answers("200\n\nnew a", "200\n\nnew b")
+    assert (await talk.ask("GET /a")).text() == "new a"
+    assert (await talk.ask("GET /b")).text() == "new b"
 
 
 @pytest.mark.parametrize("method", ["MOVE", "COPY"])

@@ -52,6 +52,26 @@ async def test_a_host_in_forwarded_is_keyed_as_any(talk: Dialogue) -> None:
     assert (await talk.ask("GET /a")).text() == "plain"
 
 
+@pytest.mark.parametrize(
+    ("told", "begins"),
+    [
+        ("X-Forwarded-Host: public.test", "https://public.test"),
+        ("Forwarded: for=192.0.2.1;host=public.test;proto=https", "https://public.test"),
+        ("X-Forwarded-Prefix: /app", "/app"),
+    ],
+)
+@pytest.mark.parametrize("field", ["Location", "Content-Location", "Destination"])
+async def test_what_the_client_calls_its_origin_is_invalidated(
+    talk: Dialogue, told: str, begins: str, field: str
+) -> None:
+    names = f"{field}: {begins}{talk.at('/new')}"
+    asked, answered = ((names,), "201\n\n") if field == "Destination" else ((), f"201\n{names}\n\n")
+    talk.answers(f"{FRESH}\n\nold", answered, "200\n\nnew")
+    await talk.ask("GET /new", told)
+    await talk.ask("MOVE /all", told, *asked)
+    assert (await talk.ask("GET /new", told)).text() == "new"
+
+
 async def test_forwarded_says_what_x_forwarded_says(talk: Dialogue) -> None:
     talk.answers(f"{FRESH}\n\none")
     await talk.ask("GET /a", "X-Forwarded-For: 192.0.2.1", "X-Forwarded-Proto: https", "X-Forwarded-Host: shop.test")

@@ -13,14 +13,12 @@ import msgspec
 
 from proxy.core.entry import Entry
 from proxy.core.fields import Fields
-from proxy.core.invalidating import filed
+from proxy.core.invalidating import filed, uris_of
 from proxy.core.invalidation import Invalidation, Strength
-from proxy.core.key import uri
 from proxy.core.messages import RequestHead
 from proxy.core.percent import has_bad_percent
-from proxy.core.rules import KeyRules
 from proxy.core.subjects import EVERYTHING, answered, named, prefixes
-from proxy.core.tags import MAX_TAG_OCTETS
+from proxy.core.tags import MAX_TAG_OCTETS, search_tag
 from proxy.core.target import DEFAULT_PORTS, normalise_path
 from proxy.policy.model import Policy
 from proxy.stores.sampler import Sample
@@ -99,11 +97,15 @@ def invalidation_of(request: PurgeRequest, policy: Policy) -> Invalidation:
 
     Raises PurgeError.
     """
+    tags = [name for tag in request.tags for name in _tag(tag)]
     uris: list[str] = []
     for url in request.urls:
-        uris += _uris(url, policy)
+        wanted = _wanted(url, policy)
+        uris += uris_of(wanted, policy.keyed_as(wanted.path, wanted.query))
+        if wanted.query is not None:
+            tags.append(search_tag(wanted))
     return Invalidation(
-        tags=_distinct(name for tag in request.tags for name in _tag(tag)),
+        tags=_distinct(tags),
         uris=_distinct(uris),
         uri_prefixes=_distinct(_prefix(prefix) for prefix in request.prefixes),
         everything=request.everything or "*" in request.tags,
@@ -124,16 +126,15 @@ def _tag(tag: str) -> tuple[str, ...]:
     return (tag.encode().decode("latin-1"), quote(tag, safe=_VISIBLE))
 
 
-def _uris(url: str, policy: Policy) -> tuple[str, ...]:
+def _wanted(url: str, policy: Policy) -> RequestHead:
+    """The request for a URL; without an authority where it is that of every host."""
     authority, target = _split(url, "url")
     path_text, question, query = target.partition("?")
     path = normalise_path(path_text, policy.kept)
     if not isinstance(path, str):
         msg = f"url {url[:200]!r}: such a path is never stored ({path.value})"
         raise PurgeError(msg)
-    head = RequestHead("GET", path, query if question else None, authority, Fields())
-    rules = policy.match("GET", head.path, head.query).route.cache.key
-    return (uri(head, rules), uri(head, KeyRules()))
+    return RequestHead("GET", path, query if question else None, authority, Fields())
 
 
 def _prefix(text: str) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.core.fields import Fields, Pair
-from proxy.core.invalidating import MAX_NAMED, invalidated_by
+from proxy.core.invalidating import MAX_NAMED, Targets, invalidated_by
 from proxy.core.invalidation import Invalidation, Strength
 from proxy.core.messages import RequestHead
 from proxy.core.rules import KeyRules
@@ -16,13 +16,17 @@ def _plain(_path: str, _query: str | None) -> KeyRules:
     return PLAIN
 
 
+AS_THEY_COME = Targets(_plain, _plain)
+
+
 def after(
     to: RequestHead, *fields: Pair, status: int = 200, counts: bool | None = None, **rules: KeyRules
 ) -> Invalidation:
     def rules_of(_path: str, _query: str | None) -> KeyRules:
         return rules.get("rules", PLAIN)
 
-    (found,) = invalidated_by(to, status, Fields(fields), rules_of=rules_of, counts=counts) or (Invalidation(),)
+    targets = Targets(rules_of, rules_of, "http://backend:8000")
+    (found,) = invalidated_by(to, status, Fields(fields), targets=targets, counts=counts) or (Invalidation(),)
     return found
 
 
@@ -59,10 +63,24 @@ def test_uris_are_named_as_the_get_route_keys_them() -> None:
     )
 
 
+def test_the_client_s_origin_and_the_backend_s_are_one() -> None:
+    to = request(("X-Forwarded-Host", "public.test"), ("Destination", "https://public.test/c"), method="MOVE")
+    found = after(to, ("Location", "https://public.test/b"), ("Content-Location", "http://backend:8000/d"))
+    assert found.uris == ("site/a", "site/b", "site/d", "site/c")
+    assert found.uri_prefixes == ("site/a/", "site/c/")
+
+
+def test_uris_named_outright_are_keyed_whether_or_not_their_target_is_spared() -> None:
+    targets = Targets(lambda _path, _query: None, lambda _path, _query: KeyRules(query_sort=True))
+    named = Fields([("X-Cache-Invalidate", "/p?b=1&a=2")])
+    (found,) = invalidated_by(request(method="PUT"), 200, named, targets=targets)
+    assert found.uris == ("/p?a=2&b=1", "/p?b=1&a=2", "/p")
+
+
 def test_groups_and_the_policy_s_tags() -> None:
     to = request(method="POST")
     (found,) = invalidated_by(
-        to, 200, Fields([("Cache-Group-Invalidation", '"g"')]), rules_of=_plain, policy_tags=("users:*",)
+        to, 200, Fields([("Cache-Group-Invalidation", '"g"')]), targets=AS_THEY_COME, policy_tags=("users:*",)
     )
     assert found.tags == ("users:*", "g")
     assert after(to, ("Cache-Group-Invalidation", "bare")).tags == ("bare",)
@@ -73,7 +91,10 @@ def test_groups_and_the_policy_s_tags() -> None:
     [
         ("", Invalidation()),
         ("a, b:1  users:*", Invalidation(tags=("a", "b:1", "users:*"))),
-        ("/p?q /x/* /%7e", Invalidation(uris=("/p?q", "/~"), uri_prefixes=("/x/",))),
+        (
+            "/p?q /x/* /%7e",
+            Invalidation(tags=("no-vary-search=/p",), uris=("/p?q", "/p", "/~"), uri_prefixes=("/x/",)),
+        ),
         ("*", Invalidation(everything=True)),
         ("a ;soft", Invalidation(tags=("a",), strength=Strength.SOFT)),
     ],
@@ -85,7 +106,7 @@ def test_the_proxy_s_own_field(value: str, expected: Invalidation) -> None:
 def test_what_a_field_makes_soft_makes_nothing_else_soft() -> None:
     to = request(method="PUT", path="/a")
     fields = Fields([("X-Cache-Invalidate", "lists ;soft"), ("Cache-Group-Invalidation", '"g"')])
-    soft, hard = invalidated_by(to, 200, fields, rules_of=_plain)
+    soft, hard = invalidated_by(to, 200, fields, targets=AS_THEY_COME)
     assert soft == Invalidation(tags=("lists",), strength=Strength.SOFT)
     assert (hard.strength, hard.tags) == (Strength.HARD, ("g",))
     assert "site/a" in hard.uris
@@ -95,5 +116,5 @@ def test_too_many_names_mean_everything() -> None:
     many = " ".join(f"t{n}" for n in range(MAX_NAMED + 1))
     assert after(request(), ("X-Cache-Invalidate", many)) == Invalidation(everything=True)
     policy = tuple(many.split())
-    (found,) = invalidated_by(request(method="PUT"), 200, Fields(), rules_of=_plain, policy_tags=policy)
+    (found,) = invalidated_by(request(method="PUT"), 200, Fields(), targets=AS_THEY_COME, policy_tags=policy)
     assert found == Invalidation(everything=True)

@@ -13,7 +13,6 @@ from proxy.core.target import (
     parse_authority,
     parse_target,
     resolve,
-    same_origin,
     same_resource,
     within,
 )
@@ -133,26 +132,6 @@ def test_authorities_lose_the_default_port_only() -> None:
         "[::1]",
         "[::1]:81",
     ]
-
-
-@pytest.mark.parametrize(
-    ("reference", "target"),
-    [
-        ("/c?d#e", "/c?d"),
-        ("c", "/a/c"),
-        ("../c", "/c"),
-        ("../../c/./d/..", "/c/"),
-        ("?x", "/a/b?x"),
-        ("", "/a/b?q"),
-        ("http://site:80/z", "/z"),
-        ("https://site/z", "/z"),
-        ("//site/z%7e", "/z~"),
-        ("http://other/z", None),
-        ("mailto:x", None),
-    ],
-)
-def test_references_of_the_same_origin_resolve(reference: str, target: str | None) -> None:
-    assert same_origin(request(path="/a/b", query="q"), reference) == target
 
 
 def test_same_resource_means_scheme_authority_and_target() -> None:

@@ -48,20 +48,32 @@ def test_everything(body: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("url", "uris"),
     [
-        ("/a?x=1", ("/a?x=1",)),
+        ("/a?x=1", ("/a?x=1", "/a")),
         ("http://Example.COM/a", ("example.com/a",)),
         ("http://example.com", ("example.com/",)),
-        ("http://example.com?x", ("example.com/?x",)),
+        ("http://example.com?x", ("example.com/?x", "example.com/")),
         ("http://example.com:80/a", ("example.com/a",)),
         ("https://example.com:443/a", ("example.com/a",)),
         ("https://example.com:80/a", ("example.com:80/a",)),
         ("http://[::1]:8080/a", ("[::1]:8080/a",)),
         ("/%7euser/%c3%a4", ("/~user/%C3%A4",)),
-        ("/list?utm=1&q=b&page=2", ("/list?page=2&q=b", "/list?utm=1&q=b&page=2")),
+        ("/list?utm=1&q=b&page=2", ("/list?page=2&q=b", "/list?utm=1&q=b&page=2", "/list")),
     ],
 )
 def test_urls_are_named_as_entries_are_filed(url: str, uris: tuple[str, ...]) -> None:
     assert event(urls=[url]).uris == uris
+
+
+@pytest.mark.parametrize(
+    ("url", "tags"),
+    [
+        ("/a?x=1", ("no-vary-search=/a",)),
+        ("http://h:81/a?x=1", ("no-vary-search=h%3A81/a",)),
+        ("/a", ()),
+    ],
+)
+def test_a_url_with_a_query_reaches_what_answers_several(url: str, tags: tuple[str, ...]) -> None:
+    assert event(urls=[url]).tags == tags
 
 
 @pytest.mark.parametrize(
