@@ -61,7 +61,12 @@ def files() -> None:
     session.patch(f"{URL}/api/contents/a b.txt", json={"path": "moved.txt"}, timeout=30)
     seen.extend([shown("a b.txt"), shown("moved.txt"), downloaded(session, "moved.txt")])
     seen.append(stranger.get(f"{URL}/api/contents/moved.txt", timeout=30).status_code)
-    seen.append([session.get(f"{URL}/lab", timeout=30).status_code, stranger.get(f"{URL}/lab", timeout=30).url[-30:]])
+    seen.append(
+        [
+            session.get(f"{URL}/lab", timeout=30).status_code,
+            stranger.get(f"{URL}/lab", timeout=30).url.removeprefix(URL),
+        ]
+    )
     seen.append(session.delete(f"{URL}/api/contents/moved.txt", timeout=30).status_code)
     seen.extend([shown("moved.txt"), downloaded(session, "moved.txt")])
 
