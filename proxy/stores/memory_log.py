@@ -9,7 +9,9 @@ from typing import Final
 from proxy.core.entry import Entry, Position
 from proxy.core.invalidation import Invalidation, Validity
 from proxy.ports import Clock, Receipt, Standing
-from proxy.stores.holds import MOST_HELD, Hold
+from proxy.stores.doubts import Doubts
+from proxy.stores.events import encode_event
+from proxy.stores.holds import hold_name
 from proxy.stores.recent import RecentEvents
 from proxy.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
 
@@ -26,14 +28,16 @@ class MemoryLog:
         self._position = Position(self._epoch, 0)
         self._table = SubjectTable(max_table_bytes)
         self._recent = RecentEvents()
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._doubts = Doubts(self._table, clock)
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        """What closes the holds, by name."""
 
     async def start(self) -> None:
         """Nothing to open."""
 
     async def aclose(self) -> None:
         """Let go of what would close holds."""
-        for timer in self._timers:
+        for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
 
@@ -79,10 +83,11 @@ class MemoryLog:
         """Put an event into the order and apply it; it holds at once."""
         began = self._clock.monotonic()
         if settles_s:
-            if len(self._table.holds) >= MOST_HELD:
-                invalidation = Invalidation(everything=True)
-            self._hold(invalidation, settles_s)
+            invalidation = self._doubts.open(invalidation, settles_s)
         self._note(invalidation)
+        if settles_s:
+            self._doubts.placed(invalidation, settles_s, self._seq)
+            self._close_in(settles_s, invalidation)
         return Receipt(self.position, (), (), (self._clock.monotonic() - began) * 1000)
 
     def _note(self, invalidation: Invalidation) -> None:
@@ -91,15 +96,18 @@ class MemoryLog:
         self._table.apply(invalidation, self._seq)
         self._recent.note(self._seq, invalidation)
 
-    def _hold(self, invalidation: Invalidation, settles_s: float) -> None:
-        name = str(self._seq)
-        self._table.holds.add(name, Hold(invalidation, self._clock.monotonic() + settles_s, self._seq))
-        timers = self._timers
-        timers.difference_update([timer for timer in timers if timer.when() <= asyncio.get_running_loop().time()])
-        timers.add(asyncio.get_running_loop().call_later(settles_s, self._close, name, invalidation))
+    def _close_in(self, settles_s: float, invalidation: Invalidation) -> None:
+        """Close the hold of the event then; one that was opened before for the same event may keep it for longer."""
+        loop, name = asyncio.get_running_loop(), hold_name(encode_event(invalidation))
+        before, at = self._timers.get(name), loop.time() + settles_s
+        if before is not None:
+            before.cancel()
+            at = max(at, before.when())
+        self._timers[name] = loop.call_at(at, self._close, name, invalidation)
 
     def _close(self, name: str, invalidation: Invalidation) -> None:
         """The backend has ended the write, one way or the other: what was born until now is as old as it may be."""
+        del self._timers[name]
         self._table.holds.close(name, self._seq + 1)
         self._note(invalidation)
 
