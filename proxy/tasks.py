@@ -61,6 +61,14 @@ class Tasks:
         await asyncio.gather(*running, return_exceptions=True)
 
 
+def anew(error: Exception) -> Exception:
+    """The same error without the frames that it came through: to be kept, or raised to several who wait.
+
+    What is kept would else keep those frames alive; see `forget_frames`. For errors made of their `args` alone.
+    """
+    return type(error)(*error.args)
+
+
 def forget_frames(task: asyncio.Task[Any]) -> None:
     """Make a task that was cancelled let go of where that was.
 

@@ -83,6 +83,11 @@ def end_to_end(fields: Fields, drop: frozenset[str] = HOP_BY_HOP) -> Fields:
     return fields.without(drop)
 
 
+def essence(content_type: str) -> str:
+    """The type and subtype of a Content-Type in lower case, without its parameters (RFC 9110 section 8.3.1)."""
+    return content_type.partition(";")[0].strip(OWS).lower()
+
+
 def split_list(value: str) -> list[str]:
     """The members of a comma-separated list, without surrounding whitespace and without empty ones (section 5.6.1).
 

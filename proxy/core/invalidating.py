@@ -77,7 +77,7 @@ def invalidated_by(
         rules = targets.stored_as(changed.path, changed.query)
         if rules is not None:
             uris += uris_of(changed, rules)
-            searched += _searched(changed)
+            searched += searched_of(changed)
     below += tuple([_below(arrived) for arrived in moved])
     tags = (*named.tags, *policy_tags, *groups_of(fields, GROUP_FIELD))
     if len(tags) > MAX_NAMED + len(named.uris):  # each URI may have brought a tag
@@ -136,7 +136,7 @@ def uris_of(request: RequestHead, key_rules: KeyRules) -> tuple[str, ...]:
     return (uri(request, key_rules), uri(request, plain), request.authority + folded(request.path))
 
 
-def _searched(request: RequestHead) -> tuple[str, ...]:
+def searched_of(request: RequestHead) -> tuple[str, ...]:
     """The tag of what is stored for several queries of this path, if the URI has one."""
     return () if request.query is None else (search_tag(request),)
 
@@ -160,7 +160,7 @@ def _named(value: str | None, targets: Targets) -> Invalidation:
         if not path.endswith("*"):
             wanted = _for(_ANYWHERE, normalise_percent(path))
             uris += uris_of(wanted, targets.keyed_as(wanted.path, wanted.query))
-            tags += _searched(wanted)
+            tags += searched_of(wanted)
     return Invalidation(
         tags=_distinct(tags),
         uris=_distinct(uris),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from proxy.core.fields import Fields
+from proxy.core.headers import essence
 
 STREAM_TYPES: Final = ("text/event-stream", "multipart/x-mixed-replace")
 """Event streams (WHATWG HTML, server-sent events), and pictures that replace each other."""
@@ -15,4 +16,4 @@ def is_stream(fields: Fields) -> bool:
     media_type = fields.joined.get("content-type")
     if media_type is None or media_type[:1] not in "tTmM":
         return False
-    return media_type.partition(";")[0].strip().lower() in STREAM_TYPES
+    return essence(media_type) in STREAM_TYPES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxy.core.fields import Fields
-from proxy.core.headers import OWS
+from proxy.core.headers import OWS, essence
 from proxy.core.record import record
 from proxy.core.rules import CacheRules
 from proxy.core.vary import vary_names
@@ -43,7 +43,7 @@ def _is_declared(name: str, stored: Fields, came: Fields, rules: CacheRules) -> 
 
 
 def _media_type(fields: Fields) -> str:
-    return fields.joined.get("content-type", "").partition(";")[0].strip(OWS).lower()
+    return essence(fields.joined.get("content-type", ""))
 
 
 def _language(fields: Fields) -> str:

@@ -82,14 +82,13 @@ class RedisRates:
         self._leases: BoundedMap[_Lease] = BoundedMap(self._settings.most_clients // 10)
         self._shares: BoundedMap[RateLimit] = BoundedMap(1_000)
         self._troubles = Troubles(logger, clock.monotonic, "rate limits", "each limit's on_store_loss holds")
-        self._away = False
         self._try_again_s = 0.0
         self.counts = RateCounts()
 
     @property
     def available(self) -> bool:
         """Whether Redis answered when it was last asked."""
-        return not self._away
+        return self._troubles.present is None
 
     async def admit(self, client: str, limit: RateLimit) -> RateVerdict:
         """Count one request of `client` against `limit`."""
@@ -109,7 +108,7 @@ class RedisRates:
                 self.counts.leased += 1
                 return _with_left(lease.answer, lease.left - 1)
             self._leases.discard(key)
-        if self._away and now_s < self._try_again_s:
+        if not self.available and now_s < self._try_again_s:
             return self._without_redis(key, limit)
         return None
 
@@ -126,7 +125,7 @@ class RedisRates:
 
     async def _ask(self, key: str, limit: RateLimit) -> RateVerdict:
         before_s = self._clock.monotonic()
-        if self._away:  # this request is the one that tries; the others go on without Redis
+        if not self.available:  # this request is the one that tries; the others go on without Redis
             self._try_again_s = before_s + self._settings.retry_every_s
         try:
             async with asyncio.timeout(self._settings.timeout_s):
@@ -166,7 +165,6 @@ class RedisRates:
     def _lost(self, error: BaseException) -> None:
         self.counts.errors += 1
         self._try_again_s = self._clock.monotonic() + self._settings.retry_every_s
-        self._away = True
         self._troubles.met(error)
 
     async def _look_again(self, error: BaseException) -> None:
@@ -175,8 +173,6 @@ class RedisRates:
             await self._redis.connection_pool.disconnect(inuse_connections=False)
 
     def _found(self) -> None:
-        if self._away:
-            self._away = False
         self._troubles.over()
 
     def _without_redis(self, key: str, limit: RateLimit) -> RateVerdict:

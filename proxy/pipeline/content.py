@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from proxy.core.fields import Fields
 from proxy.ports import Demand, UpstreamError
+from proxy.tasks import anew
 
 WINDOW_BYTES = 256 * 1024
 
@@ -113,7 +114,7 @@ class SharedBody:
     @staticmethod
     def _broken(error: Exception) -> Exception:
         """An error of its own for each reader: one that is kept must not refer to the frames that it came through."""
-        return error.again() if isinstance(error, UpstreamError) else type(error)(*error.args)
+        return error.again() if isinstance(error, UpstreamError) else anew(error)
 
     def close(self) -> None:
         """Give back what was reserved; what readers still hold lives until they end."""

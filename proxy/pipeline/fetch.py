@@ -18,6 +18,7 @@ from proxy.pipeline.coalesce import Arriving, Erred, Failed, Flight, Landing, Pr
 from proxy.pipeline.content import LateReaderError, NobodyReadsError, SharedBody
 from proxy.pipeline.context import Services
 from proxy.pipeline.fill import Filler
+from proxy.pipeline.heeded import Heeded
 from proxy.pipeline.made import Fetched, as_it_came, entry_of, judge_fetched
 from proxy.pipeline.mixing import Mixing
 from proxy.pipeline.plan import Plan
@@ -123,16 +124,11 @@ class Fetcher:
         """
         if plan.validating or plan.alike or plan.hides_errors or plan.wanted.method != "GET":
             return await self._lead(plan, client)
-        demand = Demand()
-        client.heed(demand.asker_left)
         try:
-            fetched = await self._ask(plan, plan.outgoing, client.interim, demand)
+            with Heeded(client) as demand:
+                fetched = await self._ask(plan, plan.outgoing, client.interim, demand)
         except UpstreamError as error:
             return Failed(error.again())
-        finally:
-            client.heed(None)
-            demand.when_unwanted(None)  # which refers to the demand
-        demand.join()  # who is answered is there, until sending shows that he is not
         verdict = judge_fetched(plan, fetched)
         if isinstance(verdict, NotStorable):
             self._learn(plan, fetched.response.head, verdict)
@@ -284,7 +280,7 @@ class Fetcher:
                 self._services.tasks.start(turn.done(stored=brought is not None, varies=varies), "turn: done")
         return landing
 
-    async def _ask(self, plan: Plan, request: RequestHead, interim: InterimSink, demand: Demand | None) -> Fetched:
+    async def _ask(self, plan: Plan, request: RequestHead, interim: InterimSink, demand: Demand) -> Fetched:
         """Send one request. Raises UpstreamError."""
         services, clock = self._services, self._services.clock
         born = services.log.position

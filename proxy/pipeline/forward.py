@@ -24,6 +24,7 @@ from proxy.pipeline.answer import Answer, Body, StoredBody, StreamBody, TunnelBo
 from proxy.pipeline.context import Exchange, Services, as_cached
 from proxy.pipeline.exchange import CacheUse, Refusal
 from proxy.pipeline.fill import Filler
+from proxy.pipeline.heeded import Heeded
 from proxy.pipeline.made import Fetched, as_it_came, entry_of, judge_fetched
 from proxy.pipeline.plan import Plan
 from proxy.pipeline.refuse import refuse, upstream_failed
@@ -63,7 +64,8 @@ class Forwarder:
         bypassed = safe and exchange.route.cache.enabled
         status = CacheStatus(forward=Forward.BYPASS if bypassed else Forward.METHOD)
         if safe:
-            return await self._read(exchange, status, content)
+            with Heeded(exchange.client) as demand:
+                return await self._exchange(exchange, status, content, demand)
         if not self._done(exchange):
             return await self._write(exchange, status, content)
         log = self._services.log
@@ -76,17 +78,6 @@ class Forwarder:
             return await self._write(exchange, status, content)
         finally:
             log.end_write()
-
-    async def _read(self, exchange: Exchange, status: CacheStatus, content: Content | None) -> Answer:
-        client, demand = exchange.client, Demand()
-        client.heed(demand.asker_left)
-        try:
-            answer = await self._exchange(exchange, status, content, demand)
-        finally:
-            client.heed(None)
-            demand.when_unwanted(None)  # which refers to the demand
-        demand.join()  # who is answered is there, until sending shows that he is not
-        return answer
 
     async def _write(self, exchange: Exchange, status: CacheStatus, content: Content | None) -> Answer:
         client, demand = exchange.client, Demand()
@@ -101,7 +92,7 @@ class Forwarder:
         return answer
 
     async def _exchange(
-        self, exchange: Exchange, status: CacheStatus, content: Content | None, demand: Demand | None = None
+        self, exchange: Exchange, status: CacheStatus, content: Content | None, demand: Demand
     ) -> Answer:
         services = self._services
         known = as_origin_knows(exchange.request, coded_here=exchange.route.compress.enabled)
@@ -139,7 +130,7 @@ class Forwarder:
             raise
 
     async def _send(
-        self, exchange: Exchange, request: RequestHead, content: Content | None, demand: Demand | None
+        self, exchange: Exchange, request: RequestHead, content: Content | None, demand: Demand
     ) -> UpstreamResponse | UpstreamError:
         """One exchange with the backend. A write that may have arrived counts as done, however the exchange ended."""
         sent = True

@@ -21,7 +21,7 @@ from proxy.core.reuse import (
     ServeStale,
     decide,
 )
-from proxy.pipeline.answer import Answer, StoredBody, StreamBody
+from proxy.pipeline.answer import Answer, StoredBody, StreamBody, no_trailers
 from proxy.pipeline.audit import Auditor
 from proxy.pipeline.begun import Begun
 from proxy.pipeline.coalesce import Arriving, Erred, Failed, Landing, Private, Whole
@@ -175,11 +175,10 @@ async def landed_answer(
     if isinstance(landing, Arriving):
         entry, body, place = landing.own, landing.body, landing.place
         head = ResponseHead(entry.status, entry.reason, entry.fields)
-        answer = replace(status, stored=True)
-        if status.collapsed:  # trailers are not stored: who has waited gets what a hit would have, and nobody's cookie
-            stream = StreamBody(place, landing.length, place.aclose)
-            return Answer(head, stream, answer, CacheUse.COLLAPSED, landing.upstream_ms)
-        stream = StreamBody(place, landing.length, place.aclose, lambda: body.trailers)
-        return Answer(head, stream, answer, CacheUse.MISS, landing.upstream_ms)
+        # Trailers are not stored: who has waited gets what a hit would have, and nobody's cookie.
+        trailers = no_trailers if status.collapsed else lambda: body.trailers
+        stream = StreamBody(place, landing.length, place.aclose, trailers)
+        use = CacheUse.COLLAPSED if status.collapsed else CacheUse.MISS
+        return Answer(head, stream, replace(status, stored=True), use, landing.upstream_ms)
     told = CacheStatus(forward=status.forward, collapsed=status.collapsed, detail=landing.reason.value)
     return await private_answer(services, exchange, landing.response, told, CacheUse.MISS, landing.upstream_ms)

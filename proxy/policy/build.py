@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from hashlib import blake2b
+from dataclasses import dataclass, field
 
 from proxy.core.forwarding import FORWARDING, METHOD_OVERRIDES
 from proxy.core.headers import HOP_BY_HOP
 from proxy.core.outcome import Reason
 from proxy.core.rate import Accuracy, RateLimit, StoreLoss
-from proxy.core.rules import CacheRules, CodingRules, CookieRules, KeyRules, OriginRule, SetCookieRule
 from proxy.core.upgrades import NEVER
-from proxy.policy import model, schema, schema_cache, schema_node
+from proxy.policy import model, schema, schema_node
 from proxy.policy.backends import upstream_settings
+from proxy.policy.caching import cache_rules, compress_rules
 from proxy.policy.document import Document, KeyPath, show_path
 from proxy.policy.match import RouteTable, covered_by
 from proxy.policy.overlay import apply_overrides, apply_rate, overlay
@@ -244,18 +243,14 @@ class Builder:
         self._key((*_home(path, given, "key"), "query"), whole, conditions)
         upstream = name if (name := whole.upstream) in upstreams and name else next(iter(upstreams))
         self._upgrades((*path, "upgrades"), given)
-        compress = _compress_rules(whole.compress, use_brotli=self.overrides.use_brotli is not False)
+        compress = compress_rules(whole.compress, use_brotli=self.overrides.use_brotli is not False)
         return model.Route(
             name=given.name,
             upstream=upstream,
             template=template,
             methods=_methods(whole.match.methods),
             conditions=conditions,
-            cache=replace(
-                _cache_rules(whole.cache, self.shape.pass_fields),
-                codings=compress.coding.prefer,
-                stored_under=_stored_under(whole.cache),
-            ),
+            cache=cache_rules(whole.cache, self.shape.pass_fields, compress.coding.prefer),
             tag_templates=self._tags(_home(path, given, "tags"), whole.cache.tags, template, prefix=False),
             invalidation_templates=self._tags((*path, "invalidates"), whole.invalidates, template, prefix=True),
             invalidates_on=frozenset[int]().union(*whole.invalidates_on),
@@ -328,65 +323,6 @@ def _methods(names: list[str] | None) -> frozenset[str] | None:
     if names is None:
         return None
     return frozenset(names) | ({"HEAD"} if "GET" in names else set())
-
-
-def _stored_under(shape: schema_cache.CacheShape) -> str:
-    """A digest of what decides, when a response is stored, who may have it later and what invalidates it.
-
-    After a change of it, by a reload or a restart, what is stored already would answer by the former words. Empty where
-    the policy says nothing of that.
-    """
-    said = _said_of_sharing(shape)
-    return "" if said == _said_of_sharing(schema_cache.CacheShape()) else blake2b(said, digest_size=8).hexdigest()
-
-
-def _said_of_sharing(shape: schema_cache.CacheShape) -> bytes:
-    cookies = shape.cookies
-    said = (shape.share_authorized, shape.set_cookie, cookies.pass_, cookies.key, cookies.ignore, shape.tags)
-    return repr(said).encode()
-
-
-def _cache_rules(shape: schema_cache.CacheShape, passed: list[str]) -> CacheRules:
-    query = shape.key.query
-    return CacheRules(
-        enabled=shape.enabled,
-        ttl_s=shape.ttl,
-        origin=OriginRule(shape.origin),
-        heuristic_fraction=float(shape.heuristic.fraction),
-        heuristic_max_s=shape.heuristic.max,
-        stale_while_revalidate_s=shape.stale_while_revalidate,
-        stale_if_error_s=shape.stale_if_error,
-        stale_on_disconnect=shape.stale_on_disconnect,
-        obey_request_no_cache=shape.obey_request_no_cache,
-        set_cookie=SetCookieRule(shape.set_cookie),
-        cookies=CookieRules(tuple(shape.cookies.pass_), tuple(shape.cookies.key), tuple(shape.cookies.ignore)),
-        share_authorized=shape.share_authorized,
-        targeted_fields=tuple(name.lower() for name in shape.targeted_fields),
-        max_body_bytes=shape.max_body,
-        keep_stale_s=shape.keep_stale,
-        key=KeyRules(
-            query_only=None if query.only is None else frozenset(query.only),
-            query_except=frozenset(query.except_),
-            query_sort=query.sort,
-            headers=tuple(dict.fromkeys(name.lower() for name in (*shape.key.headers, *passed))),
-        ),
-        language_from_content=shape.compat.language_from_content,
-        trust_short_partial=shape.compat.trust_short_partial,
-    )
-
-
-def _compress_rules(shape: schema.CompressShape, *, use_brotli: bool) -> model.CompressRules:
-    return model.CompressRules(
-        enabled=shape.enabled,
-        level=shape.level,
-        stream_over_bytes=shape.stream_over,
-        idle_most_bytes=shape.idle_up_to if shape.idle else 0,
-        coding=CodingRules(
-            prefer=tuple(dict.fromkeys(coding for coding in shape.prefer if use_brotli or coding != "br")),
-            min_bytes=shape.min_size,
-            types=frozenset(name.removesuffix("*") for name in shape.types),
-        ),
-    )
 
 
 def _size_limits(shape: schema_node.LimitsShape) -> model.SizeLimits:

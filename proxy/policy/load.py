@@ -35,12 +35,8 @@ def parse_policy(text: str, name: str, overrides: Overrides = NO_OVERRIDES) -> P
     return replace(policy, is_empty=document.root is None, warnings=warnings_of(document, policy))
 
 
-def failing_tests(text: str, name: str, overrides: Overrides, answer: Answer) -> tuple[Problem, ...]:
-    """What fails of the tests in a policy that is right, where `answer` has the backend's responses to judge by.
-
-    Raises PolicyError.
-    """
-    policy = parse_policy(text, name, overrides)
+def failing_tests(text: str, name: str, policy: Policy, answer: Answer) -> tuple[Problem, ...]:
+    """What fails of the tests in `text`, of which `policy` was made, where `answer` has the responses to judge by."""
     document = read_document(text, name)
     decoded = decode(document)
     tests = dict(zip(decoded.tests, decoded.shape.tests, strict=True))

@@ -84,8 +84,6 @@ class Holds:
 
     def touch(self, entry: Entry, subjects: Iterable[str]) -> bool:
         """Whether a hold names the entry, which answers to `subjects`."""
-        if not self._held:
-            return False
         counted = self._subjects
         if EVERYTHING in counted or any(subject in counted for subject in subjects):
             return True

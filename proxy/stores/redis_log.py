@@ -79,7 +79,6 @@ class RedisLog:
         self._acks = Acknowledgements(clock)
         self._outbox = Outbox(link, tasks, self._settings.most_queued, self._not_shared)
         self.troubles = Troubles(logger, clock.monotonic, "the log", "stored responses are not used")
-        self._reached = True
         self._loops: list[asyncio.Task[None]] = []
         self._closed = False
         self.counts = LogCounts()
@@ -187,7 +186,7 @@ class RedisLog:
         await self._announce(notice, turn=True)
 
     async def _announce(self, key: str, *, turn: bool) -> None:
-        if self._reached:
+        if self._is_reached():
             try:
                 self._link.announce(key, turn=turn)
             except FAILURES as error:
@@ -301,7 +300,6 @@ class RedisLog:
             self._failed(error)
             return False
         self.troubles.over(self.position)
-        self._reached = True
         return True
 
     async def _renewed(self, renewal: Renewal, began: float) -> None:
@@ -345,7 +343,7 @@ class RedisLog:
 
     async def _read_forever(self) -> None:
         while not self._closed:
-            if self._epoch and self._reached:
+            if self._epoch and self._is_reached():
                 try:
                     await self._link.listen(Told(self._epoch_ms, self._applied), self._hear)
                 except FAILURES as error:
@@ -397,4 +395,6 @@ class RedisLog:
     def _failed(self, error: BaseException) -> None:
         self.counts.failures += 1
         self.troubles.met(error)
-        self._reached = False
+
+    def _is_reached(self) -> bool:
+        return self.troubles.present is None

@@ -85,12 +85,8 @@ class RedisTurns:
 
     def over(self, notice: str) -> None:
         """A turn is over somewhere, its fetch stored or not: wake those who wait for it here."""
-        digest, what, varies = (
-            notice[: 2 * _DIGEST_BYTES],
-            notice[2 * _DIGEST_BYTES :][:1],
-            notice[2 * _DIGEST_BYTES + 1 :],
-        )
-        over = _over(varies) if what == _STORED else None
+        digest, told_of_it = notice[: 2 * _DIGEST_BYTES], notice[2 * _DIGEST_BYTES :]
+        over = _over(told_of_it.removeprefix(_STORED)) if told_of_it.startswith(_STORED) else None
         for told in self._waiting.get(digest, ()):
             if not told.done():
                 told.set_result(over)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from proxy.ports import Clock
+from proxy.tasks import anew
 from proxy.upstream.settings import Endpoint
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class Names:
         if self._known:
             return self._in_order()
         answer = asked.result()
-        raise OSError(f"{self._endpoint.host} has no address") if isinstance(answer, list) else _anew(answer)
+        raise OSError(f"{self._endpoint.host} has no address") if isinstance(answer, list) else anew(answer)
 
     def worked(self, address: str) -> None:
         """This one has answered: it is the first to try from now on."""
@@ -132,8 +133,3 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _anew(error: Exception) -> Exception:
-    """An error of its own for each who is told: one that is kept must not refer to the frames it came through."""
-    return type(error)(*error.args)

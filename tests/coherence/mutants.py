@@ -36,7 +36,7 @@ def born_after_the_fetch() -> None:
     ask = Fetcher._ask
 
     async def wrong(
-        fetcher: Fetcher, plan: Plan, request: RequestHead, interim: InterimSink, demand: Demand | None
+        fetcher: Fetcher, plan: Plan, request: RequestHead, interim: InterimSink, demand: Demand
     ) -> Fetched:
         fetched = await ask(fetcher, plan, request, interim, demand)
         return replace(fetched, born=fetcher._services.log.position)

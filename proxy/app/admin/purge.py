@@ -13,12 +13,12 @@ import msgspec
 
 from proxy.core.entry import Entry
 from proxy.core.fields import Fields
-from proxy.core.invalidating import filed, uris_of
+from proxy.core.invalidating import filed, searched_of, uris_of
 from proxy.core.invalidation import Invalidation, Strength
 from proxy.core.messages import RequestHead
 from proxy.core.percent import has_bad_percent
 from proxy.core.subjects import EVERYTHING, answered, named, prefixes
-from proxy.core.tags import MAX_TAG_OCTETS, search_tag
+from proxy.core.tags import MAX_TAG_OCTETS
 from proxy.core.target import DEFAULT_PORTS, normalise_path
 from proxy.policy.model import Policy
 from proxy.stores.sampler import Sample
@@ -102,8 +102,7 @@ def invalidation_of(request: PurgeRequest, policy: Policy) -> Invalidation:
     for url in request.urls:
         wanted = _wanted(url, policy)
         uris += uris_of(wanted, policy.keyed_as(wanted.path, wanted.query))
-        if wanted.query is not None:
-            tags.append(search_tag(wanted))
+        tags += searched_of(wanted)
     return Invalidation(
         tags=_distinct(tags),
         uris=_distinct(uris),

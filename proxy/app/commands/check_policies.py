@@ -38,7 +38,7 @@ def check_policies(arguments: argparse.Namespace, environment: Mapping[str, str]
             sys.stderr.write(f"{error}\n")
             status = WRONG
             continue
-        failing = failing_tests(read_text(path), str(path), overrides, as_answered) if arguments.ask else ()
+        failing = failing_tests(read_text(path), str(path), policy, as_answered) if arguments.ask else ()
         if failing:
             sys.stderr.write(f"{PolicyError(str(path), failing)}\n")
             status = WRONG
