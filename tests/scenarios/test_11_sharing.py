@@ -199,6 +199,7 @@ OLD, NEW = ago(3_000_000), ago(2_000_000)
         (f"If-Modified-Since: {NEW}", 304),
         (f"If-Modified-Since: {OLD}", 200),
     ],
+    ids=["tag", "tags", "other tag", "date", "older date"],
 )
 async def test_an_origin_that_knows_304_is_asked_for_the_whole_once(
     talk: Dialogue, condition: str, status: int
