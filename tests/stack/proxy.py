@@ -23,7 +23,7 @@ class ProxyOptions:
     `under` is a command that runs the proxy as its own child or in its own process: a profiler.
     """
 
-    upstream: str
+    upstream: str | None
     policies: Path | None = None
     redis_url: str | None = None
     workers: int | None = None
@@ -40,7 +40,8 @@ class ProxyServer:
     def __init__(self, options: ProxyOptions, directory: Path, *, name: str = "proxy") -> None:
         self.port = options.port or free_port()
         self.admin_port = options.admin_port or free_port()
-        argv = [*options.under, sys.executable, "-m", "proxy", "serve", "--upstream", options.upstream]
+        argv = [*options.under, sys.executable, "-m", "proxy", "serve"]
+        argv += ["--upstream", options.upstream] if options.upstream else []
         argv += ["--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin_port}"]
         argv += ["--policies", str(options.policies)] if options.policies else []
         argv += ["--redis", options.redis_url] if options.redis_url else []

@@ -85,9 +85,13 @@ def answering(*responses: bytes) -> Script:
 
 @contextlib.asynccontextmanager
 async def running_origin(
-    script: Script, *, tls: ssl.SSLContext | None = None, unix_path: str | None = None
+    script: Script,
+    *,
+    at: tuple[str, int] = ("127.0.0.1", 0),
+    tls: ssl.SSLContext | None = None,
+    unix_path: str | None = None,
 ) -> AsyncIterator[Origin]:
-    """Serve `script` on a free port of 127.0.0.1, or on a unix socket, until the block ends.
+    """Serve `script` on a free port of 127.0.0.1, on another place, or on a unix socket, until the block ends.
 
     What the script raised beyond a lost connection is raised at the end.
     """
@@ -115,9 +119,9 @@ async def running_origin(
         server: asyncio.Server = await asyncio.start_unix_server(serve, unix_path)
         origin.url = f"unix:{unix_path}"
     else:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+        server = await asyncio.start_server(serve, *at, ssl=tls)
         scheme = "http" if tls is None else "https"
-        origin.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        origin.url = f"{scheme}://{at[0]}:{server.sockets[0].getsockname()[1]}"
     try:
         yield origin
     finally:
