@@ -41,8 +41,8 @@ class Codecs:
         Raises ValueError for an unknown coding.
         """
         how = coding_named(coding)
-        level = how.level(level)
-        if len(body) <= self._settings.inline_bytes and level < how.slow_from:
+        level = how.levels.nearest(level)
+        if len(body) <= self._settings.inline_bytes and level < how.levels.slow_from:
             return how.encode(body, level)
         async with self._places:
             return await asyncio.get_running_loop().run_in_executor(self._threads, how.encode, body, level)
@@ -53,11 +53,11 @@ class Codecs:
         Raises ValueError for an unknown coding.
         """
         how = coding_named(coding)
-        return await asyncio.get_running_loop().run_in_executor(self._idle_thread, how.encode, body, how.highest)
+        return await asyncio.get_running_loop().run_in_executor(self._idle_thread, how.encode, body, how.levels.highest)
 
     def hardest(self, coding: str) -> int:
         """The level of `encode_densely`. Raises ValueError for an unknown coding."""
-        return coding_named(coding).highest
+        return coding_named(coding).levels.highest
 
     def stream(self, coding: str, level: int) -> StreamEncoder:
         """A new encoder for one body.
@@ -65,7 +65,7 @@ class Codecs:
         Raises ValueError for an unknown coding.
         """
         how = coding_named(coding)
-        return how.stream(how.level(level))
+        return how.stream(how.levels.nearest(level))
 
     async def aclose(self) -> None:
         """Drop what waits, let what runs end."""

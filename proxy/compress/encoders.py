@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import brotli
 
+from proxy.core.codings import LEVELS, Levels
 from proxy.ports import StreamEncoder
 
 if sys.version_info >= (3, 14):
@@ -83,31 +84,26 @@ def _gzip(body: bytes, level: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """One content coding: the levels it knows, from which level on it is too slow for the event loop, and how it codes.
+    """How one content coding is made: whole bodies and streams, at one of its levels."""
 
-    zstd ends at 19: what is above needs windows that decoders of HTTP do not have to offer (RFC 9659).
-    """
-
-    lowest: int
-    highest: int
-    slow_from: int
+    levels: Levels
     encode: Callable[[bytes, int], bytes]
     stream: Callable[[int], StreamEncoder]
 
-    def level(self, wanted: int) -> int:
-        """The nearest level there is."""
-        return min(max(wanted, self.lowest), self.highest)
+
+_ENCODERS: dict[str, tuple[Callable[[bytes, int], bytes], Callable[[int], StreamEncoder]]] = {
+    "br": (_brotli, _BrotliStream),
+    "zstd": (_zstd, _ZstdStream),
+    "gzip": (_gzip, _GzipStream),
+}
+
+_CODINGS = {name: Coding(levels, *_ENCODERS[name]) for name, levels in LEVELS.items()}
 
 
 def coding(name: str) -> Coding:
     """The coding of that name. Raises ValueError where there is none."""
-    match name:
-        case "br":
-            return Coding(0, 11, 8, _brotli, _BrotliStream)
-        case "zstd":
-            return Coding(1, 19, 12, _zstd, _ZstdStream)
-        case "gzip":
-            return Coding(1, 9, 10, _gzip, _GzipStream)
-        case _:
-            msg = f"unknown content coding {name!r}: br, zstd and gzip are known"
-            raise ValueError(msg)
+    found = _CODINGS.get(name)
+    if found is None:
+        msg = f"unknown content coding {name!r}: known are {', '.join(_CODINGS)}"
+        raise ValueError(msg)
+    return found

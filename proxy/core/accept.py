@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from proxy.core.codings import ALIASES
 from proxy.core.headers import OWS
 
 
@@ -24,6 +25,15 @@ def choices(value: str) -> list[Choice]:
             continue
         found.append(Choice(name, _weight(parameter) if semicolon else 1.0))
     return found
+
+
+def coding_weights(accept_encoding: str) -> dict[str, float]:
+    """The weight of each coding that the field names, by the name this proxy gives it; `*` stands for all others."""
+    weights = {choice.name: choice.weight for choice in choices(accept_encoding)}
+    for alias, name in ALIASES:
+        if alias in weights:
+            weights.setdefault(name, weights[alias])
+    return weights
 
 
 def _weight(parameter: str) -> float:

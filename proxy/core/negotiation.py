@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from proxy.core.accept import choices
+from proxy.core.accept import coding_weights
 from proxy.core.cache_control import request_directives, response_directives
+from proxy.core.codings import CODINGS
 from proxy.core.fields import Fields
 from proxy.core.headers import CONTENT_DIGESTS, split_list
 from proxy.core.messages import RequestHead, ResponseHead
@@ -15,9 +16,6 @@ from proxy.core.outcome import Reason
 from proxy.core.range_fields import parse_content_range
 from proxy.core.rules import CodingRules
 from proxy.core.validators import etag_of, is_own, is_weak, split_etags
-
-CODINGS: Final = ("br", "zstd", "gzip")
-"""The codings that this proxy can make."""
 
 DENSE_MARK: Final = "+"
 """What the entity tag of a dense form ends in, after its coding."""
@@ -35,12 +33,12 @@ def choose_coding(accept_encoding: str | None, available: Iterable[str]) -> str 
     """
     if not accept_encoding:
         return None
-    weights = {choice.name: choice.weight for choice in choices(accept_encoding)}
+    weights = coding_weights(accept_encoding)
     anything = weights.get("*", 0.0)
     best: str | None = None
     best_weight = 0.0
     for coding in available:
-        weight = weights.get(coding, weights.get("x-gzip", anything) if coding == "gzip" else anything)
+        weight = weights.get(coding, anything)
         if weight > best_weight:
             best, best_weight = coding, weight
     if best is not None and weights.get("identity", 0.0) > best_weight:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from proxy.core.codings import CODINGS
+
 
 class SetCookieRule(Enum):
     """What to do with a response that sets cookies (RFC 9111 section 7.3)."""
@@ -81,7 +83,7 @@ class CacheRules:
     targeted_fields: tuple[str, ...] = ("cdn-cache-control",)
     max_body_bytes: int = 16 * 1024 * 1024
     key: KeyRules = field(default_factory=KeyRules)
-    codings: tuple[str, ...] = ("br", "zstd", "gzip")
+    codings: tuple[str, ...] = CODINGS
     keep_stale_s: float = 86_400.0
     language_from_content: bool = False
     trust_short_partial: bool = False
@@ -96,7 +98,7 @@ class CodingRules:
     "+json" and "+xml" are always among them.
     """
 
-    prefer: tuple[str, ...] = ("br", "zstd", "gzip")
+    prefer: tuple[str, ...] = CODINGS
     min_bytes: int = 1024
     types: frozenset[str] = frozenset(
         {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from proxy.core.accept import Choice, choices
+from proxy.core.accept import Choice, choices, coding_weights
 from proxy.core.entry import Entry
 from proxy.core.fields import Fields
 from proxy.core.headers import OWS, split_list
@@ -63,10 +63,7 @@ def reduced_accept_encoding(value: str, codings: tuple[str, ...]) -> str:
     if ";" not in value and "*" not in value and "x-" not in value:
         named = {member.strip(OWS) for member in value.lower().split(",")}
         return ", ".join([coding for coding in (*codings, *DICTIONARY_CODINGS) if coding in named]) or "identity"
-    weights = {choice.name: choice.weight for choice in choices(value)}
-    for alias, name in (("x-gzip", "gzip"), ("x-compress", "compress")):
-        if alias in weights:
-            weights.setdefault(name, weights[alias])
+    weights = coding_weights(value)
     anything = weights.get("*", 0.0)
     accepted = [coding for coding in codings if weights.get(coding, anything) > 0]
     accepted += [coding for coding in DICTIONARY_CODINGS if weights.get(coding, 0.0) > 0]

@@ -6,6 +6,7 @@ import hashlib
 from typing import Final
 
 from proxy.core.rate import RateLimit
+from proxy.policy.model import RateKeyKind
 
 _LONGEST_CLIENT: Final = 64
 
@@ -18,3 +19,14 @@ def client_key(limit: RateLimit, client: str) -> str:
     if len(client) > _LONGEST_CLIENT or "{" in client or not client.isprintable():
         client = hashlib.blake2b(client.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     return f"{limit.key}|{client}"
+
+
+def shared_client(route: str, kind: RateKeyKind) -> str | None:
+    """The name under which all clients of a route are counted together; None where each is counted alone."""
+    match kind:
+        case RateKeyKind.ROUTE:
+            return f"route:{route}"
+        case RateKeyKind.GLOBAL:
+            return "global"
+        case _:
+            return None

@@ -9,7 +9,7 @@ from proxy.core.forwarding import passed_before
 from proxy.core.outcome import CacheStatus
 from proxy.core.problem import QUOTA_EXCEEDED, Problem
 from proxy.core.rate import RateVerdict, retry_after_field
-from proxy.limits.keys import client_key
+from proxy.limits.keys import client_key, shared_client
 from proxy.pipeline.answer import Answer
 from proxy.pipeline.context import Exchange, Services
 from proxy.pipeline.exchange import Refusal
@@ -20,18 +20,18 @@ from proxy.ports import BodyError, BodyTooLargeError, BodyTooSlowError
 
 def rate_client(exchange: Exchange, rule: RateRule) -> str:
     """The name under which this request is counted."""
-    address = client_network(exchange.client_ip, rule.limit.ipv6_bits)
+    shared = shared_client(exchange.route.name, rule.key.kind)
+    if shared is not None:
+        return shared
+    named = None
     match rule.key.kind:
-        case RateKeyKind.CLIENT_IP:
-            return address
         case RateKeyKind.HEADER:
-            return exchange.request.fields.get(rule.key.header or "") or f"ip:{address}"
+            named = exchange.request.fields.get(rule.key.header or "")
         case RateKeyKind.AUTHORIZATION:
-            return exchange.request.fields.get("authorization") or f"ip:{address}"
-        case RateKeyKind.ROUTE:
-            return f"route:{exchange.route.name}"
-        case RateKeyKind.GLOBAL:
-            return "global"
+            named = exchange.request.fields.get("authorization")
+        case _:
+            return client_network(exchange.client_ip, rule.limit.ipv6_bits)
+    return named or f"ip:{client_network(exchange.client_ip, rule.limit.ipv6_bits)}"
 
 
 async def count(services: Services, exchange: Exchange) -> RateVerdict | None:

@@ -11,7 +11,7 @@ from proxy.core.entry import Entry
 from proxy.core.invalidation import Validity
 from proxy.core.key import flight_key
 from proxy.core.messages import RequestHead, ResponseHead
-from proxy.core.reuse import Hit, decide
+from proxy.core.reuse import ERROR_STATUSES, Hit, decide
 from proxy.core.storability import NotStorable, Storable
 from proxy.core.vary import vary_names
 from proxy.pipeline.coalesce import Arriving, Erred, Failed, Flight, Landing, Private, Whole
@@ -39,9 +39,6 @@ from proxy.tasks import TaskGroupClosedError
 
 READ_WHOLE_BYTES = 128 * 1024
 """A response announced to be at most this long is read before its head is passed on: one write, one stored body."""
-
-ERROR_STATUSES = frozenset({500, 502, 503, 504})
-"""Statuses that stale-if-error replaces (RFC 5861 section 4)."""
 
 
 class Fetcher:

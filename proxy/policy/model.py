@@ -17,9 +17,6 @@ from proxy.core.target import NOTHING_ODD
 from proxy.policy.problems import Problem
 from proxy.policy.template import PathTemplate, TagTemplate
 
-CODINGS: Final = ("br", "zstd", "gzip")
-"""Content codings this proxy can make, best first."""
-
 
 class Consistency(Enum):
     """What an invalidating response waits for."""

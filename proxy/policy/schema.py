@@ -5,10 +5,11 @@ docs/policies.md is generated from these models, so what is written here is what
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import StringConstraints
 
+from proxy.core.codings import CODINGS, LEVELS, CodingName
 from proxy.core.rules import CodingRules
 from proxy.policy import model
 from proxy.policy.schema_cache import CacheShape
@@ -144,14 +145,17 @@ class CompressShape(Shape):
 
     enabled: bool = option(True, "`false` passes bodies as they are.")
     min_size: Size = option(1024, "Smaller bodies are left alone.", ge=0)
-    level: int = option(6, "1 to 11; bounded to what each coding has (gzip 9).", ge=1, le=11)
-    prefer: list[Literal["br", "zstd", "gzip"]] = option(
-        list(model.CODINGS), "Codings, best first, among those the client likes equally.", max_length=3
+    level: int = option(6, "1 to 11; bounded to what each coding has.", ge=1, le=11)
+    prefer: list[CodingName] = option(
+        list(get_args(CodingName)),
+        "Codings, best first, among those the client likes equally.",
+        max_length=len(CODINGS),
     )
     stream_over: Size = option(500_000, "Larger bodies are coded as they pass, and their coded form is not kept.", ge=0)
     idle: bool = option(
         True,
-        "Code kept bodies that are in steady demand once more, as hard as each coding can (br 11, zstd 19, gzip 9), "
+        "Code kept bodies that are in steady demand once more, as hard as each coding can "
+        f"({', '.join(f'{name} {levels.highest}' for name, levels in LEVELS.items())}), "
         "in idle time and at low priority. The smaller form has an entity tag of its own; clients that hold the other "
         "still get 304.",
     )

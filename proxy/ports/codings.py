@@ -22,7 +22,7 @@ class StreamEncoder(Protocol):
 
 
 class Codec(Protocol):
-    """Makes content codings: "br", "zstd", "gzip"."""
+    """Makes the content codings of `core.codings`."""
 
     async def encode(self, coding: str, level: int, body: bytes) -> bytes:
         """The whole body coded; larger bodies off the event loop."""

@@ -14,6 +14,7 @@ from proxy.core.freshness import freshness
 from proxy.core.messages import RequestHead
 from proxy.core.rate import RateLimit, policy_field
 from proxy.core.sharing import has_credentials, shows_all
+from proxy.limits.keys import shared_client
 from proxy.pipeline.context import Exchange, ServedHit
 from proxy.policy.model import ClientLifetime, Policy, RateKeyKind, Route
 
@@ -80,8 +81,7 @@ def barred_of(exchange: Exchange, refused: Callable[[str, str], Facts]) -> Barre
 
 def counted_as(route: Route) -> str | None:
     """The name under which all requests on a route are counted together (pipeline.admit); None is each client's own."""
-    together = {RateKeyKind.ROUTE: f"route:{route.name}", RateKeyKind.GLOBAL: "global"}
-    return None if route.rate_limit is None else together.get(route.rate_limit.key.kind)
+    return None if route.rate_limit is None else shared_client(route.name, route.rate_limit.key.kind)
 
 
 def place_of(request: RequestHead) -> bytes:

@@ -14,10 +14,11 @@ from proxy.app.lane.ways import Way, way_of
 from proxy.app.observe.repeats import Facts
 from proxy.app.server.wire import BodyFraming, serialise
 from proxy.app.server.wire import Exchange as WireExchange
+from proxy.core.codings import CODINGS
 from proxy.core.entry import Entry
 from proxy.core.key import flight_key, key_within
 from proxy.core.messages import ResponseHead
-from proxy.core.negotiation import CODINGS, DENSE_MARK
+from proxy.core.negotiation import DENSE_MARK
 from proxy.core.rate import RateVerdict
 from proxy.core.search import normalised_query
 from proxy.core.target import normal_target

@@ -9,9 +9,9 @@ import pytest
 from proxy.compress import codec as codec_module
 from proxy.compress.codec import Codecs, CodecSettings
 from proxy.compress.encoders import Coding, coding
+from proxy.core.codings import CODINGS, LEVELS
 from tests.support.codings import decode
 
-CODINGS = ("br", "zstd", "gzip")
 JSON = b'{"id": 1, "name": "Company", "tags": ["a", "b"]},' * 40
 
 
@@ -50,6 +50,10 @@ async def test_the_densest_form_is_the_hardest_level_beside_the_loop(codecs: Cod
     assert decode(name, dense) == JSON
 
 
+def test_each_coding_there_is_has_levels_and_an_encoder() -> None:
+    assert CODINGS == tuple(LEVELS) == tuple(name for name in LEVELS if coding(name).levels is LEVELS[name])
+
+
 async def test_gzip_tells_no_time(codecs: Codecs) -> None:
     assert (await codecs.encode("gzip", 6, JSON))[4:8] == b"\0\0\0\0"
 
@@ -81,7 +85,7 @@ async def test_large_bodies_and_slow_levels_leave_the_loop(
         return body
 
     real = coding("br")
-    watched = Coding(real.lowest, real.highest, real.slow_from, encode, real.stream)
+    watched = Coding(real.levels, encode, real.stream)
     monkeypatch.setattr(codec_module, "coding_named", lambda _name: watched)
     await codecs.encode("br", level, bytes(size))
     assert (used == [threading.get_ident()]) is inline
