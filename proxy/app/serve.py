@@ -25,7 +25,7 @@ from proxy.policy.load import load_policy, parse_policy
 from proxy.policy.model import Policy
 from proxy.policy.problems import PolicyError
 from proxy.policy.settings import Overrides, read_environment
-from proxy.stores.connect import RedisUrlError
+from proxy.redis.connect import RedisUrlError
 from proxy.tasks import Tasks
 
 logger = logging.getLogger(__name__)

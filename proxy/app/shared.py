@@ -10,8 +10,8 @@ from proxy.limits.rate_memory import MemoryRates
 from proxy.limits.rate_redis import RedisRates
 from proxy.policy.model import StoreSettings as PolicyStores
 from proxy.ports import Clock
+from proxy.redis.connect import ConnectSettings
 from proxy.stores.assemble import Stores, StoreSettings, memory_stores, redis_stores
-from proxy.stores.connect import ConnectSettings
 from proxy.stores.log_link import LinkSettings
 from proxy.stores.redis_log import LogSettings, RedisLog
 from proxy.stores.redis_store import RedisStoreSettings
@@ -43,9 +43,9 @@ async def open_shared(policy: PolicyStores, clock: Clock, tasks: Tasks) -> Async
 
 def _rates(stores: Stores, clock: Clock) -> MemoryRates | RedisRates:
     log = stores.log
-    if stores.redis is None or not isinstance(log, RedisLog):
+    if stores.brief is None or not isinstance(log, RedisLog):
         return MemoryRates(clock)
-    return RedisRates(stores.redis, clock, lambda: log.nodes)
+    return RedisRates(stores.brief, clock, lambda: log.nodes)
 
 
 def store_settings(policy: PolicyStores) -> StoreSettings:

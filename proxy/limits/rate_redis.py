@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import NamedTuple
 
 import msgspec
-from redis import asyncio as aioredis
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError, ResponseError
 
 from proxy.core.rate import MICROS, RateLimit, RateVerdict, StoreLoss
 from proxy.limits.bounded import BoundedMap
 from proxy.limits.keys import client_key
 from proxy.limits.rate_memory import MemoryRates
 from proxy.ports import Clock
+from proxy.redis.keys import rate_key
+from proxy.redis.script import FAILURES, Caller, Script
 from proxy.troubles import Troubles
 
-RedisClient = aioredis.Redis | aioredis.RedisCluster
 logger = logging.getLogger(__name__)
 
-_SCRIPT = files("proxy.limits").joinpath("lua/admit.lua").read_text("ascii")
-_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
-_FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, msgspec.ValidationError)
+_ADMIT = Script.load("admit")
 _LEASE_S = 1.0
 """How long a leased batch may be used: what is not used by then is not made up for."""
 
@@ -48,7 +42,6 @@ class RateCounts:
 class RedisRateSettings:
     """How Redis is asked. `timeout_s` bounds one call; while Redis is away it is tried every `retry_every_s`."""
 
-    prefix: str = "veneer"
     timeout_s: float = 0.25
     retry_every_s: float = 0.5
     most_clients: int = 100_000
@@ -71,7 +64,7 @@ class RedisRates:
     """
 
     def __init__(
-        self, redis: RedisClient, clock: Clock, nodes: Callable[[], int], settings: RedisRateSettings | None = None
+        self, redis: Caller, clock: Clock, nodes: Callable[[], int], settings: RedisRateSettings | None = None
     ) -> None:
         self._redis = redis
         self._clock = clock
@@ -128,11 +121,9 @@ class RedisRates:
         if not self.available:  # this request is the one that tries; the others go on without Redis
             self._try_again_s = before_s + self._settings.retry_every_s
         try:
-            async with asyncio.timeout(self._settings.timeout_s):
-                granted, backlog_us = await self._call(key, limit)
-        except _FAILURES as error:
+            granted, backlog_us = await self._call(key, limit)
+        except FAILURES as error:
             self._lost(error)
-            await self._look_again(error)
             return self._without_redis(key, limit)
         self._found()
         answer = RateVerdict(limit, granted > 0, backlog_us)
@@ -150,27 +141,16 @@ class RedisRates:
         left = lease.left if held is None else min(batch, held.left + lease.left)
         self._leases[key] = lease._replace(left=left)
 
-    def _redis_key(self, key: str) -> str:
-        return f"{self._settings.prefix}:rate:{key}"
-
     async def _call(self, key: str, limit: RateLimit) -> tuple[int, int]:
-        arguments = (self._redis_key(key), str(limit.interval_us), str(limit.tolerance_us), str(limit.batch))
+        arguments = (limit.interval_us, limit.tolerance_us, limit.batch)
         self.counts.calls += 1
-        try:
-            reply = await self._redis.evalsha(_SHA, 1, *arguments)
-        except NoScriptError:  # a new or restarted server
-            reply = await self._redis.eval(_SCRIPT, 1, *arguments)
+        reply = await _ADMIT.run(self._redis, (rate_key(key),), arguments, self._settings.timeout_s)
         return msgspec.convert(reply, tuple[int, int])
 
     def _lost(self, error: BaseException) -> None:
         self.counts.errors += 1
         self._try_again_s = self._clock.monotonic() + self._settings.retry_every_s
         self._troubles.met(error)
-
-    async def _look_again(self, error: BaseException) -> None:
-        """Leave a server that refuses, such as a master that has become a replica: the next call asks who is master."""
-        if isinstance(error, ResponseError | ConnectionError) and isinstance(self._redis, aioredis.Redis):
-            await self._redis.connection_pool.disconnect(inuse_connections=False)
 
     def _found(self) -> None:
         self._troubles.over()

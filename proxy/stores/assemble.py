@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from proxy.ports import Clock
-from proxy.stores.connect import ConnectSettings, RedisClient, connect, disconnect, parse_redis_url
-from proxy.stores.dial import Dialer
-from proxy.stores.heard import LogKeys
-from proxy.stores.line import caller_for
+from proxy.redis.connect import ConnectSettings, RedisClient, connect, disconnect, parse_redis_url
+from proxy.redis.dial import Dialer
+from proxy.redis.keys import LogKeys
+from proxy.redis.line import caller_for
+from proxy.redis.script import Caller
 from proxy.stores.log_link import LinkSettings, LogLink
 from proxy.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_VARIANTS, MemoryStore
 from proxy.stores.memory_log import MemoryLog
 from proxy.stores.redis_log import LogSettings, RedisLog
 from proxy.stores.redis_store import RedisStore, RedisStoreSettings
 from proxy.stores.sampler import Sample, Sampler
-from proxy.stores.script import Caller
 from proxy.stores.tiered import TieredStore
 from proxy.stores.turns import LocalTurns, RedisTurns, TurnSettings
 from proxy.tasks import Tasks
@@ -39,7 +39,9 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """A log and a store that belong together. Without Redis `redis`, the library's client, and `caller` are None.
+    """A log and a store that belong together. Without Redis `redis`, the library's client, and the callers are None.
+
+    `caller` carries entries; `brief` is for calls that must not wait behind those.
 
     Start it before the first request and close it after the last one has ended, before its tasks are closed.
     """
@@ -52,6 +54,7 @@ class Stores:
     redis: RedisClient | None = None
     sampler: Sampler | None = None
     caller: Caller | None = None
+    brief: Caller | None = None
 
     async def sample(self) -> Sequence[Sample] | None:
         """Some of what the shared store holds; None without one, or when it cannot be asked."""
@@ -65,8 +68,9 @@ class Stores:
         """Say good-bye and close the connections."""
         await self.log.aclose()
         await self.store.aclose()
-        if self.caller is not None:
-            self.caller.close()
+        for caller in (self.caller, self.brief):
+            if caller is not None:
+                caller.close()
         if self.redis is not None:
             await disconnect(self.redis)
 
@@ -83,13 +87,13 @@ def redis_stores(url: str, clock: Clock, tasks: Tasks, settings: StoreSettings |
     chosen = settings or StoreSettings()
     address = parse_redis_url(url)
     client = connect(address, chosen.connect)
-    dial = Dialer(address, client, LogKeys(chosen.link.prefix).state, chosen.connect.timeout_s)
+    dial = Dialer(address, client, LogKeys().state, chosen.connect.timeout_s)
     node = chosen.node or f"node-{secrets.token_hex(6)}"
     memory = MemoryStore(max_bytes=chosen.memory_bytes, max_variants=chosen.memory_variants)
     log = RedisLog(LogLink(dial, node, chosen.link, tasks), clock, tasks, chosen.log)
-    caller = caller_for(client, dial, tasks)
+    caller, brief = caller_for(client, dial, tasks), caller_for(client, dial, tasks, 1)
     shared = RedisStore(caller, clock, lambda: log.epoch, chosen.shared, log.announce)
     tiered = TieredStore(memory, shared, log)
     turns = RedisTurns(caller, clock, log.announce_turn, tasks, chosen.turns)
     log.listen(on_replaced=tiered.replaced, on_reset=memory.clear, on_turn_over=turns.over)
-    return Stores(log, tiered, memory, turns, shared, client, Sampler(client, lambda: log.epoch), caller)
+    return Stores(log, tiered, memory, turns, shared, client, Sampler(client, lambda: log.epoch), caller, brief)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from proxy.core.invalidation import Invalidation, Strength
-from proxy.stores.script import Reply
+from proxy.redis.script import Reply
 
 MAX_EVENT_BYTES = 256 * 1024
 logger = logging.getLogger(__name__)

@@ -5,39 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from proxy.redis.keys import LogKeys
+from proxy.redis.script import Reply
 from proxy.stores.events import LogEvent, ReplyError, log_event
-from proxy.stores.script import Reply
-
-
-@dataclass(frozen=True, slots=True)
-class LogKeys:
-    """The names of the log's keys. They share one hash tag, so they lie in one slot of a Cluster."""
-
-    prefix: str
-
-    @property
-    def state(self) -> str:
-        """The hash of the log's state."""
-        return f"{{{self.prefix}}}:state"
-
-    @property
-    def stream(self) -> str:
-        """The stream of events."""
-        return f"{{{self.prefix}}}:log"
-
-    @property
-    def notices(self) -> str:
-        """The stream of notices."""
-        return f"{{{self.prefix}}}:notices"
-
-    @property
-    def holds(self) -> str:
-        """The hash of what is held while the outcome of a write is open."""
-        return f"{{{self.prefix}}}:holds"
-
-    def inbox(self, node: str) -> str:
-        """The stream of what is said to one node."""
-        return f"{{{self.prefix}}}:in:{node}"
 
 
 @dataclass(frozen=True, slots=True)

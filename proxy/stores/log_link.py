@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from proxy.core.invalidation import Invalidation
+from proxy.redis.keys import LogKeys
+from proxy.redis.line import Dial, Line
+from proxy.redis.script import Argument, Reply, Script
+from proxy.redis.wire import command
 from proxy.stores.events import Appended, Renewal, encode_event, parse_appended, parse_renewal
-from proxy.stores.heard import LogKeys
-from proxy.stores.line import Dial, Line
 from proxy.stores.log_reader import Hear, LogReader, Told
 from proxy.stores.open_writes import NO_WRITE, WriteMark
-from proxy.stores.script import Argument, Reply, Script
-from proxy.stores.wire import command
 from proxy.tasks import Tasks
 
 logger = logging.getLogger(__name__)
@@ -26,13 +26,12 @@ _NOTICES_KEPT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class LinkSettings:
-    """What every node on one log has to agree on, `prefix` and `lease_s`, and this node's bounds.
+    """What every node on one log has to agree on, `lease_s`, and this node's bounds.
 
     The log keeps about `events_kept` events, and of large ones about `octets_kept` (never less than half of that).
     `replay` is the number of past events that a newcomer reads, at most 4 MB of them; older entries are dead to it.
     """
 
-    prefix: str = "veneer"
     lease_s: float = 2.0
     events_kept: int = 100_000
     octets_kept: int = 64 * 1024 * 1024
@@ -52,7 +51,7 @@ class LogLink:
         self._line = Line(dial, tasks)
         self.node = node
         self._settings = settings
-        self._keys = LogKeys(settings.prefix)
+        self._keys = LogKeys()
         self._reader = LogReader(dial, self._keys, node, settings.block_s, settings.timeout_s)
 
     def _arguments(self) -> list[str | bytes | int]:

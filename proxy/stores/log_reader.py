@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from proxy.stores.heard import Ear, Heard, LogKeys
-from proxy.stores.line import Dial
-from proxy.stores.patience import Patience
-from proxy.stores.script import Reply
-from proxy.stores.wire import Wire, command
+from proxy.redis.keys import LogKeys
+from proxy.redis.line import Dial
+from proxy.redis.patience import Patience
+from proxy.redis.script import Reply
+from proxy.redis.wire import Wire, command
+from proxy.stores.heard import Ear, Heard
 
 _READ_AT_MOST = 100
 _INBOX_KEEPS = 1000

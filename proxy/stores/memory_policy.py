@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from redis import asyncio as aioredis
 
-from proxy.stores.connect import RedisClient
-from proxy.stores.script import FAILURES
+from proxy.redis.connect import RedisClient
+from proxy.redis.script import FAILURES
 
 logger = logging.getLogger(__name__)
 

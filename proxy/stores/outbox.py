@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from proxy.core.invalidation import Invalidation
+from proxy.redis.script import FAILURES
 from proxy.stores.events import Appended
 from proxy.stores.log_link import LogLink
-from proxy.stores.script import FAILURES
 from proxy.tasks import Tasks
 
 _MOST_EVENTS_AT_ONCE = 256

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from proxy.core.entry import Entry, Position
 from proxy.core.invalidation import Invalidation, Validity
 from proxy.ports import Clock, Receipt, Standing
+from proxy.redis.script import FAILURES
 from proxy.stores.acks import Acknowledgements
 from proxy.stores.doubts import Doubts
 from proxy.stores.events import Appended, LogEvent, Renewal
@@ -21,7 +22,6 @@ from proxy.stores.log_reader import Told
 from proxy.stores.open_writes import OpenWrites
 from proxy.stores.outbox import Outbox
 from proxy.stores.recent import RecentEvents
-from proxy.stores.script import FAILURES
 from proxy.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
 from proxy.tasks import Tasks
 from proxy.troubles import Troubles

@@ -13,8 +13,9 @@ from proxy.core.messages import RequestHead
 from proxy.core.rules import CacheRules
 from proxy.core.vary import normalise
 from proxy.ports import Clock, Companion
+from proxy.redis.keys import entry_key
+from proxy.redis.script import FAILURES, Argument, Caller, Reply, Script
 from proxy.stores.pack import from_octets, to_octets
-from proxy.stores.script import FAILURES, Argument, Caller, Reply, Script
 from proxy.troubles import Trouble, Troubles
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,6 @@ class RedisStoreSettings:
     `max_entry_bytes` is counted after compression.
     """
 
-    prefix: str = "veneer"
     timeout_s: float = 0.25
     max_failures: int = 3
     open_s: float = 1.0
@@ -176,7 +176,7 @@ class RedisStore:
 
     def _name(self, key: str) -> str:
         digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-        return f"{self._settings.prefix}:entry:{self._epoch()}:{digest}"
+        return entry_key(self._epoch(), digest)
 
     async def _call(self, side: _Side, script: Script, key: str, arguments: Sequence[Argument]) -> Reply:
         """Run a script on the key, or None: Redis failed, or has failed too often to be asked just now."""

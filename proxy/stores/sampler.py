@@ -11,9 +11,10 @@ from redis import asyncio as aioredis
 from redis.asyncio.cluster import ClusterNode
 
 from proxy.core.entry import Entry
-from proxy.stores.connect import RedisClient
+from proxy.redis.connect import RedisClient
+from proxy.redis.keys import entries_of
+from proxy.redis.script import FAILURES, ByClient, Script
 from proxy.stores.pack import from_octets
-from proxy.stores.script import FAILURES, ByClient, Script
 
 _GLANCE = Script.load("glance")
 
@@ -22,7 +23,6 @@ _GLANCE = Script.load("glance")
 class SampleSettings:
     """Bounds for each server: SCAN calls of `at_once` keys, keys read, octets of one key; `within_s` is for all."""
 
-    prefix: str = "veneer"
     scans: int = 10
     at_once: int = 1_000
     keys_read: int = 200
@@ -103,7 +103,7 @@ class Sampler:
             if cursor == 0:
                 sample.keys = len(names)
                 break
-        beginning = f"{chosen.prefix}:entry:{self._epoch()}:".encode()
+        beginning = entries_of(self._epoch()).encode()
         found = sorted(name for name in names if name.startswith(beginning))
         sample.seen, sample.found = len(names), len(found)
         for name in found[:: -(-len(found) // chosen.keys_read) or 1]:

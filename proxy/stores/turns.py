@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from proxy.ports import Clock, Turn, TurnOver
-from proxy.stores.script import FAILURES, Caller, Script
+from proxy.redis.keys import turn_key
+from proxy.redis.script import FAILURES, Caller, Script
 from proxy.tasks import TaskGroupClosedError, Tasks
 
 _TAKE = Script.load("take")
@@ -47,7 +48,6 @@ class TurnSettings:
     mended: a turn given to who has long given up on it would else hold up every node.
     """
 
-    prefix: str = "veneer"
     timeout_s: float = 1.0
     held_s: float = 3.0
     remembered_s: float = 2.0
@@ -153,7 +153,7 @@ class RedisTurns:
         return held == 1
 
     def _name(self, digest: str) -> str:
-        return f"{self._settings.prefix}:turn:{digest}"
+        return turn_key(digest)
 
 
 def _over(varies: str) -> TurnOver:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from proxy.core.invalidation import Invalidation, Validity
-from proxy.stores.connect import connect, disconnect, parse_redis_url
+from proxy.redis.connect import connect, disconnect, parse_redis_url
 from tests.stack.redis import NO_REDIS, find_redis_binary
 from tests.support.entries import stored
 from tests.support.redis_sets import RedisCluster, SentinelSet

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from proxy.stores.connect import connect, disconnect, parse_redis_url
+from proxy.redis.connect import connect, disconnect, parse_redis_url
 from proxy.stores.memory_policy import check_memory_policy
 from tests.stack.redis import RedisServer
 from tests.support.redis_fixtures import shared_url

@@ -16,7 +16,9 @@ from proxy.limits.keys import client_key
 from proxy.limits.rate_memory import MemoryRates
 from proxy.limits.rate_redis import RedisRates, RedisRateSettings
 from proxy.ports import RateStore
+from proxy.redis.keys import rate_key
 from tests.stack.redis import RedisServer
+from tests.support.calling import calling
 
 SLOW = RateLimit("slow", 10, 36_000, 5)
 QUICK = RateLimit("quick", 10, 1, 1)
@@ -33,11 +35,8 @@ def away(store: RedisRates) -> bool:
 
 @asynccontextmanager
 async def redis_rates(url: str, settings: RedisRateSettings = PATIENT) -> AsyncIterator[RedisRates]:
-    client = aioredis.from_url(url)
-    try:
-        yield RedisRates(client, SystemClock(), two_nodes, settings)
-    finally:
-        await client.aclose()
+    async with calling(url) as caller:
+        yield RedisRates(caller, SystemClock(), two_nodes, settings)
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -121,9 +120,7 @@ async def test_redis_counts_as_the_core_does(redis_url: str) -> None:
         for backlog_us in (0, 1, limit.interval_us, limit.tolerance_us - 1, limit.tolerance_us, limit.tolerance_us + 9):
             name = f"at-{backlog_us}"
             seconds, micros = await client.time()
-            await client.set(
-                store._redis_key(client_key(limit, name)), seconds * 1_000_000 + micros + backlog_us + 1_000_000
-            )
+            await client.set(rate_key(client_key(limit, name)), seconds * 1_000_000 + micros + backlog_us + 1_000_000)
             answer = await store.admit(name, limit)
             assert answer.allowed == (grants(limit, backlog_us + 500_000) == 1)
 
@@ -141,14 +138,14 @@ async def test_a_refused_client_is_not_asked_about_again(redis_server: RedisServ
 async def test_state_leaves_redis_when_it_says_nothing_more(redis_url: str) -> None:
     async with redis_rates(redis_url) as store, aioredis.from_url(redis_url) as client:
         answer = await store.admit("a", SLOW)
-        left_ms = await client.pttl(store._redis_key(client_key(SLOW, "a")))
+        left_ms = await client.pttl(rate_key(client_key(SLOW, "a")))
     assert 0 < left_ms <= answer.reset_s * 1_000 + 1
 
 
 @pytest.mark.parametrize("value", ["garbage", "", "nan", "inf", "-inf", "1e300", "-5", "1.5"])
 async def test_a_foreign_value_is_no_failure(redis_url: str, value: str) -> None:
     async with redis_rates(redis_url) as store, aioredis.from_url(redis_url) as client:
-        await client.set(store._redis_key(client_key(SLOW, "a")), value)
+        await client.set(rate_key(client_key(SLOW, "a")), value)
         answer = await store.admit("a", SLOW)
         assert store.counts.errors == 0
         assert answer.allowed or answer.retry_after_s <= SLOW.interval_us / 1e6
@@ -156,7 +153,7 @@ async def test_a_foreign_value_is_no_failure(redis_url: str, value: str) -> None
 
 async def test_a_value_of_another_type_is_overwritten(redis_url: str) -> None:
     async with redis_rates(redis_url) as store, aioredis.from_url(redis_url) as client:
-        await client.rpush(store._redis_key(client_key(SLOW, "a")), "x")
+        await client.rpush(rate_key(client_key(SLOW, "a")), "x")
         assert (await store.admit("a", SLOW)).remaining == 4
         assert (await store.admit("a", SLOW)).remaining == 3
 

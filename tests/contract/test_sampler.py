@@ -11,10 +11,10 @@ from proxy.app.admin.purge import dry_run
 from proxy.app.clock import SystemClock
 from proxy.core.entry import Position
 from proxy.core.invalidation import Invalidation
-from proxy.stores.connect import connect, disconnect, parse_redis_url
+from proxy.redis.connect import connect, disconnect, parse_redis_url
+from proxy.redis.script import ByClient
 from proxy.stores.redis_store import RedisStore, RedisStoreSettings
 from proxy.stores.sampler import Sampler, SampleSettings
-from proxy.stores.script import ByClient
 from tests.stack.process import free_port
 from tests.stack.redis import RedisServer
 from tests.support.entries import stored

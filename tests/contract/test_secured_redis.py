@@ -17,8 +17,8 @@ from proxy.core.invalidation import Invalidation
 from proxy.core.rate import RateLimit
 from proxy.limits.rate_redis import RedisRates, RedisRateSettings
 from proxy.ports import Standing, TurnOver
+from proxy.redis.connect import ConnectSettings
 from proxy.stores.assemble import Stores, StoreSettings, redis_stores
-from proxy.stores.connect import ConnectSettings
 from proxy.stores.redis_log import RedisLog
 from proxy.stores.redis_store import RedisStoreSettings
 from proxy.tasks import Tasks
@@ -58,10 +58,11 @@ async def stores_at(url: str) -> AsyncIterator[Stores]:
 async def use_everything(url: str) -> None:
     """Each thing that nodes do with Redis, and each of them works."""
     async with stores_at(url) as stores, stores_at(url) as other:
-        log, shared, client = stores.log, stores.shared, stores.redis
+        log, shared, client, brief = stores.log, stores.shared, stores.redis, stores.brief
         assert isinstance(log, RedisLog)
         assert shared is not None
         assert client is not None
+        assert brief is not None
         await until(lambda: log.standing() is other.log.standing() is Standing.LEADING)
         for body in (b"one", b"two"):
             await shared.put("key", stored(log.position, body=body), 60)
@@ -75,7 +76,7 @@ async def use_everything(url: str) -> None:
         assert not isinstance(turn, TurnOver)
         await turn.done(stored=True)
         assert isinstance(await stores.turns.take("key", 1.0), TurnOver)
-        rates = RedisRates(client, SystemClock(), lambda: 1, RedisRateSettings(timeout_s=5))
+        rates = RedisRates(brief, SystemClock(), lambda: 1, RedisRateSettings(timeout_s=5))
         assert (await rates.admit("somebody", RateLimit("limit", 10, 60, 1))).allowed
         assert rates.available
         assert await stores.sample() is not None

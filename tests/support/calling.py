@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from proxy.stores.connect import connect, disconnect, parse_redis_url
-from proxy.stores.dial import Dialer
-from proxy.stores.line import caller_for
-from proxy.stores.script import Caller
+from proxy.redis.connect import connect, disconnect, parse_redis_url
+from proxy.redis.dial import Dialer
+from proxy.redis.line import caller_for
+from proxy.redis.script import Caller
 from proxy.tasks import Tasks
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from proxy.app.clock import SystemClock
 from proxy.ports import Standing
-from proxy.stores.connect import ConnectSettings, connect, disconnect, parse_redis_url
-from proxy.stores.dial import Dialer
-from proxy.stores.heard import LogKeys
+from proxy.redis.connect import ConnectSettings, connect, disconnect, parse_redis_url
+from proxy.redis.dial import Dialer
+from proxy.redis.keys import LogKeys
 from proxy.stores.log_link import LinkSettings, LogLink
 from proxy.stores.redis_log import LogSettings, RedisLog
 from proxy.tasks import Tasks
@@ -53,7 +53,7 @@ async def node(name: str, url: str, link: LinkSettings = LINK, log: LogSettings 
     client = connect(address, settings)
     tasks = Tasks()
     replaced: list[str] = []
-    its_link = LogLink(Dialer(address, client, LogKeys(link.prefix).state), name, link, tasks)
+    its_link = LogLink(Dialer(address, client, LogKeys().state), name, link, tasks)
     its_log = RedisLog(its_link, SystemClock(), tasks, log)
     its_log.listen(on_replaced=replaced.append, on_reset=lambda: None)
     await its_log.start()

@@ -17,7 +17,7 @@ from redis.exceptions import (
     ConnectionError as RedisConnectionError,
 )
 
-from proxy.stores.wire import refusal
+from proxy.redis.wire import refusal
 from proxy.troubles import CALM_S, Trouble, Troubles, trouble_of
 from tests.support.clock import ManualClock
 

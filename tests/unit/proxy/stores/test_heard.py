@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from proxy.core.invalidation import Invalidation
+from proxy.redis.keys import LogKeys
+from proxy.redis.script import Reply
 from proxy.stores.events import LogEvent, ReplyError, encode_event
-from proxy.stores.heard import Acknowledgement, Ear, Heard, LogKeys, Notice
-from proxy.stores.script import Reply
+from proxy.stores.heard import Acknowledgement, Ear, Heard, Notice
 
 KEYS = LogKeys("v")
 X = Invalidation(tags=("x",))

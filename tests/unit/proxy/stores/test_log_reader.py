@@ -8,9 +8,10 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from proxy.stores.heard import Heard, LogKeys
+from proxy.redis.keys import LogKeys
+from proxy.redis.wire import Wire, command
+from proxy.stores.heard import Heard
 from proxy.stores.log_reader import LogReader, Told
-from proxy.stores.wire import Wire, command
 from proxy.tasks import Tasks
 from tests.support.wires import Transport, wired
 

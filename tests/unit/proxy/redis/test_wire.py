@@ -8,8 +8,8 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse, ResponseError
 
-from proxy.stores.script import Reply
-from proxy.stores.wire import command
+from proxy.redis.script import Reply
+from proxy.redis.wire import command
 from proxy.tasks import Tasks
 from tests.support.wires import wired
 

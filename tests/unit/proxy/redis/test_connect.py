@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis, SSLConnection
 from redis.asyncio.sentinel import SentinelConnectionPool
 
-from proxy.stores.connect import RedisUrlError, connect, disconnect, parse_redis_url
+from proxy.redis.connect import RedisUrlError, connect, disconnect, parse_redis_url
 
 
 @pytest.mark.parametrize(

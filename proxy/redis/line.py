@@ -9,10 +9,10 @@ from redis import asyncio as aioredis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from proxy.stores.connect import RedisClient
-from proxy.stores.patience import Patience
-from proxy.stores.script import FAILURES, Argument, ByClient, Caller, Reply
-from proxy.stores.wire import Wire
+from proxy.redis.connect import RedisClient
+from proxy.redis.patience import Patience
+from proxy.redis.script import FAILURES, Argument, ByClient, Caller, Reply
+from proxy.redis.wire import Wire
 from proxy.tasks import TaskGroupClosedError, Tasks
 
 Dial = Callable[[], Awaitable[Wire]]
@@ -113,9 +113,12 @@ class Line:
         self.drop()
 
 
-def caller_for(client: RedisClient, dial: Dial, tasks: Tasks) -> Caller:
-    """How to reach single keys: in a Cluster they lie on several servers, and the client finds the one of each."""
-    return ByClient(client) if isinstance(client, aioredis.RedisCluster) else Lines(dial, tasks)
+def caller_for(client: RedisClient, dial: Dial, tasks: Tasks, most: int = 4) -> Caller:
+    """How to reach single keys, over at most so many connections to one server.
+
+    In a Cluster keys lie on several servers, and the client finds the one of each.
+    """
+    return ByClient(client) if isinstance(client, aioredis.RedisCluster) else Lines(dial, tasks, most)
 
 
 class Lines:

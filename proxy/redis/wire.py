@@ -16,7 +16,7 @@ import hiredis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse, NoScriptError, ResponseError
 
-from proxy.stores.script import Argument, Reply
+from proxy.redis.script import Argument, Reply
 
 OnReply = Callable[[Reply | Exception], None]
 """Called in the loop's turn that reads the answer; it must not raise. An exception is what Redis refused, or a loss."""

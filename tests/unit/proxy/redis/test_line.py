@@ -9,9 +9,9 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from proxy.stores.line import Line, Lines
-from proxy.stores.script import Reply
-from proxy.stores.wire import Wire
+from proxy.redis.line import Line, Lines
+from proxy.redis.script import Reply
+from proxy.redis.wire import Wire
 from proxy.tasks import Tasks
 from tests.support.wires import Transport, wired
 

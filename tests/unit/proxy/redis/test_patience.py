@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from proxy.stores.patience import Patience
+from proxy.redis.patience import Patience
 
 
 async def test_an_answer_in_time_is_taken() -> None:

@@ -11,8 +11,8 @@ from typing import Protocol
 import msgspec
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
-from proxy.stores.connect import RedisClient
-from proxy.stores.patience import Patience
+from proxy.redis.connect import RedisClient
+from proxy.redis.patience import Patience
 
 Reply = list["Reply"] | bytes | int | None
 """What a script returns, as RESP2 knows it."""
@@ -59,7 +59,7 @@ class Script:
     @classmethod
     def load(cls, *names: str) -> Script:
         """The script made of the named files of lua/, in order."""
-        folder = files("proxy.stores").joinpath("lua")
+        folder = files("proxy.redis").joinpath("lua")
         return cls.from_source("\n".join(folder.joinpath(f"{name}.lua").read_text("ascii") for name in names))
 
     @classmethod

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from redis import asyncio as aioredis
 from redis.asyncio.sentinel import SentinelConnectionPool
 
-from proxy.stores.connect import RedisAddress, RedisClient
-from proxy.stores.wire import Wire
+from proxy.redis.connect import RedisAddress, RedisClient
+from proxy.redis.wire import Wire
 
 
 @dataclass(frozen=True, slots=True)
