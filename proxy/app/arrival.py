@@ -9,9 +9,10 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from proxy.app.request_ids import RequestIds
+from proxy.core.field_table import HOP_BY_HOP
 from proxy.core.fields import Fields
 from proxy.core.forwarding import Peer, believed, client_address
-from proxy.core.headers import HOP_BY_HOP, end_to_end
+from proxy.core.headers import end_to_end
 from proxy.core.messages import RequestHead
 from proxy.core.target import TargetRefusal
 from proxy.core.trace import TraceParent

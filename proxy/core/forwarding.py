@@ -10,6 +10,7 @@ from mypy_extensions import mypyc_attr
 
 from proxy.core.address import told_clients
 from proxy.core.dates import format_date
+from proxy.core.field_table import FORWARDING
 from proxy.core.fields import Fields, Pair
 from proxy.core.headers import is_token
 from proxy.core.messages import RequestHead, ResponseHead
@@ -17,20 +18,6 @@ from proxy.core.remembered import remembered
 from proxy.core.target import within
 from proxy.core.told import told_plainly
 from proxy.core.vary import reduced_accept_encoding
-
-FORWARDING: Final = frozenset(
-    {
-        "forwarded",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-port",
-        "x-forwarded-prefix",
-        "x-forwarded-proto",
-        "x-real-ip",
-    }
-)
-"""Fields in which proxies tell whom they serve. A trusted peer's are believed; what of them a response may depend on is
-part of the cache key (core.key.TOLD_BY_PROXIES)."""
 
 NEVER_FROM_STRANGERS: Final = FORWARDING | {
     "cf-connecting-ip",

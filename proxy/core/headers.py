@@ -4,61 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from proxy.core.field_table import CONNECTION_MAY_NOT_NAME, HOP_BY_HOP
 from proxy.core.fields import Fields
-
-HOP_BY_HOP: Final = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authentication-info",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""Fields that never cross this proxy (RFC 9110 section 7.6.1, RFC 9111 section 3.1)."""
 
 NOT_STORED: Final = HOP_BY_HOP | {"trailer", "cache-status"}
 """Fields that are not part of a stored response: Trailer, as no trailers are stored; Cache-Status, as it tells of the
 exchange that brought the response (RFC 9211 section 2)."""
-
-CONNECTION_MAY_NOT_NAME: Final = frozenset(
-    {
-        "authorization",
-        "cache-control",
-        "cdn-cache-control",
-        "content-encoding",
-        "content-length",
-        "content-range",
-        "content-type",
-        "cookie",
-        "date",
-        "expires",
-        "host",
-        "set-cookie",
-        "vary",
-    }
-)
-"""Fields meant for every recipient: Connection may not name them (RFC 9110 section 7.6.1), and does so only in attacks
-that want a protection removed on the way."""
-
-CONTENT_DIGESTS: Final = frozenset(
-    {
-        "content-digest",
-        "content-md5",
-        "digest",
-        "x-amz-checksum-crc32",
-        "x-amz-checksum-crc32c",
-        "x-amz-checksum-crc64nvme",
-        "x-amz-checksum-sha1",
-        "x-amz-checksum-sha256",
-    }
-)
-"""Digests of the content of one message (RFC 9530 section 2, and what S3 and its clients use for it): they hold for
-no other content made of it. boto3 fails on one beside a 304, or beside a part."""
 
 TOKEN_CHARACTERS: Final = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 """tchar (RFC 9110 section 5.6.2)."""

@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 from proxy.core.accept import coding_weights
 from proxy.core.cache_control import request_directives, response_directives
 from proxy.core.codings import CODINGS
+from proxy.core.field_table import CONTENT_DIGESTS
 from proxy.core.fields import Fields
-from proxy.core.headers import CONTENT_DIGESTS, split_list
+from proxy.core.headers import split_list
 from proxy.core.messages import RequestHead, ResponseHead
 from proxy.core.outcome import Reason
 from proxy.core.range_fields import parse_content_range

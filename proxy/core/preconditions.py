@@ -6,9 +6,9 @@ from enum import Enum
 from typing import Final
 
 from proxy.core.dates import moment_of, parse_date
+from proxy.core.field_table import CONTENT_DIGESTS
 from proxy.core.fields import Fields
 from proxy.core.freshness import date_value
-from proxy.core.headers import CONTENT_DIGESTS
 from proxy.core.messages import RequestHead
 from proxy.core.validators import etag_of, split_etags, strong_match, weak_match
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from proxy.core.dates import moment_of
 from proxy.core.entry import ByteSpan, Entry
+from proxy.core.field_table import Use, fields_with
 from proxy.core.fields import Fields
 from proxy.core.messages import Octets, RequestHead
 from proxy.core.range_fields import RangeSpec, parse_range
@@ -23,7 +24,7 @@ PART_OVERHEAD_OCTETS: Final = 80
 """What one part costs beside its content: gaps smaller than this are not worth a part of their own (section 15.3.7)."""
 
 
-OF_THE_CONTENT: Final = frozenset({"content-length", "content-range", "content-digest", "content-md5"})
+OF_THE_CONTENT: Final = fields_with(Use.CONTENT | Use.DIGEST)
 """Fields about the bytes of one message, not of the representation: a part has its own (RFC 9530 section 2)."""
 
 

@@ -6,8 +6,8 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from proxy.core.forwarding import FORWARDING, METHOD_OVERRIDES
-from proxy.core.headers import HOP_BY_HOP
+from proxy.core.field_table import FORWARDING, HOP_BY_HOP
+from proxy.core.forwarding import METHOD_OVERRIDES
 from proxy.core.outcome import Reason
 from proxy.core.rate import Accuracy, RateLimit, StoreLoss
 from proxy.core.upgrades import NEVER

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, cast
 
+from proxy.core.field_table import CONNECTION_MAY_NOT_NAME, HOP_BY_HOP
 from proxy.core.fields import Fields, Pair, lower_name
-from proxy.core.headers import CONNECTION_MAY_NOT_NAME, HOP_BY_HOP
 from proxy.core.messages import ResponseHead
 from proxy.core.remembered import remembered
 

@@ -25,6 +25,18 @@ async def test_every_form_of_range_from_a_complete_response(talk: Dialogue) -> N
     assert talk.paths() == ["GET /a"]
 
 
+@pytest.mark.parametrize("digest", ["Content-Digest", "Content-MD5", "Digest", "x-amz-checksum-crc32"])
+@pytest.mark.parametrize("asked", ["2-4", "0-1,6-7"])
+async def test_a_part_does_not_carry_the_digest_of_the_whole(talk: Dialogue, digest: str, asked: str) -> None:
+    talk.answers(f"200\n{digest}: of-ten-bytes\nRepr-Digest: of-the-whole\n" + WHOLE)
+    assert (await talk.ask("GET /a")).lines.get(digest) == "of-ten-bytes"
+    part = await talk.ask("GET /a", f"Range: bytes={asked}")
+    assert part.status == 206
+    assert part.lines.get(digest) is None
+    assert part.lines.get("Repr-Digest") == "of-the-whole"
+    assert talk.paths() == ["GET /a"]
+
+
 async def test_several_ranges_are_several_parts(talk: Dialogue) -> None:
     body = "".join(f"{n:09}\n" for n in range(1000))
     talk.answers(f'200\nCache-Control: max-age=600\nETag: "a"\nContent-Type: text/plain\n\n{body}')

@@ -9,8 +9,9 @@ from typing import Final, NamedTuple, cast
 from proxy.app.lane.learning import OWN_LINES
 from proxy.app.lane.pattern import Pattern, Template, Values, is_plain
 from proxy.app.observe.repeats import Facts
+from proxy.core.field_table import HOP_BY_HOP, Use, fields_with
 from proxy.core.fields import Fields, Pair, shared_line
-from proxy.core.headers import HOP_BY_HOP, is_token
+from proxy.core.headers import is_token
 from proxy.core.outcome import Reason
 from proxy.core.storability import OF_THE_RESOURCE
 from proxy.core.tags import TAG_FIELDS
@@ -37,21 +38,7 @@ CHANGING: Final = (
 )
 """Fields whose values differ from response to response, and on which nothing depends that is remembered here."""
 
-NOT_PLAIN: Final = (HOP_BY_HOP - {"connection"}) | {
-    "age",
-    "cache-group-invalidation",
-    "cache-status",
-    "content-range",
-    "no-vary-search",
-    "set-cookie",
-    "set-cookie2",
-    "trailer",
-    "via",
-    "warning",
-    "x-cache-invalidate",
-    "x-request-id",
-    "x-response-time",
-}
+NOT_PLAIN: Final = fields_with(Use.HOP | Use.ONCE) - {"connection"}
 """Fields that mean something for this exchange alone: not for the lane."""
 
 OWN: Final = frozenset({"cache-status", "vary", "via"})

@@ -14,6 +14,7 @@ from mypy_extensions import i64
 
 from proxy.app.lane.pattern import Pattern, Values, is_plain
 from proxy.app.lane.spots import Wishes
+from proxy.core.field_table import Use, fields_with
 from proxy.core.headers import OWS, is_token
 from proxy.core.sharing import has_credentials
 
@@ -24,29 +25,7 @@ MAX_SHAPES: Final = 2048
 VERSION: Final = b"HTTP/1.1\r\n"
 METHODS: Final = frozenset({b"GET", b"HEAD"})
 
-NOT_PLAIN: Final = frozenset(
-    {
-        "cache-control",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "expect",
-        "http2-settings",
-        "if-match",
-        "if-range",
-        "if-unmodified-since",
-        "keep-alive",
-        "max-forwards",
-        "pragma",
-        "proxy-connection",
-        "range",
-        "te",
-        "traceparent",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
+NOT_PLAIN: Final = fields_with(Use.HOP | Use.FRAMING | Use.CHOICE) - {"connection"}
 """Fields that change what the right answer is, or how the request is framed: not for the lane."""
 
 CHANGING: Final = (

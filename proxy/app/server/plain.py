@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 from typing import Final, cast
 
+from proxy.core.field_table import Use, fields_with
 from proxy.core.fields import Fields
 from proxy.core.record import record
 from proxy.core.remembered import remembered
 from proxy.upstream.head import MalformedError, parse_fields
 
 _REQUEST_LINE: Final = re.compile(rb'(GET|HEAD|POST|PUT|PATCH|DELETE) (/[!"$-~]*) HTTP/1\.1\r\n')
-_NOT_PLAIN: Final = frozenset(
-    {"expect", "http2-settings", "sec-websocket-key1", "te", "trailer", "transfer-encoding", "upgrade"}
-)
+_NOT_PLAIN: Final = fields_with(Use.FRAMING)
 _MAX_HEAD_BYTES: Final = 8 * 1024
 
 
