@@ -64,7 +64,7 @@ def checks_of(shared: Shared, backends: Backends, policy: Callable[[], Policy]) 
         async def check() -> str:
             settings = policy().upstreams[name]
             path = settings.health.path if settings.health is not None else "/"
-            response = await backends[name].exchange(RequestHead("GET", path, None, "", Fields()), None)
+            response = await backends[name].look(RequestHead("GET", path, None, "", Fields()))
             status = response.head.status
             await response.aclose()
             return f"answered {status}"

@@ -51,9 +51,7 @@ class BreakerGuard:
         demand: Demand | None = None,
     ) -> BackendResponse:
         """As the pool does, or UpstreamError UNHEALTHY at once."""
-        if not circuit.admits(self._breaker, self._clock.monotonic()):
-            detail = f"{self._breaker.failures} exchanges in a row have failed; trying again soon"
-            raise UpstreamError(UpstreamFailure.UNHEALTHY, detail, sent=False)
+        self._refuse_while_open()
         self._breaker = circuit.begun(self._breaker)
         try:
             response = await self._pool.exchange(
@@ -68,6 +66,11 @@ class BreakerGuard:
         self._breaker = circuit.succeeded()
         return response
 
+    async def look(self, request: RequestHead) -> BackendResponse:
+        """As the pool, or UpstreamError UNHEALTHY at once; what comes of it is not counted."""
+        self._refuse_while_open()
+        return await self._pool.look(request)
+
     def head_octets(self, request: RequestHead) -> bytes:
         """As the pool."""
         return self._pool.head_octets(request)
@@ -78,6 +81,11 @@ class BreakerGuard:
     async def aclose(self) -> None:
         """Close the pool."""
         await self._pool.aclose()
+
+    def _refuse_while_open(self) -> None:
+        if not circuit.admits(self._breaker, self._clock.monotonic()):
+            detail = f"{self._breaker.failures} exchanges in a row have failed; trying again soon"
+            raise UpstreamError(UpstreamFailure.UNHEALTHY, detail, sent=False)
 
     def _note(self, error: UpstreamError) -> None:
         if error.failure not in _BACKEND_FAILURES:
@@ -93,13 +101,11 @@ class BreakerGuard:
 class CheckedPool:
     """Implements `proxy.ports.Upstream` over a pool: refuses while the health check says the backend is down.
 
-    It counts as up until `unhealthy_after` checks in a row have failed. Checks go through `probe`, and wait for nothing
-    that requests hold. `start` begins the checks, `aclose` ends them.
+    It counts as up until `unhealthy_after` checks in a row have failed. `start` begins the checks, `aclose` ends them.
     """
 
-    def __init__(self, pool: UpstreamPool, rules: HealthRules, probe: UpstreamPool) -> None:
+    def __init__(self, pool: UpstreamPool, rules: HealthRules) -> None:
         self._pool = pool
-        self._probe = probe
         self._rules = rules
         self._streak = 0  # checks in a row that contradict `healthy`
         self._watch: asyncio.Task[None] | None = None
@@ -118,9 +124,13 @@ class CheckedPool:
         demand: Demand | None = None,
     ) -> BackendResponse:
         """As the pool does, or UpstreamError UNHEALTHY at once."""
-        if not self.healthy:
-            raise UpstreamError(UpstreamFailure.UNHEALTHY, "the health check fails", sent=False)
+        self._refuse_while_down()
         return await self._pool.exchange(request, body, on_interim, read_timeout_s=read_timeout_s, demand=demand)
+
+    async def look(self, request: RequestHead) -> BackendResponse:
+        """As the pool, or UpstreamError UNHEALTHY at once."""
+        self._refuse_while_down()
+        return await self._pool.look(request)
 
     def head_octets(self, request: RequestHead) -> bytes:
         """As the pool."""
@@ -138,7 +148,6 @@ class CheckedPool:
         """Stop checking and close the pool."""
         if self._watch is not None:
             self._watch.cancel()
-        await self._probe.aclose()
         await self._pool.aclose()
 
     async def watch(self) -> None:
@@ -153,7 +162,7 @@ class CheckedPool:
         request = RequestHead("GET", path, query or None, "", Fields())
         try:
             async with asyncio.timeout(self._rules.timeout_s):
-                response = await self._probe.exchange(request, None)
+                response = await self._pool.look(request)
                 try:
                     async for _ in response.body():
                         pass
@@ -162,6 +171,10 @@ class CheckedPool:
         except (UpstreamError, TimeoutError):
             return False
         return 200 <= response.head.status < 400
+
+    def _refuse_while_down(self) -> None:
+        if not self.healthy:
+            raise UpstreamError(UpstreamFailure.UNHEALTHY, "the health check fails", sent=False)
 
     def note(self, *, good: bool) -> None:
         """Count one check."""

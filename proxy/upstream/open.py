@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import replace
 from typing import Protocol
 
+from proxy.core.messages import RequestHead
 from proxy.policy.model import UpstreamSettings
-from proxy.ports import Clock, Upstream
+from proxy.ports import Clock, Upstream, UpstreamResponse
 from proxy.tasks import Tasks
 from proxy.upstream.health import BreakerGuard, CheckedPool
-from proxy.upstream.names import Names
 from proxy.upstream.pool import UpstreamPool
 from proxy.upstream.settings import Endpoint, PoolSettings
 
 
 class OpenUpstream(Upstream, Protocol):
-    """A backend and the way to let it go."""
+    """A backend, a look at it for who watches, and the way to let it go."""
+
+    async def look(self, request: RequestHead) -> UpstreamResponse:
+        """An exchange that waits for nothing that requests hold. Raises UpstreamError, also where they are refused."""
+        ...
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -28,14 +31,10 @@ def open_upstream(settings: UpstreamSettings, clock: Clock, tasks: Tasks) -> Ope
 
     Connects to nothing yet. Raises ValueError when the URL is not a backend's.
     """
-    pooled = pool_settings(settings)
-    names = Names(pooled.endpoint, clock)
-    pool = UpstreamPool(pooled, clock, tasks, names)
+    pool = UpstreamPool(pool_settings(settings), clock, tasks)
     guarded: UpstreamPool | CheckedPool = pool
     if settings.health is not None:
-        # Of its own: a backend whose connections are all in use is busy, and may be well.
-        probe = UpstreamPool(replace(pooled, max_connections=1), clock, tasks, names)
-        guarded = CheckedPool(pool, settings.health, probe)
+        guarded = CheckedPool(pool, settings.health)
         guarded.start(tasks)
     return guarded if settings.breaker is None else BreakerGuard(guarded, settings.breaker, clock)
 

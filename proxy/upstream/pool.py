@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 
 from proxy.core.forwarding import located
@@ -36,6 +37,7 @@ class UpstreamPool(Lender):
 
     def __init__(self, settings: PoolSettings, clock: Clock, tasks: Tasks, names: Names | None = None) -> None:
         self._settings = settings
+        self._clock = clock
         self._keepalive_s = settings.keepalive_s
         self._monotonic = clock.monotonic
         self._names = names or Names(settings.endpoint, clock)
@@ -48,6 +50,7 @@ class UpstreamPool(Lender):
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._unwanted = Unwanted()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._beside: UpstreamPool | None = None
         self._closed = False
 
     def __str__(self) -> str:
@@ -86,6 +89,17 @@ class UpstreamPool(Lender):
             if not _may_repeat(connection, error, demand):
                 raise
         return await self._once_more(connection, written, on_interim, demand, for_head=for_head)
+
+    async def look(self, request: RequestHead) -> BackendResponse:
+        """An exchange for who watches the backend: over a connection of its own, so that requests keep none from it.
+
+        A backend whose connections are all in use is busy, and may be well. Raises UpstreamError.
+        """
+        if self._beside is None:
+            self._beside = UpstreamPool(
+                replace(self._settings, max_connections=1), self._clock, self._tasks, self._names
+            )
+        return await self._beside.exchange(request, None)
 
     def head_octets(self, request: RequestHead) -> bytes:
         """The head of a request without content, as `exchange` sends it."""
@@ -156,6 +170,8 @@ class UpstreamPool(Lender):
         policy is in force, but not for them.
         """
         self._closed = True
+        if self._beside is not None:
+            await self._beside.aclose()
         if self._sweeper is not None:
             self._sweeper.cancel()
         while self._idle:

@@ -73,7 +73,7 @@ async def test_errors_of_the_backend_are_answers() -> None:
 
 async def test_checks_take_a_backend_out_and_back_in() -> None:
     async with pool_for(answering(HELLO, ERROR, ERROR, HELLO, HELLO, HELLO)) as bench:
-        checked = CheckedPool(bench.pool, HealthRules("/up?x=1", unhealthy_after=2, healthy_after=2), bench.pool)
+        checked = CheckedPool(bench.pool, HealthRules("/up?x=1", unhealthy_after=2, healthy_after=2))
         seen = []
         for _ in range(5):
             checked.note(good=await checked.check())
@@ -84,7 +84,7 @@ async def test_checks_take_a_backend_out_and_back_in() -> None:
 
 async def test_an_unhealthy_backend_is_not_asked() -> None:
     async with pool_for(answering(HELLO)) as bench:
-        checked = CheckedPool(bench.pool, HealthRules("/up", unhealthy_after=1), bench.pool)
+        checked = CheckedPool(bench.pool, HealthRules("/up", unhealthy_after=1))
         checked.note(good=False)
         with pytest.raises(UpstreamError) as caught:
             await checked.exchange(request(), None)
@@ -98,7 +98,7 @@ async def test_a_check_that_takes_too_long_has_failed() -> None:
         await connection.closed_by_peer()
 
     async with pool_for(silent) as bench:
-        assert not await CheckedPool(bench.pool, HealthRules("/up", timeout_s=0.01), bench.pool).check()
+        assert not await CheckedPool(bench.pool, HealthRules("/up", timeout_s=0.01)).check()
 
 
 async def test_a_check_does_not_wait_for_what_requests_hold() -> None:
@@ -125,6 +125,21 @@ async def test_a_check_does_not_wait_for_what_requests_hold() -> None:
         await asyncio.gather(*held, return_exceptions=True)
         await checked.aclose()
         await tasks.aclose()
+
+
+async def test_a_look_waits_for_no_request_and_is_refused_as_requests_are() -> None:
+    async with pool_for(answering(ERROR)) as bench:
+        checked = CheckedPool(bench.pool, HealthRules("/up", unhealthy_after=1))
+        guard = BreakerGuard(checked, BreakerRules(failures=1), bench.clock)
+        assert (await guard.look(request())).head.status == 500
+        guard._note(UpstreamError(UpstreamFailure.CONNECT, "no", sent=False))
+        with pytest.raises(UpstreamError, match="in a row have failed"):
+            await guard.look(request())
+        checked.note(good=False)
+        with pytest.raises(UpstreamError, match="the health check fails"):
+            await checked.look(request())
+        assert len(bench.origin.heads) == 1
+        assert bench.pool.open_connections == 0
 
 
 async def test_opened_as_the_settings_say() -> None:
