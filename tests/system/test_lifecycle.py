@@ -346,3 +346,29 @@ async def test_no_file_descriptors_are_told_once_and_end(new_proxy: NewProxy) ->
         writer.close()
         proxy.stop()
     assert proxy.process.log_text().count("can be accepted") == 1
+
+
+LIMITED = """
+rate_limits: {few: {rate: 3/1h}}
+defaults: {rate_limit: few}
+"""
+
+
+async def test_an_emptied_file_takes_no_route_and_no_limit_away(new_proxy: NewProxy, tmp_path: Path) -> None:
+    policies = tmp_path / "policies.yaml"
+    policies.write_text(CACHED + LIMITED)
+    async with running_origin(answering(PLAIN)) as origin:
+        proxy = await asyncio.to_thread(new_proxy, ProxyOptions(upstream=origin.url, policies=policies))
+        assert await hits_twice(proxy, "/kept")
+        policies.write_text("")
+        proxy.reload()
+
+        def said() -> bool:
+            return "is empty now" in proxy.process.log_text() or "is in force" in proxy.process.log_text()
+
+        assert await asyncio.to_thread(wait_until, said, timeout_s=10)
+        again = [await asyncio.to_thread(fetch, f"{proxy.url}/kept") for _ in range(2)]
+        assert [(answer.status, answer.hit) for answer in again] == [(200, True), (429, False)]
+        told = [str(line["message"]) for line in proxy.log_records() if line.get("level") == "error"]
+        assert len(told) == 1
+        assert "is empty now; write `version: 1` to run without routes and limits" in told[0]

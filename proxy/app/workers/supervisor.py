@@ -109,9 +109,15 @@ class Supervisor:
                 _close(slot)
 
     def stop(self) -> None:
-        """Tell all to stop, and kill those that do not in time."""
+        """Tell all to stop, and kill those that do not in time. From now on only workers hold listening sockets.
+
+        Each closes its own when it lets nobody in any more: clients that connect are refused then, and do not wait for
+        an accept that never comes.
+        """
         if not self._stop.is_set():
             self._stop.set()
+            for slot in self._slots:
+                _close(slot)
             for worker in self._living.values():
                 self._tasks.start(self._end(worker), f"stop {worker.name}")
 
