@@ -13,9 +13,14 @@ import pytest
 
 from tests.stack.process import port_is_open, wait_until
 from tests.stack.proxy import ProxyOptions, ProxyServer
+from tests.support.client import fetch
 from tests.support.origin import held, running_origin
 
 NewProxy = Callable[[ProxyOptions], ProxyServer]
+
+
+def all_serve(proxy: ProxyServer, workers: int) -> bool:
+    return f"{workers} of {workers} serve".encode() in fetch(f"{proxy.admin_url}/health/detailed").body
 
 
 @pytest.mark.parametrize("workers", [None, 2])
@@ -28,6 +33,8 @@ async def test_who_interrupts_twice_does_not_wait_for_the_drain(
     async with running_origin(held(gate, asked)) as origin:
         options = ProxyOptions(upstream=origin.url, redis_url=redis_url, workers=workers, policies=policies)
         proxy = await asyncio.to_thread(new_proxy, options)
+        if workers is not None:  # one that is starting still does not know yet what the signal means
+            assert await asyncio.to_thread(wait_until, lambda: all_serve(proxy, workers), timeout_s=60)
         family = [psutil.Process(proxy.process.pid), *psutil.Process(proxy.process.pid).children(recursive=True)]
         _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         writer.write(b"GET /held HTTP/1.1\r\nHost: origin\r\n\r\n")
