@@ -4,12 +4,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CONSTRAINTS := .ci/constraints.txt
+TOOLS := .ci/requirements.txt
+PROJECTS := proxy/pyproject.toml backend/pyproject.toml
+INSTALLED := -e './proxy[otel,sentry,compile]' -e './backend[otel,sentry]' -r $(TOOLS)
 PYTEST := $(BIN)/python -m pytest
 STORES ?= redis,sentinel,cluster
 # FORM=compiled runs a target on the compiled form of the proxy, which is made again when a source is newer.
 FORM ?= source
-COMPILED := .compiled/proxy/compiled.digest
-ON_COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/.compiled VENEER_FORM=compiled
+COMPILED := .compiled/veneer/compiled.digest
+ON_COMPILED := PYTHONPATH=$(CURDIR)/.compiled VENEER_FORM=compiled
 ifeq ($(FORM),compiled)
 FORM_READY := $(COMPILED)
 ON_FORM := $(ON_COMPILED)
@@ -22,20 +25,20 @@ endif
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-$(READY): pyproject.toml $(CONSTRAINTS)
+$(READY): $(PROJECTS) $(TOOLS) $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
 		|| { echo "Veneer needs Python 3.11 to 3.14; set PYTHON=python3.x"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[servers,otel,sentry,compile,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) $(INSTALLED)
 	@touch $(READY)
 
-$(COMPILED): $(READY) $(shell find proxy -name '*.py') proxy/compiling/modules.txt
-	@$(BIN)/python -m proxy.compiling .compiled
+$(COMPILED): $(READY) $(shell find proxy -name '*.py') proxy/veneer/compiling/modules.txt
+	@$(BIN)/python -m veneer.compiling .compiled
 
 compiled: $(COMPILED) ## Compile the proxy's hot modules into .compiled (needs a C compiler; two minutes)
 
 run: $(READY) $(FORM_READY) ## Start PostgreSQL, Redis, the Etter backend and the proxy
-	@$(ON_FORM) $(BIN)/python -m tests.stack $(ARGS)
+	@$(ON_FORM) $(BIN)/python -m devstack $(ARGS)
 
 check: $(READY) lint unit ## Format, lint, types, import contracts, unit tests
 
@@ -58,25 +61,25 @@ test: $(READY) ## The whole suite on real Redis and PostgreSQL, with coverage
 
 test-compiled: $(READY) $(COMPILED) ## What the tests of the proxy say to the compiled form
 	@$(ON_COMPILED) VENEER_SCENARIO_STORES=memory $(PYTEST) -q -n 2 --dist loadfile \
-		tests/unit/proxy tests/properties tests/system/test_lane_differential.py tests/scenarios
+		tests/unit/veneer tests/properties tests/system/test_lane_differential.py tests/scenarios
 
 scenarios: $(READY) $(FORM_READY) ## The scenarios on each kind of Redis; STORES=memory,redis,sentinel,cluster to choose
 	@$(ON_FORM) VENEER_SCENARIO_STORES=$(STORES) $(PYTEST) -q -n 2 --dist loadfile tests/scenarios
 
 conformance: $(READY) $(FORM_READY) ## The public HTTP cache tests; ARGS="-v TEST" for one, ARGS="--workers 2" over Redis
-	@$(ON_FORM) $(BIN)/python -m tests.conformance $(ARGS)
+	@$(ON_FORM) $(BIN)/python -m checks.conformance $(ARGS)
 
 coherence: $(READY) $(FORM_READY) ## Try to make the cache lie to a writer, with faults (SECONDS=60 SEED=1)
-	@$(ON_FORM) $(BIN)/python -m tests.coherence --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
+	@$(ON_FORM) $(BIN)/python -m checks.coherence --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
 
 plans: $(READY) ## The plans of all named statements on 200,000 users and 1,000,000 runs (minutes)
-	@ETTER_PLAN_SIZE=load $(PYTEST) -q tests/integration/backend/test_plans.py
+	@ETTER_PLAN_SIZE=load $(PYTEST) -q tests/integration/etter/test_plans.py
 
 real: $(READY) $(FORM_READY) ## Real programs, straight and through Veneer; installs them into .real (ARGS="-m quick")
 	@$(ON_FORM) $(PYTEST) -q -n 2 --dist worksteal tests/real $(ARGS)
 
 fuzz-etter: $(READY) ## Generated requests to the Etter API (SECONDS=600 SEED=1)
-	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
+	@$(BIN)/python -m checks.fuzz --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
 bench: $(READY) $(COMPILED) ## Veneer, compiled, beside nginx, Varnish and FastAPI; 25 minutes (ARGS="--cases hit,304")
 	@$(ON_COMPILED) $(BIN)/python -m benchmarks.peers $(ARGS)
@@ -94,9 +97,9 @@ fmt: $(READY) ## Format and fix what can be fixed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-lock: ## Renew the constraints file from pyproject.toml
+lock: ## Renew the constraints file from what the products and the tools ask for
 	@rm -rf .lock && $(PYTHON) -m venv .lock
-	@.lock/bin/python -m pip install --quiet --disable-pip-version-check -e '.[servers,otel,sentry,compile,dev]'
+	@.lock/bin/python -m pip install --quiet --disable-pip-version-check $(INSTALLED)
 	@.lock/bin/python -m pip freeze --exclude-editable > $(CONSTRAINTS)
 	@rm -rf .lock
 

@@ -25,7 +25,7 @@ from benchmarks.peers.cases import VENEER, VENEER_PASS, all_cases
 from benchmarks.peers.requests import MARK
 from benchmarks.peers.servers import Origin, Veneer, Way
 from benchmarks.peers.wire import LoadError, whole_size
-from tests.stack.process import ROOT
+from devstack.process import ROOT
 
 RESULT = Path(__file__).parent / "results" / "instructions.md"
 COMPILED = ROOT / ".compiled"

@@ -27,19 +27,19 @@ import uvloop
 from aiohttp import web
 from tqdm import tqdm
 
-from proxy.app.clock import SystemClock
-from proxy.core.entry import Entry
-from proxy.core.fields import Fields
-from proxy.core.key import cache_key, uri
-from proxy.core.messages import RequestHead
-from proxy.core.rules import CacheRules
-from proxy.stores.assemble import Stores, StoreSettings, redis_stores
-from proxy.stores.redis_store import RedisStoreSettings
-from proxy.tasks import Tasks
-from tests.coherence.http import HOST, Connection
-from tests.stack.process import free_ports
-from tests.stack.proxy import ProxyOptions, ProxyServer
-from tests.stack.redis import RedisServer
+from checks.coherence.http import HOST, Connection
+from devstack.process import free_ports
+from devstack.proxy import ProxyOptions, ProxyServer
+from devstack.redis import RedisServer
+from veneer.app.clock import SystemClock
+from veneer.core.entry import Entry
+from veneer.core.fields import Fields
+from veneer.core.key import cache_key, uri
+from veneer.core.messages import RequestHead
+from veneer.core.rules import CacheRules
+from veneer.stores.assemble import Stores, StoreSettings, redis_stores
+from veneer.stores.redis_store import RedisStoreSettings
+from veneer.tasks import Tasks
 
 FEW = 1_000
 ROUNDS = 20

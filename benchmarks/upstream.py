@@ -22,11 +22,11 @@ import aiohttp
 import uvloop
 from yarl import URL
 
-from proxy.core.fields import Fields
-from proxy.core.messages import RequestHead
-from proxy.tasks import Tasks
-from proxy.upstream.pool import UpstreamPool
-from proxy.upstream.settings import Endpoint, PoolSettings
+from veneer.core.fields import Fields
+from veneer.core.messages import RequestHead
+from veneer.tasks import Tasks
+from veneer.upstream.pool import UpstreamPool
+from veneer.upstream.settings import Endpoint, PoolSettings
 
 FIELDS = (
     ("Accept", "application/json"),

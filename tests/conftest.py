@@ -4,9 +4,9 @@ import os
 
 from hypothesis import settings
 
-from proxy.app.form import form
+from veneer.app.form import form
 
-pytest_plugins = ["tests.stack.fixtures", "tests.support.redis_fixtures"]
+pytest_plugins = ["tests.support.stack_fixtures", "tests.support.redis_fixtures"]
 
 # No timing assertions: a busy machine is not a failure.
 settings.register_profile("veneer", deadline=None)

@@ -15,15 +15,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
-from backend.seed.sizes import SIZES, SizeName
 from benchmarks.etter.figures import Figures, by_route, figures
 from benchmarks.etter.load import Plan
 from benchmarks.etter.phases import PHASES, Ground
 from benchmarks.etter.report import Results, targets, write
 from benchmarks.etter.warm import LOGGED
-from tests.stack.postgres import PostgresServer
-from tests.stack.process import ROOT
-from tests.stack.redis import find_redis_binary
+from devstack.postgres import PostgresServer
+from devstack.process import ROOT
+from devstack.redis import find_redis_binary
+from etter.seed.sizes import SIZES, SizeName
 
 STATE = ROOT / ".veneer" / "bench"
 

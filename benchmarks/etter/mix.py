@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from backend.seed.sizes import Size
-from backend.web.auth import PASS_HEADER, issue_pass, issue_token
+from etter.seed.sizes import Size
+from etter.web.auth import PASS_HEADER, issue_pass, issue_token
 
 ETTER = "/api/etter/"
 SHARED_BY_ALL = frozenset({"master_companies", "workflows", "auto_complete task", "role_adjacency"})

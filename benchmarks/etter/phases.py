@@ -12,17 +12,17 @@ from random import Random
 
 import psutil
 
-from backend.clock import utc_now
-from backend.seed.sizes import SIZES, SizeName
-from backend.settings import load_settings
 from benchmarks.etter.load import Measured, Plan, run_load
 from benchmarks.etter.mix import Mix, Person
 from benchmarks.etter.warm import fill, jobs
-from tests.stack.backend import BackendServer, Step, run_step
-from tests.stack.postgres import PostgresServer
-from tests.stack.process import ManagedProcess
-from tests.stack.proxy import SHIPPED_POLICIES, ProxyOptions, ProxyServer
-from tests.stack.redis import RedisServer
+from devstack.backend import BackendServer, Step, run_step
+from devstack.postgres import PostgresServer
+from devstack.process import ManagedProcess
+from devstack.proxy import SHIPPED_POLICIES, ProxyOptions, ProxyServer
+from devstack.redis import RedisServer
+from etter.clock import utc_now
+from etter.seed.sizes import SIZES, SizeName
+from etter.settings import load_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +57,15 @@ class Ground:
     def prepare(self) -> None:
         """Make the two databases that the phases copy: with the data alone, and with indexes."""
         seeded = self.postgres.ensure_database(self._template(indexed=False))
-        run_step(Step("schema", ("backend.migrate", "--database-url", seeded)), self.state)
+        run_step(Step("schema", ("etter.migrate", "--database-url", seeded)), self.state)
         run_step(
-            Step("data", ("backend.seed", "--database-url", seeded, "--size", self.size)),
+            Step("data", ("etter.seed", "--database-url", seeded, "--size", self.size)),
             self.state,
             show_output=True,
         )
         indexed = self.postgres.ensure_database(self._template(indexed=True), self._template(indexed=False))
-        run_step(Step("indexes", ("backend.indexes", "apply", "--database-url", indexed)), self.state)
-        run_step(Step("analyze", ("backend.indexes", "analyze", "--database-url", indexed)), self.state)
+        run_step(Step("indexes", ("etter.indexes", "apply", "--database-url", indexed)), self.state)
+        run_step(Step("analyze", ("etter.indexes", "analyze", "--database-url", indexed)), self.state)
 
     def run(self, phase: Phase, plan: Plan) -> Iterator[tuple[Plan, Measured]]:
         """Run a phase with each of its numbers of users."""

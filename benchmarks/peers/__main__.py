@@ -26,7 +26,7 @@ from benchmarks.peers.results import Results
 from benchmarks.peers.run import Outcome, measure
 from benchmarks.peers.tools import find, provide
 from benchmarks.peers.wire import LoadError
-from tests.stack.process import ROOT, StartError
+from devstack.process import ROOT, StartError
 
 HALF_LOAD, IDLE, GROWTH = "half-load", "idle", "growth"
 EXTRA = (HALF_LOAD, IDLE, GROWTH)
@@ -103,7 +103,7 @@ def _conditions(setting: Setting, missing: list[str]) -> dict[str, str]:
         "rounds": f"{setting.rounds} of {setting.seconds} s for each contender in turn; medians, least to most",
         "instructions": "counted" if setting.count_instructions else "not counted: perf has no counters here",
     }
-    versions = [("veneer", [sys.executable, "-m", "proxy", "--version"])]
+    versions = [("veneer", [sys.executable, "-m", "veneer", "--version"])]
     versions += [(name, [path, flag]) for name, flag in (("nginx", "-v"), ("varnishd", "-V")) if (path := find(name))]
     for program, argv in versions:
         told = subprocess.run(argv, capture_output=True, text=True, check=False)

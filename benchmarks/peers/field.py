@@ -12,7 +12,7 @@ from benchmarks.peers.machine import Cores, on_core
 from benchmarks.peers.servers import FastApi, Nginx, Origin, Server, Varnish, Veneer
 from benchmarks.peers.tools import fastapi_ready, find
 from benchmarks.peers.wrk import NUMBERS_A_WINDOW, Shot, Window, shoot
-from tests.stack.redis import RedisServer, find_redis_binary
+from devstack.redis import RedisServer, find_redis_binary
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from typing import Protocol
 from benchmarks.peers.bodies import documents
 from benchmarks.peers.machine import on_core
 from benchmarks.peers.tools import ENVIRONMENT, find
-from tests.stack.backend import answers
-from tests.stack.process import Launch, ManagedProcess, free_port, port_is_open
-from tests.stack.proxy import ProxyOptions, ProxyServer
+from devstack.backend import answers
+from devstack.process import Launch, ManagedProcess, free_port, port_is_open
+from devstack.proxy import ProxyOptions, ProxyServer
 
 FILES = Path(__file__).parent / "files"
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.stack.process import ROOT
+from devstack.process import ROOT
 
 PACKAGES = {"nginx": "nginx-light", "varnishd": "varnish", "wrk": "wrk"}
 """Program and Debian package."""

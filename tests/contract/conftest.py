@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.app.clock import SystemClock
-from proxy.ports import EntryStore, InvalidationLog
-from proxy.stores.memory import MemoryStore
-from proxy.stores.memory_log import MemoryLog
-from proxy.stores.redis_store import RedisStore, RedisStoreSettings
-from proxy.stores.tiered import TieredStore
 from tests.support.calling import calling
 from tests.support.entries import FakeClock
 from tests.support.redis_fixtures import shared_url
 from tests.support.shared_log import LINK, node
+from veneer.app.clock import SystemClock
+from veneer.ports import EntryStore, InvalidationLog
+from veneer.stores.memory import MemoryStore
+from veneer.stores.memory_log import MemoryLog
+from veneer.stores.redis_store import RedisStore, RedisStoreSettings
+from veneer.stores.tiered import TieredStore
 
 
 @pytest.fixture(params=["memory", "redis", "cluster", "sentinel"])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.core.entry import ByteSpan, CodedBody, Entry, Position
-from proxy.ports import EntryStore
-from proxy.stores.memory import MemoryStore
 from tests.support.entries import RULES, get, stored
+from veneer.core.entry import ByteSpan, CodedBody, Entry, Position
+from veneer.ports import EntryStore
+from veneer.stores.memory import MemoryStore
 
 BORN = Position("e", 1)
 DE = (("accept-language", "de"),)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from proxy.core.invalidation import Invalidation, Validity
-from proxy.redis.connect import connect, disconnect, parse_redis_url
-from tests.stack.redis import NO_REDIS, find_redis_binary
+from devstack.redis import NO_REDIS, find_redis_binary
 from tests.support.entries import stored
 from tests.support.redis_sets import RedisCluster, SentinelSet
 from tests.support.shared_log import LINK, Node, node, until
+from veneer.core.invalidation import Invalidation, Validity
+from veneer.redis.connect import connect, disconnect, parse_redis_url
 
 X = Invalidation(tags=("x",))
 PATIENT = replace(LINK, timeout_s=1.0)

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from proxy.core.entry import Position
-from proxy.core.invalidation import Invalidation, Strength, Validity
-from proxy.ports import InvalidationLog, Standing
 from tests.support.entries import stored
 from tests.support.shared_log import until
+from veneer.core.entry import Position
+from veneer.core.invalidation import Invalidation, Strength, Validity
+from veneer.ports import InvalidationLog, Standing
 
 URI = "site:8080/api/users/42?page=1"
 TAGS = ("users:42:name", "list")

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from proxy.redis.connect import connect, disconnect, parse_redis_url
-from proxy.stores.memory_policy import check_memory_policy
-from tests.stack.redis import RedisServer
+from devstack.redis import RedisServer
 from tests.support.redis_fixtures import shared_url
 from tests.support.redis_sets import RedisCluster, SentinelSet
+from veneer.redis.connect import connect, disconnect, parse_redis_url
+from veneer.stores.memory_policy import check_memory_policy
 
 
 def servers(kind: str, request: pytest.FixtureRequest) -> list[RedisServer]:

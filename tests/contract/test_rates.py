@@ -10,15 +10,15 @@ from contextlib import asynccontextmanager
 import pytest
 from redis import asyncio as aioredis
 
-from proxy.app.clock import SystemClock
-from proxy.core.rate import Accuracy, RateLimit, StoreLoss, grants
-from proxy.limits.keys import client_key
-from proxy.limits.rate_memory import MemoryRates
-from proxy.limits.rate_redis import RedisRates, RedisRateSettings
-from proxy.ports import RateStore
-from proxy.redis.keys import rate_key
-from tests.stack.redis import RedisServer
+from devstack.redis import RedisServer
 from tests.support.calling import calling
+from veneer.app.clock import SystemClock
+from veneer.core.rate import Accuracy, RateLimit, StoreLoss, grants
+from veneer.limits.keys import client_key
+from veneer.limits.rate_memory import MemoryRates
+from veneer.limits.rate_redis import RedisRates, RedisRateSettings
+from veneer.ports import RateStore
+from veneer.redis.keys import rate_key
 
 SLOW = RateLimit("slow", 10, 36_000, 5)
 QUICK = RateLimit("quick", 10, 1, 1)

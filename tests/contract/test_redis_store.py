@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from proxy.core.entry import Position
-from proxy.core.invalidation import Invalidation
-from proxy.core.messages import RequestHead
-from proxy.core.rules import CacheRules
-from proxy.stores.memory import MemoryStore
-from proxy.stores.memory_log import MemoryLog
-from proxy.stores.redis_store import RedisStore, RedisStoreSettings
-from proxy.stores.tiered import TieredStore
-from tests.stack.redis import RedisServer
+from checks.relay import relay
+from devstack.redis import RedisServer
 from tests.support.calling import calling
 from tests.support.entries import RULES, FakeClock, get, stored
-from tests.support.relay import relay
+from veneer.core.entry import Position
+from veneer.core.invalidation import Invalidation
+from veneer.core.messages import RequestHead
+from veneer.core.rules import CacheRules
+from veneer.stores.memory import MemoryStore
+from veneer.stores.memory_log import MemoryLog
+from veneer.stores.redis_store import RedisStore, RedisStoreSettings
+from veneer.stores.tiered import TieredStore
 
 BORN = Position("e", 1)
 PATIENT = RedisStoreSettings(timeout_s=5)

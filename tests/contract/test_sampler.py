@@ -7,18 +7,18 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from proxy.app.admin.purge import dry_run
-from proxy.app.clock import SystemClock
-from proxy.core.entry import Position
-from proxy.core.invalidation import Invalidation
-from proxy.redis.connect import connect, disconnect, parse_redis_url
-from proxy.redis.script import ByClient
-from proxy.stores.redis_store import RedisStore, RedisStoreSettings
-from proxy.stores.sampler import Sampler, SampleSettings
-from tests.stack.process import free_port
-from tests.stack.redis import RedisServer
+from devstack.process import free_port
+from devstack.redis import RedisServer
 from tests.support.entries import stored
 from tests.support.redis_fixtures import shared_url
+from veneer.app.admin.purge import dry_run
+from veneer.app.clock import SystemClock
+from veneer.core.entry import Position
+from veneer.core.invalidation import Invalidation
+from veneer.redis.connect import connect, disconnect, parse_redis_url
+from veneer.redis.script import ByClient
+from veneer.stores.redis_store import RedisStore, RedisStoreSettings
+from veneer.stores.sampler import Sampler, SampleSettings
 
 PATIENT = SampleSettings(within_s=30.0)
 MANY, FEW = 120, 40

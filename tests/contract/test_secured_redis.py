@@ -12,21 +12,21 @@ import pytest
 import redis
 import trustme
 
-from proxy.app.clock import SystemClock
-from proxy.core.invalidation import Invalidation
-from proxy.core.rate import RateLimit
-from proxy.limits.rate_redis import RedisRates, RedisRateSettings
-from proxy.ports import Standing, TurnOver
-from proxy.redis.connect import ConnectSettings
-from proxy.stores.assemble import Stores, StoreSettings, redis_stores
-from proxy.stores.redis_log import RedisLog
-from proxy.stores.redis_store import RedisStoreSettings
-from proxy.tasks import Tasks
-from tests.stack.process import ROOT, StartError, free_port
-from tests.stack.redis import NO_REDIS, RedisServer, find_redis_binary
+from devstack.process import ROOT, StartError, free_port
+from devstack.redis import NO_REDIS, RedisServer, find_redis_binary
 from tests.support.entries import RULES, get, stored
 from tests.support.redis_sets import RedisCluster
 from tests.support.shared_log import LINK, LOG, until
+from veneer.app.clock import SystemClock
+from veneer.core.invalidation import Invalidation
+from veneer.core.rate import RateLimit
+from veneer.limits.rate_redis import RedisRates, RedisRateSettings
+from veneer.ports import Standing, TurnOver
+from veneer.redis.connect import ConnectSettings
+from veneer.stores.assemble import Stores, StoreSettings, redis_stores
+from veneer.stores.redis_log import RedisLog
+from veneer.stores.redis_store import RedisStoreSettings
+from veneer.tasks import Tasks
 
 SETTINGS = StoreSettings(
     connect=ConnectSettings(timeout_s=2.0),

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.core.invalidation import Invalidation, Strength, Validity
-from proxy.ports import Receipt, Standing
-from tests.stack.redis import RedisServer
+from checks.relay import relay
+from devstack.redis import RedisServer
 from tests.support.entries import stored
-from tests.support.relay import relay
 from tests.support.shared_log import LEASE_S, LINK, LOG, Node, node, until
+from veneer.core.invalidation import Invalidation, Strength, Validity
+from veneer.ports import Receipt, Standing
 
 X = Invalidation(tags=("x",))
 NewRedis = Callable[..., RedisServer]

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from proxy.app.clock import SystemClock
-from proxy.ports import Turn, TurnOver
-from proxy.stores.turns import FreeTurn, LocalTurns, RedisTurns, TurnSettings
-from proxy.tasks import Tasks
-from tests.stack.redis import RedisServer
+from checks.relay import relay
+from devstack.redis import RedisServer
 from tests.support.calling import calling
-from tests.support.relay import relay
 from tests.support.shared_log import node, until
+from veneer.app.clock import SystemClock
+from veneer.ports import Turn, TurnOver
+from veneer.stores.turns import FreeTurn, LocalTurns, RedisTurns, TurnSettings
+from veneer.tasks import Tasks
 
 SETTINGS = TurnSettings(timeout_s=2, held_s=0.5, remembered_s=0.3)
 

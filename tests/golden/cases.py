@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from proxy.policy.load import parse_policy
-from proxy.policy.problems import PolicyError
-from proxy.policy.render import render_policy
-from proxy.policy.warnings import report
+from veneer.policy.load import parse_policy
+from veneer.policy.problems import PolicyError
+from veneer.policy.render import render_policy
+from veneer.policy.warnings import report
 
 DIVIDER = "----------\n"
 CASES = sorted(Path(__file__).parent.glob("*.txt"))

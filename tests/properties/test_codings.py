@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.compress.encoders import coding
-from proxy.core.codings import CODINGS
 from tests.support.codings import decode, decode_so_far
+from veneer.compress.encoders import coding
+from veneer.core.codings import CODINGS
 
 codings = st.sampled_from(CODINGS)
 levels = st.integers(-1, 12)

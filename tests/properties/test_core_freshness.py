@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.dates import format_date, parse_date, year_of
-from proxy.core.entry import Entry, Position
-from proxy.core.fields import Fields
-from proxy.core.freshness import freshness
 from tests.support.exchanges import RULES, T
 from tests.support.strategies import latin, response_fields, statuses
+from veneer.core.dates import format_date, parse_date, year_of
+from veneer.core.entry import Entry, Position
+from veneer.core.fields import Fields
+from veneer.core.freshness import freshness
 
 moments = st.floats(-1e5, 1e5).map(lambda offset: T + offset)
 

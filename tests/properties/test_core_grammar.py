@@ -7,8 +7,10 @@ from dataclasses import fields as fields_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.accept import choices
-from proxy.core.cache_control import (
+from tests.support.exchanges import request
+from tests.support.strategies import cache_control, latin
+from veneer.core.accept import choices
+from veneer.core.cache_control import (
     MAX_DELTA_S,
     RequestDirectives,
     ResponseDirectives,
@@ -16,17 +18,15 @@ from proxy.core.cache_control import (
     request_directives,
     response_directives,
 )
-from proxy.core.fields import Fields
-from proxy.core.headers import end_to_end, split_list
-from proxy.core.percent import has_bad_percent, normalise_percent
-from proxy.core.range_fields import parse_content_range, parse_range
-from proxy.core.rules import KeyRules
-from proxy.core.search import no_vary_search, normalised_query
-from proxy.core.target import Target, parse_target, resolve
-from proxy.core.validators import split_etags
-from proxy.core.vary import normalise
-from tests.support.exchanges import request
-from tests.support.strategies import cache_control, latin
+from veneer.core.fields import Fields
+from veneer.core.headers import end_to_end, split_list
+from veneer.core.percent import has_bad_percent, normalise_percent
+from veneer.core.range_fields import parse_content_range, parse_range
+from veneer.core.rules import KeyRules
+from veneer.core.search import no_vary_search, normalised_query
+from veneer.core.target import Target, parse_target, resolve
+from veneer.core.validators import split_etags
+from veneer.core.vary import normalise
 
 octets = st.text(st.characters(max_codepoint=255), max_size=40)
 targets = st.lists(

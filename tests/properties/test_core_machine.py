@@ -13,21 +13,21 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from proxy.app.form import Form, form
-from proxy.core import invalidating, reuse, storability
-from proxy.core.dates import format_date
-from proxy.core.entry import Entry, Position
-from proxy.core.fields import Fields, Pair
-from proxy.core.freshness import Freshness, freshness
-from proxy.core.invalidating import Targets, invalidated_by
-from proxy.core.invalidation import Validity
-from proxy.core.key import cache_key, uri
-from proxy.core.messages import RequestHead, ResponseHead
-from proxy.core.reuse import Hit, ServeStale, decide
-from proxy.core.rules import CacheRules
-from proxy.core.storability import Storable, judge
-from proxy.core.subjects import answered, named
 from tests.support.exchanges import RULES, T
+from veneer.app.form import Form, form
+from veneer.core import invalidating, reuse, storability
+from veneer.core.dates import format_date
+from veneer.core.entry import Entry, Position
+from veneer.core.fields import Fields, Pair
+from veneer.core.freshness import Freshness, freshness
+from veneer.core.invalidating import Targets, invalidated_by
+from veneer.core.invalidation import Validity
+from veneer.core.key import cache_key, uri
+from veneer.core.messages import RequestHead, ResponseHead
+from veneer.core.reuse import Hit, ServeStale, decide
+from veneer.core.rules import CacheRules
+from veneer.core.storability import Storable, judge
+from veneer.core.subjects import answered, named
 
 TARGETS = Targets(lambda _path, _query: RULES.key, lambda _path, _query: RULES.key)
 

@@ -7,18 +7,18 @@ import zlib
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.core import codec
-from proxy.core.cache_control import governing_directives
-from proxy.core.entry import ByteSpan, Entry, Position
-from proxy.core.fields import Fields
-from proxy.core.messages import RequestHead, ResponseHead
-from proxy.core.negotiation import choose_coding, coded_fields
-from proxy.core.preconditions import not_modified_fields
-from proxy.core.ranges import Part, Parts, answer_range, combine
-from proxy.core.storability import Storable, judge
-from proxy.core.validation import Freshened, freshen
 from tests.support.exchanges import RULES, T
 from tests.support.strategies import latin, request_fields, response_fields, statuses
+from veneer.core import codec
+from veneer.core.cache_control import governing_directives
+from veneer.core.entry import ByteSpan, Entry, Position
+from veneer.core.fields import Fields
+from veneer.core.messages import RequestHead, ResponseHead
+from veneer.core.negotiation import choose_coding, coded_fields
+from veneer.core.preconditions import not_modified_fields
+from veneer.core.ranges import Part, Parts, answer_range, combine
+from veneer.core.storability import Storable, judge
+from veneer.core.validation import Freshened, freshen
 
 CDN = ("cdn-cache-control",)
 BORN = Position("e", 1)

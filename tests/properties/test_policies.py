@@ -6,12 +6,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.policy.load import parse_policy
-from proxy.policy.model import Policy
-from proxy.policy.problems import PolicyError
-from proxy.policy.schema import PolicyShape, RouteShape
-from proxy.policy.schema_cache import CacheShape
 from tests.golden.cases import CASES, split
+from veneer.policy.load import parse_policy
+from veneer.policy.model import Policy
+from veneer.policy.problems import PolicyError
+from veneer.policy.schema import PolicyShape, RouteShape
+from veneer.policy.schema_cache import CacheShape
 
 SAMPLES = [split(case)[0] for case in CASES]
 KEYS = st.sampled_from(

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core import rate
+from veneer.core import rate
 
 limits = st.builds(
     rate.RateLimit,

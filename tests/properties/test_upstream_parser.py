@@ -7,8 +7,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.upstream.head import MalformedError
-from proxy.upstream.parser import ResponseParser
+from veneer.upstream.head import MalformedError
+from veneer.upstream.parser import ResponseParser
 
 HEADS = [
     b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nA: \xfc\r\n\r\n",

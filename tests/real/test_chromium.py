@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from devstack.process import Launch
 from tests.real.support.both import Both, Site, launch
 from tests.real.support.install import debian, node_group
 from tests.real.support.run import run
-from tests.stack.process import Launch
 
 pytestmark = [pytest.mark.timeout(600)]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from devstack.process import Launch
 from tests.real.support.both import Both, Site, launch
 from tests.real.support.files import octets
 from tests.real.support.install import debian
 from tests.real.support.layout import write_image
 from tests.real.support.run import exit_code, run
-from tests.stack.process import Launch
 
 pytestmark = [pytest.mark.quick, pytest.mark.timeout(600)]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from devstack.process import Launch
 from tests.real.support.both import Both, Serve, Site, launch
 from tests.real.support.install import node_group, python_group
-from tests.stack.process import Launch
 from tests.support.client import fetch
 
 pytestmark = [pytest.mark.quick, pytest.mark.timeout(600)]

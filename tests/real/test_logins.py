@@ -9,11 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from devstack.process import Launch
 from tests.real.support.both import Both, Serve, Site, launch
 from tests.real.support.install import node_group, python_group
 from tests.real.support.people import Person, Seen, assert_nobody_sees_another, everybody
 from tests.real.support.run import run
-from tests.stack.process import Launch
 
 pytestmark = [pytest.mark.quick, pytest.mark.timeout(600)]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from devstack.process import Launch
 from tests.real.support.both import Both, Site, launch
 from tests.real.support.install import node_group
 from tests.real.support.run import exit_code, run
-from tests.stack.process import Launch
 
 pytestmark = [pytest.mark.timeout(600)]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from devstack.process import Launch
 from tests.real.support.both import Both, Site, launch
 from tests.real.support.install import PythonGroup, python_group
 from tests.real.support.run import exit_code, run
-from tests.stack.process import Launch
 
 pytestmark = [pytest.mark.quick, pytest.mark.timeout(600)]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from devstack.process import Launch
 from tests.real.support.both import Both, Site, facts, launch
 from tests.real.support.install import python_group
 from tests.real.support.run import run
-from tests.stack.process import Launch
 
 pytestmark = [pytest.mark.timeout(600)]
 

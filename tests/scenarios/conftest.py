@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.conformance.target import start_listening
+from checks.conformance.target import start_listening
+from devstack.proxy import ProxyOptions, ProxyServer
 from tests.scenarios.dialogue import Dialogue
-from tests.stack.proxy import ProxyOptions, ProxyServer
 from tests.support.redis_fixtures import shared_url
 
 KINDS = ("memory", "redis", "sentinel", "cluster")

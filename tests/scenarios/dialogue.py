@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.conformance.client import Client, Response
-from tests.conformance.magic import http_date
-from tests.conformance.wire import (
+from checks.conformance.client import Client, Response
+from checks.conformance.magic import http_date
+from checks.conformance.wire import (
     HEAD_LIMIT,
     Lines,
     WireError,

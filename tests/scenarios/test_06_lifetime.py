@@ -6,7 +6,7 @@ from email.utils import formatdate, parsedate_to_datetime
 
 import pytest
 
-from tests.conformance.client import Response
+from checks.conformance.client import Response
 from tests.scenarios.dialogue import Dialogue
 
 POLICIES = """\

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.conformance.client import FetchError
-from tests.conformance.wire import read_chunked, read_head
+from checks.conformance.client import FetchError
+from checks.conformance.wire import read_chunked, read_head
 from tests.scenarios.dialogue import Dialogue
 
 LARGE = bytes(range(256)) * 4_000

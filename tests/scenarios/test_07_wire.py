@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.conformance.client import FetchError
+from checks.conformance.client import FetchError
 from tests.scenarios.dialogue import HANG_UP, Dialogue, framed
 
 FRESH = "Cache-Control: max-age=600"

@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 
-from tests.conformance.client import Response
+from checks.conformance.client import Response
 from tests.scenarios.dialogue import Dialogue
 from tests.support.codings import decode
 

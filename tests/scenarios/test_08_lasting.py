@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from devstack.process import wait_until
 from tests.scenarios.conftest import Stage
 from tests.scenarios.dialogue import Dialogue
-from tests.stack.process import wait_until
 
 POLICIES = """
 upstreams: {backend: {url: "http://127.0.0.1:1", read_timeout: 300ms, max_connections: 2, max_streams: 2}}

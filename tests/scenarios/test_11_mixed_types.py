@@ -8,9 +8,9 @@ import uuid
 
 import pytest
 
+from devstack.process import wait_until
 from tests.scenarios.conftest import Stage
 from tests.scenarios.dialogue import Dialogue
-from tests.stack.process import wait_until
 
 POLICIES = """\
 version: 1

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.conformance.client import Response
+from checks.conformance.client import Response
 from tests.scenarios.dialogue import HANG_UP, Asked, Dialogue, ago, framed
 
 ANN, BOB = "Cookie: sid=ann", "Cookie: sid=bob"

@@ -13,9 +13,9 @@ from itertools import product
 
 import pytest
 
-from proxy.core.sharing import STATED, TABLE, Mark, Share, Source
-from tests.conformance.client import Response
+from checks.conformance.client import Response
 from tests.scenarios.dialogue import HANG_UP, Answer, Asked, Dialogue, ago, framed
+from veneer.core.sharing import STATED, TABLE, Mark, Share, Source
 
 POLICIES = """\
 version: 1

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
+from devstack.process import wait_until
 from tests.scenarios.conftest import Stage
 from tests.scenarios.dialogue import Dialogue
-from tests.stack.process import wait_until
 
 POLICIES = """\
 version: 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class ManualClock:
-    """proxy.ports.Clock for tests. Both readings go on together; `step` moves only the wall clock."""
+    """veneer.ports.Clock for tests. Both readings go on together; `step` moves only the wall clock."""
 
     wall_s: float = 1_795_000_000.0
     monotonic_s: float = 1_000.0

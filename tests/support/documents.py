@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.stack.process import ROOT
+from devstack.process import ROOT
 
 
 def table_rows(document: Path) -> list[list[list[str]]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from proxy.core.entry import ByteSpan, Entry, Position
-from proxy.core.fields import Fields
-from proxy.core.messages import RequestHead
-from proxy.core.rules import CacheRules
+from veneer.core.entry import ByteSpan, Entry, Position
+from veneer.core.fields import Fields
+from veneer.core.messages import RequestHead
+from veneer.core.rules import CacheRules
 
 RULES = CacheRules()
 """Those of a route that says nothing."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from proxy.core.dates import format_date
-from proxy.core.entry import Entry, Position
-from proxy.core.fields import Fields, Pair
-from proxy.core.key import uri
-from proxy.core.messages import RequestHead, ResponseHead
-from proxy.core.rules import CacheRules
-from proxy.core.search import no_vary_search
-from proxy.core.storability import Storable, check_body, judge
+from veneer.core.dates import format_date
+from veneer.core.entry import Entry, Position
+from veneer.core.fields import Fields, Pair
+from veneer.core.key import uri
+from veneer.core.messages import RequestHead, ResponseHead
+from veneer.core.rules import CacheRules
+from veneer.core.search import no_vary_search
+from veneer.core.storability import Storable, check_body, judge
 
 T = 1_800_000_000.0
 """The moment at which the origin answers, a whole second."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stack.redis import NO_REDIS, RedisServer, find_redis_binary
+from devstack.redis import NO_REDIS, RedisServer, find_redis_binary
 from tests.support.redis_sets import RedisCluster, SentinelSet
 
 

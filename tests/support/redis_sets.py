@@ -7,8 +7,8 @@ from pathlib import Path
 
 import redis
 
-from tests.stack.process import Launch, ManagedProcess, StartError, free_ports, wait_until
-from tests.stack.redis import RedisServer, find_redis_binary
+from devstack.process import Launch, ManagedProcess, StartError, free_ports, wait_until
+from devstack.redis import RedisServer, find_redis_binary
 
 SERVICE = "primary"
 SLOTS = 16384

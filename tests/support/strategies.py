@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from proxy.core.dates import format_date
-from proxy.core.fields import Fields, Pair
 from tests.support.exchanges import T
+from veneer.core.dates import format_date
+from veneer.core.fields import Fields, Pair
 
 latin = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=12)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from proxy.redis.wire import Wire
+from veneer.redis.wire import Wire
 
 
 class Transport(asyncio.Transport):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.stack.backend import BackendServer, preparation, run_step, token
+from devstack.backend import BackendServer, preparation, run_step, token
 from tests.support.client import fetch
 
 

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.peers.cases import NGINX, VENEER
 from benchmarks.peers.results import Results
 from benchmarks.peers.tools import find
-from tests.stack.process import ROOT
+from devstack.process import ROOT
 
 
 @pytest.mark.skipif(find("wrk") is None, reason="wrk is not installed: there is nothing to measure with")

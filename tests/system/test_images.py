@@ -8,15 +8,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from tests.stack.backend import answers
-from tests.stack.process import ROOT, Launch, ManagedProcess, free_port
+from devstack.backend import answers
+from devstack.process import ROOT, Launch, ManagedProcess, free_port
 from tests.support.dockerfile import context_copies, final_stage, parse_dockerfile
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,14 @@ def _run_lines(dockerfile: str) -> list[str]:
     return [one.text for one in parse_dockerfile(ROOT / dockerfile) if one.name == "RUN" and one.stage == 0]
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The virtual environment that the build stage makes; both Dockerfiles make the same one."""
-    lines = _run_lines("Dockerfile.proxy")
-    assert lines == _run_lines("Dockerfile.backend")
-    work, target = tmp_path_factory.mktemp("build"), tmp_path_factory.mktemp("opt") / "venv"
-    for source in ("pyproject.toml", ".ci/constraints.txt"):
+def _installed(dockerfile: str, directory: Path) -> Path:
+    """The Python of the virtual environment that the build stage makes."""
+    work, target = directory / "build", directory / "venv"
+    work.mkdir()
+    first = next(one for one in parse_dockerfile(ROOT / dockerfile) if one.name == "COPY")
+    for source in first.words()[:-1]:
         shutil.copy(ROOT / source, work)
-    for line in lines:
+    for line in _run_lines(dockerfile):
         here = line.replace("/opt/venv", str(target)).replace("python -", f"{sys.executable} -")
         here = here.replace("--no-cache-dir", "--no-compile")  # what is installed is the same, sooner
         done = subprocess.run(["/bin/sh", "-ec", here], cwd=work, capture_output=True, text=True, check=False)
@@ -68,6 +68,14 @@ def _start_line(dockerfile: str) -> list[str]:
     return stage["ENTRYPOINT"].words()[1:] + stage["CMD"].words()
 
 
+def _environment(dockerfile: str) -> dict[str, str]:
+    """What the image sets, but for the place of its Python."""
+    lines = [one.words() for one in final_stage(parse_dockerfile(ROOT / dockerfile)) if one.name == "ENV"]
+    return {
+        name: value for word in chain.from_iterable(lines) for name, _, value in [word.partition("=")] if name != "PATH"
+    }
+
+
 def _with_ports(words: list[str], ports: dict[str, int]) -> list[str]:
     moved = words
     for before, after in ports.items():
@@ -75,11 +83,11 @@ def _with_ports(words: list[str], ports: dict[str, int]) -> list[str]:
     return moved
 
 
-def test_the_proxy_image_starts_with_the_shipped_policies(installed: Path, tmp_path: Path) -> None:
-    image = _image(installed, "Dockerfile.proxy", tmp_path / "app")
+def test_the_proxy_image_starts_with_the_shipped_policies(tmp_path: Path) -> None:
+    image = _image(_installed("Dockerfile.proxy", tmp_path), "Dockerfile.proxy", tmp_path / "app")
     admin = free_port()
     words = _with_ports(_start_line("Dockerfile.proxy"), {"8080": free_port(), "9090": admin})
-    child = image.child("proxy image", words, tmp_path / "proxy.log", {})
+    child = image.child("proxy image", words, tmp_path / "proxy.log", _environment("Dockerfile.proxy"))
     child.start()
     try:
         child.wait_ready(lambda: answers(f"http://127.0.0.1:{admin}/health"))
@@ -87,12 +95,10 @@ def test_the_proxy_image_starts_with_the_shipped_policies(installed: Path, tmp_p
         child.stop()
 
 
-def test_the_backend_image_prepares_its_database_and_starts(installed: Path, tmp_path: Path, database_url: str) -> None:
-    image = _image(installed, "Dockerfile.backend", tmp_path / "app")
-    env = {"DATABASE_URL": database_url}
-    for number, words in enumerate(
-        (["backend.migrate"], ["backend.indexes", "apply"], ["backend.seed", "--size", "tiny"])
-    ):
+def test_the_backend_image_prepares_its_database_and_starts(tmp_path: Path, database_url: str) -> None:
+    image = _image(_installed("Dockerfile.backend", tmp_path), "Dockerfile.backend", tmp_path / "app")
+    env = _environment("Dockerfile.backend") | {"DATABASE_URL": database_url}
+    for number, words in enumerate((["etter.migrate"], ["etter.indexes", "apply"], ["etter.seed", "--size", "tiny"])):
         step = image.child("prepare", ["-m", *words], tmp_path / f"step{number}.log", env)
         step.start()
         assert step.wait(60), words

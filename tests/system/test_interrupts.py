@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.stack.process import port_is_open, wait_until
-from tests.stack.proxy import ProxyOptions, ProxyServer
+from devstack.process import port_is_open, wait_until
+from devstack.proxy import ProxyOptions, ProxyServer
 from tests.support.client import fetch
 from tests.support.origin import held, running_origin
 

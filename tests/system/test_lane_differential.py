@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.stack.proxy import ProxyOptions, ProxyServer
+from devstack.proxy import ProxyOptions, ProxyServer
 
 ETAG = '"one"'
 DATE = "Tue, 15 Nov 1994 08:12:31 GMT"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.stack.process import port_is_open, wait_until
-from tests.stack.proxy import ProxyOptions, ProxyServer
+from devstack.process import port_is_open, wait_until
+from devstack.proxy import ProxyOptions, ProxyServer
 from tests.support.client import fetch
 from tests.support.origin import OriginConnection, answering, held, running_origin
 

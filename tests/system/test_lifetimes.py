@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack.process import ROOT
-from tests.stack.proxy import ProxyOptions, ProxyServer
+from devstack.process import ROOT
+from devstack.proxy import ProxyOptions, ProxyServer
 from tests.support.client import fetch
 from tests.support.origin import answering, running_origin
 
@@ -26,7 +26,7 @@ LIFETIME = "the backend's s-maxage; the route's ttl of 10s does nothing beside i
 async def command(env: dict[str, str], *argv: str) -> tuple[int | None, str]:
     """Run the proxy's program; its exit status and all that it said, in one line."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "proxy", *argv),
+        *(sys.executable, "-m", "veneer", *argv),
         cwd=ROOT,
         env={**os.environ, **env},
         stdout=asyncio.subprocess.PIPE,

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.stack.proxy import ProxyOptions, ProxyServer
-from tests.stack.redis import RedisServer
+from devstack.proxy import ProxyOptions, ProxyServer
+from devstack.redis import RedisServer
 from tests.support.client import Answer, fetch
 
 POLICIES = """\

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from tests.stack.process import free_port, wait_until
-from tests.stack.proxy import ProxyOptions, ProxyServer
+from devstack.process import free_port, wait_until
+from devstack.proxy import ProxyOptions, ProxyServer
 from tests.support.client import Answer, fetch
 from tests.support.origin import answering, running_origin
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.stack.process import Launch, ManagedProcess, free_port, port_is_open, wait_until
+from devstack.process import Launch, ManagedProcess, free_port, port_is_open, wait_until
 from tests.support.client import fetch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -25,12 +25,12 @@ READY_LINE = "Ctrl-C stops everything."
 
 
 class Run:
-    """One `python -m tests.stack` with ports and state of its own."""
+    """One `python -m devstack` with ports and state of its own."""
 
     def __init__(self, state: Path, env: dict[str, str], *, proxy_port: int | None = None) -> None:
         self.backend_port, self.admin_port = free_port(), free_port()
         self.proxy_port = proxy_port or free_port()
-        argv = [sys.executable, "-m", "tests.stack", "--size", "tiny", "--state", str(state)]
+        argv = [sys.executable, "-m", "devstack", "--size", "tiny", "--state", str(state)]
         argv += ["--backend-port", str(self.backend_port), "--proxy-port", str(self.proxy_port)]
         argv += ["--admin-port", str(self.admin_port)]
         cleared = {"DATABASE_URL": "", "REDIS_URL": ""}
@@ -148,7 +148,7 @@ def test_given_servers_are_used_and_a_dying_part_takes_the_rest_along(
     assert redis_url in commands
     assert etter_database_url in run.process.log_text()
 
-    run.child("backend").send_signal(signal.SIGKILL)
+    run.child("etter serve").send_signal(signal.SIGKILL)
     assert run.process.wait(30)
     assert run.process.exit_code == 1
     (line,) = run.error_lines()

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.stack.process import wait_until
-from tests.stack.proxy import ProxyOptions, ProxyServer
+from devstack.process import wait_until
+from devstack.proxy import ProxyOptions, ProxyServer
 from tests.support.client import Answer, fetch
 from tests.support.origin import Origin, OriginConnection, answering, running_origin
 from tests.support.resolver import FAILS, HANGS, Resolver

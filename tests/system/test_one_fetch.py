@@ -10,9 +10,9 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.coherence.http import Connection, Reply
-from tests.coherence.world import Node
-from tests.stack.process import free_ports
+from checks.coherence.http import Connection, Reply
+from checks.coherence.world import Node
+from devstack.process import free_ports
 
 PROCESSES = 4
 MISSES = 200

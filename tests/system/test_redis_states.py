@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from tests.stack.proxy import ProxyOptions, ProxyServer
-from tests.stack.redis import RedisServer
+from devstack.proxy import ProxyOptions, ProxyServer
+from devstack.redis import RedisServer
 from tests.support.client import fetch
 from tests.support.origin import answering, running_origin
 
@@ -74,7 +74,7 @@ async def test_a_state_of_redis_is_told_once_by_its_name(
         if change is fill:
             assert (await asyncio.to_thread(fetch, f"{proxy.url}/1", "POST")).status == 200, "the log goes on"
         proxy.stop()
-    told = [str(line["message"]) for line in proxy.log_records() if str(line.get("logger")).startswith("proxy.stores")]
+    told = [str(line["message"]) for line in proxy.log_records() if str(line.get("logger")).startswith("veneer.stores")]
     lines = [line for line in told if "Redis" in line]
     uses = {(line.partition(": ")[0], line.partition("; ")[2].partition(":")[0]) for line in lines}
     assert lines

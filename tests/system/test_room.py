@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.stack.process import wait_until
-from tests.stack.proxy import ProxyOptions, ProxyServer
+from devstack.process import wait_until
+from devstack.proxy import ProxyOptions, ProxyServer
 from tests.support.client import fetch
 from tests.support.origin import OriginConnection, running_origin
 

@@ -12,9 +12,9 @@ import psutil
 import psycopg2
 import pytest
 
-from tests.stack.postgres import PostgresServer
-from tests.stack.process import LOWEST_PORT, Launch, ManagedProcess, Ports, StartError, port_is_open, wait_until
-from tests.stack.redis import RedisServer
+from devstack.postgres import PostgresServer
+from devstack.process import LOWEST_PORT, Launch, ManagedProcess, Ports, StartError, port_is_open, wait_until
+from devstack.redis import RedisServer
 
 
 def _run_sql(url: str, statement: str) -> list[tuple[object, ...]]:

@@ -14,15 +14,15 @@ import brotli
 import msgspec
 import pytest
 
-from proxy.policy.load import load_policy
-from proxy.policy.settings import Overrides
-from tests.stack.backend import BackendServer, token
-from tests.stack.fixtures import starting_proxies, starting_redis
-from tests.stack.process import wait_until
-from tests.stack.proxy import SHIPPED_POLICIES, ProxyOptions, ProxyServer
-from tests.stack.redis import NO_REDIS, RedisServer, find_redis_binary
+from devstack.backend import BackendServer, token
+from devstack.process import wait_until
+from devstack.proxy import SHIPPED_POLICIES, ProxyOptions, ProxyServer
+from devstack.redis import NO_REDIS, RedisServer, find_redis_binary
 from tests.support.client import Answer, fetch
+from tests.support.stack_fixtures import starting_proxies, starting_redis
 from tests.support.zstd import decompress as zstd_decompress
+from veneer.policy.load import load_policy
+from veneer.policy.settings import Overrides
 
 COMPANIES = "/api/etter/master_companies?page_size=2"
 USERS = "/api/etter/users"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.stack.proxy import ProxyOptions, ProxyServer
+from devstack.proxy import ProxyOptions, ProxyServer
 from tests.support.big_origin import PIECE, big_origin, checksum, content_length, read_head, receive
 from tests.support.memory import peak_memory
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from tests.stack.process import wait_until
-from tests.stack.proxy import ProxyOptions, ProxyServer
+from devstack.process import wait_until
+from devstack.proxy import ProxyOptions, ProxyServer
 from tests.support.client import fetch
 from tests.support.origin import answering, held, running_origin
 

@@ -190,10 +190,10 @@ def test_the_proxys_image_takes_the_compiled_form_from_a_stage_that_had_a_compil
     stage = next(one.stage for one in instructions if one.name == "FROM" and one.text.endswith(" AS compile"))
     runs = [one.text for one in instructions if one.stage == stage and one.name == "RUN"]
     assert "gcc" in runs[0]
-    target = runs[-1].removeprefix("/opt/venv/bin/python -m proxy.compiling ")
+    target = runs[-1].removeprefix("/opt/venv/bin/python -m veneer.compiling ")
     assert f"--from=compile {target} ./" in [one.text for one in final_stage(instructions) if one.name == "COPY"]
 
 
 def test_the_ignore_file_keeps_everything_else_out() -> None:
-    for source in (".git", ".veneer", "tests/stack", ".env", "pyproject.toml.bak"):
+    for source in (".git", ".veneer", "devstack", ".env", "pyproject.toml"):
         assert not sent_to_builder(source, ROOT / ".dockerignore"), source

@@ -1,4 +1,4 @@
-"""A fresh install must be possible and repeatable: the locked versions satisfy the ranges."""
+"""A fresh install must be possible and repeatable: locked versions satisfy the ranges, each part has what it needs."""
 
 from __future__ import annotations
 
@@ -9,23 +9,41 @@ from importlib.metadata import packages_distributions
 from itertools import chain
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
+PRODUCTS = {"proxy": "veneer", "backend": "etter"}
+OTHERS = ("devstack", "checks", "tests", "benchmarks")
 # Parts of what is declared, imported under their own names.
 TRANSITIVE = {"packaging", "pydantic-core", "opentelemetry-api", "opentelemetry-proto"}
+# Declared, and not imported by name.
+OTHERWISE_USED = {
+    "veneer": {"opentelemetry-exporter-otlp-proto-http", "opentelemetry-sdk", "mypy"},
+    "etter": {"opentelemetry-exporter-otlp-proto-http", "opentelemetry-sdk"},
+}
+OWN = {*PRODUCTS.values(), *OTHERS, "compression"}  # the last is Python 3.14's own
 
 
-def _required() -> list[Requirement]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+def _of_product(folder: str) -> list[Requirement]:
+    project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text("utf-8"))["project"]
     return [Requirement(text) for text in chain(project["dependencies"], *project["optional-dependencies"].values())]
 
 
-def _for_building() -> list[Requirement]:
+def _of_tools() -> list[Requirement]:
+    lines = (ROOT / ".ci/requirements.txt").read_text("utf-8").splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def _required() -> list[Requirement]:
+    return [*chain.from_iterable(map(_of_product, PRODUCTS)), *_of_tools()]
+
+
+def _for_building(folder: str) -> list[Requirement]:
     """What the build brings along for itself."""
-    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    text = (ROOT / folder / "pyproject.toml").read_text("utf-8")
     return [Requirement(one) for one in tomllib.loads(text)["build-system"]["requires"]]
 
 
@@ -37,6 +55,10 @@ def _version(locked: Requirement) -> Version:
     (pin,) = locked.specifier
     assert pin.operator == "==", locked
     return Version(pin.version)
+
+
+def _names(requirements: list[Requirement]) -> set[str]:
+    return {canonicalize_name(one.name) for one in requirements}
 
 
 def test_every_dependency_is_locked_within_its_range() -> None:
@@ -54,27 +76,58 @@ def test_every_dependency_has_a_lower_and_an_upper_bound() -> None:
             assert {spec.operator for spec in one.specifier} >= {">=", "<"}, one
 
 
+def test_the_products_ask_for_one_range_of_what_both_use() -> None:
+    proxy, backend = (
+        {canonicalize_name(one.name): str(one.specifier) for one in _of_product(folder)} for folder in PRODUCTS
+    )
+    shared = proxy.keys() & backend.keys()
+    assert "aiohttp" in shared
+    assert {name: proxy[name] for name in shared} == {name: backend[name] for name in shared}
+
+
 def test_the_lock_has_each_name_once_in_order() -> None:
     names = [one.name.lower() for one in _locked()]
     assert len(set(names)) == len(names)
     assert names == sorted(names)
 
 
-def test_what_is_imported_is_declared() -> None:
+@pytest.mark.parametrize("folder", PRODUCTS)
+def test_what_a_product_imports_it_declares_itself(folder: str) -> None:
+    """What the other product or a tool brings along is missing where this one is installed alone."""
+    declared = _names([*_of_product(folder), *_for_building(folder)])
+    assert _undeclared(ROOT / folder, declared) == {}
+
+
+@pytest.mark.parametrize("top", OTHERS)
+def test_what_is_imported_is_declared(top: str) -> None:
     """A module that happens to be installed here may be missing in a fresh clone."""
-    declared = {canonicalize_name(one.name) for one in (*_required(), *_for_building())}
+    assert _undeclared(ROOT / top, _names(_required())) == {}
+
+
+@pytest.mark.parametrize("folder", PRODUCTS)
+def test_what_a_product_declares_it_imports(folder: str) -> None:
     by_module = packages_distributions()
-    own = {"proxy", "backend", "tests", "benchmarks", "compression"}  # the last is Python 3.14's own
+    imported = set(chain.from_iterable(_imported(path) for path in (ROOT / folder).rglob("*.py")))
+    used = {canonicalize_name(name) for module in imported for name in by_module.get(module, [module])}
+    declared = _names(_of_product(folder))
+    # The backport is needed, and there, only where Python lacks the module.
+    unused = declared - used - OTHERWISE_USED[PRODUCTS[folder]]
+    assert unused - ({"backports-zstd"} if "compression" in imported else set()) == set()
+
+
+def _undeclared(directory: Path, declared: set[str]) -> dict[str, set[str]]:
+    """Modules that are imported below a directory and belong to nothing declared, with the files that import them."""
+    by_module = packages_distributions()
     missing: dict[str, set[str]] = {}
-    for path in chain.from_iterable((ROOT / top).rglob("*.py") for top in ("proxy", "backend", "tests", "benchmarks")):
-        for module in _imported(path) - own - sys.stdlib_module_names:
+    for path in directory.rglob("*.py"):
+        for module in _imported(path) - OWN - sys.stdlib_module_names:
             # An extra that is not installed here is known by its name alone: opentelemetry-sdk for opentelemetry.
             named_alike = [name for name in declared if name.startswith(module.replace("_", "-"))]
             distributions = {canonicalize_name(name) for name in by_module.get(module, named_alike)}
             elsewhere = canonicalize_name(module) in _beside(path)
             if not elsewhere and not distributions & (declared | TRANSITIVE):
                 missing.setdefault(module, set()).add(str(path.relative_to(ROOT)))
-    assert missing == {}
+    return missing
 
 
 def _beside(path: Path) -> set[str]:

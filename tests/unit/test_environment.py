@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backend.settings import load_settings
-from proxy.app.observe.settings import read_observe_settings
-from proxy.policy.settings import read_environment
+from etter.settings import load_settings
+from veneer.app.observe.settings import read_observe_settings
+from veneer.policy.settings import read_environment
 
 BACKEND = {
     "DB_POOL_SIZE": "7",

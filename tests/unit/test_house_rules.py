@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,15 +13,29 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+ALONE = "The products know nothing of what starts, checks and measures them"
+NO_TESTS = "What starts, checks and measures the products knows no tests"
 VIOLATIONS = [
-    ("proxy/core/fields.py", "import proxy.pipeline.context", "Imports go downwards only"),
-    ("proxy/stores/memory.py", "import proxy.limits.inflight", "Imports go downwards only"),
-    ("proxy/ports/stores.py", "import proxy.stores.memory", "Imports go downwards only"),
-    ("proxy/core/dates.py", "import time", "The core does no I/O and reads no clock"),
-    ("proxy/core/key.py", "import asyncio", "The core does no I/O and reads no clock"),
-    ("proxy/pipeline/reply.py", "import aiohttp.web", "Only the app knows aiohttp"),
-    ("backend/__init__.py", "import proxy.core.dates", "The proxy and the backend do not know each other"),
-    ("proxy/tasks.py", "import backend", "The proxy and the backend do not know each other"),
+    ("proxy/veneer/core/fields.py", "import veneer.pipeline.context", "Imports go downwards only"),
+    ("proxy/veneer/stores/memory.py", "import veneer.limits.inflight", "Imports go downwards only"),
+    ("proxy/veneer/ports/stores.py", "import veneer.stores.memory", "Imports go downwards only"),
+    ("proxy/veneer/core/dates.py", "import time", "The core does no I/O and reads no clock"),
+    ("proxy/veneer/core/key.py", "import asyncio", "The core does no I/O and reads no clock"),
+    ("proxy/veneer/pipeline/reply.py", "import aiohttp.web", "Only the app knows aiohttp"),
+    ("backend/etter/__init__.py", "import veneer.core.dates", "The proxy and the backend do not know each other"),
+    ("proxy/veneer/tasks.py", "import etter", "The proxy and the backend do not know each other"),
+    (
+        "proxy/veneer/app/serve.py",
+        "import devstack.run",
+        ALONE,
+    ),
+    (
+        "backend/etter/app.py",
+        "import checks.relay",
+        ALONE,
+    ),
+    ("checks/relay.py", "import tests.support.clock", NO_TESTS),
+    ("devstack/run.py", "import checks.relay", "Benchmarks, checks and the stack import downwards only"),
 ]
 
 
@@ -28,7 +43,7 @@ VIOLATIONS = [
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the code to spoil."""
     directory = tmp_path_factory.mktemp("house")
-    for name in ("proxy", "backend"):
+    for name in ("proxy", "backend", "devstack", "checks", "benchmarks"):
         shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", directory)
     return directory
@@ -36,7 +51,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(directory: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).parent / program), *arguments]
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=60, check=False)
+    # Before the packages that are installed, which are those of the checkout.
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(str(directory / name) for name in ("proxy", "backend", "."))}
+    return subprocess.run(command, cwd=directory, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_code_as_it_is_keeps_every_contract(copy: Path) -> None:
@@ -76,7 +93,7 @@ def test_a_forbidden_import_breaks_its_contract(copy: Path, file: str, line: str
     ],
 )
 def test_a_banned_call_is_refused(copy: Path, call: str) -> None:
-    spoiled = copy / "proxy" / "pipeline" / "spoiled.py"
+    spoiled = copy / "proxy" / "veneer" / "pipeline" / "spoiled.py"
     spoiled.write_text(f'"""A file that breaks a ban."""\n\n{call}', "utf-8")
     try:
         result = run(copy, "ruff", "check", "--no-cache", "--select", "TID251", "proxy")

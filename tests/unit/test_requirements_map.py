@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from tests.stack.process import ROOT
+from devstack.process import ROOT
 from tests.support.documents import missing, table_rows
 
 DOCUMENT = ROOT / "docs" / "requirements.md"
-SHORT = {"B/": "tests/integration/backend/", "S/": "tests/scenarios/", "P/": "tests/unit/proxy/", "U/": "tests/unit/"}
+SHORT = {"B/": "tests/integration/etter/", "S/": "tests/scenarios/", "P/": "tests/unit/veneer/", "U/": "tests/unit/"}
 CODE, TESTS = 2, 3
 
 

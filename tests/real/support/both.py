@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from tests.stack.process import Launch, ManagedProcess, free_port, port_is_open
-from tests.stack.proxy import ProxyOptions, ProxyServer
+from devstack.process import Launch, ManagedProcess, free_port, port_is_open
+from devstack.proxy import ProxyOptions, ProxyServer
 from tests.support.client import Answer, fetch
 
 T = TypeVar("T")

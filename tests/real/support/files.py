@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+from devstack.process import Launch
 from tests.real.support.both import Serve, launch
 from tests.real.support.install import debian
-from tests.stack.process import Launch
 
 CONFIG = """
 server.document-root = "{root}"

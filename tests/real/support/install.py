@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack.process import ROOT
+from devstack.process import ROOT
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "programs"
 HOME = ROOT / ".real"

@@ -1,0 +1,7 @@
+"""`python -m etter serve`."""
+
+import sys
+
+from etter.cli import main
+
+sys.exit(main())

@@ -1,0 +1,47 @@
+"""`python -m etter.token`: issue a development token. Real ones come from an identity provider."""
+
+import argparse
+import datetime as dt
+import os
+import sys
+from collections.abc import Sequence
+
+from etter.clock import utc_now
+from etter.settings import SettingsError, load_settings
+from etter.web.auth import issue_pass, issue_token
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a token, or with --pass the company's pass; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m etter.token", description=__doc__)
+    parser.add_argument("--user", type=int, required=True, metavar="ID")
+    parser.add_argument("--company", type=int, required=True, metavar="ID")
+    parser.add_argument("--platform", action="store_true", help="may see and change all companies")
+    parser.add_argument("--hours", type=float, default=24.0, help="how long it holds (default 24)")
+    parser.add_argument("--pass", dest="company_pass", action="store_true", help="print the company's pass instead")
+    options = parser.parse_args(arguments)
+    try:
+        settings = load_settings(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"etter: {error}\n")
+        return 2
+    if settings.etter_token_secret is not None:
+        sys.stderr.write("etter: ETTER_TOKEN_SECRET is in force; development tokens are not issued\n")
+        return 1
+    now = utc_now()
+    if options.company_pass:
+        sys.stdout.write(issue_pass(settings.token_secret, options.company, now).text + "\n")
+        return 0
+    token = issue_token(
+        settings.token_secret,
+        user_id=options.user,
+        company_id=options.company,
+        role="platform" if options.platform else "member",
+        expires_at=now + dt.timedelta(hours=options.hours),
+    )
+    sys.stdout.write(token + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

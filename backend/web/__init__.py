@@ -1,1 +1,0 @@
-"""The HTTP room: what is the same for every route. Routes themselves are in backend.routes."""

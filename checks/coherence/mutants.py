@@ -1,0 +1,74 @@
+"""Veneer made wrong on purpose, to see the checker find it: `python -m checks.coherence.mutants NAME serve ...`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from veneer.app.cli import main
+from veneer.core.messages import RequestHead
+from veneer.pipeline.fetch import Fetcher
+from veneer.pipeline.made import Fetched
+from veneer.pipeline.plan import Plan
+from veneer.ports import Demand, InterimSink, Standing
+from veneer.stores.events import LogEvent
+from veneer.stores.holds import Holds
+from veneer.stores.redis_log import RedisLog
+
+
+def acknowledge_without_applying() -> None:
+    """Other nodes' events are acknowledged, never applied."""
+    apply = RedisLog._apply
+
+    def wrong(log: RedisLog, events: Sequence[LogEvent]) -> dict[str, int]:
+        table, log._table = log._table, type(log._table)()
+        try:
+            return apply(log, events)
+        finally:
+            log._table = table
+
+    RedisLog._apply = wrong  # type: ignore[method-assign,assignment]
+
+
+def born_after_the_fetch() -> None:
+    """An entry is born when its response has arrived."""
+    ask = Fetcher._ask
+
+    async def wrong(
+        fetcher: Fetcher, plan: Plan, request: RequestHead, interim: InterimSink, demand: Demand
+    ) -> Fetched:
+        fetched = await ask(fetcher, plan, request, interim, demand)
+        return replace(fetched, born=fetcher._services.log.position)
+
+    Fetcher._ask = wrong  # type: ignore[method-assign,assignment]
+
+
+def no_lease() -> None:
+    """The lease is not looked at."""
+
+    def wrong(_: RedisLog) -> Standing:
+        return Standing.LEADING
+
+    RedisLog.standing = wrong  # type: ignore[method-assign,assignment]
+
+
+def hold_nothing() -> None:
+    """A write in doubt invalidates once, as if it were over."""
+
+    def wrong(*_: object) -> bool:
+        return False
+
+    Holds.touch = wrong  # type: ignore[method-assign,assignment]
+
+
+MUTANTS: dict[str, Callable[[], None]] = {
+    "acknowledge-without-applying": acknowledge_without_applying,
+    "born-after-the-fetch": born_after_the_fetch,
+    "no-lease": no_lease,
+    "hold-nothing": hold_nothing,
+}
+
+if __name__ == "__main__":
+    MUTANTS[sys.argv.pop(1)]()
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""A TCP relay between a node and Redis that can be cut, held and slowed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from veneer.tasks import Tasks
+
+
+class Relay:
+    """Carries octets between its own port and a server's.
+
+    `cut` resets every connection and refuses new ones; `hold` keeps them open and carries nothing, as a lost route
+    does; `delay_s` slows each direction; `mend` carries on, with what was held.
+    """
+
+    def __init__(self, target_port: int) -> None:
+        self._target_port = target_port
+        self._server: asyncio.Server | None = None
+        self._tasks = Tasks()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._open = asyncio.Event()
+        self._open.set()
+        self._refuse = False
+        self.delay_s = 0.0
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        """The Redis URL of its own port."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    async def start(self, port: int = 0) -> None:
+        """Listen, on a free port unless told which."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def aclose(self) -> None:
+        """Cut everything and stop listening."""
+        self.cut()
+        if self._server is not None:
+            self._server.close()
+        await self._tasks.aclose()
+
+    def cut(self) -> None:
+        """Reset every connection, refuse new ones."""
+        self._refuse = True
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+
+    def hold(self) -> None:
+        """Carry nothing."""
+        self._open.clear()
+
+    def mend(self) -> None:
+        """Carry on."""
+        self._refuse = False
+        self.delay_s = 0.0
+        self._open.set()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._refuse:
+            writer.transport.abort()
+            return
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+        pair = {writer, there_writer}
+        self._writers |= pair
+        try:
+            there = self._tasks.start(self._carry(reader, there_writer), "relay: there")
+            back = self._tasks.start(self._carry(there_reader, writer), "relay: back")
+            await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)
+            there.cancel()
+            back.cancel()
+        except asyncio.CancelledError:
+            pass  # the loop is closing; its stream server reports a cancelled connection as an error
+        finally:
+            self._writers -= pair
+            for end in pair:
+                end.transport.abort()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                if self.delay_s:
+                    await asyncio.sleep(self.delay_s)
+                await self._open.wait()
+                writer.write(data)
+                await writer.drain()
+
+
+@asynccontextmanager
+async def relay(target_port: int) -> AsyncIterator[Relay]:
+    """A relay that carries."""
+    between = Relay(target_port)
+    await between.start()
+    try:
+        yield between
+    finally:
+        await between.aclose()

@@ -1,0 +1,79 @@
+"""Content codings without holding up the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from veneer.compress.encoders import coding as coding_named
+from veneer.ports import StreamEncoder
+
+IDLE_NICENESS = 10
+"""A tenth of what others get where they compete. No less: a thread that starves while it takes over the interpreter
+would make the event loop wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodecSettings:
+    """Bodies of at most `inline_bytes` are coded at once, larger ones (and slow levels) in one of `threads` threads."""
+
+    inline_bytes: int = 16 * 1024
+    threads: int = 2
+
+
+class Codecs:
+    """veneer.ports.Codec. A level that a coding lacks means its nearest. Close it at the end."""
+
+    def __init__(self, settings: CodecSettings | None = None) -> None:
+        self._settings = settings or CodecSettings()
+        self._threads = ThreadPoolExecutor(self._settings.threads, thread_name_prefix="compress")
+        # Waiting happens here, in requests that can be cancelled, and not in the executor's queue.
+        self._places = asyncio.Semaphore(self._settings.threads)
+        self._idle_thread = ThreadPoolExecutor(1, thread_name_prefix="compress-idle", initializer=_stand_back)
+
+    async def encode(self, coding: str, level: int, body: bytes) -> bytes:
+        """The whole body coded; the same octets in every process.
+
+        Raises ValueError for an unknown coding.
+        """
+        how = coding_named(coding)
+        level = how.levels.nearest(level)
+        if len(body) <= self._settings.inline_bytes and level < how.levels.slow_from:
+            return how.encode(body, level)
+        async with self._places:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, how.encode, body, level)
+
+    async def encode_densely(self, coding: str, body: bytes) -> bytes:
+        """The whole body coded as hard as the coding can, in one thread of low priority that needs no interpreter.
+
+        Raises ValueError for an unknown coding.
+        """
+        how = coding_named(coding)
+        return await asyncio.get_running_loop().run_in_executor(self._idle_thread, how.encode, body, how.levels.highest)
+
+    def hardest(self, coding: str) -> int:
+        """The level of `encode_densely`. Raises ValueError for an unknown coding."""
+        return coding_named(coding).levels.highest
+
+    def stream(self, coding: str, level: int) -> StreamEncoder:
+        """A new encoder for one body.
+
+        Raises ValueError for an unknown coding.
+        """
+        how = coding_named(coding)
+        return how.stream(how.levels.nearest(level))
+
+    async def aclose(self) -> None:
+        """Drop what waits, let what runs end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._idle_thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _stand_back() -> None:
+    """Let other threads have the processor first. Only Linux counts niceness by thread."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), IDLE_NICENESS)

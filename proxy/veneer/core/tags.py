@@ -1,0 +1,74 @@
+"""The tags that a response gives itself, by which it can be invalidated."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from veneer.core.fields import Fields
+from veneer.core.headers import split_list
+from veneer.core.messages import RequestHead
+from veneer.core.structured import parse_strings
+
+MAX_TAGS: Final = 256
+"""Tags that one response may carry. One with more is not stored: a tag that is forgotten is a write that is missed."""
+
+MAX_TAG_OCTETS: Final = 1024
+
+TAG_FIELDS: Final[tuple[str, ...]] = ("surrogate-key", "cache-tag", "cache-groups")
+"""Fields in which a response gives itself tags."""
+
+
+def tags_of(fields: Fields) -> tuple[str, ...] | None:
+    """The tags that the response gives itself: Surrogate-Key (by spaces), Cache-Tag (by commas), Cache-Groups.
+
+    None when they are more, or longer, than can be kept.
+    """
+    said = fields.joined
+    for name in TAG_FIELDS:
+        if name in said:
+            break
+    else:
+        return ()
+    found: dict[str, None] = {}
+    for tag in (fields.get("surrogate-key") or "").split():
+        found[tag] = None
+    for part in (fields.get("cache-tag") or "").split(","):
+        if tag := part.strip():
+            found[tag] = None
+    for group in groups_of(fields, "cache-groups"):
+        found[group] = None
+    if len(found) > MAX_TAGS or any(len(tag) > MAX_TAG_OCTETS for tag in found):
+        return None
+    return tuple(found)
+
+
+def search_tag(request: RequestHead) -> str:
+    """The tag of responses that answer several queries of the request's path (No-Vary-Search).
+
+    A write to one of these URIs names it, as it cannot know which others the stored response stands for. Without an
+    authority it is that of each: what names a URI of every authority names it so.
+    """
+    return _search_tag(request.authority, request.path)
+
+
+def search_tags(request: RequestHead) -> tuple[str, str]:
+    """All such tags that a response to the request carries."""
+    return _search_tag(request.authority, request.path), _search_tag("", request.path)
+
+
+def _search_tag(authority: str, path: str) -> str:
+    return f"no-vary-search={authority}{path}".replace("%", "%25").replace(":", "%3A")
+
+
+def groups_of(fields: Fields, name: str) -> list[str]:
+    """The groups in Cache-Groups or Cache-Group-Invalidation (RFC 9875 sections 2 and 3).
+
+    A group is a tag here, whatever the authority: everything this proxy stores comes from the backends of one team, and
+    one backend under two names must not keep a stale copy under either. A malformed field, which the RFC would have
+    ignored, is read as a plain list: invalidating too much is allowed, too little is not.
+    """
+    value = fields.get(name)
+    if value is None:
+        return []
+    strings = parse_strings(value)
+    return strings if strings is not None else [member.strip('"') for member in split_list(value)]

@@ -1,0 +1,64 @@
+"""What is recorded of an exchange at its end."""
+
+from __future__ import annotations
+
+from veneer.core.rate import RateVerdict
+from veneer.core.record import record
+from veneer.core.redact import redacted
+from veneer.pipeline.answer import Answer
+from veneer.pipeline.context import Exchange
+from veneer.pipeline.exchange import CacheUse, ExchangeRecord
+from veneer.pipeline.tunnel import Passed
+
+
+@record
+class Replied:
+    """What left for the client."""
+
+    status: int
+    coding: str = ""
+    identity_bytes: int = 0
+    passed: Passed | None = None
+
+
+def record_of(
+    exchange: Exchange,
+    answer: Answer | None,
+    replied: Replied,
+    rate: RateVerdict | None,
+    error: str,
+    duration_ms: float,
+) -> ExchangeRecord:
+    """The record of an exchange that took `duration_ms`; `answer` None where there was none."""
+    request, client, trace = exchange.request, exchange.client, exchange.trace
+    passed = replied.passed
+    cache = None if answer is None else answer.cache
+    forward = None if cache is None else cache.forward
+    return ExchangeRecord(
+        time=exchange.received,
+        request_id=exchange.request_id,
+        client=exchange.client_ip,
+        method=request.method,
+        path=request.path,
+        query=None if request.query is None else redacted(request.query),
+        route=exchange.match.route.name,
+        status=replied.status or (0 if answer is None else answer.head.status),
+        duration_ms=duration_ms,
+        bytes_in=client.bytes_in if passed is None else passed.from_client,
+        bytes_out=client.bytes_out if passed is None else passed.from_backend,
+        bytes_identity=replied.identity_bytes,
+        upstream_ms=None if answer is None else answer.upstream_ms,
+        cache=CacheUse.NONE if answer is None else answer.use,
+        cache_forward="" if forward is None else forward._value_,  # `value` runs Python
+        cache_reason=("" if cache is None else cache.detail) or "",
+        coding=replied.coding,
+        rate_remaining=None if rate is None else rate.remaining,
+        refused=None if answer is None else answer.refused,
+        end=None if passed is None else passed.end,
+        error=error or ("" if answer is None else answer.error),
+        user_agent=request.fields.joined.get("user-agent", ""),
+        trace_id="" if trace is None else trace.trace_id,
+        span_id="" if trace is None else trace.span_id,
+        parent_id=exchange.trace_parent_id,
+        sampled=trace is not None and trace.sampled,
+    )

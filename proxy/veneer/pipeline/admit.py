@@ -1,0 +1,107 @@
+"""May this request go on: rate, load and size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from veneer.core.address import client_network
+from veneer.core.forwarding import passed_before
+from veneer.core.outcome import CacheStatus
+from veneer.core.problem import QUOTA_EXCEEDED, Problem
+from veneer.core.rate import RateVerdict, retry_after_field
+from veneer.limits.keys import client_key, shared_client
+from veneer.pipeline.answer import Answer
+from veneer.pipeline.context import Exchange, Services
+from veneer.pipeline.exchange import Refusal
+from veneer.pipeline.refuse import problem_answer, refuse
+from veneer.policy.model import RateKeyKind, RateRule
+from veneer.ports import BodyError, BodyTooLargeError, BodyTooSlowError
+
+
+def rate_client(exchange: Exchange, rule: RateRule) -> str:
+    """The name under which this request is counted."""
+    shared = shared_client(exchange.route.name, rule.key.kind)
+    if shared is not None:
+        return shared
+    named = None
+    match rule.key.kind:
+        case RateKeyKind.HEADER:
+            named = exchange.request.fields.get(rule.key.header or "")
+        case RateKeyKind.AUTHORIZATION:
+            named = exchange.request.fields.get("authorization")
+        case _:
+            return client_network(exchange.client_ip, rule.limit.ipv6_bits)
+    return named or f"ip:{client_network(exchange.client_ip, rule.limit.ipv6_bits)}"
+
+
+async def count(services: Services, exchange: Exchange) -> RateVerdict | None:
+    """Count the request against the route's limit, if it has one."""
+    rule = exchange.match.route.rate_limit
+    if rule is None:
+        return None
+    return count_now(services, exchange, rule) or await services.rates.admit(rate_client(exchange, rule), rule.limit)
+
+
+def count_now(services: Services, exchange: Exchange, rule: RateRule) -> RateVerdict | None:
+    """As `count`, where nothing has to be waited for; None where it has, and then nothing has been counted."""
+    key = client_key(rule.limit, rate_client(exchange, rule))
+    return services.rates.admit_now(key, rule.limit, services.clock.monotonic())
+
+
+def refused_by_rate(target: str, request_id: str, rate: RateVerdict) -> Answer:
+    """429 with Retry-After (RFC 6585 section 4) for a request of `target`."""
+    limit = rate.limit
+    problem = Problem(
+        status=429,
+        detail=f"more than {limit.quota} requests in {limit.window_s:g} s; try again in {retry_after_field(rate)} s",
+        type=QUOTA_EXCEEDED,
+        title="Too Many Requests",
+        instance=target,
+        request_id=request_id,
+        violated_policies=(limit.name,),
+    )
+    answer = problem_answer(problem, Refusal.RATE, CacheStatus(), ("Retry-After", retry_after_field(rate)))
+    return replace(answer, error="")
+
+
+def refused_by_load(exchange: Exchange) -> Answer:
+    """503 with Retry-After: as many exchanges go on as may (RFC 9110 section 15.6.4)."""
+    detail = "the proxy is handling as many requests as it may; try again in a moment"
+    return refuse(exchange, 503, detail, Refusal.LOAD, None, ("Retry-After", "1"))
+
+
+def refused_by_loop(services: Services, exchange: Exchange) -> Answer | None:
+    """508 for a request that has passed this process before (RFC 9110 section 7.6.3; the status is RFC 5842's)."""
+    if not passed_before(exchange.request.fields, services.instance):
+        return None
+    detail = "the request has come back to this proxy: the upstream of its route leads here"
+    return refuse(exchange, 508, detail, Refusal.LOOP)
+
+
+def refused_by_size(exchange: Exchange) -> Answer | None:
+    """413 for a body announced as too large (RFC 9110 section 15.5.14)."""
+    announced = exchange.request.fields.get("content-length")
+    limit_bytes = body_limit(exchange)
+    if announced is None or not announced.isdecimal() or int(announced) <= limit_bytes:
+        return None
+    return too_large(exchange, limit_bytes)
+
+
+def too_large(exchange: Exchange, limit_bytes: int) -> Answer:
+    """413 that says what would be right."""
+    return refuse(exchange, 413, f"the request body may have at most {limit_bytes} bytes", Refusal.BODY_TOO_LARGE)
+
+
+def refused_by_body(exchange: Exchange, error: BodyError) -> Answer:
+    """413, 408 or 400 for a body that turned out to be too large, came too slowly, or has no certain end."""
+    if isinstance(error, BodyTooLargeError):
+        return too_large(exchange, error.limit_bytes)
+    if isinstance(error, BodyTooSlowError):
+        return refuse(exchange, 408, str(error), Refusal.SLOW)
+    return refuse(exchange, 400, str(error), Refusal.MALFORMED)
+
+
+def body_limit(exchange: Exchange) -> int:
+    """The most octets that the request's body may have."""
+    own = exchange.route.body_bytes
+    return exchange.policy.limits.body_bytes if own is None else own

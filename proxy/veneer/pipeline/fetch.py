@@ -1,0 +1,376 @@
+"""Asking the backend for something that may be stored: lead or follow, judge, fill the store, tell the followers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import suppress
+from dataclasses import replace
+
+from veneer.core.entry import Entry
+from veneer.core.invalidation import Validity
+from veneer.core.key import flight_key
+from veneer.core.messages import RequestHead, ResponseHead
+from veneer.core.reuse import ERROR_STATUSES, Hit, decide
+from veneer.core.storability import NotStorable, Storable
+from veneer.core.vary import vary_names
+from veneer.pipeline.coalesce import Arriving, Erred, Failed, Flight, Landing, Private, Whole
+from veneer.pipeline.content import LateReaderError, NobodyReadsError, SharedBody
+from veneer.pipeline.context import Services
+from veneer.pipeline.fill import Filler
+from veneer.pipeline.heeded import Heeded
+from veneer.pipeline.made import Fetched, as_it_came, entry_of, judge_fetched
+from veneer.pipeline.mixing import Mixing
+from veneer.pipeline.plan import Plan
+from veneer.pipeline.unasked import asked_for
+from veneer.ports import (
+    Client,
+    ClientGoneError,
+    Demand,
+    InterimSink,
+    Standing,
+    Turn,
+    TurnOver,
+    UpstreamError,
+    UpstreamFailure,
+)
+from veneer.stores.turns import FreeTurn
+from veneer.tasks import TaskGroupClosedError
+
+READ_WHOLE_BYTES = 128 * 1024
+"""A response announced to be at most this long is read before its head is passed on: one write, one stored body."""
+
+
+class Fetcher:
+    """Runs flights. A flight goes on when its leader's client leaves, so that what was fetched is stored.
+
+    The leader flies it itself, and only what is still arriving when it lands goes on in a task of its own.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._filler = Filler(services)
+        self._mixing = Mixing()
+
+    async def fetch(self, plan: Plan, client: Client) -> tuple[Landing, bool]:
+        """The landing of a flight for `plan`, and whether it was somebody else's (collapsed)."""
+        flights, group = self._services.flights, self._group(plan)
+        looked = True
+        while plan.coalesce and not self._is_uncacheable(group):
+            flight = flights.join(group)
+            if flight is None:
+                flight = flights.open(group)
+                if plan.for_all:
+                    plan = replace(plan, outgoing=plan.unconditional)
+                if self._services.turns.alone:
+                    flying = self._fly(flight, plan, client.interim)
+                else:
+                    flying = self._fly_in_turn(flight, plan, client.interim, looked=looked)
+                return await self._to_the_end(flight, flying, client), False
+            landing = await self._follow(flight, plan)
+            if landing is not None:
+                return landing, True
+            # What the flight brought may have told that this request is for another variant: who wants that flies next.
+            before, group = group, self._group(plan)
+            if group == before:
+                break
+            looked = False  # another node may have fetched it while this one waited
+        if self._is_uncacheable(group):
+            return await self._alone(plan, client), False
+        return await self._lead(plan, client), False
+
+    def _group(self, plan: Plan) -> str:
+        """The key of the flights that may bring what the plan wants, as far as is known now."""
+        varies = self._services.flights.varies(plan.key)
+        return flight_key(plan.key, plan.wanted, plan.match.route.cache, varies)
+
+    def _is_uncacheable(self, group: str) -> bool:
+        return self._services.flights.is_uncacheable(group, self._services.clock.monotonic())
+
+    def _learn(self, plan: Plan, head: ResponseHead, verdict: Storable | NotStorable) -> None:
+        """Remember by what responses differ, and whether it is worth while to wait for one like this.
+
+        That is remembered for requests like this one: with credentials or without, and of the same variant.
+        """
+        flights = self._services.flights
+        flights.learn(plan.key, vary_names(head.fields) or ())
+        group = self._group(plan)
+        if isinstance(verdict, Storable) and verdict.may_share:
+            flights.mark_cacheable(group)
+        elif isinstance(verdict, Storable) or verdict.remember:
+            flights.mark_uncacheable(group, self._services.clock.monotonic())
+
+    async def take_over(self, plan: Plan, flight: Flight, asked: Awaitable[Fetched], client: Client) -> Landing:
+        """The landing of a flight whose request has been sent already."""
+        return await self._to_the_end(flight, self._fly(flight, plan, client.interim, _taken_over(plan, asked)), client)
+
+    def refresh(self, plan: Plan) -> None:
+        """Fetch in the background unless somebody does so already or too much goes on."""
+        flights, tasks, group = self._services.flights, self._services.tasks, self._group(plan)
+        if tasks.full or flights.join(group) is not None:
+            return
+        tasks.start(self._refresh(flights.open(group), plan), f"refresh {plan.key}")
+
+    async def _refresh(self, flight: Flight, plan: Plan) -> None:
+        self._release(await self._fly(flight, plan, _ignore))
+
+    async def _alone(self, plan: Plan, client: Client) -> Landing:
+        """Fetch what was uncacheable a moment ago: nobody waits and nothing is kept, so it may end with its client.
+
+        Where it turns out to be cacheable after all, it goes on as a flight.
+        """
+        if plan.validating or plan.alike or plan.hides_errors or plan.wanted.method != "GET":
+            return await self._lead(plan, client)
+        try:
+            with Heeded(client) as demand:
+                fetched = await self._ask(plan, plan.outgoing, client.interim, demand)
+        except UpstreamError as error:
+            return Failed(error.again())
+        verdict = judge_fetched(plan, fetched)
+        if isinstance(verdict, NotStorable):
+            self._learn(plan, fetched.response.head, verdict)
+            return Private(fetched.response, verdict.reason, fetched.upstream_ms)
+        return await self._lead(plan, client, fetched)
+
+    async def _lead(self, plan: Plan, client: Client, fetched: Fetched | None = None) -> Landing:
+        """Fly alone, without anybody who could follow."""
+        flight, asked = Flight(plan.key), None if fetched is None else _given(fetched)
+        return await self._to_the_end(flight, self._fly(flight, plan, client.interim, asked), client)
+
+    async def _to_the_end(self, flight: Flight, flying: Awaitable[Landing], client: Client) -> Landing:
+        """Fly to the landing although the client may leave. Raises ClientGoneError when it has.
+
+        A flight that nobody waits for any more gives way to others, if the backend is busy.
+        """
+        client.hold(flight.asker_left)
+        try:
+            landing = await flying
+        finally:
+            left = client.let_go()
+        if left:
+            self._release(landing)
+            raise ClientGoneError("the client left before the response came")
+        if isinstance(landing, Arriving):
+            flight.asker_left()  # and waits on as a reader of the body
+        elif isinstance(landing, Private):
+            flight.join()  # as a client that may have left it had given way to others
+        return landing
+
+    async def _follow(self, flight: Flight, plan: Plan) -> Landing | None:
+        """What the flight brought if it answers this request too; None to fetch alone."""
+        flight.join()
+        try:
+            async with asyncio.timeout(plan.match.route.coalesce_wait_s):
+                landing = await flight.wait()
+            if isinstance(landing, Failed):
+                return landing
+            if isinstance(landing, Erred):
+                return landing if plan.hides_errors else None
+            return self._share(landing, plan)
+        except TimeoutError:
+            return None
+        finally:
+            flight.leave()  # and waits on as a reader of the body, if it got one
+
+    def _share(self, landing: Landing, plan: Plan) -> Landing | None:
+        """A follower's part of a landing; None where it may not have one."""
+        if not isinstance(landing, Whole | Arriving) or not landing.may_share:
+            return None
+        if not self._answers(landing.entry, plan):
+            return None
+        try:
+            if isinstance(landing, Whole):
+                return replace(landing, own=landing.entry)
+            return replace(landing, own=landing.entry, place=landing.body.open())
+        except LateReaderError:
+            return None
+
+    def _answers(self, entry: Entry, plan: Plan) -> bool:
+        """Whether a response fetched for somebody else would be a hit for this request, had it been stored before."""
+        # Without a lease there may be invalidations since that fetch of which this node knows nothing.
+        log = self._services.log
+        if log.standing() is not Standing.LEADING:
+            return False
+        found = [(entry, log.validity(entry))]
+        return isinstance(decide(plan.wanted, found, plan.match.route.cache, self._services.clock.now()), Hit)
+
+    def _release(self, landing: Landing) -> None:
+        """Let go of what was meant for somebody who has left."""
+        match landing:
+            case Private(response=response):
+                self._services.tasks.start(response.aclose(), "close unclaimed response")
+            case Arriving(place=place):
+                place.close()
+
+    async def _fly_in_turn(self, flight: Flight, plan: Plan, interim: InterimSink, *, looked: bool) -> Landing:
+        """Fly when no other node is fetching the same; land with what another node has fetched meanwhile.
+
+        `looked` says that the store was asked just now.
+        """
+        try:
+            turn = await self._turn(plan, looked=looked)
+        except BaseException as error:
+            detail = f"the wait for a turn was stopped: {error!r}"
+            self._end(flight, Failed(UpstreamError(UpstreamFailure.RESET, detail, sent=False)))
+            raise
+        if isinstance(turn, Entry):
+            return self._end(flight, Whole(turn, turn, stored=True, may_share=True, upstream_ms=0.0))
+        flight.turn = turn
+        return await self._fly(flight, plan, interim)
+
+    async def _turn(self, plan: Plan, *, looked: bool) -> Turn | Entry:
+        """The turn to fetch, or the response that another node has fetched while this one waited for its turn."""
+        services = self._services
+        deadline = services.clock.monotonic() + plan.match.route.coalesce_wait_s
+        again, group = False, self._group(plan)
+        # Without a lease nothing stored could be used: there is nothing to wait for.
+        while services.log.standing() is Standing.LEADING:
+            stored = None if looked else await self._stored(plan)
+            if stored is not None:
+                return stored
+            turn = await services.turns.take(group, deadline - services.clock.monotonic(), again=again)
+            if not isinstance(turn, TurnOver):
+                return turn
+            services.flights.learn(plan.key, turn.varies)
+            before, group = group, self._group(plan)
+            looked, again = False, group == before
+        return FreeTurn()
+
+    async def _stored(self, plan: Plan) -> Entry | None:
+        """What answers the plan from the store by now."""
+        services = self._services
+        stored = await services.store.lookup(plan.key, plan.wanted, plan.match.route.cache)
+        valid = [(entry, v) for entry in stored if (v := services.log.validity(entry)) is not Validity.DEAD]
+        decision = decide(plan.wanted, valid, plan.match.route.cache, services.clock.now())
+        return decision.entry if isinstance(decision, Hit) else None
+
+    async def _fly(
+        self, flight: Flight, plan: Plan, interim: InterimSink, asked: Awaitable[Fetched] | None = None
+    ) -> Landing:
+        """Fly; `asked` brings the response where the backend has been asked already."""
+        fetched: Fetched | None = None
+        try:
+            fetched = await (asked or self._ask(plan, plan.outgoing, interim, flight))
+            landing = await self._settle(flight, plan, fetched, interim)
+        except UpstreamError as error:
+            landing = Failed(error.again())
+        except BaseException as error:
+            detail = f"the fetch was stopped: {error!r}"
+            self._end(flight, Failed(UpstreamError(UpstreamFailure.RESET, detail, sent=True)))
+            if fetched is not None:
+                await fetched.response.aclose()
+            raise
+        if isinstance(landing, Arriving):
+            return landing
+        return self._end(flight, landing)
+
+    def _end(self, flight: Flight, landing: Landing) -> Landing:
+        """Land, and let the next request for the key start another flight, here and on other nodes."""
+        flight.land(landing)
+        flight.when_unwanted(None)
+        self._services.flights.close(flight)
+        turn, flight.turn = flight.turn, None
+        if turn is not None and not isinstance(turn, FreeTurn):
+            brought = flight.landing.entry if isinstance(flight.landing, Whole | Arriving) else None
+            varies = [name for name, _ in brought.vary] if brought is not None else []
+            with suppress(TaskGroupClosedError):  # it expires
+                self._services.tasks.start(turn.done(stored=brought is not None, varies=varies), "turn: done")
+        return landing
+
+    async def _ask(self, plan: Plan, request: RequestHead, interim: InterimSink, demand: Demand) -> Fetched:
+        """Send one request. Raises UpstreamError."""
+        services, clock = self._services, self._services.clock
+        born = services.log.position
+        request_time, started_s = clock.now(), clock.monotonic()
+        route = plan.match.route
+        upstream = services.upstreams[route.upstream]
+        allowed_s = route.read_timeout_s
+        response = await upstream.exchange(request, plan.body, interim, read_timeout_s=allowed_s, demand=demand)
+        upstream_ms = (clock.monotonic() - started_s) * 1000
+        response = await asked_for(request, response)
+        return Fetched(response, request_time, clock.now(), born, upstream_ms)
+
+    async def _settle(self, flight: Flight, plan: Plan, fetched: Fetched, interim: InterimSink) -> Landing:
+        """Decide what the response means for the store, and how the flight lands with it."""
+        head = fetched.response.head
+        if head.status == 304 and plan.validating:
+            await fetched.response.aclose()
+            fresh = await self._filler.freshen(plan, fetched)
+            if fresh is not None:
+                own = replace(fresh.entry, fields=fresh.entry.fields.added(*fresh.personal))
+                return Whole(fresh.entry, own, True, True, fetched.upstream_ms, validated=True)
+            fetched = await self._ask(plan, plan.unconditional, interim, flight)
+        elif head.status == 206 and plan.completing is not None:
+            entry = await self._filler.complete(plan, plan.completing, fetched)
+            if entry is not None:
+                return Whole(entry, entry, True, True, fetched.upstream_ms)
+            fetched = await self._ask(plan, plan.unconditional, interim, flight)
+        head = fetched.response.head
+        if plan.hides_errors and head.status in ERROR_STATUSES:
+            await fetched.response.aclose()
+            return Erred(head.status, fetched.upstream_ms)
+        if plan.wanted.method == "HEAD":
+            entry = await self._filler.update_by_head(plan, fetched)
+            if entry is not None:
+                await fetched.response.aclose()
+                return Whole(entry, entry, True, True, fetched.upstream_ms)
+        verdict = judge_fetched(plan, fetched)
+        self._mixing.consider(plan, fetched.response.head, verdict)
+        await self._filler.supersede(plan, fetched, verdict)
+        self._learn(plan, fetched.response.head, verdict)
+        if isinstance(verdict, NotStorable):
+            return Private(fetched.response, verdict.reason, fetched.upstream_ms)
+        return await self._take(flight, plan, fetched, verdict)
+
+    async def _take(self, flight: Flight, plan: Plan, fetched: Fetched, storable: Storable) -> Whole | Arriving:
+        """Receive a storable body; small ones are landed whole, others as they arrive."""
+        response = fetched.response
+        length = response.content_length
+        if length is not None and length <= READ_WHOLE_BYTES:
+            pieces = [piece async for piece in response.body()]
+            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            entry, stored = await self._filler.put(plan, entry_of(plan, fetched, storable, body), storable)
+            own = as_it_came(entry, response.head.fields, storable)
+            return Whole(entry, own, stored, storable.may_share, fetched.upstream_ms)
+        shared = SharedBody(plan.match.route.cache.max_body_bytes, self._services.budget, flight)
+        entry = entry_of(plan, fetched, storable)
+        own = as_it_came(entry, response.head.fields, storable)
+        landing = Arriving(entry, own, shared, length, storable.may_share, fetched.upstream_ms, shared.open())
+        flight.land(landing)
+        self._services.tasks.start(self._pump(flight, plan, fetched, storable, shared), "receive a body")
+        return landing
+
+    async def _pump(self, flight: Flight, plan: Plan, fetched: Fetched, storable: Storable, shared: SharedBody) -> None:
+        """Pass the body on while it arrives. It is stored before its end is told: who has it all finds it stored."""
+        response = fetched.response
+        try:
+            async for piece in response.body():
+                await shared.append(piece)
+            if shared.kept:
+                await self._filler.put(plan, entry_of(plan, fetched, storable, shared.whole()), storable)
+            shared.end(response.trailers)
+        except (UpstreamError, NobodyReadsError) as error:
+            shared.fail(error)
+        finally:
+            if not shared.ended:
+                shared.fail(ConnectionError("the fetch was stopped"))
+            shared.close()
+            assert flight.landing is not None
+            self._end(flight, flight.landing)
+            await response.aclose()
+
+
+async def _taken_over(plan: Plan, asked: Awaitable[Fetched]) -> Fetched:
+    """What the backend answers to a request that has been sent already."""
+    fetched = await asked
+    await asked_for(plan.outgoing, fetched.response)
+    return fetched
+
+
+async def _given(fetched: Fetched) -> Fetched:
+    """What has been fetched, for whoever waits for it."""
+    return fetched
+
+
+def _ignore(head: object) -> None:
+    """Interim responses of a background fetch go nowhere."""

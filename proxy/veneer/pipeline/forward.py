@@ -1,0 +1,268 @@
+"""Requests that pass through: unsafe methods with what they invalidate, and everything the cache keeps out of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Final, NamedTuple
+
+from veneer.core.entry import Entry, Position
+from veneer.core.fields import Fields
+from veneer.core.forwarding import to_origin
+from veneer.core.invalidating import GROUP_FIELD, INVALIDATE_FIELD, Targets, in_doubt, invalidated_by
+from veneer.core.invalidation import Invalidation
+from veneer.core.key import cache_key
+from veneer.core.messages import RequestHead, ResponseHead
+from veneer.core.negotiation import as_origin_knows
+from veneer.core.outcome import CacheStatus, Forward, Reason
+from veneer.core.storability import Storable
+from veneer.core.upgrades import switches_as_asked
+from veneer.core.validators import make_etag
+from veneer.pipeline.admit import body_limit
+from veneer.pipeline.ahead import read_ahead
+from veneer.pipeline.answer import Answer, Body, StoredBody, StreamBody, TunnelBody
+from veneer.pipeline.context import Exchange, Services, as_cached
+from veneer.pipeline.exchange import CacheUse, Refusal
+from veneer.pipeline.fill import Filler
+from veneer.pipeline.heeded import Heeded
+from veneer.pipeline.made import Fetched, as_it_came, entry_of, judge_fetched
+from veneer.pipeline.plan import Plan
+from veneer.pipeline.refuse import refuse, upstream_failed
+from veneer.pipeline.unasked import asked_for
+from veneer.policy.model import Consistency, EtagRule, InvalidatesWhen
+from veneer.ports import ClientGoneError, Content, Demand, Receipt, UpstreamError, UpstreamFailure, UpstreamResponse
+
+SMALL_BYTES = 128 * 1024
+"""A private response of at most this length is read whole, so that it can get a validator and a compact coding."""
+
+
+NOTHING_SPARED: Final = frozenset[str]()
+
+
+class AsGet(NamedTuple):
+    """How a response to POST is stored for later GETs."""
+
+    plan: Plan
+    verdict: Storable
+
+
+class Forwarder:
+    """Sends requests on, and makes writes known before their answer leaves."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._filler = Filler(services)
+
+    async def answer(self, exchange: Exchange, content: Content | None = None) -> Answer:
+        """The backend's answer. An unsafe exchange goes on when its client leaves: it may have changed something.
+
+        `content` stands for the client's body where part of that has been read already.
+        """
+        body = content or exchange.client.body(body_limit(exchange))
+        content = await read_ahead(exchange.request, body, exchange.route.body_buffer_bytes)
+        safe = exchange.request.is_safe
+        bypassed = safe and exchange.route.cache.enabled
+        status = CacheStatus(forward=Forward.BYPASS if bypassed else Forward.METHOD)
+        if safe:
+            with Heeded(exchange.client) as demand:
+                return await self._exchange(exchange, status, content, demand)
+        if not self._done(exchange):
+            return await self._write(exchange, status, content)
+        log = self._services.log
+        # Where this node vanishes from the others' sight, it may be waiting still before the write settles.
+        if not await log.begin_write(exchange.route.unheard_s, strict=_is_strict(exchange)):
+            detail = "the request was not sent: other nodes could not be told what it changes"
+            unsent = replace(status, detail=Refusal.LOG_LOST.value)
+            return refuse(exchange, 503, detail, Refusal.LOG_LOST, unsent, ("Retry-After", "1"))
+        try:
+            return await self._write(exchange, status, content)
+        finally:
+            log.end_write()
+
+    async def _write(self, exchange: Exchange, status: CacheStatus, content: Content | None) -> Answer:
+        client, demand = exchange.client, Demand()
+        client.hold(demand.asker_left)  # once it is sent it goes on, but not before
+        try:
+            answer = await self._exchange(exchange, status, content, demand)
+        finally:
+            left = client.let_go()
+        if left:
+            await _close(answer.body)
+            raise ClientGoneError("the client left before its write was answered")
+        return answer
+
+    async def _exchange(
+        self, exchange: Exchange, status: CacheStatus, content: Content | None, demand: Demand
+    ) -> Answer:
+        services = self._services
+        known = as_origin_knows(exchange.request, coded_here=exchange.route.compress.enabled)
+        request = to_origin(known, exchange.peer, via=services.instance)
+        born, request_time, started_s = services.log.position, services.clock.now(), services.clock.monotonic()
+        response = await self._send(exchange, request, content, demand)
+        if isinstance(response, UpstreamError):
+            return upstream_failed(exchange, response, status)
+        upstream_ms = (services.clock.monotonic() - started_s) * 1000
+        if response.tunnel is not None and not switches_as_asked(request, response.head):
+            await response.aclose()
+            detail = "the backend switched to another protocol than the one asked for"
+            return upstream_failed(exchange, UpstreamError(UpstreamFailure.MALFORMED, detail, sent=True), status)
+        try:
+            head = response.head
+            settles_s = exchange.route.write_settles_s if in_doubt(head.status, head.fields) else 0.0
+            receipt = await self._invalidate(exchange, self._named_by(exchange, head), settles_s)
+            if receipt is not None and not receipt.shared and _is_strict(exchange):
+                # The response itself must not be seen before every node knows: somebody could read older after it.
+                await response.aclose()
+                detail = "the backend has answered, but other nodes could not be told yet what the request changed"
+                kept = replace(status, forward_status=response.head.status, detail=Refusal.LOG_LOST.value)
+                return refuse(exchange, 504, detail, Refusal.LOG_LOST, kept)
+            if response.tunnel is not None:
+                return Answer(response.head, TunnelBody(response), status, CacheUse.BYPASS, upstream_ms)
+            if request.method == "POST" and receipt is not None and receipt.shared:
+                fetched = Fetched(response, request_time, services.clock.now(), born, upstream_ms)
+                as_get = await self._storable_as_get(exchange, fetched, receipt.position)
+                if as_get is not None:
+                    return await self._stored_for_get(as_get, replace(fetched, born=receipt.position), status)
+            told = CacheStatus(forward=status.forward, detail=Reason.METHOD.value)
+            return await private_answer(services, exchange, response, told, CacheUse.BYPASS, upstream_ms)
+        except BaseException:
+            await response.aclose()
+            raise
+
+    async def _send(
+        self, exchange: Exchange, request: RequestHead, content: Content | None, demand: Demand
+    ) -> UpstreamResponse | UpstreamError:
+        """One exchange with the backend. A write that may have arrived counts as done, however the exchange ended."""
+        sent = True
+        try:
+            upstream = self._services.upstreams[exchange.route.upstream]
+            allowed_s = exchange.route.read_timeout_s
+            response = await upstream.exchange(
+                request, content, exchange.client.interim, read_timeout_s=allowed_s, demand=demand
+            )
+            return await asked_for(request, response)
+        except UpstreamError as error:
+            sent = error.sent
+            await self._invalidate_unknown(exchange, sent=sent)
+            return error
+        except BaseException:
+            await self._invalidate_unknown(exchange, sent=sent)
+            raise
+
+    async def _storable_as_get(self, exchange: Exchange, fetched: Fetched, invalidated: Position) -> AsGet | None:
+        """How to store a response to POST that says it is the target's representation (RFC 9110 section 9.3.3).
+
+        None when it does not say so, or when another event than its own, at `invalidated`, may have outdated it.
+        """
+        length = fetched.response.content_length
+        if length is None or length > SMALL_BYTES:
+            return None
+        plan = self._plan_as_get(exchange)
+        verdict = judge_fetched(plan, fetched)
+        if not isinstance(verdict, Storable):
+            return None
+        entry = entry_of(plan, fetched, verdict)
+        return AsGet(plan, verdict) if await self._services.log.spares(entry, invalidated) else None
+
+    async def _stored_for_get(self, as_get: AsGet, fetched: Fetched, status: CacheStatus) -> Answer:
+        """Store it. It is born at the invalidation that its own request caused: nothing came between the two."""
+        plan, verdict = as_get
+        body = b"".join([piece async for piece in fetched.response.body()])
+        entry, stored = await self._filler.put(plan, entry_of(plan, fetched, verdict, body), verdict)
+        head = fetched.response.head
+        own = as_it_came(entry, head.fields, verdict)
+        return Answer(head, StoredBody(own), replace(status, stored=stored), CacheUse.BYPASS, fetched.upstream_ms)
+
+    def _plan_as_get(self, exchange: Exchange) -> Plan:
+        """What a GET of the same target would be fetched as."""
+        wanted = as_cached(exchange)
+        match = exchange.policy.match("GET", exchange.request.path, exchange.request.query)
+        rules = match.route.cache
+        return Plan(
+            key=cache_key(replace(wanted, method="GET"), rules),
+            match=match,
+            wanted=wanted,
+            outgoing=wanted,
+            unconditional=wanted,
+        )
+
+    def _named_by(self, exchange: Exchange, head: ResponseHead, *, counts: bool = False) -> tuple[Invalidation, ...]:
+        """What the response says it has made invalid, with what the policy says of the route."""
+        route = exchange.route
+        named = GROUP_FIELD in head.fields or INVALIDATE_FIELD in head.fields
+        named_already = named and route.invalidates_when is InvalidatesWhen.SILENT
+        spared = route.spare_target_keyed_by if named and head.status < 400 else NOTHING_SPARED
+        return invalidated_by(
+            exchange.request,
+            head.status,
+            head.fields,
+            targets=Targets(
+                stored_as=partial(exchange.policy.stored_as, spared=spared),
+                keyed_as=exchange.policy.keyed_as,
+                backend=exchange.policy.upstreams[route.upstream].url,
+            ),
+            policy_tags=() if named_already else route.invalidates(exchange.match.params),
+            counts=counts or head.status in route.invalidates_on or in_doubt(head.status, head.fields),
+        )
+
+    def _done(self, exchange: Exchange) -> tuple[Invalidation, ...]:
+        """What the request invalidates when it is done, as far as that is known without a response."""
+        return self._named_by(exchange, ResponseHead(204, "", Fields()), counts=True)
+
+    async def _invalidate_unknown(self, exchange: Exchange, *, sent: bool) -> None:
+        """Invalidate what a success would have: nobody knows whether, and when, the backend carries the request out."""
+        if sent and not exchange.request.is_safe:
+            await self._invalidate(exchange, self._done(exchange), exchange.route.write_settles_s)
+
+    async def _invalidate(
+        self, exchange: Exchange, events: tuple[Invalidation, ...], settles_s: float
+    ) -> Receipt | None:
+        """Append the events; the receipt of the last, which says whether all are shared."""
+        receipt, shared = None, True
+        for event in events:
+            receipt = await self._services.log.append(event, strict=_is_strict(exchange), settles_s=settles_s)
+            shared = shared and receipt.shared
+        return receipt if receipt is None or receipt.shared == shared else replace(receipt, shared=shared)
+
+
+def _is_strict(exchange: Exchange) -> bool:
+    return exchange.route.consistency is Consistency.STRICT
+
+
+async def private_answer(
+    services: Services,
+    exchange: Exchange,
+    response: UpstreamResponse,
+    status: CacheStatus,
+    use: CacheUse,
+    upstream_ms: float,
+) -> Answer:
+    """A response for this client alone. Small ones are read whole, so that conditions and codings apply to them."""
+    head = response.head
+    length = response.content_length
+    if not (
+        exchange.request.method == "GET" and head.status == 200 and length is not None and 0 < length <= SMALL_BYTES
+    ):
+        stream = StreamBody(response.body(), length, response.aclose, lambda: response.trailers, response.pour)
+        return Answer(head, stream, status, use, upstream_ms)
+    try:
+        body = b"".join([piece async for piece in response.body()])
+    except UpstreamError as error:
+        failed = upstream_failed(exchange, error, status)
+        return replace(failed, use=use, upstream_ms=upstream_ms)
+    finally:
+        await response.aclose()
+    fields = head.fields
+    if exchange.route.etag is EtagRule.GENERATE and "etag" not in fields:
+        fields = fields.added(("ETag", make_etag(body)))
+    now = services.clock.now()
+    entry = Entry(head.status, head.reason, fields, body, now, now, uri="", born=services.log.position)
+    return Answer(ResponseHead(head.status, head.reason, fields), StoredBody(entry), status, use, upstream_ms)
+
+
+async def _close(body: Body) -> None:
+    """Let go of a response that nobody will read."""
+    if isinstance(body, StreamBody):
+        await body.aclose()
+    elif isinstance(body, TunnelBody):
+        await body.response.aclose()

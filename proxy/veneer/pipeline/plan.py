@@ -1,0 +1,124 @@
+"""What to fetch: the request that the backend gets, and what its answer may apply to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from veneer.core.entry import Entry
+from veneer.core.forwarding import to_origin
+from veneer.core.messages import RequestHead
+from veneer.core.record import record
+from veneer.core.reuse import Decision, Miss, PartialMiss, Revalidate, ServeStale, wants_its_own
+from veneer.core.sharing import passes, withheld
+from veneer.core.validation import completion_request, conditional_request, miss_request, unconditional_request
+from veneer.core.validators import has_validator
+from veneer.pipeline.context import Exchange
+from veneer.policy.model import Match
+
+
+@record
+class Plan:
+    """One fetch: what is wanted, as the cache sees it, and what is sent.
+
+    `wanted` is the client's request without conditions of ours: it is keyed, judged and matched. `outgoing` is what the
+    backend gets; `validating` are the stored responses that a 304 may confirm, `selected` the one of them that matches
+    the request; `completing` is the beginning that a 206 may complete; `unconditional` is sent when neither comes to
+    pass. `alike` are all stored responses that could have been chosen: a final answer ends them. With `for_all`
+    the unconditional request is sent at once where others may wait for the response: the client's condition, which goes
+    along otherwise, is answered from what comes. `body` is the content of a QUERY.
+    """
+
+    key: str
+    match: Match
+    wanted: RequestHead
+    outgoing: RequestHead
+    unconditional: RequestHead
+    validating: tuple[Entry, ...] = ()
+    selected: Entry | None = None
+    alike: tuple[Entry, ...] = ()
+    completing: Entry | None = None
+    hides_errors: bool = False
+    coalesce: bool = True
+    for_all: bool = False
+    body: bytes | None = None
+    body_digest: str | None = None
+
+
+@record
+class Looked:
+    """What was looked up: the request as the cache sees it, its key, and the content of a QUERY with its digest."""
+
+    wanted: RequestHead
+    key: str
+    body: bytes | None = None
+    body_digest: str | None = None
+
+
+def plan_of(exchange: Exchange, looked: Looked, decision: Decision, via: str) -> Plan:
+    """What to fetch if the decision needs it."""
+    wanted, route = looked.wanted, exchange.match.route
+    outgoing, validating, completing, hides_errors = _wanted_of_backend(
+        wanted, decision, coded_here=route.compress.enabled
+    )
+    selected = decision.entry if isinstance(decision, Revalidate | ServeStale) else None
+    for_all = (
+        isinstance(decision, Miss)
+        and not validating
+        and _has_own_condition(wanted)
+        and withheld(wanted.fields, route.cache) is None
+    )
+    as_it_is = not (validating or completing is not None or for_all)
+    unconditional = outgoing if as_it_is else unconditional_request(wanted)
+    if exchange.request.method != wanted.method:
+        # The backend knows this request as a POST, to which conditions and ranges do not apply as to QUERY.
+        validating, selected, completing = (), None, None
+        outgoing = unconditional = replace(unconditional_request(wanted), method=exchange.request.method)
+    codings = None if route.compress.enabled else route.cache.codings
+    sent = to_origin(outgoing, exchange.peer, via=via, codings=codings)
+    same = unconditional.fields is outgoing.fields
+    return Plan(
+        key=looked.key,
+        match=exchange.match,
+        wanted=wanted,
+        outgoing=sent,
+        unconditional=sent if same else to_origin(unconditional, exchange.peer, via=via, codings=codings),
+        validating=validating,
+        selected=selected,
+        alike=decision.alike if isinstance(decision, Revalidate | ServeStale | PartialMiss | Miss) else (),
+        completing=completing,
+        hides_errors=hides_errors,
+        coalesce=route.coalesce
+        and route.cache.enabled
+        and wanted.method in ("GET", "QUERY")
+        and "range" not in wanted.fields.joined
+        and not wants_its_own(wanted, route.cache)
+        and not passes(wanted.fields, route.cache),
+        for_all=for_all,
+        body=looked.body,
+        body_digest=looked.body_digest,
+    )
+
+
+def _has_own_condition(wanted: RequestHead) -> bool:
+    """Whether the client asks for the whole under a condition about its own copy."""
+    asked = wanted.fields.joined
+    return ("if-none-match" in asked or "if-modified-since" in asked) and "range" not in asked
+
+
+def _wanted_of_backend(
+    wanted: RequestHead, decision: Decision, *, coded_here: bool
+) -> tuple[RequestHead, tuple[Entry, ...], Entry | None, bool]:
+    """The request to send, what a 304 may select, what a 206 may complete, and whether errors are hidden."""
+    if isinstance(decision, Miss):
+        return miss_request(wanted, decision.variants, coded_here=coded_here), decision.variants, None, False
+    if isinstance(decision, Revalidate):
+        entry = decision.entry
+        validating = tuple([e for e in (entry, *decision.others) if e is entry or has_validator(e.fields)])
+        hides = decision.fallback.on_error_until is not None
+        return conditional_request(wanted, validating), validating, None, hides
+    if isinstance(decision, ServeStale):
+        return conditional_request(wanted, (decision.entry,)), (decision.entry,), None, True
+    if isinstance(decision, PartialMiss):
+        entry = decision.entry
+        return completion_request(wanted, entry, decision.range_value), (), entry, False
+    return unconditional_request(wanted), (), None, False

@@ -1,0 +1,184 @@
+"""Requests that the cache may answer: look up, decide, act."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from veneer.core.entry import Entry
+from veneer.core.invalidation import Validity
+from veneer.core.key import cache_key
+from veneer.core.messages import ResponseHead
+from veneer.core.outcome import CacheStatus, Forward, Reason
+from veneer.core.reuse import (
+    Candidate,
+    Decision,
+    GatewayTimeout,
+    Hit,
+    Miss,
+    PartialMiss,
+    Revalidate,
+    ServeStale,
+    decide,
+)
+from veneer.pipeline.answer import Answer, StoredBody, StreamBody, no_trailers
+from veneer.pipeline.audit import Auditor
+from veneer.pipeline.begun import Begun
+from veneer.pipeline.coalesce import Arriving, Erred, Failed, Landing, Private, Whole
+from veneer.pipeline.context import Exchange, Services, as_cached
+from veneer.pipeline.exchange import CacheUse, Refusal
+from veneer.pipeline.fetch import Fetcher
+from veneer.pipeline.forward import private_answer
+from veneer.pipeline.plan import Looked, Plan, plan_of
+from veneer.pipeline.refuse import refuse, upstream_failed
+from veneer.policy.model import StoreLoss
+from veneer.ports import Standing
+
+Undone = ServeStale | GatewayTimeout | Revalidate | PartialMiss
+"""Decisions that are neither hit nor miss."""
+
+
+class Reader:
+    """Answers GET, HEAD and QUERY, from the store where the core allows it."""
+
+    def __init__(self, services: Services, fetcher: Fetcher) -> None:
+        self._services = services
+        self._fetcher = fetcher
+        self._auditor = Auditor(services)
+
+    async def answer(self, exchange: Exchange, body: bytes | None = None, body_digest: str | None = None) -> Answer:
+        """The answer to a request that may be looked up. `body` and its digest belong to QUERY."""
+        route = exchange.route
+        rules = route.cache
+        wanted = as_cached(exchange)
+        search = self._services.searches.of(wanted)
+        key = cache_key(wanted, rules, body_digest=body_digest, search=search)
+        lost = self._services.log.standing() is Standing.LOST
+        candidates: Sequence[Candidate] = []
+        if rules.enabled and (not lost or route.on_store_loss is StoreLoss.STALE):
+            candidates = self._valid(await self._services.store.lookup(key, wanted, rules), soft=lost)
+        decision = decide(wanted, candidates, rules, self._services.clock.now())
+        if isinstance(decision, Hit):
+            if route.audit_share > 0:
+                self._auditor.consider(exchange, wanted, decision.entry)
+            status = CacheStatus(hit=True, ttl_s=decision.ttl_s, key=key if route.show_key else None)
+            return stored_answer(decision.entry, decision.age_s, key, status, CacheUse.HIT)
+        for entry, _ in candidates:
+            if entry.vary:
+                self._services.flights.learn(key, [name for name, _ in entry.vary])
+        plan = plan_of(exchange, Looked(wanted, key, body, body_digest), decision, self._services.instance)
+        if isinstance(decision, Miss):
+            answer = await self._fetch(exchange, plan, decision, decision.forward, decision.reason, lost=lost)
+        else:
+            answer = await self._act(exchange, decision, plan, lost=lost)
+        return replace(answer, cache=replace(answer.cache, key=key)) if route.show_key else answer
+
+    def _valid(self, entries: Sequence[Entry], *, soft: bool) -> list[Candidate]:
+        """The entries that nothing has killed, with what the log says; all soft while the log cannot be heard."""
+        found: list[Candidate] = []
+        for entry in entries:
+            validity = self._services.log.validity(entry)
+            if validity is not Validity.DEAD:
+                found.append((entry, Validity.SOFT if soft else validity))
+        return found
+
+    async def _act(self, exchange: Exchange, decision: Undone, plan: Plan, *, lost: bool) -> Answer:
+        match decision:
+            case ServeStale(entry=entry, age_s=age_s, ttl_s=ttl_s, reason=reason, refresh=refresh):
+                if refresh:
+                    self._fetcher.refresh(plan)
+                status = CacheStatus(hit=True, ttl_s=ttl_s, detail=reason.value)
+                return stored_answer(entry, age_s, plan.key, status, CacheUse.STALE)
+            case GatewayTimeout(reason=reason):
+                status = CacheStatus(detail=reason.value)
+                return refuse(exchange, 504, "nothing stored can answer only-if-cached", Refusal.ONLY_IF_CACHED, status)
+            case Revalidate(forward=forward, reason=why):
+                return await self._fetch(exchange, plan, decision, forward, why, lost=lost)
+            case PartialMiss():
+                return await self._fetch(exchange, plan, decision, Forward.PARTIAL, None, lost=lost)
+
+    async def _fetch(
+        self, exchange: Exchange, plan: Plan, decision: Decision, forward: Forward, why: Reason | None, *, lost: bool
+    ) -> Answer:
+        """Ask the backend; stand in with what is stored where it fails and that is allowed."""
+        landing, collapsed = await self._fetcher.fetch(plan, exchange.client)
+        detail = "store-lost" if lost else why.value if why is not None else None
+        status = CacheStatus(forward=forward, collapsed=collapsed, detail=detail)
+        return await self._landed(exchange, plan, decision, landing, status)
+
+    async def landed(self, exchange: Exchange, begun: Begun) -> Answer:
+        """The answer to a miss that the backend has been asked for already."""
+        plan, decision = begun.plan, begun.decision
+        landing = await self._fetcher.take_over(plan, begun.flight, begun.fetched, exchange.client)
+        status = CacheStatus(forward=decision.forward, detail=decision.reason.value if decision.reason else None)
+        return await self._landed(exchange, plan, decision, landing, status)
+
+    async def _landed(
+        self, exchange: Exchange, plan: Plan, decision: Decision, landing: Landing, status: CacheStatus
+    ) -> Answer:
+        match landing:
+            case Failed(error=error):
+                stale = self._stand_in(decision, plan, answered=False)
+                return stale or replace(upstream_failed(exchange, error, status), use=CacheUse.MISS)
+            case Erred(status=code):
+                status = replace(status, forward_status=code)
+                stale = self._stand_in(decision, plan, answered=True)
+                refused = refuse(exchange, 502, f"the backend answered {code}", Refusal.UPSTREAM, status)
+                return stale or replace(refused, use=CacheUse.MISS)
+            case Whole():
+                return whole_answer(landing, plan, status)
+            case _:
+                return await landed_answer(self._services, exchange, landing, status)
+
+    def _stand_in(self, decision: Decision, plan: Plan, *, answered: bool) -> Answer | None:
+        """The stale response in place of the backend's failure (RFC 5861 section 4, RFC 9111 section 4.2.4)."""
+        if not isinstance(decision, Revalidate):
+            return None
+        now = self._services.clock.now()
+        fallback = decision.fallback
+        until = fallback.on_error_until if answered else fallback.on_disconnect_until
+        if until is None or now >= until or self._services.log.validity(decision.entry) is Validity.DEAD:
+            return None
+        in_window = fallback.on_error_until is not None and now < fallback.on_error_until
+        reason = Reason.STALE_IF_ERROR if in_window else Reason.DISCONNECTED
+        status = CacheStatus(hit=True, ttl_s=decision.ttl_s, detail=reason.value)
+        return stored_answer(decision.entry, decision.age_s, plan.key, status, CacheUse.STALE)
+
+
+def stored_answer(
+    entry: Entry, age_s: float | None, key: str, status: CacheStatus, use: CacheUse, upstream_ms: float | None = None
+) -> Answer:
+    """An answer from a stored response."""
+    head = ResponseHead(entry.status, entry.reason, entry.fields)
+    return Answer(head, StoredBody(entry, age_s, key), status, use, upstream_ms)
+
+
+def whole_answer(landing: Whole, plan: Plan, status: CacheStatus) -> Answer:
+    """The answer that a flight brought whole."""
+    use = CacheUse.COLLAPSED if status.collapsed else CacheUse.MISS
+    if landing.validated:
+        use = CacheUse.REVALIDATED
+    told = CacheStatus(
+        forward=status.forward,
+        forward_status=304 if landing.validated else None,
+        stored=landing.stored,
+        collapsed=status.collapsed,
+        detail=status.detail,
+    )
+    return stored_answer(landing.own, None, plan.key, told, use, landing.upstream_ms)
+
+
+async def landed_answer(
+    services: Services, exchange: Exchange, landing: Arriving | Private, status: CacheStatus
+) -> Answer:
+    """The answer that a flight brings."""
+    if isinstance(landing, Arriving):
+        entry, body, place = landing.own, landing.body, landing.place
+        head = ResponseHead(entry.status, entry.reason, entry.fields)
+        # Trailers are not stored: who has waited gets what a hit would have, and nobody's cookie.
+        trailers = no_trailers if status.collapsed else lambda: body.trailers
+        stream = StreamBody(place, landing.length, place.aclose, trailers)
+        use = CacheUse.COLLAPSED if status.collapsed else CacheUse.MISS
+        return Answer(head, stream, replace(status, stored=True), use, landing.upstream_ms)
+    told = CacheStatus(forward=status.forward, collapsed=status.collapsed, detail=landing.reason.value)
+    return await private_answer(services, exchange, landing.response, told, CacheUse.MISS, landing.upstream_ms)

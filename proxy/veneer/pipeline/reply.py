@@ -1,0 +1,173 @@
+"""The one place that writes to the client."""
+
+from __future__ import annotations
+
+import asyncio
+
+from veneer.core.entry import CodedBody
+from veneer.core.fields import Fields
+from veneer.core.forwarding import aged, delayed_age
+from veneer.core.messages import ResponseHead
+from veneer.core.negotiation import passing_form
+from veneer.core.rate import RateVerdict
+from veneer.core.remaining import with_remaining_lifetime
+from veneer.pipeline.account import Replied
+from veneer.pipeline.answer import Answer, BytesBody, StoredBody, StreamBody, TunnelBody
+from veneer.pipeline.context import Exchange, ServedHit, Services
+from veneer.pipeline.dress import dress
+from veneer.pipeline.exchange import CacheUse
+from veneer.pipeline.represent import Representation, represent
+from veneer.pipeline.tunnel import relay
+from veneer.policy.model import ClientLifetime, Route
+from veneer.ports import Octets, StreamEncoder, UpstreamError
+
+PIECE_BYTES = 32 * 1024
+"""Of a large body this much is coded before others have their turn."""
+
+
+class Replier:
+    """Writes answers."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def reply(self, exchange: Exchange, answer: Answer, rate: RateVerdict | None) -> Replied:
+        """Send `answer` in the form this client wants.
+
+        Raises ClientGoneError when it has left, UpstreamError when the body broke off on the way.
+        """
+        match answer.body:
+            case StoredBody() as body:
+                return await self._stored(exchange, answer, body, rate)
+            case BytesBody(data=data):
+                head = answer.head
+                dressed = self._dressed(exchange, answer, head.fields, head, rate, self._services.clock.now())
+                await exchange.client.whole(dressed, data)
+                return Replied(head.status)
+            case StreamBody() as stream:
+                try:
+                    return await self._stream(exchange, answer, stream, rate)
+                finally:
+                    await stream.aclose()
+            case TunnelBody(response=response):
+                idle_s = exchange.route.tunnel_idle_s
+                passed = await relay(self._services.tasks, exchange.client, response, idle_s)
+                return Replied(101, passed=passed)
+
+    async def _stored(self, exchange: Exchange, answer: Answer, body: StoredBody, rate: RateVerdict | None) -> Replied:
+        clock = self._services.clock
+        shown = represent(exchange, body.entry, clock.now())
+        octets: bytes | tuple[Octets, ...] = shown.pieces or shown.body
+        in_pieces = shown.uncoded and len(octets) > exchange.route.compress.stream_over_bytes
+        if shown.uncoded and not in_pieces:
+            octets = await self._coded(exchange, body, shown.coding)
+        now = clock.now()
+        if body.age_s is not None:
+            fields = _told_lifetime(exchange.route, shown.head.fields, body.age_s, now)
+        else:
+            fields = delayed_age(shown.head.fields, now - exchange.received)
+        head = self._dressed(exchange, answer, fields, shown.head, rate, now)
+        if in_pieces:
+            await self._code(exchange, head, shown)
+            return Replied(shown.head.status, shown.coding, shown.identity_bytes)
+        await exchange.client.whole(head, octets)
+        if answer.use is CacheUse.HIT and body.age_s is not None and body.key is not None:
+            coding = shown.coding if shown.has_body and exchange.request.method != "HEAD" else None
+            ttl_s = answer.cache.ttl_s or 0.0
+            served = ServedHit(body.entry, body.key, body.age_s, ttl_s, head, _size(octets), coding)
+            self._services.hits.learn(exchange, served)
+        elif body.age_s is None:
+            if not shown.coding:
+                self._services.hits.learn_miss(exchange, answer, head, _size(octets))
+            body.entry.rest()  # it may never be asked for again
+        return Replied(shown.head.status, shown.coding, shown.identity_bytes)
+
+    async def _coded(self, exchange: Exchange, body: StoredBody, coding: str) -> bytes:
+        """The body in `coding`: kept with the entry, or made now and kept from now on."""
+        services, entry, key, compress = self._services, body.entry, body.key, exchange.route.compress
+        kept = entry.coded_in(coding)
+        if kept is not None:
+            if key is not None and not kept.dense:
+                services.upgrades.consider(key, entry, coding, compress)
+            return kept.body
+        octets = await services.codec.encode(coding, compress.level, entry.body)
+        if key is not None:
+            services.store.attach(key, entry, CodedBody(coding, octets))
+        return octets
+
+    async def _code(self, exchange: Exchange, head: ResponseHead, shown: Representation) -> None:
+        """Send a large stored body, coding it piece by piece, so that neither the loop nor memory feels its length."""
+        client = exchange.client
+        await client.begin(head, None)
+        if exchange.request.method != "HEAD":
+            encoder = self._services.codec.stream(shown.coding, exchange.route.compress.level)
+            for start in range(0, len(shown.body), PIECE_BYTES):
+                await client.send(encoder.feed(shown.body[start : start + PIECE_BYTES]))
+                await asyncio.sleep(0)
+            await client.send(encoder.finish())
+        await client.finish(Fields())
+
+    async def _stream(
+        self, exchange: Exchange, answer: Answer, stream: StreamBody, rate: RateVerdict | None
+    ) -> Replied:
+        compress, request = exchange.route.compress, exchange.request
+        form = passing_form(request, answer.head, stream.length, compress.coding if compress.enabled else None)
+        fields, length, coding = form.fields, stream.length, form.coding or ""
+        encoder: StreamEncoder | None = None
+        if form.coding is not None:
+            length = None
+            if request.method != "HEAD":
+                encoder = self._services.codec.stream(form.coding, compress.level)
+        now = self._services.clock.now()
+        fields = delayed_age(fields, now - exchange.received)
+        await exchange.client.begin(self._dressed(exchange, answer, fields, answer.head, rate, now), length)
+        identity_bytes = await self._pass(exchange, stream, encoder)
+        return Replied(answer.head.status, coding, identity_bytes if coding else 0)
+
+    async def _pass(self, exchange: Exchange, stream: StreamBody, encoder: StreamEncoder | None) -> int:
+        """Pass the body on piece by piece; cut the connection where the backend cuts it short."""
+        client = exchange.client
+        passed = 0
+        try:
+            if stream.length is None:
+                await client.flush()
+            if encoder is None and stream.pour is not None:
+                await stream.pour(client)
+            else:
+                async for piece in stream.chunks:
+                    passed += len(piece)
+                    await client.send(piece if encoder is None else encoder.feed(piece) + encoder.flush())
+            if encoder is not None:
+                await client.send(encoder.finish())
+        except (UpstreamError, ConnectionError):
+            client.abort()
+            raise
+        await client.finish(stream.trailers())
+        return passed
+
+    def _dressed(
+        self,
+        exchange: Exchange,
+        answer: Answer,
+        fields: Fields,
+        head: ResponseHead,
+        rate: RateVerdict | None,
+        now: float,
+    ) -> ResponseHead:
+        services = self._services
+        elapsed_ms = (services.clock.monotonic() - exchange.started_s) * 1000
+        shown = ResponseHead(head.status, head.reason, fields)
+        return dress(shown, answer.cache, exchange.request_id, elapsed_ms, rate, via=services.via, now=now)
+
+
+def _size(octets: bytes | tuple[Octets, ...]) -> int:
+    return len(octets) if isinstance(octets, bytes) else sum(map(len, octets))
+
+
+def _told_lifetime(route: Route, fields: Fields, age_s: float, now: float) -> Fields:
+    """The fields of an answer from the store, with its age or without it as the route says."""
+    if route.client_lifetime is ClientLifetime.REMAINING:
+        remaining = with_remaining_lifetime(fields, age_s, now)
+        if remaining is not None:
+            return remaining
+    return aged(fields, age_s)

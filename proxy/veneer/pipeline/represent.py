@@ -1,0 +1,153 @@
+"""From a stored response to what this client gets: coding, conditions, ranges, in the order of RFC 9110 section 13.2.
+
+Nothing is waited for here: a body that is to be coded is left to the reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from veneer.core.entry import Entry
+from veneer.core.fields import Fields
+from veneer.core.messages import Octets, RequestHead, ResponseHead
+from veneer.core.negotiation import choose_coding, coded_fields, passing_form, why_not_coded
+from veneer.core.preconditions import Precondition, evaluate, not_modified_fields
+from veneer.core.ranges import (
+    OF_THE_CONTENT,
+    Part,
+    Parts,
+    Replay,
+    Unsatisfiable,
+    answer_from_partial,
+    answer_range,
+    choose_boundary,
+    multipart,
+    slice_of,
+)
+from veneer.core.record import record
+from veneer.pipeline.context import Exchange
+
+
+@record
+class Representation:
+    """What leaves: a head without framing, and the octets, where there are `pieces` these in place of the body.
+
+    `coding` is "" for the stored form; `identity_bytes` is the body's length before this proxy coded it. A body that is
+    `uncoded` is yet to be coded.
+    """
+
+    head: ResponseHead
+    body: bytes
+    coding: str = ""
+    identity_bytes: int = 0
+    uncoded: bool = False
+    pieces: tuple[Octets, ...] = ()
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the status allows content (RFC 9110 section 6.4.1)."""
+        return self.head.status not in {204, 304}
+
+
+def represent(exchange: Exchange, entry: Entry, now: float) -> Representation:
+    """The representation of `entry` that answers the request at `now` (seconds since the epoch)."""
+    request = exchange.request
+    if entry.span is not None:
+        return _varied(exchange, _from_part(request, entry))
+    coding, fields = coded_form(exchange, entry)
+    conditional = _conditional(request, entry, coding, fields, now)
+    if conditional is not None:
+        return conditional
+    if "range" in request.fields.joined:
+        ranged = _ranged(request, entry, fields)
+        if ranged is not None:
+            return ranged
+    head = ResponseHead(entry.status, entry.reason, fields)
+    if coding is None:
+        return Representation(head, entry.body)
+    return Representation(head, entry.body, coding, len(entry.body), uncoded=True)
+
+
+def _conditional(
+    request: RequestHead, entry: Entry, coding: str | None, fields: Fields, now: float
+) -> Representation | None:
+    """The answer that the request's conditions demand; None where the response itself is to be sent.
+
+    Of the two forms that a coding has, the one that the client holds is the one selected for it (RFC 9110 section
+    13.1.2): they say the same, and to send the other would cost more than it spares.
+    """
+    match evaluate(request, entry.status, fields, now):
+        case Precondition.NOT_MODIFIED:
+            return Representation(ResponseHead(304, "Not Modified", not_modified_fields(fields)), b"")
+        case Precondition.FAILED:
+            return Representation(ResponseHead(412, "Precondition Failed", Fields()), b"")
+    if coding is not None and "if-none-match" in request.fields.joined:
+        other = coded_fields(entry.fields, coding, dense=not _is_dense(entry, coding))
+        if evaluate(request, entry.status, other, now) is Precondition.NOT_MODIFIED:
+            return Representation(ResponseHead(304, "Not Modified", not_modified_fields(other)), b"")
+    return None
+
+
+def coded_form(exchange: Exchange, entry: Entry) -> tuple[str | None, Fields]:
+    """The coding for this client, and the fields of that form. Ranges are taken from the uncoded form."""
+    compress = exchange.match.route.compress
+    if not compress.enabled:
+        return None, entry.fields
+    head = ResponseHead(entry.status, entry.reason, entry.fields)
+    request = exchange.request
+    get = replace(request, method="GET") if request.method == "HEAD" else request
+    if why_not_coded(get, head, len(entry.body), compress.coding) is not None:
+        return None, entry.fields
+    coding = choose_coding(request.fields.get("accept-encoding"), compress.coding.prefer)
+    if "range" in request.fields.joined:
+        coding = None
+    return coding, coded_fields(entry.fields, coding, dense=coding is not None and _is_dense(entry, coding))
+
+
+def _is_dense(entry: Entry, coding: str) -> bool:
+    kept = entry.coded_in(coding)
+    return kept is not None and kept.dense
+
+
+def _varied(exchange: Exchange, part: Representation) -> Representation:
+    """A part with the Vary that the whole would have (RFC 9110 section 15.3.7)."""
+    compress, head = exchange.match.route.compress, part.head
+    form = passing_form(exchange.request, head, None, compress.coding if compress.enabled else None)
+    return Representation(ResponseHead(head.status, head.reason, form.fields), part.body, pieces=part.pieces)
+
+
+def _from_part(request: RequestHead, entry: Entry) -> Representation:
+    """A stored 206: replayed, or a part of it."""
+    found = answer_from_partial(entry, request)
+    if found is None or isinstance(found, Replay):
+        return Representation(ResponseHead(entry.status, entry.reason, entry.fields), entry.body)
+    return _part(entry, entry.fields, found)
+
+
+def _ranged(request: RequestHead, entry: Entry, fields: Fields) -> Representation | None:
+    """The ranges that the request asks for; None for the whole."""
+    match answer_range(request, entry.status, fields, len(entry.body)):
+        case Part() as part:
+            return _part(entry, fields, part)
+        case Parts(parts=parts):
+            return _multipart(parts, entry, fields)
+        case Unsatisfiable() as unsatisfiable:
+            head = Fields([("Content-Range", unsatisfiable.content_range)])
+            return Representation(ResponseHead(416, "Range Not Satisfiable", head), b"")
+    return None
+
+
+def _part(entry: Entry, fields: Fields, part: Part) -> Representation:
+    kept = fields.without(OF_THE_CONTENT)
+    head = ResponseHead(206, "Partial Content", kept.added(("Content-Range", part.content_range)))
+    return Representation(head, b"", pieces=(slice_of(entry, part),))
+
+
+def _multipart(parts: Iterable[Part], entry: Entry, fields: Fields) -> Representation:
+    wanted = list(parts)
+    boundary = choose_boundary(entry.body, str(len(entry.body)))
+    pieces = tuple(multipart(wanted, entry.body, fields.get("content-type"), boundary))
+    kept = fields.without(OF_THE_CONTENT | {"content-type"})
+    typed = kept.added(("Content-Type", f"multipart/byteranges; boundary={boundary}"))
+    return Representation(ResponseHead(206, "Partial Content", typed), b"", pieces=pieces)

@@ -1,0 +1,346 @@
+"""From checked shapes to the model: names are resolved, templates parsed, routes that nothing can reach refused."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from veneer.core.field_table import FORWARDING, HOP_BY_HOP
+from veneer.core.forwarding import METHOD_OVERRIDES
+from veneer.core.outcome import Reason
+from veneer.core.rate import Accuracy, RateLimit, StoreLoss
+from veneer.core.upgrades import NEVER
+from veneer.policy import model, schema, schema_node
+from veneer.policy.backends import upstream_settings
+from veneer.policy.caching import cache_rules, compress_rules
+from veneer.policy.document import Document, KeyPath, show_path
+from veneer.policy.match import RouteTable, covered_by
+from veneer.policy.overlay import apply_overrides, apply_rate, overlay
+from veneer.policy.places import bad_url, is_loopback, kept_of
+from veneer.policy.problems import Problem, nearest
+from veneer.policy.settings import Overrides
+from veneer.policy.template import PathTemplate, TagTemplate, TemplateError, parse_path, parse_tag
+
+NOT_PASSED = FORWARDING | HOP_BY_HOP | METHOD_OVERRIDES
+DEFAULT_ROUTE = "default"
+DEFAULT_UPSTREAM = "backend"
+DEFAULT_UPSTREAM_URL = "http://127.0.0.1:7071"
+
+
+@dataclass(slots=True)
+class Builder:
+    """Builds one policy, collecting every problem instead of stopping at the first."""
+
+    document: Document
+    shape: schema.PolicyShape
+    overrides: Overrides
+    problems: list[Problem] = field(default_factory=list)
+
+    def problem(self, path: KeyPath, message: str, suggestion: str | None = None, *, key: bool = False) -> None:
+        """Note what is wrong at a place."""
+        mark = self.document.locate(path, key=key)
+        self.problems.append(Problem(mark.line, mark.column, show_path(path), message, suggestion))
+
+    def build(self, digest: str, indices: Iterable[int]) -> model.Policy:
+        """The policy; only to be used when `problems` is empty."""
+        shape = self.shape
+        defaults = apply_overrides(shape.defaults, self.overrides)
+        upstreams = self._upstreams()
+        limits = self._rate_limits(defaults)
+        self._references(("defaults",), shape.defaults, upstreams, limits)
+        self._upgrades(("defaults", "upgrades"), shape.defaults)
+        routes = self._routes(tuple(indices), defaults, upstreams, limits)
+        return model.Policy(
+            version_digest=digest,
+            upstreams=upstreams,
+            routes=routes,
+            matcher=RouteTable(routes),
+            limits=_size_limits(shape.limits),
+            timeouts=_timeouts(shape.timeouts),
+            admin=self._admin(),
+            stores=self._stores(),
+            rate_limits=limits,
+            trusted_proxies=self._trusted_proxies(),
+            pass_fields=self._pass_fields(),
+            kept=frozenset[Reason]().union(*(route.kept for route in routes)),
+            warm=self._targets(),
+        )
+
+    # ------------------------------------------------------------ sections
+
+    def _upstreams(self) -> dict[str, model.UpstreamSettings]:
+        shapes = dict(self.shape.upstreams)
+        if not shapes:
+            shapes[DEFAULT_UPSTREAM] = schema.UpstreamShape(url=DEFAULT_UPSTREAM_URL)
+        first = self.shape.defaults.upstream if self.shape.defaults.upstream in shapes else next(iter(shapes))
+        found = {}
+        for name, shape in shapes.items():
+            url = self.overrides.upstream_url if name == first and self.overrides.upstream_url else shape.url
+            if (why := bad_url(url)) is not None:
+                given = f"--upstream {url}: " if url != shape.url else ""
+                self.problem(("upstreams", name, "url"), given + why, 'write "http://host:port"')
+            found[name] = upstream_settings(name, url.rstrip("/"), shape)
+        return found
+
+    def _rate_limits(self, defaults: schema.RouteOptions) -> dict[str, model.RateRule]:
+        found = {}
+        for name, shape in apply_rate(self.shape.rate_limits, defaults, self.overrides).items():
+            burst = shape.rate.quota if shape.burst is None else shape.burst
+            if burst > shape.rate.quota:
+                self.problem(("rate_limits", name, "burst"), f"is more than the quota of {shape.rate.quota}")
+            try:
+                limit = RateLimit(
+                    name=name,
+                    quota=shape.rate.quota,
+                    window_s=shape.rate.window_s,
+                    burst=burst,
+                    on_store_loss=StoreLoss(shape.on_store_loss),
+                    accuracy=Accuracy(shape.accuracy),
+                    ipv6_bits=shape.ipv6_prefix,
+                )
+            except ValueError as error:
+                self.problem(("rate_limits", name), str(error), key=True)
+                continue
+            found[name] = model.RateRule(limit, self._rate_key(("rate_limits", name, "key"), shape.key))
+        return found
+
+    def _rate_key(self, path: KeyPath, text: str) -> model.RateKey:
+        kind, colon, header = text.partition(":")
+        kinds = [known.value for known in model.RateKeyKind]
+        if kind == "header" and header and header.replace("-", "").replace("_", "").isalnum() and header.isascii():
+            return model.RateKey(model.RateKeyKind.HEADER, header.lower())
+        if kind in kinds and kind != "header" and not colon:
+            return model.RateKey(model.RateKeyKind(kind))
+        if kind == "header":
+            self.problem(path, f'"{text}" names no field', 'write "header:X-Api-Key"')
+        else:
+            self.problem(path, f'"{text}" is not a known key', nearest(kind, kinds))
+        return model.RateKey(model.RateKeyKind.CLIENT_IP)
+
+    def _admin(self) -> model.AdminSettings:
+        shape = self.shape.admin
+        host, colon, port = shape.listen.rpartition(":")
+        if not colon or not port.isdigit() or int(port) > 65_535 or not host:
+            self.problem(("admin", "listen"), f'"{shape.listen}" is not HOST:PORT', 'write "127.0.0.1:9090"')
+        elif shape.token_env is None and not is_loopback(host):
+            hint = "set `admin.token_env`, or listen on 127.0.0.1"
+            self.problem(("admin", "listen"), f"{host} is not a loopback address, and there is no token", hint)
+        return model.AdminSettings(listen=shape.listen, token_env=shape.token_env)
+
+    def _stores(self) -> model.StoreSettings:
+        shape, lease, redis = self.shape.stores, self.shape.stores.lease, self.shape.stores.redis
+        if lease.valid < 2 * lease.renew:
+            self.problem(("stores", "lease", "valid"), "must be at least twice `renew`, or one lost renewal ends it")
+        url = self.overrides.redis_url or redis.url
+        known = ("redis", "rediss", "redis+sentinel", "redis+cluster", "rediss+sentinel", "rediss+cluster", "unix")
+        path = () if self.overrides.redis_url else ("stores", "redis", "url")
+        if url is not None and "://" not in url:
+            self.problem(path, f'"{url}" is not a Redis URL', f'write "redis://{url}"')
+        elif url is not None and (scheme := url.partition("://")[0]) not in known:
+            self.problem(path, f'"{scheme}" is no scheme of a Redis URL', nearest(scheme, known))
+        return model.StoreSettings(
+            memory_bytes=shape.memory,
+            max_variants=shape.max_variants,
+            redis_url=url,
+            redis_max_connections=self.overrides.redis_max_connections or redis.max_connections,
+            redis_timeout_s=redis.timeout,
+            redis_entry_bytes=redis.max_entry,
+            redis_compress_over_bytes=redis.compress_over,
+            lease_renew_s=lease.renew,
+            lease_valid_s=lease.valid,
+        )
+
+    def _trusted_proxies(self) -> tuple[str, ...]:
+        found = []
+        for index, text in enumerate(self.shape.trusted_proxies):
+            try:
+                found.append(str(ipaddress.ip_network(text)))
+            except ValueError as error:
+                self.problem(("trusted_proxies", index), str(error), 'write "10.0.0.0/8" or "::1"')
+        return tuple(found)
+
+    def _pass_fields(self) -> frozenset[str]:
+        for index, name in enumerate(self.shape.pass_fields):
+            if name.lower() in NOT_PASSED:
+                why = f'"{name}" is written by the proxy itself, or belongs to one connection'
+                self.problem(("pass_fields", index), why, "remove it")
+        return frozenset(name.lower() for name in self.shape.pass_fields)
+
+    def _targets(self) -> tuple[str, ...]:
+        for index, target in enumerate(self.shape.warm):
+            if not target.startswith("/") and bad_url(target.partition("?")[0]) is not None:
+                self.problem(("warm", index), f'"{target}" is neither a path nor a URL', 'write "/path?query"')
+        return tuple(self.shape.warm)
+
+    # ------------------------------------------------------------ routes
+
+    def _references(
+        self,
+        path: KeyPath,
+        shape: schema.RouteOptions,
+        upstreams: Mapping[str, model.UpstreamSettings],
+        limits: Mapping[str, model.RateRule],
+    ) -> None:
+        """What a route's own text names must exist; what it has from `defaults` is reported there."""
+        plain = self.document.plain()
+        sections = plain if isinstance(plain, dict) else {}
+        for key, known, home in (("upstream", upstreams, "upstreams"), ("rate_limit", limits, "rate_limits")):
+            name = getattr(shape, key)
+            broken = sections.get(home)
+            names = {*known, *(broken if isinstance(broken, dict) else ())}
+            if name is not None and name not in names:
+                hint = nearest(name, names) or f"`{home}` names none"
+                self.problem((*path, key), f'"{name}" is not in `{home}`', hint)
+
+    def _routes(
+        self,
+        indices: tuple[int, ...],
+        defaults: schema.RouteOptions,
+        upstreams: Mapping[str, model.UpstreamSettings],
+        limits: Mapping[str, model.RateRule],
+    ) -> tuple[model.Route, ...]:
+        routes: list[model.Route] = []
+        lines: dict[str, int] = {}
+        for index, given in zip(indices, self.shape.routes, strict=True):
+            path: KeyPath = ("routes", index)
+            self._references(path, given, upstreams, limits)
+            line = self.document.locate(path).line
+            if given.name in lines or given.name == DEFAULT_ROUTE:
+                where = f"the route on line {lines[given.name]}" if given.name in lines else "what no route matches"
+                self.problem((*path, "name"), f'"{given.name}" is taken: it names {where}')
+            lines.setdefault(given.name, line)
+            route = self._route(path, given, overlay(given, defaults), upstreams, limits)
+            if route is None:
+                continue
+            if covering := covered_by(route, routes):
+                names = ", ".join(f'"{other.name}" (line {lines[other.name]})' for other in covering)
+                self.problem((*path, "match"), f"can never be reached: {names} takes all of it", "put it first")
+            routes.append(route)
+        rest = schema.RouteShape.model_validate({"name": DEFAULT_ROUTE, "match": {"path": "/{rest:path}"}})
+        cache = defaults.cache.model_copy(update={"ttl": None})
+        last = self._route(
+            ("defaults",), rest, overlay(rest, defaults.model_copy(update={"cache": cache})), upstreams, limits
+        )
+        assert last is not None
+        return (*routes, last)
+
+    def _route(
+        self,
+        path: KeyPath,
+        given: schema.RouteShape,
+        whole: schema.RouteShape,
+        upstreams: Mapping[str, model.UpstreamSettings],
+        limits: Mapping[str, model.RateRule],
+    ) -> model.Route | None:
+        try:
+            kept = kept_of(self.shape.limits, whole.limits)
+            template = parse_path(whole.match.path, kept)
+        except TemplateError as error:
+            self.problem((*path, "match", "path"), str(error), error.suggestion)
+            return None
+        conditions = tuple(model.QueryCondition(name, value) for name, value in sorted(whole.match.query.items()))
+        self._key((*_home(path, given, "key"), "query"), whole, conditions)
+        upstream = name if (name := whole.upstream) in upstreams and name else next(iter(upstreams))
+        self._upgrades((*path, "upgrades"), given)
+        compress = compress_rules(whole.compress, use_brotli=self.overrides.use_brotli is not False)
+        return model.Route(
+            name=given.name,
+            upstream=upstream,
+            template=template,
+            methods=_methods(whole.match.methods),
+            conditions=conditions,
+            cache=cache_rules(whole.cache, self.shape.pass_fields, compress.coding.prefer),
+            tag_templates=self._tags(_home(path, given, "tags"), whole.cache.tags, template, prefix=False),
+            invalidation_templates=self._tags((*path, "invalidates"), whole.invalidates, template, prefix=True),
+            invalidates_on=frozenset[int]().union(*whole.invalidates_on),
+            invalidates_when=model.InvalidatesWhen(whole.invalidates_when),
+            spare_target_keyed_by=frozenset(name.lower() for name in whole.spare_target_keyed_by),
+            consistency=model.Consistency(whole.consistency),
+            on_store_loss=model.StoreLoss(whole.on_store_loss),
+            compress=compress,
+            rate_limit=limits.get(whole.rate_limit or ""),
+            body_bytes=whole.max_body,
+            body_buffer_bytes=whole.body_buffer,
+            read_timeout_s=whole.read_timeout,
+            tunnel_idle_s=whole.tunnel_idle,
+            upgrades=frozenset(name.lower() for name in whole.upgrades),
+            write_settles_s=whole.write_settles,
+            unheard_s=whole.write_settles + (whole.read_timeout or upstreams[upstream].read_timeout_s),
+            coalesce=whole.coalesce,
+            coalesce_wait_s=whole.coalesce_wait,
+            etag=model.EtagRule(whole.etag),
+            audit_share=whole.audit_share,
+            post_as_query=whole.cache.compat.post_as_query,
+            preflight_s=whole.cache.preflight,
+            kept=kept,
+            show_key=whole.cache.key.show,
+            client_lifetime=model.ClientLifetime(whole.cache.client_lifetime),
+        )
+
+    def _tags(
+        self, path: KeyPath, texts: list[str], template: PathTemplate, *, prefix: bool
+    ) -> tuple[TagTemplate, ...]:
+        found: list[TagTemplate] = []
+        for index, text in enumerate(texts):
+            try:
+                tag = parse_tag(text, prefix_allowed=prefix)
+            except TemplateError as error:
+                self.problem((*path, index), str(error), error.suggestion)
+                continue
+            for name in tag.names:
+                if name not in template.names:
+                    hint = nearest(name, template.names) or f'"{template.text}" has no parameters'
+                    self.problem((*path, index), f'"{text}" uses "{name}", which the path does not have', hint)
+            if any(tag.parts == other.parts for other in found):
+                self.problem((*path, index), f'"{text}" is listed twice')
+            found.append(tag)
+        return tuple(found)
+
+    def _upgrades(self, path: KeyPath, shape: schema.RouteOptions) -> None:
+        for index, text in enumerate(shape.upgrades):
+            if text.partition("/")[0].lower() in NEVER:
+                why = f'"{text}" carries requests, which would pass by every rule'
+                self.problem((*path, index), why, 'write "websocket", or what else is no HTTP')
+
+    def _key(self, at: KeyPath, shape: schema.RouteShape, conditions: tuple[model.QueryCondition, ...]) -> None:
+        query = shape.cache.key.query
+        if query.only is not None and query.except_:
+            self.problem(at, "has both `only` and `except`", "keep one")
+        for condition in conditions:
+            dropped = condition.name in query.except_ or (query.only is not None and condition.name not in query.only)
+            if dropped and shape.cache.enabled:
+                why = f'drops "{condition.name}", which tells this route from others'
+                self.problem(at, why, f'keep "{condition.name}" in the key')
+
+
+def _home(path: KeyPath, given: schema.RouteShape, key: str) -> KeyPath:
+    """Where the text of `cache.KEY` stands: with the route, or under `defaults` when the route does not say it."""
+    return (*(path if key in given.cache.model_fields_set else ("defaults",)), "cache", key)
+
+
+def _methods(names: list[str] | None) -> frozenset[str] | None:
+    if names is None:
+        return None
+    return frozenset(names) | ({"HEAD"} if "GET" in names else set())
+
+
+def _size_limits(shape: schema_node.LimitsShape) -> model.SizeLimits:
+    return model.SizeLimits(
+        head_bytes=shape.head,
+        header_count=shape.header_count,
+        target_bytes=shape.target,
+        body_bytes=shape.body,
+        connections=shape.connections,
+        in_flight=shape.in_flight,
+    )
+
+
+def _timeouts(shape: schema_node.TimeoutsShape) -> model.ClientTimeouts:
+    return model.ClientTimeouts(
+        idle_s=shape.idle,
+        head_s=shape.head,
+        body_s=shape.body,
+        drain_s=shape.drain,
+        drain_delay_s=shape.drain_delay,
+    )

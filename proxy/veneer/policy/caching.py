@@ -1,0 +1,71 @@
+"""From the checked sections `cache` and `compress` to the rules by which a route caches and codes."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from veneer.core.rules import CacheRules, CodingRules, CookieRules, KeyRules, OriginRule, SetCookieRule
+from veneer.policy import model, schema, schema_cache
+
+
+def cache_rules(shape: schema_cache.CacheShape, passed: list[str], codings: tuple[str, ...]) -> CacheRules:
+    """The rules of the core. `passed` are request fields that belong to each key, `codings` those of the route."""
+    query = shape.key.query
+    return CacheRules(
+        enabled=shape.enabled,
+        ttl_s=shape.ttl,
+        origin=OriginRule(shape.origin),
+        heuristic_fraction=float(shape.heuristic.fraction),
+        heuristic_max_s=shape.heuristic.max,
+        stale_while_revalidate_s=shape.stale_while_revalidate,
+        stale_if_error_s=shape.stale_if_error,
+        stale_on_disconnect=shape.stale_on_disconnect,
+        obey_request_no_cache=shape.obey_request_no_cache,
+        set_cookie=SetCookieRule(shape.set_cookie),
+        cookies=CookieRules(tuple(shape.cookies.pass_), tuple(shape.cookies.key), tuple(shape.cookies.ignore)),
+        share_authorized=shape.share_authorized,
+        targeted_fields=tuple(name.lower() for name in shape.targeted_fields),
+        max_body_bytes=shape.max_body,
+        keep_stale_s=shape.keep_stale,
+        key=KeyRules(
+            query_only=None if query.only is None else frozenset(query.only),
+            query_except=frozenset(query.except_),
+            query_sort=query.sort,
+            headers=tuple(dict.fromkeys(name.lower() for name in (*shape.key.headers, *passed))),
+        ),
+        language_from_content=shape.compat.language_from_content,
+        trust_short_partial=shape.compat.trust_short_partial,
+        codings=codings,
+        stored_under=_stored_under(shape),
+    )
+
+
+def _stored_under(shape: schema_cache.CacheShape) -> str:
+    """A digest of what decides, when a response is stored, who may have it later and what invalidates it.
+
+    After a change of it, by a reload or a restart, what is stored already would answer by the former words. Empty where
+    the policy says nothing of that.
+    """
+    said = _said_of_sharing(shape)
+    return "" if said == _said_of_sharing(schema_cache.CacheShape()) else blake2b(said, digest_size=8).hexdigest()
+
+
+def _said_of_sharing(shape: schema_cache.CacheShape) -> bytes:
+    cookies = shape.cookies
+    said = (shape.share_authorized, shape.set_cookie, cookies.pass_, cookies.key, cookies.ignore, shape.tags)
+    return repr(said).encode()
+
+
+def compress_rules(shape: schema.CompressShape, *, use_brotli: bool) -> model.CompressRules:
+    """How a route codes."""
+    return model.CompressRules(
+        enabled=shape.enabled,
+        level=shape.level,
+        stream_over_bytes=shape.stream_over,
+        idle_most_bytes=shape.idle_up_to if shape.idle else 0,
+        coding=CodingRules(
+            prefer=tuple(dict.fromkeys(coding for coding in shape.prefer if use_brotli or coding != "br")),
+            min_bytes=shape.min_size,
+            types=frozenset(name.removesuffix("*") for name in shape.types),
+        ),
+    )

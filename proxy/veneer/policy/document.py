@@ -1,0 +1,245 @@
+"""YAML to plain values that remember where they stood.
+
+A small subset, on purpose: scalars are read by the YAML 1.2 core schema (so `on`, `off`, `yes` and `12:30` are text),
+keys are text, duplicate keys, tags and merge keys are refused, and size, depth and what aliases expand to are bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import yaml
+from yaml import events
+
+from veneer.policy.problems import Mark, PolicyError, Problem
+
+MAX_CHARS = 256 * 1024
+MAX_DEPTH = 32
+MAX_NODES = 50_000
+
+Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
+KeyPath = tuple[str | int, ...]
+
+_INT = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]{1,18}|[0-9]{1,18}(?:\.[0-9]{0,18})?)(?:[eE][-+]?[0-9]{1,2})?", re.ASCII)
+_WORDS: dict[str, bool | None] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value and its place; `value` has the value's nodes, by key or index, as `items` for mappings and lists."""
+
+    at: Mark
+    kind: Literal["scalar", "list", "mapping"]
+    scalar: str | int | float | bool | None = None
+    items: tuple[Node, ...] = ()
+    keys: tuple[str, ...] = ()
+    key_marks: tuple[Mark, ...] = ()
+
+    def plain(self) -> Plain:
+        """The value without places."""
+        if self.kind == "mapping":
+            return {key: item.plain() for key, item in zip(self.keys, self.items, strict=True)}
+        if self.kind == "list":
+            return [item.plain() for item in self.items]
+        return self.scalar
+
+    def child(self, step: str | int) -> Node | None:
+        """The value under a key or at an index."""
+        if self.kind == "mapping" and step in self.keys:
+            return self.items[self.keys.index(str(step))]
+        if self.kind == "list" and isinstance(step, int) and step < len(self.items):
+            return self.items[step]
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed file; `root` is None when it holds nothing."""
+
+    name: str
+    root: Node | None
+
+    def plain(self) -> Plain:
+        """The whole content without places; an empty mapping when there is none."""
+        value = None if self.root is None else self.root.plain()
+        return {} if value is None else value
+
+    def find(self, path: KeyPath) -> Node | None:
+        """The value at `path`, if there is one."""
+        node = self.root
+        for step in path:
+            node = None if node is None else node.child(step)
+        return node
+
+    def locate(self, path: KeyPath, *, key: bool = False) -> Mark:
+        """The place of the value at `path`, or of its key; of the nearest enclosing value when there is none."""
+        node, mark = self.root, Mark(1, 1)
+        if node is None:
+            return mark
+        mark = node.at
+        for index, step in enumerate(path):
+            parent = node
+            node = parent.child(step)
+            if node is None:
+                break
+            mark = node.at
+            last = index == len(path) - 1
+            if key and last and parent.kind == "mapping":
+                mark = parent.key_marks[parent.keys.index(str(step))]
+        return mark
+
+
+def read_document(text: str, name: str) -> Document:
+    """Parse YAML text. Raises PolicyError."""
+    if len(text) > MAX_CHARS:
+        raise PolicyError(name, [Problem(1, 1, "", f"the file is larger than {MAX_CHARS // 1024} KB")])
+    try:
+        return _Composer(name, yaml.parse(text, Loader=yaml.SafeLoader)).document()
+    except yaml.MarkedYAMLError as error:
+        found = error.problem_mark or error.context_mark
+        mark = _mark(found)
+        words = " ".join(part for part in (error.context, error.problem) if part)
+        hint = _hint(words, text.splitlines()[mark.line - 1 : mark.line])
+        raise PolicyError(name, [Problem(mark.line, mark.column, "", f"not YAML: {words}", hint)]) from None
+    except yaml.YAMLError as error:
+        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
+        raise PolicyError(name, [Problem(line, 1, "", f"not YAML: {' '.join(str(error).split())[:200]}")]) from None
+
+
+_BRACES_IN_FLOW = re.compile(r"""(?<![\w"'/}])(/[^\s"',}]*\{\w+(?::\w+)?\}[^\s"',}]*)""")
+
+
+def _hint(words: str, lines: list[str]) -> str | None:
+    """What to write instead, for the mistakes that people make most."""
+    if "'\\t'" in words:
+        return "indent with spaces, not with tabs"
+    found = _BRACES_IN_FLOW.search(lines[0]) if lines and "expected ',' or '}'" in words else None
+    return f'within {{...}} a path with a parameter needs quotes: "{found[1]}"' if found is not None else None
+
+
+def show_path(path: KeyPath) -> str:
+    """A key path for people: routes[2].cache.ttl."""
+    shown = ""
+    for step in path:
+        shown += f"[{step}]" if isinstance(step, int) else f".{step}" if shown else step
+    return shown
+
+
+@dataclass(slots=True)
+class _Composer:
+    name: str
+    stream: Iterator[events.Event]
+    problems: list[Problem] = field(default_factory=list)
+    anchors: dict[str, tuple[Node, int]] = field(default_factory=dict)
+    nodes: int = 0
+
+    def document(self) -> Document:
+        root: Node | None = None
+        for event in self.stream:
+            if isinstance(event, (events.StreamStartEvent, events.DocumentEndEvent, events.StreamEndEvent)):
+                continue
+            if isinstance(event, events.DocumentStartEvent):
+                if root is not None:
+                    raise self._fatal(event, "", "one file holds one document", 'remove the second "---"')
+                continue
+            root = self._node(event, ())
+        if self.problems:
+            raise PolicyError(self.name, self.problems)
+        if root is not None and root.kind == "scalar" and root.scalar is None:
+            root = None
+        return Document(self.name, root)
+
+    def _node(self, event: events.Event, path: KeyPath) -> Node:
+        before = self.nodes
+        self._count(event, path, 1)
+        if isinstance(event, events.AliasEvent):
+            return self._alias(event, path)
+        if not isinstance(event, events.NodeEvent) or len(path) > MAX_DEPTH:
+            raise self._fatal(event, show_path(path)[:120], f"nested deeper than {MAX_DEPTH} levels")
+        tag = getattr(event, "tag", None)
+        if tag not in (None, "!"):
+            self._problem(_mark(event.start_mark), path, f'the tag "{tag}" has no meaning here')
+        if isinstance(event, events.ScalarEvent):
+            node = Node(_mark(event.start_mark), "scalar", _scalar(event))
+        elif isinstance(event, events.SequenceStartEvent):
+            node = Node(_mark(event.start_mark), "list", items=tuple(self._items(path)))
+        else:
+            node = self._mapping(event, path)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = (node, self.nodes - before)
+        return node
+
+    def _items(self, path: KeyPath) -> Iterator[Node]:
+        index = 0
+        while not isinstance(event := next(self.stream), events.SequenceEndEvent):
+            yield self._node(event, (*path, index))
+            index += 1
+
+    def _mapping(self, start: events.NodeEvent, path: KeyPath) -> Node:
+        found: dict[str, tuple[Mark, Node]] = {}
+        while not isinstance(event := next(self.stream), events.MappingEndEvent):
+            key_node = self._node(event, (*path, "?"))
+            key = key_node.scalar if isinstance(event, events.ScalarEvent) else None
+            if isinstance(event, events.ScalarEvent) and not isinstance(key, str):
+                key = event.value
+            value = self._node(next(self.stream), (*path, str(key)))
+            if key is None:
+                self._problem(key_node.at, path, "a key must be a word, not a list or a mapping")
+            elif key == "<<":
+                self._problem(key_node.at, path, 'merge keys ("<<") are not supported', "use `defaults:` instead")
+            elif str(key) in found:
+                first = found[str(key)][0].line
+                self._problem(key_node.at, (*path, str(key)), f"given twice; the first is on line {first}")
+            else:
+                found[str(key)] = (key_node.at, value)
+        marks = tuple(mark for mark, _ in found.values())
+        values: Sequence[Node] = [node for _, node in found.values()]
+        return Node(_mark(start.start_mark), "mapping", None, tuple(values), tuple(found), marks)
+
+    def _alias(self, event: events.AliasEvent, path: KeyPath) -> Node:
+        if event.anchor not in self.anchors:
+            raise self._fatal(event, show_path(path), f'"*{event.anchor}" is not anchored before this place')
+        node, size = self.anchors[event.anchor]
+        self._count(event, path, size)
+        return node
+
+    def _count(self, event: events.Event, path: KeyPath, more: int) -> None:
+        self.nodes += more
+        if self.nodes > MAX_NODES:
+            raise self._fatal(event, show_path(path)[:120], f"more than {MAX_NODES} values, aliases expanded")
+
+    def _problem(self, mark: Mark, path: KeyPath, message: str, suggestion: str | None = None) -> None:
+        self.problems.append(Problem(mark.line, mark.column, show_path(path), message, suggestion))
+
+    def _fatal(self, event: events.Event, key: str, message: str, suggestion: str | None = None) -> PolicyError:
+        mark = _mark(event.start_mark)
+        return PolicyError(self.name, [*self.problems, Problem(mark.line, mark.column, key, message, suggestion)])
+
+
+class _Place(Protocol):
+    line: int
+    column: int
+
+
+def _mark(mark: _Place | None) -> Mark:
+    if mark is None:
+        return Mark(1, 1)
+    return Mark(mark.line + 1, mark.column + 1)
+
+
+def _scalar(event: events.ScalarEvent) -> str | int | float | bool | None:
+    text: str = event.value
+    if event.style is not None:
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text

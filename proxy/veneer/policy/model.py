@@ -1,0 +1,350 @@
+"""The policy as the rest of the proxy sees it: frozen, complete, every unit in a name."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from mypy_extensions import mypyc_attr
+
+from veneer.core.outcome import Reason
+from veneer.core.rate import RateLimit
+from veneer.core.rules import CacheRules, CodingRules, KeyRules
+from veneer.core.target import NOTHING_ODD
+from veneer.policy.problems import Problem
+from veneer.policy.template import PathTemplate, TagTemplate
+
+
+class Consistency(Enum):
+    """What an invalidating response waits for."""
+
+    STRICT = "strict"  # every live node has applied the invalidation, or its lease has run out
+    BOUNDED = "bounded"  # nothing: other nodes follow within the lease
+
+
+class InvalidatesWhen(Enum):
+    """Whether a route's own `invalidates` counts beside what the response says."""
+
+    ALWAYS = "always"
+    SILENT = "silent"  # only where the response names nothing itself, or where there is none
+
+
+class StoreLoss(Enum):
+    """What a node does with its stored responses once it cannot hear the shared log."""
+
+    FORWARD = "forward"
+    STALE = "stale"
+
+
+class RateKeyKind(Enum):
+    """What tells one client from another."""
+
+    CLIENT_IP = "client_ip"
+    HEADER = "header"
+    AUTHORIZATION = "authorization"
+    ROUTE = "route"  # one quota for each route, all clients together
+    GLOBAL = "global"  # one quota for everything the limit is applied to
+
+
+class ClientLifetime(Enum):
+    """How an answer from the store tells clients how long it may be kept."""
+
+    AGE = "age"  # as it was stored, with Age (RFC 9111 section 5.1)
+    REMAINING = "remaining"  # what is left, without Age
+
+
+class EtagRule(Enum):
+    """Whether responses without a validator get an entity tag."""
+
+    GENERATE = "generate"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class RateKey:
+    """Where the client's name is found; `header` is lower case and set for HEADER only."""
+
+    kind: RateKeyKind
+    header: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateRule:
+    """A named limit as it is applied to a route. Routes that name the same limit share one quota per client."""
+
+    limit: RateLimit
+    key: RateKey = RateKey(RateKeyKind.CLIENT_IP)
+
+
+@dataclass(frozen=True, slots=True)
+class CompressRules:
+    """How a route's responses are coded: `coding` says which, `level` how hard (each codec bounds it to its own range).
+
+    Bodies over `stream_over_bytes` are coded as they pass, and their coded form is not kept. Kept ones of up to
+    `idle_most_bytes` (0: none) that are in steady demand are coded anew, as hard as possible, in idle time.
+    """
+
+    enabled: bool = True
+    level: int = 6
+    stream_over_bytes: int = 500_000
+    idle_most_bytes: int = 256 * 1024
+    coding: CodingRules = field(default_factory=CodingRules)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRules:
+    """Active health checks of an upstream: GET `path`, any 2xx or 3xx is good."""
+
+    path: str
+    every_s: float = 5.0
+    timeout_s: float = 2.0
+    unhealthy_after: int = 3
+    healthy_after: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerRules:
+    """`failures` in a row open the breaker for `open_s` seconds; then one request is let through to try."""
+
+    failures: int = 5
+    open_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamSettings:
+    """One backend. Timeouts are per phase: read and write count from the last octet that moved."""
+
+    name: str
+    url: str
+    connect_timeout_s: float = 2.0
+    read_timeout_s: float = 60.0
+    write_timeout_s: float = 30.0
+    pool_timeout_s: float = 5.0
+    keep_alive_s: float = 4.5
+    keep_alive_time_s: float = 60.0
+    max_connections: int = 256
+    max_streams: int = 1024
+    stream_idle_s: float = 600.0
+    preserve_host: bool = True
+    rewrite_location: bool = True
+    health: HealthRules | None = None
+    breaker: BreakerRules | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SizeLimits:
+    """Bounds on what clients may send; heads beyond them get 431, targets 414, bodies 413."""
+
+    head_bytes: int = 32 * 1024
+    header_count: int = 128
+    target_bytes: int = 8 * 1024
+    body_bytes: int = 1024**3
+    connections: int = 20_000
+    in_flight: int = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTimeouts:
+    """How long a client may take: between requests, for a head, between pieces of a body, and when the proxy stops."""
+
+    idle_s: float = 75.0
+    head_s: float = 15.0
+    body_s: float = 30.0
+    drain_s: float = 20.0
+    drain_delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AdminSettings:
+    """The admin listener; `token_env` names the environment variable that holds its token. Read at start only."""
+
+    listen: str = "127.0.0.1:9090"
+    token_env: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """The stores and the lease. Read at start only."""
+
+    memory_bytes: int = 256 * 1024**2
+    max_variants: int = 32
+    redis_url: str | None = None
+    redis_max_connections: int = 64
+    redis_timeout_s: float = 0.25
+    redis_entry_bytes: int = 8 * 1024**2
+    redis_compress_over_bytes: int = 1024
+    lease_renew_s: float = 0.5
+    lease_valid_s: float = 2.0
+
+
+DEFAULT_INVALIDATES_ON: Final = frozenset(range(200, 400)) | frozenset(range(500, 600))
+"""RFC 9111 section 4.4 asks for 2xx and 3xx. After 5xx nobody knows: what broke may have broken behind the COMMIT."""
+
+
+DEFAULT_UPGRADES: Final = frozenset({"websocket"})
+"""RFC 6455; every other protocol has to be named."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryCondition:
+    """The query holds the parameter exactly once, with this value (percent-encoding undone)."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Everything that is decided by which route a request takes.
+
+    `methods` None means every method. `body_bytes` and `read_timeout_s` replace the general limits.
+    `body_buffer_bytes` of a body are read before a connection to the backend is taken.
+    `write_settles_s` after a write was given up the backend has ended it, one way or the other; `unheard_s` after it
+    began, where nobody hears what became of it. `post_as_query`
+    says that POST changes nothing here and is answered as QUERY would be. `preflight_s` is how long answers to CORS
+    preflight are kept, None for not at all; `show_key` puts the cache key into Cache-Status. `kept` are the oddities
+    of targets that are not refused. `client_lifetime` is how answers from the store tell clients their lifetime.
+    `spare_target_keyed_by` are lower-case request fields (`Policy.stored_as`).
+    """
+
+    name: str
+    upstream: str
+    template: PathTemplate
+    methods: frozenset[str] | None = None
+    conditions: tuple[QueryCondition, ...] = ()
+    cache: CacheRules = field(default_factory=CacheRules)
+    tag_templates: tuple[TagTemplate, ...] = ()
+    invalidation_templates: tuple[TagTemplate, ...] = ()
+    invalidates_on: frozenset[int] = DEFAULT_INVALIDATES_ON
+    invalidates_when: InvalidatesWhen = InvalidatesWhen.ALWAYS
+    spare_target_keyed_by: frozenset[str] = frozenset()
+    consistency: Consistency = Consistency.STRICT
+    on_store_loss: StoreLoss = StoreLoss.FORWARD
+    compress: CompressRules = field(default_factory=CompressRules)
+    rate_limit: RateRule | None = None
+    body_bytes: int | None = None
+    body_buffer_bytes: int = 64 * 1024
+    read_timeout_s: float | None = None
+    upgrades: frozenset[str] = DEFAULT_UPGRADES
+    write_settles_s: float = 60.0
+    unheard_s: float = 120.0
+    tunnel_idle_s: float = 600.0
+    coalesce: bool = True
+    coalesce_wait_s: float = 5.0
+    etag: EtagRule = EtagRule.GENERATE
+    audit_share: float = 0.0
+    post_as_query: bool = False
+    preflight_s: float | None = None
+    kept: frozenset[Reason] = NOTHING_ODD
+    show_key: bool = False
+    client_lifetime: ClientLifetime = ClientLifetime.AGE
+
+    def tags(self, params: Mapping[str, str]) -> tuple[str, ...]:
+        """The tags of a response on this route; `params` are those of the match. None ends in "*"."""
+        return tuple([template.fill(params) for template in self.tag_templates]) if self.tag_templates else ()
+
+    def invalidates(self, params: Mapping[str, str]) -> tuple[str, ...]:
+        """The tags that a request on this route invalidates; some may end in ":*" or be "*"."""
+        return tuple(template.fill(params) for template in self.invalidation_templates)
+
+
+@mypyc_attr(acyclic=True)
+class Match:
+    """The route a request takes, and the path, split at "/" after its first character, where there are parameters."""
+
+    __slots__ = ("_segments", "route")
+
+    def __init__(self, route: Route, segments: list[str] | None = None) -> None:
+        self.route: Final = route
+        self._segments: Final = segments
+
+    def under(self, route: Route) -> Match:
+        """The same match, where another form of the route is to be taken."""
+        return Match(route, self._segments)
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """The values of the path parameters, as they stand in the path. Few ask for them, so they are found then."""
+        return {} if self._segments is None else self.route.template.values(self._segments)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of a response. None ends in "*"."""
+        return self.route.tags(self.params) if self.route.tag_templates else ()
+
+
+def _is_read(route: Route) -> bool:
+    """Whether answers on the route can be stored for later requests."""
+    methods = route.methods
+    if methods is None or methods & {"GET", "HEAD", "QUERY"}:
+        return True
+    return ("POST" in methods and route.post_as_query) or ("OPTIONS" in methods and route.preflight_s is not None)
+
+
+class Matcher:
+    """Finds the first route that matches: `match.RouteTable`. A class, so that compiled calls are direct."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def match(self, method: str, path: str, query: str | None) -> Match:
+        """The first route in the order of the file, or the default route."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One whole configuration. A request takes `current` once and uses that object to its end.
+
+    `is_empty`: the file says nothing at all, not even its version. `warnings`: what it allows and is seldom meant.
+    """
+
+    version_digest: str
+    upstreams: Mapping[str, UpstreamSettings]
+    routes: tuple[Route, ...]
+    matcher: Matcher
+    limits: SizeLimits = field(default_factory=SizeLimits)
+    timeouts: ClientTimeouts = field(default_factory=ClientTimeouts)
+    admin: AdminSettings = field(default_factory=AdminSettings)
+    stores: StoreSettings = field(default_factory=StoreSettings)
+    rate_limits: Mapping[str, RateRule] = field(default_factory=dict)
+    trusted_proxies: tuple[str, ...] = ()
+    pass_fields: frozenset[str] = frozenset()
+    kept: frozenset[Reason] = NOTHING_ODD
+    warm: tuple[str, ...] = ()
+    is_empty: bool = False
+    warnings: tuple[Problem, ...] = ()
+
+    def stored_as(self, path: str, query: str | None, spared: frozenset[str] = frozenset()) -> KeyRules | None:
+        """How a GET of this target is keyed; None where no answer for the path is stored, whatever the method.
+
+        A route that asks for parameters may store under the path alone what another query brings, so it counts too.
+        None as well where the route of GET, and each listed one that stores for the path, has one of the request fields
+        `spared` in its key. What other methods bring on the default route is left to what responses name.
+        """
+        route = self.match("GET", path, query).route
+        if route.cache.enabled and not spared:
+            return route.cache.key
+        others = [self.match(method, path, query).route for method in ("HEAD", "QUERY", "POST", "OPTIONS")]
+        others += [other for other in self.routes if other.conditions and other.template.matches(path[1:].split("/"))]
+        storing = [other for other in others if other.cache.enabled and _is_read(other)]
+        if route.cache.enabled:
+            storing.append(route)
+        listed = [other for other in storing if other is route or other is not self.routes[-1]]
+        if listed and all(not spared.isdisjoint(other.cache.key.headers) for other in listed):
+            return None
+        return route.cache.key if storing else None
+
+    def keyed_as(self, path: str, query: str | None) -> KeyRules:
+        """How a GET of this target would be keyed if it were stored."""
+        return self.match("GET", path, query).route.cache.key
+
+    def match(self, method: str, path: str, query: str | None = None) -> Match:
+        """The route for a normalised path; always one, for the last route is the default one.
+
+        Linear in the length of the path, whatever the number of routes is.
+        """
+        return self.matcher.match(method, path, query)

@@ -1,0 +1,43 @@
+"""URLs, hosts and targets as a policy names them."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from veneer.core.outcome import Reason
+from veneer.policy.schema_node import LimitsShape, RouteLimitsShape
+
+
+def bad_url(url: str) -> str | None:
+    """What is wrong with a backend's URL; None when nothing is."""
+    if "${" in url:
+        return f'"{url}" holds a variable, and none is filled in here: VENEER_UPSTREAM or --upstream replace the URL'
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        return f"not a URL: {error}"
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        return f'"{url}" is not an http or https URL with a host'
+    if parts.query or parts.fragment or parts.username is not None:
+        return f'"{url}" holds more than scheme, host, port and path'
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a listener on `host` is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def kept_of(general: LimitsShape, own: RouteLimitsShape) -> frozenset[Reason]:
+    """The oddities of targets that a route keeps: what it says itself, and where it is silent the whole file."""
+    said = (
+        (Reason.TARGET_ENCODED_SLASH, own.encoded_slash or general.encoded_slash),
+        (Reason.TARGET_BACKSLASH, own.backslash or general.backslash),
+        (Reason.TARGET_DOT_SEGMENT, own.dot_segments or general.dot_segments),
+    )
+    return frozenset([reason for reason, choice in said if choice == "keep"])

@@ -1,0 +1,90 @@
+"""A policy as text: what differs from the built-in defaults, one line each, in a stable order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from enum import Enum
+
+from veneer.core.rate import RateLimit
+from veneer.policy.model import AdminSettings, ClientTimeouts, Policy, RateRule, Route, SizeLimits, StoreSettings
+from veneer.policy.model import UpstreamSettings as Upstream
+from veneer.policy.template import PathTemplate, TagTemplate, parse_path
+
+
+def render_policy(policy: Policy) -> str:
+    """Upstreams, limits, sections and routes; equal policies give equal text."""
+    return "\n".join(_lines(policy)) + "\n"
+
+
+def _lines(policy: Policy) -> Iterator[str]:
+    for upstream in policy.upstreams.values():
+        yield from _block(f"upstream {upstream.name} {upstream.url}", upstream, Upstream(upstream.name, upstream.url))
+    for rule in policy.rate_limits.values():
+        limit = rule.limit
+        title = f"rate limit {limit.name}: {limit.quota} in {limit.window_s:g}s, burst {limit.burst}"
+        plain = RateRule(RateLimit(limit.name, limit.quota, limit.window_s, limit.burst))
+        yield from _block(title, rule, plain)
+    yield from _section("limits", policy.limits, SizeLimits())
+    yield from _section("timeouts", policy.timeouts, ClientTimeouts())
+    yield from _section("admin", policy.admin, AdminSettings())
+    yield from _section("stores", policy.stores, StoreSettings())
+    for name, values in (("trusted proxies", policy.trusted_proxies), ("warm", policy.warm)):
+        if values:
+            yield f"{name}: {', '.join(values)}"
+    for route in policy.routes:
+        methods = ",".join(sorted(route.methods)) if route.methods is not None else "any method"
+        query = "".join(f" {condition.name}={condition.value}" for condition in route.conditions)
+        bare = Route(route.name, route.upstream, parse_path("/"), route.methods, route.conditions)
+        yield from _block(
+            f"route {route.name}: {methods} {route.template.text}{query} -> {route.upstream}", route, bare
+        )
+
+
+def _section(title: str, given: object, plain: object) -> Iterator[str]:
+    if given != plain:
+        yield from _block(title, given, plain)
+
+
+def _block(title: str, given: object, plain: object) -> Iterator[str]:
+    yield title
+    defaults = dict(_flat("", plain))
+    for name, value in _flat("", given):
+        if defaults.get(name) != value:
+            yield f"  {name}: {value}"
+
+
+def _flat(name: str, value: object) -> Iterator[tuple[str, str]]:
+    """Dotted names and values as text; a rate rule within a route is told by the name of its limit."""
+    if isinstance(value, RateRule) and name:
+        yield name, value.limit.name
+    elif isinstance(value, PathTemplate):
+        return
+    elif is_dataclass(value) and not isinstance(value, (type, TagTemplate)):
+        for field in fields(value):
+            yield from _flat(f"{name}.{field.name}" if name else field.name, getattr(value, field.name))
+    else:
+        yield name, _text(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, frozenset):
+        numbers = sorted(item for item in value if isinstance(item, int))
+        return _ranges(numbers) if numbers else ", ".join(sorted(map(str, value)))
+    if isinstance(value, tuple):
+        return ", ".join(_text(item) for item in value)
+    if isinstance(value, TagTemplate):
+        return value.text
+    if isinstance(value, Enum):
+        return str(value.value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _ranges(numbers: list[int]) -> str:
+    shown: list[list[int]] = []
+    for number in numbers:
+        if shown and number == shown[-1][1] + 1:
+            shown[-1][1] = number
+        else:
+            shown.append([number, number])
+    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in shown)

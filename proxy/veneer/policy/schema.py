@@ -1,0 +1,321 @@
+"""The shape of policies.yaml: every key with its type, default, meaning and, where there is one, its risk.
+
+docs/policies.md is generated from these models, so what is written here is what operators read.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import StringConstraints
+
+from veneer.core.codings import CODINGS, LEVELS, CodingName
+from veneer.core.rules import CodingRules
+from veneer.policy import model
+from veneer.policy.schema_cache import CacheShape
+from veneer.policy.schema_node import AdminShape, LimitsShape, RouteLimitsShape, StoresShape, TimeoutsShape
+from veneer.policy.schema_tests import TestShape
+from veneer.policy.shape import (
+    Duration,
+    FieldName,
+    Method,
+    Name,
+    RateText,
+    Shape,
+    Size,
+    Statuses,
+    Text,
+    option,
+    required,
+    section,
+)
+
+
+class HealthShape(Shape):
+    """Active health checks."""
+
+    path: Text = required("Path that is asked for; any 2xx or 3xx answer is good.")
+    every: Duration = option(5.0, "Time between checks.", ge=0.1)
+    timeout: Duration = option(2.0, "How long one check may take.", gt=0)
+    unhealthy_after: int = option(3, "Failures in a row after which the upstream counts as down.", ge=1, le=100)
+    healthy_after: int = option(2, "Successes in a row after which it counts as up again.", ge=1, le=100)
+
+
+class BreakerShape(Shape):
+    """The circuit breaker."""
+
+    failures: int = option(5, "Failed exchanges in a row that open the breaker.", ge=1, le=10_000)
+    open: Duration = option(2.0, "How long it stays open before one request is let through to try.", gt=0)
+
+
+class UpstreamShape(Shape):
+    """One backend."""
+
+    url: Text = required(
+        "Where the backend listens: `http://host:port`, optionally with a path put before every target."
+    )
+    connect_timeout: Duration = option(2.0, "Time to open a connection.", gt=0)
+    read_timeout: Duration = option(
+        60.0,
+        "Time without a byte from the backend, before its response and within it. Then: 504, or the end of the "
+        "connection where a response has begun. A long poll has to end before. See `stream_idle` and `tunnel_idle`.",
+        gt=0,
+    )
+    stream_idle: Duration = option(
+        600.0,
+        "Time without a byte within a response that lasts: `text/event-stream`, `multipart/x-mixed-replace`. "
+        "Then: the end of the connection. `read_timeout` where that is longer.",
+        gt=0,
+    )
+    write_timeout: Duration = option(30.0, "Time without the backend taking a single octet.", gt=0)
+    pool_timeout: Duration = option(5.0, "Time a request waits for a free connection. Then: 503.", gt=0)
+    keep_alive: Duration = option(
+        4.5,
+        "Time an idle connection is kept, where the backend's Keep-Alive field does not say.",
+        "Many servers close after five seconds; a longer time meets connections that are just being closed.",
+        gt=0,
+    )
+    keep_alive_time: Duration = option(
+        60.0,
+        "Time after its opening from which on a connection carries no further request. The next one goes where the "
+        "backend's name leads then.",
+        "A backend that has moved gets requests at its old address for so long, if it still answers there.",
+        gt=0,
+    )
+    max_connections: int = option(
+        256,
+        "Connections to this backend for requests, per process. Long polls are requests; where there are many, give "
+        "their route an upstream of its own with the same `url`.",
+        ge=1,
+        le=65_535,
+    )
+    max_streams: int = option(
+        1024,
+        "Connections beside these for what lasts, per process: tunnels (WebSockets) and the responses of "
+        "`stream_idle`, from the moment on at which they begin. Beyond: 503.",
+        ge=0,
+        le=65_535,
+    )
+    preserve_host: bool = option(
+        True,
+        "Forward the client's Host. `false` sends the host of `url`.",
+        "With `false` the backend cannot tell the hosts apart that clients ask for, while the cache still does.",
+    )
+    rewrite_location: bool = option(
+        True,
+        "A `Location` that names the backend by `url` becomes a path, so that clients stay with the proxy.",
+        "With `false` redirects of a backend that does not know its public name send clients past the proxy.",
+    )
+    health: HealthShape | None = option(None, "Active health checks; none when absent.")
+    breaker: BreakerShape | None = option(None, "Fail fast while the backend keeps failing; never when absent.")
+
+
+class RateLimitShape(Shape):
+    """One named rate limit."""
+
+    rate: RateText = required("Requests per duration, refilled evenly (GCRA).")
+    key: Text = option(
+        "client_ip",
+        "What tells clients apart: `client_ip`, `header:NAME`, `authorization` (a digest of the field), "
+        "`route` or `global`.",
+        "`header:NAME` is what clients claim: use it only where something in front of the proxy sets the field.",
+    )
+    ipv6_prefix: int = option(
+        64,
+        "IPv6 clients count by their network of so many bits, 128 for each address by itself.",
+        "A subscriber has at least a /64: whoever counts longer prefixes gives each as many quotas as it likes.",
+        ge=32,
+        le=128,
+    )
+    burst: int | None = option(None, "How many may come at once; the whole quota when absent.", ge=1, le=10**9)
+    on_store_loss: Literal["local_share", "open", "closed"] = option(
+        "local_share",
+        "While Redis is away: count locally, admit all (`open`) or refuse all (`closed`).",
+        "`local_share` admits each node its part of the quota; `closed` turns a Redis outage into an outage.",
+    )
+    accuracy: Literal["exact", "leased"] = option(
+        "exact",
+        "`exact` asks Redis for each request; `leased` takes batches and asks rarely.",
+        "`leased` may admit up to nodes x batch requests more than the quota.",
+    )
+
+
+class CompressShape(Shape):
+    """Content coding of responses."""
+
+    enabled: bool = option(True, "`false` passes bodies as they are.")
+    min_size: Size = option(1024, "Smaller bodies are left alone.", ge=0)
+    level: int = option(6, "1 to 11; bounded to what each coding has.", ge=1, le=11)
+    prefer: list[CodingName] = option(
+        list(get_args(CodingName)),
+        "Codings, best first, among those the client likes equally.",
+        max_length=len(CODINGS),
+    )
+    stream_over: Size = option(500_000, "Larger bodies are coded as they pass, and their coded form is not kept.", ge=0)
+    idle: bool = option(
+        True,
+        "Code kept bodies that are in steady demand once more, as hard as each coding can "
+        f"({', '.join(f'{name} {levels.highest}' for name, levels in LEVELS.items())}), "
+        "in idle time and at low priority. The smaller form has an entity tag of its own; clients that hold the other "
+        "still get 304.",
+    )
+    idle_up_to: Size = option(
+        256 * 1024, "Larger bodies are not coded again: it takes a second for every 500 KB.", ge=0, le=8 * 1024**2
+    )
+    types: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9.+-]+/([a-z0-9.+-]+|\*)$")]] = option(
+        sorted(name + "*" * name.endswith("/") for name in CodingRules().types),
+        "Media types worth coding, in lower case; `text/*` stands for every text. `+json` and `+xml` always are.",
+        max_length=128,
+    )
+
+
+class RouteOptions(Shape):
+    """What every route has. Under `defaults` it holds for every route that does not say otherwise, key by key."""
+
+    upstream: Name | None = option(None, "The backend, by name; the only or the first one when absent.")
+    cache: CacheShape = section(CacheShape, "Caching.")
+    compress: CompressShape = section(CompressShape, "Content coding.")
+    rate_limit: Name | None = option(None, "A limit from `rate_limits`; `null` for none.")
+    invalidates_on: list[Statuses] = option(
+        [model.DEFAULT_INVALIDATES_ON],
+        "Statuses of an unsafe request's response that count as done, as in `[2xx, 3xx, 404, 5xx]`. After 5xx nobody "
+        "knows what was done, so it counts.",
+        "Leaving out a status with which the backend did change something leaves stale responses in place.",
+        min_length=1,
+        max_length=64,
+    )
+    invalidates_when: Literal["always", "silent"] = option(
+        "always",
+        "Whether `invalidates` counts always, or only where the response has no Cache-Group-Invalidation and no "
+        "X-Cache-Invalidate, and where there is no response, so that nobody knows what the backend did.",
+        "`silent` trusts a backend that names something to name all of it.",
+    )
+    spare_target_keyed_by: list[FieldName] = option(
+        [],
+        "Request fields that tell tenants apart. An unsafe request invalidates its target (RFC 9111 section 4.4), and "
+        "so for all tenants. Not where its response has a 2xx or 3xx status and Cache-Group-Invalidation or "
+        "X-Cache-Invalidate, and the route of GET, like every listed one that stores answers for the path, has one of "
+        "these fields in `key.headers`: then what the response names counts alone.",
+        "As `invalidates_when: silent`, it trusts a backend that names something to name all of it, here even what "
+        "the target itself shows.",
+        max_length=8,
+    )
+    consistency: Literal["strict", "bounded"] = option(
+        "strict",
+        "`strict` answers a write only when every live node has applied its invalidation; `bounded` answers at once.",
+        "With `bounded` other nodes may serve the old response until they hear of it, at most for one lease.",
+    )
+    on_store_loss: Literal["forward", "stale"] = option(
+        "forward",
+        "What to do with stored responses while the shared log is away: forward, or serve them marked stale.",
+        "`stale` gives up the guarantee while Redis is away.",
+    )
+    max_body: Size | None = option(None, "Bound on request bodies, instead of `limits.body`. Beyond: 413.", ge=0)
+    body_buffer: Size = option(
+        64 * 1024,
+        "So much of a request's body is read before a connection to the backend is taken for it. `0` passes every "
+        "piece on as it comes, for a backend that answers while it reads.",
+        "With `0`, and with larger bodies, clients that send slowly hold connections that others wait for.",
+        ge=0,
+        le=1024**2,
+    )
+    read_timeout: Duration | None = option(None, "Instead of the upstream's `read_timeout`.", gt=0)
+    upgrades: list[
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}(/[A-Za-z0-9.]{1,16})?$")]
+    ] = option(
+        sorted(model.DEFAULT_UPGRADES),
+        "Protocols to which a GET may switch by Upgrade (RFC 9110 section 7.8); from a request for others the "
+        "Upgrade is taken out, and it is answered as an ordinary one. `h2c` is never allowed.",
+        "What crosses after a switch is not looked at: no limit and no rule applies to it, and one log line tells all.",
+        max_length=16,
+    )
+    write_settles: Duration = option(
+        60.0,
+        "How long after a write was given up (time-out, lost connection, 502, 504) the backend may still carry it out.",
+        "Until then what the write would change is neither served from a store nor stored. A backend that takes longer "
+        "leaves stale responses in place.",
+        ge=0,
+        le=3600,
+    )
+    tunnel_idle: Duration = option(
+        600.0, "Time without a byte in either direction after a switch, as of a WebSocket. Then: close.", gt=0
+    )
+    coalesce: bool = option(True, "Concurrent misses for one key share one request to the backend.")
+    coalesce_wait: Duration = option(5.0, "Longest time a request waits for another's before it goes itself.", gt=0)
+    etag: Literal["generate", "off"] = option(
+        "generate", "Make a strong ETag for stored responses without a validator."
+    )
+    limits: RouteLimitsShape = section(RouteLimitsShape, "What of odd targets is kept.")
+    audit_share: float = option(
+        0.0,
+        "Share of hits compared in the background with a fresh response. A difference that no invalidation explains is "
+        "logged with its tags and counted.",
+        "Each audit is a request to the backend. Answers that differ each time, as by a time of day, always differ.",
+        ge=0,
+        le=1,
+    )
+
+
+class MatchShape(Shape):
+    """Which requests take the route. All given conditions must hold."""
+
+    path: Text = required("A path template: `{name}` is one segment, `{name:path}` at the end is all that remains.")
+    methods: list[Method] | None = option(
+        None, "Methods; all when absent. GET includes HEAD.", min_length=1, max_length=32
+    )
+    query: dict[Text, str] = option(
+        {}, "Query parameters that must occur exactly once with this value, as in `{type: user}`.", max_length=16
+    )
+
+
+class RouteShape(RouteOptions):
+    """One route. The first that matches wins."""
+
+    name: Name = required("The route's name in logs, metrics and reports.")
+    match: MatchShape = required("Which requests take the route.")
+    invalidates: list[Text] = option(
+        [],
+        'Tags that an unsafe request on this route invalidates, as in `["user:{user_id}", "users:*"]`.',
+        max_length=64,
+    )
+
+
+class PolicyShape(Shape):
+    """The whole file. Every key may be left out."""
+
+    version: Literal[1] = option(1, "Version of this format.")
+    upstreams: dict[Name, UpstreamShape] = option(
+        {}, "Backends by name. One at http://127.0.0.1:7071 when absent; `--upstream` replaces the first one's URL."
+    )
+    rate_limits: dict[Name, RateLimitShape] = option({}, "Rate limits by name; they count where a route names them.")
+    limits: LimitsShape = section(LimitsShape, "Bounds on what clients may send.")
+    timeouts: TimeoutsShape = section(TimeoutsShape, "How long clients may take.")
+    trusted_proxies: list[Text] = option(
+        [],
+        "Addresses or networks that are believed about whom they serve: X-Forwarded-For, -Host, -Proto, -Port and "
+        "-Prefix, Forwarded, X-Real-IP. The client is the last address in X-Forwarded-For, or where that is absent in "
+        "Forwarded, that is not listed here; ports are left out.",
+        "A network that holds clients lets them choose their own address, and so escape rate limits.",
+        max_length=256,
+    )
+    pass_fields: list[FieldName] = option(
+        [],
+        "Request fields that reach the backend although it might take them for another URL, host, scheme or client "
+        "(X-Original-URL, X-Scheme, Client-IP and the like), or although their names have other characters than "
+        "letters, digits and hyphens (`api_key`). All others of these are dropped, whoever sends them.",
+        "They enter every cache key: what differs in them is stored once for each value.",
+        max_length=32,
+    )
+    admin: AdminShape = section(AdminShape, "The admin listener.")
+    stores: StoresShape = section(StoresShape, "Where responses are kept.")
+    defaults: RouteOptions = section(RouteOptions, "What holds for every route that does not say otherwise.")
+    routes: list[RouteShape] = option(
+        [], "Routes; the first that matches wins. What none matches takes `defaults`.", max_length=2_000
+    )
+    warm: list[Text] = option(
+        [],
+        "Fetched at start, so that they are hits from the first client on: URLs with the host that clients use, or "
+        "paths, asked for under the proxy's own address.",
+        max_length=10_000,
+    )
+    tests: list[TestShape] = option([], "Tests run at load.", max_length=2_000)

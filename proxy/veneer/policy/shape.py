@@ -1,0 +1,58 @@
+"""How keys of policies.yaml are written: quantities, names, and what each key says of itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from veneer.policy.units import Rate, UnitError, parse_duration, parse_rate, parse_size, parse_statuses
+
+
+class Unit(str):
+    """How a quantity is written, for the reference: duration, size, rate, statuses."""
+
+    __slots__ = ()
+
+
+def _reads(parse: Any) -> BeforeValidator:
+    def read(value: object) -> object:
+        try:
+            return parse(value)
+        except UnitError as error:
+            raise PydanticCustomError("unit", "{why}", {"why": str(error), "hint": error.suggestion}) from None
+
+    return BeforeValidator(read)
+
+
+Duration = Annotated[float, _reads(parse_duration), Unit("duration")]
+Size = Annotated[int, _reads(parse_size), Unit("size")]
+RateText = Annotated[Rate, _reads(parse_rate), Unit("rate")]
+Statuses = Annotated[frozenset[int], _reads(parse_statuses), Unit("statuses")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")]
+Method = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9-]{0,31}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+
+
+def option(default: Any, meaning: str, risk: str | None = None, **bounds: Any) -> Any:
+    """One key: its default, its meaning, the risk of changing it and its bounds."""
+    extra: dict[str, JsonValue] | None = {"risk": risk} if risk else None
+    return Field(default, description=meaning, json_schema_extra=extra, **bounds)
+
+
+def section(shape: type[BaseModel], meaning: str) -> Any:
+    """A key that holds further keys, all of which have defaults."""
+    return Field(default_factory=shape, description=meaning)
+
+
+def required(meaning: str, **bounds: Any) -> Any:
+    """A key that must be given."""
+    return Field(description=meaning, **bounds)
+
+
+class Shape(BaseModel):
+    """Strict, closed and frozen: no key is ignored and no value is guessed."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, populate_by_name=False)

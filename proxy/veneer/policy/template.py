@@ -1,0 +1,212 @@
+r"""Path templates ("/users/{id}", "/files/{name:path}") and tag templates ("user:{id}").
+
+A parameter's value enters a tag in one canonical form: its percent-encoding is undone, then every octet that is not
+a visible ASCII character, and every character with a meaning in tags or in the fields that carry them
+(":", "*", ",", '"', "\\", "%" and white space), is percent-encoded. So one value has one tag however the client
+wrote it, and no value can name a tag prefix, a second tag or everything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, unquote_to_bytes
+
+from veneer.core.outcome import Reason
+from veneer.core.percent import folded
+from veneer.core.target import NOTHING_ODD, normalise_path
+
+MAX_TAG_CHARS = 256
+MAX_SEGMENTS = 64
+
+_PLAIN_IN_TAGS = "-._~!$&'()+;=@"
+_REGEX = re.compile(r"^[\^~]|\.[*+]|\\[dwsDWS.]|\[\^|\[[^\]]*-[^\]]*\]|\(\?|\$$")
+"""What occurs in patterns of other proxies and hardly ever in a path. Who means it literally writes %5B, %24."""
+_PARAMETER = re.compile(r"\{([a-z_][a-z0-9_]{0,63})(?::([^{}]*))?\}", re.ASCII)
+_TAG_TEXT = re.compile(r"[!#-'()+\-.-\[\]-z|~]*", re.ASCII)  # visible ASCII less '"', "*", ",", "\" and braces
+
+
+class TemplateError(ValueError):
+    """A template that cannot be read; `suggestion` says what would be right."""
+
+    def __init__(self, message: str, suggestion: str | None = None) -> None:
+        super().__init__(message)
+        self.suggestion = suggestion
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A segment that matches anything (not empty), or with `rest` all that remains of the path (empty or not)."""
+
+    name: str
+    rest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PathTemplate:
+    """A path of literal segments and parameters; a `rest` parameter is always the last part."""
+
+    text: str
+    parts: tuple[str | Parameter, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters, in order."""
+        return tuple(part.name for part in self.parts if isinstance(part, Parameter))
+
+    @property
+    def literal(self) -> str | None:
+        """The one path this matches when it has no parameters."""
+        if self.names:
+            return None
+        return "/" + "/".join(str(part) for part in self.parts)
+
+    def matches(self, segments: list[str]) -> bool:
+        """Whether a path, split at "/" after its first character, fits."""
+        rest = bool(self.parts) and isinstance(self.parts[-1], Parameter) and self.parts[-1].rest
+        fixed = self.parts[:-1] if rest else self.parts
+        if len(segments) < len(self.parts) if rest else len(segments) != len(fixed):
+            return False
+        return all(
+            bool(seg) if isinstance(part, Parameter) else part == seg
+            for part, seg in zip(fixed, segments, strict=False)
+        )
+
+    def values(self, segments: list[str]) -> dict[str, str]:
+        """The values of the parameters in a path that fits, split at "/" after its first character."""
+        values: dict[str, str] = {}
+        for index, part in enumerate(self.parts):
+            if isinstance(part, Parameter):
+                values[part.name] = "/".join(segments[index:]) if part.rest else segments[index]
+        return values
+
+    def covers(self, other: PathTemplate) -> bool:
+        """Whether every path that `other` matches is matched by this template too."""
+        for index, part in enumerate(self.parts):
+            if isinstance(part, Parameter) and part.rest:
+                return len(other.parts) > index
+            if index >= len(other.parts):
+                return False
+            theirs = other.parts[index]
+            if isinstance(theirs, Parameter):
+                if theirs.rest or not isinstance(part, Parameter):
+                    return False
+            elif not (bool(theirs) if isinstance(part, Parameter) else part == theirs):
+                return False
+        return len(self.parts) == len(other.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class TagTemplate:
+    """Text and parameter names in turn. `prefix` templates end in ":*" and name a tag and all below it."""
+
+    text: str
+    parts: tuple[str | Parameter, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters it needs."""
+        return tuple(part.name for part in self.parts if isinstance(part, Parameter))
+
+    def fill(self, params: Mapping[str, str]) -> str:
+        """The tag for these parameter values."""
+        return "".join(tag_value(params[part.name]) if isinstance(part, Parameter) else part for part in self.parts)
+
+
+def tag_value(value: str) -> str:
+    """A path parameter's value in the form in which it enters a tag."""
+    if value.isalnum() and value.isascii():
+        return value
+    return "/".join(
+        quote(unquote_to_bytes(part.encode("latin-1", "replace")), _PLAIN_IN_TAGS) for part in value.split("/")
+    )
+
+
+def parse_path(text: str, kept: frozenset[Reason] = NOTHING_ODD) -> PathTemplate:
+    """A path template from its text, for paths with what is `kept` (core.target). Raises TemplateError."""
+    if _REGEX.search(text):
+        msg = f'"{text}" looks like a regular expression, but a path is a template'
+        raise TemplateError(msg, 'write "{name}" for one segment, "{name:path}" at the end for the rest')
+    if not text.startswith("/"):
+        msg = f'"{text}" does not begin with "/"'
+        raise TemplateError(msg, f'write "/{text}"')
+    for sign, name in (("?", "query"), ("#", "fragment")):
+        if sign in text:
+            msg = f'a path has no {name}, but "{text}" holds "{sign}"'
+            raise TemplateError(msg, "match parameters under `query:`")
+    segments = text[1:].split("/")
+    if len(segments) > MAX_SEGMENTS:
+        msg = f"a path has at most {MAX_SEGMENTS} segments"
+        raise TemplateError(msg)
+    parts = tuple(_part(segment, index == len(segments) - 1, kept) for index, segment in enumerate(segments))
+    template = PathTemplate(text, parts)
+    for name in template.names:
+        if template.names.count(name) > 1:
+            msg = f'parameter "{name}" occurs twice'
+            raise TemplateError(msg)
+    return template
+
+
+def _part(segment: str, last: bool, kept: frozenset[Reason]) -> str | Parameter:
+    found = _PARAMETER.fullmatch(segment)
+    if found is not None:
+        name, kind = found[1], found[2]
+        if kind not in (None, "path"):
+            msg = f'"{segment}" has an unknown kind "{kind}"'
+            raise TemplateError(msg, f'write "{{{name}}}" or "{{{name}:path}}"')
+        if kind == "path" and not last:
+            msg = f'"{segment}" takes the rest of the path, so nothing can follow it'
+            raise TemplateError(msg)
+        return Parameter(name, rest=kind == "path")
+    if "{" in segment or "}" in segment:
+        msg = f'"{segment}" mixes text and a parameter'
+        raise TemplateError(msg, 'a parameter such as "{name}" is a whole segment')
+    if segment == "*":
+        raise TemplateError(
+            '"*" matches nothing but itself', 'write "{name}" for one segment, "{name:path}" for the rest'
+        )
+    return literal_segment(segment, kept)
+
+
+def literal_segment(segment: str, kept: frozenset[Reason] = NOTHING_ODD) -> str:
+    """A literal segment as it stands in a path that core.target has normalised, and folded. Raises TemplateError."""
+    octets = segment.encode("utf-8", "surrogatepass").decode("latin-1")
+    normal = normalise_path("/" + octets, kept)
+    if isinstance(normal, Reason):
+        hint = 'write "%25"' if normal is Reason.TARGET_PERCENT else None
+        msg = f'"{segment}" can match nothing: such paths are refused ({normal.value})'
+        raise TemplateError(msg, hint)
+    return folded(normal)[1:]
+
+
+def parse_tag(text: str, *, prefix_allowed: bool) -> TagTemplate:
+    """A tag template from its text; with `prefix_allowed` it may end in ":*" or be "*". Raises TemplateError."""
+    body, suffix = text, ""
+    if text == "*" or text.endswith(":*"):
+        if not prefix_allowed:
+            msg = f'"{text}" names many tags, but a response carries single ones'
+            raise TemplateError(msg)
+        body, suffix = text[:-1], "*"
+    parts: list[str | Parameter] = []
+    position = 0
+    for found in _PARAMETER.finditer(body):
+        parts += [_tag_text(body[position : found.start()], text), Parameter(found[1])]
+        if found[2] is not None:
+            msg = f'"{text}" repeats a kind'
+            raise TemplateError(msg, f'write "{{{found[1]}}}"')
+        position = found.end()
+    parts.append(_tag_text(body[position:], text) + suffix)
+    template = TagTemplate(text, tuple(part for part in parts if part))
+    if not template.parts or len(text) > MAX_TAG_CHARS:
+        msg = f"a tag has 1 to {MAX_TAG_CHARS} characters"
+        raise TemplateError(msg)
+    return template
+
+
+def _tag_text(piece: str, whole: str) -> str:
+    if not _TAG_TEXT.fullmatch(piece):
+        hint = '"*" may only stand at the end of an invalidation, as in "users:*"' if "*" in piece else None
+        msg = f'"{whole}" holds a character that tags cannot have'
+        raise TemplateError(msg, hint)
+    return piece

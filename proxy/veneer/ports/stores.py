@@ -1,0 +1,199 @@
+"""Stored responses, the order of invalidations, and turns to fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from veneer.core.entry import CodedBody, Entry, Position
+from veneer.core.invalidation import Invalidation, Validity
+from veneer.core.messages import RequestHead
+from veneer.core.rules import CacheRules
+
+
+class Companion(Protocol):
+    """What somebody keeps beside a stored response for as long as it is stored.
+
+    `used` says that the response was answered from without a `lookup`; the store takes note and clears it.
+    """
+
+    used: bool
+
+    def part(self) -> None:
+        """It is over: the response is gone, or no longer alone. Called once; must be quick and never raise."""
+        ...
+
+
+class LocalStore(Protocol):
+    """A store in this process: nothing has to be waited for."""
+
+    def peek(self, key: str) -> Sequence[Entry]:
+        """As `EntryStore.lookup`."""
+        ...
+
+    def keep(self, key: str, entries: Iterable[Entry]) -> None:
+        """As `EntryStore.put`, of several."""
+        ...
+
+
+class EntryStore(Protocol):
+    """Stored responses by cache key. Never raises for a store's failure: a failing store is a miss and a warning."""
+
+    @property
+    def local(self) -> LocalStore | None:
+        """This store, where all of it is in this process."""
+        ...
+
+    async def lookup(self, key: str, request: RequestHead, rules: CacheRules) -> Sequence[Entry]:
+        """Every stored response under `key` that may match `request` under the route's `rules`, newest first.
+
+        Which of them does match is for core.vary to decide.
+        """
+        ...
+
+    def accompany(self, key: str, entry: Entry, companion: Companion) -> bool:
+        """Tell `companion` when memory no longer holds `entry`, and it alone, under `key`.
+
+        Until then whoever answers from `entry` may do so without a `lookup`, and sets `used`. False where memory does
+        not hold it so, or keeps nothing. An entry has a few companions at most; the oldest gives way and is told.
+        """
+        ...
+
+    async def put(self, key: str, entry: Entry, keep_s: float) -> None:
+        """Store `entry`, replacing the one with equal `vary` and `span`; it may be forgotten after `keep_s` seconds.
+
+        Other nodes drop what they hold in memory under `key` when something was replaced.
+        """
+        ...
+
+    def attach(self, key: str, entry: Entry, coded: CodedBody) -> bool:
+        """Keep a coded body with `entry` where it is still stored; in memory only, a hint that may be dropped.
+
+        Whether it is kept. It takes the place of what is kept in the same coding.
+        """
+        ...
+
+    def used_since(self, key: str, entry: Entry) -> bool | None:
+        """Whether what memory holds under `key` was used since this was asked last; None once it lacks `entry`."""
+        ...
+
+    async def forget(self, key: str, entry: Entry) -> None:
+        """Forget `entry`, here and in the shared store; what was stored in its place later may stay.
+
+        The other variants and parts under `key` stay. Other nodes drop what they hold in memory under `key`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The proof of an invalidation: its position, who applied it, and whose lease had to run out.
+
+    `shared` is False when the shared log could not be reached within a bound, so that only this node has applied the
+    event and others may still answer with what it names. It is shared as soon as the log can be reached again.
+    """
+
+    position: Position
+    acknowledged: tuple[str, ...]
+    expired: tuple[str, ...]
+    duration_ms: float
+    shared: bool = True
+
+
+class Standing(Enum):
+    """Whether this node may answer from its stores without asking the backend."""
+
+    LEADING = "leading"  # alone, or with a fresh lease
+    LOST = "lost"  # the lease ran out or the shared store is away: nothing stored may be trusted
+
+
+class InvalidationLog(Protocol):
+    """The total order of invalidations, as far as this node has applied it, and the lease that makes it strict."""
+
+    @property
+    def position(self) -> Position:
+        """The last position applied here. Taken before a fetch begins, it becomes the entry's `born`."""
+        ...
+
+    def standing(self) -> Standing:
+        """One comparison: is the lease fresh?"""
+        ...
+
+    def validity(self, entry: Entry) -> Validity:
+        """Has anything that names `entry` happened after it was born? Constant time when nothing happened at all."""
+        ...
+
+    def leading_at(self, now_s: float) -> int:
+        """A number that changes whenever the answer of `validity` may change; -1 if this node does not lead at `now_s`.
+
+        `now_s` is monotonic. What was found valid is valid as long as the number is the same.
+        """
+        ...
+
+    async def begin_write(self, settles_s: float, *, strict: bool) -> bool:
+        """Make known that this node is about to send a write; whether it may. If so, `end_write` follows.
+
+        Should the node vanish before that, the others take all that is stored for suspect, then and `settles_s` later.
+        With `strict` this waits, within a bound, until the node leads and they would: a write sent by a node that is
+        cut off cannot be made known to the others, so that its answer would have to be kept from the client.
+        """
+        ...
+
+    def end_write(self) -> None:
+        """The write is over, and what it may have changed was given to `append`."""
+        ...
+
+    async def append(self, invalidation: Invalidation, *, strict: bool, settles_s: float = 0.0) -> Receipt:
+        """Put an event into the order and apply it here.
+
+        With `strict` returns only when every live node has applied it or its lease has run out. `settles_s` is for a
+        write in doubt: for so many seconds all that the event names is dead at every node, however young it is, and
+        then the event is repeated.
+        """
+        ...
+
+    async def spares(self, entry: Entry, until: Position) -> bool:
+        """Whether nothing that names `entry` lies between its birth and `until`, both exclusive.
+
+        False where that is no longer, or not soon enough, known. What a write's own response may be stored as: its
+        own invalidation stands at `until`.
+        """
+        ...
+
+
+class Turn(Protocol):
+    """The right to fetch a key from the backend while other nodes wait."""
+
+    async def done(self, *, stored: bool, varies: Sequence[str] = ()) -> None:
+        """The fetch is over, on whatever path; `stored` when its response is in the shared store. Never raises.
+
+        `varies` are the request fields by which that response varies, in lower case: those who waited learn whether it
+        may be for them.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOver:
+    """Another node's fetch is over and stored, so that it is worth looking again; `varies` as in `Turn.done`."""
+
+    varies: tuple[str, ...] = ()
+
+
+class FetchTurns(Protocol):
+    """One upstream fetch per key, over all nodes."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other node takes turns, so that each is free."""
+        ...
+
+    async def take(self, key: str, wait_s: float, *, again: bool = False) -> Turn | TurnOver:
+        """The turn to fetch `key`, or word that another node has fetched it.
+
+        It is this node's turn at the latest after `wait_s`, or when nobody can be asked. `again` says that a response
+        stored just now was looked at and is of no use.
+        """
+        ...

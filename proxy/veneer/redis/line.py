@@ -1,0 +1,137 @@
+"""A connection that is opened when it is needed, and again when it has broken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from redis import asyncio as aioredis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from veneer.redis.connect import RedisClient
+from veneer.redis.patience import Patience
+from veneer.redis.script import FAILURES, Argument, ByClient, Caller, Reply
+from veneer.redis.wire import Wire
+from veneer.tasks import TaskGroupClosedError, Tasks
+
+Dial = Callable[[], Awaitable[Wire]]
+
+_ELSEWHERE = ("MOVED ", "ASK ", "READONLY ", "CLUSTERDOWN ", "MASTERDOWN ", "LOADING ")
+"""How answers begin that say: what you look for is not, or not yet, here."""
+
+
+class Line:
+    """One connection at a time, shared by everybody who has something to say."""
+
+    def __init__(self, dial: Dial, tasks: Tasks) -> None:
+        self._dial = dial
+        self._tasks = tasks
+        self._wire: Wire | None = None
+        self._greeted = 0  # what `_wire` had heard when it was opened
+        self._dialing: asyncio.Task[Wire | Exception] | None = None
+        self.asking = 0
+        """How many wait for an answer."""
+
+    @property
+    def wire(self) -> Wire | None:
+        """The connection, where there is one."""
+        return self._wire if self._wire is not None and self._wire.open else None
+
+    async def opened(self) -> Wire:
+        """The connection, opened where there is none. Raises one of FAILURES.
+
+        Opening goes on when the caller has had enough: finding a master may take longer than a call may.
+        """
+        wire = self.wire
+        if wire is not None:
+            return wire
+        if self._dialing is None:
+            try:
+                self._dialing = self._tasks.start(self._open(), "redis: connect")
+            except TaskGroupClosedError as error:
+                raise RedisConnectionError("closed") from error
+        outcome = await asyncio.shield(self._dialing)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def _open(self) -> Wire | Exception:
+        try:
+            self._wire = await self._dial()
+            self._greeted = self._wire.heard
+        except FAILURES as error:
+            return error
+        else:
+            return self._wire
+        finally:
+            self._dialing = None
+
+    async def ask(self, timeout_s: float, *words: Argument) -> Reply:
+        """One command and its answer within `timeout_s`. Raises one of FAILURES.
+
+        Where the connection turns out to be gone, or to lead to a server that cannot help, it is tried once more. A
+        connection that has said nothing meanwhile is dropped; the command may or may not have been carried out.
+        """
+        wire = self._wire
+        heard = 0 if wire is None else wire.heard
+        self.asking += 1
+        try:
+            async with Patience(timeout_s):
+                try:
+                    return await self._ask(words)
+                except RedisConnectionError:
+                    return await self._ask(words)
+        except TimeoutError:
+            now = self._wire
+            if now is not None and now.heard == (heard if now is wire else self._greeted):
+                self.drop()
+            raise
+        finally:
+            self.asking -= 1
+
+    async def _ask(self, words: tuple[Argument, ...]) -> Reply:
+        wire = await self.opened()
+        try:
+            return await wire.ask(*words)
+        except ResponseError as error:
+            if not str(error).startswith(_ELSEWHERE):
+                raise
+            wire.drop()
+            raise RedisConnectionError(str(error)) from error
+
+    def drop(self) -> None:
+        """Close the connection; the next call opens another one."""
+        if self._wire is not None:
+            self._wire.drop()
+            self._wire = None
+
+    def close(self) -> None:
+        """Close it, or stop opening it."""
+        if self._dialing is not None:
+            self._dialing.cancel()
+        self.drop()
+
+
+def caller_for(client: RedisClient, dial: Dial, tasks: Tasks, most: int = 4) -> Caller:
+    """How to reach single keys, over at most so many connections to one server.
+
+    In a Cluster keys lie on several servers, and the client finds the one of each.
+    """
+    return ByClient(client) if isinstance(client, aioredis.RedisCluster) else Lines(dial, tasks, most)
+
+
+class Lines:
+    """A few connections to one server, for calls that carry much: one that takes long does not hold up the next."""
+
+    def __init__(self, dial: Dial, tasks: Tasks, most: int = 4) -> None:
+        self._lines = tuple(Line(dial, tasks) for _ in range(most))
+
+    async def ask(self, timeout_s: float, *words: Argument) -> Reply:
+        """One command and its answer, as `Line.ask`, where fewest wait."""
+        return await min(self._lines, key=lambda line: line.asking).ask(timeout_s, *words)
+
+    def close(self) -> None:
+        """Close them all."""
+        for line in self._lines:
+            line.close()

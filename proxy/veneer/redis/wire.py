@@ -1,0 +1,116 @@
+"""One pipelined connection to Redis: what is said leaves at once, an answer is handed on in the turn that reads it.
+
+A write waits for several answers in a row, at several nodes. The client library takes a lock, a connection and a
+pair of streams for each command, and its answer reaches who waits for it some turns of the loop later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Callable
+from typing import cast
+
+import hiredis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import InvalidResponse, NoScriptError, ResponseError
+
+from veneer.redis.script import Argument, Reply
+
+OnReply = Callable[[Reply | Exception], None]
+"""Called in the loop's turn that reads the answer; it must not raise. An exception is what Redis refused, or a loss."""
+
+
+def command(*words: Argument) -> bytes:
+    """A command's octets."""
+    octets: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]
+    return octets
+
+
+_IN_SCRIPT = re.compile(r"^ERR Error running script .*?: -([A-Z]+ .*)$", re.DOTALL)
+"""How Redis before 7.0 wraps what a command inside of a script was refused with."""
+
+
+def refusal(text: str) -> ResponseError:
+    """What Redis refused, by its own first word, also where a script met with it."""
+    wrapped = _IN_SCRIPT.match(text)
+    if wrapped is not None:
+        text = wrapped[1]
+    return NoScriptError(text) if text.startswith("NOSCRIPT ") else ResponseError(text)
+
+
+class Wire(asyncio.Protocol):
+    """A connection that speaks RESP2. It does not come back: who needs another one opens it."""
+
+    def __init__(self) -> None:
+        self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=refusal)
+        self._expected: deque[OnReply] = deque()
+        self._transport: asyncio.Transport | None = None
+        self.heard = 0
+        """How often something has come."""
+
+    @property
+    def open(self) -> bool:
+        """Whether anything can be said."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def say(self, octets: bytes, *expected: OnReply) -> None:
+        """Send whole commands, one for each of `expected`. Raises ConnectionError of Redis when it is closed."""
+        if self._transport is None or self._transport.is_closing():
+            raise RedisConnectionError("the connection is closed")
+        self._expected.extend(expected)
+        self._transport.write(octets)
+
+    async def ask(self, *words: Argument) -> Reply:
+        """One command and its answer. Raises ResponseError, InvalidResponse or ConnectionError of Redis."""
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def settle(reply: Reply | Exception) -> None:
+            if answer.done():
+                return
+            if isinstance(reply, Exception):
+                answer.set_exception(reply)
+            else:
+                answer.set_result(reply)
+
+        self.say(command(*words), settle)
+        return await answer
+
+    def drop(self) -> None:
+        """Close at once; who still expects an answer is told."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # ------------------------------------------------------------ asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is open."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's does not say that it is one
+        # Otherwise uvloop writes at the end of its turn, which is long when it is busy.
+        self._transport.set_write_buffer_limits(high=0)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on every answer that is whole."""
+        self.heard += 1
+        try:
+            self._reader.feed(data)
+            while (reply := self._reader.gets()) is not False:
+                self._next()(reply)
+        except InvalidResponse as error:
+            self._tell_all(error)
+            self.drop()
+
+    def _next(self) -> OnReply:
+        if not self._expected:
+            raise InvalidResponse("an answer that nobody asked for")
+        return self._expected.popleft()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Tell everybody who still expects an answer."""
+        self._tell_all(RedisConnectionError(f"the connection was lost: {error or 'closed by Redis'}"))
+        self._transport = None
+
+    def _tell_all(self, error: Exception) -> None:
+        while self._expected:
+            self._expected.popleft()(error)

@@ -1,0 +1,90 @@
+"""What a node hears of the log: events, acknowledgements of its own, and notices; the streams that bring it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from veneer.redis.keys import LogKeys
+from veneer.redis.script import Reply
+from veneer.stores.events import LogEvent, ReplyError, log_event
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """`node` has applied everything up to (epoch_ms, seq)."""
+
+    node: str
+    epoch_ms: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """`node` has replaced what the shared store holds under `key`, or with `turn`, its turn to fetch that is over."""
+
+    node: str
+    key: str
+    turn: bool = False
+
+
+@dataclass(slots=True)
+class Heard:
+    """What one read brought."""
+
+    events: list[LogEvent] = field(default_factory=list)
+    acknowledgements: list[Acknowledgement] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+
+class Ear:
+    """Understands the answers of XREAD at one node, and remembers where in its inbox and the notices it is.
+
+    `notices_at` is None until it is known from where on notices matter.
+    """
+
+    def __init__(self, keys: LogKeys, node: str) -> None:
+        self._node = node
+        self._stream = keys.stream.encode()
+        self._notices = keys.notices.encode()
+        self.inbox_at = "0-0"
+        self.notices_at: str | None = None
+
+    def understand(self, reply: Reply) -> Heard:
+        """An answer: [[stream, [[id, [name, value, ...]], ...]], ...], or None. Raises ReplyError."""
+        heard = Heard()
+        for stream in reply if isinstance(reply, list) else ():
+            match stream:
+                case [bytes(name), list(items)]:
+                    for item in items:
+                        self._take(heard, name, item)
+                case _:
+                    raise ReplyError("a stream", stream)
+        return heard
+
+    def _take(self, heard: Heard, stream: bytes, item: Reply) -> None:
+        match item:
+            case [bytes(octets), list(flat)]:
+                place = octets.decode()
+                pairs = zip(flat[::2], flat[1::2], strict=False)
+                fields = {name: value for name, value in pairs if isinstance(name, bytes) and isinstance(value, bytes)}
+            case _:
+                raise ReplyError("an item of a stream", item)
+        if stream == self._stream:
+            heard.events.append(log_event(place, {name.decode("latin-1"): value for name, value in fields.items()}))
+        elif stream == self._notices:
+            self.notices_at = place
+            self._take_notice(heard, fields)
+        else:
+            self.inbox_at = place
+            node = fields.get(b"n", b"").decode("utf-8", "replace")
+            epoch_ms, _, seq = fields.get(b"p", b"").partition(b"-")
+            if epoch_ms.isdigit() and seq.isdigit():
+                heard.acknowledgements.append(Acknowledgement(node, int(epoch_ms), int(seq)))
+
+    def _take_notice(self, heard: Heard, fields: Mapping[bytes, bytes]) -> None:
+        node = fields.get(b"n", b"").decode("utf-8", "replace")
+        if node != self._node:
+            turn = fields.get(b"t")
+            key = fields.get(b"k", b"") if turn is None else turn
+            heard.notices.append(Notice(node, key.decode("utf-8", "surrogateescape"), turn is not None))

@@ -1,0 +1,123 @@
+"""The log's calls to Redis: scripts with a short bound, and one long read on a connection of its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from veneer.core.invalidation import Invalidation
+from veneer.redis.keys import LogKeys
+from veneer.redis.line import Dial, Line
+from veneer.redis.script import Argument, Reply, Script
+from veneer.redis.wire import command
+from veneer.stores.events import Appended, Renewal, encode_event, parse_appended, parse_renewal
+from veneer.stores.log_reader import Hear, LogReader, Told
+from veneer.stores.open_writes import NO_WRITE, WriteMark
+from veneer.tasks import Tasks
+
+logger = logging.getLogger(__name__)
+_RENEW = Script.load("state", "renew")
+_APPEND = Script.load("state", "append")
+_LEAVE = Script.load("leave")
+_EVERYTHING = encode_event(Invalidation(everything=True))
+_NOTICES_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """What every node on one log has to agree on, `lease_s`, and this node's bounds.
+
+    The log keeps about `events_kept` events, and of large ones about `octets_kept` (never less than half of that).
+    `replay` is the number of past events that a newcomer reads, at most 4 MB of them; older entries are dead to it.
+    """
+
+    lease_s: float = 2.0
+    events_kept: int = 100_000
+    octets_kept: int = 64 * 1024 * 1024
+    replay: int = 10_000
+    catch_up: int = 1_000
+    timeout_s: float = 0.75
+    block_s: float = 1.0
+
+
+class LogLink:
+    """One node's calls. Every method raises one of `script.FAILURES` when Redis cannot be reached or understood.
+
+    It has two connections of its own: one for commands, and one for the long read.
+    """
+
+    def __init__(self, dial: Dial, node: str, settings: LinkSettings, tasks: Tasks) -> None:
+        self._line = Line(dial, tasks)
+        self.node = node
+        self._settings = settings
+        self._keys = LogKeys()
+        self._reader = LogReader(dial, self._keys, node, settings.block_s, settings.timeout_s)
+
+    def _arguments(self) -> list[str | bytes | int]:
+        chosen = self._settings
+        nonce = f"{self.node[-6:]}"
+        lease_ms = round(chosen.lease_s * 1000)
+        return [self.node, lease_ms, nonce, chosen.events_kept, _EVERYTHING, chosen.octets_kept]
+
+    async def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Reply:
+        return await script.run(self._line, keys, arguments, self._settings.timeout_s)
+
+    async def renew(self, epoch: str, applied: int, writes: WriteMark = NO_WRITE) -> Renewal:
+        """Renew this node's lease; the answer holds events after `applied` of `epoch`, or for a newcomer the last.
+
+        `writes` is what the others have to know of this node's writes, should it vanish.
+        """
+        chosen = self._settings
+        told = (writes.turn, round(writes.settles_s * 1000))
+        arguments = [*self._arguments(), epoch, applied, chosen.catch_up, chosen.replay, *told]
+        renewal = parse_renewal(await self._run(_RENEW, self._log_keys(), arguments))
+        if self._reader.ear.notices_at is None:
+            self._reader.ear.notices_at = f"{renewal.redis_ms}-0"
+        return renewal
+
+    async def append(self, events: Sequence[tuple[Invalidation, bool, float]]) -> Appended:
+        """Put events into the order, one after the other; the answer holds the position of the last.
+
+        With True beside an event the other nodes will say when they have applied it; what it names is held for the
+        seconds beside that.
+        """
+        arguments = self._arguments()
+        for event, acknowledge, hold_s in events:
+            arguments += [encode_event(event), self.node if acknowledge else "", round(hold_s * 1000)]
+        return parse_appended(await self._run(_APPEND, self._log_keys(), arguments))
+
+    def _log_keys(self) -> tuple[str, ...]:
+        return (self._keys.state, self._keys.stream, self._keys.holds)
+
+    async def leave(self) -> None:
+        """Say good-bye."""
+        await self._run(_LEAVE, (self._keys.state,), [self.node])
+
+    def acknowledge(self, told: Told) -> None:
+        """Tell the writers without waiting for Redis: who hears nothing waits for this node's lease."""
+        self._say(told.commands(self._keys, self.node))
+
+    def announce(self, key: str, *, turn: bool = False) -> None:
+        """Tell the other nodes that `key` was replaced, or a turn is over. It has no position, and may be lost."""
+        name = "t" if turn else "k"
+        words = ("XADD", self._keys.notices, "MAXLEN", "~", _NOTICES_KEPT, "*", "n", self.node, name, key)
+        self._say([command(*words)])
+
+    def _say(self, commands: Sequence[bytes]) -> None:
+        wire = self._line.wire
+        if wire is not None and commands:
+            wire.say(b"".join(commands), *(_whatever,) * len(commands))
+
+    async def listen(self, start: Told, hear: Hear) -> None:
+        """Read events, acknowledgements and notices from `start` on, until `hear` says None."""
+        await self._reader.listen(start, hear)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._line.close()
+
+
+def _whatever(reply: Reply | Exception) -> None:
+    if isinstance(reply, Exception):
+        logger.debug("what nobody waits for was not done: %r", reply)

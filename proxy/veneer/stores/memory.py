@@ -1,0 +1,350 @@
+"""L1: stored responses in this process, bounded in octets, evicted by SIEVE.
+
+SIEVE (Zhang et al., NSDI 2024) keeps objects in the order they came. A hit only sets a mark. To make room a hand
+moves from the oldest towards the newest, clears marks and takes the first object without one, so a scan of
+objects used once passes through without pushing out those in use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from mypy_extensions import mypyc_attr
+
+from veneer.core.entry import CodedBody, Entry
+from veneer.core.messages import RequestHead
+from veneer.core.rules import CacheRules
+from veneer.ports import Companion
+
+DEFAULT_MAX_BYTES: Final = 256 * 1024 * 1024
+DEFAULT_MAX_VARIANTS: Final = 32
+MAX_COMPANIONS: Final = 8
+ENTRY_COST_BYTES: Final = 650
+"""Octets of Python objects around one entry, its place and its companion, measured
+(tests/unit/veneer/stores/test_memory.py; with companions, `python -m benchmarks.peers --cases growth`)."""
+PAIR_COST_BYTES: Final = 100
+"""Octets of Python objects around one field line, tag or Vary pair: hardly any where others share it, else 190."""
+
+
+def cost_bytes(key: str, entry: Entry) -> int:
+    """The memory an entry takes here, by estimate: its octets and the objects that hold them."""
+    pairs = len(entry.fields.pairs) + len(entry.tags) + len(entry.vary) + len(entry.coded)
+    return entry.size_bytes + len(key) + ENTRY_COST_BYTES + PAIR_COST_BYTES * pairs
+
+
+def _costs_bytes(key: str, entries: Sequence[Entry]) -> int:
+    return sum([cost_bytes(key, entry) for entry in entries])
+
+
+@mypyc_attr(acyclic=True)  # what leaves the queue is unlinked
+class _Place:
+    """A key's variants, newest first, its place in the queue, and who is told when the variants change.
+
+    `used`, or that of a companion, is set by every hit. `MemoryStore.used_since` moves it into `noticed`; for SIEVE
+    either counts.
+    """
+
+    __slots__ = ("companion", "companions", "entries", "key", "newer", "noticed", "older", "size_bytes", "used")
+
+    def __init__(self, key: str) -> None:
+        self.key: Final = key
+        self.entries: tuple[Entry, ...] = ()
+        self.size_bytes = 0
+        self.used = False
+        self.noticed = False
+        self.companion: Companion | None = None
+        self.companions: tuple[Companion, ...] = ()
+        self.newer: _Place | None = None
+        self.older: _Place | None = None
+
+    def change(self, entries: tuple[Entry, ...]) -> None:
+        """Hold these from now on."""
+        self.entries = entries
+        self.dismiss()
+
+    def join(self, companion: Companion) -> None:
+        """Tell `companion` when the variants change. Most places have one companion at most, and need no tuple."""
+        if self.companion is None:
+            self.companion = companion
+            return
+        if len(self.companions) >= MAX_COMPANIONS - 1:
+            oldest, self.companion = self.companion, self.companions[0]
+            self.companions = self.companions[1:]
+            self.used = self.used or oldest.used
+            oldest.part()
+        self.companions += (companion,)
+
+    def take_mark(self) -> bool:
+        """Whether it was used since this was asked last."""
+        used, self.used = self.used, False
+        if self.companion is None:
+            return used
+        for companion in (self.companion, *self.companions):
+            used = used or companion.used
+            companion.used = False
+        return used
+
+    def dismiss(self) -> None:
+        """Tell all companions."""
+        self.used = self.take_mark()
+        first, others = self.companion, self.companions
+        self.companion, self.companions = None, ()
+        if first is not None:
+            first.part()
+        for companion in others:
+            companion.part()
+
+
+class _Queue:
+    """Places in the order they came, and SIEVE's hand."""
+
+    def __init__(self) -> None:
+        self._newest: _Place | None = None
+        self._oldest: _Place | None = None
+        self._hand: _Place | None = None
+
+    def add(self, place: _Place) -> None:
+        place.older = self._newest
+        if self._newest is not None:
+            self._newest.newer = place
+        self._newest = place
+        if self._oldest is None:
+            self._oldest = place
+
+    def remove(self, place: _Place) -> None:
+        if self._hand is place:
+            self._hand = place.newer
+        if place.newer is None:
+            self._newest = place.older
+        else:
+            place.newer.older = place.older
+        if place.older is None:
+            self._oldest = place.newer
+        else:
+            place.older.newer = place.newer
+        place.newer = place.older = None
+
+    def victim(self, spare: _Place | None) -> _Place | None:
+        """The next place to go, never `spare`; None when there is no other."""
+        if self._oldest is None or (self._oldest is spare and self._newest is spare):
+            return None
+        hand = self._hand or self._oldest
+        while hand.take_mark() or hand.noticed or hand is spare:
+            hand.noticed = False
+            hand = hand.newer or self._oldest
+        self._hand = hand
+        return hand
+
+
+class MemoryStore:
+    """An EntryStore in this process.
+
+    An entry larger than a quarter of `max_bytes` is not kept; a key keeps at most `max_variants` entries, the newest.
+    """
+
+    def __init__(self, *, max_bytes: int = DEFAULT_MAX_BYTES, max_variants: int = DEFAULT_MAX_VARIANTS) -> None:
+        self._max_bytes = max_bytes
+        self._max_entry_bytes = max_bytes // 4
+        self._max_variants = max_variants
+        self._places: dict[str, _Place] = {}
+        self._queue = _Queue()
+        self._bytes = 0
+        self._evicted = 0
+        self._lookups = 0
+        self._found = 0
+
+    async def start(self) -> None:
+        """Nothing to open."""
+
+    async def aclose(self) -> None:
+        """Nothing to close; what is stored is forgotten."""
+        self.clear()
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def local(self) -> MemoryStore:
+        """All of it is here."""
+        return self
+
+    @property
+    def size_bytes(self) -> int:
+        """Octets held, by estimate."""
+        return self._bytes
+
+    @property
+    def evicted(self) -> int:
+        """Keys forgotten to make room, ever."""
+        return self._evicted
+
+    @property
+    def lookups(self) -> int:
+        """Look-ups, ever."""
+        return self._lookups
+
+    @property
+    def found(self) -> int:
+        """Look-ups that memory alone could answer, ever."""
+        return self._found
+
+    def count(self, *, found: bool) -> None:
+        """Count a look-up: whether it was answered from here is for the asker to say."""
+        self._lookups += 1
+        self._found += found
+
+    def entries(self) -> Iterator[Entry]:
+        """Every stored response, in no particular order. The store must not change meanwhile."""
+        for place in self._places.values():
+            yield from place.entries
+
+    async def lookup(
+        self,
+        key: str,
+        request: RequestHead,  # noqa: ARG002 - core.vary chooses
+        rules: CacheRules,  # noqa: ARG002
+    ) -> Sequence[Entry]:
+        """Every stored response under `key`, newest first."""
+        found = self.peek(key)
+        self.count(found=bool(found))
+        return found
+
+    def peek(self, key: str) -> Sequence[Entry]:
+        """Every stored response under `key`, newest first; marks it as used."""
+        place = self._places.get(key)
+        if place is None:
+            return ()
+        place.used = True
+        for entry in place.entries:
+            entry.fields.wake()
+        return place.entries
+
+    def accompany(self, key: str, entry: Entry, companion: Companion) -> bool:
+        """Tell `companion` when this no longer holds `entry`, and it alone, under `key`."""
+        place = self._places.get(key)
+        if place is None or len(place.entries) != 1 or place.entries[0] is not entry:
+            return False
+        place.join(companion)
+        return True
+
+    async def put(self, key: str, entry: Entry, keep_s: float) -> None:
+        """Store `entry`, replacing the one with equal `vary` and `span`. It stays until room is needed."""
+        if keep_s > 0:
+            self.keep(key, (entry,))
+
+    def keep(self, key: str, entries: Iterable[Entry]) -> None:
+        """Store several responses of one key, the newest first, each replacing the one with equal `vary` and `span`.
+
+        A response fetched earlier never replaces one fetched later: it is older news, however late it comes.
+        """
+        place = self._places.get(key)
+        kept = () if place is None else place.entries
+        size = 0 if place is None else place.size_bytes
+        for entry in reversed(tuple(entries)):
+            if kept:
+                replaced = [other for other in kept if _same(other, entry)]
+                if any(_fetched_later(other, entry) for other in replaced):
+                    continue
+                kept = tuple([other for other in kept if not _same(other, entry)])
+                size -= _costs_bytes(key, replaced)
+            cost = cost_bytes(key, entry)
+            if cost <= self._max_entry_bytes:
+                kept, size = (entry, *kept), size + cost
+        if len(kept) > self._max_variants:
+            size -= _costs_bytes(key, kept[self._max_variants :])
+            kept = kept[: self._max_variants]
+        self._set(key, place, kept, size)
+
+    def attach(self, key: str, entry: Entry, coded: CodedBody) -> bool:
+        """Keep a coded body with `entry` where it is still stored."""
+        place = self._holding(key, entry)
+        if place is None:
+            return False
+        fatter = entry.with_coded(coded)
+        cost = cost_bytes(key, fatter)
+        if cost > self._max_entry_bytes:
+            return False
+        entries = tuple(fatter if other is entry else other for other in place.entries)
+        self._set(key, place, entries, place.size_bytes - cost_bytes(key, entry) + cost)
+        return True
+
+    def used_since(self, key: str, entry: Entry) -> bool | None:
+        """Whether anything under `key` was used since this was asked last; None where `entry` is no longer stored."""
+        place = self._holding(key, entry)
+        if place is None:
+            return None
+        used = place.take_mark()
+        place.noticed = used or place.noticed
+        return used
+
+    def _holding(self, key: str, entry: Entry) -> _Place | None:
+        place = self._places.get(key)
+        return place if place is not None and any(other is entry for other in place.entries) else None
+
+    async def forget(self, key: str, entry: Entry) -> None:
+        """Forget `entry`, unless something received later has taken its place."""
+        self.forget_now(key, entry)
+
+    def forget_now(self, key: str, entry: Entry) -> None:
+        """As `forget`."""
+        place = self._places.get(key)
+        if place is None:
+            return
+        gone = [other for other in place.entries if _same(other, entry) and other.response_time <= entry.response_time]
+        if gone:
+            kept = tuple([other for other in place.entries if other not in gone])
+            self._set(key, place, kept, place.size_bytes - _costs_bytes(key, gone))
+
+    def drop(self, key: str) -> None:
+        """Forget everything under `key`, now."""
+        place = self._places.pop(key, None)
+        if place is not None:
+            self._queue.remove(place)
+            self._bytes -= place.size_bytes
+            place.change(())
+
+    def clear(self) -> None:
+        """Forget everything."""
+        places, self._places = self._places, {}
+        for place in places.values():
+            place.newer = place.older = None
+            place.change(())
+        self._queue = _Queue()
+        self._bytes = 0
+
+    def _set(self, key: str, place: _Place | None, entries: tuple[Entry, ...], size: int) -> None:
+        """Hold these, which take `size` octets."""
+        if not entries:
+            self.drop(key)
+            return
+        if place is None:
+            place = self._places[key] = _Place(key)
+            self._queue.add(place)
+        self._bytes += size - place.size_bytes
+        place.size_bytes = size
+        place.change(entries)
+        self._make_room(place)
+
+    def _make_room(self, spare: _Place) -> None:
+        while self._bytes > self._max_bytes:
+            victim = self._queue.victim(spare)
+            if victim is None:
+                self._drop_oldest_variant(spare)
+                continue
+            self.drop(victim.key)
+            self._evicted += 1
+
+    def _drop_oldest_variant(self, place: _Place) -> None:
+        dropped = cost_bytes(place.key, place.entries[-1])
+        place.size_bytes -= dropped
+        place.change(place.entries[:-1])
+        self._bytes -= dropped
+
+
+def _same(one: Entry, other: Entry) -> bool:
+    return one.vary == other.vary and one.span == other.span
+
+
+def _fetched_later(one: Entry, other: Entry) -> bool:
+    return one.born.epoch == other.born.epoch and one.born.seq > other.born.seq

@@ -1,0 +1,400 @@
+"""The invalidation log shared through Redis, and the lease that makes it strict. The model is in docs/guarantees.md."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from veneer.core.entry import Entry, Position
+from veneer.core.invalidation import Invalidation, Validity
+from veneer.ports import Clock, Receipt, Standing
+from veneer.redis.script import FAILURES
+from veneer.stores.acks import Acknowledgements
+from veneer.stores.doubts import Doubts
+from veneer.stores.events import Appended, LogEvent, Renewal
+from veneer.stores.heard import Heard
+from veneer.stores.lease import Lease
+from veneer.stores.log_counts import LogCounts
+from veneer.stores.log_link import LogLink
+from veneer.stores.log_reader import Told
+from veneer.stores.open_writes import OpenWrites
+from veneer.stores.outbox import Outbox
+from veneer.stores.recent import RecentEvents
+from veneer.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
+from veneer.tasks import Tasks
+from veneer.troubles import Troubles
+
+logger = logging.getLogger(__name__)
+_CATCH_UP_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """`renew_s` is the time between renewals; `hold_s` bounds how long an append waits for Redis to come back.
+
+    `most_queued` bounds what the events kept meanwhile name; more than that become one event, "everything".
+    """
+
+    renew_s: float = 0.5
+    retry_s: float = 0.1
+    hold_s: float = 5.0
+    most_queued: int = 10_000
+    max_table_bytes: int = DEFAULT_MAX_BYTES
+
+
+class RedisLog:
+    """An InvalidationLog shared by every node on one Redis.
+
+    Close it when no request is under way any more: its good-bye says so.
+    """
+
+    def __init__(
+        self,
+        link: LogLink,
+        clock: Clock,
+        tasks: Tasks,
+        settings: LogSettings | None = None,
+    ) -> None:
+        self._link = link
+        self._clock = clock
+        self._tasks = tasks
+        self._settings = settings or LogSettings()
+        self._on_replaced: Callable[[str], None] = lambda _key: None
+        self._on_reset: Callable[[], None] = lambda: None
+        self._on_turn_over: Callable[[str], None] = lambda _digest: None
+        self._table = SubjectTable(self._settings.max_table_bytes)
+        self._doubts = Doubts(self._table, clock)
+        self._writes = OpenWrites(clock)
+        self._epoch, self._epoch_ms, self._applied = "", 0, 0
+        self._position = Position("", 0)
+        self._recent = RecentEvents()
+        self._progress = asyncio.Event()
+        self._moved = 0
+        self._nodes = 1
+        self._lease = Lease()
+        self._leading = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._acks = Acknowledgements(clock)
+        self._outbox = Outbox(link, tasks, self._settings.most_queued, self._not_shared)
+        self.troubles = Troubles(logger, clock.monotonic, "the log", "stored responses are not used")
+        self._loops: list[asyncio.Task[None]] = []
+        self._closed = False
+        self.counts = LogCounts()
+
+    # ------------------------------------------------------------ the port
+
+    @property
+    def position(self) -> Position:
+        """The last position applied here."""
+        if self._position != (self._epoch, self._applied):
+            self._position = Position(self._epoch, self._applied)
+        return self._position  # one for all entries that are born here
+
+    @property
+    def epoch(self) -> str:
+        """The name of the epoch, empty until Redis was reached for the first time."""
+        return self._epoch
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes had a lease when this one last renewed its own, itself included."""
+        return self._nodes
+
+    @property
+    def moved(self) -> int:
+        """A number that changes whenever the answer of `validity` may change."""
+        return self._moved
+
+    def standing(self) -> Standing:
+        """Leading while the lease is fresh."""
+        return Standing.LEADING if self._clock.monotonic() < self._lease.until_s else Standing.LOST
+
+    def validity(self, entry: Entry) -> Validity:
+        """Has anything that names `entry` happened after it was born?"""
+        memo = entry.memo
+        if memo.moved == self._moved:
+            return memo.validity
+        return check(entry, self._table, self._moved, self._epoch, self._applied)
+
+    def leading_at(self, now_s: float) -> int:
+        """How often the log has moved; -1 when the lease is not fresh at `now_s`."""
+        return self._moved if now_s < self._lease.until_s else -1
+
+    async def begin_write(self, settles_s: float, *, strict: bool) -> bool:
+        """Wait, at most `hold_s`, until this node leads and its record says that a write may be under way."""
+        settles_s = self._writes.begin(settles_s)
+        if self.standing() is Standing.LEADING and self._writes.is_known(settles_s):
+            return True
+        self._wake.set()
+        if not strict:
+            return True
+        try:
+            async with asyncio.timeout(self._settings.hold_s):
+                await self._writes.known(settles_s)
+                if self.standing() is not Standing.LEADING:
+                    self._leading.clear()
+                    await self._leading.wait()
+        except BaseException as error:
+            self._writes.end()
+            if isinstance(error, TimeoutError):
+                return False
+            raise
+        return True
+
+    def end_write(self) -> None:
+        """What the write may have changed is in the log, or waits in the outbox."""
+        self._writes.end()
+
+    async def append(self, invalidation: Invalidation, *, strict: bool, settles_s: float = 0.0) -> Receipt:
+        """Put an event into the order and apply it here.
+
+        With `strict` returns when every live node has applied it or its lease has run out. While Redis is away the
+        event waits to be shared, and this call waits with it for at most `hold_s`; the receipt then says that it is not
+        shared. Without `strict` it waits for nothing but Redis' answer.
+        """
+        began = self._clock.monotonic()
+        invalidation = self._doubts.open(invalidation, settles_s) if settles_s else invalidation
+        self._apply_early(invalidation)
+        answer = await self._shared(invalidation, strict=strict, settles_s=settles_s)
+        if answer is None:
+            self.counts.not_shared += 1
+            return Receipt(self.position, (), (), self._since_ms(began), shared=False)
+        if settles_s:
+            self._doubts.placed(invalidation, settles_s, answer.seq)
+        return await self._settle(invalidation, answer, began, strict=strict)
+
+    async def spares(self, entry: Entry, until: Position) -> bool:
+        """Whether nothing between its birth and `until` named `entry`; waits, briefly, until those events are here."""
+        if not entry.born.epoch == until.epoch == self._epoch:
+            return False
+        try:
+            async with asyncio.timeout(_CATCH_UP_S):
+                while self._applied < until.seq - 1:
+                    await self._progress.wait()
+        except TimeoutError:
+            return False
+        return until.epoch == self._epoch and self._recent.spare(entry, entry.born.seq, until.seq)
+
+    async def announce(self, key: str) -> None:
+        """Tell the other nodes that `key` was replaced in the shared store; a hint that may be lost."""
+        await self._announce(key, turn=False)
+
+    async def announce_turn(self, notice: str) -> None:
+        """Tell the other nodes that a turn to fetch is over; a hint that may be lost."""
+        await self._announce(notice, turn=True)
+
+    async def _announce(self, key: str, *, turn: bool) -> None:
+        if self._is_reached():
+            try:
+                self._link.announce(key, turn=turn)
+            except FAILURES as error:
+                self._failed(error)
+
+    # ------------------------------------------------------------ life
+
+    def listen(
+        self,
+        *,
+        on_replaced: Callable[[str], None],
+        on_reset: Callable[[], None],
+        on_turn_over: Callable[[str], None] = lambda _digest: None,
+    ) -> None:
+        """Tell `on_replaced` each key that another node replaces in the shared store, `on_reset` when all is dead.
+
+        `on_turn_over` gets what `announce_turn` was given at another node.
+        """
+        self._on_replaced, self._on_reset, self._on_turn_over = on_replaced, on_reset, on_turn_over
+
+    async def start(self) -> None:
+        """Join the log if Redis can be reached at once; otherwise keep trying in the background."""
+        await self._renew_once()
+        self._loops.append(self._tasks.start(self._renew_forever(), "log: renew"))
+        self._loops.append(self._tasks.start(self._read_forever(), "log: read"))
+
+    async def aclose(self) -> None:
+        """Stop answering from the stores, hand over what is queued, say good-bye."""
+        self._lease.drop()
+        self._closed = True  # a cancellation alone may be swallowed below (asyncio.wait_for before Python 3.12)
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        self._loops.clear()
+        self._lease.drop()
+        # Without what it had to say a good-bye would be a lie.
+        if await self._outbox.hand_over(self._settings.hold_s, self._settings.retry_s):
+            try:
+                await self._link.leave()
+            except FAILURES as error:
+                self._failed(error)
+        self._link.close()
+        self._outbox.abandon()
+
+    # ------------------------------------------------------------ appending
+
+    def _apply_early(self, event: Invalidation) -> None:
+        """Kill here what the event names, before its position is known: whatever becomes of Redis, this node knows."""
+        self._table.apply(event, self._applied + 1)
+        self._moved += 1
+
+    async def _settle(self, event: Invalidation, answer: Appended, began: float, *, strict: bool) -> Receipt:
+        self.counts.appended += 1
+        self.counts.lost(answer.lost)
+        if answer.epoch == self._epoch:
+            self._table.apply(event, answer.seq)
+            self._moved += 1
+            if answer.seq == self._applied + 1:  # nothing lies between: what is fetched from now on is born after it
+                self._applied = answer.seq
+                self._recent.note(answer.seq, event)
+                self._lease.applied(answer.seq)
+        else:
+            self._wake.set()  # the renewal brings the new epoch with all its events; until then nothing is answered
+            self._lease.drop()
+        acknowledged: tuple[str, ...] = ()
+        expired: tuple[str, ...] = ()
+        if strict:
+            outcome = await self._acks.wait(answer.epoch_ms, answer.seq, answer.live)
+            acknowledged, expired = outcome.acknowledged, outcome.expired
+            self.counts.leases_waited_out += bool(expired)
+        position = Position(answer.epoch, answer.seq)
+        return Receipt(position, acknowledged, expired, self._since_ms(began))
+
+    async def _shared(self, event: Invalidation, *, strict: bool, settles_s: float) -> Appended | None:
+        try:
+            async with asyncio.timeout(self._settings.hold_s):
+                return await self._outbox.send(event, strict=strict, hold_s=settles_s)
+        except TimeoutError:
+            return None
+
+    def _not_shared(self, error: BaseException) -> None:
+        self._failed(error)
+        self._wake.set()
+
+    def _since_ms(self, began: float) -> float:
+        return (self._clock.monotonic() - began) * 1000
+
+    # ------------------------------------------------------------ renewing
+
+    async def _renew_forever(self) -> None:
+        while not self._closed:
+            done = await self._renew_once()
+            try:
+                async with asyncio.timeout(self._settings.renew_s if done else self._settings.retry_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            if not done:
+                await asyncio.sleep(self._settings.retry_s)
+            self._wake.clear()
+
+    async def _renew_once(self) -> bool:
+        try:
+            await self._outbox.share()
+            began = self._clock.monotonic()
+            mark = self._writes.mark(queued=self._outbox.waits)
+            renewal = await self._link.renew(self._epoch, self._applied, mark)
+            await self._renewed(renewal, began)
+            self._writes.told(mark)
+        except FAILURES as error:
+            self._failed(error)
+            return False
+        self.troubles.over(self.position)
+        return True
+
+    async def _renewed(self, renewal: Renewal, began: float) -> None:
+        self.counts.renewals += 1
+        self._nodes = renewal.nodes
+        self.counts.lost(renewal.lost)
+        joined = renewal.epoch != self._epoch
+        if joined:
+            self._join(renewal)
+        self._moved += self._doubts.told(renewal.holds)
+        owed = self._apply(renewal.events)
+        self._moved += self._doubts.prune(self._applied)
+        self._lease.grant(renewal.seq, began + renewal.lease_s, self._applied)
+        if self.standing() is Standing.LEADING:
+            self._leading.set()
+        if not joined:
+            self._acknowledge(owed)
+
+    def _acknowledge(self, owed: Mapping[str, int]) -> None:
+        try:
+            self._link.acknowledge(Told(self._epoch_ms, self._applied, owed))
+        except FAILURES as error:  # the writers wait for this node's lease instead
+            logger.debug("acknowledging failed: %r", error)
+
+    def _join(self, renewal: Renewal) -> None:
+        """Enter an epoch: what is stored from another one is dead, and so is what was born before the events known."""
+        known_from = renewal.events[0].seq - 1 if renewal.events else renewal.seq
+        if self._epoch:
+            logger.warning("the log begins anew (epoch %s): all that was stored is dead", renewal.epoch)
+        self._epoch, self._epoch_ms, self._applied = renewal.epoch, renewal.epoch_ms, known_from
+        self._table.clear(known_from)
+        self._recent.clear()
+        self._moved += 1
+        self._lease.drop()
+        self.counts.epochs += 1
+        self._on_reset()
+        for event, left_s in self._doubts.unknown(renewal.holds):  # Redis has forgotten them with the rest
+            self._tasks.start(self._outbox.send(event, strict=False, hold_s=left_s), "log: hold")
+
+    # ------------------------------------------------------------ reading
+
+    async def _read_forever(self) -> None:
+        while not self._closed:
+            if self._epoch and self._is_reached():
+                try:
+                    await self._link.listen(Told(self._epoch_ms, self._applied), self._hear)
+                except FAILURES as error:
+                    logger.debug("reading the log failed: %r", error)
+                self._wake.set()
+            await asyncio.sleep(self._settings.retry_s)
+
+    def _hear(self, heard: Heard) -> Told | None:
+        """Apply what the reader brings. None when that begins a new epoch, of which only a renewal tells."""
+        for ack in heard.acknowledgements:
+            self._acks.heard(ack.node, ack.epoch_ms, ack.seq)
+        for notice in heard.notices:
+            (self._on_turn_over if notice.turn else self._on_replaced)(notice.key)
+        if any(event.epoch_ms != self._epoch_ms for event in heard.events):
+            return None
+        if heard.events and heard.events[0].seq > self._applied + 1:
+            return None  # the log was trimmed: a renewal tells which holds were opened meanwhile
+        owed = self._apply(heard.events)
+        self._lease.applied(self._applied)
+        return Told(self._epoch_ms, self._applied, owed)
+
+    def _apply(self, events: Sequence[LogEvent]) -> dict[str, int]:
+        """Apply what is new, in order; the writers to be told, each with its last position."""
+        owed: dict[str, int] = {}
+        for event in events:
+            if event.seq <= self._applied:
+                continue
+            if event.seq > self._applied + 1:
+                logger.warning(
+                    "the log was trimmed before this node read it: what was stored before %d is dead", event.seq
+                )
+                self._table.raise_horizon(event.seq - 1)
+                self.counts.gaps += 1
+                self._on_reset()
+                self._recent.clear()
+            self._table.apply(event.event, event.seq)
+            self._doubts.heard(event)
+            self._recent.note(event.seq, event.event)
+            self._applied = event.seq
+            self._moved += 1
+            self.counts.applied += 1
+            if event.writer and event.writer != self._link.node:
+                owed[event.writer] = event.seq
+        if events:
+            self._progress.set()
+            self._progress = asyncio.Event()
+        return owed
+
+    def _failed(self, error: BaseException) -> None:
+        self.counts.failures += 1
+        self.troubles.met(error)
+
+    def _is_reached(self) -> bool:
+        return self.troubles.present is None

@@ -1,0 +1,93 @@
+"""L1 over L2: memory answers what it can, the shared store the rest, and fills memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from veneer.core.entry import CodedBody, Entry
+from veneer.core.invalidation import Validity
+from veneer.core.messages import RequestHead
+from veneer.core.rules import CacheRules
+from veneer.core.vary import matches
+from veneer.ports import Companion, EntryStore, InvalidationLog
+from veneer.stores.memory import MemoryStore
+
+
+class TieredStore:
+    """An EntryStore of two levels. The shared one may fail: then memory is all there is."""
+
+    def __init__(self, memory: MemoryStore, shared: EntryStore, log: InvalidationLog) -> None:
+        self._memory = memory
+        self._shared = shared
+        self._log = log
+        self._replacements = 0
+
+    async def start(self) -> None:
+        """Nothing to open: both levels belong to who made them."""
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+    @property
+    def local(self) -> None:
+        """What memory lacks the shared store may have."""
+
+    @property
+    def memory(self) -> MemoryStore:
+        """The first level."""
+        return self._memory
+
+    def replaced(self, key: str) -> None:
+        """Another node has replaced what the shared store holds under `key`: memory drops its own."""
+        self._replacements += 1
+        self._memory.drop(key)
+
+    async def lookup(self, key: str, request: RequestHead, rules: CacheRules) -> Sequence[Entry]:
+        """From memory where it holds a valid response that fits, else from the shared store, and then from both."""
+        near = self._memory.peek(key)
+        serves = any(self._serves(entry, request, rules) for entry in near)
+        self._memory.count(found=serves)
+        if serves:
+            return near
+        before = self._replacements
+        far = await self._shared.lookup(key, request, rules)
+        if not far:
+            return self._memory.peek(key)
+        if before != self._replacements:  # what was just read may be what was just replaced
+            return far
+        alive = [entry for entry in self._memory.peek(key) if self._log.validity(entry) is not Validity.DEAD]
+        self._memory.keep(key, _newest_first(far, alive))
+        return self._memory.peek(key) or far
+
+    def accompany(self, key: str, entry: Entry, companion: Companion) -> bool:
+        """Tell `companion` when memory no longer holds `entry` alone."""
+        return self._memory.accompany(key, entry, companion)
+
+    async def put(self, key: str, entry: Entry, keep_s: float) -> None:
+        """Store in both levels; memory has it before this waits for anything."""
+        await self._memory.put(key, entry, keep_s)
+        await self._shared.put(key, entry, keep_s)
+
+    def attach(self, key: str, entry: Entry, coded: CodedBody) -> bool:
+        """Keep a coded body in memory."""
+        return self._memory.attach(key, entry, coded)
+
+    def used_since(self, key: str, entry: Entry) -> bool | None:
+        """Whether what memory holds was used since this was asked last."""
+        return self._memory.used_since(key, entry)
+
+    async def forget(self, key: str, entry: Entry) -> None:
+        """Forget `entry` in both levels."""
+        self._memory.forget_now(key, entry)
+        await self._shared.forget(key, entry)
+
+    def _serves(self, entry: Entry, request: RequestHead, rules: CacheRules) -> bool:
+        return self._log.validity(entry) is Validity.VALID and matches(entry, request, rules)
+
+
+def _newest_first(far: Sequence[Entry], near: Sequence[Entry]) -> list[Entry]:
+    """What both levels hold, each response once: where both hold it, the one received later."""
+    latest: dict[tuple[object, object], Entry] = {}
+    for entry in sorted((*far, *near), key=lambda entry: entry.response_time):
+        latest[entry.vary, entry.span] = entry
+    return sorted(latest.values(), key=lambda entry: entry.response_time, reverse=True)

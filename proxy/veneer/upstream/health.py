@@ -1,0 +1,185 @@
+"""Keeps requests away from a backend that is known to be down: passively (breaker) and actively (checks)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from veneer.core import breaker as circuit
+from veneer.core.breaker import Breaker
+from veneer.core.fields import Fields
+from veneer.core.messages import RequestHead
+from veneer.policy.model import BreakerRules, HealthRules
+from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
+from veneer.tasks import Tasks
+from veneer.upstream.lease import Lease
+from veneer.upstream.pool import UpstreamPool
+from veneer.upstream.response import BackendResponse
+
+logger = logging.getLogger(__name__)
+
+_BACKEND_FAILURES = frozenset(
+    {
+        UpstreamFailure.CONNECT,
+        UpstreamFailure.CONNECT_TIMEOUT,
+        UpstreamFailure.READ_TIMEOUT,
+        UpstreamFailure.WRITE_TIMEOUT,
+        UpstreamFailure.RESET,
+    }
+)
+
+
+class BreakerGuard:
+    """Implements `veneer.ports.Upstream` over a pool: fails fast while the backend keeps failing.
+
+    Counted is what keeps a whole response head from coming; an answer of any status is a success.
+    """
+
+    def __init__(self, pool: UpstreamPool | CheckedPool, rules: BreakerRules, clock: Clock) -> None:
+        self._pool = pool
+        self._rules = rules
+        self._clock = clock
+        self._breaker = Breaker()
+
+    async def exchange(
+        self,
+        request: RequestHead,
+        body: Content | None,
+        on_interim: InterimSink | None = None,
+        *,
+        read_timeout_s: float | None = None,
+        demand: Demand | None = None,
+    ) -> BackendResponse:
+        """As the pool does, or UpstreamError UNHEALTHY at once."""
+        self._refuse_while_open()
+        self._breaker = circuit.begun(self._breaker)
+        try:
+            response = await self._pool.exchange(
+                request, body, on_interim, read_timeout_s=read_timeout_s, demand=demand
+            )
+        except UpstreamError as error:
+            self._note(error)
+            raise
+        except BaseException:
+            self._breaker = circuit.abandoned(self._breaker)
+            raise
+        self._breaker = circuit.succeeded()
+        return response
+
+    async def look(self, request: RequestHead) -> BackendResponse:
+        """As the pool, or UpstreamError UNHEALTHY at once; what comes of it is not counted."""
+        self._refuse_while_open()
+        return await self._pool.look(request)
+
+    def head_octets(self, request: RequestHead) -> bytes:
+        """As the pool."""
+        return self._pool.head_octets(request)
+
+    def lease_now(self, now_s: float) -> None:
+        """None: what comes of an exchange is counted where it is awaited."""
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self._pool.aclose()
+
+    def _refuse_while_open(self) -> None:
+        if not circuit.admits(self._breaker, self._clock.monotonic()):
+            detail = f"{self._breaker.failures} exchanges in a row have failed; trying again soon"
+            raise UpstreamError(UpstreamFailure.UNHEALTHY, detail, sent=False)
+
+    def _note(self, error: UpstreamError) -> None:
+        if error.failure not in _BACKEND_FAILURES:
+            self._breaker = circuit.abandoned(self._breaker)
+            return
+        rules = self._rules
+        before = self._breaker
+        self._breaker = circuit.failed(before, self._clock.monotonic(), rules.failures, rules.open_s)
+        if before.open_until is None and self._breaker.open_until is not None:
+            logger.warning("the breaker of %s is open after %d failures: %s", self._pool, before.failures + 1, error)
+
+
+class CheckedPool:
+    """Implements `veneer.ports.Upstream` over a pool: refuses while the health check says the backend is down.
+
+    It counts as up until `unhealthy_after` checks in a row have failed. `start` begins the checks, `aclose` ends them.
+    """
+
+    def __init__(self, pool: UpstreamPool, rules: HealthRules) -> None:
+        self._pool = pool
+        self._rules = rules
+        self._streak = 0  # checks in a row that contradict `healthy`
+        self._watch: asyncio.Task[None] | None = None
+        self.healthy = True
+
+    def __str__(self) -> str:
+        return str(self._pool)
+
+    async def exchange(
+        self,
+        request: RequestHead,
+        body: Content | None,
+        on_interim: InterimSink | None = None,
+        *,
+        read_timeout_s: float | None = None,
+        demand: Demand | None = None,
+    ) -> BackendResponse:
+        """As the pool does, or UpstreamError UNHEALTHY at once."""
+        self._refuse_while_down()
+        return await self._pool.exchange(request, body, on_interim, read_timeout_s=read_timeout_s, demand=demand)
+
+    async def look(self, request: RequestHead) -> BackendResponse:
+        """As the pool, or UpstreamError UNHEALTHY at once."""
+        self._refuse_while_down()
+        return await self._pool.look(request)
+
+    def head_octets(self, request: RequestHead) -> bytes:
+        """As the pool."""
+        return self._pool.head_octets(request)
+
+    def lease_now(self, now_s: float) -> Lease | None:
+        """As the pool does while the backend is up."""
+        return self._pool.lease_now(now_s) if self.healthy else None
+
+    def start(self, tasks: Tasks) -> None:
+        """Check from now on."""
+        self._watch = tasks.start(self.watch(), f"health check of {self._pool}")
+
+    async def aclose(self) -> None:
+        """Stop checking and close the pool."""
+        if self._watch is not None:
+            self._watch.cancel()
+        await self._pool.aclose()
+
+    async def watch(self) -> None:
+        """Check for ever."""
+        while True:
+            self.note(good=await self.check())
+            await asyncio.sleep(self._rules.every_s)
+
+    async def check(self) -> bool:
+        """One check: does the path answer 2xx or 3xx in time?"""
+        path, _, query = self._rules.path.partition("?")
+        request = RequestHead("GET", path, query or None, "", Fields())
+        try:
+            async with asyncio.timeout(self._rules.timeout_s):
+                response = await self._pool.look(request)
+                try:
+                    async for _ in response.body():
+                        pass
+                finally:
+                    await response.aclose()
+        except (UpstreamError, TimeoutError):
+            return False
+        return 200 <= response.head.status < 400
+
+    def _refuse_while_down(self) -> None:
+        if not self.healthy:
+            raise UpstreamError(UpstreamFailure.UNHEALTHY, "the health check fails", sent=False)
+
+    def note(self, *, good: bool) -> None:
+        """Count one check."""
+        self._streak = 0 if good is self.healthy else self._streak + 1
+        needed = self._rules.healthy_after if good else self._rules.unhealthy_after
+        if self._streak >= needed:
+            self.healthy, self._streak = good, 0
+            logger.warning("%s is %s by its health check", self._pool, "up" if good else "down")

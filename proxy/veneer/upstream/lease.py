@@ -1,0 +1,67 @@
+"""A connection that was free at once, for a request whose head is ready."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from veneer import ports
+from veneer.ports import Demand, InterimSink, Taker, UpstreamFailure
+from veneer.upstream.connection import Connection
+from veneer.upstream.owner import Owner
+from veneer.upstream.request import WrittenHead
+from veneer.upstream.response import BackendResponse
+
+
+class Lender(Owner):
+    """The pool that the connection belongs to."""
+
+    @abstractmethod
+    def give_back(self, connection: Connection) -> None:
+        """Take back a connection over which nothing was sent."""
+
+    @abstractmethod
+    def watch(self, connection: Connection, demand: Demand) -> None:
+        """Let the exchange on the connection give way to others when nobody waits for it."""
+
+    @abstractmethod
+    async def answered(
+        self, connection: Connection, written: WrittenHead, on_interim: InterimSink, demand: Demand | None
+    ) -> BackendResponse:
+        """The response to a GET that was sent over the connection."""
+
+
+class Lease(ports.Lease):
+    """Implements `veneer.ports.Lease`."""
+
+    __slots__ = ("_connection", "_demand", "_lender", "_sent")
+
+    def __init__(self, lender: Lender, connection: Connection) -> None:
+        self._lender = lender
+        self._connection = connection
+        self._sent = b""
+        self._demand: Demand | None = None
+
+    def give_back(self) -> None:
+        """Nothing is to be sent."""
+        self._lender.give_back(self._connection)
+
+    def send(self, head: bytes, taker: Taker, read_timeout_s: float | None) -> None:
+        """Send a GET without content, whose head these octets are."""
+        connection = self._connection
+        self._sent = head
+        connection.silence.allow(read_timeout_s)
+        connection.start(head, for_head=False, upgrading=False, taker=taker)
+        connection.listen()
+
+    async def response(self, on_interim: InterimSink) -> BackendResponse:
+        """The response, once its final head is here. Raises UpstreamError."""
+        return await self._lender.answered(self._connection, WrittenHead(self._sent), on_interim, self._demand)
+
+    def watch(self, demand: Demand) -> None:
+        """Give way to others when nobody waits."""
+        self._demand = demand
+        self._lender.watch(self._connection, demand)
+
+    def abort(self) -> None:
+        """Close the connection: the response is wanted no more."""
+        self._connection.fail(UpstreamFailure.TRUNCATED, "the exchange was given up")

@@ -1,0 +1,392 @@
+"""The backend as the pipeline sees it: a bounded pool of kept-alive connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import partial
+
+from veneer.core.forwarding import located
+from veneer.core.messages import RequestHead
+from veneer.core.streams import is_stream
+from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
+from veneer.tasks import Tasks
+from veneer.turn import Turn
+from veneer.upstream.buffer import ReadBuffer
+from veneer.upstream.connection import Connection
+from veneer.upstream.dial import dial
+from veneer.upstream.keepalive import idle_limit_s
+from veneer.upstream.lease import Lease, Lender
+from veneer.upstream.names import Names
+from veneer.upstream.parser import Phase
+from veneer.upstream.request import WrittenHead, write_head
+from veneer.upstream.response import BackendResponse
+from veneer.upstream.sender import at_hand, send_body
+from veneer.upstream.settings import PoolSettings
+from veneer.upstream.unwanted import Unwanted
+
+
+class UpstreamPool(Lender):
+    """Implements `veneer.ports.Upstream` for one backend.
+
+    A request is sent twice only when it has no body, its method is safe, and a reused connection died before one octet
+    of an answer: the backend closed it while idle (RFC 9112 section 9.3.1).
+    """
+
+    def __init__(self, settings: PoolSettings, clock: Clock, tasks: Tasks, names: Names | None = None) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._keepalive_s = settings.keepalive_s
+        self._monotonic = clock.monotonic
+        self._names = names or Names(settings.endpoint, clock)
+        self._tasks = tasks
+        self._buffer = ReadBuffer()
+        self._turn: Turn | None = None
+        self._idle: list[Connection] = []  # the one used last at the end
+        self._taken = 0  # connections leased, idle or being opened, but for those of streams
+        self._streams: set[Connection] = set()
+        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
+        self._unwanted = Unwanted()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._beside: UpstreamPool | None = None
+        self._closed = False
+
+    def __str__(self) -> str:
+        return str(self._settings.endpoint)
+
+    @property
+    def open_connections(self) -> int:
+        """Connections leased, idle or being opened."""
+        return self._taken + len(self._streams)
+
+    async def exchange(
+        self,
+        request: RequestHead,
+        body: Content | None,
+        on_interim: InterimSink | None = None,
+        *,
+        read_timeout_s: float | None = None,
+        demand: Demand | None = None,
+    ) -> BackendResponse:
+        """Send the request, streaming its body, and return when the final head has arrived.
+
+        Raises UpstreamError, and whatever `body` raised.
+        """
+        written = write_head(request, self._settings, has_body=body is not None)
+        if isinstance(body, bytes):
+            return await self._exchange_at_hand(written, body, on_interim, read_timeout_s, demand)
+        connection = await self._lease(demand, read_timeout_s)
+        if demand is not None and request.is_safe:
+            self.watch(connection, demand)
+        for_head = request.method == "HEAD"
+        if body is not None or not connection.served or not request.is_safe:
+            return await self._attempt(connection, written, body, on_interim, for_head=for_head)
+        try:
+            return await self._attempt(connection, written, None, on_interim, for_head=for_head)
+        except UpstreamError as error:
+            if not _may_repeat(connection, error, demand):
+                raise
+        return await self._once_more(connection, written, on_interim, demand, for_head=for_head)
+
+    async def look(self, request: RequestHead) -> BackendResponse:
+        """An exchange for who watches the backend: over a connection of its own, so that requests keep none from it.
+
+        A backend whose connections are all in use is busy, and may be well. Raises UpstreamError.
+        """
+        if self._beside is None:
+            self._beside = UpstreamPool(
+                replace(self._settings, max_connections=1), self._clock, self._tasks, self._names
+            )
+        return await self._beside.exchange(request, None)
+
+    def head_octets(self, request: RequestHead) -> bytes:
+        """The head of a request without content, as `exchange` sends it."""
+        return write_head(request, self._settings, has_body=False).octets
+
+    def lease_now(self, now_s: float) -> Lease | None:
+        """An idle connection; None where there is none."""
+        connection = self._take_idle(now_s)
+        return None if connection is None else Lease(self, connection)
+
+    def give_back(self, connection: Connection) -> None:
+        """Take back a connection that was leased for nothing."""
+        self._hand_back(connection)
+
+    async def answered(
+        self, connection: Connection, written: WrittenHead, on_interim: InterimSink, demand: Demand | None
+    ) -> BackendResponse:
+        """The response to a GET that was sent over a lease. Raises UpstreamError."""
+        try:
+            return await self._response(connection, None)
+        except UpstreamError as error:
+            self._discard(connection)
+            if not _may_repeat(connection, error, demand):
+                raise
+        except BaseException:
+            self._discard(connection)
+            raise
+        return await self._once_more(connection, written, on_interim, demand, for_head=False)
+
+    async def _once_more(
+        self,
+        connection: Connection,
+        written: WrittenHead,
+        on_interim: InterimSink | None,
+        demand: Demand | None,
+        *,
+        for_head: bool,
+    ) -> BackendResponse:
+        """Send a safe request again, on a new connection in place of the one that died."""
+        try:
+            fresh = await self._acquire(demand, fresh=True)
+        except UpstreamError as failed:
+            raise UpstreamError(failed.failure, failed.detail, sent=True) from failed
+        fresh.silence.allow(connection.silence.limit_s)
+        if demand is not None:
+            self.watch(fresh, demand)
+        return await self._attempt(fresh, written, None, on_interim, for_head=for_head)
+
+    async def _exchange_at_hand(
+        self,
+        written: WrittenHead,
+        body: bytes,
+        on_interim: InterimSink | None,
+        read_timeout_s: float | None,
+        demand: Demand | None,
+    ) -> BackendResponse:
+        """Send head and body in one write where nothing has to be waited for between the two."""
+        connection = await self._lease(demand, read_timeout_s)
+        if written.length != len(body) or written.expects_continue:
+            return await self._attempt(connection, written, at_hand(body), on_interim)
+        whole = WrittenHead(written.octets + body, upgrading=written.upgrading)
+        return await self._attempt(connection, whole, None, on_interim)
+
+    async def aclose(self) -> None:
+        """Close idle connections now and leased ones as they come back.
+
+        Requests that began with this pool, and wait for a connection or come for one yet, are served by it: another
+        policy is in force, but not for them.
+        """
+        self._closed = True
+        if self._beside is not None:
+            await self._beside.aclose()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        while self._idle:
+            self._discard(self._idle.pop())
+
+    async def _attempt(
+        self,
+        connection: Connection,
+        written: WrittenHead,
+        body: AsyncIterator[bytes] | None,
+        on_interim: InterimSink | None,
+        *,
+        for_head: bool = False,
+    ) -> BackendResponse:
+        sender: asyncio.Task[None] | None = None
+        try:
+            connection.start(written.octets, for_head=for_head, upgrading=written.upgrading, on_interim=on_interim)
+            if body is None:
+                connection.listen()
+            else:
+                sender = self._tasks.start(send_body(connection, written, body), "upstream request body")
+            return await self._response(connection, sender)
+        except BaseException:
+            if sender is not None:
+                sender.cancel()
+            self._discard(connection)
+            raise
+
+    async def _response(self, connection: Connection, sender: asyncio.Task[None] | None) -> BackendResponse:
+        while (final := connection.parser.final) is None:
+            connection.check()
+            await connection.change()
+        if self._settings.rewrite_location and "location" in final.head.fields.joined:
+            final = final.saying(located(final.head, self._settings.endpoint.origin))
+        if connection.parser.phase is Phase.TUNNEL:
+            self._set_apart(connection)
+        elif is_stream(final.head.fields) and connection.parser.phase is not Phase.DONE:
+            self._set_apart(connection)
+            connection.silence.extend(self._settings.stream_idle_s)
+        return BackendResponse(connection, final, self._release, sender)
+
+    def _set_apart(self, connection: Connection) -> None:
+        """Count a connection that will last with its like, and let another request have its place.
+
+        Raises UpstreamError STREAMS_FULL.
+        """
+        most = self._settings.max_streams
+        if len(self._streams) >= most:
+            detail = f"{most} tunnels and streams are open already"
+            raise UpstreamError(UpstreamFailure.STREAMS_FULL, detail, sent=True)
+        self._unwanted.over(connection)
+        self._streams.add(connection)
+        self._free_slot()
+
+    # ---- leases
+
+    async def _lease(self, demand: Demand | None, read_timeout_s: float | None) -> Connection:
+        """A connection for an exchange that may be silent for so long."""
+        connection = self._take_idle(self._monotonic()) or await self._acquire(demand)
+        connection.silence.allow(read_timeout_s)
+        return connection
+
+    def watch(self, connection: Connection, demand: Demand) -> None:
+        """Let the exchange on the connection give way to others when nobody waits for it."""
+        give_way = partial(self._may_give_way, connection, connection.served, demand)
+        demand.when_unwanted(give_way)
+        if not demand.wanted:
+            give_way()
+
+    def _may_give_way(self, connection: Connection, served: int, demand: Demand) -> None:
+        """Nobody waits for what the connection carries, if it still carries the exchange that was its `served`-th."""
+        if connection.served == served and not connection.ended and connection not in self._streams:
+            self._unwanted.add(connection, demand)
+            self._unwanted.make_room(len(self._waiting))
+
+    def _take_idle(self, now_s: float) -> Connection | None:
+        """The most recently used idle connection that still works."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.idle_until_s > now_s and connection.usable():
+                return connection
+            self._discard(connection)
+        return None
+
+    async def _acquire(self, demand: Demand | None, *, fresh: bool = False) -> Connection:
+        """Lease a connection: a new one, or with all in use the next that comes back, unless it must be `fresh`."""
+        if self._taken >= self._settings.max_connections and fresh and self._idle:
+            self._discard(self._idle.pop())
+        if self._taken < self._settings.max_connections:
+            self._taken += 1
+        else:
+            connection = await self._wait_turn(demand)
+            if connection is not None:
+                if not fresh and connection.usable():
+                    return connection
+                connection.abort()
+        try:
+            connection = await dial(self._settings, self._make_connection, self._names)
+        except BaseException:
+            self._free_slot()
+            raise
+        connection.retire_s = self._monotonic() + self._settings.max_age_s
+        return connection
+
+    async def _wait_turn(self, demand: Demand | None) -> Connection | None:
+        """Somebody else's connection, or None for the right to open one.
+
+        Raises UpstreamError POOL_TIMEOUT, and ABANDONED when nobody waits for the response any more.
+        """
+        turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        if demand is not None:
+            leave = partial(_leave_queue, turn, demand)
+            demand.when_unwanted(leave)
+            if not demand.wanted:
+                leave()
+        self._waiting.append(turn)
+        self._unwanted.make_room(len(self._waiting))
+        try:
+            async with asyncio.timeout(self._settings.pool_timeout_s):
+                connection = await turn
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if turn.done() and not turn.cancelled() and not _was_dropped(demand):
+                self._hand_back(turn.result())
+            if isinstance(error, TimeoutError):
+                limit = self._settings.max_connections
+                detail = f"all {limit} connections were in use for {self._settings.pool_timeout_s:g} s"
+                raise UpstreamError(UpstreamFailure.POOL_TIMEOUT, detail, sent=False) from None
+            raise
+        finally:
+            if demand is not None:
+                demand.when_unwanted(None)
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+        if _was_dropped(demand):
+            detail = "the client left before there was a connection to the backend"
+            raise UpstreamError(UpstreamFailure.ABANDONED, detail, sent=False)
+        return connection
+
+    def _make_connection(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        if self._turn is None:
+            self._turn = Turn(loop.call_soon)
+        return Connection(self._settings, loop, self._turn, self._buffer, self)
+
+    def freed(self, connection: Connection) -> None:
+        """A response was taken whole: the connection may carry another exchange."""
+        self._release(connection, True)
+
+    def _release(self, connection: Connection, reusable: bool) -> None:
+        may = reusable and not self._closed and not connection.ended and connection not in self._streams
+        if may and self._monotonic() < connection.retire_s:
+            connection.finish()
+            self._unwanted.over(connection)
+            self._hand_back(connection)
+        else:
+            self._discard(connection)
+
+    def _hand_back(self, connection: Connection | None) -> None:
+        """Pass a connection, or a free slot, to whoever waits longest; keep or free it when nobody does."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(connection)
+                return
+        if connection is None:
+            self._taken -= 1
+        elif connection.ended or self._closed:
+            self._discard(connection)
+        else:
+            connection.idle_until_s = self._monotonic() + idle_limit_s(connection.parser.final, self._keepalive_s)
+            self._idle.append(connection)
+            if self._sweeper is None:
+                self._sweeper = asyncio.get_running_loop().call_later(self._keepalive_s, self._sweep)
+
+    def _discard(self, connection: Connection) -> None:
+        connection.abort()
+        self._unwanted.over(connection)
+        if connection in self._streams:
+            self._streams.remove(connection)
+        else:
+            self._free_slot()
+
+    def _free_slot(self) -> None:
+        self._hand_back(None)
+
+    def lost(self, connection: Connection) -> None:
+        """The backend closed an idle connection."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+            self._free_slot()
+
+    def _sweep(self) -> None:
+        """Close what has been idle too long, and come back while anything is idle."""
+        self._sweeper = None
+        now_s, idle = self._monotonic(), self._idle
+        self._idle = [connection for connection in idle if connection.idle_until_s > now_s]
+        for connection in idle:
+            if connection.idle_until_s <= now_s:
+                self._discard(connection)
+        if self._idle:
+            self._sweeper = asyncio.get_running_loop().call_later(self._keepalive_s, self._sweep)
+
+
+def _leave_queue(turn: asyncio.Future[Connection | None], demand: Demand) -> None:
+    """Wait no more for a connection: nobody wants what would be asked for."""
+    if not turn.done():
+        demand.dropped = True
+        turn.set_result(None)
+
+
+def _may_repeat(connection: Connection, error: UpstreamError, demand: Demand | None) -> bool:
+    """Whether a reused connection died before one octet of an answer to a safe request that somebody waits for."""
+    untouched = error.failure is UpstreamFailure.RESET and connection.parser.untouched
+    return untouched and (demand is None or demand.wanted)
+
+
+def _was_dropped(demand: Demand | None) -> bool:
+    return demand is not None and demand.dropped

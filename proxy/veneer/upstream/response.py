@@ -1,0 +1,154 @@
+"""A backend's response while its body arrives, and the tunnel after 101."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from veneer.core.fields import Fields
+from veneer.core.messages import ResponseHead
+from veneer.ports import Outlet, UpstreamError, UpstreamFailure
+from veneer.upstream.connection import Connection
+from veneer.upstream.head import ParsedHead
+from veneer.upstream.parser import Phase
+from veneer.upstream.tunnel import BackendTunnel
+
+Release = Callable[[Connection, bool], None]
+"""Takes a connection back; True when it may carry another exchange."""
+
+
+class BackendResponse:
+    """Implements `veneer.ports.UpstreamResponse` on a leased connection.
+
+    A response that is already whole holds no connection any more. It is its own body iterator: an async generator
+    would cost more than the rest of a small response.
+    """
+
+    __slots__ = ("_connection", "_final", "_length", "_pieces", "_release", "_sender", "_trailers", "_tunnel", "_whole")
+
+    def __init__(
+        self, connection: Connection, final: ParsedHead, release: Release, sender: asyncio.Task[None] | None
+    ) -> None:
+        parser = connection.parser
+        self._connection: Connection | None = connection
+        self._final = final
+        self._release = release
+        self._sender = sender
+        self._trailers = parser.trailers
+        self._pieces: list[bytes] = []
+        self._length = final.length
+        self._tunnel: BackendTunnel | None = None
+        self._whole = False
+        if parser.phase is Phase.DONE:
+            pieces = self._pieces = parser.pieces
+            pieces.reverse()
+            if not parser.trailers.pairs:  # trailers need a body that is sent in chunks
+                self._length = sum(map(len, pieces))
+            self._end()
+        elif parser.phase is Phase.TUNNEL:
+            self._tunnel = BackendTunnel(connection, self._end_tunnel)
+
+    @property
+    def head(self) -> ResponseHead:
+        """Status and end-to-end fields."""
+        return self._final.head
+
+    @property
+    def content_length(self) -> int | None:
+        """Octets to come if known."""
+        return self._length
+
+    @property
+    def trailers(self) -> Fields:
+        """Trailer fields; empty until the body has ended."""
+        return self._trailers
+
+    @property
+    def tunnel(self) -> BackendTunnel | None:
+        """The raw stream after 101."""
+        return self._tunnel
+
+    def body(self) -> AsyncIterator[bytes]:
+        """The body in pieces as they arrive. Raises UpstreamError when it is cut short."""
+        return self
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._pieces:
+            return self._pieces.pop()
+        while (connection := self._connection) is not None and self._tunnel is None:
+            self._pieces = connection.take()
+            self._pieces.reverse()
+            if connection.parser.phase is Phase.DONE:
+                self._end()
+            elif not self._pieces and _has_failed(connection):
+                self._give_back(reusable=False)
+                raise _failure(connection)
+            if self._pieces:
+                return self._pieces.pop()
+            if self._connection is not None:
+                await connection.change()
+        if not self._whole and self._tunnel is None:
+            raise UpstreamError(UpstreamFailure.TRUNCATED, "the response was closed before its end", sent=True)
+        raise StopAsyncIteration
+
+    async def pour(self, outlet: Outlet) -> None:
+        """Push the rest of the body into `outlet` as it arrives. Raises UpstreamError when it is cut short."""
+        pieces, self._pieces = self._pieces[::-1], []
+        if pieces and not outlet.push(pieces):
+            await outlet.emptied()
+        if self._connection is not None:
+            self._connection.pour(outlet)
+        while (connection := self._connection) is not None:
+            if connection.parser.phase is Phase.DONE:
+                self._end()
+            elif connection.clogged:
+                await outlet.emptied()
+                connection.pour(outlet)
+            elif _has_failed(connection):
+                self._give_back(reusable=False)
+                raise _failure(connection)
+            else:
+                await connection.change()
+        if not self._whole:
+            raise UpstreamError(UpstreamFailure.TRUNCATED, "the response was closed before its end", sent=True)
+
+    async def aclose(self) -> None:
+        """Give the connection back if the message was whole, close it otherwise. Idempotent."""
+        connection = self._connection
+        if connection is not None:
+            self._give_back(reusable=connection.parser.reusable and connection.request_sent)
+
+    def _end(self) -> None:
+        """The response is whole, and its last pieces are here; the connection is free unless the request is not."""
+        self._whole = True
+        connection = self._connection
+        if connection is not None:
+            self._trailers = connection.parser.trailers
+            self._give_back(reusable=connection.parser.reusable and connection.request_sent)
+
+    def _end_tunnel(self) -> None:
+        self._give_back(reusable=False)
+
+    def _give_back(self, *, reusable: bool) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._sender is not None:
+            self._sender.cancel()
+        self._release(connection, reusable)
+
+
+def _has_failed(connection: Connection) -> bool:
+    return connection.failure is not None or connection.body_error is not None or connection.closed
+
+
+def _failure(connection: Connection) -> UpstreamError:
+    """Why a connection that has failed did."""
+    if connection.failure is not None:
+        return connection.failure.again()
+    if connection.body_error is not None:
+        return UpstreamError(UpstreamFailure.TRUNCATED, f"the request body failed: {connection.body_error}", sent=True)
+    return UpstreamError(UpstreamFailure.TRUNCATED, "the connection was closed", sent=True)

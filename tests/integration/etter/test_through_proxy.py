@@ -1,0 +1,298 @@
+"""Every pair of write and read through the real proxy: no read shows what was there before the write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from devstack.backend import BackendServer
+from devstack.callers import bearer
+from devstack.proxy import SHIPPED_POLICIES, ProxyOptions, ProxyServer
+from etter.clock import utc_now
+from etter.settings import load_settings
+from etter.web.auth import PASS_HEADER, issue_pass
+
+NewProxy = Callable[[ProxyOptions], ProxyServer]
+SETTINGS = load_settings({})
+PLATFORM = bearer(SETTINGS, 1, 1, "platform")
+READS = {
+    "master": "master_companies?page_size=100",
+    "company": "companies/7",
+    "users": "users?page_size=100",
+    "user": "users/42",
+    "names": "users?page_size=100&fields=id,name",
+    "colleague": "users/41",
+    "completion": "auto_complete?type=user&q=e",
+    "completion of the new name": "auto_complete?type=user&q=renamed",
+    "completion of other names": "auto_complete?type=user&q=xy",
+    "completion of an address": "auto_complete?type=user&q=new.@",
+    "found": "users?q=renamed",
+    "by name": "users?sort=name&page_size=100",
+    "idle": "users?is_active=false",
+    "tasks": "auto_complete?type=task&q=a",
+    "runs of user": "users/42/history",
+    "workflows": "workflows",
+    "workflow": "workflows/{workflow}",
+    "dashboard": "get_chro_data",
+    "history": "history?page_size=100&sort=-id",
+    "documents": "documents?page_size=100",
+    "document": "documents/{document}",
+    "roles": "role_adjacency",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A change, the reads in which it shows, and one that has nothing to do with it."""
+
+    method: str
+    path: str
+    body: Callable[[int], Mapping[str, object]]
+    shows_in: frozenset[str]
+    leaves: str
+    platform: bool = False
+
+
+def nothing(_tag: int) -> Mapping[str, object]:
+    return {}
+
+
+USER_PAGES = frozenset({"users", "user"})
+WRITES = {
+    "user renamed": Write(
+        "PATCH",
+        "users/42",
+        lambda tag: {"name": f"Renamed {tag}"},
+        USER_PAGES | {"names", "runs of user", "workflow", "completion of the new name", "found", "by name"},
+        "completion of other names",
+    ),
+    "user promoted": Write("PATCH", "users/42", lambda tag: {"title": f"Title {tag}"}, USER_PAGES, "runs of user"),
+    "user deactivated": Write(
+        "PATCH", "users/42", lambda tag: {"is_active": False}, USER_PAGES | {"company", "idle"}, "colleague"
+    ),
+    "user replaced": Write(
+        "PUT",
+        "users/42",
+        lambda tag: {"email": f"new.{tag}@company7.example", "name": "Eve New", "title": "T"},
+        USER_PAGES,
+        "master",
+    ),
+    "user created": Write(
+        "POST",
+        "users",
+        lambda tag: {"email": f"e.{tag}@company7.example", "name": "Aa Emma", "title": "T"},
+        frozenset({"users", "names", "company", "completion", "by name"}),
+        "document",
+    ),
+    "user deleted": Write(
+        "DELETE", "users/{leaver}", nothing, frozenset({"users", "company", "dashboard", "history"}), "document"
+    ),
+    "company renamed": Write(
+        "PATCH",
+        "companies/7",
+        lambda tag: {"name": f"Renamed {tag}"},
+        frozenset({"master", "company", "user"}),
+        "tasks",
+    ),
+    "company moved": Write(
+        "PATCH",
+        "companies/7",
+        lambda tag: {"country": f"Country {tag}"},
+        frozenset({"master", "company"}),
+        "user",
+    ),
+    "run recorded": Write(
+        "POST",
+        "workflows/{workflow}/history",
+        lambda tag: {"status": "failed"},
+        frozenset({"workflow", "dashboard", "runs of user", "history"}),
+        "users",
+    ),
+    "workflow renamed": Write(
+        "PATCH",
+        "workflows/{workflow}",
+        lambda tag: {"name": f"Renamed {tag}"},
+        frozenset({"workflow", "workflows", "dashboard", "runs of user"}),
+        "users",
+        platform=True,
+    ),
+    "score validated": Write(
+        "PATCH", "chro_data/{entry}", lambda tag: {"validated_score": tag % 100}, frozenset({"dashboard"}), "workflow"
+    ),
+    "document changed": Write(
+        "PATCH",
+        "documents/{document}",
+        lambda tag: {"title": f"Renamed {tag}"},
+        frozenset({"documents", "document"}),
+        "users",
+    ),
+    "document created": Write(
+        "POST", "documents", lambda tag: {"title": "Second", "body": "x"}, frozenset({"documents"}), "document"
+    ),
+    "document deleted": Write("DELETE", "documents/{document}", nothing, frozenset({"documents", "document"}), "users"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    data: object
+    cache_status: str
+
+    @property
+    def hit(self) -> bool:
+        return "; hit" in self.cache_status
+
+
+class Etter:
+    """Asks the same of the proxy and of the backend behind it."""
+
+    def __init__(self, session: aiohttp.ClientSession, backend: str, proxy: str) -> None:
+        self._session = session
+        self._bases = {"backend": backend, "proxy": proxy}
+        self.tag = URL(proxy).port or 0  # makes each run's changes differ from the last run's
+        self.member = bearer(SETTINGS) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, 7, utc_now()).text}
+
+    async def ask(
+        self,
+        base: str,
+        path: str,
+        method: str = "GET",
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        url = f"{self._bases[base]}/api/etter/{path}"
+        async with self._session.request(method, url, json=body, headers=headers or self.member) as response:
+            answer = json.loads(await response.read())
+            return Answer(response.status, answer.get("data"), response.headers.get("Cache-Status", ""))
+
+    async def samples(self) -> dict[str, object]:
+        """Rows of company 7 to read and write: the latest run's workflow, a document, a dashboard entry."""
+        runs: object = (await self.ask("backend", "users/42/history")).data
+        documents: object = (await self.ask("backend", "documents")).data
+        board: object = (await self.ask("backend", "get_chro_data")).data
+        history: object = (await self.ask("backend", "history?page_size=100&sort=-id")).data
+        assert isinstance(runs, list)
+        assert isinstance(documents, dict)
+        assert isinstance(board, dict)
+        assert isinstance(history, dict)
+        leaver = next(run["user_id"] for run in history["items"] if run["user_id"] not in {41, 42})
+        return {
+            "workflow": runs[0]["workflow"]["id"],
+            "document": documents["items"][0]["id"],
+            "entry": board["lines"][0]["id"],
+            "leaver": leaver,
+        }
+
+
+@pytest.fixture(params=["without a policy file", "with the shipped policies"])
+async def etter(
+    request: pytest.FixtureRequest,
+    backend_server: BackendServer,
+    new_proxy: NewProxy,
+) -> AsyncIterator[Etter]:
+    policies = SHIPPED_POLICIES if "shipped" in str(request.param) else None
+    proxy = new_proxy(ProxyOptions(backend_server.url, policies=policies))
+    async with aiohttp.ClientSession() as session:
+        yield Etter(session, backend_server.url, proxy.url)
+
+
+async def test_every_write_reaches_every_read(etter: Etter) -> None:
+    for name, write in WRITES.items():
+        rows = await etter.samples()
+        before = {}
+        for read, path in READS.items():
+            await etter.ask("proxy", path.format(**rows))
+            before[read] = await etter.ask("proxy", path.format(**rows))
+            assert before[read].hit, f"{read} is not stored: {before[read].cache_status}"
+        headers = PLATFORM if write.platform else None
+        written = await etter.ask("proxy", write.path.format(**rows), write.method, write.body(etter.tag), headers)
+        assert written.status in {200, 201}, name
+        for read, path in READS.items():
+            after = await etter.ask("proxy", path.format(**rows))
+            straight = await etter.ask("backend", path.format(**rows))
+            assert after.data == straight.data, f"{name} is not shown by {read}"
+            if read in write.shows_in:
+                assert after.data != before[read].data, f"{name} was expected to change {read}"
+
+
+async def test_a_write_leaves_the_rest_stored(backend_server: BackendServer, new_proxy: NewProxy) -> None:
+    proxy = new_proxy(ProxyOptions(backend_server.url))
+    async with aiohttp.ClientSession() as session:
+        etter = Etter(session, backend_server.url, proxy.url)
+        for name, write in WRITES.items():
+            rows = await etter.samples()
+            path = READS[write.leaves].format(**rows)
+            await etter.ask("proxy", path)
+            headers = PLATFORM if write.platform else None
+            await etter.ask("proxy", write.path.format(**rows), write.method, write.body(etter.tag), headers)
+            assert (await etter.ask("proxy", path)).hit, f"{name} also dropped {write.leaves}"
+
+
+async def test_a_write_leaves_the_pages_of_other_companies_under_its_target(
+    backend_server: BackendServer, new_proxy: NewProxy
+) -> None:
+    other = bearer(SETTINGS, 1, 1) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, 1, utc_now()).text}
+    for policies, stays in ((SHIPPED_POLICIES, True), (None, False)):
+        proxy = new_proxy(ProxyOptions(backend_server.url, policies=policies))
+        async with aiohttp.ClientSession() as session:
+            etter = Etter(session, backend_server.url, proxy.url)
+            for headers in (etter.member, other):
+                await etter.ask("proxy", "documents", headers=headers)
+                assert (await etter.ask("proxy", "documents", headers=headers)).hit
+            written = await etter.ask("proxy", "documents", "POST", {"title": "Another", "body": "x"})
+            assert written.status == 201
+            assert not (await etter.ask("proxy", "documents")).hit
+            assert (await etter.ask("proxy", "documents", headers=other)).hit is stays
+
+
+async def test_companies_share_nothing_but_reference_data(etter: Etter) -> None:
+    others = {
+        "other company": bearer(SETTINGS, 1, 1) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, 1, utc_now()).text},
+        "no pass": bearer(SETTINGS, 41, 7),
+        "nobody": {"Accept": "*/*"},
+    }
+    rows = await etter.samples()
+    for read in ("users", "user", "company", "dashboard", "documents", "completion", "history", "workflow"):
+        path = READS[read].format(**rows)
+        await etter.ask("proxy", path)
+        assert (await etter.ask("proxy", path)).hit
+        for who, headers in others.items():
+            answer = await etter.ask("proxy", path, headers=headers)
+            straight = await etter.ask("backend", path, headers=headers)
+            assert (answer.status, answer.data) == (straight.status, straight.data), f"{read} as {who}"
+            assert not answer.hit, f"{read} as {who}"
+
+
+async def test_colleagues_share_what_concerns_the_company(etter: Etter) -> None:
+    colleague = bearer(SETTINGS, 41, 7) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, 7, utc_now()).text}
+    await etter.ask("proxy", "users?page_size=3")
+    assert (await etter.ask("proxy", "users?page_size=3", headers=colleague)).hit
+
+
+async def test_companies_do_not_push_each_other_out(
+    backend_server: BackendServer, new_proxy: NewProxy, tmp_path: Path
+) -> None:
+    policies = tmp_path / "policies.yaml"
+    policies.write_text(SHIPPED_POLICIES.read_text("utf-8") + "\nstores: {max_variants: 2}\n", "utf-8")
+    proxy = new_proxy(ProxyOptions(backend_server.url, policies=policies))
+    companies = [
+        bearer(SETTINGS, 1, company) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, company, utc_now()).text}
+        for company in range(1, 7)
+    ]
+    async with aiohttp.ClientSession() as session:
+        etter = Etter(session, backend_server.url, proxy.url)
+        for wanted_hit in (False, True):
+            for headers in companies:
+                assert (await etter.ask("proxy", "get_chro_data", headers=headers)).hit is wanted_hit
+
+
+async def test_projects_are_never_stored(etter: Etter) -> None:
+    for _ in range(3):
+        assert not (await etter.ask("proxy", "projects")).hit

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.codings import decode
+from veneer.compress import codec as codec_module
+from veneer.compress.codec import Codecs, CodecSettings
+from veneer.compress.encoders import Coding, coding
+from veneer.core.codings import CODINGS, LEVELS
+
+JSON = b'{"id": 1, "name": "Company", "tags": ["a", "b"]},' * 40
+
+
+@pytest.fixture
+async def codecs() -> AsyncIterator[Codecs]:
+    made = Codecs(CodecSettings(inline_bytes=4096, threads=2))
+    yield made
+    await made.aclose()
+
+
+@pytest.mark.parametrize("name", CODINGS)
+@pytest.mark.parametrize("level", [-5, 0, 1, 6, 9, 11, 19, 100])
+async def test_any_level_decodes_to_the_same(codecs: Codecs, name: str, level: int) -> None:
+    coded = await codecs.encode(name, level, JSON)
+    assert decode(name, coded) == JSON
+    assert len(coded) < len(JSON) * 0.4
+
+
+@pytest.mark.parametrize("name", CODINGS)
+@pytest.mark.parametrize("body", [b"", b"x", bytes(range(256)) * 400])
+async def test_empty_tiny_and_large_bodies(codecs: Codecs, name: str, body: bytes) -> None:
+    assert decode(name, await codecs.encode(name, 6, body)) == body
+
+
+@pytest.mark.parametrize("name", CODINGS)
+async def test_the_same_octets_each_time_and_on_each_path(codecs: Codecs, name: str) -> None:
+    elsewhere = Codecs(CodecSettings(inline_bytes=0))
+    assert {await codecs.encode(name, 6, JSON) for _ in range(3)} == {await elsewhere.encode(name, 6, JSON)}
+    await elsewhere.aclose()
+
+
+@pytest.mark.parametrize("name", CODINGS)
+async def test_the_densest_form_is_the_hardest_level_beside_the_loop(codecs: Codecs, name: str) -> None:
+    dense = await codecs.encode_densely(name, JSON)
+    assert dense == await codecs.encode(name, codecs.hardest(name), JSON)
+    assert decode(name, dense) == JSON
+
+
+def test_each_coding_there_is_has_levels_and_an_encoder() -> None:
+    assert CODINGS == tuple(LEVELS) == tuple(name for name in LEVELS if coding(name).levels is LEVELS[name])
+
+
+async def test_gzip_tells_no_time(codecs: Codecs) -> None:
+    assert (await codecs.encode("gzip", 6, JSON))[4:8] == b"\0\0\0\0"
+
+
+async def test_zstd_stays_within_the_window_http_decoders_offer(codecs: Codecs) -> None:
+    body = bytes(range(256)) * 65536  # 16 MB: the largest window a level would ask for
+    header = (await codecs.encode("zstd", 100, body))[:6]
+    assert not header[4] & 0x20, "a single-segment frame needs a window as large as the body"
+    assert 1 << (10 + (header[5] >> 3)) <= 8 * 1024 * 1024
+
+
+async def test_an_unknown_coding_is_an_error(codecs: Codecs) -> None:
+    with pytest.raises(ValueError, match="unknown content coding 'deflate'"):
+        await codecs.encode("deflate", 6, b"")
+    with pytest.raises(ValueError, match="unknown content coding 'deflate'"):
+        codecs.stream("deflate", 6)
+
+
+@pytest.mark.parametrize(
+    ("size", "level", "inline"), [(4096, 6, True), (4097, 6, False), (100, 7, True), (100, 8, False)]
+)
+async def test_large_bodies_and_slow_levels_leave_the_loop(
+    codecs: Codecs, monkeypatch: pytest.MonkeyPatch, size: int, level: int, inline: bool
+) -> None:
+    used: list[int] = []
+
+    def encode(body: bytes, _level: int) -> bytes:
+        used.append(threading.get_ident())
+        return body
+
+    real = coding("br")
+    watched = Coding(real.levels, encode, real.stream)
+    monkeypatch.setattr(codec_module, "coding_named", lambda _name: watched)
+    await codecs.encode("br", level, bytes(size))
+    assert (used == [threading.get_ident()]) is inline
+
+
+async def test_a_cancelled_request_gives_its_place_back(codecs: Codecs) -> None:
+    body = bytes(range(256)) * 4000
+    waiting = [asyncio.ensure_future(codecs.encode("br", 9, body)) for _ in range(8)]  # noqa: TID251 - awaited below
+    await asyncio.sleep(0)
+    for task in waiting:
+        task.cancel()
+    assert all(
+        isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*waiting, return_exceptions=True)
+    )
+    assert decode("br", await codecs.encode("br", 1, body)) == body

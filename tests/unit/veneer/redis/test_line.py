@@ -1,0 +1,169 @@
+"""A connection that is opened when needed: when it is opened again, what is asked twice, what is not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from tests.support.wires import Transport, wired
+from veneer.redis.line import Line, Lines
+from veneer.redis.script import Reply
+from veneer.redis.wire import Wire
+from veneer.tasks import Tasks
+
+PATIENT_S = 30.0
+
+
+class Exchange:
+    """Where the line leads: every connection that was opened, or why none can be."""
+
+    def __init__(self) -> None:
+        self.opened: list[Transport] = []
+        self.error: Exception | None = None
+        self.let_go = asyncio.Event()
+        self.let_go.set()
+
+    async def dial(self) -> Wire:
+        await self.let_go.wait()
+        if self.error is not None:
+            raise self.error
+        wire, transport = wired()
+        self.opened.append(transport)
+        return wire
+
+
+@pytest.fixture
+async def tasks() -> AsyncIterator[Tasks]:
+    kept = Tasks()
+    yield kept
+    await kept.aclose()
+
+
+@pytest.fixture
+def exchange() -> Exchange:
+    return Exchange()
+
+
+@pytest.fixture
+def line(exchange: Exchange, tasks: Tasks) -> Line:
+    return Line(exchange.dial, tasks)
+
+
+async def asked(line: Line, tasks: Tasks, exchange: Exchange, connections: int = 1) -> asyncio.Task[Reply]:
+    """Somebody who has asked, on the connection of that number."""
+    asking = tasks.start(line.ask(PATIENT_S, "GET", "key"), "ask")
+    while len(exchange.opened) < connections or not exchange.opened[-1].said:  # noqa: ASYNC110 - some turns of the loop
+        await asyncio.sleep(0)
+    return asking
+
+
+async def test_all_share_one_connection(line: Line, tasks: Tasks, exchange: Exchange) -> None:
+    asking = [await asked(line, tasks, exchange), await asked(line, tasks, exchange)]
+    await asyncio.sleep(0)
+    exchange.opened[0].answer(b":1\r\n:2\r\n")
+    assert [await one for one in asking] == [1, 2]
+    assert len(exchange.opened) == 1
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        b"-MOVED 1 127.0.0.1:2\r\n",
+        b"-READONLY a replica\r\n",
+        b"-ERR Error running script (call to f_1): @user_script:4: @user_script: 4: -READONLY a replica\r\n",
+        None,
+    ],
+)
+async def test_what_a_lost_or_misplaced_connection_did_not_answer_is_asked_once_more(
+    line: Line, tasks: Tasks, exchange: Exchange, refusal: bytes | None
+) -> None:
+    asking = await asked(line, tasks, exchange)
+    if refusal is None:
+        exchange.opened[0].lose()
+    else:
+        exchange.opened[0].answer(refusal)
+    await asked(line, tasks, exchange, connections=2)
+    exchange.opened[1].answer(b":1\r\n")
+    assert await asking == 1
+
+
+async def test_a_second_loss_is_an_error(line: Line, tasks: Tasks, exchange: Exchange) -> None:
+    asking = await asked(line, tasks, exchange)
+    exchange.opened[0].lose()
+    await asked(line, tasks, exchange, connections=2)
+    exchange.opened[1].lose()
+    with pytest.raises(RedisConnectionError):
+        await asking
+
+
+async def test_what_redis_refuses_is_not_asked_again(line: Line, tasks: Tasks, exchange: Exchange) -> None:
+    asking = await asked(line, tasks, exchange)
+    exchange.opened[0].answer(b"-NOPERM no\r\n")
+    with pytest.raises(ResponseError, match="NOPERM"):
+        await asking
+    assert line.wire is not None
+
+
+async def test_a_silent_connection_is_dropped(line: Line, exchange: Exchange) -> None:
+    with pytest.raises(TimeoutError):
+        await line.ask(0.01, "GET", "key")
+    assert exchange.opened[0].is_closing()
+    assert line.wire is None
+
+
+async def test_one_that_says_something_to_others_is_kept(line: Line, tasks: Tasks, exchange: Exchange) -> None:
+    other = await asked(line, tasks, exchange)
+    asking = tasks.start(line.ask(0.02, "GET", "key"), "ask")
+    await asyncio.sleep(0)
+    exchange.opened[0].answer(b":1\r\n")
+    with pytest.raises(TimeoutError):
+        await asking
+    assert await other == 1
+    assert line.wire is not None
+
+
+async def test_of_several_connections_the_one_with_fewest_waiting_is_asked(tasks: Tasks, exchange: Exchange) -> None:
+    lines = Lines(exchange.dial, tasks, most=2)
+    asking = [tasks.start(lines.ask(PATIENT_S, "GET", str(n)), "ask") for n in range(3)]
+    while sum(len(redis.said) for redis in exchange.opened) < 3:  # noqa: ASYNC110 - some turns of the loop
+        await asyncio.sleep(0)
+    assert [len(redis.said) for redis in exchange.opened] == [2, 1]
+    exchange.opened[0].answer(b":0\r\n:2\r\n")
+    exchange.opened[1].answer(b":1\r\n")
+    assert [await one for one in asking] == [0, 1, 2]
+    lines.close()
+    assert all(redis.is_closing() for redis in exchange.opened)
+
+
+async def test_opening_goes_on_when_the_caller_has_had_enough(line: Line, exchange: Exchange) -> None:
+    exchange.let_go.clear()
+    with pytest.raises(TimeoutError):
+        await line.ask(0.01, "GET", "key")
+    exchange.let_go.set()
+    await line.opened()
+    assert len(exchange.opened) == 1
+
+
+async def test_why_it_cannot_be_opened_is_said_and_it_is_tried_again(line: Line, exchange: Exchange) -> None:
+    exchange.error = ConnectionRefusedError("nobody there")
+    with pytest.raises(ConnectionRefusedError, match="nobody there"):
+        await line.ask(PATIENT_S, "GET", "key")
+    exchange.error = None
+    assert (await line.opened()).open
+
+
+async def test_after_the_tasks_are_closed_nothing_is_opened(line: Line, tasks: Tasks) -> None:
+    await tasks.aclose()
+    with pytest.raises(RedisConnectionError, match="closed"):
+        await line.opened()
+
+
+async def test_closing_ends_what_is_under_way(line: Line, exchange: Exchange) -> None:
+    await line.opened()
+    line.close()
+    assert exchange.opened[0].is_closing()
+    assert line.wire is None
