@@ -31,15 +31,15 @@ from checks.coherence.http import HOST, Connection
 from devstack.process import free_ports
 from devstack.proxy import ProxyOptions, ProxyServer
 from devstack.redis import RedisServer
-from veneer.app.clock import SystemClock
 from veneer.core.entry import Entry
 from veneer.core.fields import Fields
 from veneer.core.key import cache_key, uri
 from veneer.core.messages import RequestHead
 from veneer.core.rules import CacheRules
+from veneer.loop.clock import SystemClock
+from veneer.loop.tasks import Tasks
 from veneer.stores.assemble import Stores, StoreSettings, redis_stores
 from veneer.stores.redis_store import RedisStoreSettings
-from veneer.tasks import Tasks
 
 FEW = 1_000
 ROUNDS = 20

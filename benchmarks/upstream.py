@@ -24,7 +24,7 @@ from yarl import URL
 
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead
-from veneer.tasks import Tasks
+from veneer.loop.tasks import Tasks
 from veneer.upstream.pool import UpstreamPool
 from veneer.upstream.settings import Endpoint, PoolSettings
 

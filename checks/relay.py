@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from veneer.tasks import Tasks
+from veneer.loop.tasks import Tasks
 
 
 class Relay:

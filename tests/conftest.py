@@ -4,7 +4,7 @@ import os
 
 from hypothesis import settings
 
-from veneer.app.form import form
+from veneer.compiling.form import form
 
 pytest_plugins = ["tests.support.stack_fixtures", "tests.support.redis_fixtures"]
 

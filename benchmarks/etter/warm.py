@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from random import Random
 
 from benchmarks.etter.mix import SHARED_BY_ALL, Mix, Person
-from veneer.app.warming.sources import Target
-from veneer.app.warming.warmer import Pace, warm
+from veneer.warming.sources import Target
+from veneer.warming.warmer import Pace, warm
 
 LOGGED = 150_000
 AT_ONCE = 8

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from veneer.app.cli import main
+from veneer.cli.main import main
 from veneer.core.messages import RequestHead
 from veneer.pipeline.fetch import Fetcher
 from veneer.pipeline.made import Fetched

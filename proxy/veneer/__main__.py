@@ -2,7 +2,7 @@
 
 import sys
 
-from veneer.app.cli import main
+from veneer.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

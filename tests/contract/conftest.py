@@ -11,7 +11,7 @@ from tests.support.calling import calling
 from tests.support.entries import FakeClock
 from tests.support.redis_fixtures import shared_url
 from tests.support.shared_log import LINK, node
-from veneer.app.clock import SystemClock
+from veneer.loop.clock import SystemClock
 from veneer.ports import EntryStore, InvalidationLog
 from veneer.stores.memory import MemoryStore
 from veneer.stores.memory_log import MemoryLog

@@ -12,11 +12,11 @@ from redis import asyncio as aioredis
 
 from devstack.redis import RedisServer
 from tests.support.calling import calling
-from veneer.app.clock import SystemClock
 from veneer.core.rate import Accuracy, RateLimit, StoreLoss, grants
 from veneer.limits.keys import client_key
 from veneer.limits.rate_memory import MemoryRates
 from veneer.limits.rate_redis import RedisRates, RedisRateSettings
+from veneer.loop.clock import SystemClock
 from veneer.ports import RateStore
 from veneer.redis.keys import rate_key
 

@@ -11,10 +11,10 @@ from devstack.process import free_port
 from devstack.redis import RedisServer
 from tests.support.entries import stored
 from tests.support.redis_fixtures import shared_url
-from veneer.app.admin.purge import dry_run
-from veneer.app.clock import SystemClock
+from veneer.admin.purge import dry_run
 from veneer.core.entry import Position
 from veneer.core.invalidation import Invalidation
+from veneer.loop.clock import SystemClock
 from veneer.redis.connect import connect, disconnect, parse_redis_url
 from veneer.redis.script import ByClient
 from veneer.stores.redis_store import RedisStore, RedisStoreSettings

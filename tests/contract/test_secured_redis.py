@@ -17,16 +17,16 @@ from devstack.redis import NO_REDIS, RedisServer, find_redis_binary
 from tests.support.entries import RULES, get, stored
 from tests.support.redis_sets import RedisCluster
 from tests.support.shared_log import LINK, LOG, until
-from veneer.app.clock import SystemClock
 from veneer.core.invalidation import Invalidation
 from veneer.core.rate import RateLimit
 from veneer.limits.rate_redis import RedisRates, RedisRateSettings
+from veneer.loop.clock import SystemClock
+from veneer.loop.tasks import Tasks
 from veneer.ports import Standing, TurnOver
 from veneer.redis.connect import ConnectSettings
 from veneer.stores.assemble import Stores, StoreSettings, redis_stores
 from veneer.stores.redis_log import RedisLog
 from veneer.stores.redis_store import RedisStoreSettings
-from veneer.tasks import Tasks
 
 SETTINGS = StoreSettings(
     connect=ConnectSettings(timeout_s=2.0),

@@ -11,10 +11,10 @@ from checks.relay import relay
 from devstack.redis import RedisServer
 from tests.support.calling import calling
 from tests.support.shared_log import node, until
-from veneer.app.clock import SystemClock
+from veneer.loop.clock import SystemClock
+from veneer.loop.tasks import Tasks
 from veneer.ports import Turn, TurnOver
 from veneer.stores.turns import FreeTurn, LocalTurns, RedisTurns, TurnSettings
-from veneer.tasks import Tasks
 
 SETTINGS = TurnSettings(timeout_s=2, held_s=0.5, remembered_s=0.3)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from tests.support.exchanges import RULES, T
-from veneer.app.form import Form, form
+from veneer.compiling.form import Form, form
 from veneer.core import invalidating, reuse, storability
 from veneer.core.dates import format_date
 from veneer.core.entry import Entry, Position

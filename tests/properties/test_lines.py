@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.veneer.app.observe.records import note
-from veneer.app.observe.lines import JsonLines
-from veneer.app.observe.repeats import Facts, Note, record_of
+from tests.unit.veneer.observe.records import note
+from veneer.observe.lines import JsonLines
+from veneer.observe.repeats import Facts, Note, record_of
 from veneer.pipeline.exchange import CacheUse
 
 FACTS = [Facts("GET", "a", 200, "br", CacheUse.HIT), Facts("GET", "", 404, cache=CacheUse.MISS, cache_reason="stored")]

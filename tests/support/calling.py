@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from veneer.loop.tasks import Tasks
 from veneer.redis.connect import connect, disconnect, parse_redis_url
 from veneer.redis.dial import Dialer
 from veneer.redis.line import caller_for
 from veneer.redis.script import Caller
-from veneer.tasks import Tasks
 
 
 @asynccontextmanager

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from veneer.app.clock import SystemClock
+from veneer.loop.clock import SystemClock
+from veneer.loop.tasks import Tasks
 from veneer.ports import Standing
 from veneer.redis.connect import ConnectSettings, connect, disconnect, parse_redis_url
 from veneer.redis.dial import Dialer
 from veneer.redis.keys import LogKeys
 from veneer.stores.log_link import LinkSettings, LogLink
 from veneer.stores.redis_log import LogSettings, RedisLog
-from veneer.tasks import Tasks
 
 LEASE_S = 0.6
 LINK = LinkSettings(lease_s=LEASE_S, timeout_s=0.3, block_s=0.2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from etter.settings import load_settings
-from veneer.app.observe.settings import read_observe_settings
+from veneer.observe.settings import read_observe_settings
 from veneer.policy.settings import read_environment
 
 BACKEND = {

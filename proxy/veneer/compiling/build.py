@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from mypyc.build import mypycify
 from setuptools import Distribution
 
-from veneer.app.form import DIGEST_NAME, digest_of
+from veneer.compiling.form import DIGEST_NAME, digest_of
 
 ROOT = Path(__file__).resolve().parents[2]
 """The directory that holds the package."""

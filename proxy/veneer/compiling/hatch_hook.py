@@ -12,8 +12,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 # hatchling loads this file by its path.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from veneer.app.form import DIGEST_NAME
 from veneer.compiling.build import PACKAGE, build
+from veneer.compiling.form import DIGEST_NAME
 
 
 class CompiledForm(BuildHookInterface):

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from veneer.core.fields import Fields
+from veneer.loop.tasks import anew
 from veneer.ports import Demand, UpstreamError
-from veneer.tasks import anew
 
 WINDOW_BYTES = 256 * 1024
 

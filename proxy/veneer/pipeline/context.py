@@ -14,6 +14,7 @@ from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.record import record
 from veneer.core.trace import TraceParent
 from veneer.limits.inflight import InFlight
+from veneer.loop.tasks import Tasks
 from veneer.pipeline.answer import Answer
 from veneer.pipeline.coalesce import Flights
 from veneer.pipeline.content import Budget
@@ -22,7 +23,6 @@ from veneer.pipeline.searches import Searches
 from veneer.policy.model import CompressRules, Match, Policy, Route
 from veneer.ports import Client, Clock, Codec, EntryStore, FetchTurns, InvalidationLog, RateStore, Upstream
 from veneer.stores.turns import LocalTurns
-from veneer.tasks import Tasks
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.reuse import ERROR_STATUSES, Hit, decide
 from veneer.core.storability import NotStorable, Storable
 from veneer.core.vary import vary_names
+from veneer.loop.tasks import TaskGroupClosedError
 from veneer.pipeline.coalesce import Arriving, Erred, Failed, Flight, Landing, Private, Whole
 from veneer.pipeline.content import LateReaderError, NobodyReadsError, SharedBody
 from veneer.pipeline.context import Services
@@ -35,7 +36,6 @@ from veneer.ports import (
     UpstreamFailure,
 )
 from veneer.stores.turns import FreeTurn
-from veneer.tasks import TaskGroupClosedError
 
 READ_WHOLE_BYTES = 128 * 1024
 """A response announced to be at most this long is read before its head is passed on: one write, one stored body."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
+from veneer.loop.tasks import Tasks
 from veneer.pipeline.exchange import TunnelEnd
 from veneer.ports import Client, ClientGoneError, Tunnel, UpstreamError, UpstreamResponse
-from veneer.tasks import Tasks
 
 LAST_S = 5.0
 """So long the other side may go on once one has ended."""

@@ -9,11 +9,11 @@ from redis import asyncio as aioredis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from veneer.loop.tasks import TaskGroupClosedError, Tasks
 from veneer.redis.connect import RedisClient
 from veneer.redis.patience import Patience
 from veneer.redis.script import FAILURES, Argument, ByClient, Caller, Reply
 from veneer.redis.wire import Wire
-from veneer.tasks import TaskGroupClosedError, Tasks
 
 Dial = Callable[[], Awaitable[Wire]]
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from veneer.loop.tasks import Tasks
 from veneer.ports import Clock
 from veneer.redis.connect import ConnectSettings, RedisClient, connect, disconnect, parse_redis_url
 from veneer.redis.dial import Dialer
@@ -20,7 +21,6 @@ from veneer.stores.redis_store import RedisStore, RedisStoreSettings
 from veneer.stores.sampler import Sample, Sampler
 from veneer.stores.tiered import TieredStore
 from veneer.stores.turns import LocalTurns, RedisTurns, TurnSettings
-from veneer.tasks import Tasks
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from veneer.core.invalidation import Invalidation
+from veneer.loop.tasks import Tasks
 from veneer.redis.keys import LogKeys
 from veneer.redis.line import Dial, Line
 from veneer.redis.script import Argument, Reply, Script
@@ -14,7 +15,6 @@ from veneer.redis.wire import command
 from veneer.stores.events import Appended, Renewal, encode_event, parse_appended, parse_renewal
 from veneer.stores.log_reader import Hear, LogReader, Told
 from veneer.stores.open_writes import NO_WRITE, WriteMark
-from veneer.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 _RENEW = Script.load("state", "renew")

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from veneer.core.invalidation import Invalidation
+from veneer.loop.tasks import Tasks
 from veneer.redis.script import FAILURES
 from veneer.stores.events import Appended
 from veneer.stores.log_link import LogLink
-from veneer.tasks import Tasks
 
 _MOST_EVENTS_AT_ONCE = 256
 _MOST_NAMES_AT_ONCE = 20_000

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from veneer.core.entry import Entry, Position
 from veneer.core.invalidation import Invalidation, Validity
+from veneer.loop.tasks import Tasks
 from veneer.ports import Clock, Receipt, Standing
 from veneer.redis.script import FAILURES
 from veneer.stores.acks import Acknowledgements
@@ -23,7 +24,6 @@ from veneer.stores.open_writes import OpenWrites
 from veneer.stores.outbox import Outbox
 from veneer.stores.recent import RecentEvents
 from veneer.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
-from veneer.tasks import Tasks
 from veneer.troubles import Troubles
 
 logger = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from veneer.loop.tasks import TaskGroupClosedError, Tasks
 from veneer.ports import Clock, Turn, TurnOver
 from veneer.redis.keys import turn_key
 from veneer.redis.script import FAILURES, Caller, Script
-from veneer.tasks import TaskGroupClosedError, Tasks
 
 _TAKE = Script.load("take")
 _DONE = Script.load("done")

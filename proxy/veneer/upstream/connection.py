@@ -7,8 +7,8 @@ import select
 from collections.abc import Sequence
 from typing import Final, cast
 
+from veneer.loop.turn import Outgoing, Turn
 from veneer.ports import InterimSink, Octets, Outlet, Taker, UpstreamError, UpstreamFailure
-from veneer.turn import Outgoing, Turn
 from veneer.upstream.buffer import BEGINNING_OCTETS, READ_OCTETS, ReadBuffer
 from veneer.upstream.head import MalformedError
 from veneer.upstream.owner import Owner

@@ -9,9 +9,9 @@ from veneer.core import breaker as circuit
 from veneer.core.breaker import Breaker
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead
+from veneer.loop.tasks import Tasks
 from veneer.policy.model import BreakerRules, HealthRules
 from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
-from veneer.tasks import Tasks
 from veneer.upstream.lease import Lease
 from veneer.upstream.pool import UpstreamPool
 from veneer.upstream.response import BackendResponse

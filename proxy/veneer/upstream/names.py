@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from veneer.loop.tasks import anew
 from veneer.ports import Clock
-from veneer.tasks import anew
 from veneer.upstream.settings import Endpoint
 
 logger = logging.getLogger(__name__)

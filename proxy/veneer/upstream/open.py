@@ -6,9 +6,9 @@ import ssl
 from typing import Protocol
 
 from veneer.core.messages import RequestHead
+from veneer.loop.tasks import Tasks
 from veneer.policy.model import UpstreamSettings
 from veneer.ports import Clock, Upstream, UpstreamResponse
-from veneer.tasks import Tasks
 from veneer.upstream.health import BreakerGuard, CheckedPool
 from veneer.upstream.pool import UpstreamPool
 from veneer.upstream.settings import Endpoint, PoolSettings

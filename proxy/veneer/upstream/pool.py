@@ -11,9 +11,9 @@ from functools import partial
 from veneer.core.forwarding import located
 from veneer.core.messages import RequestHead
 from veneer.core.streams import is_stream
+from veneer.loop.tasks import Tasks
+from veneer.loop.turn import Turn
 from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
-from veneer.tasks import Tasks
-from veneer.turn import Turn
 from veneer.upstream.buffer import ReadBuffer
 from veneer.upstream.connection import Connection
 from veneer.upstream.dial import dial

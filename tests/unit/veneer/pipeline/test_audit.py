@@ -16,6 +16,7 @@ from veneer.core.forwarding import Peer
 from veneer.core.invalidation import Invalidation
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.limits.rate_memory import MemoryRates
+from veneer.loop.tasks import Tasks
 from veneer.pipeline.audit import MAX_AT_ONCE, Auditor
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import Audit, ExchangeRecord
@@ -23,7 +24,6 @@ from veneer.policy.load import parse_policy
 from veneer.ports import Client, Content, Demand, InterimSink, Outlet, Tunnel, UpstreamError, UpstreamFailure
 from veneer.stores.memory import MemoryStore
 from veneer.stores.memory_log import MemoryLog
-from veneer.tasks import Tasks
 
 
 class Said:

@@ -9,10 +9,10 @@ import pytest
 
 from veneer.core.fields import Fields
 from veneer.core.messages import ResponseHead
+from veneer.loop.tasks import Tasks
 from veneer.pipeline.exchange import TunnelEnd
 from veneer.pipeline.tunnel import Passed, relay
 from veneer.ports import Client, ClientGoneError, UpstreamError, UpstreamFailure, UpstreamResponse
-from veneer.tasks import Tasks
 
 
 class End:

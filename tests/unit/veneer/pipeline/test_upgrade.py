@@ -11,12 +11,12 @@ from tests.support.clock import ManualClock
 from tests.support.entries import stored
 from veneer.core.entry import CodedBody, Entry
 from veneer.core.invalidation import Invalidation
+from veneer.loop.tasks import Tasks
 from veneer.pipeline.upgrade import HOT_AFTER, LOOK_EVERY_S, MOST_CANDIDATES, Upgrader
 from veneer.policy.model import CompressRules
 from veneer.ports import StreamEncoder
 from veneer.stores.memory import MemoryStore
 from veneer.stores.memory_log import MemoryLog
-from veneer.tasks import Tasks
 
 RULES = CompressRules()
 FIRST = CodedBody("br", b"coded at first")

@@ -10,10 +10,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from tests.support.wires import Transport, wired
+from veneer.loop.tasks import Tasks
 from veneer.redis.line import Line, Lines
 from veneer.redis.script import Reply
 from veneer.redis.wire import Wire
-from veneer.tasks import Tasks
 
 PATIENT_S = 30.0
 

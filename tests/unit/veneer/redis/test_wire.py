@@ -9,9 +9,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse, ResponseError
 
 from tests.support.wires import wired
+from veneer.loop.tasks import Tasks
 from veneer.redis.script import Reply
 from veneer.redis.wire import command
-from veneer.tasks import Tasks
 
 
 async def test_answers_are_handed_on_in_order_however_they_arrive() -> None:

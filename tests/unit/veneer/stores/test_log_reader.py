@@ -9,11 +9,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from tests.support.wires import Transport, wired
+from veneer.loop.tasks import Tasks
 from veneer.redis.keys import LogKeys
 from veneer.redis.wire import Wire, command
 from veneer.stores.heard import Heard
 from veneer.stores.log_reader import LogReader, Told
-from veneer.tasks import Tasks
 
 KEYS = LogKeys("v")
 NOTHING = b"*-1\r\n"

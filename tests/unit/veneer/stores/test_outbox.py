@@ -9,10 +9,10 @@ from typing import cast
 import pytest
 
 from veneer.core.invalidation import Invalidation
+from veneer.loop.tasks import Tasks
 from veneer.stores.events import Appended
 from veneer.stores.log_link import LogLink
 from veneer.stores.outbox import Outbox
-from veneer.tasks import Tasks
 
 
 class Link:

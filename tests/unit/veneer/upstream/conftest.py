@@ -14,7 +14,7 @@ from tests.support.clock import ManualClock
 from tests.support.origin import Origin, Script, running_origin
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead
-from veneer.tasks import Tasks
+from veneer.loop.tasks import Tasks
 from veneer.upstream.pool import UpstreamPool
 from veneer.upstream.settings import Endpoint, PoolSettings
 

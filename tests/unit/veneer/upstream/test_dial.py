@@ -18,9 +18,9 @@ from aiohappyeyeballs import start_connection
 from tests.support.clock import ManualClock
 from tests.support.origin import OriginConnection, answering, running_origin
 from tests.unit.veneer.upstream.conftest import request
+from veneer.loop.tasks import Tasks
+from veneer.loop.turn import Turn
 from veneer.ports import UpstreamError, UpstreamFailure
-from veneer.tasks import Tasks
-from veneer.turn import Turn
 from veneer.upstream import dial as dialling
 from veneer.upstream.buffer import ReadBuffer
 from veneer.upstream.connection import Connection

@@ -10,9 +10,9 @@ import pytest
 from tests.support.clock import ManualClock
 from tests.support.origin import OriginConnection, answering, running_origin
 from tests.unit.veneer.upstream.conftest import pool_for, request
+from veneer.loop.tasks import Tasks
 from veneer.policy.model import BreakerRules, HealthRules, UpstreamSettings
 from veneer.ports import UpstreamError, UpstreamFailure
-from veneer.tasks import Tasks
 from veneer.upstream.health import BreakerGuard, CheckedPool
 from veneer.upstream.open import open_upstream, pool_settings
 from veneer.upstream.pool import UpstreamPool

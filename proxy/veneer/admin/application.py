@@ -1,0 +1,165 @@
+"""The admin application's routes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+from importlib.resources import files
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from veneer.admin.access import AdminAccess
+from veneer.admin.deps import AdminDeps
+from veneer.admin.health import Health, examine
+from veneer.admin.hurried import in_time, whole_body
+from veneer.admin.purge import PurgeError, dry_run, invalidation_of, parse_purge
+from veneer.admin.stats import stats_of
+from veneer.core.fields import Fields
+from veneer.core.problem import Problem
+from veneer.ports import Receipt
+
+logger = logging.getLogger(__name__)
+
+MOST_BODY_BYTES = 1024 * 1024
+_OPEN_PATHS = frozenset({"/", "/health", "/ready"})
+"""What needs no token: whether the process is alive, whether it takes requests, and a page that holds no data."""
+
+
+def build_admin(deps: AdminDeps) -> web.Application:
+    """The application; whoever runs it decides where it listens."""
+    admin = _Admin(deps)
+    middlewares = [in_time, guarded(deps.access), whole_body]
+    application = web.Application(middlewares=middlewares, client_max_size=MOST_BODY_BYTES)
+    application.add_routes(
+        [
+            web.get("/", Page().show),
+            web.get("/health", admin.health),
+            web.get("/ready", admin.ready),
+            web.get("/health/detailed", admin.health_detailed),
+            web.get("/metrics", admin.metrics),
+            web.get("/stats", admin.stats),
+            web.post("/purge", admin.purge),
+        ]
+    )
+    return application
+
+
+def guarded(access: AdminAccess) -> Middleware:
+    """Lets in who may, and turns every error into problem details."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path not in _OPEN_PATHS and not access.allows(Fields.from_raw(request.raw_headers)):
+            detail = "send the admin token as Authorization: Bearer, or ask as localhost"
+            return _problem(request, 401, detail, {"WWW-Authenticate": 'Bearer realm="admin"'})
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return _problem(request, error.status, error.text or error.reason, dict(error.headers))
+        except Exception:
+            logger.exception("admin request %s failed", request.path)
+            return _problem(request, 500, "this is a fault of the proxy; its log says more")
+
+    return guard
+
+
+class Page:
+    """The dashboard; its figures come from /stats."""
+
+    def __init__(self) -> None:
+        self._text = files("veneer.admin").joinpath("dashboard.html").read_text("utf-8")
+        self._policy = _content_security_policy(self._text)
+
+    async def show(self, _request: web.Request) -> web.Response:
+        """The page, which may run nothing but its own script."""
+        headers = {"Content-Security-Policy": self._policy, "X-Content-Type-Options": "nosniff"}
+        return web.Response(text=self._text, content_type="text/html", headers=headers)
+
+
+class _Admin:
+    def __init__(self, deps: AdminDeps) -> None:
+        self._deps = deps
+
+    async def health(self, _request: web.Request) -> web.Response:
+        """Whether the process lives: 503 before it takes requests. One that drains lives, and must not be killed."""
+        status = self._status()
+        return json_answer(Health(status), 503 if status == "starting" else 200)
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        """Whether new requests are to be sent here: 503 before it takes them, and once it is told to stop."""
+        status = self._status()
+        return json_answer(Health(status), 200 if status == "ok" else 503)
+
+    def _status(self) -> str:
+        return "draining" if self._deps.draining() else "starting" if self._deps.starting() else "ok"
+
+    async def health_detailed(self, _request: web.Request) -> web.Response:
+        """Part by part. Degraded is 200: requests are still served."""
+        found = await examine(self._deps.checks(), self._deps.clock, draining=self._deps.draining())
+        return json_answer(found, 503 if found.status == "draining" else 200)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """The counters for Prometheus."""
+        if self._deps.metrics is None:
+            raise web.HTTPNotFound(text="metrics are switched off: see ENABLE_METRICS")
+        body, media_type = self._deps.metrics.render(request.headers.get("accept", ""))
+        return web.Response(body=body, headers={"Content-Type": media_type})
+
+    async def stats(self, _request: web.Request) -> web.Response:
+        """The counters for the dashboard."""
+        return json_answer(stats_of(self._deps.snapshot(), self._deps.log.position))
+
+    async def purge(self, request: web.Request) -> web.Response:
+        """Invalidate what the body names; answered when every live node has applied it."""
+        if request.content_type != "application/json":
+            # A web page cannot send this type to another origin without asking first, and the answer is no.
+            raise web.HTTPUnsupportedMediaType(text="send the purge as application/json")
+        try:
+            asked = parse_purge(await request.read())
+            event = invalidation_of(asked, self._deps.policy())
+        except PurgeError as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+        if asked.dry_run:
+            return json_answer(await dry_run(event, self._deps.entries(), await self._deps.sample()))
+        receipt = await self._deps.log.append(event, strict=True)
+        logger.info("purged up to %s: %s", receipt.position.seq, event)
+        # Without the shared log only this node has applied it: not what was asked for.
+        return json_answer(receipt, 200 if receipt.shared else 503)
+
+
+_UNSENT = frozenset({"content-type", "content-length"})
+
+
+def json_answer(value: Health | Receipt | msgspec.Struct, status: int = 200) -> web.Response:
+    """A value as JSON that nobody stores."""
+    body = msgspec.json.encode(value) + b"\n"
+    return web.Response(
+        body=body, status=status, content_type="application/json", headers={"Cache-Control": "no-store"}
+    )
+
+
+def _problem(request: web.Request, status: int, detail: str, headers: dict[str, str] | None = None) -> web.Response:
+    problem = Problem(status, detail, instance=request.path)
+    kept = {name: value for name, value in (headers or {}).items() if name.lower() not in _UNSENT}
+    return web.Response(
+        body=problem.body(),
+        status=status,
+        content_type="application/problem+json",
+        headers={**kept, "Cache-Control": "no-store"},
+    )
+
+
+def _content_security_policy(page: str) -> str:
+    """Only the page's own script and style run, and only this origin is asked."""
+
+    def digest(tag: str) -> str:
+        text = page.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0]
+        return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest('script')}'; style-src 'sha256-{digest('style')}'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )

@@ -1,1 +1,0 @@
-"""The only room that touches the web server: command line, wiring, server, admin, observation."""

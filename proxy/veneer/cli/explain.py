@@ -1,0 +1,148 @@
+"""`veneer explain TARGET`: replay one decision offline, from the route to the cache key and the lifetime."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from veneer.cli.asking import ask
+from veneer.core.fields import Fields
+from veneer.core.messages import ResponseHead
+from veneer.core.storability import NotStorable
+from veneer.policy.expectations import UnansweredError
+from veneer.policy.explain import (
+    DEFAULT_AUTHORITY,
+    BadTargetError,
+    Explanation,
+    explain,
+    request_head,
+    whose_lifetime,
+)
+from veneer.policy.load import load_policy, parse_policy
+from veneer.policy.model import Policy, RateRule
+from veneer.policy.problems import PolicyError
+from veneer.policy.settings import Overrides, read_environment
+from veneer.policy.units import format_duration, format_size
+
+FINE, WRONG = 0, 1
+LOOKED_UP = frozenset({"GET", "HEAD", "QUERY"})
+
+
+def field_flag(text: str) -> tuple[str, str]:
+    """A field given on the command line as "Name: value"."""
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise argparse.ArgumentTypeError('write "Name: value"')
+    return name.strip(), value.strip()
+
+
+def _status(text: str) -> int:
+    if not text.isdigit() or not 200 <= int(text) <= 599:
+        raise argparse.ArgumentTypeError("a final status is a number from 200 to 599")
+    return int(text)
+
+
+def add_explain_flags(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    """Declare the flags of `explain`."""
+    parser.add_argument("target", metavar="TARGET", help="path and query, as in /users/42?page=1")
+    parser.add_argument(
+        "--policies", metavar="FILE", type=Path, default=environment.get("VENEER_POLICIES"), help="policies.yaml"
+    )
+    parser.add_argument("--method", default="GET", help="default GET")
+    parser.add_argument("--host", default=DEFAULT_AUTHORITY, help=f"the request's host (default {DEFAULT_AUTHORITY})")
+    parser.add_argument(
+        "-H", "--header", metavar="'NAME: VALUE'", type=field_flag, action="append", default=[], help="request field"
+    )
+    parser.add_argument("--status", type=_status, default=200, help="status of the backend's response (default 200)")
+    parser.add_argument(
+        "-R", "--response-header", metavar="'NAME: VALUE'", type=field_flag, action="append", default=[],
+        help="field of the backend's response",
+    )  # fmt: skip
+    parser.add_argument(
+        "--ask", action="store_true", help="send the request to the backend, and explain what it really answers"
+    )
+
+
+def explain_request(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    """Print what would become of the request; 1 when it or the policy is bad."""
+    try:
+        policy = _policy(arguments.policies, read_environment(environment))
+        request = request_head(policy, arguments.method, arguments.target, arguments.header, arguments.host)
+        response = ResponseHead(arguments.status, "", Fields(arguments.response_header))
+        if arguments.ask:
+            response = ask(policy, request)
+    except (PolicyError, BadTargetError, UnansweredError) as error:
+        sys.stderr.write(f"{error}\n")
+        return WRONG
+    rows = list(rows_of(policy, explain(policy, request, response), response.status))
+    width = max(len(name) for name, _ in rows)
+    sys.stdout.write("".join(f"{name:<{width}}  {value}\n" for name, value in rows))
+    return FINE
+
+
+def _policy(path: Path | None, overrides: Overrides) -> Policy:
+    return parse_policy("", "no policy file", overrides) if path is None else load_policy(Path(path), overrides)
+
+
+def rows_of(policy: Policy, found: Explanation, status: int) -> Iterator[tuple[str, str]]:
+    """Name and value of each line."""
+    route, params = found.match.route, found.match.params
+    methods = ", ".join(sorted(route.methods)) if route.methods is not None else "any method"
+    yield "request", f"{found.request.method} {found.request.target}"
+    yield "route", f"{route.name} ({methods} {route.template.text})"
+    yield "parameters", ", ".join(f"{name}={value}" for name, value in params.items()) or "none"
+    yield "upstream", f"{route.upstream} {policy.upstreams[route.upstream].url}"
+    yield "rate limit", _rate(route.rate_limit)
+    yield "cache key", _key(found)
+    yield f"a {status}", _storing(found)
+    if (whose := whose_lifetime(found, status)) is not None:
+        yield "lifetime", whose
+    yield "tags", ", ".join((*found.tags, *found.own_tags)) or "none"
+    if not found.request.is_safe:
+        named = f"{', '.join((*found.invalidates, _target(policy, found)))} ({route.consistency.value})"
+        yield "invalidates", named if status in route.invalidates_on else f"nothing: {status} does not count as done"
+    compress = route.compress
+    codings = (
+        f"{', '.join(compress.coding.prefer)} at level {compress.level} from {format_size(compress.coding.min_bytes)}"
+    )
+    yield "compression", codings if compress.enabled else "off"
+
+
+def _target(policy: Policy, found: Explanation) -> str:
+    spared, request = found.match.route.spare_target_keyed_by, found.request
+    if spared and policy.stored_as(request.path, request.query, spared) is None:
+        return "the target URI where the response does not say what has changed"
+    return "the target URI"
+
+
+def _key(found: Explanation) -> str:
+    if not found.match.route.cache.enabled:
+        return "none: caching is off for the route"
+    if found.request.method not in LOOKED_UP:
+        return f"none: {found.request.method} is never answered from the store"
+    return found.key
+
+
+def _rate(rule: RateRule | None) -> str:
+    if rule is None:
+        return "none"
+    key = f"{rule.key.kind.value}:{rule.key.header}" if rule.key.header else rule.key.kind.value
+    limit = rule.limit
+    return f"{limit.name}: {limit.quota} in {format_duration(limit.window_s)}, burst {limit.burst}, by {key}"
+
+
+def _storing(found: Explanation) -> str:
+    if isinstance(found.verdict, NotStorable):
+        return f"is not stored: {found.verdict.reason.value}"
+    standing, life = found.standing, found.verdict.lifetime
+    assert standing is not None
+    fresh = f"is stored, fresh for {format_duration(found.ttl_s or 0)} ({life.source.value})"
+    windows = (
+        ("asked about on every use", 0.0 if standing.terms.must_validate else None),
+        ("stale-while-revalidate", standing.terms.stale_while_revalidate_s or None),
+        ("stale-if-error", standing.terms.stale_if_error_s or None),
+    )
+    shown = [f"{name} {format_duration(value)}" if value else name for name, value in windows if value is not None]
+    return ", ".join([fresh, *shown])

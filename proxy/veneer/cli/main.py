@@ -1,0 +1,50 @@
+"""The command line: `veneer serve`, `veneer check-policies`, `veneer warm`, `veneer explain`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from veneer import __version__
+from veneer.cli.check_policies import add_check_policies_flags, check_policies
+from veneer.cli.explain import add_explain_flags, explain_request
+from veneer.cli.warm import add_warm_flags, warm_proxy
+from veneer.compiling.form import Form, StaleFormError, form
+from veneer.main.options import add_serve_flags, environment, options_from
+
+
+def build_parser(running: Form = Form.INTERPRETED) -> argparse.ArgumentParser:
+    """All commands and flags."""
+    parser = argparse.ArgumentParser(prog="veneer", description="A caching sidecar in front of your HTTP service.")
+    parser.add_argument("--version", action="version", version=f"veneer {__version__} ({running.value})")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_serve_flags(commands.add_parser("serve", help="run the proxy"), environment())
+    add_check_policies_flags(commands.add_parser("check-policies", help="check policy files and run their tests"))
+    add_warm_flags(commands.add_parser("warm", help="fill a running proxy's cache"))
+    add_explain_flags(commands.add_parser("explain", help="replay one decision without sending it"), environment())
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command named on the command line; returns the exit status."""
+    try:
+        running = form()
+    except StaleFormError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    arguments = build_parser(running).parse_args(argv)
+    match arguments.command:
+        case "serve":
+            from veneer.main.serve import serve  # noqa: PLC0415 - the server's imports are slow, other commands are not
+
+            return serve(options_from(arguments))
+        case "check-policies":
+            return check_policies(arguments, environment())
+        case "warm":
+            return warm_proxy(arguments)
+        case "explain":
+            return explain_request(arguments, environment())
+        case _:
+            sys.stderr.write(f"unknown command {arguments.command}\n")
+            return 2

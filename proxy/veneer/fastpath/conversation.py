@@ -1,0 +1,291 @@
+"""One connection's side of the lane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from mypy_extensions import i64
+
+from veneer.core.address import client_network
+from veneer.core.rate import RateLimit, RateVerdict, limit_numbers
+from veneer.fastpath.marks import marks_at
+from veneer.fastpath.pattern import Values, is_plain
+from veneer.fastpath.scan import Shape
+from veneer.fastpath.spots import Form, Spot, Wording
+from veneer.limits.keys import client_key
+from veneer.observe.repeats import NONE, Facts, Note
+from veneer.pipeline.dress import millis
+from veneer.pipeline.request_ids import accepted
+from veneer.server.quick import QuickTalk
+
+if TYPE_CHECKING:
+    from veneer.fastpath.hits import HitLane
+    from veneer.fastpath.miss import Miss
+    from veneer.fastpath.replies import Reply
+    from veneer.fastpath.ways import Way
+    from veneer.server.link import Link
+
+Write = Callable[[list[bytes]], None]
+"""Queues octets in pieces; the list is no longer the caller's."""
+
+
+_ID: Final = b"\r\nX-Request-ID: "
+_MICROS: Final = [millis(us).encode("ascii").removeprefix(b"0") + b"\r\n" for us in range(1000)]
+"""How X-Response-Time ends, from the decimal point on."""
+_TOOK: Final = [b"\r\nX-Response-Time: 0" + end for end in _MICROS]
+
+
+class Conversation(QuickTalk):
+    """Answers on one connection. It remembers the shape of the client's last head and parts of the last answer."""
+
+    __slots__ = (
+        "_aged_from",
+        "_backlog_us",
+        "_begin",
+        "_begin_until",
+        "_foreseen",
+        "_foreseen_values",
+        "_fresh_until",
+        "_keys",
+        "_limit",
+        "_limit_text",
+        "_own",
+        "_policy",
+        "_remaining",
+        "_shape",
+        "_wording",
+        "address",
+        "check",
+        "hashed",
+        "lane",
+        "link",
+        "way",
+        "write",
+    )
+
+    def __init__(self, lane: HitLane, link: Link, write: Write) -> None:
+        self.lane = lane
+        self.link = link
+        self.address = link.address
+        self.write = write
+        self.way: Way | None = None
+        """How the last request that was sent on went to the backend."""
+        self._policy = lane.policy
+        self._shape: Shape | None = None
+        self._keys: dict[str, str] = {}
+        self._begin = self._own = b""
+        self._wording: Wording | None = None
+        self._aged_from = self._fresh_until = self._begin_until = 0.0
+        self._limit: RateLimit | None = None
+        self._backlog_us = self._remaining = 0
+        self._limit_text = b""
+        self._foreseen = b""
+        self._foreseen_values: Values | None = None
+        self.hashed: i64 = 0
+        self.check: i64 = 0
+
+    def foresee(self, data: bytes) -> bool:
+        """Read the request that is to be answered next; whether it is plain, and then its marks."""
+        self._foreseen = data
+        values = self._foreseen_values = self._read(data)
+        shape = self._shape
+        if values is None or shape is None:
+            return False
+        self.hashed, self.check = marks_at(shape.host, shape.host_hashed, values[0])
+        return True
+
+    def answer(self, data: bytes) -> bool:
+        """Answer and record the one request in `data`; False, and nothing done, when it has to take the normal way."""
+        lane = self.lane
+        if data is not self._foreseen or self._policy is not lane.policies.current:
+            self.foresee(data)
+        values = self._foreseen_values
+        self._foreseen = b""
+        self._foreseen_values = None  # What a client has sent is kept for no longer than it takes.
+        shape = self._shape
+        if values is None or shape is None:
+            return False
+        spot = lane.spots.get(self.hashed, self.check)
+        if spot is None:
+            return self._bar(shape, values) or self._miss(shape, values, data)
+        now_s = lane.monotonic()
+        form = spot.form_for(shape.wishes if shape.unconditional else shape.wishes_in(values))
+        if form is None or (shape.credentials and not spot.for_all) or not spot.holds(lane.log, now_s):
+            return False
+        request_id = self._request_id(shape, values)
+        if request_id is None:
+            return False
+        common = form.wording.common
+        limit = common.limit
+        if limit is None:
+            rate = None
+        else:
+            rate = lane.rates.admit_now(self.rate_key(common.counted_as, limit), limit, now_s)
+            if rate is None:
+                return False
+        if rate is None or rate.allowed:
+            self._serve(spot, form, shape, values[0], request_id, now_s, rate)
+        else:
+            self.refuse(lane.refusal_facts(shape.method, common.route), shape, values[0], request_id, now_s, rate)
+        return True
+
+    def _read(self, data: bytes) -> Values | None:
+        """The request's values, of the shape that is then the last; None when it is not plain."""
+        lane = self.lane
+        if lane.policies.current is not lane.policy:
+            lane.renew()
+        if self._policy is not lane.policy:
+            self._policy, self._shape, self.way = lane.policy, None, None
+            self._keys.clear()
+        shape = self._shape
+        if shape is not None and len(data) <= lane.scanner.max_bytes:
+            values = shape.whole(data)
+            if values is not None:
+                return values
+        read = lane.scanner.scan(data)
+        if read is None:
+            return None
+        self._shape = read[0]
+        return read[1]
+
+    def _request_id(self, shape: Shape, values: Values) -> bytes | None:
+        """The client's own ID or a new one; None where the request is not plain."""
+        if not shape.request_id:
+            return self.lane.ids.make_octets()
+        given = values[shape.request_id]
+        if accepted(given):
+            return given
+        if not is_plain(given):
+            return None
+        return self.lane.ids.of(given.strip().decode("ascii")).encode("ascii")
+
+    def _bar(self, shape: Shape, values: Values) -> bool:
+        """Refuse a request that the pipeline would refuse, for a target of which no more is known than its limit."""
+        lane = self.lane
+        barred = lane.barred.get((shape.method, shape.host + values[0]))
+        # Nothing looks the conditions up here: another field could hide in one.
+        if barred is None or not (shape.unconditional or is_plain(b"".join(values))):
+            return False
+        now_s = lane.monotonic()
+        rate = lane.rates.refusal_now(self.rate_key(barred.counted_as, barred.limit), barred.limit, now_s)
+        request_id = None if rate is None else self._request_id(shape, values)
+        if rate is None or request_id is None:
+            return False
+        self.refuse(barred.facts, shape, values[0], request_id, now_s, rate)
+        return True
+
+    def _miss(self, shape: Shape, values: Values, data: bytes) -> bool:
+        """Send on what is not stored."""
+        if not shape.unconditional or shape.method != "GET":
+            return False
+        request_id = self._request_id(shape, values)
+        misses = self.lane.misses
+        if request_id is None or misses is None:
+            return False
+        return misses.send(self, self._policy, shape, values, data, request_id)
+
+    def rate_key(self, counted_as: str | None, limit: RateLimit) -> str:
+        """Under which key this client's requests are counted; `counted_as` is the name of all together."""
+        if counted_as is not None:
+            return client_key(limit, counted_as)
+        key = self._keys.get(limit.key)
+        if key is None:
+            key = self._keys[limit.key] = client_key(limit, client_network(self.address, limit.ipv6_bits))
+        return key
+
+    def _serve(
+        self,
+        spot: Spot,
+        form: Form,
+        shape: Shape,
+        target: bytes,
+        request_id: bytes,
+        now_s: float,
+        rate: RateVerdict | None,
+    ) -> None:
+        spot.used = True
+        wording = form.wording
+        if now_s >= self._begin_until or not self._has_begun(spot, form):
+            self._begin_anew(spot, form, now_s)
+        remaining, limits = NONE, b""
+        if rate is not None:
+            limits = self._limits(wording.common.limit_lines, rate)
+            remaining = self._remaining
+        body, lane = form.body, self.lane
+        took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
+        self.write([self._begin, request_id, took_line(took_us), limits, wording.tail, body])
+        note = Note(wording.facts, self.address, shape.user_agent, now_s, target, request_id, took_us)
+        note.bytes_out = len(body)
+        note.bytes_identity = form.identity_bytes
+        note.remaining = remaining
+        lane.observer.note(note)
+
+    def _has_begun(self, spot: Spot, form: Form) -> bool:
+        """Whether the last answer began as this one does: all it is made of is the same."""
+        if form.wording is not self._wording or form.own is not self._own:
+            return False
+        return spot.aged_from == self._aged_from and spot.fresh_until == self._fresh_until
+
+    def _begin_anew(self, spot: Spot, form: Form, now_s: float) -> None:
+        """Put together the head up to the request ID; it holds until age or ttl say something else."""
+        age, ttl, until_s = spot.texts(now_s)
+        wording = form.wording
+        # Not the spot and the form themselves: an idle connection would keep a body that the store let go of.
+        self._wording, self._own, self._begin_until = wording, form.own, until_s
+        self._aged_from, self._fresh_until = spot.aged_from, spot.fresh_until
+        self._begin = b"%b%b%b%b%b%b%b" % (
+            wording.lead,
+            form.own,
+            wording.before_age,
+            age,
+            wording.before_ttl,
+            ttl,
+            _ID,
+        )
+
+    def _limits(self, lines: bytes, rate: RateVerdict) -> bytes:
+        """The lines about the rate limit; they hold as long as the backlog is the same."""
+        if rate.backlog_us != self._backlog_us or rate.limit is not self._limit:
+            self._limit, self._backlog_us = rate.limit, rate.backlog_us
+            self._remaining, wait_s = limit_numbers(rate)
+            self._limit_text = b"%b%d;t=%d\r\n" % (lines, self._remaining, wait_s)
+        return self._limit_text
+
+    def answer_miss(self, miss: Miss, reply: Reply, values: Values, body: bytes, upstream_us: int) -> None:
+        """Answer with what the backend said, and record it."""
+        lane, rate = self.lane, miss.rate
+        remaining, limits = NONE, b""
+        if rate is not None:
+            limits = self._limits(miss.way.limit_lines, rate)
+            remaining = self._remaining
+        took_us = int((lane.monotonic() - miss.started_s) * 1e6 + 0.5)
+        self.write(reply.head.pieces(values, [miss.request_id, took_line(took_us), limits, b"\r\n", body]))
+        agent = miss.way.shape.user_agent
+        note = Note(reply.facts, self.address, agent, miss.started_s, miss.target, miss.request_id, took_us)
+        note.bytes_out = len(body)
+        note.remaining = remaining
+        note.upstream_us = upstream_us
+        lane.observer.finish_noted(note)
+
+    def refuse(
+        self, facts: Facts, shape: Shape, target: bytes, request_id: bytes, now_s: float, rate: RateVerdict
+    ) -> None:
+        """Answer a request that its rate refuses, and record it."""
+        lane = self.lane
+        remaining, wait_s = limit_numbers(rate)
+        pieces = lane.refusals.pieces(facts, target, len(request_id), rate, wait_s)
+        body = b"" if pieces.body is None else b"%b%b%b" % (pieces.body[0], request_id, pieces.body[1])
+        took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
+        self.write([pieces.before_id, request_id, took_line(took_us), pieces.after_time, body])
+        note = Note(facts, self.address, shape.user_agent, now_s, target, request_id, took_us)
+        note.bytes_out = len(body)
+        note.remaining = remaining
+        lane.observer.note(note)
+
+
+def took_line(took_us: int) -> bytes:
+    """X-Response-Time between two line ends."""
+    if took_us < 1000:
+        return _TOOK[took_us]
+    return b"\r\nX-Response-Time: %d%b" % (took_us // 1000, _MICROS[took_us % 1000])

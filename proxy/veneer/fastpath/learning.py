@@ -1,0 +1,155 @@
+"""From a hit that the pipeline served to an answer that can be given again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from veneer.core.freshness import freshness
+from veneer.core.messages import RequestHead
+from veneer.core.rate import RateLimit, policy_field
+from veneer.core.sharing import has_credentials, shows_all
+from veneer.fastpath.spots import Barred, Common, Form, Wishes, Wording
+from veneer.limits.keys import shared_client
+from veneer.observe.repeats import Facts
+from veneer.pipeline.context import Exchange, ServedHit
+from veneer.policy.model import ClientLifetime, Policy, RateKeyKind, Route
+from veneer.server.wire import Exchange as WireExchange
+from veneer.server.wire import framing_of, serialise
+
+T = TypeVar("T")
+
+_MOST_SHARED = 4096
+LEARNT_STATUSES = frozenset({200, 304})
+COUNTED_TOGETHER = frozenset({RateKeyKind.CLIENT_IP, RateKeyKind.ROUTE, RateKeyKind.GLOBAL})
+"""Rate keys that do not depend on the request's fields."""
+
+OWN_LINES = (
+    rb"X-Request-ID: [^\r]*\r\nX-Response-Time: [^\r]*\r\n(?:RateLimit-Policy: [^\r]*\r\nRateLimit: [^\r]*\r\n)?"
+)
+"""The lines of an answer that are another request's in another one (pipeline.dress)."""
+
+_PIECES = re.compile(
+    rb"(.*\r\nAge: )\d+(\r\n.*\r\nCache-Status: [^\r]*; ttl=)\d+\r\n" + OWN_LINES + rb"(.*)", re.DOTALL
+)
+
+
+def may_learn(exchange: Exchange, served: ServedHit) -> bool:
+    """Whether the answer depends on nothing but the target and the wishes that the lane looks at."""
+    route, entry = exchange.route, served.entry
+    return (
+        served.head.status in LEARNT_STATUSES
+        and entry.status == 200
+        and entry.span is None
+        and exchange.request.method in {"GET", "HEAD"}
+        and (for_all(exchange, served) or not has_credentials(exchange.request.fields.joined))
+        and depends_on_target(exchange.policy, route)
+        and not route.audit_share
+        and route.client_lifetime is ClientLifetime.AGE
+        and all(name == "accept-encoding" and route.compress.enabled for name, _ in entry.vary)
+        and not ({"cache-control", "pragma", "range"} & set(exchange.request.fields.names()))
+    )
+
+
+def for_all(exchange: Exchange, served: ServedHit) -> bool:
+    """Whether the answer is also for requests with other credentials than this one's."""
+    rules = exchange.route.cache
+    terms = freshness(served.entry, rules, served.entry.response_time).terms
+    return shows_all(rules, guarded=terms.guarded)
+
+
+def depends_on_target(policy: Policy, route: Route) -> bool:
+    """Whether a request on the route is treated as any other with its target, its wishes and the same fields."""
+    rule = route.rate_limit
+    counted_together = rule is None or rule.key.kind in COUNTED_TOGETHER
+    return counted_together and not policy.trusted_proxies and not route.cache.key.headers
+
+
+def barred_of(exchange: Exchange, refused: Callable[[str, str], Facts]) -> Barred | None:
+    """What there is to know of a target to refuse its requests; None where more than the target decides.
+
+    `refused` tells what is recorded of every refusal of a method on a route.
+    """
+    rule = exchange.route.rate_limit
+    plain = exchange.request.method in {"GET", "HEAD"} and not exchange.policy.trusted_proxies
+    if rule is None or rule.key.kind not in COUNTED_TOGETHER or not plain:
+        return None
+    facts = refused(exchange.request.method, exchange.route.name)
+    return Barred(facts, rule.limit, counted_as(exchange.route))
+
+
+def counted_as(route: Route) -> str | None:
+    """The name under which all requests on a route are counted together (pipeline.admit); None is each client's own."""
+    return None if route.rate_limit is None else shared_client(route.name, route.rate_limit.key.kind)
+
+
+def place_of(request: RequestHead) -> bytes:
+    """Host and target under one name, as `scan.Shape.host` begins it."""
+    return f"{request.authority}\n{request.target}".encode("latin-1")
+
+
+def wishes_of(request: RequestHead) -> Wishes:
+    """What selects the answer among those to the same target."""
+    get = request.fields.get
+    return request.method, get("accept-encoding"), get("if-none-match"), get("if-modified-since")
+
+
+class Sharing:
+    """Keeps equal values once: much of what is learned is the same for many entries. It remembers so many at most."""
+
+    def __init__(self) -> None:
+        self._known: dict[object, object] = {}
+
+    def one(self, value: T) -> T:
+        """The value, or an equal one that came earlier."""
+        if len(self._known) >= _MOST_SHARED:
+            self._known.clear()
+        return cast("T", self._known.setdefault(value, value))
+
+    def parts(self, head: bytes) -> tuple[bytes, bytes, bytes]:
+        """The lines of `head` up to the first that did not come lately, from there to the last such one, and the rest.
+
+        Most heads differ in few lines: the first and the last part are kept once.
+        """
+        lines = head.splitlines(keepends=True)
+        new = [number for number, line in enumerate(lines) if line not in self._known]
+        for number in new:
+            self.one(lines[number])
+        first, end = (new[0], new[-1] + 1) if new else (len(lines), len(lines))
+        lead, own, rest = (b"".join(part) for part in (lines[:first], lines[first:end], lines[end:]))
+        return self.one(lead), own, self.one(rest)
+
+
+def limit_lines(limit: RateLimit) -> bytes:
+    """What policy_field and limit_field (core.rate) say of a limit, up to the numbers."""
+    return f"RateLimit-Policy: {policy_field(limit)}\r\nRateLimit: {limit.quoted_name};r=".encode("ascii")
+
+
+def form_of(
+    exchange: Exchange, served: ServedHit, facts: Facts, common: Common, sharing: Sharing, other: Form | None
+) -> Form | None:
+    """The answer in pieces; None when its head is not put together as expected, or its body is not at hand.
+
+    `other` is what was learned of the same entry before.
+    """
+    wire = WireExchange(exchange.request.method, (1, 1), keep_alive=True)
+    framing = framing_of(wire, served.head.status, served.length)
+    pieces = _PIECES.fullmatch(serialise(served.head, wire, framing, served.length))
+    body = body_of(served)
+    if pieces is None or body is None:
+        return None
+    head, before_ttl, tail = pieces.groups()
+    lead, own, before_age = sharing.parts(head)
+    wording = sharing.one(Wording(wishes_of(exchange.request), lead, before_age, before_ttl, tail, facts, common))
+    return Form(wording, own, body, len(served.entry.body) if served.coding else 0, other)
+
+
+def body_of(served: ServedHit) -> bytes | None:
+    """The octets that went with the head; None where the entry does not hold them."""
+    if served.coding is None:
+        return b""
+    if not served.coding:
+        return served.entry.body
+    kept = served.entry.coded_in(served.coding)
+    return None if kept is None else kept.body

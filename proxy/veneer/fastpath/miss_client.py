@@ -1,0 +1,21 @@
+"""The client of a miss that the pipeline has taken over from the lane."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from veneer.server.client import PlainClient, Wire
+from veneer.server.wire import Exchange
+
+if TYPE_CHECKING:
+    from veneer.fastpath.miss import Miss
+
+
+class MissClient(PlainClient):
+    """As any client whose request came whole; it remembers with what the lane began."""
+
+    __slots__ = ("miss",)
+
+    def __init__(self, miss: Miss, wire: Wire) -> None:
+        super().__init__(b"", wire, Exchange("GET", (1, 1), keep_alive=True))
+        self.miss = miss

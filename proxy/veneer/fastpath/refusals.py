@@ -1,0 +1,86 @@
+"""Refusals of requests above the rate: made once, then repeated with another request ID while the second lasts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from veneer.core.rate import RateVerdict
+from veneer.observe.repeats import Facts
+from veneer.pipeline.admit import refused_by_rate
+from veneer.pipeline.answer import BytesBody
+from veneer.pipeline.context import Services
+from veneer.pipeline.dress import dress
+from veneer.server.wire import BodyFraming, framing_of, serialise
+from veneer.server.wire import Exchange as WireExchange
+
+MAX_KEPT: Final = 256
+_UNTAKEN_MS: Final = b"\r\nX-Response-Time: 0.000ms\r\n"
+
+
+class Pieces(NamedTuple):
+    """A refusal: the head up to the request ID and from the response time on, and the body around its request ID."""
+
+    before_id: bytes
+    after_time: bytes
+    body: tuple[bytes, bytes] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Last:
+    """What was asked for last: who is refused comes again, and to compare is quicker than to look up."""
+
+    target: bytes
+    facts: Facts
+    wait_s: int
+    id_length: int
+    pieces: Pieces
+
+
+class Refusals:
+    """Refusals as the pipeline makes them, in pieces. They are kept for a second, for a Date is in them."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._now = services.clock.now
+        self._kept: dict[tuple[bytes, Facts, int, int], Pieces] = {}
+        self._second = 0
+        self._last: _Last | None = None
+
+    def pieces(self, facts: Facts, target: bytes, id_length: int, rate: RateVerdict, wait_s: int) -> Pieces:
+        """The pieces for a request ID of this length, while `wait_s` (core.rate.limit_numbers) is the same."""
+        now_s = int(self._now())
+        last = self._last
+        if (
+            last is not None
+            and now_s == self._second
+            and facts is last.facts
+            and wait_s == last.wait_s
+            and id_length == last.id_length
+            and target == last.target
+        ):
+            return last.pieces
+        if now_s != self._second or len(self._kept) >= MAX_KEPT:
+            self._kept.clear()
+            self._second = now_s
+        key = (target, facts, wait_s, id_length)  # facts name the route of one policy, and so its limit
+        pieces = self._kept.get(key)
+        if pieces is None:
+            pieces = self._kept[key] = self._made(facts.method, target.decode("ascii"), "~" * id_length, rate)
+        self._last = _Last(target, facts, wait_s, id_length, pieces)
+        return pieces
+
+    def _made(self, method: str, target: str, mark: str, rate: RateVerdict) -> Pieces:
+        answer = refused_by_rate(target, mark, rate)
+        assert isinstance(answer.body, BytesBody)
+        via, now = self._services.via, self._services.clock.now()
+        head = dress(answer.head, answer.cache, mark, 0.0, rate, via=via, now=now)
+        wire, data = WireExchange(method, (1, 1), keep_alive=True), answer.body.data
+        framing = framing_of(wire, head.status, len(data))
+        octets = mark.encode("ascii")
+        before_id, after_time = serialise(head, wire, framing, len(data)).split(octets + _UNTAKEN_MS)
+        if framing is not BodyFraming.LENGTH:
+            return Pieces(before_id, after_time, None)
+        # Quotes within a text are escaped, so that no target can look like this member.
+        before, after = data.split(b'"request_id": "%b"' % octets)
+        return Pieces(before_id, after_time, (b'%b"request_id": "' % before, b'"%b' % after))

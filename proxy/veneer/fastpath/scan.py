@@ -1,0 +1,170 @@
+"""A strict reading of one complete request head: only plain GET and HEAD, only fields that are well understood.
+
+What a client sends again and again is the same but for a few values: the target, and those of the fields in CHANGING.
+A `Shape` is everything else of a head, read once; a head of a known shape is recognised by comparing the octets
+between the values.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from mypy_extensions import i64
+
+from veneer.core.field_table import Use, fields_with
+from veneer.core.headers import OWS, is_token
+from veneer.core.sharing import has_credentials
+from veneer.fastpath.pattern import Pattern, Values, is_plain
+from veneer.fastpath.spots import Wishes
+
+END: Final = b"\r\n\r\n"
+MAX_HEAD_BYTES: Final = 8 * 1024
+MAX_LINES: Final = 64
+MAX_SHAPES: Final = 2048
+VERSION: Final = b"HTTP/1.1\r\n"
+METHODS: Final = frozenset({b"GET", b"HEAD"})
+
+NOT_PLAIN: Final = fields_with(Use.HOP | Use.FRAMING | Use.CHOICE) - {"connection"}
+"""Fields that change what the right answer is, or how the request is framed: not for the lane."""
+
+CHANGING: Final = (
+    "authorization",
+    "cf-connecting-ip",
+    "cf-ray",
+    "cookie",
+    "forwarded",
+    "if-modified-since",
+    "if-none-match",
+    "referer",
+    "tracestate",
+    "x-amzn-trace-id",
+    "x-b3-spanid",
+    "x-b3-traceid",
+    "x-correlation-id",
+    "x-csrf-token",
+    "x-forwarded-for",
+    "x-real-ip",
+    "x-request-id",
+)
+"""Fields whose values differ from user to user, page to page or request to request."""
+
+READ: Final = frozenset({"host", "accept-encoding", "if-none-match", "if-modified-since", "x-request-id", "user-agent"})
+"""Fields whose values the lane looks at; one of them given twice is not plain."""
+
+_CHANGING_LINE: Final = re.compile(
+    rb"(\r\n(?i:" + b"|".join(name.encode() for name in CHANGING) + rb"):[ \t]*)([ -~]*)(?=\r\n)"
+)
+
+
+class Shape(Pattern):
+    """A head without its changing values. The first value is the target; the others follow as their fields came.
+
+    `host` ends in LF, so that with a target behind it it names a place without doubt; `host_hashed` is its hash.
+    `request_id`, `if_none_match` and `if_modified_since` tell which value is theirs, 0 where there is none. `changing`
+    names the fields of all values but the first; `credentials` tells whether Cookie or Authorization are among them.
+    """
+
+    __slots__ = (
+        "_ignored",
+        "changing",
+        "credentials",
+        "host",
+        "host_hashed",
+        "if_modified_since",
+        "if_none_match",
+        "method",
+        "request_id",
+        "unconditional",
+        "user_agent",
+        "wishes",
+    )
+
+    def __init__(self, method: bytes, head: list[bytes], fixed: dict[str, str], changing: list[str]) -> None:
+        """`head` is what stands before, between and after the values; `changing` names those after the target."""
+        super().__init__(head, [b" ", *(b"\r\n" for _ in changing)])
+        places = {name: number for number, name in enumerate(changing, 1)}
+        self._ignored = tuple(number for name, number in places.items() if name not in READ)
+        self.changing = tuple(changing)
+        self.credentials = has_credentials(changing)
+        self.method = method.decode("ascii")
+        self.host = fixed["host"].encode("ascii") + b"\n"
+        self.host_hashed: i64 = hash(self.host)
+        self.user_agent = fixed.get("user-agent", "")
+        self.request_id = places.get("x-request-id", 0)
+        self.if_none_match = places.get("if-none-match", 0)
+        self.if_modified_since = places.get("if-modified-since", 0)
+        self.unconditional = not self.if_none_match and not self.if_modified_since
+        self.wishes: Wishes = (self.method, fixed.get("accept-encoding"), None, None)
+
+    def wishes_in(self, values: Values) -> Wishes:
+        """The wishes of a head with these values."""
+        none_match, since = self.if_none_match, self.if_modified_since
+        return (
+            self.method,
+            self.wishes[1],
+            values[none_match].decode("latin-1") if none_match else None,
+            values[since].decode("latin-1") if since else None,
+        )
+
+    def whole(self, data: bytes) -> Values | None:
+        """The values if `data` is exactly one head of this shape; None where it is anything else."""
+        values = self.values(data)
+        if values is None or self.stop != len(data):
+            return None
+        return None if self._ignored and not is_plain(b"".join([values[one] for one in self._ignored])) else values
+
+
+class Scanner:
+    """Reads heads of at most `max_bytes` and `max_lines`, and remembers their shapes, so many at most."""
+
+    def __init__(self, max_bytes: int = MAX_HEAD_BYTES, max_lines: int = MAX_LINES) -> None:
+        self.max_bytes = min(max_bytes, MAX_HEAD_BYTES)
+        self._max_lines = min(max_lines, MAX_LINES)
+        self._shapes: dict[tuple[bytes, ...], Shape] = {}
+
+    def __len__(self) -> int:
+        return len(self._shapes)
+
+    def scan(self, data: bytes) -> tuple[Shape, Values] | None:
+        """Shape and values if `data` is exactly one plain request; None for anything else, which is not an error."""
+        method, _, rest = data.partition(b" ")
+        if len(data) > self.max_bytes or method not in METHODS:
+            return None
+        target, _, rest = rest.partition(b" ")
+        parts = _CHANGING_LINE.split(rest)
+        texts, names = parts[::3], parts[1::3]
+        key = (method, *texts, *names)
+        shape = self._shapes.get(key)
+        if shape is None:
+            shape = self._read(method, rest, texts, names)
+            if shape is None:
+                return None
+            if len(self._shapes) >= MAX_SHAPES:
+                self._shapes.clear()
+            self._shapes[key] = shape
+        return shape, [target, *parts[2::3]]
+
+    def _read(self, method: bytes, rest: bytes, texts: list[bytes], names: list[bytes]) -> Shape | None:
+        """The shape of a head, whose `rest` stands behind the target; None where the request is not plain."""
+        if not rest.startswith(VERSION) or rest.find(END, len(VERSION)) != len(rest) - 4 or not rest.isascii():
+            return None
+        lines = rest[len(VERSION) : -4].decode("ascii").split("\r\n")
+        fixed: dict[str, str] = {}
+        changing: list[str] = []
+        for line in lines:
+            name, colon, value = line.partition(":")
+            name, plain = name.lower(), bool(colon) and line.isprintable() and is_token(name)
+            if not plain or name in NOT_PLAIN or (name in READ and (name in fixed or name in changing)):
+                return None
+            value = value.strip(OWS)
+            if name == "connection" and value.lower() != "keep-alive":
+                return None
+            if name in CHANGING:
+                changing.append(name)
+            else:
+                fixed[name] = value
+        if "host" not in fixed or len(lines) > self._max_lines or len(changing) != len(names):
+            return None
+        between = [text + name for text, name in zip(texts, [*names, b""], strict=True)]
+        return Shape(method, [method + b" ", b" " + between[0], *between[1:]], fixed, changing)

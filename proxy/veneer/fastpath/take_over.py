@@ -1,0 +1,76 @@
+"""From the lane back to the pipeline: what a miss looks like there, and how it ends there."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from veneer.fastpath.miss import Miss
+from veneer.fastpath.miss_client import MissClient
+from veneer.pipeline.arrival import Came
+from veneer.pipeline.begun import Begun
+from veneer.pipeline.context import Exchange, Services, as_cached
+from veneer.pipeline.handle import Handler
+from veneer.pipeline.made import Fetched
+from veneer.pipeline.plan import Looked, plan_of
+from veneer.ports import Client
+from veneer.server.client import PlainClient
+from veneer.server.link import Link
+from veneer.server.wire import Exchange as WireExchange
+
+GET = WireExchange("GET", (1, 1), keep_alive=True)
+
+
+class Door(Protocol):
+    """The server's way into the pipeline (veneer.main.front)."""
+
+    def plain_exchange(self, data: bytes, client: Client, came: Came) -> Exchange | None:
+        """The exchange of a plain request without content; None where the octets are none, or it is refused."""
+        ...
+
+
+class TakeOver:
+    """Implements the lane's `Pipeline`."""
+
+    def __init__(self, services: Services, handler: Handler, door: Door) -> None:
+        self._services = services
+        self._handler = handler
+        self._door = door
+
+    def sample(self, data: bytes, link: Link, request_id: str) -> Exchange | None:
+        """The exchange that the normal way would make of a request; None where it would refuse that."""
+        clock = self._services.clock
+        return self._door.plain_exchange(
+            data, PlainClient(b"", link, GET), Came(request_id, clock.now(), clock.monotonic())
+        )
+
+    def take_over(self, miss: Miss) -> None:
+        """Answer what the lane has sent on, from the response on, in a task of its own."""
+        self._services.tasks.start(self._answer(miss), "answer a miss")
+
+    async def _answer(self, miss: Miss) -> None:
+        link, keep_alive = miss.talk.link, False
+        miss.lease.watch(miss.flight)
+        try:
+            client = MissClient(miss, link)
+            client.hold()  # what was begun goes on, as any flight does
+            link.attend(client)
+            if miss.left:
+                client.leave()
+            came = Came(miss.request_id.decode("ascii"), miss.received, miss.started_s)
+            exchange = self._door.plain_exchange(miss.data, client, came)
+            assert exchange is not None, "what was a sample for others is a plain request"
+            await self._handler.take_over(exchange, self._begun(miss, exchange))
+            keep_alive = client.keep_alive
+        finally:
+            link.over(keep_alive=keep_alive)
+
+    def _begun(self, miss: Miss, exchange: Exchange) -> Begun:
+        decision = miss.way.decision
+        plan = plan_of(exchange, Looked(as_cached(exchange), miss.key), decision, self._services.instance)
+        return Begun(plan, decision, miss.rate, miss.flight, self._fetched(miss))
+
+    async def _fetched(self, miss: Miss) -> Fetched:
+        response = await miss.lease.response(miss.interim)
+        clock = self._services.clock
+        upstream_ms = (clock.monotonic() - miss.started_s) * 1000
+        return Fetched(response, miss.received, clock.now(), miss.born, upstream_ms)

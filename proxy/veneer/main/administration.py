@@ -1,0 +1,109 @@
+"""The admin listener: who may use it, what it looks at, and its start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from redis.exceptions import RedisError
+
+from veneer.admin.access import AdminAccess, AdminAccessError
+from veneer.admin.deps import Check
+from veneer.admin.hurried import HEAD_S, IDLE_S, Hurried, logger
+from veneer.core.fields import Fields
+from veneer.core.messages import RequestHead
+from veneer.main.backends import Backends
+from veneer.main.shared import Shared
+from veneer.policy.model import Policy
+from veneer.ports import Standing
+from veneer.server.listener import Address, ListenError
+from veneer.stores.redis_log import RedisLog
+from veneer.troubles import trouble_of
+
+DRAIN_S = 1.0
+
+PROBE = "veneer:health"
+"""A key that is written to find out whether that can be done; it expires."""
+
+
+def access_for(address: Address, policy: Policy) -> AdminAccess:
+    """Who may use the listener on `address`. Raises ListenError where strangers could purge."""
+    variable = policy.admin.token_env
+    token = os.environ.get(variable) or None if variable is not None else None
+    if variable is not None and token is None:
+        msg = f"admin.token_env names {variable}, which is not set: give it a value, or remove admin.token_env"
+        raise ListenError(msg)
+    try:
+        return AdminAccess.for_listener(address.host, token)
+    except AdminAccessError as error:
+        raise ListenError(str(error)) from error
+
+
+def checks_of(shared: Shared, backends: Backends, policy: Callable[[], Policy]) -> Callable[[], Mapping[str, Check]]:
+    """What the detailed health view asks: Redis where there is one, and each backend."""
+
+    async def redis() -> str:
+        """Whether Redis answers, does what is needed, and lets this node hear the log."""
+        client, log = shared.stores.redis, shared.stores.log
+        assert client is not None
+        try:
+            await client.set(PROBE, "1", px=1_000)
+        except RedisError as error:
+            msg = f"{trouble_of(error).value}: {error}"
+            raise ConnectionError(msg) from error
+        if isinstance(log, RedisLog) and log.standing() is Standing.LOST:
+            why = log.troubles.present
+            msg = f"the log is out of use: Redis {'has not been heard yet' if why is None else why.value}"
+            raise ConnectionError(msg)
+        return "answers and takes writes"
+
+    def backend(name: str) -> Check:
+        async def check() -> str:
+            settings = policy().upstreams[name]
+            path = settings.health.path if settings.health is not None else "/"
+            response = await backends[name].look(RequestHead("GET", path, None, "", Fields()))
+            status = response.head.status
+            await response.aclose()
+            return f"answered {status}"
+
+        return check
+
+    def checks() -> Mapping[str, Check]:
+        found: dict[str, Check] = {f"upstream:{name}": backend(name) for name in backends}
+        if shared.stores.redis is not None:
+            found["redis"] = redis
+        return found
+
+    return checks
+
+
+@asynccontextmanager
+async def listening(application: web.Application, address: Address, head_s: float = HEAD_S) -> AsyncIterator[None]:
+    """Serve an admin application on `address` for as long as the block runs. Raises ListenError."""
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=DRAIN_S,
+        keepalive_timeout=IDLE_S,
+        logger=logger,
+    )
+    await runner.setup()
+    server = runner.server
+    assert server is not None
+    try:
+        listener = await asyncio.get_running_loop().create_server(
+            lambda: Hurried(server(), head_s), address.host, address.port
+        )
+    except OSError as error:
+        await runner.cleanup()
+        message = f"cannot listen on {address} (admin): {error.strerror or error}"
+        raise ListenError(message) from error
+    try:
+        yield
+    finally:
+        listener.close()
+        await runner.cleanup()

@@ -1,0 +1,64 @@
+"""The backends of the policy in force, kept while their settings stay the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from veneer.loop.tasks import Tasks
+from veneer.policy.model import UpstreamSettings
+from veneer.ports import Clock
+from veneer.upstream.open import OpenUpstream, open_upstream
+
+MOST_GONE: Final = 64
+"""Names that no policy has any more, and whose backends are remembered."""
+
+
+class Backends(Mapping[str, OpenUpstream]):
+    """Open backends by name. A reload opens what is new and closes what is gone; exchanges under way end in peace.
+
+    A request that began under an older policy may come for a backend whose name is gone: it is found here still, and
+    keeps no connection but those of such requests.
+    """
+
+    def __init__(self, clock: Clock, tasks: Tasks) -> None:
+        self._clock = clock
+        self._tasks = tasks
+        self._open: dict[str, tuple[UpstreamSettings, OpenUpstream]] = {}
+        self._gone: dict[str, OpenUpstream] = {}
+
+    def __getitem__(self, name: str) -> OpenUpstream:
+        found = self._open.get(name)
+        return self._gone[name] if found is None else found[1]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._open
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._open)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def apply(self, wanted: Mapping[str, UpstreamSettings]) -> None:
+        """Have exactly the `wanted` backends open. Raises ValueError for a URL that is no backend's."""
+        before = self._open
+        self._open = {
+            name: before[name]
+            if name in before and before[name][0] == settings
+            else (settings, open_upstream(settings, self._clock, self._tasks))
+            for name, settings in wanted.items()
+        }
+        for name, pair in before.items():
+            if name not in self._open:
+                self._gone.pop(name, None)
+                self._gone[name] = pair[1]
+            if self._open.get(name) is not pair:
+                self._tasks.start(pair[1].aclose(), f"close backend {name}")
+        for name in list(self._gone)[:-MOST_GONE]:
+            del self._gone[name]
+
+    async def aclose(self) -> None:
+        """Close them all."""
+        for _, backend in self._open.values():
+            await backend.aclose()

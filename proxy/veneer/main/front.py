@@ -1,0 +1,164 @@
+"""The server's way into the pipeline: what aiohttp has read, and what is plain."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from veneer.core.fields import Fields
+from veneer.core.messages import RequestHead
+from veneer.core.problem import Problem, problem_head
+from veneer.core.redact import redacted
+from veneer.fastpath.hits import HitLane
+from veneer.fastpath.take_over import TakeOver
+from veneer.observe.tracing import PassThrough, Tracing
+from veneer.pipeline.arrival import Arrivals, Came, HeadRefusal, head_of
+from veneer.pipeline.context import Exchange, Services
+from veneer.pipeline.exchange import ExchangeRecord, Refusal
+from veneer.pipeline.handle import Handler
+from veneer.pipeline.request_ids import RequestIds
+from veneer.policy.model import Policy
+from veneer.policy.watch import PolicySource
+from veneer.ports import Client
+from veneer.server.bounds import MalformedRequest
+from veneer.server.client import AiohttpClient, PlainClient
+from veneer.server.link import Link
+from veneer.server.plain import PlainRequest, read_plain
+from veneer.server.protocol import AiohttpProtocol, Sent
+from veneer.server.wire import Exchange as WireExchange
+from veneer.server.wire import framing_of, serialise
+
+REFUSALS = {
+    400: Refusal.MALFORMED,
+    408: Refusal.SLOW,
+    414: Refusal.HEAD_TOO_LARGE,
+    431: Refusal.HEAD_TOO_LARGE,
+    503: Refusal.LOAD,
+}
+
+
+MOST_TOLD = 1024
+"""Characters of a refused target that are recorded."""
+MOST_TOLD_OF_METHOD = 32
+
+
+class Front:
+    """The server's request callback, and its way for plain requests."""
+
+    def __init__(
+        self,
+        services: Services,
+        policies: PolicySource,
+        ids: RequestIds | None = None,
+        tracing: Tracing | None = None,
+        *,
+        tls: bool = False,
+    ) -> None:
+        self._services = services
+        self._policies = policies
+        self._handler = Handler(services)
+        self._scheme = "https" if tls else "http"
+        self._ids = ids or RequestIds()
+        self._arrivals = Arrivals(services.clock, self._ids, (tracing or PassThrough()).enter)
+
+    def open_lane(self, lane: HitLane) -> None:
+        """Let the lane send on misses, and take over what is unusual about them."""
+        lane.open(TakeOver(self._services, self._handler, self))
+
+    def plain_exchange(self, data: bytes, client: Client, came: Came) -> Exchange | None:
+        """The exchange of a plain request without content; None where the octets are none, or it is refused."""
+        policy = self._policies.current
+        request = read_plain(data, policy.limits.target_bytes, policy.limits.header_count)
+        if request is None or request.content:
+            return None
+        head = head_of(request.method, request.target, request.fields, (1, 1), policy, self._scheme)
+        return None if isinstance(head, HeadRefusal) else self._arrivals.exchange(head, client, policy, came)
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; the response has left when this returns."""
+        policy = self._policies.current
+        version = (request.version.major, request.version.minor)
+        wire = WireExchange(request.method, version, bool(request.keep_alive))
+        protocol = request.protocol
+        assert isinstance(protocol, AiohttpProtocol)
+        connection = protocol.connection
+        protocol.opening = b""
+        client = AiohttpClient(request, connection, wire, policy.timeouts.body_s)
+        connection.attend(client)
+        head = read_head(request, policy, self._scheme)
+        if isinstance(head, HeadRefusal):
+            connection.write(self.refuse(head.status, head.detail, client.address, request.method, raw_target(request)))
+            return Sent(keep_alive=False)
+        await self._handler.handle(self._arrivals.exchange(head, client, policy))
+        connection.attend(None)
+        return Sent(keep_alive=client.keep_alive)
+
+    def begin(self, request: PlainRequest, link: Link) -> asyncio.Task[None]:
+        """Answer a plain request in a task of its own."""
+        return self._services.tasks.start(self._answer(request, link), "answer a plain request")
+
+    async def _answer(self, request: PlainRequest, link: Link) -> None:
+        keep_alive = False
+        try:
+            policy = self._policies.current
+            head = head_of(request.method, request.target, request.fields, (1, 1), policy, self._scheme)
+            if isinstance(head, HeadRefusal):
+                link.write(self.refuse(head.status, head.detail, link.address, request.method, request.target))
+                return
+            client = PlainClient(request.content, link, WireExchange(request.method, (1, 1), keep_alive=True))
+            link.attend(client)
+            await self._handler.handle(self._arrivals.exchange(head, client, policy))
+            keep_alive = client.keep_alive
+        finally:
+            link.over(keep_alive=keep_alive)
+
+    def malformed(self, found: MalformedRequest) -> bytes:
+        """The answer to what aiohttp's parser refused."""
+        detail = found.detail.splitlines()[0] if found.detail else ""
+        return self.refuse(found.status, detail, found.address, found.method, found.target)
+
+    def refuse(self, status: int, detail: str, address: str, method: str = "", target: str = "") -> bytes:
+        """The octets of a refusal, recorded; the connection closes after it (RFC 9112 section 2.2).
+
+        `method` and `target` are as they came, as far as they could be read.
+        """
+        path, question, query = target[:MOST_TOLD].partition("?")
+        own_id = self._ids.make()
+        problem = Problem(status, detail or "the request is malformed", request_id=own_id)
+        body = problem.body()
+        head = problem_head(problem, ("X-Request-ID", own_id))
+        self._services.recorder.begin()
+        self._services.recorder.finish(
+            ExchangeRecord(
+                time=self._services.clock.now(),
+                request_id=own_id,
+                client=address,
+                method=method[:MOST_TOLD_OF_METHOD],
+                path=path,
+                query=redacted(query) if question else None,
+                status=status,
+                duration_ms=0.0,
+                bytes_out=len(body),
+                refused=REFUSALS.get(status, Refusal.MALFORMED),
+                error=detail,
+            )
+        )
+        wire = WireExchange(method, (1, 1), keep_alive=False)
+        if method == "HEAD":  # which never has a body (RFC 9110 section 9.3.2)
+            body = b""
+        return serialise(head, wire, framing_of(wire, status, len(body)), len(body)) + body
+
+
+def read_head(request: web.BaseRequest, policy: Policy, scheme: str) -> RequestHead | HeadRefusal:
+    """The request's head as the pipeline wants it, or why it is refused."""
+    version = (request.version.major, request.version.minor)
+    if "transfer-encoding" in request.headers and not request.body_exists:
+        # The parser has seen no content where there is some: what follows the head is no request.
+        return HeadRefusal(400, "Transfer-Encoding does not tell where the body ends")
+    return head_of(request.method, raw_target(request), Fields.from_raw(request.raw_headers), version, policy, scheme)
+
+
+def raw_target(request: web.BaseRequest) -> str:
+    """The target as it came, as Latin-1 text."""
+    return request.raw_path.encode("utf-8", "surrogateescape").decode("latin-1")

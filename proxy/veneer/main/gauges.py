@@ -1,0 +1,62 @@
+"""What the rooms say of themselves at the moment of a scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from veneer.limits.rate_redis import RedisRates
+from veneer.main.shared import Shared
+from veneer.observe.counters import Gauges, StoreGauges
+from veneer.pipeline.upgrade import UpgradeCounts
+from veneer.policy.model import StoreSettings
+from veneer.ports import Standing
+from veneer.stores.redis_log import RedisLog
+
+
+def gauges_of(
+    shared: Shared, settings: StoreSettings, upgrades: UpgradeCounts, dropped: Callable[[], dict[str, int]]
+) -> Gauges:
+    """Stores, log and limits as they stand; `dropped` tells how many log lines were lost, by log."""
+    errors: dict[str, int] = {}
+    nodes_lost = 0
+    if shared.stores.shared is not None:
+        errors["store"] = shared.stores.shared.counts.failures
+    if isinstance(shared.stores.log, RedisLog):
+        errors["log"] = shared.stores.log.counts.failures
+        nodes_lost = shared.stores.log.counts.nodes_lost
+    fallbacks: dict[str, int] = {}
+    refused_locally = 0
+    if isinstance(shared.rates, RedisRates):
+        counts = shared.rates.counts
+        errors["rates"] = counts.errors
+        fallbacks = {"local_share": counts.local_share, "open": counts.open, "closed": counts.closed}
+        refused_locally = counts.refused_locally
+    return Gauges(
+        stores=_stores(shared, settings),
+        leading=shared.stores.log.standing() is Standing.LEADING,
+        redis_errors=errors,
+        log_dropped=dropped(),
+        rate_fallbacks=fallbacks,
+        coded_anew=upgrades.upgraded,
+        coded_anew_saved_bytes=upgrades.saved_bytes,
+        rates_refused_locally=refused_locally,
+        nodes_lost=nodes_lost,
+    )
+
+
+def _stores(shared: Shared, settings: StoreSettings) -> tuple[StoreGauges, ...]:
+    memory = shared.stores.memory
+    l1 = StoreGauges(
+        "l1",
+        entries=len(memory),
+        bytes=memory.size_bytes,
+        bytes_most=settings.memory_bytes,
+        evictions=memory.evicted,
+        hits=memory.found,
+        misses=memory.lookups - memory.found,
+    )
+    if shared.stores.shared is None:
+        return (l1,)
+    counts = shared.stores.shared.counts
+    l2 = StoreGauges("l2", hits=counts.found, misses=counts.lookups - counts.found, errors=counts.failures)
+    return (l1, l2)

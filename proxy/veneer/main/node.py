@@ -1,0 +1,296 @@
+"""The composition root: settings to object graph, and the order in which its parts start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+
+from veneer.admin.access import AdminAccess
+from veneer.admin.application import build_admin
+from veneer.admin.deps import AdminDeps
+from veneer.compress.codec import Codecs
+from veneer.fastpath.hits import HitLane
+from veneer.fastpath.marks import are_keyed
+from veneer.limits.inflight import InFlight
+from veneer.loop.clock import SystemClock
+from veneer.loop.tasks import Tasks
+from veneer.loop.tuning import allow_open_files
+from veneer.main.administration import access_for, checks_of, listening
+from veneer.main.backends import Backends
+from veneer.main.front import Front
+from veneer.main.gauges import gauges_of
+from veneer.main.options import AdminOff, ServeOptions
+from veneer.main.shared import Shared, open_shared
+from veneer.observe.counters import Snapshot
+from veneer.observe.metrics import Metrics
+from veneer.observe.observation import Observation
+from veneer.observe.tracing import PassThrough
+from veneer.pipeline.context import Services
+from veneer.pipeline.request_ids import RequestIds
+from veneer.pipeline.upgrade import UpgradeCounts, Upgrader
+from veneer.policy.model import Policy
+from veneer.policy.warnings import report
+from veneer.policy.watch import Load, PolicySource, ReloadOutcome, watch_file
+from veneer.server.bounds import ConnectionSettings
+from veneer.server.listener import Address, Listener
+from veneer.server.protocol import FrontServer
+from veneer.server.scarcity import Scarcity
+from veneer.stores.memory_policy import check_memory_policy
+from veneer.warming.sources import parse_target
+from veneer.warming.warmer import warm
+from veneer.workers.place import Place
+from veneer.workers.report import Report, answering_supervisor, encode
+
+OTHER_FILES = 128
+"""Open files for everything that is no connection to a client, a backend or Redis."""
+
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound here: where one that is can be reached
+
+logger = logging.getLogger(__name__)
+
+
+class Node:
+    """One proxy process: everything between its sockets. Use as `async with Node(...)`.
+
+    `place` is where it stands among several workers; None where it is the only process.
+    """
+
+    def __init__(
+        self,
+        options: ServeOptions,
+        policy: Policy,
+        reload: Load,
+        observation: Observation,
+        place: Place | None = None,
+    ) -> None:
+        self._options = options
+        self._place = place
+        self._policies = PolicySource(policy, reload, self._reloaded)
+        self._observation = observation
+        self._in_flight = InFlight(policy.limits.in_flight)
+        self._serving = False
+        self._draining = False
+        self._reports = itertools.count(1)
+        self._server: FrontServer | None = None
+        self._exit = AsyncExitStack()
+        self._clock = SystemClock()
+        self._tasks = Tasks()
+        self._backends = Backends(self._clock, self._tasks)
+
+    async def __aenter__(self) -> Node:
+        """Start the parts, the listening socket last. Raises ListenError."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._exit.aclose()
+            raise
+        return self
+
+    async def linger(self) -> None:
+        """What comes before a stop: no longer ready, but still there, until load balancers must have noticed."""
+        self._draining, self._serving = True, False
+        if self._server is not None:
+            self._server.end_connections()
+        await asyncio.sleep(self._policies.current.timeouts.drain_delay_s)
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Stop in the opposite order: first no new requests, then what answers them."""
+        self._draining, self._serving = True, False
+        await self._exit.aclose()
+
+    async def _start(self) -> None:
+        policy, clock, tasks = self._policies.current, self._clock, self._tasks
+        self._warn(policy)
+        self._exit.push_async_callback(tasks.aclose)
+        self._backends.apply(policy.upstreams)
+        self._exit.push_async_callback(self._backends.aclose)
+        codec = Codecs()
+        self._exit.push_async_callback(codec.aclose)
+        shared = await self._exit.enter_async_context(open_shared(policy.stores, clock, tasks))
+        if shared.stores.redis is not None and self._speaks:
+            tasks.start(check_memory_policy(shared.stores.redis), "redis: memory policy")
+        log, store = shared.stores.log, shared.stores.store
+        upgrader = Upgrader(store, log, codec, clock, time.thread_time)
+        tasks.start(upgrader.run(asyncio.sleep), "make coded bodies smaller")
+        services = Services(
+            clock=clock,
+            store=store,
+            log=log,
+            turns=shared.stores.turns,
+            rates=shared.rates,
+            codec=codec,
+            upstreams=self._backends,
+            recorder=self._observation.observer,
+            in_flight=self._in_flight,
+            tasks=tasks,
+            upgrades=upgrader,
+        )
+        if self._options.policies is not None:
+            tasks.start(watch_file(self._policies, self._options.policies, asyncio.sleep), "watch the policy file")
+        await self._administer(shared, policy, upgrader.counts)
+        await self._listen(services, policy)
+
+    async def _administer(self, shared: Shared, policy: Policy, upgrades: UpgradeCounts) -> None:
+        """Open the admin listener; a worker answers its supervisor instead."""
+        snapshot = partial(self._snapshot, shared, policy, upgrades)
+        if self._place is not None:
+            access, report = AdminAccess(None), partial(self._report, shared, snapshot)
+            self._exit.callback(self._leave, self._place, report)
+            deps = self._admin_deps(shared, snapshot, access)
+            await self._exit.enter_async_context(answering_supervisor(deps, report, self._place.socket))
+            return
+        if self._options.admin is AdminOff.OFF:
+            return
+        address = self._options.admin or Address.parse(policy.admin.listen)
+        deps = self._admin_deps(shared, snapshot, access_for(address, policy))
+        await self._exit.enter_async_context(listening(build_admin(deps), address))
+        logger.info("admin on http://%s", address)
+
+    def _admin_deps(self, shared: Shared, snapshot: Callable[[], Snapshot], access: AdminAccess) -> AdminDeps:
+        return AdminDeps(
+            access=access,
+            clock=self._clock,
+            log=shared.stores.log,
+            snapshot=snapshot,
+            policy=lambda: self._policies.current,
+            metrics=Metrics(snapshot) if self._observation.metrics else None,
+            checks=checks_of(shared, self._backends, lambda: self._policies.current),
+            entries=shared.stores.memory.entries,
+            sample=shared.stores.sample,
+            starting=lambda: not self._serving,
+            draining=lambda: self._draining,
+        )
+
+    def _snapshot(self, shared: Shared, policy: Policy, upgrades: UpgradeCounts) -> Snapshot:
+        watched = self._observation
+        return watched.observer.snapshot(lambda: gauges_of(shared, policy.stores, upgrades, watched.dropped))
+
+    def _report(self, shared: Shared, snapshot: Callable[[], Snapshot]) -> Report:
+        return Report(next(self._reports), snapshot(), shared.stores.log.position, self._serving)
+
+    def _leave(self, place: Place, report: Callable[[], Report]) -> None:
+        """Leave the last counts for the supervisor; without them it has those of a second ago."""
+        try:
+            place.last_words.write_bytes(encode(report()))
+        except OSError as error:
+            logger.warning("the last counts of this worker are lost: %s", error)
+
+    async def _listen(self, services: Services, policy: Policy) -> None:
+        ids = RequestIds()
+        lane: HitLane | None = None
+        if self._has_hit_lane():
+            lane = HitLane(services, self._policies, ids, self._observation.observer)
+            services = replace(services, hits=lane)
+        front = Front(services, self._policies, ids, self._observation.tracing)
+        if lane is not None:
+            front.open_lane(lane)
+        server = FrontServer(
+            front, connection_settings(policy), front.malformed, lane, front if self._options.lanes else None
+        )
+        self._server = server
+        inherited = None if self._place is None else socket.socket(fileno=self._place.listener)
+        scarcity = Scarcity(self._clock.monotonic)
+        scarcity.watch(asyncio.get_running_loop())
+        listener = Listener(server, self._options.listen, self._tasks, inherited=inherited, scarcity=scarcity)
+        address = await listener.start()
+        self._exit.push_async_callback(listener.stop, policy.timeouts.drain_s)
+        self._serving = True
+        logger.info("listening on http://%s", address)
+        if policy.warm and (self._place is None or self._place.number == 0):
+            self._tasks.start(self._warm(address, policy.warm), "warm the cache")
+
+    def _has_hit_lane(self) -> bool:
+        if not self._options.lanes or not isinstance(self._observation.tracing, PassThrough):
+            return False
+        info = sys.hash_info
+        if not are_keyed(info.algorithm, info.hash_bits, info.cutoff):
+            logger.warning(
+                "hits take the normal way: the quick one needs SipHash with 64 bits, and this Python has %s", info
+            )
+            return False
+        return True
+
+    async def _warm(self, address: Address, targets: Sequence[str]) -> None:
+        """Fetch the policy's `warm` targets through the front door, so that they are hits from the first client on."""
+        host = ANY_ADDRESS.get(address.host, address.host)
+        wanted = [target for text in targets if (target := parse_target(text)) is not None]
+        report = await warm(wanted, f"http://{Address(host, address.port)}", {})
+        logger.info("warmed %s", report)
+
+    def hang_up(self) -> None:
+        """SIGHUP: read the policy file again."""
+        self._tasks.start(self._reload_told(), "reload on SIGHUP")
+
+    async def _reload_told(self) -> None:
+        outcome = await self._policies.reload()
+        if not outcome.changed and outcome.error is None:
+            logger.info("policy %s stays in force: nothing has changed", outcome.policy.version_digest)
+
+    def _reloaded(self, outcome: ReloadOutcome) -> None:
+        """Take over what a new policy changes outside of requests, and say what happened."""
+        if outcome.error is not None:
+            logger.error("the policy stays as it is: %s", outcome.error)
+            return
+        self._backends.apply(outcome.policy.upstreams)
+        self._in_flight.most = outcome.policy.limits.in_flight
+        later = f"; restart for: {', '.join(outcome.needs_restart)}" if outcome.needs_restart else ""
+        logger.info("policy %s is in force%s", outcome.policy.version_digest, later)
+        self._warn(outcome.policy)
+
+    @property
+    def _speaks(self) -> bool:
+        """Whether this process says what all workers could say alike."""
+        return self._place is None or self._place.number == 0
+
+    def _warn(self, policy: Policy) -> None:
+        """Log what the policy allows and is seldom meant."""
+        if self._speaks:
+            for line in report(policy.warnings, str(self._options.policies)):
+                logger.warning("%s", line)
+
+
+def connections_within(files: int, wanted: int, pooled: int, streams: int) -> int:
+    """How many clients may be connected when client and backend connections together may be so many `files`.
+
+    `pooled` and `streams` are what the upstreams allow themselves at most. Where files are few that is not set aside:
+    nearly every connection to a backend is there for a client, so that half of the files are enough for each side.
+    """
+    room = files - pooled
+    beside = room - min(streams, room // 2)  # each stream has a client of its own
+    return min(wanted, max(1, beside, files // 2))
+
+
+def connection_settings(policy: Policy) -> ConnectionSettings:
+    """The bounds of client connections. Heads are measured again, exactly, when they are whole."""
+    own = policy.stores.redis_max_connections + OTHER_FILES
+    others = sum(upstream.max_connections for upstream in policy.upstreams.values()) + own
+    wanted = policy.limits.connections
+    streams = sum(upstream.max_streams for upstream in policy.upstreams.values())
+    needed = wanted + others + streams
+    files = allow_open_files(needed)
+    connections = connections_within(files - own, wanted, others - own, streams)
+    if connections < wanted:
+        logger.warning(
+            "the system allows %d open files: at most %d clients are served at once instead of %d; with %d (ulimit -n, "
+            "LimitNOFILE) all would be",
+            files,
+            connections,
+            wanted,
+            needed,
+        )
+    return ConnectionSettings(
+        head_timeout_s=policy.timeouts.head_s,
+        most_connections=connections,
+        keepalive_timeout_s=policy.timeouts.idle_s,
+        max_line_bytes=policy.limits.target_bytes + 64,
+        max_field_bytes=policy.limits.head_bytes,
+        max_fields=policy.limits.header_count + 1,
+    )

@@ -1,0 +1,106 @@
+"""`veneer serve`: from options to a running node, and from signals to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from functools import partial
+
+import uvloop
+
+from veneer import __version__
+from veneer.compiling.form import form
+from veneer.loop.huge_pages import keep_on_huge_pages
+from veneer.loop.tasks import Tasks
+from veneer.loop.tuning import calm_collector, end_with_parent, steady_heap
+from veneer.main.node import Node
+from veneer.main.options import ServeOptions, environment
+from veneer.main.signals import on_signals
+from veneer.main.supervise import supervise
+from veneer.observe.observation import Observation, open_observation
+from veneer.observe.settings import ObserveSettings, ObserveSettingsError, read_observe_settings
+from veneer.policy.load import load_policy, parse_policy
+from veneer.policy.model import Policy
+from veneer.policy.problems import PolicyError
+from veneer.policy.settings import Overrides, read_environment
+from veneer.redis.connect import RedisUrlError
+from veneer.server.listener import ListenError
+from veneer.workers.place import place_of
+
+logger = logging.getLogger(__name__)
+
+
+def serve(options: ServeOptions) -> int:
+    """Run the proxy until it is told to stop; returns the exit status."""
+    place = place_of(environment())
+    try:
+        overrides = overrides_from(options)
+        policy = (
+            load(options, overrides)
+            if place is None or place.policies is None
+            else load_policy(place.policies, overrides)
+        )
+        observe = read_observe_settings(environment())
+    except (PolicyError, ObserveSettingsError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    if options.workers > 1 and policy.stores.redis_url is None:
+        sys.stderr.write("--workers needs --redis: without it each worker would miss the writes of the others\n")
+        return 2
+    reload = partial(load, options, overrides)
+    if options.workers > 1 and place is None:
+        return supervise(options, policy, overrides, observe)
+    return run(options, policy, reload, observe)
+
+
+def overrides_from(options: ServeOptions) -> Overrides:
+    """What flags and environment put over the policy file. Raises PolicyError."""
+    flags = Overrides(upstream_url=options.upstream, redis_url=options.redis)
+    return flags.over(read_environment(environment()))
+
+
+def load(options: ServeOptions, overrides: Overrides) -> Policy:
+    """The policy named by the options, or the default one. Raises PolicyError."""
+    if options.policies is None:
+        return parse_policy("", "no policy file", overrides)
+    return load_policy(options.policies, overrides)
+
+
+def run(options: ServeOptions, policy: Policy, reload: partial[Policy], observe: ObserveSettings) -> int:
+    """Run one process with logs set up; returns the exit status."""
+    try:
+        with open_observation(observe, as_json=options.log_format == "json") as observation:
+            return _run(options, policy, reload, observation)
+    except ObserveSettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def _run(options: ServeOptions, policy: Policy, reload: partial[Policy], observation: Observation) -> int:
+    try:
+        return uvloop.run(_serve(options, policy, reload, observation))
+    except (ListenError, RedisUrlError) as error:
+        logger.error("%s", error)  # noqa: TRY400 - the reason is whole without a traceback
+        return 1
+
+
+async def _serve(options: ServeOptions, policy: Policy, reload: partial[Policy], observation: Observation) -> int:
+    logger.info("veneer %s, %s", __version__, form().value)
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    place = place_of(environment())
+    if place is not None and not end_with_parent(place.supervisor):
+        logger.error("process %d, which started this worker, is gone: the worker ends too", place.supervisor)
+        return 1
+    tasks = Tasks()
+    async with Node(options, policy, reload, observation, place) as node:
+        calm_collector()
+        steady_heap()
+        tasks.start(keep_on_huge_pages(asyncio.sleep), "keep the heap on huge pages")
+        on_signals(loop, stop.set, node.hang_up)
+        await stop.wait()
+        logger.info("stopping")
+        await node.linger()
+        await tasks.aclose()
+    return 0

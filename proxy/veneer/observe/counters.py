@@ -1,0 +1,254 @@
+"""Plain integers, counted on every exchange and read on a scrape. Snapshots of several processes can be added."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+
+import msgspec
+
+from veneer.observe.repeats import Facts
+from veneer.pipeline.exchange import ExchangeRecord, Refusal
+
+BOUNDS_MS = (
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    25.0,
+    50.0,
+    100.0,
+    250.0,
+    500.0,
+    1_000.0,
+    2_500.0,
+    5_000.0,
+    10_000.0,
+    30_000.0,
+)
+"""Upper bounds of the duration buckets: a hit takes less than the first, a hopeless wait more than the last."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"})
+_OTHER = "other"
+_MOST_ROUTES = 1_000
+_CLASSES = 6
+
+
+class Histogram(msgspec.Struct):
+    """Durations: how many fell into each bucket of BOUNDS_MS (the last one is open), and their sum."""
+
+    counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS_MS) + 1))
+    sum_ms: float = 0.0
+
+    def observe(self, duration_ms: float) -> None:
+        """Count one duration."""
+        self.counts[bisect_left(BOUNDS_MS, duration_ms)] += 1
+        self.sum_ms += duration_ms
+
+    def add(self, other: Histogram) -> None:
+        """Count everything that another one counted."""
+        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+        self.sum_ms += other.sum_ms
+
+
+class RouteCounts(msgspec.Struct):
+    """What happened on one route. `requests` is by method, then by the status' first digit."""
+
+    requests: dict[str, list[int]] = {}
+    cache: dict[str, int] = {}
+    duration: Histogram = msgspec.field(default_factory=Histogram)
+    upstream: Histogram = msgspec.field(default_factory=Histogram)
+    rate_limited: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    bytes_saved: int = 0
+    audits_same: int = 0
+    audits_different: int = 0
+
+    def audit(self, *, differs: bool) -> None:
+        """Count one audit."""
+        if differs:
+            self.audits_different += 1
+        else:
+            self.audits_same += 1
+
+    def add(self, other: RouteCounts) -> None:
+        """Count everything that another one counted."""
+        for method, theirs in other.requests.items():
+            mine = self.requests.get(method) or [0] * _CLASSES
+            self.requests[method] = [a + b for a, b in zip(mine, theirs, strict=True)]
+        _add(self.cache, other.cache)
+        self.duration.add(other.duration)
+        self.upstream.add(other.upstream)
+        self.rate_limited += other.rate_limited
+        self.bytes_in += other.bytes_in
+        self.bytes_out += other.bytes_out
+        self.bytes_saved += other.bytes_saved
+        self.audits_same += other.audits_same
+        self.audits_different += other.audits_different
+
+
+class Counts(msgspec.Struct):
+    """What happened in a process."""
+
+    active: int = 0
+    routes: dict[str, RouteCounts] = {}
+    refused: dict[str, int] = {}
+    tunnels: dict[str, int] = {}
+
+    def add(self, other: Counts) -> None:
+        """Count everything that another one counted."""
+        self.active += other.active
+        for name, theirs in other.routes.items():
+            self.route(name).add(theirs)
+        _add(self.refused, other.refused)
+        _add(self.tunnels, other.tunnels)
+
+    def route(self, name: str) -> RouteCounts:
+        """The counts of one route. Beyond a thousand names (by reloads) further ones share "other"."""
+        counts = self.routes.get(name)
+        if counts is None:
+            if len(self.routes) >= _MOST_ROUTES:
+                name = _OTHER
+            counts = self.routes.setdefault(name, RouteCounts())
+        return counts
+
+    def count(self, record: ExchangeRecord) -> None:
+        """Count one exchange."""
+        route = self.count_facts(record, 1)
+        route.duration.observe(record.duration_ms)
+        route.bytes_in += record.bytes_in
+        route.bytes_out += record.bytes_out
+        if record.bytes_identity:
+            route.bytes_saved += record.bytes_identity - record.bytes_out
+        if record.end is not None:
+            self.tunnels[record.end.value] = self.tunnels.get(record.end.value, 0) + 1
+        if record.upstream_ms is not None:
+            route.upstream.observe(record.upstream_ms)
+
+    def count_facts(self, what: ExchangeRecord | Facts, count: int) -> RouteCounts:
+        """Count what exchanges and facts both tell, for so many exchanges; returns the route's counts."""
+        route = self.routes.get(what.route) or self.route(what.route)
+        method = what.method if what.method in _METHODS else _OTHER
+        classes = route.requests.get(method)
+        if classes is None:
+            classes = route.requests[method] = [0] * _CLASSES
+        digit = what.status // 100
+        classes[digit if 0 < digit < _CLASSES else 0] += count
+        use = what.cache.value
+        route.cache[use] = route.cache.get(use, 0) + count
+        if what.refused is not None:
+            self.refused[what.refused.value] = self.refused.get(what.refused.value, 0) + count
+            if what.refused is Refusal.RATE:
+                route.rate_limited += count
+        return route
+
+
+class StoreGauges(msgspec.Struct, frozen=True):
+    """One store as it stands: "l1" or "l2". None where a store cannot tell, or cannot have it.
+
+    `hits` and `misses` are look-ups; what the hit lane answers without one is counted with the exchanges.
+    """
+
+    store: str
+    entries: int | None = None
+    bytes: int | None = None
+    bytes_most: int | None = None
+    evictions: int | None = None
+    hits: int = 0
+    misses: int = 0
+    errors: int | None = None
+
+
+class Gauges(msgspec.Struct, frozen=True):
+    """The rooms as they stand at the moment of a scrape. `leading` tells whether the lease is fresh.
+
+    `redis_errors` is by part (store, log, rates), `log_dropped` by log, `rate_fallbacks` by what was done instead.
+    """
+
+    stores: tuple[StoreGauges, ...] = ()
+    leading: bool = True
+    redis_errors: dict[str, int] = {}
+    log_dropped: dict[str, int] = {}
+    rate_fallbacks: dict[str, int] = {}
+    rates_refused_locally: int = 0
+    nodes_lost: int = 0
+    rate_clients_forgotten: int = 0
+    coded_anew: int = 0
+    coded_anew_saved_bytes: int = 0
+
+
+class Snapshot(msgspec.Struct):
+    """Everything one process has to say; msgspec encodes it, so that a supervisor can collect and add."""
+
+    counts: Counts
+    gauges: Gauges
+
+
+def merged(snapshots: Iterable[Snapshot]) -> Snapshot:
+    """The sum over processes; the whole leads only where each does."""
+    counts = Counts()
+    gauges = Gauges()
+    for snapshot in snapshots:
+        counts.add(snapshot.counts)
+        gauges = _sum_gauges(gauges, snapshot.gauges)
+    return Snapshot(counts, gauges)
+
+
+def remains(snapshot: Snapshot) -> Snapshot:
+    """What stays of a process that has ended: all it counted, and nothing of what it held."""
+    counts = Counts()
+    counts.add(snapshot.counts)
+    counts.active = 0
+    gauges = snapshot.gauges
+    stores = tuple(msgspec.structs.replace(store, entries=None, bytes=None, bytes_most=None) for store in gauges.stores)
+    return Snapshot(counts, msgspec.structs.replace(gauges, stores=stores, leading=True))
+
+
+def _sum_gauges(one: Gauges, other: Gauges) -> Gauges:
+    stores = {gauge.store: gauge for gauge in one.stores}
+    for gauge in other.stores:
+        held = stores.get(gauge.store)
+        stores[gauge.store] = gauge if held is None else _sum_stores(held, gauge)
+    return Gauges(
+        stores=tuple(stores.values()),
+        leading=one.leading and other.leading,
+        redis_errors=_sum(one.redis_errors, other.redis_errors),
+        log_dropped=_sum(one.log_dropped, other.log_dropped),
+        rate_fallbacks=_sum(one.rate_fallbacks, other.rate_fallbacks),
+        rates_refused_locally=one.rates_refused_locally + other.rates_refused_locally,
+        nodes_lost=one.nodes_lost + other.nodes_lost,
+        rate_clients_forgotten=one.rate_clients_forgotten + other.rate_clients_forgotten,
+        coded_anew=one.coded_anew + other.coded_anew,
+        coded_anew_saved_bytes=one.coded_anew_saved_bytes + other.coded_anew_saved_bytes,
+    )
+
+
+def _sum_stores(one: StoreGauges, other: StoreGauges) -> StoreGauges:
+    return StoreGauges(
+        store=one.store,
+        entries=_known(one.entries, other.entries),
+        bytes=_known(one.bytes, other.bytes),
+        bytes_most=_known(one.bytes_most, other.bytes_most),
+        evictions=_known(one.evictions, other.evictions),
+        hits=one.hits + other.hits,
+        misses=one.misses + other.misses,
+        errors=_known(one.errors, other.errors),
+    )
+
+
+def _known(one: int | None, other: int | None) -> int | None:
+    return None if one is None and other is None else (one or 0) + (other or 0)
+
+
+def _add(into: dict[str, int], other: dict[str, int]) -> None:
+    for name, count in other.items():
+        into[name] = into.get(name, 0) + count
+
+
+def _sum(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    total = dict(one)
+    _add(total, other)
+    return total

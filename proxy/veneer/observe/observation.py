@@ -1,0 +1,68 @@
+"""Everything that watches one process, opened and closed as one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from veneer.loop.clock import SystemClock
+from veneer.observe.errors import ErrorReports
+from veneer.observe.lines import JsonLines, JsonMessages, Lines, TextLines, TextMessages
+from veneer.observe.observer import Observer
+from veneer.observe.settings import ObserveSettings
+from veneer.observe.tracing import OwnSpans, PassThrough, SpanExporter, Tracing
+from veneer.observe.writer import LineWriter, MessageHandler
+from veneer.pipeline.exchange import ExchangeRecord
+
+STDOUT, STDERR = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The recorder of exchanges, their place in traces, whether metrics are shown, and how many lines each log lost."""
+
+    observer: Observer
+    tracing: Tracing
+    metrics: bool
+    dropped: Callable[[], dict[str, int]]
+
+
+def in_this_loop(delay_s: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+    """Call something in the running event loop after a while."""
+    return asyncio.get_running_loop().call_later(delay_s, call)
+
+
+@contextmanager
+def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Observation]:
+    """Lines on standard output, messages on standard error, and what the settings switch on; all flushed at the end.
+
+    Raises ObserveSettingsError where an extra is missing.
+    """
+    with ExitStack() as closing:
+        messages = LineWriter(STDERR, name="message log")
+        closing.callback(messages.close)
+        lines = LineWriter(STDOUT, name="access log")
+        closing.callback(lines.close)
+        handler = MessageHandler(messages, JsonMessages() if as_json else TextMessages())
+        logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+        also: list[Callable[[ExchangeRecord], None]] = []
+        tracing: Tracing = PassThrough()
+        if settings.otlp_endpoint is not None:
+            exporter = SpanExporter(settings.otlp_endpoint, settings.service)
+            closing.callback(exporter.close)
+            also.append(exporter)
+            tracing = OwnSpans(sampler=settings.sampler)
+        if settings.sentry_dsn is not None:
+            closing.callback(ErrorReports(settings.sentry_dsn).close)
+
+        def dropped() -> dict[str, int]:
+            return {"requests": lines.dropped, "messages": messages.dropped}
+
+        observer = Observer(
+            Lines(JsonLines() if as_json else TextLines(), lines), also, clock=SystemClock(), later=in_this_loop
+        )
+        closing.callback(observer.work_off)
+        yield Observation(observer, tracing, settings.metrics, dropped)

@@ -1,0 +1,114 @@
+"""The Recorder of a process: counts each exchange and has its line written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from veneer.observe.counters import Counts, Gauges, Snapshot
+from veneer.observe.lines import Lines
+from veneer.observe.repeats import Note, record_of
+from veneer.observe.tallies import Tallies
+from veneer.pipeline.exchange import Audit, ExchangeRecord
+from veneer.ports import Clock
+
+Later = Callable[[float, Callable[[], None]], object]
+"""Calls something after so many seconds, in the thread that the observer is used from."""
+
+MAX_NOTES: Final = 16
+"""Notes that wait at most. Whoever comes while they are worked off waits as well: more would be seen in the p99."""
+_GATHER_S: Final = 0.05
+"""How long notes wait at most."""
+
+
+class Observer:
+    """veneer.pipeline.exchange.Recorder. `also` see each record too (traces, error reports); they must be quick.
+
+    Notes of repeated answers are worked off many at once, always before the next record: lines keep their order.
+    """
+
+    def __init__(
+        self,
+        lines: Lines | None,
+        also: Sequence[Callable[[ExchangeRecord], None]] = (),
+        *,
+        clock: Clock,
+        later: Later,
+    ) -> None:
+        self._lines = lines
+        self._also = tuple(also)
+        self._clock = clock
+        self._later = later
+        self._notes: list[Note] = []
+        self._awaited = False
+        self._active = 0
+        self._counts = Counts()
+        self._tallies = Tallies(self._counts)
+
+    def begin(self) -> None:
+        """Count an exchange as active."""
+        self._active += 1
+
+    def finish(self, record: ExchangeRecord) -> None:
+        """Count it as ended and have its line written."""
+        if self._notes:
+            self.work_off()
+        self._active -= 1
+        self._counts.count(record)
+        if self._lines is not None:
+            self._lines.write(record)
+        self._show(record)
+
+    def note(self, note: Note) -> None:
+        """Record an exchange that began and ended at once, soon."""
+        notes = self._notes
+        notes.append(note)
+        if len(notes) >= MAX_NOTES:
+            self.work_off()
+        elif not self._awaited:
+            self._awaited = True
+            self._later(_GATHER_S, self._come_back)
+
+    def _come_back(self) -> None:
+        self._awaited = False
+        self.work_off()
+
+    def finish_noted(self, note: Note) -> None:
+        """Record an exchange that counts as active since `begin`."""
+        self._active -= 1
+        self.note(note)
+
+    def work_off(self) -> None:
+        """Record what was noted."""
+        notes = self._notes
+        if not notes:
+            return
+        self._notes = []
+        for note in notes:
+            self._tallies.add(note)
+        apart_s = self._clock.now() - self._clock.monotonic()
+        if self._lines is not None:
+            self._lines.write_notes(notes, apart_s)
+        if self._also:
+            for note in notes:
+                self._show(record_of(note, apart_s))
+
+    def _show(self, record: ExchangeRecord) -> None:
+        for see in self._also:
+            see(record)
+
+    def audited(self, audit: Audit) -> None:
+        """Count an audit of a hit."""
+        self._counts.route(audit.route).audit(differs=audit.differs)
+
+    @property
+    def counts(self) -> Counts:
+        """Everything counted so far."""
+        self.work_off()
+        self._tallies.empty()
+        self._counts.active = self._active
+        return self._counts
+
+    def snapshot(self, gauges: Callable[[], Gauges]) -> Snapshot:
+        """The counters now, with what the rooms say now."""
+        return Snapshot(self.counts, gauges())

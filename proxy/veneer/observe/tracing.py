@@ -1,0 +1,141 @@
+"""Traces: passed through as they came, or, where switched on, with a span of the proxy's own for each exchange.
+
+Spans are made from the exchange's record when it has ended; OpenTelemetry's batch processor takes them without
+waiting, bounded, and sends them from its own thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from secrets import randbits
+from typing import Protocol
+
+from veneer.core.fields import Fields
+from veneer.core.trace import TraceParent, trace_parent
+from veneer.observe.settings import ObserveSettingsError, Sampler
+from veneer.pipeline.exchange import CacheUse, ExchangeRecord
+from veneer.ports import UpstreamFailure
+
+_EVERY_TRACE = Sampler()
+_NANOS_PER_S = 1_000_000_000
+_NANOS_PER_MS = 1_000_000
+
+
+class Tracing(Protocol):
+    """Gives an exchange its place in a trace."""
+
+    def enter(self, fields: Fields) -> tuple[Fields, TraceParent | None, str]:
+        """The fields to send on, the place of this exchange (its own span), and the span of its parent or ""."""
+        ...
+
+
+class PassThrough:
+    """Leaves traceparent and tracestate as they came; the log names the client's trace and span."""
+
+    def enter(self, fields: Fields) -> tuple[Fields, TraceParent | None, str]:
+        """The fields unchanged."""
+        return fields, trace_parent(fields) if "traceparent" in fields else None, ""
+
+
+class OwnSpans:
+    """Continues the client's trace, or begins one, with a new span; the backend sees it as its parent."""
+
+    def __init__(self, bits: Callable[[int], int] = randbits, sampler: Sampler = _EVERY_TRACE) -> None:
+        self._bits = bits
+        self._sampler = sampler
+
+    def enter(self, fields: Fields) -> tuple[Fields, TraceParent | None, str]:
+        """The fields with a traceparent of this exchange's own."""
+        parent = trace_parent(fields)
+        span_id = f"{self._bits(64) or 1:016x}"
+        if parent is None:
+            # An invalid traceparent makes tracestate meaningless (section 3.3).
+            fields = fields.without(("tracestate",))
+            trace_id = f"{self._bits(128) or 1:032x}"
+            own = TraceParent(trace_id, span_id, self._sampler.samples(trace_id, None))
+        else:
+            own = TraceParent(parent.trace_id, span_id, self._sampler.samples(parent.trace_id, parent.sampled))
+        return fields.replaced("traceparent", str(own)), own, parent.span_id if parent else ""
+
+
+class SpanExporter:
+    """Sends a span for each sampled record to an OTLP endpoint. Raises ObserveSettingsError without the extra."""
+
+    def __init__(self, endpoint: str, service: str | None = "veneer") -> None:
+        """`service` None leaves the name to OpenTelemetry's own variables."""
+        try:
+            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - extra
+            from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - extra
+            from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - extra
+        except ImportError as error:
+            raise ObserveSettingsError('APM_ENABLED needs OpenTelemetry: pip install "veneer[otel]"') from error
+        url = endpoint.rstrip("/")
+        exporter = OTLPSpanExporter(url if url.endswith("/v1/traces") else f"{url}/v1/traces")
+        self._resource = Resource.create({} if service is None else {"service.name": service})
+        self._processor = BatchSpanProcessor(exporter)
+
+    def __call__(self, record: ExchangeRecord) -> None:
+        """Have the exchange's span sent, if its trace is sampled."""
+        if not record.sampled:
+            return
+        from opentelemetry.sdk.trace import ReadableSpan  # noqa: PLC0415 - extra
+        from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags  # noqa: PLC0415 - extra
+
+        def place(span_id: str, *, remote: bool) -> object:
+            flags = TraceFlags(TraceFlags.SAMPLED)
+            return SpanContext(int(record.trace_id, 16), int(span_id, 16), is_remote=remote, trace_flags=flags)
+
+        start_ns = int(record.time * _NANOS_PER_S)
+        span = ReadableSpan(
+            name=f"{record.method} {record.route}".strip(),
+            context=place(record.span_id, remote=False),
+            parent=place(record.parent_id, remote=True) if record.parent_id else None,
+            resource=self._resource,
+            attributes=attributes(record),
+            kind=SpanKind.SERVER,
+            status=Status(StatusCode.ERROR if record.status >= 500 else StatusCode.UNSET),
+            start_time=start_ns,
+            end_time=start_ns + int(record.duration_ms * _NANOS_PER_MS),
+        )
+        self._processor.on_end(span)
+
+    def close(self) -> None:
+        """Send what waits, then end."""
+        self._processor.shutdown()
+
+
+_FAILURES = frozenset(failure.value for failure in UpstreamFailure)
+
+
+def error_type(record: ExchangeRecord) -> str:
+    """What kind of error it was, out of a bounded set, as backends of traces group by it; "" where it was none.
+
+    The failure of the backend, else why the proxy refused, else the status, else that the exchange broke off.
+    """
+    failure = record.error.partition(":")[0]
+    if failure in _FAILURES:
+        return failure
+    if record.refused is not None:
+        return record.refused.value
+    return str(record.status) if record.status >= 500 else "broken-off" if record.error else ""
+
+
+def attributes(record: ExchangeRecord) -> dict[str, str | int | float]:
+    """A span's attributes: OpenTelemetry's names for HTTP servers, and the cache's part under "veneer."."""
+    named: dict[str, str | int | float | None] = {
+        "http.request.method": record.method,
+        "http.response.status_code": record.status,
+        "url.scheme": "http",
+        "url.path": record.path,
+        "url.query": record.query,
+        "client.address": record.client,
+        "user_agent.original": record.user_agent,
+        "error.type": error_type(record),
+        "veneer.request_id": record.request_id,
+        "veneer.route": record.route,
+        "veneer.error": record.error,
+        "veneer.cache": None if record.cache is CacheUse.NONE else record.cache.value,
+        "veneer.cache.reason": record.cache_reason,
+        "veneer.upstream_ms": record.upstream_ms,
+    }
+    return {name: value for name, value in named.items() if value not in {None, ""}}

@@ -1,0 +1,41 @@
+"""Who answers some requests from their octets alone.
+
+Classes to derive from, unlike most ports: where both sides are compiled, a call of one's method is direct.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mypy_extensions import mypyc_attr
+
+if TYPE_CHECKING:
+    from veneer.server.link import Link
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class QuickTalk:
+    """Answers some requests of one connection."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def answer(self, data: bytes) -> bool:
+        """Answer the one request in `data`; False, and nothing done, when it has to take the normal way."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class QuickWay:
+    """Gives each connection its talk."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def meet(self, link: Link, write: Callable[[list[bytes]], None]) -> QuickTalk:
+        """A new connection; `write` queues octets to be sent on it, in pieces."""
+
+    @abstractmethod
+    def foresee(self, talks: list[QuickTalk], data: list[bytes]) -> None:
+        """See what each of these talks is to be asked next, in this order, and decide nothing."""

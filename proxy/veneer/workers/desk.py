@@ -1,0 +1,122 @@
+"""The supervisor's admin application: one health, one set of counters and one purge for all workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from veneer.admin.access import AdminAccess
+from veneer.admin.application import MOST_BODY_BYTES, Page, guarded, json_answer
+from veneer.admin.health import Health, PartHealth
+from veneer.admin.hurried import in_time, whole_body
+from veneer.admin.stats import stats_of
+from veneer.observe.metrics import Metrics
+from veneer.workers.hearing import FOREIGN, Answer, Question, Sockets, ask, hear_all
+from veneer.workers.ledger import Ledger
+
+RELAY_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeskDeps:
+    """`sockets` are where living workers answer, by their names; `wanted` is how many there should be."""
+
+    access: AdminAccess
+    ledger: Ledger
+    sockets: Sockets
+    wanted: int
+    stopping: Callable[[], bool]
+    metrics: bool
+
+
+class Desk:
+    """Asks workers for their reports, and hands on what only a worker can do."""
+
+    def __init__(self, deps: DeskDeps) -> None:
+        self._deps = deps
+        self._page = Page()
+        self._metrics = Metrics(deps.ledger.total) if deps.metrics else None
+
+    def application(self) -> web.Application:
+        """The routes, as a single process has them."""
+        middlewares = [in_time, guarded(self._deps.access), whole_body]
+        application = web.Application(middlewares=middlewares, client_max_size=MOST_BODY_BYTES)
+        application.add_routes(
+            [
+                web.get("/", self._page.show),
+                web.get("/health", self._health),
+                web.get("/ready", self._ready),
+                web.get("/health/detailed", self._health_detailed),
+                web.get("/metrics", self._show_metrics),
+                web.get("/stats", self._stats),
+                web.post("/purge", self._purge),
+            ]
+        )
+        return application
+
+    async def _collect(self) -> None:
+        await hear_all(self._deps.sockets, self._deps.ledger)
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        """Whether requests are taken or a stop is under way: 503 while no worker takes them."""
+        status = await self._status()
+        return json_answer(Health(status), 503 if status == "starting" else 200)
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        """Whether new requests are to be sent here: 503 while no worker takes them, and once all are told to stop."""
+        status = await self._status()
+        return json_answer(Health(status), 200 if status == "ok" else 503)
+
+    async def _status(self) -> str:
+        if self._deps.stopping():
+            return "draining"
+        await self._collect()
+        return "ok" if any(self._deps.ledger.serving()) else "starting"
+
+    async def _health_detailed(self, _request: web.Request) -> web.Response:
+        """What one worker says of the parts, and how many workers serve."""
+        answer = await self._relay(Question("GET", "/health/detailed"))
+        found = msgspec.json.decode(answer.body, type=Health)
+        serving = len(list(self._deps.ledger.serving()))
+        all_there = serving >= self._deps.wanted
+        workers = PartHealth("up" if all_there else "down", 0.0, f"{serving} of {self._deps.wanted} serve")
+        shown = found.status if all_there or found.status != "ok" else "degraded"
+        return json_answer(Health(shown, {"workers": workers, **found.parts}), answer.status)
+
+    async def _show_metrics(self, request: web.Request) -> web.Response:
+        """The sum over all workers."""
+        if self._metrics is None:
+            raise web.HTTPNotFound(text="metrics are switched off: see ENABLE_METRICS")
+        await self._collect()
+        body, media_type = self._metrics.render(request.headers.get("accept", ""))
+        return web.Response(body=body, headers={"Content-Type": media_type})
+
+    async def _stats(self, _request: web.Request) -> web.Response:
+        """The sum over all workers, for the page."""
+        await self._collect()
+        return json_answer(stats_of(self._deps.ledger.total(), self._deps.ledger.position))
+
+    async def _purge(self, request: web.Request) -> web.Response:
+        """Done by one worker: it tells all the others, as it tells other nodes."""
+        media_type = request.headers.get("content-type", "")
+        answer = await self._relay(Question("POST", "/purge", await request.read(), media_type))
+        headers = {"Content-Type": answer.media_type, "Cache-Control": "no-store"}
+        return web.Response(status=answer.status, body=answer.body, headers=headers)
+
+    async def _relay(self, question: Question) -> Answer:
+        """A serving worker's answer. Raises HTTPServiceUnavailable where none answers."""
+        await self._collect()
+        sockets = self._deps.sockets()
+        for worker in self._deps.ledger.serving():
+            if worker in sockets:
+                try:
+                    return await ask(sockets[worker], question, RELAY_TIMEOUT_S)
+                except aiohttp.ClientConnectorError:
+                    continue  # It has just ended, and has done nothing.
+                except FOREIGN as error:
+                    raise web.HTTPServiceUnavailable(text=f"the worker gave no answer: {error}") from error
+        raise web.HTTPServiceUnavailable(text="no worker takes requests now")

@@ -1,0 +1,261 @@
+"""Keeps worker processes running behind one port, replaces the dead, and replaces all of them one by one on SIGHUP."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from veneer.loop.tasks import Tasks
+from veneer.policy.watch import ReloadOutcome
+from veneer.ports import Clock
+from veneer.server.listener import Address, ListenError
+from veneer.workers.hearing import hear_all
+from veneer.workers.ledger import Ledger
+from veneer.workers.slot import Incarnation, listen, spawn
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+"""A worker that dies is replaced after a pause, which doubles while its successors die young."""
+
+SETTLED_S = 10.0
+"""Who lives longer did not die young."""
+
+GIVE_UP_AFTER = 5
+"""So many young deaths in a slot in which none has ever served mean that it is not going to work."""
+
+START_TIMEOUT_S = 60.0
+EXIT_MARGIN_S = 15.0
+"""A worker that is told to stop has its drain time and so much more to end, then it is killed."""
+
+LOOK_EVERY_S = 0.05
+HEAR_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What to run, how often, and where.
+
+    `reload` takes up the policy file, and tells whether it is right; workers start from the copy `policies` of what
+    was right last, where there is a file.
+    """
+
+    argv: Sequence[str]
+    workers: int
+    address: Address
+    directory: Path
+    drain_s: float
+    reload: Callable[[], Awaitable[ReloadOutcome]]
+    policies: Path | None = None
+
+
+@dataclass(slots=True)
+class Slot:
+    """A place for one worker: `current` serves or tries to. `changing` is held while another one takes over."""
+
+    number: int
+    listener: socket.socket | None
+    current: Incarnation | None = None
+    served: bool = False
+    young_deaths: int = 0
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Supervisor:
+    """Starts the workers, replaces those that die, rolls on request, and ends when all have ended."""
+
+    def __init__(self, orders: Orders, ledger: Ledger, clock: Clock, tasks: Tasks) -> None:
+        self._orders = orders
+        self._ledger = ledger
+        self._clock = clock
+        self._tasks = tasks
+        self._address = orders.address
+        self._slots: list[Slot] = []
+        self._living: dict[str, Incarnation] = {}
+        self._names = itertools.count(1)
+        self._rolling = asyncio.Lock()
+        self._stop = asyncio.Event()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether all are told to stop."""
+        return self._stop.is_set()
+
+    def sockets(self) -> Mapping[str, Path]:
+        """Where living workers answer."""
+        return {name: worker.place.socket for name, worker in self._living.items()}
+
+    def listen(self) -> Address:
+        """Open the listening sockets; returns the address with the port in use. Raises ListenError."""
+        for number in range(self._orders.workers):
+            listener = listen(self._address)
+            self._slots.append(Slot(number, listener))
+            self._address = Address(self._address.host, int(listener.getsockname()[1]))
+        return self._address
+
+    async def run(self) -> int:
+        """Run until told to stop; returns the exit status."""
+        self._tasks.start(self._hear(), "hear the workers")
+        try:
+            return max(await asyncio.gather(*(self._keep(slot) for slot in self._slots)))
+        finally:
+            for slot in self._slots:
+                _close(slot)
+
+    def stop(self) -> None:
+        """Tell all to stop, and kill those that do not in time. From now on only workers hold listening sockets.
+
+        Each closes its own when it lets nobody in any more: clients that connect are refused then, and do not wait for
+        an accept that never comes.
+        """
+        if not self._stop.is_set():
+            self._stop.set()
+            for slot in self._slots:
+                _close(slot)
+            for worker in self._living.values():
+                self._tasks.start(self._end(worker), f"stop {worker.name}")
+
+    def roll(self) -> None:
+        """Replace all workers, one at a time, in the background."""
+        self._tasks.start(self._roll_all(), "roll")
+
+    # ------------------------------------------------------------ one worker's life
+
+    async def _start(self, slot: Slot) -> Incarnation:
+        """Start a process in a slot. Raises ListenError or OSError."""
+        if slot.listener is None:
+            slot.listener = listen(self._address)
+        name = f"w{slot.number}-{next(self._names)}"
+        worker = await spawn(
+            self._orders.argv, slot.number, slot.listener, self._orders.directory, name, self._orders.policies
+        )
+        self._living[name] = worker
+        self._tasks.start(self._attend(worker), f"attend {name}")
+        if self._stop.is_set():
+            self._tasks.start(self._end(worker), f"stop {name}")
+        return worker
+
+    async def _attend(self, worker: Incarnation) -> None:
+        """Keep what a worker counted once it has ended."""
+        await worker.process.wait()
+        del self._living[worker.name]
+        self._ledger.ended(worker.name, worker.last_words())
+        worker.tidy()
+
+    async def _serves(self, worker: Incarnation) -> bool:
+        """Wait until a worker takes requests; False when it ends or is stopped before, or takes too long."""
+        deadline_s = self._clock.monotonic() + START_TIMEOUT_S
+        while worker.process.returncode is None and self._clock.monotonic() < deadline_s and not self._stop.is_set():
+            await hear_all(self.sockets, self._ledger)
+            if worker.name in self._ledger.serving():
+                return True
+            await asyncio.sleep(LOOK_EVERY_S)
+        return False
+
+    async def _end(self, worker: Incarnation) -> None:
+        """Tell a worker to stop, wait until it has, and kill it when it takes too long."""
+        worker.tell(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(self._orders.drain_s + EXIT_MARGIN_S):
+                await worker.process.wait()
+        except TimeoutError:
+            logger.error("worker %s does not stop: killed", worker.name)  # noqa: TRY400 - expected, no traceback
+            worker.tell(signal.SIGKILL)
+            await worker.process.wait()
+
+    # ------------------------------------------------------------ a slot
+
+    async def _keep(self, slot: Slot) -> int:
+        """Keep a slot filled until told to stop; the exit status it leaves."""
+        while not self._stop.is_set():
+            began_s = self._clock.monotonic()
+            status = await self._fill(slot)
+            if self._stop.is_set():
+                return 0 if status in {0, -signal.SIGTERM, -signal.SIGINT} else 1
+            young = self._clock.monotonic() - began_s < SETTLED_S
+            slot.young_deaths = slot.young_deaths + 1 if young else 1
+            if not slot.served and (status in {1, 2} or slot.young_deaths >= GIVE_UP_AFTER):
+                logger.error("worker %d does not start (exit status %d)", slot.number, status)
+                self.stop()
+                return 1
+            await self._pause(slot, status)
+        return 0
+
+    async def _fill(self, slot: Slot) -> int:
+        """Start a worker in an empty slot and wait until the slot is empty again; the last one's exit status."""
+        try:
+            worker = slot.current = await self._start(slot)
+        except (OSError, ListenError) as error:
+            logger.error("worker %d cannot be started: %s", slot.number, error)  # noqa: TRY400 - the reason is whole
+            return 0
+        if await self._serves(worker):
+            slot.served = True
+        elif not self._stop.is_set():
+            await self._end(worker)
+        while True:
+            status = await worker.process.wait()
+            async with slot.changing:
+                if slot.current is worker:
+                    return status
+                worker = slot.current
+
+    async def _pause(self, slot: Slot, status: int) -> None:
+        """Wait before the next start: longer each time, and without holding on to clients that others could serve."""
+        pause_s = min(FIRST_PAUSE_S * 2 ** (slot.young_deaths - 1), LONGEST_PAUSE_S)
+        logger.warning("worker %d ended with status %d; another follows in %g s", slot.number, status, pause_s)
+        if slot.young_deaths > 1:
+            _close(slot)
+        try:
+            async with asyncio.timeout(pause_s):
+                await self._stop.wait()
+        except TimeoutError:
+            return
+
+    # ------------------------------------------------------------ all of them
+
+    async def _hear(self) -> None:
+        """Keep up with what the workers count, so that little is lost with one that dies."""
+        while True:
+            await asyncio.sleep(HEAR_EVERY_S)
+            await hear_all(self.sockets, self._ledger)
+
+    async def _roll_all(self) -> None:
+        async with self._rolling:
+            if (await self._orders.reload()).error is not None:
+                logger.error("everything stays as it is")
+                return
+            for slot in self._slots:
+                if self._stop.is_set() or not await self._replace(slot):
+                    return
+            logger.info("all workers have been replaced")
+
+    async def _replace(self, slot: Slot) -> bool:
+        """Let a new worker take over, and then end the old one; False when the new one does not get to serve."""
+        async with slot.changing:
+            old = slot.current
+            if old is None or old.process.returncode is not None:
+                return True  # One is about to be started anyway.
+            try:
+                new = await self._start(slot)
+            except (OSError, ListenError) as error:
+                logger.error("worker %d stays: %s", slot.number, error)  # noqa: TRY400 - the reason is whole
+                return False
+            if not await self._serves(new):
+                logger.error("worker %d stays: the new one does not get to serve", slot.number)
+                await self._end(new)
+                return False
+            slot.current = new
+        await self._end(old)
+        return True
+
+
+def _close(slot: Slot) -> None:
+    if slot.listener is not None:
+        slot.listener.close()
+        slot.listener = None

@@ -1,0 +1,56 @@
+import argparse
+from pathlib import Path
+
+import pytest
+
+from veneer.cli.check_policies import add_check_policies_flags, check_policies
+
+
+def run(*argv: str, environment: dict[str, str] | None = None) -> int:
+    parser = argparse.ArgumentParser()
+    add_check_policies_flags(parser)
+    return check_policies(parser.parse_args(argv), environment or {})
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "good.yaml"
+    path.write_text("routes: [{name: a, match: {path: /a}, cache: {ttl: 1h}}]\n")
+    return path
+
+
+def test_a_right_file_is_said_to_be_right(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(str(good)) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{good}: right (1 routes")
+    assert err == ""
+
+
+def test_every_file_is_reported_on(good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("routez: []\n")
+    assert run(str(bad), str(good)) == 1
+    out, err = capsys.readouterr()
+    assert "good.yaml: right" in out
+    assert 'bad.yaml:1:1: routez: unknown key; did you mean "routes"?' in err
+
+
+def test_the_policy_can_be_shown(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--show", "--upstream", "http://b:1", str(good)) == 0
+    assert (
+        "upstream backend http://b:1\nroute a: any method /a -> backend\n  cache.ttl_s: 3600" in capsys.readouterr().out
+    )
+
+
+def test_the_environment_counts(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(str(good), environment={"COMPRESSION_LEVEL": "x"}) == 1
+    assert "environment: COMPRESSION_LEVEL:" in capsys.readouterr().err
+
+
+def test_warnings_are_printed_and_the_file_is_right(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "loud.yaml"
+    path.write_text("routes:\n  - {name: a, match: {path: /a}, cache: {share_authorized: true}}\n")
+    assert run(str(path)) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{path}: right (1 routes, 0 rate limits, 1 warnings, ")
+    assert err.startswith(f"warning: {path}:2:42: routes[0].cache.share_authorized: what the backend answers one user")

@@ -1,0 +1,130 @@
+import argparse
+from pathlib import Path
+
+import pytest
+
+from veneer.cli.explain import add_explain_flags, explain_request
+
+POLICY = """
+rate_limits: {few: {rate: 10/1m, key: "header:X-Key"}}
+routes:
+  - name: user
+    match: {path: "/users/{id}", methods: [GET]}
+    rate_limit: few
+    cache: {ttl: 5m, stale_if_error: 1h, tags: ["user:{id}"]}
+  - {name: write, match: {path: "/users/{id}", methods: [PUT]}, invalidates: ["user:{id}"], compress: {enabled: false}}
+  - {name: mine, match: {path: /mine}, cache: {ttl: 5m, origin: override}}
+  - {name: "off", match: {path: /off}, cache: {enabled: false}}
+"""
+
+
+class Explain:
+    def __init__(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.path = path
+        self.capsys = capsys
+
+    def __call__(self, *argv: str) -> dict[str, str]:
+        parser = argparse.ArgumentParser()
+        add_explain_flags(parser, {"VENEER_POLICIES": str(self.path)})
+        assert explain_request(parser.parse_args(argv), {}) == 0
+        lines = self.capsys.readouterr().out.splitlines()
+        return {name.strip(): value.strip() for name, _, value in (line.partition("  ") for line in lines)}
+
+
+@pytest.fixture
+def explain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Explain:
+    path = tmp_path / "p.yaml"
+    path.write_text(POLICY)
+    return Explain(path, capsys)
+
+
+def test_a_read_is_explained_from_route_to_lifetime(explain: Explain) -> None:
+    rows = explain("/users/42?page=1", "-R", "Surrogate-Key: page")
+    assert rows["route"] == "user (GET, HEAD /users/{id})"
+    assert rows["parameters"] == "id=42"
+    assert rows["rate limit"] == "few: 10 in 1m, burst 10, by header:x-key"
+    assert "9:/users/427:?page=1" in rows["cache key"]
+    assert rows["a 200"] == "is stored, fresh for 5m (policy), stale-if-error 1h"
+    assert rows["tags"] == "user:42, page"
+
+
+def test_a_write_says_what_it_invalidates_and_when_not(explain: Explain) -> None:
+    rows = explain("/users/42", "--method", "PUT")
+    assert rows["invalidates"] == "user:42, the target URI (strict)"
+    assert rows["cache key"] == "none: PUT is never answered from the store"
+    assert rows["compression"] == "off"
+    assert explain("/users/42", "--method", "PUT", "--status", "422")["invalidates"].startswith("nothing: 422")
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (("/users/1", "-H", "Authorization: Bearer t"), "is not stored: authorization"),
+        (("/users/1", "-R", "Cache-Control: no-store"), "is not stored: no-store"),
+        (
+            ("/users/1", "-R", "Cache-Control: no-cache", "-R", 'ETag: "x"'),
+            "is stored, fresh for 0s (policy), asked about",
+        ),
+        (("/off",), "is not stored: cache-off"),
+        (("/nowhere",), "is not stored: no-freshness"),
+    ],
+)
+def test_the_reason_is_given(explain: Explain, argv: tuple[str, ...], says: str) -> None:
+    assert explain(*argv)["a 200"].startswith(says)
+
+
+@pytest.mark.parametrize("target", ["/a/../b", "nonsense", "/%zz"])
+def test_a_target_that_would_be_refused_is_an_error(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_explain_flags(parser, {})
+    assert explain_request(parser.parse_args([target]), {}) == 1
+    assert "would be refused" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("target", "field", "says"),
+    [
+        (
+            "/users/1",
+            "Cache-Control: s-maxage=3600",
+            "the backend's s-maxage; the route's ttl of 5m does nothing",
+        ),
+        (
+            "/users/1",
+            "Cache-Control: max-age=60",
+            "the backend's max-age; the route's ttl of 5m does nothing",
+        ),
+        ("/users/1", "CDN-Cache-Control: max-age=60", "the backend's max-age; the route's ttl of 5m does nothing"),
+        ("/users/1", "Expires: Thu, 01 Jan 2099 00:00:00 GMT", "the backend's Expires; the route's ttl of 5m does"),
+        ("/users/1", "X-Other: 1", "the route's ttl, for the response has no s-maxage, max-age or Expires"),
+        ("/mine", "Cache-Control: s-maxage=3600", "the route's ttl (`origin: override`); the backend's s-maxage does"),
+        ("/mine", "X-Other: 1", "the route's ttl (`origin: override`)"),
+        ("/else", "Cache-Control: max-age=60", "the backend's max-age"),
+        ("/else", "Last-Modified: Thu, 01 Jan 2015 00:00:00 GMT", "a guess from Last-Modified"),
+        ("/else", 'ETag: "x"', "nobody's"),
+    ],
+)
+def test_it_is_said_whose_lifetime_counts(explain: Explain, target: str, field: str, says: str) -> None:
+    assert explain(target, "-R", field)["lifetime"].startswith(says)
+
+
+def test_a_target_that_may_be_spared_is_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("defaults: {spare_target_keyed_by: [X-T], cache: {key: {headers: [X-T]}}}\n")
+    rows = Explain(path, capsys)("/a", "--method", "POST")
+    assert rows["invalidates"] == "the target URI where the response does not say what has changed (strict)"
+    path.write_text("defaults: {spare_target_keyed_by: [X-T]}\n")
+    assert Explain(path, capsys)("/a", "--method", "POST")["invalidates"] == "the target URI (strict)"
+
+
+def test_what_is_not_stored_has_no_lifetime(explain: Explain) -> None:
+    assert "lifetime" not in explain("/off")
+
+
+@pytest.mark.parametrize("argv", [["/", "-H", "x"], ["/", "--status", "100"], ["/", "--status", "x"]])
+def test_bad_flags_are_refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_explain_flags(parser, {})
+    with pytest.raises(SystemExit):
+        parser.parse_args(argv)
+    assert "error: argument" in capsys.readouterr().err

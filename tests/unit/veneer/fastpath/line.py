@@ -1,0 +1,59 @@
+"""A client's connection, as the lane sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from veneer.ports import Octets
+from veneer.server.client import WireClient
+from veneer.server.link import Pending
+from veneer.server.tunnel import ClientTunnel
+
+
+class Line:
+    """A client's connection."""
+
+    def __init__(self, address: str = "192.0.2.1") -> None:
+        self.address = address
+        self.sent: list[bytes] = []
+        self.pending: Pending | None = None
+        self.client: WireClient | None = None
+        self.overs: list[bool] = []
+        self.is_over = asyncio.Event()
+        self.is_last = False
+
+    def write(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def send(self, pieces: list[bytes]) -> None:
+        """As the lane writes."""
+        self.sent.append(b"".join(pieces))
+
+    def write_all(self, pieces: Sequence[Octets]) -> bool:
+        self.sent += map(bytes, pieces)
+        return True
+
+    async def emptied(self) -> None:
+        return
+
+    async def drain(self) -> None:
+        return
+
+    def abort(self) -> None:
+        raise AssertionError
+
+    def take_over(self) -> ClientTunnel:
+        raise AssertionError
+
+    def await_answer(self, pending: Pending) -> None:
+        assert self.pending is None
+        self.pending = pending
+
+    def attend(self, client: WireClient | None) -> None:
+        self.client = client
+
+    def over(self, *, keep_alive: bool) -> None:
+        self.pending = None
+        self.overs.append(keep_alive)
+        self.is_over.set()

@@ -1,0 +1,77 @@
+"""The marks of a place tell it from every other, in whatever way they are made."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veneer.core.fields import Fields
+from veneer.core.messages import RequestHead
+from veneer.fastpath.learning import place_of
+from veneer.fastpath.marks import are_keyed, marks_at, marks_of
+from veneer.fastpath.scan import Scanner
+
+HOSTS = st.from_regex(r"[a-z0-9.:-]{1,20}", fullmatch=True)
+TARGETS = st.from_regex(r"/[a-z0-9/?=%-]{0,40}", fullmatch=True)
+
+
+@given(st.sets(st.tuples(HOSTS, TARGETS), min_size=2, max_size=12))
+def test_different_places_differ_in_both_marks(places: set[tuple[str, str]]) -> None:
+    marks = [marks_of(f"{host}\n{target}".encode()) for host, target in places]
+    assert len({hashed for hashed, _ in marks}) == len(places)
+    assert len({check for _, check in marks}) == len(places)
+
+
+def test_what_moves_from_host_to_target_changes_the_marks() -> None:
+    places = [b"a\n/b/c", b"a/b\n/c", b"a\n/c/b", b"b\n/a/c", b"c\n/b/a"]
+    for one, other in combinations([marks_of(place) for place in places], 2):
+        assert one[0] != other[0]
+        assert one[1] != other[1]
+
+
+@given(HOSTS, TARGETS)
+def test_a_request_that_was_scanned_has_the_marks_of_one_that_was_read(host: str, target: str) -> None:
+    scanned = Scanner().scan(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    assert scanned is not None
+    shape, values = scanned
+    found = marks_at(shape.host, shape.host_hashed, values[0])
+    assert found == marks_of(place_of(RequestHead("GET", target, None, host, Fields())))
+
+
+def test_a_name_without_a_host_is_refused() -> None:
+    with pytest.raises(ValueError, match="not found"):
+        marks_of(b"/target")
+
+
+def test_both_marks_are_others_in_another_process() -> None:
+    """Their key is drawn at start: nobody outside can look for two places with the same ones."""
+    script = "from veneer.fastpath.marks import marks_of; print(*marks_of(b'site\\n/a'))"
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
+    runs = [subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=True) for _ in range(2)]
+    one, other = [tuple(int(number) for number in run.stdout.split()) for run in runs]
+    assert len(one) == len(other) == 2
+    assert one[0] != other[0]
+    assert one[1] != other[1]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "hash_bits", "cutoff", "keyed"),
+    [
+        ("siphash13", 64, 0, True),
+        ("siphash24", 64, 0, True),
+        ("fnv", 64, 0, False),
+        ("siphash13", 32, 0, False),
+        ("siphash13", 64, 7, False),
+        (sys.hash_info.algorithm, sys.hash_info.hash_bits, sys.hash_info.cutoff, True),
+    ],
+)
+def test_hashes_that_are_short_or_not_keyed_are_not_enough(
+    algorithm: str, hash_bits: int, cutoff: int, keyed: bool
+) -> None:
+    assert are_keyed(algorithm, hash_bits, cutoff) is keyed

@@ -1,0 +1,397 @@
+"""The lane sends on what is not stored, answers it as one like it was answered, and leaves the rest to the pipeline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.support.clock import ManualClock
+from tests.unit.veneer.fastpath.line import Line
+from tests.unit.veneer.observe.records import quiet_observer
+from veneer.core.fields import Fields
+from veneer.core.messages import RequestHead, ResponseHead
+from veneer.fastpath.hits import HitLane
+from veneer.fastpath.misses import MAX_WAYS
+from veneer.limits.inflight import InFlight
+from veneer.limits.rate_memory import MemoryRates
+from veneer.loop.tasks import Tasks
+from veneer.main.front import Front
+from veneer.pipeline.context import Services
+from veneer.pipeline.exchange import ExchangeRecord
+from veneer.pipeline.request_ids import RequestIds
+from veneer.policy.load import parse_policy
+from veneer.policy.watch import PolicySource
+from veneer.ports import Content, Demand, InterimSink, Lease, Outlet, Taker
+from veneer.stores.memory import MemoryStore
+from veneer.stores.memory_log import MemoryLog
+from veneer.upstream.request import write_head
+from veneer.upstream.settings import Endpoint, PoolSettings
+
+POLICY = """
+version: 1
+upstreams: {backend: {url: "http://127.0.0.1:1"}}
+rate_limits: {few: {key: client_ip, rate: 3/60s, burst: 3}}
+routes:
+  - {name: limited, match: {path: "/limited/{id}"}, rate_limit: few}
+"""
+CAME = b"HTTP/1.1 200 OK\r\nDate: %b\r\nCache-Control: max-age=60\r\nContent-Length: %d\r\n\r\n%b"
+DATE = b"Wed, 18 Nov 2026 11:06:40 GMT"
+
+
+def came(body: bytes = b"body", date: bytes = DATE) -> bytes:
+    return CAME % (date, len(body), body)
+
+
+class Response:
+    """What the pipeline gets of the backend."""
+
+    trailers = Fields()
+    tunnel = None
+
+    def __init__(self, body: bytes) -> None:
+        fields = Fields([("Date", DATE.decode()), ("Cache-Control", "max-age=60"), ("Content-Length", str(len(body)))])
+        self.head = ResponseHead(200, "OK", fields)
+        self.content_length = len(body)
+        self._pieces = [body]
+
+    def body(self) -> Response:
+        return self
+
+    def __aiter__(self) -> Response:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop()
+
+    async def pour(self, outlet: Outlet) -> None:
+        raise AssertionError(outlet)
+
+    async def aclose(self) -> None:
+        self._pieces.clear()
+
+
+class Backend(Lease):
+    """An upstream with one connection, on which the test answers."""
+
+    def __init__(self) -> None:
+        self.free = True
+        self.heads: list[bytes] = []
+        self.taker: Taker | None = None
+        self.answered = asyncio.get_running_loop().create_future()
+        self.aborted = False
+
+    def head_octets(self, request: RequestHead) -> bytes:
+        return write_head(request, PoolSettings(Endpoint("127.0.0.1", 1)), has_body=False).octets
+
+    def lease_now(self, now_s: float) -> Backend | None:
+        taken, self.free = self.free, False
+        return self if taken else None
+
+    def give_back(self) -> None:
+        self.free = True
+
+    def send(self, head: bytes, taker: Taker, read_timeout_s: float | None) -> None:
+        assert read_timeout_s is None
+        self.heads.append(head)
+        self.taker = taker
+
+    def says(self, octets: bytes) -> bool:
+        """The response's first octets; whether the lane was content with them."""
+        taker, self.taker = self.taker, None
+        assert taker is not None
+        if taker.take(octets):
+            self.free = True
+            return True
+        taker.pass_on()
+        self.answered.set_result(Response(octets.partition(b"\r\n\r\n")[2]))
+        return False
+
+    async def response(self, on_interim: InterimSink) -> Response:
+        response: Response = await self.answered
+        self.answered = asyncio.get_running_loop().create_future()
+        self.free = True
+        return response
+
+    def watch(self, demand: Demand) -> None:
+        self.demand = demand
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    async def exchange(
+        self,
+        request: RequestHead,
+        body: Content | None,
+        on_interim: InterimSink | None = None,
+        *,
+        read_timeout_s: float | None = None,
+        demand: Demand | None = None,
+    ) -> Response:
+        raise AssertionError(request)
+
+
+class Stage:
+    """A lane with its pipeline, one client and one backend."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.seen: list[ExchangeRecord] = []
+        self.store = MemoryStore()
+        self.log = MemoryLog(self.clock)
+        self.backend = Backend()
+        self.observer = quiet_observer(self.seen.append)
+        self.source = PolicySource(parse_policy(POLICY, "test"))
+        services = Services(
+            clock=self.clock,
+            store=self.store,
+            log=self.log,
+            rates=MemoryRates(self.clock),
+            codec=None,  # type: ignore[arg-type]  # nothing is coded
+            upstreams={"backend": self.backend},
+            recorder=self.observer,
+            tasks=Tasks(),
+            in_flight=InFlight(2),
+        )
+        self.services = services
+        ids = RequestIds()
+        self.lane = HitLane(services, self.source, ids, self.observer)
+        Front(replace(services, hits=self.lane), self.source, ids).open_lane(self.lane)
+        self.line = Line()
+        self.talk = self.lane.meet(self.line, self.line.send)
+
+    @property
+    def active(self) -> int:
+        return self.observer.counts.active
+
+    def ask(self, target: str, *fields: str, method: str = "GET") -> bool:
+        """Whether the lane takes the request."""
+        lines = [f"{method} {target} HTTP/1.1", "Host: site", *fields, "", ""]
+        return self.talk.answer("\r\n".join(lines).encode("latin-1"))
+
+    async def teach(self, target: str = "/first", body: bytes = b"body") -> None:
+        """Have the pipeline answer one."""
+        assert self.ask(target)
+        assert not self.backend.says(came(body))
+        await self.line.is_over.wait()
+        self.line.is_over.clear()
+        self.line.sent.clear()
+
+
+@pytest.fixture
+async def stage() -> Stage:
+    return Stage()
+
+
+async def test_the_pipeline_answers_the_first_and_the_lane_the_next(stage: Stage) -> None:
+    await stage.teach()
+    assert stage.active == stage.services.in_flight.active == 0
+    assert stage.ask("/second?a=b", "X-Request-ID: mine", "User-Agent: x")
+    assert stage.active == stage.services.in_flight.active == 1
+    assert not stage.backend.says(came())  # another shape of request
+    await stage.line.is_over.wait()
+    assert stage.ask("/third", "X-Request-ID: mine", "User-Agent: x")
+    stage.line.sent.clear()
+    assert stage.backend.says(came(b"other body"))
+    answer = b"".join(stage.line.sent)
+    assert answer.endswith(b"\r\n\r\nother body")
+    assert b"Content-Length: 10\r\n" in answer
+    assert b"\r\nX-Request-ID: mine\r\nX-Response-Time: 0.000ms\r\n" in answer
+    assert b"Cache-Status: Veneer; fwd=uri-miss; stored\r\n" in answer
+    assert stage.line.overs == [True, True, True]
+    assert stage.active == stage.services.in_flight.active == 0
+    assert stage.backend.free
+
+
+async def test_what_is_sent_is_what_the_pipeline_would_send(stage: Stage) -> None:
+    await stage.teach()
+    assert stage.ask("/second")
+    first, second = stage.backend.heads
+    before, after = (head.partition(b"X-Request-ID: ")[2].partition(b"\r\n")[0] for head in (first, second))
+    assert second == first.replace(b"/first", b"/second").replace(before, after)
+    assert b"Host: site\r\n" in second
+    assert b"X-Forwarded-For: 192.0.2.1\r\n" in second
+
+
+async def test_the_record_tells_of_the_backend(stage: Stage) -> None:
+    await stage.teach()
+    assert stage.ask("/second", "X-Request-ID: mine") is True
+    stage.backend.says(came())
+    await stage.line.is_over.wait()
+    assert stage.ask("/third", "X-Request-ID: mine")
+    stage.clock.advance(0.25)
+    assert stage.backend.says(came())
+    stage.observer.work_off()
+    record = stage.seen[-1]
+    assert (record.cache.value, record.cache_forward, record.cache_reason) == ("miss", "uri-miss", "")
+    assert (record.path, record.query, record.request_id) == ("/third", None, "mine")
+    assert (record.client, record.bytes_out) == ("192.0.2.1", 4)
+    assert (record.duration_ms, record.upstream_ms) == (250, 250)
+
+
+async def test_what_is_stored_is_not_sent_on(stage: Stage) -> None:
+    await stage.teach()
+    assert stage.ask("/second")
+    assert stage.backend.says(came())
+    assert len(stage.store) == 2
+    assert not stage.ask("/second")
+    assert not stage.ask("/first")
+    assert len(stage.backend.heads) == 2
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda stage: stage.ask("/a", method="HEAD"),
+        lambda stage: stage.ask("/a", 'If-None-Match: "x"'),
+        lambda stage: stage.ask("/a", "Range: bytes=0-1"),
+        lambda stage: stage.ask("/a", "Cache-Control: no-cache"),
+        lambda stage: stage.ask("/%61"),
+        lambda stage: stage.ask("/a/../b"),
+        lambda stage: stage.ask("http://other/a"),
+        lambda stage: stage.ask("*"),
+        lambda stage: stage.ask("/\xfc"),
+        lambda stage: stage.ask("/" + "a" * 20_000),
+        lambda stage: stage.ask("/a", "Cookie: a", "Cookie: b"),
+    ],
+)
+async def test_other_requests_go_the_normal_way(stage: Stage, ask: Callable[[Stage], bool]) -> None:
+    await stage.teach()
+    assert not ask(stage)
+    assert stage.backend.free
+    assert stage.active == stage.services.in_flight.active == 0
+
+
+async def test_without_a_free_connection_it_is_the_pipelines(stage: Stage) -> None:
+    await stage.teach()
+    stage.backend.free = False
+    assert not stage.ask("/second")
+    assert stage.active == stage.services.in_flight.active == 0
+
+
+async def test_as_many_are_in_flight_as_may_be(stage: Stage) -> None:
+    await stage.teach()
+    stage.services.in_flight.most = 0
+    assert not stage.ask("/second")
+    assert stage.backend.free
+
+
+async def test_who_is_above_the_rate_is_refused_and_nothing_is_sent(stage: Stage) -> None:
+    for number in range(3):
+        assert stage.ask(f"/limited/{number}")
+        stage.backend.says(came())
+        if stage.line.pending is not None:
+            await stage.line.is_over.wait()
+            stage.line.is_over.clear()
+    stage.line.sent.clear()
+    assert stage.ask("/limited/4")
+    assert stage.line.sent[0].startswith(b"HTTP/1.1 429 ")
+    assert stage.backend.free
+    assert len(stage.backend.heads) == 3
+
+
+async def test_a_fetch_under_way_is_not_made_twice(stage: Stage) -> None:
+    await stage.teach()
+    assert stage.ask("/second")
+    stage.backend.free = True
+    other = Line("192.0.2.2")
+    assert not stage.lane.meet(other, other.send).answer(b"GET /second HTTP/1.1\r\nHost: site\r\n\r\n")
+    assert len(stage.backend.heads) == 2
+
+
+async def test_who_waits_for_the_same_gets_it_from_the_pipeline(stage: Stage) -> None:
+    await stage.teach()
+    assert stage.ask("/second")
+    (flight,) = [flight for flight in [stage.services.flights.join("3:GET4:http4:site7:/second1:-")] if flight]
+    waiting = stage.services.tasks.start(flight.wait(), "follow")
+    await asyncio.sleep(0)
+    assert not stage.backend.says(came())
+    assert (await waiting) is not None
+    await stage.line.is_over.wait()
+    assert len(stage.store) == 2
+
+
+async def test_a_client_that_leaves_gets_nothing_and_the_response_is_stored(stage: Stage) -> None:
+    await stage.teach()
+    assert stage.ask("/second")
+    assert stage.line.pending is not None
+    stage.line.pending.leave()
+    assert not stage.backend.says(came())
+    await stage.line.is_over.wait()
+    assert stage.line.sent == []
+    assert len(stage.store) == 2
+    assert stage.active == stage.services.in_flight.active == 0
+
+
+async def test_what_took_long_has_an_age(stage: Stage) -> None:
+    await stage.teach()
+    assert stage.ask("/second")
+    stage.clock.advance(2.5)
+    assert not stage.backend.says(came())
+    await stage.line.is_over.wait()
+    assert b"\r\nAge: 2\r\n" in stage.line.sent[0]
+
+
+async def test_a_stopping_proxy_gives_the_exchange_up(stage: Stage) -> None:
+    assert stage.ask("/first")
+    assert stage.line.pending is not None
+    stage.line.pending.cancel()
+    assert stage.backend.aborted
+
+
+async def test_interim_responses_are_relayed(stage: Stage) -> None:
+    assert stage.ask("/first")
+    assert stage.backend.taker is not None
+    stage.backend.taker.interim(ResponseHead(103, "Early Hints", Fields([("Link", "</x>")])))
+    assert stage.line.sent == [b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"]
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [came()[:-1], came() + b"x", came(b""), came(b"x" * 70_000), came(date=b"\x01"), b"HTTP/1.1 200 OK\r\n"],
+)
+async def test_what_is_not_one_whole_response_is_for_the_pipeline(stage: Stage, octets: bytes) -> None:
+    await stage.teach()
+    assert stage.ask("/second")
+    assert not stage.backend.says(octets)
+    await stage.line.is_over.wait()
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nDate: %b\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n" % DATE
+
+
+@pytest.mark.parametrize(
+    ("octets", "sends_on"), [(came(b"x" * 70_000), False), (CHUNKED, False), (came()[:-1], True), (came(b""), True)]
+)
+async def test_what_never_comes_whole_is_the_pipelines_from_the_beginning_the_next_time(
+    stage: Stage, octets: bytes, sends_on: bool
+) -> None:
+    await stage.teach()
+    assert stage.ask("/second")
+    assert not stage.backend.says(octets)
+    await stage.line.is_over.wait()
+    elsewhere = b"GET /second HTTP/1.1\r\nHost: elsewhere\r\n\r\n"  # there is nothing stored of it
+    assert stage.talk.answer(elsewhere) is sends_on
+
+
+async def test_another_policy_begins_anew(stage: Stage) -> None:
+    await stage.teach()
+    assert stage.ask("/second")
+    assert stage.backend.says(came())
+    stage.source._current = parse_policy(POLICY.replace("limited", "other"), "test")
+    assert stage.ask("/third")
+    assert not stage.backend.says(came())
+    await stage.line.is_over.wait()
+
+
+async def test_what_is_remembered_of_requests_is_bounded(stage: Stage) -> None:
+    assert stage.lane.misses is not None
+    stage.backend.free = False
+    for number in range(MAX_WAYS + 1):
+        line = Line(f"192.0.{number // 256}.{number % 256}")
+        assert not stage.lane.meet(line, line.send).answer(b"GET /a HTTP/1.1\r\nHost: site\r\n\r\n")
+    assert len(stage.lane.misses) == 1

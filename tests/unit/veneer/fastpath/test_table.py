@@ -1,0 +1,85 @@
+"""The table finds what a dict finds, however few its slots are."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veneer.core.entry import Entry, Position
+from veneer.core.fields import Fields
+from veneer.fastpath.marks import Marks, marks_of
+from veneer.fastpath.spots import Common, Form, Spot, Wording
+from veneer.fastpath.table import FEWEST_SLOTS, MOST_SLOTS, SpotTable, slots_for
+from veneer.observe.repeats import Facts
+
+PLACES = [b"site\n/%d" % number for number in range(12)]
+BODY, OWN = b"body", b"ETag: 1"
+
+
+def spot_at(place: bytes) -> Spot:
+    return spot_of(marks_of(place))
+
+
+def spot_of(marks: Marks) -> Spot:
+    entry = Entry(200, "OK", Fields(), BODY, 0.0, 0.0, "key", Position("epoch", 0))
+    common = Common("route", None, b"", None, lambda _: None)
+    wording = Wording(("GET", None, None, None), b"", b"", b"", b"", Facts("GET", "route", 200), common)
+    return Spot(marks, entry, Form(wording, OWN, BODY, 0, None), aged_from=0.0, fresh_until=60.0, for_all=True)
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(["put", "get", "discard", "another", "clear"]), st.sampled_from(PLACES)))
+
+
+@given(st.integers(1, 64), STEPS)
+def test_it_is_a_dict_to_whoever_asks(slots: int, steps: list[tuple[str, bytes]]) -> None:
+    table, known, gone = SpotTable(slots), dict[bytes, Spot](), list[Spot]()
+    for step, place in steps:
+        if step == "put":
+            if place in known:
+                gone.append(known[place])
+            known[place] = spot_at(place)
+            table.put(known[place])
+        elif step == "discard" and place in known:
+            gone.append(known.pop(place))
+            table.discard(gone[-1])
+        elif step == "another":
+            table.discard(spot_at(place))
+        elif step == "clear":
+            table.clear()
+            gone.extend(known.values())
+            known.clear()
+        assert table.get(*marks_of(place)) is known.get(place)
+        assert len(table) == len(known)
+    assert [table.get(*marks_of(place)) for place in PLACES] == [known.get(place) for place in PLACES]
+    assert [spot.following for spot in gone] == [None] * len(gone), "one that is gone keeps another one alive"
+
+
+@pytest.mark.parametrize("others", [(7, 2), (9, 1), (9, 2)])
+def test_half_of_the_marks_is_not_enough(others: Marks) -> None:
+    table, one = SpotTable(1), spot_of((7, 1))
+    table.put(one)
+    assert table.get(*others) is None
+    other = spot_of(others)
+    table.put(other)
+    assert (table.get(7, 1), table.get(*others), len(table)) == (one, other, 2)
+    table.discard(one)
+    assert (table.get(7, 1), table.get(*others), len(table)) == (None, other, 1)
+
+
+def test_many_are_found_while_slots_are_taken_into_use() -> None:
+    table, spots = SpotTable(FEWEST_SLOTS), [spot_at(b"site\n/%d" % number) for number in range(2_000)]
+    for count, spot in enumerate(spots, 1):
+        table.put(spot)
+        earlier = spots[count * 7 // 8]
+        assert table.get(earlier.hashed, earlier.check) is earlier
+    assert all(table.get(spot.hashed, spot.check) is spot for spot in spots)
+    assert sum(spot.following is not None for spot in spots) < len(spots) - FEWEST_SLOTS / 2, "few slots are in use"
+
+
+@pytest.mark.parametrize(
+    ("memory_bytes", "slots"),
+    [(0, FEWEST_SLOTS), (4_000_000, 1_953), (256 * 1024 * 1024, 131_072), (1 << 40, MOST_SLOTS)],
+)
+def test_there_are_slots_for_what_the_store_may_hold(memory_bytes: int, slots: int) -> None:
+    assert slots_for(memory_bytes) == slots

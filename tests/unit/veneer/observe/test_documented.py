@@ -1,0 +1,37 @@
+"""docs/operations.md names every metric and every member of a log line, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from veneer.observe.counters import Counts, Gauges, Snapshot
+from veneer.observe.metrics import Metrics
+from veneer.pipeline.exchange import CacheUse, ExchangeRecord, Refusal
+
+PAGE = (Path(__file__).parents[4] / "docs" / "operations.md").read_text("utf-8")
+
+
+def section(title: str) -> str:
+    return PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def test_metrics() -> None:
+    text, _ = Metrics(lambda: Snapshot(Counts(), Gauges())).render("")
+    made = {
+        family.name + ("_total" if family.type == "counter" else "")
+        for family in text_string_to_metric_families(text.decode())
+    }
+    assert set(re.findall(r"^\| `(veneer_\w+)`", section("Metrics"), re.MULTILINE)) == made
+
+
+def test_words_of_labels() -> None:
+    for word in (*CacheUse, *Refusal):
+        assert f"`{word.value}`" in section("Metrics")
+
+
+def test_members_of_a_log_line() -> None:
+    cells = re.findall(r"^\| (`[^|]+) \|", section("Logs"), re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", " ".join(cells))) == set(ExchangeRecord.__struct_fields__)

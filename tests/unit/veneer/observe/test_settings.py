@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from veneer.observe.settings import ObserveSettings, ObserveSettingsError, Sampler, read_observe_settings
+
+
+def test_nothing_is_sent_anywhere_by_default() -> None:
+    assert read_observe_settings({}) == ObserveSettings(True, logging.INFO, None, None)
+
+
+def test_addresses_count_only_while_switched_on() -> None:
+    addresses = {"OTLP_ENDPOINT": "http://otel:4318", "SENTRY_DSN": "https://k@sentry.example/1"}
+    assert read_observe_settings(addresses) == ObserveSettings()
+    on = read_observe_settings(addresses | {"APM_ENABLED": "true", "ERROR_TRACKING_ENABLED": "1"})
+    assert (on.otlp_endpoint, on.sentry_dsn) == ("http://otel:4318", "https://k@sentry.example/1")
+
+
+def test_switches_and_level() -> None:
+    assert read_observe_settings({"ENABLE_METRICS": "off", "LOG_LEVEL": "warning"}) == ObserveSettings(
+        metrics=False, log_level=logging.WARNING
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL is 'LOUD'; it may be DEBUG"),
+        ({"ENABLE_METRICS": "maybe"}, 'write "true" or "false"'),
+        ({"APM_ENABLED": "true"}, "OTLP_ENDPOINT must be"),
+        ({"ERROR_TRACKING_ENABLED": "true", "SENTRY_DSN": "sentry.example"}, "SENTRY_DSN must be"),
+    ],
+)
+def test_nonsense_says_what_would_be_right(environment: dict[str, str], says: str) -> None:
+    with pytest.raises(ObserveSettingsError, match=says):
+        read_observe_settings(environment)
+
+
+@pytest.mark.parametrize(
+    ("variables", "sampler"),
+    [
+        ({}, Sampler(1.0)),
+        ({"OTEL_TRACES_SAMPLER": "always_off"}, Sampler(0.0, parent_based=False)),
+        ({"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}, Sampler(0.1)),
+        ({"OTEL_TRACES_SAMPLER": "traceidratio"}, Sampler(1.0, parent_based=False)),
+    ],
+)
+def test_opentelemetry_s_variables_choose_the_sampler(variables: dict[str, str], sampler: Sampler) -> None:
+    assert read_observe_settings(variables).sampler == sampler
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"OTEL_TRACES_SAMPLER": "jaeger_remote"}, "OTEL_TRACES_SAMPLER is 'jaeger_remote'; it may be always_on"),
+        ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "10%"}, "a share from 0 to 1"),
+        ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "2"}, "a share from 0 to 1"),
+    ],
+)
+def test_a_sampler_that_is_not_known_is_an_error(variables: dict[str, str], says: str) -> None:
+    with pytest.raises(ObserveSettingsError, match=says):
+        read_observe_settings(variables)
+
+
+def test_opentelemetry_s_variables_name_the_service() -> None:
+    assert read_observe_settings({}).service == "veneer"
+    assert read_observe_settings({"OTEL_SERVICE_NAME": "edge"}).service is None
+    assert read_observe_settings({"OTEL_RESOURCE_ATTRIBUTES": "service.name=edge,a=b"}).service is None

@@ -1,0 +1,73 @@
+"""Counters over several workers: what was shown once is never taken back."""
+
+from __future__ import annotations
+
+from veneer.observe.counters import Counts, Gauges, RouteCounts, Snapshot, StoreGauges
+from veneer.workers.ledger import Ledger
+from veneer.workers.report import Report, decode, encode
+
+
+def report(requests: int, *, active: int = 0, entries: int = 0, evictions: int = 0, serving: bool = True) -> Report:
+    counts = Counts(active=active, routes={"all": RouteCounts(requests={"GET": [0, 0, requests, 0, 0, 0]})})
+    store = StoreGauges("l1", entries=entries, bytes=entries * 10, bytes_most=1_000, evictions=evictions)
+    return Report(requests, Snapshot(counts, Gauges(stores=(store,), leading=False)), ("epoch", requests), serving)
+
+
+def requests(ledger: Ledger) -> int:
+    routes = ledger.total().counts.routes
+    return sum(sum(sum(classes) for classes in route.requests.values()) for route in routes.values())
+
+
+def test_a_report_survives_the_way_to_the_supervisor() -> None:
+    assert decode(encode(report(3, active=1))) == report(3, active=1)
+
+
+def test_the_living_are_added_up_by_their_last_report() -> None:
+    ledger = Ledger()
+    ledger.heard("w0", report(3, entries=2))
+    ledger.heard("w1", report(5, entries=1, serving=False))
+    ledger.heard("w0", report(4, entries=3))
+    assert requests(ledger) == 9
+    assert ledger.total().gauges.stores[0].entries == 4
+    assert list(ledger.serving()) == ["w0"]
+    assert ledger.position == ("epoch", 4)
+
+
+def test_a_report_that_a_newer_one_has_overtaken_changes_nothing() -> None:
+    ledger = Ledger()
+    for heard in (2, 4, 3, 4):
+        ledger.heard("w0", report(heard))
+    assert requests(ledger) == 4
+    assert ledger.position == ("epoch", 4)
+
+
+def test_who_ends_in_order_counts_by_its_last_words() -> None:
+    ledger = Ledger()
+    ledger.heard("w0", report(3, active=2, entries=2, evictions=1))
+    ledger.ended("w0", report(7, active=1, entries=2, evictions=2))
+    total = ledger.total()
+    assert requests(ledger) == 7
+    assert total.counts.active == 0
+    assert total.gauges.stores[0].evictions == 2
+    assert total.gauges.stores[0].entries is None
+    assert total.gauges.leading is True
+    assert list(ledger.serving()) == []
+
+
+def test_who_dies_counts_by_what_was_heard_last_and_its_successor_adds_to_it() -> None:
+    ledger = Ledger()
+    ledger.heard("w0-1", report(3, evictions=4))
+    ledger.ended("w0-1", None)
+    ledger.heard("w0-2", report(1, evictions=1))
+    assert requests(ledger) == 4
+    assert ledger.total().gauges.stores[0].evictions == 5
+    ledger.ended("w0-2", None)
+    ledger.ended("w0-2", None)
+    assert requests(ledger) == 4
+
+
+def test_who_was_never_heard_changes_nothing() -> None:
+    ledger = Ledger()
+    ledger.ended("w0", None)
+    assert requests(ledger) == 0
+    assert ledger.position == ("", 0)

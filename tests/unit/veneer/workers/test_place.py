@@ -1,0 +1,25 @@
+"""A worker's place by way of the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from veneer.workers.place import LISTENER, NUMBER, SOCKET, SUPERVISOR, Place, place_of
+
+PLACE = Place(2, 7, Path("/run/w2-1.sock"), 4711)
+
+
+def test_a_place_comes_back_as_it_was_told() -> None:
+    assert place_of({"PATH": "/bin", **PLACE.environment()}) == PLACE
+    assert PLACE.last_words == Path("/run/w2-1.last")
+
+
+@pytest.mark.parametrize("lost", [NUMBER, LISTENER, SOCKET, SUPERVISOR])
+def test_half_a_place_is_none(lost: str) -> None:
+    assert place_of({**PLACE.environment(), lost: ""}) is None
+
+
+def test_a_process_of_its_own_has_none() -> None:
+    assert place_of({}) is None

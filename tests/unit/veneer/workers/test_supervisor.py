@@ -1,0 +1,61 @@
+"""The supervisor over processes that do not behave."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from veneer.loop.clock import SystemClock
+from veneer.loop.tasks import Tasks
+from veneer.policy.load import default_policy
+from veneer.policy.watch import PolicySource
+from veneer.server.listener import Address
+from veneer.workers.ledger import Ledger
+from veneer.workers.supervisor import Orders, Supervisor
+
+
+def supervisor(code: str, directory: Path, tasks: Tasks) -> Supervisor:
+    argv = (sys.executable, "-S", "-c", code)
+    orders = Orders(
+        argv, 2, Address("127.0.0.1", 0), directory, drain_s=0.1, reload=PolicySource(default_policy()).reload
+    )
+    return Supervisor(orders, Ledger(), SystemClock(), tasks)
+
+
+async def test_workers_that_cannot_start_end_everything(tmp_path: Path) -> None:
+    tasks = Tasks()
+    found = supervisor("raise SystemExit(2)", tmp_path, tasks)
+    assert found.listen().port > 0
+    assert await found.run() == 1
+    assert found.sockets() == {}
+    await tasks.aclose()
+
+
+async def test_a_stop_ends_workers_that_never_got_to_serve(tmp_path: Path) -> None:
+    tasks = Tasks()
+    found = supervisor("import time; time.sleep(60)", tmp_path, tasks)
+    found.listen()
+    running = tasks.start(found.run(), "run")
+    async with asyncio.timeout(20):
+        for _ in range(1_000):
+            if len(found.sockets()) == 2:
+                break
+            await asyncio.sleep(0.01)
+        found.stop()
+        found.stop()
+        assert await running == 0
+    assert found.stopping
+    await tasks.aclose()
+
+
+async def test_its_own_stop_word_is_heard_by_workers_that_are_just_being_started(tmp_path: Path) -> None:
+    tasks = Tasks()
+    found = supervisor("import time; time.sleep(60)", tmp_path, tasks)
+    found.listen()
+    running = tasks.start(found.run(), "run")
+    await asyncio.sleep(0)
+    found.stop()
+    async with asyncio.timeout(20):
+        assert await running == 0
+    await tasks.aclose()
