@@ -38,7 +38,7 @@ from veneer.core.messages import RequestHead
 from veneer.core.rules import CacheRules
 from veneer.loop.clock import SystemClock
 from veneer.loop.tasks import Tasks
-from veneer.stores.assemble import Stores, StoreSettings, redis_stores
+from veneer.stores.assemble import Stores, StoresConfig, redis_stores
 from veneer.stores.redis_store import RedisStoreSettings
 
 FEW = 1_000
@@ -174,7 +174,7 @@ async def _origin() -> tuple[web.AppRunner, int]:
 
 async def _measure(stage: Stage, entries: int, distinct: int) -> None:
     tasks = Tasks()
-    settings = StoreSettings(shared=RedisStoreSettings(timeout_s=10))
+    settings = StoresConfig(shared=RedisStoreSettings(timeout_s=10))
     stores = redis_stores(stage.redis.url, SystemClock(), tasks, settings)
     await stores.start()
     for kind, count in (("few", FEW), ("many", entries)):

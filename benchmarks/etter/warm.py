@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from random import Random
 
 from benchmarks.etter.mix import SHARED_BY_ALL, Mix, Person
-from veneer.warming.sources import Target
+from veneer.warming.sources import WarmTarget
 from veneer.warming.warmer import Pace, warm
 
 LOGGED = 150_000
@@ -27,7 +27,7 @@ class Job:
     """Targets to ask for on behalf of one company, the most frequent first."""
 
     fields: dict[str, str]
-    targets: list[Target]
+    targets: list[WarmTarget]
 
 
 def jobs(mix: Mix, people: Sequence[Person], random: Random, logged: int = LOGGED) -> list[Job]:
@@ -42,7 +42,7 @@ def jobs(mix: Mix, people: Sequence[Person], random: Random, logged: int = LOGGE
             counted[company][request.path] += 1
             speakers.setdefault(company, person)
     busiest = sorted(counted, key=lambda company: -counted[company].total())
-    return [Job(speakers[one].headers, [Target(path) for path, _ in counted[one].most_common()]) for one in busiest]
+    return [Job(speakers[one].headers, [WarmTarget(path) for path, _ in counted[one].most_common()]) for one in busiest]
 
 
 def fill(proxy: str, wanted: Sequence[Job], most_seconds: float) -> tuple[int, float]:

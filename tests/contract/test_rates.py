@@ -12,7 +12,7 @@ from redis import asyncio as aioredis
 
 from devstack.redis import RedisServer
 from tests.support.calling import calling
-from veneer.core.rate import Accuracy, RateLimit, StoreLoss, grants
+from veneer.core.rate import Accuracy, RateLimit, RateOnStoreLoss, grants
 from veneer.limits.keys import client_key
 from veneer.limits.rate_memory import MemoryRates
 from veneer.limits.rate_redis import RedisRates, RedisRateSettings
@@ -176,9 +176,15 @@ async def test_leased_batches_spare_calls_and_never_admit_more(redis_url: str) -
 
 @pytest.mark.parametrize(
     ("mode", "allowed", "counter"),
-    [(StoreLoss.LOCAL_SHARE, 2, "local_share"), (StoreLoss.OPEN, 20, "open"), (StoreLoss.CLOSED, 0, "closed")],
+    [
+        (RateOnStoreLoss.LOCAL_SHARE, 2, "local_share"),
+        (RateOnStoreLoss.OPEN, 20, "open"),
+        (RateOnStoreLoss.CLOSED, 0, "closed"),
+    ],
 )
-async def test_each_limit_does_what_it_says_while_redis_is_away(mode: StoreLoss, allowed: int, counter: str) -> None:
+async def test_each_limit_does_what_it_says_while_redis_is_away(
+    mode: RateOnStoreLoss, allowed: int, counter: str
+) -> None:
     limit = RateLimit("p", 10, 36_000, 5, on_store_loss=mode)
     async with redis_rates("redis://127.0.0.1:1/0") as store:
         answers = [await store.admit("a", limit) for _ in range(20)]

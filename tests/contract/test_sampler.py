@@ -18,14 +18,14 @@ from veneer.loop.clock import SystemClock
 from veneer.redis.connect import connect, disconnect, parse_redis_url
 from veneer.redis.script import ByClient
 from veneer.stores.redis_store import RedisStore, RedisStoreSettings
-from veneer.stores.sampler import Sampler, SampleSettings
+from veneer.stores.sampler import SampleSettings, StoreSampler
 
 PATIENT = SampleSettings(within_s=30.0)
 MANY, FEW = 120, 40
 
 
 @asynccontextmanager
-async def filled(url: str, settings: SampleSettings = PATIENT) -> AsyncIterator[Sampler]:
+async def filled(url: str, settings: SampleSettings = PATIENT) -> AsyncIterator[StoreSampler]:
     """A sampler on a store in which MANY keys have the tag "many" and FEW others have two responses with "few"."""
     client = connect(parse_redis_url(url))
     store = RedisStore(ByClient(client), SystemClock(), lambda: "e", RedisStoreSettings(timeout_s=5))
@@ -35,7 +35,7 @@ async def filled(url: str, settings: SampleSettings = PATIENT) -> AsyncIterator[
         for language in ("de", "en"):
             entry = stored(Position("e", 1), "few", vary=(("accept-language", language),))
             await store.put(f"f{number}", entry, 60)
-    yield Sampler(client, lambda: "e", settings)
+    yield StoreSampler(client, lambda: "e", settings)
     await disconnect(client)
 
 
@@ -44,7 +44,7 @@ def url(request: pytest.FixtureRequest) -> str:
     return shared_url(request.param, request)
 
 
-async def reached(sampler: Sampler, tags: Iterable[str]) -> tuple[int, int, bool]:
+async def reached(sampler: StoreSampler, tags: Iterable[str]) -> tuple[int, int, bool]:
     """The estimate for an event: entries, keys read, whether it is exact."""
     answer = (await dry_run(Invalidation(tags=tuple(tags)), (), await sampler.sample())).shared_estimate
     assert answer is not None
@@ -84,11 +84,11 @@ async def test_calls_are_bounded_whatever_else_lies_in_redis(redis_server: Redis
 
 async def test_responses_of_another_epoch_are_dead_and_not_counted(redis_url: str) -> None:
     async with filled(redis_url) as sampler:
-        later = Sampler(sampler._redis, lambda: "f", PATIENT)
+        later = StoreSampler(sampler._redis, lambda: "f", PATIENT)
         assert await reached(later, ["many"]) == (0, 0, True)
 
 
 async def test_a_redis_that_is_away_is_no_sample() -> None:
     client = connect(parse_redis_url(f"redis://127.0.0.1:{free_port()}"))
-    assert await Sampler(client, lambda: "e", PATIENT).sample() is None
+    assert await StoreSampler(client, lambda: "e", PATIENT).sample() is None
     await disconnect(client)

@@ -24,11 +24,11 @@ from veneer.loop.clock import SystemClock
 from veneer.loop.tasks import Tasks
 from veneer.ports import Standing, TurnOver
 from veneer.redis.connect import ConnectSettings
-from veneer.stores.assemble import Stores, StoreSettings, redis_stores
+from veneer.stores.assemble import Stores, StoresConfig, redis_stores
 from veneer.stores.redis_log import RedisLog
 from veneer.stores.redis_store import RedisStoreSettings
 
-SETTINGS = StoreSettings(
+SETTINGS = StoresConfig(
     connect=ConnectSettings(timeout_s=2.0),
     link=replace(LINK, timeout_s=2.0),
     log=LOG,

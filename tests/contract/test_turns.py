@@ -13,7 +13,7 @@ from tests.support.calling import calling
 from tests.support.shared_log import node, until
 from veneer.loop.clock import SystemClock
 from veneer.loop.tasks import Tasks
-from veneer.ports import Turn, TurnOver
+from veneer.ports import FetchLock, TurnOver
 from veneer.stores.turns import FreeTurn, LocalTurns, RedisTurns, TurnSettings
 
 SETTINGS = TurnSettings(timeout_s=2, held_s=0.5, remembered_s=0.3)
@@ -26,7 +26,7 @@ class Party:
     turns: RedisTurns
     tasks: Tasks
 
-    async def take(self, wait_s: float = 5, *, again: bool = False) -> Turn | TurnOver:
+    async def take(self, wait_s: float = 5, *, again: bool = False) -> FetchLock | TurnOver:
         return await self.turns.take("key", wait_s, again=again)
 
     async def die(self) -> None:
@@ -103,7 +103,7 @@ async def test_a_leader_that_dies_is_followed_by_one_other_when_its_turn_expires
     async with parties(redis_url, 3) as (a, b, c):
         assert not isinstance(await a.take(), TurnOver)
         await a.die()
-        taken: list[Turn] = []
+        taken: list[FetchLock] = []
 
         async def fetch(party: Party) -> None:
             turn = await party.take()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from tests.support.exchanges import RULES, T
-from veneer.compiling.form import Form, form
+from veneer.compiling.form import BuildKind, form
 from veneer.core import invalidating, reuse, storability
 from veneer.core.dates import format_date
 from veneer.core.entry import Entry, Position
@@ -169,7 +169,7 @@ def at_receipt(entry: Entry, rules: CacheRules, _now: float) -> Freshness:
     return freshness(entry, rules, entry.response_time)
 
 
-@pytest.mark.skipif(form() is Form.COMPILED, reason="calls within compiled modules cannot be led astray")
+@pytest.mark.skipif(form() is BuildKind.COMPILED, reason="calls within compiled modules cannot be led astray")
 @pytest.mark.parametrize(
     ("module", "name", "broken"),
     [

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from veneer.redis.wire import Wire
+from veneer.redis.wire import RedisConnection
 
 
 class Transport(asyncio.Transport):
     """The wire's other end."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: RedisConnection) -> None:
         super().__init__()
         self.said: list[bytes] = []
         self._wire = wire
@@ -42,9 +42,9 @@ class Transport(asyncio.Transport):
         self._wire.data_received(octets)
 
 
-def wired() -> tuple[Wire, Transport]:
+def wired() -> tuple[RedisConnection, Transport]:
     """A wire and its other end."""
-    wire = Wire()
+    wire = RedisConnection()
     transport = Transport(wire)
     wire.connection_made(transport)
     return wire, transport

@@ -10,11 +10,11 @@ from veneer import __version__
 from veneer.cli.check_policies import add_check_policies_flags, check_policies
 from veneer.cli.explain import add_explain_flags, explain_request
 from veneer.cli.warm import add_warm_flags, warm_proxy
-from veneer.compiling.form import Form, StaleFormError, form
+from veneer.compiling.form import BuildKind, StaleFormError, form
 from veneer.main.options import add_serve_flags, environment, options_from
 
 
-def build_parser(running: Form = Form.INTERPRETED) -> argparse.ArgumentParser:
+def build_parser(running: BuildKind = BuildKind.INTERPRETED) -> argparse.ArgumentParser:
     """All commands and flags."""
     parser = argparse.ArgumentParser(prog="veneer", description="A caching sidecar in front of your HTTP service.")
     parser.add_argument("--version", action="version", version=f"veneer {__version__} ({running.value})")

@@ -12,7 +12,7 @@ DIGEST_NAME = "compiled.digest"
 """The file in the package that holds the digest of what was compiled."""
 
 
-class Form(Enum):
+class BuildKind(Enum):
     """How the proxy's modules run."""
 
     INTERPRETED = "interpreted"
@@ -23,10 +23,10 @@ class StaleFormError(Exception):
     """Compiled modules hide sources that they were not made from."""
 
 
-def form(package: Path = PACKAGE) -> Form:
+def form(package: Path = PACKAGE) -> BuildKind:
     """The form of the package in this directory, for this Python. Raises StaleFormError."""
     if not any(True for suffix in EXTENSION_SUFFIXES for _ in package.rglob(f"*{suffix}")):
-        return Form.INTERPRETED
+        return BuildKind.INTERPRETED
     try:
         compiled = (package / DIGEST_NAME).read_text(encoding="ascii")
     except OSError:
@@ -34,7 +34,7 @@ def form(package: Path = PACKAGE) -> Form:
     if compiled != digest_of(package):
         message = f"{package}: the sources are not those that its modules were compiled from; compile them again"
         raise StaleFormError(message)
-    return Form.COMPILED
+    return BuildKind.COMPILED
 
 
 def digest_of(package: Path) -> str:

@@ -29,7 +29,7 @@ OF_THE_CONTENT: Final = fields_with(Use.CONTENT | Use.DIGEST)
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class FullBody:
     """No range applies: answer with the representation as a whole."""
 
 
@@ -76,7 +76,7 @@ class Unsatisfiable:
         return f"bytes */{self.complete}"
 
 
-RangeAnswer = Whole | Part | Parts | Replay | Unsatisfiable
+RangeAnswer = FullBody | Part | Parts | Replay | Unsatisfiable
 
 
 def answer_range(request: RequestHead, status: int, fields: Fields, length: int) -> RangeAnswer:
@@ -87,15 +87,15 @@ def answer_range(request: RequestHead, status: int, fields: Fields, length: int)
     """
     specs = _applicable(request, status, fields)
     if specs is None:
-        return Whole()
+        return FullBody()
     found = [part for spec in specs if (part := _resolve(spec, length)) is not None]
     if not found:
-        return Whole() if length == 0 and any(_asks_for_all(spec) for spec in specs) else Unsatisfiable(length)
+        return FullBody() if length == 0 and any(_asks_for_all(spec) for spec in specs) else Unsatisfiable(length)
     joined = _join(found)
     if len(joined) == 1:
         return joined[0]
     if len(joined) > MAX_PARTS or sum(part.length + PART_OVERHEAD_OCTETS for part in joined) >= length:
-        return Whole()
+        return FullBody()
     return Parts(tuple(joined))
 
 

@@ -21,7 +21,7 @@ _MAX_TOLERANCE_US: Final = 2**52
 """Keeps clock + backlog within the integers that Redis' Lua numbers (doubles) hold exactly, for a century or so."""
 
 
-class StoreLoss(Enum):
+class RateOnStoreLoss(Enum):
     """What a limit does while the shared store is away."""
 
     LOCAL_SHARE = "local_share"  # each node admits its part: the limit divided by the live nodes
@@ -49,7 +49,7 @@ class RateLimit:
     quota: int
     window_s: float
     burst: int
-    on_store_loss: StoreLoss = StoreLoss.LOCAL_SHARE
+    on_store_loss: RateOnStoreLoss = RateOnStoreLoss.LOCAL_SHARE
     accuracy: Accuracy = Accuracy.EXACT
     ipv6_bits: int = 64
     interval_us: int = field(init=False)

@@ -11,8 +11,8 @@ from veneer.core.address import client_network
 from veneer.core.rate import RateLimit, RateVerdict, limit_numbers
 from veneer.fastpath.marks import marks_at
 from veneer.fastpath.pattern import Values, is_plain
-from veneer.fastpath.scan import Shape
-from veneer.fastpath.spots import Form, Spot, Wording
+from veneer.fastpath.scan import HeadShape
+from veneer.fastpath.spots import Spot, VariantReply, Wording
 from veneer.limits.keys import client_key
 from veneer.observe.repeats import NONE, Facts, Note
 from veneer.pipeline.dress import millis
@@ -21,7 +21,7 @@ from veneer.server.quick import QuickTalk
 
 if TYPE_CHECKING:
     from veneer.fastpath.hits import HitLane
-    from veneer.fastpath.miss import Miss
+    from veneer.fastpath.miss import FastMiss
     from veneer.fastpath.replies import Reply
     from veneer.fastpath.ways import Way
     from veneer.server.link import Link
@@ -72,7 +72,7 @@ class Conversation(QuickTalk):
         self.way: Way | None = None
         """How the last request that was sent on went to the backend."""
         self._policy = lane.policy
-        self._shape: Shape | None = None
+        self._shape: HeadShape | None = None
         self._keys: dict[str, str] = {}
         self._begin = self._own = b""
         self._wording: Wording | None = None
@@ -149,7 +149,7 @@ class Conversation(QuickTalk):
         self._shape = read[0]
         return read[1]
 
-    def _request_id(self, shape: Shape, values: Values) -> bytes | None:
+    def _request_id(self, shape: HeadShape, values: Values) -> bytes | None:
         """The client's own ID or a new one; None where the request is not plain."""
         if not shape.request_id:
             return self.lane.ids.make_octets()
@@ -160,7 +160,7 @@ class Conversation(QuickTalk):
             return None
         return self.lane.ids.of(given.strip().decode("ascii")).encode("ascii")
 
-    def _bar(self, shape: Shape, values: Values) -> bool:
+    def _bar(self, shape: HeadShape, values: Values) -> bool:
         """Refuse a request that the pipeline would refuse, for a target of which no more is known than its limit."""
         lane = self.lane
         barred = lane.barred.get((shape.method, shape.host + values[0]))
@@ -175,7 +175,7 @@ class Conversation(QuickTalk):
         self.refuse(barred.facts, shape, values[0], request_id, now_s, rate)
         return True
 
-    def _miss(self, shape: Shape, values: Values, data: bytes) -> bool:
+    def _miss(self, shape: HeadShape, values: Values, data: bytes) -> bool:
         """Send on what is not stored."""
         if not shape.unconditional or shape.method != "GET":
             return False
@@ -197,8 +197,8 @@ class Conversation(QuickTalk):
     def _serve(
         self,
         spot: Spot,
-        form: Form,
-        shape: Shape,
+        form: VariantReply,
+        shape: HeadShape,
         target: bytes,
         request_id: bytes,
         now_s: float,
@@ -221,13 +221,13 @@ class Conversation(QuickTalk):
         note.remaining = remaining
         lane.observer.note(note)
 
-    def _has_begun(self, spot: Spot, form: Form) -> bool:
+    def _has_begun(self, spot: Spot, form: VariantReply) -> bool:
         """Whether the last answer began as this one does: all it is made of is the same."""
         if form.wording is not self._wording or form.own is not self._own:
             return False
         return spot.aged_from == self._aged_from and spot.fresh_until == self._fresh_until
 
-    def _begin_anew(self, spot: Spot, form: Form, now_s: float) -> None:
+    def _begin_anew(self, spot: Spot, form: VariantReply, now_s: float) -> None:
         """Put together the head up to the request ID; it holds until age or ttl say something else."""
         age, ttl, until_s = spot.texts(now_s)
         wording = form.wording
@@ -252,7 +252,7 @@ class Conversation(QuickTalk):
             self._limit_text = b"%b%d;t=%d\r\n" % (lines, self._remaining, wait_s)
         return self._limit_text
 
-    def answer_miss(self, miss: Miss, reply: Reply, values: Values, body: bytes, upstream_us: int) -> None:
+    def answer_miss(self, miss: FastMiss, reply: Reply, values: Values, body: bytes, upstream_us: int) -> None:
         """Answer with what the backend said, and record it."""
         lane, rate = self.lane, miss.rate
         remaining, limits = NONE, b""
@@ -269,7 +269,7 @@ class Conversation(QuickTalk):
         lane.observer.finish_noted(note)
 
     def refuse(
-        self, facts: Facts, shape: Shape, target: bytes, request_id: bytes, now_s: float, rate: RateVerdict
+        self, facts: Facts, shape: HeadShape, target: bytes, request_id: bytes, now_s: float, rate: RateVerdict
     ) -> None:
         """Answer a request that its rate refuses, and record it."""
         lane = self.lane

@@ -21,7 +21,7 @@ from veneer.fastpath.marks import Marks, marks_of
 from veneer.fastpath.misses import Misses, Pipeline
 from veneer.fastpath.refusals import Refusals
 from veneer.fastpath.scan import Scanner
-from veneer.fastpath.spots import Barred, Common, Form, Spot
+from veneer.fastpath.spots import Barred, Common, Spot, VariantReply
 from veneer.fastpath.table import SpotTable, slots_for
 from veneer.observe.observer import Observer
 from veneer.observe.repeats import Facts
@@ -137,7 +137,7 @@ class HitLane(QuickWay):
                 self.barred.clear()
             self.barred[exchange.request.method, place_of(exchange.request)] = barred
 
-    def _settle(self, marks: Marks, served: ServedHit, form: Form, *, shown_to_all: bool) -> bool:
+    def _settle(self, marks: Marks, served: ServedHit, form: VariantReply, *, shown_to_all: bool) -> bool:
         """Make the target's spot, in place of one for another entry; False when memory does not hold this one alone."""
         now_s = self.monotonic()
         aged_from, fresh_until = now_s - served.age_s, now_s + served.ttl_s

@@ -10,12 +10,12 @@ from veneer.core.freshness import freshness
 from veneer.core.messages import RequestHead
 from veneer.core.rate import RateLimit, policy_field
 from veneer.core.sharing import has_credentials, shows_all
-from veneer.fastpath.spots import Barred, Common, Form, Wishes, Wording
+from veneer.fastpath.spots import Barred, Common, VariantReply, Wishes, Wording
 from veneer.limits.keys import shared_client
 from veneer.observe.repeats import Facts
 from veneer.pipeline.context import Exchange, ServedHit
 from veneer.policy.model import ClientLifetime, Policy, RateKeyKind, Route
-from veneer.server.wire import Exchange as WireExchange
+from veneer.server.wire import FramingFacts as WireExchange
 from veneer.server.wire import framing_of, serialise
 
 T = TypeVar("T")
@@ -127,8 +127,8 @@ def limit_lines(limit: RateLimit) -> bytes:
 
 
 def form_of(
-    exchange: Exchange, served: ServedHit, facts: Facts, common: Common, sharing: Sharing, other: Form | None
-) -> Form | None:
+    exchange: Exchange, served: ServedHit, facts: Facts, common: Common, sharing: Sharing, other: VariantReply | None
+) -> VariantReply | None:
     """The answer in pieces; None when its head is not put together as expected, or its body is not at hand.
 
     `other` is what was learned of the same entry before.
@@ -142,7 +142,7 @@ def form_of(
     head, before_ttl, tail = pieces.groups()
     lead, own, before_age = sharing.parts(head)
     wording = sharing.one(Wording(wishes_of(exchange.request), lead, before_age, before_ttl, tail, facts, common))
-    return Form(wording, own, body, len(served.entry.body) if served.coding else 0, other)
+    return VariantReply(wording, own, body, len(served.entry.body) if served.coding else 0, other)
 
 
 def body_of(served: ServedHit) -> bytes | None:

@@ -16,7 +16,7 @@ from veneer.fastpath.ways import Way
 from veneer.pipeline.coalesce import Flight
 from veneer.pipeline.made import Moment, entry_of_head, judge_head
 from veneer.policy.model import Match
-from veneer.ports import Lease, Taker
+from veneer.ports import LeasedConnection, Taker
 from veneer.server.wire import serialise_interim
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ MOST_BODY_BYTES: Final = 64 * 1024
 """A larger body hardly comes in one piece."""
 
 
-class Miss(Taker):
+class FastMiss(Taker):
     """Implements `veneer.ports.Taker`, and is what the client's connection waits for.
 
     `shares` tells whether others may wait for the response. `received` is in seconds since the epoch, `started_s`
@@ -73,7 +73,7 @@ class Miss(Taker):
 
     def send(
         self,
-        lease: Lease,
+        lease: LeasedConnection,
         flight: Flight,
         rate: RateVerdict | None,
         born: Position,

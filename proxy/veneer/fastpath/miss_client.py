@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from veneer.server.client import PlainClient, Wire
-from veneer.server.wire import Exchange
+from veneer.server.client import ClientTransport, PlainClient
+from veneer.server.wire import FramingFacts
 
 if TYPE_CHECKING:
-    from veneer.fastpath.miss import Miss
+    from veneer.fastpath.miss import FastMiss
 
 
 class MissClient(PlainClient):
@@ -16,6 +16,6 @@ class MissClient(PlainClient):
 
     __slots__ = ("miss",)
 
-    def __init__(self, miss: Miss, wire: Wire) -> None:
-        super().__init__(b"", wire, Exchange("GET", (1, 1), keep_alive=True))
+    def __init__(self, miss: FastMiss, wire: ClientTransport) -> None:
+        super().__init__(b"", wire, FramingFacts("GET", (1, 1), keep_alive=True))
         self.miss = miss

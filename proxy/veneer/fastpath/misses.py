@@ -14,11 +14,11 @@ from veneer.core.rate import RateVerdict
 from veneer.core.search import normalised_query
 from veneer.core.target import normal_target
 from veneer.core.validators import OWN_MARK, make_etag
-from veneer.fastpath.miss import MOST_BODY_BYTES, Miss
+from veneer.fastpath.miss import MOST_BODY_BYTES, FastMiss
 from veneer.fastpath.miss_client import MissClient
 from veneer.fastpath.pattern import Values
 from veneer.fastpath.replies import END, MAX_HEAD_BYTES, PRIVATE, Reply, reply_of
-from veneer.fastpath.scan import Shape
+from veneer.fastpath.scan import HeadShape
 from veneer.fastpath.ways import Way, way_of
 from veneer.observe.repeats import Facts
 from veneer.pipeline.answer import Answer
@@ -28,7 +28,7 @@ from veneer.pipeline.exchange import CacheUse
 from veneer.policy.model import Policy, Route
 from veneer.ports import Standing
 from veneer.server.wire import BodyFraming, serialise
-from veneer.server.wire import Exchange as WireExchange
+from veneer.server.wire import FramingFacts as WireExchange
 
 if TYPE_CHECKING:
     from veneer.fastpath.conversation import Conversation
@@ -53,7 +53,7 @@ class Pipeline(Protocol):
         """The exchange that the normal way would make of a request; None where it would refuse that."""
         ...
 
-    def take_over(self, miss: Miss) -> None:
+    def take_over(self, miss: FastMiss) -> None:
         """Answer what the lane has sent on, from the response on."""
         ...
 
@@ -77,7 +77,7 @@ class Misses:
         self._monotonic = services.clock.monotonic
         self._pipeline = pipeline
         self._store = services.store.local
-        self._ways: dict[tuple[Shape, str, str], Way | None] = {}
+        self._ways: dict[tuple[HeadShape, str, str], Way | None] = {}
         self._streamed: dict[bytes, None] = {}
         self._now = services.clock.now
 
@@ -90,7 +90,7 @@ class Misses:
         self._streamed.clear()
 
     def send(
-        self, talk: Conversation, policy: Policy, shape: Shape, values: Values, data: bytes, request_id: bytes
+        self, talk: Conversation, policy: Policy, shape: HeadShape, values: Values, data: bytes, request_id: bytes
     ) -> bool:
         """Send the request on, or refuse it for its rate; False, and nothing done, when it has to go the normal way."""
         if self._log.standing() is not _LEADING or self._in_flight.full:
@@ -122,12 +122,12 @@ class Misses:
         self,
         talk: Conversation,
         policy: Policy,
-        shape: Shape,
+        shape: HeadShape,
         values: Values,
         data: bytes,
         request_id: bytes,
         now_s: float,
-    ) -> Miss | None:
+    ) -> FastMiss | None:
         """What to send for the request; None where something stored, or somebody else's fetch, may answer it."""
         raw = values[0]
         target = normal_target(raw)
@@ -147,7 +147,7 @@ class Misses:
         varies = self._flights.varies(key)
         if stored or (varies and not way.tells_names(varies)):
             return None
-        miss = Miss(talk, way, match, wanted, key, data, request_id)
+        miss = FastMiss(talk, way, match, wanted, key, data, request_id)
         miss.group = group = flight_key(key, wanted, rules, varies)
         if way.coalesces and not self._flights.is_uncacheable(group, now_s):
             if not self._alone or self._flights.join(group) is not None:
@@ -156,7 +156,7 @@ class Misses:
         return miss
 
     def _way(
-        self, talk: Conversation, shape: Shape, route: Route, values: Values, data: bytes, request_id: bytes
+        self, talk: Conversation, shape: HeadShape, route: Route, values: Values, data: bytes, request_id: bytes
     ) -> Way | None:
         way = talk.way
         if way is not None and way.shape is shape and way.route is route:
@@ -173,7 +173,7 @@ class Misses:
         talk.way = way
         return way
 
-    def pass_on(self, miss: Miss) -> None:
+    def pass_on(self, miss: FastMiss) -> None:
         """Leave the rest to the pipeline; the next time from the beginning, where the response does not come whole."""
         if _streams(miss.offered):
             if len(self._streamed) >= MAX_STREAMED:
@@ -181,7 +181,7 @@ class Misses:
             self._streamed[miss.target] = None
         self._pipeline.take_over(miss)
 
-    def keep(self, miss: Miss, entry: Entry, *, may_share: bool) -> None:
+    def keep(self, miss: FastMiss, entry: Entry, *, may_share: bool) -> None:
         """Store what was fetched; `may_share` tells whether it was worth while to wait for it."""
         assert self._store is not None
         self._store.keep(miss.key, (entry,))
@@ -190,7 +190,7 @@ class Misses:
         else:
             self._flights.mark_uncacheable(miss.group, self._monotonic())
 
-    def over(self, miss: Miss, reply: Reply) -> None:
+    def over(self, miss: FastMiss, reply: Reply) -> None:
         """The miss has been answered."""
         if miss.shares:
             self._flights.close(miss.flight)

@@ -12,7 +12,7 @@ from veneer.pipeline.answer import BytesBody
 from veneer.pipeline.context import Services
 from veneer.pipeline.dress import dress
 from veneer.server.wire import BodyFraming, framing_of, serialise
-from veneer.server.wire import Exchange as WireExchange
+from veneer.server.wire import FramingFacts as WireExchange
 
 MAX_KEPT: Final = 256
 _UNTAKEN_MS: Final = b"\r\nX-Response-Time: 0.000ms\r\n"

@@ -1,7 +1,7 @@
 """A strict reading of one complete request head: only plain GET and HEAD, only fields that are well understood.
 
 What a client sends again and again is the same but for a few values: the target, and those of the fields in CHANGING.
-A `Shape` is everything else of a head, read once; a head of a known shape is recognised by comparing the octets
+A `HeadShape` is everything else of a head, read once; a head of a known shape is recognised by comparing the octets
 between the values.
 """
 
@@ -57,7 +57,7 @@ _CHANGING_LINE: Final = re.compile(
 )
 
 
-class Shape(Pattern):
+class HeadShape(Pattern):
     """A head without its changing values. The first value is the target; the others follow as their fields came.
 
     `host` ends in LF, so that with a target behind it it names a place without doubt; `host_hashed` is its hash.
@@ -121,12 +121,12 @@ class Scanner:
     def __init__(self, max_bytes: int = MAX_HEAD_BYTES, max_lines: int = MAX_LINES) -> None:
         self.max_bytes = min(max_bytes, MAX_HEAD_BYTES)
         self._max_lines = min(max_lines, MAX_LINES)
-        self._shapes: dict[tuple[bytes, ...], Shape] = {}
+        self._shapes: dict[tuple[bytes, ...], HeadShape] = {}
 
     def __len__(self) -> int:
         return len(self._shapes)
 
-    def scan(self, data: bytes) -> tuple[Shape, Values] | None:
+    def scan(self, data: bytes) -> tuple[HeadShape, Values] | None:
         """Shape and values if `data` is exactly one plain request; None for anything else, which is not an error."""
         method, _, rest = data.partition(b" ")
         if len(data) > self.max_bytes or method not in METHODS:
@@ -145,7 +145,7 @@ class Scanner:
             self._shapes[key] = shape
         return shape, [target, *parts[2::3]]
 
-    def _read(self, method: bytes, rest: bytes, texts: list[bytes], names: list[bytes]) -> Shape | None:
+    def _read(self, method: bytes, rest: bytes, texts: list[bytes], names: list[bytes]) -> HeadShape | None:
         """The shape of a head, whose `rest` stands behind the target; None where the request is not plain."""
         if not rest.startswith(VERSION) or rest.find(END, len(VERSION)) != len(rest) - 4 or not rest.isascii():
             return None
@@ -167,4 +167,4 @@ class Scanner:
         if "host" not in fixed or len(lines) > self._max_lines or len(changing) != len(names):
             return None
         between = [text + name for text, name in zip(texts, [*names, b""], strict=True)]
-        return Shape(method, [method + b" ", b" " + between[0], *between[1:]], fixed, changing)
+        return HeadShape(method, [method + b" ", b" " + between[0], *between[1:]], fixed, changing)

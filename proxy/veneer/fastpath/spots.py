@@ -77,7 +77,7 @@ class Wording:
 
 
 @mypyc_attr(acyclic=True)
-class Form:
+class VariantReply:
     """One answer: its wording, the part of the head that is its own, and its body.
 
     `identity_bytes` is the body's length before this proxy coded it, 0 where it did not. `other` is another form of the
@@ -86,7 +86,9 @@ class Form:
 
     __slots__ = ("body", "identity_bytes", "other", "own", "wording")
 
-    def __init__(self, wording: Wording, own: bytes, body: bytes, identity_bytes: int, other: Form | None) -> None:
+    def __init__(
+        self, wording: Wording, own: bytes, body: bytes, identity_bytes: int, other: VariantReply | None
+    ) -> None:
         self.wording: Final = wording
         self.own: Final = own
         self.body: Final = body
@@ -95,7 +97,7 @@ class Form:
 
 
 @mypyc_attr(acyclic=True)
-class Spot(Form):
+class Spot(VariantReply):
     """A target and the entry that answers it, for as long as the store holds that entry alone (ports.Companion).
 
     It is its own first form; `other` leads to the rest. A hit reads this and the body, and nothing else of the entry:
@@ -111,7 +113,7 @@ class Spot(Form):
     __slots__ = ("_valid_at", "aged_from", "check", "entry", "following", "for_all", "fresh_until", "hashed", "used")
 
     def __init__(
-        self, marks: Marks, entry: Entry, first: Form, *, aged_from: float, fresh_until: float, for_all: bool
+        self, marks: Marks, entry: Entry, first: VariantReply, *, aged_from: float, fresh_until: float, for_all: bool
     ) -> None:
         super().__init__(first.wording, first.own, first.body, first.identity_bytes, first.other)
         self.hashed: Final[i64] = marks[0]
@@ -124,9 +126,9 @@ class Spot(Form):
         self.aged_from: Final = aged_from
         self.entry: Final = entry
 
-    def form_for(self, wishes: Wishes) -> Form | None:
+    def form_for(self, wishes: Wishes) -> VariantReply | None:
         """The answer to these wishes. Most entries have one form; a table for each would weigh more than the form."""
-        form: Form | None = self
+        form: VariantReply | None = self
         while form is not None and form.wording.wishes != wishes:
             form = form.other
         return form

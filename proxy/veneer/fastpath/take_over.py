@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from veneer.fastpath.miss import Miss
+from veneer.fastpath.miss import FastMiss
 from veneer.fastpath.miss_client import MissClient
 from veneer.pipeline.arrival import Came
 from veneer.pipeline.begun import Begun
@@ -15,7 +15,7 @@ from veneer.pipeline.plan import Looked, plan_of
 from veneer.ports import Client
 from veneer.server.client import PlainClient
 from veneer.server.link import Link
-from veneer.server.wire import Exchange as WireExchange
+from veneer.server.wire import FramingFacts as WireExchange
 
 GET = WireExchange("GET", (1, 1), keep_alive=True)
 
@@ -43,11 +43,11 @@ class TakeOver:
             data, PlainClient(b"", link, GET), Came(request_id, clock.now(), clock.monotonic())
         )
 
-    def take_over(self, miss: Miss) -> None:
+    def take_over(self, miss: FastMiss) -> None:
         """Answer what the lane has sent on, from the response on, in a task of its own."""
         self._services.tasks.start(self._answer(miss), "answer a miss")
 
-    async def _answer(self, miss: Miss) -> None:
+    async def _answer(self, miss: FastMiss) -> None:
         link, keep_alive = miss.talk.link, False
         miss.lease.watch(miss.flight)
         try:
@@ -64,12 +64,12 @@ class TakeOver:
         finally:
             link.over(keep_alive=keep_alive)
 
-    def _begun(self, miss: Miss, exchange: Exchange) -> Begun:
+    def _begun(self, miss: FastMiss, exchange: Exchange) -> Begun:
         decision = miss.way.decision
         plan = plan_of(exchange, Looked(as_cached(exchange), miss.key), decision, self._services.instance)
         return Begun(plan, decision, miss.rate, miss.flight, self._fetched(miss))
 
-    async def _fetched(self, miss: Miss) -> Fetched:
+    async def _fetched(self, miss: FastMiss) -> Fetched:
         response = await miss.lease.response(miss.interim)
         clock = self._services.clock
         upstream_ms = (clock.monotonic() - miss.started_s) * 1000

@@ -14,7 +14,7 @@ from veneer.core.vary import Variant
 from veneer.fastpath.learning import counted_as, depends_on_target, limit_lines
 from veneer.fastpath.pattern import Template, Values
 from veneer.fastpath.replies import Replies
-from veneer.fastpath.scan import Shape
+from veneer.fastpath.scan import HeadShape
 from veneer.pipeline.context import Exchange, Services, as_cached
 from veneer.pipeline.plan import Looked, plan_of
 from veneer.policy.model import Policy, Route
@@ -49,7 +49,7 @@ class Way:
 
     def __init__(
         self,
-        shape: Shape,
+        shape: HeadShape,
         wanted: RequestHead,
         route: Route,
         decision: Miss,
@@ -96,7 +96,7 @@ class Way:
         return RequestHead("GET", path, query, self.authority, self.fields, self.scheme)
 
 
-def blanked(fields: Fields, shape: Shape) -> Fields:
+def blanked(fields: Fields, shape: HeadShape) -> Fields:
     """The fields with nothing in place of the values that change from request to request."""
     changing = frozenset(shape.changing)
     return Fields([(name, "" if name.lower() in changing else value) for name, value in fields.pairs])
@@ -107,7 +107,7 @@ def may_lead(policy: Policy, route: Route) -> bool:
     return depends_on_target(policy, route) and not route.show_key
 
 
-def way_of(services: Services, exchange: Exchange, shape: Shape, values: Values) -> Way | None:
+def way_of(services: Services, exchange: Exchange, shape: HeadShape, values: Values) -> Way | None:
     """The way of a request, found by sending one through the pipeline's functions; None where it needs the pipeline."""
     route, now = exchange.route, services.clock.now()
     wanted = as_cached(exchange)
@@ -127,7 +127,7 @@ def way_of(services: Services, exchange: Exchange, shape: Shape, values: Values)
     return Way(shape, wanted, route, decision, upstream, found, coalesces=plan.coalesce)
 
 
-def _taken_apart(octets: bytes, target: str, request_id: str, shape: Shape, values: Values) -> Template | None:
+def _taken_apart(octets: bytes, target: str, request_id: str, shape: HeadShape, values: Values) -> Template | None:
     """What a head that was made for these values has in common with others; None where that is not clear.
 
     The request ID takes the place behind the values.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from veneer.core.rate import MICROS, RateLimit, RateVerdict, StoreLoss
+from veneer.core.rate import MICROS, RateLimit, RateOnStoreLoss, RateVerdict
 from veneer.limits.bounded import BoundedMap
 from veneer.limits.keys import client_key
 from veneer.limits.rate_memory import MemoryRates
@@ -156,10 +156,10 @@ class RedisRates:
         self._troubles.over()
 
     def _without_redis(self, key: str, limit: RateLimit) -> RateVerdict:
-        if limit.on_store_loss is StoreLoss.OPEN:
+        if limit.on_store_loss is RateOnStoreLoss.OPEN:
             self.counts.open += 1
             return RateVerdict(limit, True, limit.interval_us)
-        if limit.on_store_loss is StoreLoss.CLOSED:
+        if limit.on_store_loss is RateOnStoreLoss.CLOSED:
             self.counts.closed += 1
             return _refusal(limit, self._settings.retry_every_s)
         self.counts.local_share += 1

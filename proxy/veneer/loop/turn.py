@@ -27,7 +27,7 @@ class Sink(Protocol):
         ...
 
 
-class Turn:
+class WriteBatch:
     """Ends by itself: `call_soon` is the loop's. Of one loop; not for several threads."""
 
     __slots__ = ("_awaited", "_call_soon", "_waiting")
@@ -67,7 +67,7 @@ class Outgoing:
 
     __slots__ = ("_octets", "_sink", "_turn", "_unsent")
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: WriteBatch) -> None:
         self._turn = turn
         self._sink: Sink | None = None
         self._unsent: list[bytes] = []

@@ -13,7 +13,7 @@ from veneer.core.redact import redacted
 from veneer.fastpath.hits import HitLane
 from veneer.fastpath.take_over import TakeOver
 from veneer.observe.tracing import PassThrough, Tracing
-from veneer.pipeline.arrival import Arrivals, Came, HeadRefusal, head_of
+from veneer.pipeline.arrival import Came, ExchangeFactory, HeadRefusal, head_of
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import ExchangeRecord, Refusal
 from veneer.pipeline.handle import Handler
@@ -26,7 +26,7 @@ from veneer.server.client import AiohttpClient, PlainClient
 from veneer.server.link import Link
 from veneer.server.plain import PlainRequest, read_plain
 from veneer.server.protocol import AiohttpProtocol, Sent
-from veneer.server.wire import Exchange as WireExchange
+from veneer.server.wire import FramingFacts as WireExchange
 from veneer.server.wire import framing_of, serialise
 
 REFUSALS = {
@@ -60,7 +60,7 @@ class Front:
         self._handler = Handler(services)
         self._scheme = "https" if tls else "http"
         self._ids = ids or RequestIds()
-        self._arrivals = Arrivals(services.clock, self._ids, (tracing or PassThrough()).enter)
+        self._arrivals = ExchangeFactory(services.clock, self._ids, (tracing or PassThrough()).enter)
 
     def open_lane(self, lane: HitLane) -> None:
         """Let the lane send on misses, and take over what is unusual about them."""

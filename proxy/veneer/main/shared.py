@@ -12,7 +12,7 @@ from veneer.loop.tasks import Tasks
 from veneer.policy.model import StoreSettings as PolicyStores
 from veneer.ports import Clock
 from veneer.redis.connect import ConnectSettings
-from veneer.stores.assemble import Stores, StoreSettings, memory_stores, redis_stores
+from veneer.stores.assemble import Stores, StoresConfig, memory_stores, redis_stores
 from veneer.stores.log_link import LinkSettings
 from veneer.stores.redis_log import LogSettings, RedisLog
 from veneer.stores.redis_store import RedisStoreSettings
@@ -48,9 +48,9 @@ def _rates(stores: Stores, clock: Clock) -> MemoryRates | RedisRates:
     return RedisRates(stores.brief, clock, lambda: log.nodes)
 
 
-def store_settings(policy: PolicyStores) -> StoreSettings:
+def store_settings(policy: PolicyStores) -> StoresConfig:
     """The policy's words for the stores' own bounds."""
-    return StoreSettings(
+    return StoresConfig(
         memory_bytes=policy.memory_bytes,
         memory_variants=policy.max_variants,
         connect=ConnectSettings(max_connections=policy.redis_max_connections),

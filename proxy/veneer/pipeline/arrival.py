@@ -47,7 +47,7 @@ class HeadRefusal:
     detail: str
 
 
-class Arrivals:
+class ExchangeFactory:
     """Makes exchanges."""
 
     def __init__(self, clock: Clock, ids: RequestIds, enter_trace: EnterTrace) -> None:

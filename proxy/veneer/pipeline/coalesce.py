@@ -10,8 +10,8 @@ from typing import Final
 from veneer.core.entry import Entry
 from veneer.core.outcome import Reason
 from veneer.core.record import record
-from veneer.pipeline.content import Reader, SharedBody
-from veneer.ports import Demand, Turn, UpstreamError, UpstreamResponse
+from veneer.pipeline.content import BodyCursor, SharedBody
+from veneer.ports import Demand, FetchLock, UpstreamError, UpstreamResponse
 
 UNCACHEABLE_KEPT_S: Final = 10.0
 UNCACHEABLE_LIMIT: Final = 10_000
@@ -21,7 +21,7 @@ MOST_NAMES: Final = 16
 
 
 @record
-class Whole:
+class Complete:
     """A response that is all there.
 
     `entry` is for those who waited; `own`, for the leader, has every field that came, also those that are not stored.
@@ -46,7 +46,7 @@ class Arriving:
     length: int | None
     may_share: bool
     upstream_ms: float
-    place: Reader
+    place: BodyCursor
 
 
 @record
@@ -73,7 +73,7 @@ class Failed:
     error: UpstreamError
 
 
-Landing = Whole | Arriving | Private | Erred | Failed
+Landing = Complete | Arriving | Private | Erred | Failed
 """How a flight ends, known when the response head has arrived."""
 
 
@@ -85,7 +85,7 @@ class Flight(Demand):
     def __init__(self, key: str) -> None:
         super().__init__()
         self.key = key
-        self.turn: Turn | None = None
+        self.turn: FetchLock | None = None
         self.landing: Landing | None = None
         """How it ended; None while under way."""
         self._landed: asyncio.Future[None] | None = None

@@ -55,7 +55,7 @@ class SharedBody:
         self._base = 0
         self._reserved_bytes = 0
         self._held_bytes = 0
-        self._readers: dict[Reader, int] = {}
+        self._readers: dict[BodyCursor, int] = {}
         self._changed = asyncio.Event()
         self.kept = True
         self.ended = False
@@ -134,24 +134,24 @@ class SharedBody:
         if self.error is not None:
             raise self._broken(self.error)
 
-    def open(self) -> Reader:
+    def open(self) -> BodyCursor:
         """Begin to read from the first octet; the place is kept from now on. Raises LateReaderError."""
         if not self.kept and self._base > 0:
             raise LateReaderError
-        reader = Reader(self)
+        reader = BodyCursor(self)
         if self._demand is not None:
             self._demand.join()
         self._readers[reader] = self._base
         return reader
 
-    def leave(self, reader: Reader) -> None:
+    def leave(self, reader: BodyCursor) -> None:
         """Forget a reader; the producer no longer waits for it."""
         if self._readers.pop(reader, None) is not None:
             if self._demand is not None:
                 self._demand.leave()
             self._notify()
 
-    async def next_chunk(self, reader: Reader) -> bytes | None:
+    async def next_chunk(self, reader: BodyCursor) -> bytes | None:
         """The octets after those `reader` has had, None at the end. Raises the error that broke the body off."""
         while (position := self._readers[reader]) >= self._base + len(self._chunks):
             if self.error is not None:
@@ -167,7 +167,7 @@ class SharedBody:
         return chunk
 
 
-class Reader:
+class BodyCursor:
     """One client's place in a `SharedBody`. Close it on every path."""
 
     def __init__(self, body: SharedBody) -> None:

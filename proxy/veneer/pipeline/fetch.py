@@ -15,7 +15,7 @@ from veneer.core.reuse import ERROR_STATUSES, Hit, decide
 from veneer.core.storability import NotStorable, Storable
 from veneer.core.vary import vary_names
 from veneer.loop.tasks import TaskGroupClosedError
-from veneer.pipeline.coalesce import Arriving, Erred, Failed, Flight, Landing, Private, Whole
+from veneer.pipeline.coalesce import Arriving, Complete, Erred, Failed, Flight, Landing, Private
 from veneer.pipeline.content import LateReaderError, NobodyReadsError, SharedBody
 from veneer.pipeline.context import Services
 from veneer.pipeline.fill import Filler
@@ -28,9 +28,9 @@ from veneer.ports import (
     Client,
     ClientGoneError,
     Demand,
+    FetchLock,
     InterimSink,
     Standing,
-    Turn,
     TurnOver,
     UpstreamError,
     UpstreamFailure,
@@ -174,12 +174,12 @@ class Fetcher:
 
     def _share(self, landing: Landing, plan: Plan) -> Landing | None:
         """A follower's part of a landing; None where it may not have one."""
-        if not isinstance(landing, Whole | Arriving) or not landing.may_share:
+        if not isinstance(landing, Complete | Arriving) or not landing.may_share:
             return None
         if not self._answers(landing.entry, plan):
             return None
         try:
-            if isinstance(landing, Whole):
+            if isinstance(landing, Complete):
                 return replace(landing, own=landing.entry)
             return replace(landing, own=landing.entry, place=landing.body.open())
         except LateReaderError:
@@ -214,11 +214,11 @@ class Fetcher:
             self._end(flight, Failed(UpstreamError(UpstreamFailure.RESET, detail, sent=False)))
             raise
         if isinstance(turn, Entry):
-            return self._end(flight, Whole(turn, turn, stored=True, may_share=True, upstream_ms=0.0))
+            return self._end(flight, Complete(turn, turn, stored=True, may_share=True, upstream_ms=0.0))
         flight.turn = turn
         return await self._fly(flight, plan, interim)
 
-    async def _turn(self, plan: Plan, *, looked: bool) -> Turn | Entry:
+    async def _turn(self, plan: Plan, *, looked: bool) -> FetchLock | Entry:
         """The turn to fetch, or the response that another node has fetched while this one waited for its turn."""
         services = self._services
         deadline = services.clock.monotonic() + plan.match.route.coalesce_wait_s
@@ -271,7 +271,7 @@ class Fetcher:
         self._services.flights.close(flight)
         turn, flight.turn = flight.turn, None
         if turn is not None and not isinstance(turn, FreeTurn):
-            brought = flight.landing.entry if isinstance(flight.landing, Whole | Arriving) else None
+            brought = flight.landing.entry if isinstance(flight.landing, Complete | Arriving) else None
             varies = [name for name, _ in brought.vary] if brought is not None else []
             with suppress(TaskGroupClosedError):  # it expires
                 self._services.tasks.start(turn.done(stored=brought is not None, varies=varies), "turn: done")
@@ -298,12 +298,12 @@ class Fetcher:
             fresh = await self._filler.freshen(plan, fetched)
             if fresh is not None:
                 own = replace(fresh.entry, fields=fresh.entry.fields.added(*fresh.personal))
-                return Whole(fresh.entry, own, True, True, fetched.upstream_ms, validated=True)
+                return Complete(fresh.entry, own, True, True, fetched.upstream_ms, validated=True)
             fetched = await self._ask(plan, plan.unconditional, interim, flight)
         elif head.status == 206 and plan.completing is not None:
             entry = await self._filler.complete(plan, plan.completing, fetched)
             if entry is not None:
-                return Whole(entry, entry, True, True, fetched.upstream_ms)
+                return Complete(entry, entry, True, True, fetched.upstream_ms)
             fetched = await self._ask(plan, plan.unconditional, interim, flight)
         head = fetched.response.head
         if plan.hides_errors and head.status in ERROR_STATUSES:
@@ -313,7 +313,7 @@ class Fetcher:
             entry = await self._filler.update_by_head(plan, fetched)
             if entry is not None:
                 await fetched.response.aclose()
-                return Whole(entry, entry, True, True, fetched.upstream_ms)
+                return Complete(entry, entry, True, True, fetched.upstream_ms)
         verdict = judge_fetched(plan, fetched)
         self._mixing.consider(plan, fetched.response.head, verdict)
         await self._filler.supersede(plan, fetched, verdict)
@@ -322,7 +322,7 @@ class Fetcher:
             return Private(fetched.response, verdict.reason, fetched.upstream_ms)
         return await self._take(flight, plan, fetched, verdict)
 
-    async def _take(self, flight: Flight, plan: Plan, fetched: Fetched, storable: Storable) -> Whole | Arriving:
+    async def _take(self, flight: Flight, plan: Plan, fetched: Fetched, storable: Storable) -> Complete | Arriving:
         """Receive a storable body; small ones are landed whole, others as they arrive."""
         response = fetched.response
         length = response.content_length
@@ -331,7 +331,7 @@ class Fetcher:
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             entry, stored = await self._filler.put(plan, entry_of(plan, fetched, storable, body), storable)
             own = as_it_came(entry, response.head.fields, storable)
-            return Whole(entry, own, stored, storable.may_share, fetched.upstream_ms)
+            return Complete(entry, own, stored, storable.may_share, fetched.upstream_ms)
         shared = SharedBody(plan.match.route.cache.max_body_bytes, self._services.budget, flight)
         entry = entry_of(plan, fetched, storable)
         own = as_it_came(entry, response.head.fields, storable)

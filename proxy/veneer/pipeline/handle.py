@@ -26,7 +26,7 @@ from veneer.pipeline.context import Exchange, Services, as_cached
 from veneer.pipeline.exchange import Refusal
 from veneer.pipeline.fetch import Fetcher
 from veneer.pipeline.forward import Forwarder
-from veneer.pipeline.read import Reader
+from veneer.pipeline.read import CacheHandler
 from veneer.pipeline.refuse import refuse
 from veneer.pipeline.reply import Replier
 from veneer.ports import BodyError, ClientGoneError, UpstreamError
@@ -44,7 +44,7 @@ class Handler:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._reader = Reader(services, Fetcher(services))
+        self._reader = CacheHandler(services, Fetcher(services))
         self._forwarder = Forwarder(services)
         self._replier = Replier(services)
 

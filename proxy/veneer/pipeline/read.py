@@ -24,7 +24,7 @@ from veneer.core.reuse import (
 from veneer.pipeline.answer import Answer, StoredBody, StreamBody, no_trailers
 from veneer.pipeline.audit import Auditor
 from veneer.pipeline.begun import Begun
-from veneer.pipeline.coalesce import Arriving, Erred, Failed, Landing, Private, Whole
+from veneer.pipeline.coalesce import Arriving, Complete, Erred, Failed, Landing, Private
 from veneer.pipeline.context import Exchange, Services, as_cached
 from veneer.pipeline.exchange import CacheUse, Refusal
 from veneer.pipeline.fetch import Fetcher
@@ -38,7 +38,7 @@ Undone = ServeStale | GatewayTimeout | Revalidate | PartialMiss
 """Decisions that are neither hit nor miss."""
 
 
-class Reader:
+class CacheHandler:
     """Answers GET, HEAD and QUERY, from the store where the core allows it."""
 
     def __init__(self, services: Services, fetcher: Fetcher) -> None:
@@ -125,7 +125,7 @@ class Reader:
                 stale = self._stand_in(decision, plan, answered=True)
                 refused = refuse(exchange, 502, f"the backend answered {code}", Refusal.UPSTREAM, status)
                 return stale or replace(refused, use=CacheUse.MISS)
-            case Whole():
+            case Complete():
                 return whole_answer(landing, plan, status)
             case _:
                 return await landed_answer(self._services, exchange, landing, status)
@@ -153,7 +153,7 @@ def stored_answer(
     return Answer(head, StoredBody(entry, age_s, key), status, use, upstream_ms)
 
 
-def whole_answer(landing: Whole, plan: Plan, status: CacheStatus) -> Answer:
+def whole_answer(landing: Complete, plan: Plan, status: CacheStatus) -> Answer:
     """The answer that a flight brought whole."""
     use = CacheUse.COLLAPSED if status.collapsed else CacheUse.MISS
     if landing.validated:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from veneer.core.field_table import FORWARDING, HOP_BY_HOP
 from veneer.core.forwarding import METHOD_OVERRIDES
 from veneer.core.outcome import Reason
-from veneer.core.rate import Accuracy, RateLimit, StoreLoss
+from veneer.core.rate import Accuracy, RateLimit, RateOnStoreLoss
 from veneer.core.upgrades import NEVER
 from veneer.policy import model, schema, schema_node
 from veneer.policy.backends import upstream_settings
@@ -18,7 +18,7 @@ from veneer.policy.document import Document, KeyPath, show_path
 from veneer.policy.match import RouteTable, covered_by
 from veneer.policy.overlay import apply_overrides, apply_rate, overlay
 from veneer.policy.places import bad_url, is_loopback, kept_of
-from veneer.policy.problems import Problem, nearest
+from veneer.policy.problems import ConfigError, nearest
 from veneer.policy.settings import Overrides
 from veneer.policy.template import PathTemplate, TagTemplate, TemplateError, parse_path, parse_tag
 
@@ -35,12 +35,12 @@ class Builder:
     document: Document
     shape: schema.PolicyShape
     overrides: Overrides
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[ConfigError] = field(default_factory=list)
 
     def problem(self, path: KeyPath, message: str, suggestion: str | None = None, *, key: bool = False) -> None:
         """Note what is wrong at a place."""
         mark = self.document.locate(path, key=key)
-        self.problems.append(Problem(mark.line, mark.column, show_path(path), message, suggestion))
+        self.problems.append(ConfigError(mark.line, mark.column, show_path(path), message, suggestion))
 
     def build(self, digest: str, indices: Iterable[int]) -> model.Policy:
         """The policy; only to be used when `problems` is empty."""
@@ -95,7 +95,7 @@ class Builder:
                     quota=shape.rate.quota,
                     window_s=shape.rate.window_s,
                     burst=burst,
-                    on_store_loss=StoreLoss(shape.on_store_loss),
+                    on_store_loss=RateOnStoreLoss(shape.on_store_loss),
                     accuracy=Accuracy(shape.accuracy),
                     ipv6_bits=shape.ipv6_prefix,
                 )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from veneer.policy.document import Document, KeyPath, Plain, show_path
-from veneer.policy.problems import Problem, misspelt, nearest
+from veneer.policy.problems import ConfigError, misspelt, nearest
 from veneer.policy.schema import PolicyShape
 from veneer.policy.shape import Unit
 from veneer.policy.units import format_duration, format_size
@@ -43,7 +43,7 @@ class Decoded:
     shape: PolicyShape
     routes: tuple[int, ...]
     tests: tuple[int, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[ConfigError, ...]
 
 
 def decode(document: Document) -> Decoded:
@@ -51,7 +51,9 @@ def decode(document: Document) -> Decoded:
     plain = document.plain()
     if not isinstance(plain, dict):
         mark = document.locate(())
-        return _empty((Problem(mark.line, mark.column, "", "the file must be a mapping", "begin with `version: 1`"),))
+        return _empty(
+            (ConfigError(mark.line, mark.column, "", "the file must be a mapping", "begin with `version: 1`"),)
+        )
     routes, tests = _indices(plain, "routes"), _indices(plain, "tests")
     try:
         return Decoded(PolicyShape.model_validate(plain), routes, tests, ())
@@ -68,7 +70,7 @@ def decode(document: Document) -> Decoded:
     )
 
 
-def _empty(problems: tuple[Problem, ...]) -> Decoded:
+def _empty(problems: tuple[ConfigError, ...]) -> Decoded:
     return Decoded(PolicyShape(), (), (), problems)
 
 
@@ -85,7 +87,7 @@ def _without(key: str, value: Plain, bad: set[tuple[int | str, ...]]) -> Plain:
     return value
 
 
-def _problem(document: Document, detail: ErrorDetails) -> Problem:
+def _problem(document: Document, detail: ErrorDetails) -> ConfigError:
     path: KeyPath = detail["loc"]
     kind = detail["type"]
     context: dict[str, Any] = detail.get("ctx", {})
@@ -96,7 +98,7 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:
     if kind == "missing":
         path = path[:-1]
     mark = document.locate(path, key=on_key)
-    return Problem(mark.line, mark.column, show_path(path), message, suggestion)
+    return ConfigError(mark.line, mark.column, show_path(path), message, suggestion)
 
 
 def _out_of_bounds(

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import yaml
 from yaml import events
 
-from veneer.policy.problems import Mark, PolicyError, Problem
+from veneer.policy.problems import ConfigError, PolicyError, SourceMark
 
 MAX_CHARS = 256 * 1024
 MAX_DEPTH = 32
@@ -32,15 +32,15 @@ _WORDS: dict[str, bool | None] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class YamlNode:
     """A value and its place; `value` has the value's nodes, by key or index, as `items` for mappings and lists."""
 
-    at: Mark
+    at: SourceMark
     kind: Literal["scalar", "list", "mapping"]
     scalar: str | int | float | bool | None = None
-    items: tuple[Node, ...] = ()
+    items: tuple[YamlNode, ...] = ()
     keys: tuple[str, ...] = ()
-    key_marks: tuple[Mark, ...] = ()
+    key_marks: tuple[SourceMark, ...] = ()
 
     def plain(self) -> Plain:
         """The value without places."""
@@ -50,7 +50,7 @@ class Node:
             return [item.plain() for item in self.items]
         return self.scalar
 
-    def child(self, step: str | int) -> Node | None:
+    def child(self, step: str | int) -> YamlNode | None:
         """The value under a key or at an index."""
         if self.kind == "mapping" and step in self.keys:
             return self.items[self.keys.index(str(step))]
@@ -64,23 +64,23 @@ class Document:
     """A parsed file; `root` is None when it holds nothing."""
 
     name: str
-    root: Node | None
+    root: YamlNode | None
 
     def plain(self) -> Plain:
         """The whole content without places; an empty mapping when there is none."""
         value = None if self.root is None else self.root.plain()
         return {} if value is None else value
 
-    def find(self, path: KeyPath) -> Node | None:
+    def find(self, path: KeyPath) -> YamlNode | None:
         """The value at `path`, if there is one."""
         node = self.root
         for step in path:
             node = None if node is None else node.child(step)
         return node
 
-    def locate(self, path: KeyPath, *, key: bool = False) -> Mark:
+    def locate(self, path: KeyPath, *, key: bool = False) -> SourceMark:
         """The place of the value at `path`, or of its key; of the nearest enclosing value when there is none."""
-        node, mark = self.root, Mark(1, 1)
+        node, mark = self.root, SourceMark(1, 1)
         if node is None:
             return mark
         mark = node.at
@@ -99,7 +99,7 @@ class Document:
 def read_document(text: str, name: str) -> Document:
     """Parse YAML text. Raises PolicyError."""
     if len(text) > MAX_CHARS:
-        raise PolicyError(name, [Problem(1, 1, "", f"the file is larger than {MAX_CHARS // 1024} KB")])
+        raise PolicyError(name, [ConfigError(1, 1, "", f"the file is larger than {MAX_CHARS // 1024} KB")])
     try:
         return _Composer(name, yaml.parse(text, Loader=yaml.SafeLoader)).document()
     except yaml.MarkedYAMLError as error:
@@ -107,10 +107,10 @@ def read_document(text: str, name: str) -> Document:
         mark = _mark(found)
         words = " ".join(part for part in (error.context, error.problem) if part)
         hint = _hint(words, text.splitlines()[mark.line - 1 : mark.line])
-        raise PolicyError(name, [Problem(mark.line, mark.column, "", f"not YAML: {words}", hint)]) from None
+        raise PolicyError(name, [ConfigError(mark.line, mark.column, "", f"not YAML: {words}", hint)]) from None
     except yaml.YAMLError as error:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
-        raise PolicyError(name, [Problem(line, 1, "", f"not YAML: {' '.join(str(error).split())[:200]}")]) from None
+        raise PolicyError(name, [ConfigError(line, 1, "", f"not YAML: {' '.join(str(error).split())[:200]}")]) from None
 
 
 _BRACES_IN_FLOW = re.compile(r"""(?<![\w"'/}])(/[^\s"',}]*\{\w+(?::\w+)?\}[^\s"',}]*)""")
@@ -136,12 +136,12 @@ def show_path(path: KeyPath) -> str:
 class _Composer:
     name: str
     stream: Iterator[events.Event]
-    problems: list[Problem] = field(default_factory=list)
-    anchors: dict[str, tuple[Node, int]] = field(default_factory=dict)
+    problems: list[ConfigError] = field(default_factory=list)
+    anchors: dict[str, tuple[YamlNode, int]] = field(default_factory=dict)
     nodes: int = 0
 
     def document(self) -> Document:
-        root: Node | None = None
+        root: YamlNode | None = None
         for event in self.stream:
             if isinstance(event, (events.StreamStartEvent, events.DocumentEndEvent, events.StreamEndEvent)):
                 continue
@@ -156,7 +156,7 @@ class _Composer:
             root = None
         return Document(self.name, root)
 
-    def _node(self, event: events.Event, path: KeyPath) -> Node:
+    def _node(self, event: events.Event, path: KeyPath) -> YamlNode:
         before = self.nodes
         self._count(event, path, 1)
         if isinstance(event, events.AliasEvent):
@@ -167,23 +167,23 @@ class _Composer:
         if tag not in (None, "!"):
             self._problem(_mark(event.start_mark), path, f'the tag "{tag}" has no meaning here')
         if isinstance(event, events.ScalarEvent):
-            node = Node(_mark(event.start_mark), "scalar", _scalar(event))
+            node = YamlNode(_mark(event.start_mark), "scalar", _scalar(event))
         elif isinstance(event, events.SequenceStartEvent):
-            node = Node(_mark(event.start_mark), "list", items=tuple(self._items(path)))
+            node = YamlNode(_mark(event.start_mark), "list", items=tuple(self._items(path)))
         else:
             node = self._mapping(event, path)
         if event.anchor is not None:
             self.anchors[event.anchor] = (node, self.nodes - before)
         return node
 
-    def _items(self, path: KeyPath) -> Iterator[Node]:
+    def _items(self, path: KeyPath) -> Iterator[YamlNode]:
         index = 0
         while not isinstance(event := next(self.stream), events.SequenceEndEvent):
             yield self._node(event, (*path, index))
             index += 1
 
-    def _mapping(self, start: events.NodeEvent, path: KeyPath) -> Node:
-        found: dict[str, tuple[Mark, Node]] = {}
+    def _mapping(self, start: events.NodeEvent, path: KeyPath) -> YamlNode:
+        found: dict[str, tuple[SourceMark, YamlNode]] = {}
         while not isinstance(event := next(self.stream), events.MappingEndEvent):
             key_node = self._node(event, (*path, "?"))
             key = key_node.scalar if isinstance(event, events.ScalarEvent) else None
@@ -200,10 +200,10 @@ class _Composer:
             else:
                 found[str(key)] = (key_node.at, value)
         marks = tuple(mark for mark, _ in found.values())
-        values: Sequence[Node] = [node for _, node in found.values()]
-        return Node(_mark(start.start_mark), "mapping", None, tuple(values), tuple(found), marks)
+        values: Sequence[YamlNode] = [node for _, node in found.values()]
+        return YamlNode(_mark(start.start_mark), "mapping", None, tuple(values), tuple(found), marks)
 
-    def _alias(self, event: events.AliasEvent, path: KeyPath) -> Node:
+    def _alias(self, event: events.AliasEvent, path: KeyPath) -> YamlNode:
         if event.anchor not in self.anchors:
             raise self._fatal(event, show_path(path), f'"*{event.anchor}" is not anchored before this place')
         node, size = self.anchors[event.anchor]
@@ -215,12 +215,12 @@ class _Composer:
         if self.nodes > MAX_NODES:
             raise self._fatal(event, show_path(path)[:120], f"more than {MAX_NODES} values, aliases expanded")
 
-    def _problem(self, mark: Mark, path: KeyPath, message: str, suggestion: str | None = None) -> None:
-        self.problems.append(Problem(mark.line, mark.column, show_path(path), message, suggestion))
+    def _problem(self, mark: SourceMark, path: KeyPath, message: str, suggestion: str | None = None) -> None:
+        self.problems.append(ConfigError(mark.line, mark.column, show_path(path), message, suggestion))
 
     def _fatal(self, event: events.Event, key: str, message: str, suggestion: str | None = None) -> PolicyError:
         mark = _mark(event.start_mark)
-        return PolicyError(self.name, [*self.problems, Problem(mark.line, mark.column, key, message, suggestion)])
+        return PolicyError(self.name, [*self.problems, ConfigError(mark.line, mark.column, key, message, suggestion)])
 
 
 class _Place(Protocol):
@@ -228,10 +228,10 @@ class _Place(Protocol):
     column: int
 
 
-def _mark(mark: _Place | None) -> Mark:
+def _mark(mark: _Place | None) -> SourceMark:
     if mark is None:
-        return Mark(1, 1)
-    return Mark(mark.line + 1, mark.column + 1)
+        return SourceMark(1, 1)
+    return SourceMark(mark.line + 1, mark.column + 1)
 
 
 def _scalar(event: events.ScalarEvent) -> str | int | float | bool | None:

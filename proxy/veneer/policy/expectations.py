@@ -11,7 +11,7 @@ from veneer.core.storability import Storable
 from veneer.policy.document import Document, KeyPath, show_path
 from veneer.policy.explain import BadTargetError, Explanation, explain, request_head, whose_lifetime
 from veneer.policy.model import Policy
-from veneer.policy.problems import Problem
+from veneer.policy.problems import ConfigError
 from veneer.policy.schema_tests import ExpectShape, TestShape
 from veneer.policy.units import format_duration
 
@@ -39,7 +39,7 @@ def as_written(policy: Policy, request: RequestHead, test: TestShape) -> Respons
 
 def run_tests(
     document: Document, tests: Mapping[int, TestShape], policy: Policy, answer: Answer = as_written
-) -> Iterator[Problem]:
+) -> Iterator[ConfigError]:
     """A problem for every expectation that fails; `tests` are by their index in the file."""
     for index, test in tests.items():
         at: KeyPath = ("tests", index)
@@ -50,13 +50,13 @@ def run_tests(
             found = list(compare(policy, request, asked or written, test.expect))
         except (BadTargetError, UnansweredError) as error:
             mark = document.locate((*at, "request"))
-            yield Problem(mark.line, mark.column, show_path((*at, "request")), str(error))
+            yield ConfigError(mark.line, mark.column, show_path((*at, "request")), str(error))
             continue
         for wrong in found:
             path: KeyPath = (*at, "expect", wrong.key)
             mark = document.locate(path, key=True)
             shown = f"{test.request.method} {test.request.path}" + (", as it is answered now" if asked else "")
-            yield Problem(mark.line, mark.column, show_path(path), f"test failed for {shown}: {wrong.truth}")
+            yield ConfigError(mark.line, mark.column, show_path(path), f"test failed for {shown}: {wrong.truth}")
 
 
 def compare(policy: Policy, request: RequestHead, head: ResponseHead, expect: ExpectShape) -> Iterator[Disagreement]:

@@ -11,7 +11,7 @@ from veneer.policy.decode import decode
 from veneer.policy.document import MAX_CHARS, read_document
 from veneer.policy.expectations import Answer, run_tests
 from veneer.policy.model import Policy
-from veneer.policy.problems import PolicyError, Problem
+from veneer.policy.problems import ConfigError, PolicyError
 from veneer.policy.settings import NO_OVERRIDES, Overrides
 from veneer.policy.warnings import warnings_of
 
@@ -35,7 +35,7 @@ def parse_policy(text: str, name: str, overrides: Overrides = NO_OVERRIDES) -> P
     return replace(policy, is_empty=document.root is None, warnings=warnings_of(document, policy))
 
 
-def failing_tests(text: str, name: str, policy: Policy, answer: Answer) -> tuple[Problem, ...]:
+def failing_tests(text: str, name: str, policy: Policy, answer: Answer) -> tuple[ConfigError, ...]:
     """What fails of the tests in `text`, of which `policy` was made, where `answer` has the responses to judge by."""
     document = read_document(text, name)
     decoded = decode(document)
@@ -55,12 +55,12 @@ def read_text(path: Path) -> str:
             data = file.read(4 * MAX_CHARS + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise PolicyError(str(path), [Problem(0, 0, "", f"cannot be read: {reason}")]) from None
+        raise PolicyError(str(path), [ConfigError(0, 0, "", f"cannot be read: {reason}")]) from None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise PolicyError(str(path), [Problem(line, 1, "", "not UTF-8 text")]) from None
+        raise PolicyError(str(path), [ConfigError(line, 1, "", "not UTF-8 text")]) from None
 
 
 def _digest(text: str, overrides: Overrides) -> str:

@@ -11,7 +11,7 @@ from veneer.policy.model import Match, Matcher, QueryCondition, Route
 from veneer.policy.template import Parameter
 
 
-class _Candidate:
+class _RouteCandidate:
     __slots__ = ("conditions", "match", "methods", "order", "route")
 
     def __init__(self, order: int, route: Route) -> None:
@@ -37,12 +37,12 @@ class _Node:
     def __init__(self) -> None:
         self.literals: dict[str, _Node] = {}
         self.parameter: _Node | None = None
-        self.ends: list[_Candidate] = []
-        self.rests: list[_Candidate] = []
-        self.passed: list[_Candidate] = []
-        self.ended: list[_Candidate] = []
+        self.ends: list[_RouteCandidate] = []
+        self.rests: list[_RouteCandidate] = []
+        self.passed: list[_RouteCandidate] = []
+        self.ended: list[_RouteCandidate] = []
 
-    def settle(self, before: list[_Candidate]) -> None:
+    def settle(self, before: list[_RouteCandidate]) -> None:
         """Work out `passed` and `ended` of this node and all below it; `before` was met on the way to it."""
         self.ended = sorted(before + self.ends, key=_in_order)
         self.passed = sorted(before + self.rests, key=_in_order)
@@ -65,7 +65,7 @@ class RouteTable(Matcher):
         listed, default = routes[:-1], routes[-1]
         self._default = Match(default)
         self._root = _Node()
-        candidates = [_Candidate(order, route) for order, route in enumerate(listed)]
+        candidates = [_RouteCandidate(order, route) for order, route in enumerate(listed)]
         for candidate in candidates:
             self._grow(candidate)
         self._root.settle([])
@@ -75,7 +75,7 @@ class RouteTable(Matcher):
             path: [c for c in candidates if c.route.template.matches(path[1:].split("/"))] for path in literals
         }
 
-    def _grow(self, candidate: _Candidate) -> None:
+    def _grow(self, candidate: _RouteCandidate) -> None:
         node = self._root
         for part in candidate.route.template.parts:
             if not isinstance(part, Parameter):
@@ -106,7 +106,7 @@ class RouteTable(Matcher):
             return candidate.match or Match(candidate.route, segments or path[1:].split("/"))
         return self._default
 
-    def _walk(self, segments: list[str]) -> list[_Candidate]:
+    def _walk(self, segments: list[str]) -> list[_RouteCandidate]:
         """The candidates of a path, in order. The usual path goes one way; where it forks, `_fork` takes over."""
         node = self._root
         for index, segment in enumerate(segments):
@@ -121,7 +121,7 @@ class RouteTable(Matcher):
         return node.ended
 
 
-def _fork(nodes: list[_Node], segments: list[str], found: list[_Candidate]) -> list[_Candidate]:
+def _fork(nodes: list[_Node], segments: list[str], found: list[_RouteCandidate]) -> list[_RouteCandidate]:
     for segment in segments:
         following: list[_Node] = []
         for node in nodes:

@@ -14,7 +14,7 @@ from veneer.core.outcome import Reason
 from veneer.core.rate import RateLimit
 from veneer.core.rules import CacheRules, CodingRules, KeyRules
 from veneer.core.target import NOTHING_ODD
-from veneer.policy.problems import Problem
+from veneer.policy.problems import ConfigError
 from veneer.policy.template import PathTemplate, TagTemplate
 
 
@@ -316,7 +316,7 @@ class Policy:
     kept: frozenset[Reason] = NOTHING_ODD
     warm: tuple[str, ...] = ()
     is_empty: bool = False
-    warnings: tuple[Problem, ...] = ()
+    warnings: tuple[ConfigError, ...] = ()
 
     def stored_as(self, path: str, query: str | None, spared: frozenset[str] = frozenset()) -> KeyRules | None:
         """How a GET of this target is keyed; None where no answer for the path is stored, whatever the method.

@@ -11,19 +11,19 @@ MAX_PROBLEMS = 100
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Mark:
+class SourceMark:
     """A place in the text; line and column count from 1."""
 
     line: int
     column: int
 
 
-NOWHERE = Mark(0, 0)
+NOWHERE = SourceMark(0, 0)
 """The place of a problem that has no line: an unreadable file, an environment variable."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class ConfigError:
     """One thing to put right, or to think over.
 
     `key` is the key path, as in "routes[2].cache.ttl"; empty for the file as a whole.
@@ -46,10 +46,10 @@ class Problem:
 class PolicyError(Exception):
     """A policy that cannot be used. `problems` are in the order of the text; str() is a readable report."""
 
-    def __init__(self, name: str, problems: Iterable[Problem]) -> None:
+    def __init__(self, name: str, problems: Iterable[ConfigError]) -> None:
         self.name = name
         found = sorted(set(problems), key=lambda problem: (problem.line, problem.column, problem.key))
-        self.problems: tuple[Problem, ...] = tuple(found[:MAX_PROBLEMS])
+        self.problems: tuple[ConfigError, ...] = tuple(found[:MAX_PROBLEMS])
         self.omitted = len(found) - len(self.problems)
         super().__init__(self.report())
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from veneer.policy.problems import PolicyError, Problem
+from veneer.policy.problems import ConfigError, PolicyError
 from veneer.policy.units import UnitError, parse_duration, parse_size
 
 _TRUE = ("1", "true", "yes", "on")
@@ -55,7 +55,7 @@ class Variable:
 def read_environment(environment: Mapping[str, str]) -> Overrides:
     """The overrides that the environment holds. Raises PolicyError naming every bad variable."""
     values: dict[str, Any] = {}
-    problems: list[Problem] = []
+    problems: list[ConfigError] = []
     for variable in VARIABLES:
         text = environment.get(variable.name, "").strip()
         if not text:
@@ -63,7 +63,7 @@ def read_environment(environment: Mapping[str, str]) -> Overrides:
         try:
             values[variable.field] = variable.parse(text)
         except UnitError as error:
-            problems.append(Problem(0, 0, variable.name, str(error), error.suggestion))
+            problems.append(ConfigError(0, 0, variable.name, str(error), error.suggestion))
     if problems:
         raise PolicyError("environment", problems)
     return Overrides(**values)

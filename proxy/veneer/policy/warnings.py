@@ -15,7 +15,7 @@ from veneer.core.rules import CacheRules, SetCookieRule
 from veneer.core.sharing import keyed_cookies, withheld
 from veneer.policy.document import Document, KeyPath, show_path
 from veneer.policy.model import Policy, Route
-from veneer.policy.problems import MAX_PROBLEMS, Problem
+from veneer.policy.problems import MAX_PROBLEMS, ConfigError
 
 LOOKED_UP: Final = frozenset({"GET", "HEAD", "QUERY"})
 
@@ -50,12 +50,12 @@ Found = tuple[KeyPath, str, str]
 """The path of the key below `cache`, what it comes to, and what would be right."""
 
 
-def warnings_of(document: Document, policy: Policy) -> tuple[Problem, ...]:
+def warnings_of(document: Document, policy: Policy) -> tuple[ConfigError, ...]:
     """Every warning about a policy that was built of `document` without a problem, in the order of the text.
 
     What a route has from `defaults` is reported there, once, whatever the number of routes is.
     """
-    found: dict[Problem, list[str]] = {}
+    found: dict[ConfigError, list[str]] = {}
     last = len(policy.routes) - 1
     for index, route in enumerate(policy.routes):
         if not route.cache.enabled or not _is_looked_up(route):
@@ -71,7 +71,7 @@ def warnings_of(document: Document, policy: Policy) -> tuple[Problem, ...]:
     return tuple(sorted(shown, key=lambda problem: (problem.line, problem.column, problem.key)))
 
 
-def report(warnings: Sequence[Problem], name: str) -> list[str]:
+def report(warnings: Sequence[ConfigError], name: str) -> list[str]:
     """One line for each, at most a hundred; `name` stands for the file."""
     lines = [problem.report(name) for problem in warnings[:MAX_PROBLEMS]]
     if len(warnings) > MAX_PROBLEMS:
@@ -79,18 +79,18 @@ def report(warnings: Sequence[Problem], name: str) -> list[str]:
     return lines
 
 
-def _problem(document: Document, path: KeyPath, message: str, remedy: str) -> Problem:
+def _problem(document: Document, path: KeyPath, message: str, remedy: str) -> ConfigError:
     mark = document.locate(path, key=True)
-    return Problem(mark.line, mark.column, show_path(path), message, remedy)
+    return ConfigError(mark.line, mark.column, show_path(path), message, remedy)
 
 
-def _naming(problem: Problem, routes: Sequence[str]) -> Problem:
+def _naming(problem: ConfigError, routes: Sequence[str]) -> ConfigError:
     """The problem with the routes that it concerns, where its place does not say them."""
     if not problem.key.startswith("defaults"):
         return problem
     names = ", ".join(routes[:5]) + (f" and {len(routes) - 5} more" if len(routes) > 5 else "")
     message = f"{problem.message} (route{'s' * (len(routes) > 1)} {names})"
-    return Problem(problem.line, problem.column, problem.key, message, problem.suggestion)
+    return ConfigError(problem.line, problem.column, problem.key, message, problem.suggestion)
 
 
 def _is_looked_up(route: Route) -> bool:
@@ -168,7 +168,7 @@ def _set_cookies(rules: CacheRules) -> Iterator[Found]:
         )
 
 
-def _of_proxies(document: Document, policy: Policy) -> Iterator[Problem]:
+def _of_proxies(document: Document, policy: Policy) -> Iterator[ConfigError]:
     for index, network in enumerate(policy.trusted_proxies):
         if ipaddress.ip_network(network).prefixlen == 0:
             why = "every client is believed about its own address, and so escapes rate limits"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from veneer.policy.model import Policy
-from veneer.policy.problems import PolicyError, Problem
+from veneer.policy.problems import ConfigError, PolicyError
 
 POLL_EVERY_S: Final = 1.0
 
@@ -80,7 +80,7 @@ def refuse_emptied(running: Policy, loaded: Policy) -> None:
     """
     if loaded.is_empty and not running.is_empty:
         hint = "write `version: 1` to run without routes and limits"
-        raise PolicyError("the policy file", [Problem(0, 0, "", "is empty now", hint)])
+        raise PolicyError("the policy file", [ConfigError(0, 0, "", "is empty now", hint)])
 
 
 Fingerprint = tuple[int, int, int] | None

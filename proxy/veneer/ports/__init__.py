@@ -12,17 +12,17 @@ from veneer.ports.client import (
 from veneer.ports.clock import Clock
 from veneer.ports.codings import Codec, StreamEncoder
 from veneer.ports.demand import Demand
-from veneer.ports.leases import Lease, Taker
+from veneer.ports.leases import LeasedConnection, Taker
 from veneer.ports.rates import RateStore
 from veneer.ports.stores import (
     Companion,
     EntryStore,
+    FetchLock,
     FetchTurns,
     InvalidationLog,
     LocalStore,
     Receipt,
     Standing,
-    Turn,
     TurnOver,
 )
 from veneer.ports.streams import Content, InterimSink, Outlet, Tunnel
@@ -41,10 +41,11 @@ __all__ = [
     "Content",
     "Demand",
     "EntryStore",
+    "FetchLock",
     "FetchTurns",
     "InterimSink",
     "InvalidationLog",
-    "Lease",
+    "LeasedConnection",
     "LocalStore",
     "Octets",
     "Outlet",
@@ -54,7 +55,6 @@ __all__ = [
     "StreamEncoder",
     "Taker",
     "Tunnel",
-    "Turn",
     "TurnOver",
     "Upstream",
     "UpstreamError",

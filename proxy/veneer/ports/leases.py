@@ -41,7 +41,7 @@ class Taker:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Lease:
+class LeasedConnection:
     """A connection of an upstream, for one exchange. It has to be given back or sent over."""
 
     __slots__ = ()

@@ -163,7 +163,7 @@ class InvalidationLog(Protocol):
         ...
 
 
-class Turn(Protocol):
+class FetchLock(Protocol):
     """The right to fetch a key from the backend while other nodes wait."""
 
     async def done(self, *, stored: bool, varies: Sequence[str] = ()) -> None:
@@ -177,7 +177,7 @@ class Turn(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TurnOver:
-    """Another node's fetch is over and stored, so that it is worth looking again; `varies` as in `Turn.done`."""
+    """Another node's fetch is over and stored, so that it is worth looking again; `varies` as in `FetchLock.done`."""
 
     varies: tuple[str, ...] = ()
 
@@ -190,7 +190,7 @@ class FetchTurns(Protocol):
         """Whether no other node takes turns, so that each is free."""
         ...
 
-    async def take(self, key: str, wait_s: float, *, again: bool = False) -> Turn | TurnOver:
+    async def take(self, key: str, wait_s: float, *, again: bool = False) -> FetchLock | TurnOver:
         """The turn to fetch `key`, or word that another node has fetched it.
 
         It is this node's turn at the latest after `wait_s`, or when nobody can be asked. `again` says that a response

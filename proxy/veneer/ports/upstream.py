@@ -9,7 +9,7 @@ from typing import Protocol
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.ports.demand import Demand
-from veneer.ports.leases import Lease
+from veneer.ports.leases import LeasedConnection
 from veneer.ports.streams import Content, InterimSink, Outlet, Tunnel
 
 
@@ -115,7 +115,7 @@ class Upstream(Protocol):
         """The head of a request without content, as `exchange` would send it."""
         ...
 
-    def lease_now(self, now_s: float) -> Lease | None:
+    def lease_now(self, now_s: float) -> LeasedConnection | None:
         """A connection over which a request can be sent at once; None where it has to take the way of `exchange`.
 
         `now_s` is monotonic.

@@ -10,7 +10,7 @@ from redis import asyncio as aioredis
 from redis.asyncio.sentinel import SentinelConnectionPool
 
 from veneer.redis.connect import RedisAddress, RedisClient
-from veneer.redis.wire import Wire
+from veneer.redis.wire import RedisConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Dialer:
     key: str
     timeout_s: float = 1.0
 
-    async def __call__(self) -> Wire:
+    async def __call__(self) -> RedisConnection:
         """A connection that is ready for commands. Raises one of `script.FAILURES`."""
         place = None if self.address.path else await self._place()
         async with asyncio.timeout(self.timeout_s):
@@ -53,12 +53,12 @@ class Dialer:
             return str(host), int(port)
         return self.address.hosts[0]
 
-    async def _open(self, place: tuple[str, int] | None) -> Wire:
+    async def _open(self, place: tuple[str, int] | None) -> RedisConnection:
         loop = asyncio.get_running_loop()
         if place is None:
-            return (await loop.create_unix_connection(Wire, self.address.path))[1]
+            return (await loop.create_unix_connection(RedisConnection, self.address.path))[1]
         host, port = place
-        return (await loop.create_connection(Wire, host, port, ssl=self._tls()))[1]
+        return (await loop.create_connection(RedisConnection, host, port, ssl=self._tls()))[1]
 
     def _tls(self) -> ssl.SSLContext | None:
         address = self.address
@@ -69,7 +69,7 @@ class Dialer:
             context.load_cert_chain(address.tls_files["ssl_certfile"], address.tls_files.get("ssl_keyfile"))
         return context
 
-    async def _introduce(self, wire: Wire) -> None:
+    async def _introduce(self, wire: RedisConnection) -> None:
         address = self.address
         if address.password is not None or address.username is not None:
             name = () if address.username is None else (address.username,)

@@ -13,9 +13,9 @@ from veneer.loop.tasks import TaskGroupClosedError, Tasks
 from veneer.redis.connect import RedisClient
 from veneer.redis.patience import Patience
 from veneer.redis.script import FAILURES, Argument, ByClient, Caller, Reply
-from veneer.redis.wire import Wire
+from veneer.redis.wire import RedisConnection
 
-Dial = Callable[[], Awaitable[Wire]]
+Dial = Callable[[], Awaitable[RedisConnection]]
 
 _ELSEWHERE = ("MOVED ", "ASK ", "READONLY ", "CLUSTERDOWN ", "MASTERDOWN ", "LOADING ")
 """How answers begin that say: what you look for is not, or not yet, here."""
@@ -27,18 +27,18 @@ class Line:
     def __init__(self, dial: Dial, tasks: Tasks) -> None:
         self._dial = dial
         self._tasks = tasks
-        self._wire: Wire | None = None
+        self._wire: RedisConnection | None = None
         self._greeted = 0  # what `_wire` had heard when it was opened
-        self._dialing: asyncio.Task[Wire | Exception] | None = None
+        self._dialing: asyncio.Task[RedisConnection | Exception] | None = None
         self.asking = 0
         """How many wait for an answer."""
 
     @property
-    def wire(self) -> Wire | None:
+    def wire(self) -> RedisConnection | None:
         """The connection, where there is one."""
         return self._wire if self._wire is not None and self._wire.open else None
 
-    async def opened(self) -> Wire:
+    async def opened(self) -> RedisConnection:
         """The connection, opened where there is none. Raises one of FAILURES.
 
         Opening goes on when the caller has had enough: finding a master may take longer than a call may.
@@ -56,7 +56,7 @@ class Line:
             raise outcome
         return outcome
 
-    async def _open(self) -> Wire | Exception:
+    async def _open(self) -> RedisConnection | Exception:
         try:
             self._wire = await self._dial()
             self._greeted = self._wire.heard
@@ -118,10 +118,10 @@ def caller_for(client: RedisClient, dial: Dial, tasks: Tasks, most: int = 4) -> 
 
     In a Cluster keys lie on several servers, and the client finds the one of each.
     """
-    return ByClient(client) if isinstance(client, aioredis.RedisCluster) else Lines(dial, tasks, most)
+    return ByClient(client) if isinstance(client, aioredis.RedisCluster) else RedisConnectionPool(dial, tasks, most)
 
 
-class Lines:
+class RedisConnectionPool:
     """A few connections to one server, for calls that carry much: one that takes long does not hold up the next."""
 
     def __init__(self, dial: Dial, tasks: Tasks, most: int = 4) -> None:

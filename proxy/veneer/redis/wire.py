@@ -40,7 +40,7 @@ def refusal(text: str) -> ResponseError:
     return NoScriptError(text) if text.startswith("NOSCRIPT ") else ResponseError(text)
 
 
-class Wire(asyncio.Protocol):
+class RedisConnection(asyncio.Protocol):
     """A connection that speaks RESP2. It does not come back: who needs another one opens it."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Final
 
-from veneer.loop.turn import Turn
+from veneer.loop.turn import WriteBatch
 from veneer.server.quick import QuickTalk, QuickWay
 
 MOST_ARRIVED: Final = 32
@@ -14,7 +14,7 @@ MOST_ARRIVED: Final = 32
 
 
 class Arrival:
-    """A connection as `Arrivals` sees it: octets that begin a request have `arrived`, or none."""
+    """A connection as `TickBatcher` sees it: octets that begin a request have `arrived`, or none."""
 
     def __init__(self) -> None:
         self.talk: QuickTalk | None = None
@@ -36,7 +36,7 @@ class Arrival:
         """End the connection and report this, which `receive` has raised."""
 
 
-class Arrivals:
+class TickBatcher:
     """Ends each turn by itself: `call_soon` is the loop's. Of one loop; not for several threads.
 
     Where what is stored is much, a hit waits for memory far away, step by step. For several hits these can be one wait:
@@ -45,7 +45,9 @@ class Arrivals:
 
     __slots__ = ("_awaited", "_call_soon", "_quick", "_turn", "_waiting")
 
-    def __init__(self, call_soon: Callable[[Callable[[], None]], object], turn: Turn, quick: QuickWay | None) -> None:
+    def __init__(
+        self, call_soon: Callable[[Callable[[], None]], object], turn: WriteBatch, quick: QuickWay | None
+    ) -> None:
         self._call_soon = call_soon
         self._turn = turn
         self._quick = quick

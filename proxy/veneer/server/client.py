@@ -14,7 +14,7 @@ from veneer.core.fields import Fields
 from veneer.core.messages import ResponseHead
 from veneer.ports import BodyMalformedError, BodyTooLargeError, BodyTooSlowError, ClientGoneError, Octets, Tunnel
 from veneer.server.tunnel import ClientTunnel
-from veneer.server.wire import BodyFraming, Exchange, framing_of, serialise, serialise_interim
+from veneer.server.wire import BodyFraming, FramingFacts, framing_of, serialise, serialise_interim
 
 LARGE_BYTES = 32 * 1024
 """From here on two pieces in one call are cheaper than a copy."""
@@ -22,7 +22,7 @@ LARGE_BYTES = 32 * 1024
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Wire(Protocol):
+class ClientTransport(Protocol):
     """What the adapter needs of the connection: octets out, with back-pressure."""
 
     def write(self, data: bytes) -> None:
@@ -81,7 +81,7 @@ class WireClient:
         "bytes_out",
     )
 
-    def __init__(self, wire: Wire, exchange: Exchange) -> None:
+    def __init__(self, wire: ClientTransport, exchange: FramingFacts) -> None:
         self._wire = wire
         self._exchange = exchange
         self._framing: BodyFraming | None = None
@@ -241,7 +241,7 @@ class PlainClient(WireClient):
 
     __slots__ = ("_content", "has_body")
 
-    def __init__(self, content: bytes, wire: Wire, exchange: Exchange) -> None:
+    def __init__(self, content: bytes, wire: ClientTransport, exchange: FramingFacts) -> None:
         super().__init__(wire, exchange)
         self._content = content
         self.has_body = bool(content)
@@ -260,7 +260,9 @@ class AiohttpClient(WireClient):
 
     __slots__ = ("_awaiting_continue", "_body_timeout_s", "_request")
 
-    def __init__(self, request: web.BaseRequest, wire: Wire, exchange: Exchange, body_timeout_s: float) -> None:
+    def __init__(
+        self, request: web.BaseRequest, wire: ClientTransport, exchange: FramingFacts, body_timeout_s: float
+    ) -> None:
         super().__init__(wire, exchange)
         self._request = request
         self._body_timeout_s = body_timeout_s

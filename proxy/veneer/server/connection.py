@@ -9,7 +9,7 @@ from typing import Final, cast
 from veneer.core.address import node_address
 from veneer.loop.turn import Outgoing
 from veneer.ports import ClientGoneError, Octets
-from veneer.server.arrivals import Arrival, Arrivals
+from veneer.server.arrivals import Arrival, TickBatcher
 from veneer.server.bounds import ConnectionSettings
 from veneer.server.client import WireClient
 from veneer.server.link import Behind, Pending, PlainWay
@@ -23,7 +23,7 @@ HELD_BYTES: Final = 64 * 1024
 
 
 class ClientConnection(Arrival):
-    """The transport's protocol, and the `Link` and `Wire` of all who answer.
+    """The transport's protocol, and the `Link` and `ClientTransport` of all who answer.
 
     It is not derived from asyncio's classes, so that it can be compiled.
 
@@ -36,7 +36,7 @@ class ClientConnection(Arrival):
         self,
         loop: asyncio.AbstractEventLoop,
         outgoing: Outgoing,
-        arrivals: Arrivals,
+        arrivals: TickBatcher,
         settings: ConnectionSettings,
         quick: QuickWay | None = None,
         plain: PlainWay | None = None,

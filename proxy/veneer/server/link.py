@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from veneer.server.client import Wire, WireClient
+from veneer.server.client import ClientTransport, WireClient
 from veneer.server.plain import PlainRequest
 from veneer.server.tunnel import ClientTunnel
 
@@ -26,7 +26,7 @@ class Pending(Protocol):
         ...
 
 
-class Link(Wire, Protocol):
+class Link(ClientTransport, Protocol):
     """A connection, for who answers on it without aiohttp."""
 
     def await_answer(self, pending: Pending) -> None:

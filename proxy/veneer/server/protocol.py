@@ -17,9 +17,9 @@ from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooL
 from aiohttp.http_parser import HttpRequestParserPy, RawRequestMessage
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
-from veneer.loop.turn import Outgoing, Turn
+from veneer.loop.turn import Outgoing, WriteBatch
 from veneer.ports import ClientGoneError
-from veneer.server.arrivals import Arrivals
+from veneer.server.arrivals import TickBatcher
 from veneer.server.bounds import ConnectionSettings, MalformedCallback, MalformedRequest
 from veneer.server.connection import ClientConnection
 from veneer.server.link import PlainWay
@@ -365,10 +365,10 @@ class FrontServer(web.Server):
         self._malformed = malformed
         self._plain = plain
         call_soon = asyncio.get_running_loop().call_soon
-        self._turn = Turn(call_soon)
+        self._turn = WriteBatch(call_soon)
         self._quick = quick
         self._last = False
-        self._arrivals = Arrivals(call_soon, self._turn, quick)
+        self._arrivals = TickBatcher(call_soon, self._turn, quick)
 
     def end_connections(self) -> None:
         """From now on every answer is the last on its connection; idle ones stay until their client asks or leaves.

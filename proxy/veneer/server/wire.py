@@ -23,7 +23,7 @@ class BodyFraming(Enum):
 
 
 @record
-class Exchange:
+class FramingFacts:
     """What of the request decides about the framing of its response."""
 
     method: str
@@ -31,7 +31,7 @@ class Exchange:
     keep_alive: bool
 
 
-def framing_of(exchange: Exchange, status: int, length: int | None) -> BodyFraming:
+def framing_of(exchange: FramingFacts, status: int, length: int | None) -> BodyFraming:
     """The framing of a response of `length` octets, None when unknown (RFC 9112 section 6.3)."""
     if exchange.method == "HEAD" or status < 200 or status in {204, 304}:
         return BodyFraming.NONE
@@ -40,7 +40,7 @@ def framing_of(exchange: Exchange, status: int, length: int | None) -> BodyFrami
     return BodyFraming.CHUNKED if exchange.version >= (1, 1) else BodyFraming.CLOSE
 
 
-def serialise(head: ResponseHead, exchange: Exchange, framing: BodyFraming, length: int | None) -> bytes:
+def serialise(head: ResponseHead, exchange: FramingFacts, framing: BodyFraming, length: int | None) -> bytes:
     """The status line and header section, ready to be sent.
 
     The head's own Content-Length is kept where there is no body to be framed (HEAD, 304).

@@ -12,7 +12,7 @@ MOST_NODES_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AckOutcome:
     """Who acknowledged, and whose lease had to run out."""
 
     acknowledged: tuple[str, ...]
@@ -50,7 +50,7 @@ class Acknowledgements:
                 if not waiting.nodes:
                     waiting.done.set()
 
-    async def wait(self, epoch_ms: int, seq: int, live: tuple[tuple[str, float], ...]) -> Outcome:
+    async def wait(self, epoch_ms: int, seq: int, live: tuple[tuple[str, float], ...]) -> AckOutcome:
         """Wait until each node of `live` has applied `seq` or its seconds, which run from now, are over."""
         began = self._clock.monotonic()
         deadlines = {node: began + left_s for node, left_s in live}
@@ -68,7 +68,7 @@ class Acknowledgements:
                     await _set_within(waiting.done, min(deadlines[node] for node in waiting.nodes) - now)
         finally:
             self._waiting.discard(waiting)
-        return Outcome(tuple(sorted(deadlines.keys() - expired)), tuple(sorted(expired)))
+        return AckOutcome(tuple(sorted(deadlines.keys() - expired)), tuple(sorted(expired)))
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:

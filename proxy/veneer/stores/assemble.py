@@ -18,13 +18,13 @@ from veneer.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_VARIANTS, Memory
 from veneer.stores.memory_log import MemoryLog
 from veneer.stores.redis_log import LogSettings, RedisLog
 from veneer.stores.redis_store import RedisStore, RedisStoreSettings
-from veneer.stores.sampler import Sample, Sampler
+from veneer.stores.sampler import Sample, StoreSampler
 from veneer.stores.tiered import TieredStore
 from veneer.stores.turns import LocalTurns, RedisTurns, TurnSettings
 
 
 @dataclass(frozen=True, slots=True)
-class StoreSettings:
+class StoresConfig:
     """Everything about the stores that can be chosen. `node` names this process in receipts; "" makes a name up."""
 
     node: str = ""
@@ -52,7 +52,7 @@ class Stores:
     turns: LocalTurns | RedisTurns = field(default_factory=LocalTurns)
     shared: RedisStore | None = None
     redis: RedisClient | None = None
-    sampler: Sampler | None = None
+    sampler: StoreSampler | None = None
     caller: Caller | None = None
     brief: Caller | None = None
 
@@ -75,16 +75,16 @@ class Stores:
             await disconnect(self.redis)
 
 
-def memory_stores(clock: Clock, settings: StoreSettings | None = None) -> Stores:
+def memory_stores(clock: Clock, settings: StoresConfig | None = None) -> Stores:
     """The stores of a process that is alone."""
-    chosen = settings or StoreSettings()
+    chosen = settings or StoresConfig()
     memory = MemoryStore(max_bytes=chosen.memory_bytes, max_variants=chosen.memory_variants)
     return Stores(MemoryLog(clock, max_table_bytes=chosen.log.max_table_bytes), memory, memory)
 
 
-def redis_stores(url: str, clock: Clock, tasks: Tasks, settings: StoreSettings | None = None) -> Stores:
+def redis_stores(url: str, clock: Clock, tasks: Tasks, settings: StoresConfig | None = None) -> Stores:
     """The stores of a process that shares them through the Redis at `url`. Raises RedisUrlError."""
-    chosen = settings or StoreSettings()
+    chosen = settings or StoresConfig()
     address = parse_redis_url(url)
     client = connect(address, chosen.connect)
     dial = Dialer(address, client, LogKeys().state, chosen.connect.timeout_s)
@@ -96,4 +96,4 @@ def redis_stores(url: str, clock: Clock, tasks: Tasks, settings: StoreSettings |
     tiered = TieredStore(memory, shared, log)
     turns = RedisTurns(caller, clock, log.announce_turn, tasks, chosen.turns)
     log.listen(on_replaced=tiered.replaced, on_reset=memory.clear, on_turn_over=turns.over)
-    return Stores(log, tiered, memory, turns, shared, client, Sampler(client, lambda: log.epoch), caller, brief)
+    return Stores(log, tiered, memory, turns, shared, client, StoreSampler(client, lambda: log.epoch), caller, brief)

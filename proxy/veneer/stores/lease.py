@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 
-class Lease:
+class NodeLease:
     """Granted by a renewal, in force once the node has applied all that the log held when it was granted.
 
     Times are monotonic seconds of this process. A grant counts from before the renewal was sent.

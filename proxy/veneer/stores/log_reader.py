@@ -10,7 +10,7 @@ from veneer.redis.keys import LogKeys
 from veneer.redis.line import Dial
 from veneer.redis.patience import Patience
 from veneer.redis.script import Reply
-from veneer.redis.wire import Wire, command
+from veneer.redis.wire import RedisConnection, command
 from veneer.stores.heard import Ear, Heard
 
 _READ_AT_MOST = 100
@@ -82,7 +82,7 @@ class LogReader:
 class _Reading:
     """The reads on one connection, each begun where the one before has ended, in the turn that brought its answer."""
 
-    def __init__(self, wire: Wire, reader: LogReader, hear: Hear) -> None:
+    def __init__(self, wire: RedisConnection, reader: LogReader, hear: Hear) -> None:
         self._wire = wire
         self._reader = reader
         self._hear = hear

@@ -38,7 +38,7 @@ def _costs_bytes(key: str, entries: Sequence[Entry]) -> int:
 
 
 @mypyc_attr(acyclic=True)  # what leaves the queue is unlinked
-class _Place:
+class _KeyRecord:
     """A key's variants, newest first, its place in the queue, and who is told when the variants change.
 
     `used`, or that of a companion, is set by every hit. `MemoryStore.used_since` moves it into `noticed`; for SIEVE
@@ -55,8 +55,8 @@ class _Place:
         self.noticed = False
         self.companion: Companion | None = None
         self.companions: tuple[Companion, ...] = ()
-        self.newer: _Place | None = None
-        self.older: _Place | None = None
+        self.newer: _KeyRecord | None = None
+        self.older: _KeyRecord | None = None
 
     def change(self, entries: tuple[Entry, ...]) -> None:
         """Hold these from now on."""
@@ -100,11 +100,11 @@ class _Queue:
     """Places in the order they came, and SIEVE's hand."""
 
     def __init__(self) -> None:
-        self._newest: _Place | None = None
-        self._oldest: _Place | None = None
-        self._hand: _Place | None = None
+        self._newest: _KeyRecord | None = None
+        self._oldest: _KeyRecord | None = None
+        self._hand: _KeyRecord | None = None
 
-    def add(self, place: _Place) -> None:
+    def add(self, place: _KeyRecord) -> None:
         place.older = self._newest
         if self._newest is not None:
             self._newest.newer = place
@@ -112,7 +112,7 @@ class _Queue:
         if self._oldest is None:
             self._oldest = place
 
-    def remove(self, place: _Place) -> None:
+    def remove(self, place: _KeyRecord) -> None:
         if self._hand is place:
             self._hand = place.newer
         if place.newer is None:
@@ -125,7 +125,7 @@ class _Queue:
             place.older.newer = place.newer
         place.newer = place.older = None
 
-    def victim(self, spare: _Place | None) -> _Place | None:
+    def victim(self, spare: _KeyRecord | None) -> _KeyRecord | None:
         """The next place to go, never `spare`; None when there is no other."""
         if self._oldest is None or (self._oldest is spare and self._newest is spare):
             return None
@@ -147,7 +147,7 @@ class MemoryStore:
         self._max_bytes = max_bytes
         self._max_entry_bytes = max_bytes // 4
         self._max_variants = max_variants
-        self._places: dict[str, _Place] = {}
+        self._places: dict[str, _KeyRecord] = {}
         self._queue = _Queue()
         self._bytes = 0
         self._evicted = 0
@@ -278,7 +278,7 @@ class MemoryStore:
         place.noticed = used or place.noticed
         return used
 
-    def _holding(self, key: str, entry: Entry) -> _Place | None:
+    def _holding(self, key: str, entry: Entry) -> _KeyRecord | None:
         place = self._places.get(key)
         return place if place is not None and any(other is entry for other in place.entries) else None
 
@@ -313,20 +313,20 @@ class MemoryStore:
         self._queue = _Queue()
         self._bytes = 0
 
-    def _set(self, key: str, place: _Place | None, entries: tuple[Entry, ...], size: int) -> None:
+    def _set(self, key: str, place: _KeyRecord | None, entries: tuple[Entry, ...], size: int) -> None:
         """Hold these, which take `size` octets."""
         if not entries:
             self.drop(key)
             return
         if place is None:
-            place = self._places[key] = _Place(key)
+            place = self._places[key] = _KeyRecord(key)
             self._queue.add(place)
         self._bytes += size - place.size_bytes
         place.size_bytes = size
         place.change(entries)
         self._make_room(place)
 
-    def _make_room(self, spare: _Place) -> None:
+    def _make_room(self, spare: _KeyRecord) -> None:
         while self._bytes > self._max_bytes:
             victim = self._queue.victim(spare)
             if victim is None:
@@ -335,7 +335,7 @@ class MemoryStore:
             self.drop(victim.key)
             self._evicted += 1
 
-    def _drop_oldest_variant(self, place: _Place) -> None:
+    def _drop_oldest_variant(self, place: _KeyRecord) -> None:
         dropped = cost_bytes(place.key, place.entries[-1])
         place.size_bytes -= dropped
         place.change(place.entries[:-1])

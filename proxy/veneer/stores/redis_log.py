@@ -16,7 +16,7 @@ from veneer.stores.acks import Acknowledgements
 from veneer.stores.doubts import Doubts
 from veneer.stores.events import Appended, LogEvent, Renewal
 from veneer.stores.heard import Heard
-from veneer.stores.lease import Lease
+from veneer.stores.lease import NodeLease
 from veneer.stores.log_counts import LogCounts
 from veneer.stores.log_link import LogLink
 from veneer.stores.log_reader import Told
@@ -73,7 +73,7 @@ class RedisLog:
         self._progress = asyncio.Event()
         self._moved = 0
         self._nodes = 1
-        self._lease = Lease()
+        self._lease = NodeLease()
         self._leading = asyncio.Event()
         self._wake = asyncio.Event()
         self._acks = Acknowledgements(clock)

@@ -61,7 +61,7 @@ class Sample:
         return self.seen >= self.keys and len(self.read) == self.found
 
 
-class Sampler:
+class StoreSampler:
     """Samples the responses that are stored in the log's `epoch`; older ones are dead.
 
     SCAN goes through keys in the order of their hashes, which nobody chooses, so that its beginning is a fair sample.

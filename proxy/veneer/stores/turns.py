@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from veneer.loop.tasks import TaskGroupClosedError, Tasks
-from veneer.ports import Clock, Turn, TurnOver
+from veneer.ports import Clock, FetchLock, TurnOver
 from veneer.redis.keys import turn_key
 from veneer.redis.script import FAILURES, Caller, Script
 
@@ -34,7 +34,7 @@ class LocalTurns:
     alone = True
     """Nobody else takes turns."""
 
-    async def take(self, key: str, wait_s: float, *, again: bool = False) -> Turn | TurnOver:  # noqa: ARG002 - alone
+    async def take(self, key: str, wait_s: float, *, again: bool = False) -> FetchLock | TurnOver:  # noqa: ARG002 - alone
         """At once."""
         return FreeTurn()
 
@@ -91,7 +91,7 @@ class RedisTurns:
             if not told.done():
                 told.set_result(over)
 
-    async def take(self, key: str, wait_s: float, *, again: bool = False) -> Turn | TurnOver:
+    async def take(self, key: str, wait_s: float, *, again: bool = False) -> FetchLock | TurnOver:
         """The turn to fetch `key`, or word that another node's fetch is over, so that it is worth looking again.
 
         After `wait_s` it is this node's turn anyway. `again` says that a fetch stored just now was of no use.
@@ -111,7 +111,7 @@ class RedisTurns:
 
     async def _take(
         self, digest: str, deadline: float, told: asyncio.Future[TurnOver | None], *, again: bool
-    ) -> Turn | TurnOver:
+    ) -> FetchLock | TurnOver:
         token = secrets.token_hex(8)
         chosen = self._settings
         while True:

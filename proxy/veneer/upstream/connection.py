@@ -7,7 +7,7 @@ import select
 from collections.abc import Sequence
 from typing import Final, cast
 
-from veneer.loop.turn import Outgoing, Turn
+from veneer.loop.turn import Outgoing, WriteBatch
 from veneer.ports import InterimSink, Octets, Outlet, Taker, UpstreamError, UpstreamFailure
 from veneer.upstream.buffer import BEGINNING_OCTETS, READ_OCTETS, ReadBuffer
 from veneer.upstream.head import MalformedError
@@ -38,7 +38,7 @@ class Connection:
         self,
         settings: PoolSettings,
         loop: asyncio.AbstractEventLoop,
-        turn: Turn,
+        turn: WriteBatch,
         buffer: ReadBuffer,
         owner: Owner,
     ) -> None:

@@ -12,7 +12,7 @@ from veneer.core.messages import RequestHead
 from veneer.loop.tasks import Tasks
 from veneer.policy.model import BreakerRules, HealthRules
 from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
-from veneer.upstream.lease import Lease
+from veneer.upstream.lease import PoolLease
 from veneer.upstream.pool import UpstreamPool
 from veneer.upstream.response import BackendResponse
 
@@ -136,7 +136,7 @@ class CheckedPool:
         """As the pool."""
         return self._pool.head_octets(request)
 
-    def lease_now(self, now_s: float) -> Lease | None:
+    def lease_now(self, now_s: float) -> PoolLease | None:
         """As the pool does while the backend is up."""
         return self._pool.lease_now(now_s) if self.healthy else None
 

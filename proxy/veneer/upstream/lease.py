@@ -30,8 +30,8 @@ class Lender(Owner):
         """The response to a GET that was sent over the connection."""
 
 
-class Lease(ports.Lease):
-    """Implements `veneer.ports.Lease`."""
+class PoolLease(ports.LeasedConnection):
+    """Implements `veneer.ports.LeasedConnection`."""
 
     __slots__ = ("_connection", "_demand", "_lender", "_sent")
 

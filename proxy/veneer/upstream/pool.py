@@ -12,13 +12,13 @@ from veneer.core.forwarding import located
 from veneer.core.messages import RequestHead
 from veneer.core.streams import is_stream
 from veneer.loop.tasks import Tasks
-from veneer.loop.turn import Turn
+from veneer.loop.turn import WriteBatch
 from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
 from veneer.upstream.buffer import ReadBuffer
 from veneer.upstream.connection import Connection
 from veneer.upstream.dial import dial
 from veneer.upstream.keepalive import idle_limit_s
-from veneer.upstream.lease import Lease, Lender
+from veneer.upstream.lease import Lender, PoolLease
 from veneer.upstream.names import Names
 from veneer.upstream.parser import Phase
 from veneer.upstream.request import WrittenHead, write_head
@@ -43,7 +43,7 @@ class UpstreamPool(Lender):
         self._names = names or Names(settings.endpoint, clock)
         self._tasks = tasks
         self._buffer = ReadBuffer()
-        self._turn: Turn | None = None
+        self._turn: WriteBatch | None = None
         self._idle: list[Connection] = []  # the one used last at the end
         self._taken = 0  # connections leased, idle or being opened, but for those of streams
         self._streams: set[Connection] = set()
@@ -105,10 +105,10 @@ class UpstreamPool(Lender):
         """The head of a request without content, as `exchange` sends it."""
         return write_head(request, self._settings, has_body=False).octets
 
-    def lease_now(self, now_s: float) -> Lease | None:
+    def lease_now(self, now_s: float) -> PoolLease | None:
         """An idle connection; None where there is none."""
         connection = self._take_idle(now_s)
-        return None if connection is None else Lease(self, connection)
+        return None if connection is None else PoolLease(self, connection)
 
     def give_back(self, connection: Connection) -> None:
         """Take back a connection that was leased for nothing."""
@@ -313,7 +313,7 @@ class UpstreamPool(Lender):
     def _make_connection(self) -> Connection:
         loop = asyncio.get_running_loop()
         if self._turn is None:
-            self._turn = Turn(loop.call_soon)
+            self._turn = WriteBatch(loop.call_soon)
         return Connection(self._settings, loop, self._turn, self._buffer, self)
 
     def freed(self, connection: Connection) -> None:

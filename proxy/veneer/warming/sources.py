@@ -19,27 +19,27 @@ _COMMON_LOG = re.compile(r'"GET (\S+) HTTP/[\d.]+" (\d{3})')
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class WarmTarget:
     """What to ask for: path and query, and the host to ask for it under; None is the proxy's own address."""
 
     target: str
     host: str | None = None
 
 
-def parse_target(text: str) -> Target | None:
+def parse_target(text: str) -> WarmTarget | None:
     """A target from a path or an http(s) URL; None for anything else."""
     if text.startswith("/"):
-        return Target(text.partition("#")[0])
+        return WarmTarget(text.partition("#")[0])
     try:
         parts = urlsplit(text)
     except ValueError:
         return None
     if parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc:
         return None
-    return Target((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), parts.netloc.lower())
+    return WarmTarget((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), parts.netloc.lower())
 
 
-def read_targets(text: str) -> list[Target]:
+def read_targets(text: str) -> list[WarmTarget]:
     """The distinct targets in a text, the most frequent first, at most `MAX_TARGETS`.
 
     A sitemap is known by its first character; a line of an access log in JSON or in the common log format counts when
@@ -49,14 +49,14 @@ def read_targets(text: str) -> list[Target]:
     return [target for target, _ in Counter(found).most_common(MAX_TARGETS)]
 
 
-def _sitemap(text: str) -> Iterator[Target]:
+def _sitemap(text: str) -> Iterator[WarmTarget]:
     for place in _LOC.finditer(text):
         target = parse_target(html.unescape(place[1]))
         if target is not None:
             yield target
 
 
-def _lines(lines: Iterable[str]) -> Iterator[Target]:
+def _lines(lines: Iterable[str]) -> Iterator[WarmTarget]:
     for line in lines:
         text = line.strip()
         if not text or text.startswith("#"):
@@ -66,14 +66,14 @@ def _lines(lines: Iterable[str]) -> Iterator[Target]:
             yield target
 
 
-def _of_text(line: str) -> Target | None:
+def _of_text(line: str) -> WarmTarget | None:
     logged = _COMMON_LOG.search(line)
     if logged is not None:
         return parse_target(logged[1]) if logged[2] == "200" else None
     return parse_target(line) if " " not in line else None
 
 
-def _of_json(line: str) -> Target | None:
+def _of_json(line: str) -> WarmTarget | None:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):

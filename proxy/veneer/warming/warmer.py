@@ -12,7 +12,7 @@ import aiohttp
 from yarl import URL
 
 from veneer.core.cache_control import delta_seconds
-from veneer.warming.sources import Target
+from veneer.warming.sources import WarmTarget
 
 ACCEPT_ENCODING = "br, zstd, gzip"
 """What most clients would say, so that the coded body is made as well."""
@@ -80,7 +80,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 async def warm(
-    targets: Sequence[Target],
+    targets: Sequence[WarmTarget],
     proxy: str,
     headers: Mapping[str, str],
     pace: Pace = Pace(),
@@ -109,7 +109,7 @@ async def warm(
 
 
 async def _ask(
-    session: aiohttp.ClientSession, proxy: str, target: Target, headers: Mapping[str, str], sleep: Sleep
+    session: aiohttp.ClientSession, proxy: str, target: WarmTarget, headers: Mapping[str, str], sleep: Sleep
 ) -> Outcome:
     own = {"Accept-Encoding": ACCEPT_ENCODING, "User-Agent": "veneer-warm", **headers}
     if target.host is not None:

@@ -15,7 +15,7 @@ from veneer.admin.health import Health, PartHealth
 from veneer.admin.hurried import in_time, whole_body
 from veneer.admin.stats import stats_of
 from veneer.observe.metrics import Metrics
-from veneer.workers.hearing import FOREIGN, Answer, Question, Sockets, ask, hear_all
+from veneer.workers.hearing import FOREIGN, Question, Sockets, WorkerReply, ask, hear_all
 from veneer.workers.ledger import Ledger
 
 RELAY_TIMEOUT_S = 30.0
@@ -107,7 +107,7 @@ class Desk:
         headers = {"Content-Type": answer.media_type, "Cache-Control": "no-store"}
         return web.Response(status=answer.status, body=answer.body, headers=headers)
 
-    async def _relay(self, question: Question) -> Answer:
+    async def _relay(self, question: Question) -> WorkerReply:
         """A serving worker's answer. Raises HTTPServiceUnavailable where none answers."""
         await self._collect()
         sockets = self._deps.sockets()

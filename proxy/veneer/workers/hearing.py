@@ -21,7 +21,7 @@ Sockets = Callable[[], Mapping[str, Path]]
 """Where living workers answer, by their names."""
 
 
-class Answer(NamedTuple):
+class WorkerReply(NamedTuple):
     """A worker's answer."""
 
     status: int
@@ -38,7 +38,7 @@ class Question(NamedTuple):
     media_type: str = ""
 
 
-async def ask(path: Path, question: Question, timeout_s: float) -> Answer:
+async def ask(path: Path, question: Question, timeout_s: float) -> WorkerReply:
     """One exchange with a worker. Raises what FOREIGN lists."""
     headers = {"Content-Type": question.media_type} if question.media_type else {}
     limit = aiohttp.ClientTimeout(total=timeout_s)
@@ -49,7 +49,7 @@ async def ask(path: Path, question: Question, timeout_s: float) -> Answer:
         ) as answer,
     ):
         media_type = answer.headers.get("content-type", "application/octet-stream")
-        return Answer(answer.status, media_type, await answer.read())
+        return WorkerReply(answer.status, media_type, await answer.read())
 
 
 async def hear_all(sockets: Sockets, ledger: Ledger) -> None:

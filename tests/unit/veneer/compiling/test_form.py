@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from veneer.cli import main as cli
-from veneer.compiling.form import DIGEST_NAME, Form, StaleFormError, digest_of, form
+from veneer.compiling.form import DIGEST_NAME, BuildKind, StaleFormError, digest_of, form
 
 
 @pytest.fixture
@@ -25,17 +25,17 @@ def compiled(package: Path, suffix: str = EXTENSION_SUFFIXES[0]) -> None:
 
 
 def test_sources_alone_are_interpreted(package: Path) -> None:
-    assert form(package) is Form.INTERPRETED
+    assert form(package) is BuildKind.INTERPRETED
 
 
 def test_modules_made_from_these_sources_are_the_compiled_form(package: Path) -> None:
     compiled(package)
-    assert form(package) is Form.COMPILED
+    assert form(package) is BuildKind.COMPILED
 
 
 def test_modules_for_another_python_do_not_count(package: Path) -> None:
     compiled(package, ".cpython-27-other.pyd")
-    assert form(package) is Form.INTERPRETED
+    assert form(package) is BuildKind.INTERPRETED
 
 
 @pytest.mark.parametrize("name", ["inner/hot.py", "__init__.py", "inner/new.py"])
@@ -60,7 +60,7 @@ def test_the_digest_tells_names_from_contents(package: Path) -> None:
 
 
 def test_a_stale_form_does_not_start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def stale() -> Form:
+    def stale() -> BuildKind:
         raise StaleFormError("the sources are others")
 
     monkeypatch.setattr(cli, "form", stale)

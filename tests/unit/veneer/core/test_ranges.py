@@ -8,12 +8,12 @@ from veneer.core.entry import ByteSpan, Entry
 from veneer.core.fields import Fields, Pair
 from veneer.core.messages import RequestHead
 from veneer.core.ranges import (
+    FullBody,
     Part,
     Parts,
     RangeAnswer,
     Replay,
     Unsatisfiable,
-    Whole,
     answer_from_partial,
     answer_range,
     choose_boundary,
@@ -52,9 +52,9 @@ def answer(value: str, *fields: Pair, length: int = 1000) -> RangeAnswer:
         ("bytes=500-501, 0-1", Parts((Part(500, 501, 1000), Part(0, 1, 1000)))),
         ("bytes=0-10, 5-20", Part(0, 20, 1000)),
         ("bytes=0-1, 50-51", Part(0, 51, 1000)),
-        ("bytes=0-400, 500-990", Whole()),
-        ("bytes=" + ",".join(f"{n}-{n}" for n in range(0, 100_000, 100)), Whole()),
-        ("bytes=x", Whole()),
+        ("bytes=0-400, 500-990", FullBody()),
+        ("bytes=" + ",".join(f"{n}-{n}" for n in range(0, 100_000, 100)), FullBody()),
+        ("bytes=x", FullBody()),
     ],
 )
 def test_ranges_of_a_complete_response(value: str, expected: RangeAnswer) -> None:
@@ -63,14 +63,14 @@ def test_ranges_of_a_complete_response(value: str, expected: RangeAnswer) -> Non
 
 
 def test_only_a_200_to_get_has_ranges() -> None:
-    assert answer_range(asked("bytes=0-1"), 404, FIELDS, 10) == Whole()
-    assert answer_range(asked("bytes=0-1", method="HEAD"), 200, FIELDS, 10) == Whole()
-    assert answer_range(request(), 200, FIELDS, 10) == Whole()
+    assert answer_range(asked("bytes=0-1"), 404, FIELDS, 10) == FullBody()
+    assert answer_range(asked("bytes=0-1", method="HEAD"), 200, FIELDS, 10) == FullBody()
+    assert answer_range(request(), 200, FIELDS, 10) == FullBody()
 
 
 @pytest.mark.parametrize("wanted", ["bytes=0-", "bytes=-5", "bytes=7-8, -1"])
 def test_all_of_an_empty_representation_is_the_200(wanted: str) -> None:
-    assert answer_range(asked(wanted), 200, FIELDS, 0) == Whole()
+    assert answer_range(asked(wanted), 200, FIELDS, 0) == FullBody()
 
 
 @pytest.mark.parametrize("wanted", ["bytes=0-1", "bytes=1-", "bytes=-0"])
@@ -101,7 +101,7 @@ def test_if_range_needs_the_strong_validator(value: str, holds: bool) -> None:
 
 def test_a_date_just_made_is_a_weak_validator() -> None:
     fields = Fields([DATE, ("Last-Modified", format_date(T))])
-    assert answer_range(asked("bytes=0-1", ("If-Range", format_date(T))), 200, fields, 10) == Whole()
+    assert answer_range(asked("bytes=0-1", ("If-Range", format_date(T))), 200, fields, 10) == FullBody()
 
 
 # ---------------------------------------------------------------- stored parts

@@ -5,8 +5,8 @@ import pytest
 from veneer.core.rate import (
     Accuracy,
     RateLimit,
+    RateOnStoreLoss,
     RateVerdict,
-    StoreLoss,
     backlog,
     grants,
     limit_field,
@@ -28,7 +28,7 @@ def test_an_interval_is_rounded_up_to_whole_microseconds() -> None:
 def test_changed_numbers_change_the_key() -> None:
     keys = {RateLimit("p", quota, 60, burst).key for quota in (10, 20) for burst in (1, 2)}
     assert len(keys) == 4
-    assert RateLimit("p", 10, 60, 1, on_store_loss=StoreLoss.OPEN).key in keys
+    assert RateLimit("p", 10, 60, 1, on_store_loss=RateOnStoreLoss.OPEN).key in keys
 
 
 @pytest.mark.parametrize(

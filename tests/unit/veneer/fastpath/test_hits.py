@@ -11,7 +11,7 @@ import pytest
 from tests.support.clock import ManualClock
 from tests.unit.veneer.fastpath.line import Line
 from tests.unit.veneer.observe.records import quiet_observer
-from veneer.compiling.form import Form, form
+from veneer.compiling.form import BuildKind, form
 from veneer.core.entry import CodedBody, Entry
 from veneer.core.fields import Fields
 from veneer.core.forwarding import Peer, aged
@@ -342,7 +342,7 @@ async def test_the_collector_looks_at_little_of_what_is_kept(stage: Stage) -> No
     for number in range(1000):
         await stage.serve(f"/{number}", stage.entry(f"/{number}", body=b"%d" % number))
     gc.collect()
-    most = 100 if form() is Form.COMPILED else 5_100
+    most = 100 if form() is BuildKind.COMPILED else 5_100
     assert len(gc.get_objects()) - before < most
 
 

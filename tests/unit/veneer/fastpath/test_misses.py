@@ -24,7 +24,7 @@ from veneer.pipeline.exchange import ExchangeRecord
 from veneer.pipeline.request_ids import RequestIds
 from veneer.policy.load import parse_policy
 from veneer.policy.watch import PolicySource
-from veneer.ports import Content, Demand, InterimSink, Lease, Outlet, Taker
+from veneer.ports import Content, Demand, InterimSink, LeasedConnection, Outlet, Taker
 from veneer.stores.memory import MemoryStore
 from veneer.stores.memory_log import MemoryLog
 from veneer.upstream.request import write_head
@@ -75,7 +75,7 @@ class Response:
         self._pieces.clear()
 
 
-class Backend(Lease):
+class Backend(LeasedConnection):
     """An upstream with one connection, on which the test answers."""
 
     def __init__(self) -> None:

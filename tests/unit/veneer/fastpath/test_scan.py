@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from veneer.fastpath.pattern import Values
-from veneer.fastpath.scan import MAX_SHAPES, Scanner, Shape
+from veneer.fastpath.scan import MAX_SHAPES, HeadShape, Scanner
 
 PLAIN = (
     b"GET /a?b=c HTTP/1.1\r\nHost: site\r\naccept-encoding:  br, gzip \r\nUser-Agent: x/1\r\n"
@@ -13,7 +13,7 @@ PLAIN = (
 )
 
 
-def scan(data: bytes) -> tuple[Shape, Values]:
+def scan(data: bytes) -> tuple[HeadShape, Values]:
     found = Scanner().scan(data)
     assert found is not None
     return found

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from veneer.core.entry import Entry, Position
 from veneer.core.fields import Fields
 from veneer.fastpath.marks import Marks, marks_of
-from veneer.fastpath.spots import Common, Form, Spot, Wording
+from veneer.fastpath.spots import Common, Spot, VariantReply, Wording
 from veneer.fastpath.table import FEWEST_SLOTS, MOST_SLOTS, SpotTable, slots_for
 from veneer.observe.repeats import Facts
 
@@ -25,7 +25,7 @@ def spot_of(marks: Marks) -> Spot:
     entry = Entry(200, "OK", Fields(), BODY, 0.0, 0.0, "key", Position("epoch", 0))
     common = Common("route", None, b"", None, lambda _: None)
     wording = Wording(("GET", None, None, None), b"", b"", b"", b"", Facts("GET", "route", 200), common)
-    return Spot(marks, entry, Form(wording, OWN, BODY, 0, None), aged_from=0.0, fresh_until=60.0, for_all=True)
+    return Spot(marks, entry, VariantReply(wording, OWN, BODY, 0, None), aged_from=0.0, fresh_until=60.0, for_all=True)
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(["put", "get", "discard", "another", "clear"]), st.sampled_from(PLACES)))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from veneer.loop.turn import MOST_OCTETS, MOST_WAITING, Outgoing, Turn
+from veneer.loop.turn import MOST_OCTETS, MOST_WAITING, Outgoing, WriteBatch
 
 
 class Loop:
@@ -44,7 +44,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.loop = Loop()
-        self.turn = Turn(self.loop.call_soon)
+        self.turn = WriteBatch(self.loop.call_soon)
         self.sent: list[tuple[str, bytes | list[bytes]]] = []
 
     def connection(self, name: str = "a") -> Outgoing:

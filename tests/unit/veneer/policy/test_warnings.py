@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from veneer.policy.load import parse_policy
-from veneer.policy.problems import Problem
+from veneer.policy.problems import ConfigError
 from veneer.policy.warnings import report
 
 
-def warnings(text: str) -> tuple[Problem, ...]:
+def warnings(text: str) -> tuple[ConfigError, ...]:
     return parse_policy(text, "p").warnings
 
 
@@ -114,7 +114,7 @@ def test_everybody_as_a_trusted_proxy_is_warned_about() -> None:
 
 
 def test_a_report_is_bounded() -> None:
-    many = tuple(Problem(line, 1, "k", "m", "s") for line in range(1, 151))
+    many = tuple(ConfigError(line, 1, "k", "m", "s") for line in range(1, 151))
     lines = report(many, "p.yaml")
     assert lines[0] == "p.yaml:1:1: k: m; s"
     assert lines[100:] == ["p.yaml: and 50 more warnings"]

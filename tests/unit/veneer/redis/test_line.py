@@ -11,9 +11,9 @@ from redis.exceptions import ResponseError
 
 from tests.support.wires import Transport, wired
 from veneer.loop.tasks import Tasks
-from veneer.redis.line import Line, Lines
+from veneer.redis.line import Line, RedisConnectionPool
 from veneer.redis.script import Reply
-from veneer.redis.wire import Wire
+from veneer.redis.wire import RedisConnection
 
 PATIENT_S = 30.0
 
@@ -27,7 +27,7 @@ class Exchange:
         self.let_go = asyncio.Event()
         self.let_go.set()
 
-    async def dial(self) -> Wire:
+    async def dial(self) -> RedisConnection:
         await self.let_go.wait()
         if self.error is not None:
             raise self.error
@@ -127,7 +127,7 @@ async def test_one_that_says_something_to_others_is_kept(line: Line, tasks: Task
 
 
 async def test_of_several_connections_the_one_with_fewest_waiting_is_asked(tasks: Tasks, exchange: Exchange) -> None:
-    lines = Lines(exchange.dial, tasks, most=2)
+    lines = RedisConnectionPool(exchange.dial, tasks, most=2)
     asking = [tasks.start(lines.ask(PATIENT_S, "GET", str(n)), "ask") for n in range(3)]
     while sum(len(redis.said) for redis in exchange.opened) < 3:  # noqa: ASYNC110 - some turns of the loop
         await asyncio.sleep(0)

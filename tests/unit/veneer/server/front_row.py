@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from veneer.loop.turn import Outgoing, Turn
-from veneer.server.arrivals import Arrivals
+from veneer.loop.turn import Outgoing, WriteBatch
+from veneer.server.arrivals import TickBatcher
 from veneer.server.bounds import ConnectionSettings
 from veneer.server.connection import ClientConnection
 from veneer.server.link import Link
@@ -110,9 +110,9 @@ class FrontRow:
     def __init__(self) -> None:
         self.events: list[str] = []
         self._calls: list[Callable[[], None]] = []
-        self._turn = Turn(self._call_soon)
+        self._turn = WriteBatch(self._call_soon)
         self._way = Way(self.events)
-        self._arrivals = Arrivals(self._call_soon, self._turn, self._way)
+        self._arrivals = TickBatcher(self._call_soon, self._turn, self._way)
 
     def _call_soon(self, callback: Callable[[], None]) -> None:
         self._calls.append(callback)

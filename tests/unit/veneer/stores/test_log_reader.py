@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 from tests.support.wires import Transport, wired
 from veneer.loop.tasks import Tasks
 from veneer.redis.keys import LogKeys
-from veneer.redis.wire import Wire, command
+from veneer.redis.wire import RedisConnection, command
 from veneer.stores.heard import Heard
 from veneer.stores.log_reader import LogReader, Told
 
@@ -34,7 +34,7 @@ class Node:
         self.heard: list[Heard] = []
         self.tasks = Tasks()
 
-        async def dial() -> Wire:
+        async def dial() -> RedisConnection:
             return wire
 
         self._reader = LogReader(dial, KEYS, "me", 1.0, silence_s)
@@ -108,7 +108,7 @@ async def test_a_server_that_takes_no_acknowledgement_is_left() -> None:
 async def test_silence_ends_it() -> None:
     wire, redis = wired()
 
-    async def dial() -> Wire:
+    async def dial() -> RedisConnection:
         return wire
 
     reader = LogReader(dial, KEYS, "me", 0.0, 0.01)

@@ -19,7 +19,7 @@ from tests.support.clock import ManualClock
 from tests.support.origin import OriginConnection, answering, running_origin
 from tests.unit.veneer.upstream.conftest import request
 from veneer.loop.tasks import Tasks
-from veneer.loop.turn import Turn
+from veneer.loop.turn import WriteBatch
 from veneer.ports import UpstreamError, UpstreamFailure
 from veneer.upstream import dial as dialling
 from veneer.upstream.buffer import ReadBuffer
@@ -117,7 +117,7 @@ async def test_addresses_are_tried_in_order() -> None:
 
         def factory() -> Connection:
             loop = asyncio.get_running_loop()
-            return Connection(settings, loop, Turn(loop.call_soon), ReadBuffer(), Nobody())
+            return Connection(settings, loop, WriteBatch(loop.call_soon), ReadBuffer(), Nobody())
 
         connection = await dial(settings, factory, names)
         assert connection.usable()

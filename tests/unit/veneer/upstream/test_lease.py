@@ -11,7 +11,7 @@ from tests.unit.veneer.upstream.conftest import Bench, pool_for, request
 from tests.unit.veneer.upstream.test_pool import HELLO, read
 from veneer.core.messages import ResponseHead
 from veneer.ports import Taker, UpstreamError, UpstreamFailure
-from veneer.upstream.lease import Lease
+from veneer.upstream.lease import PoolLease
 
 
 class Desk(Taker):
@@ -37,7 +37,7 @@ class Desk(Taker):
         self.interims.append(head.status)
 
 
-async def leased(bench: Bench) -> Lease:
+async def leased(bench: Bench) -> PoolLease:
     """A lease of a connection that has carried one exchange."""
     assert bench.pool.lease_now(bench.clock.monotonic()) is None
     await read(await bench.pool.exchange(request(), None))

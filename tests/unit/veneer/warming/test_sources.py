@@ -4,34 +4,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veneer.warming.sources import Target, parse_target, read_targets
+from veneer.warming.sources import WarmTarget, parse_target, read_targets
 
 
 @pytest.mark.parametrize(
     ("text", "target"),
     [
-        ("/a?b=1", Target("/a?b=1")),
-        ("/a#part", Target("/a")),
-        ("http://Shop.example/x?y", Target("/x?y", "shop.example")),
-        ("https://shop.example:8443", Target("/", "shop.example:8443")),
+        ("/a?b=1", WarmTarget("/a?b=1")),
+        ("/a#part", WarmTarget("/a")),
+        ("http://Shop.example/x?y", WarmTarget("/x?y", "shop.example")),
+        ("https://shop.example:8443", WarmTarget("/", "shop.example:8443")),
         ("ftp://shop.example/", None),
         ("a", None),
         ("http://user@shop.example/", None),
         ("http://[", None),
     ],
 )
-def test_a_target_is_a_path_or_a_url(text: str, target: Target | None) -> None:
+def test_a_target_is_a_path_or_a_url(text: str, target: WarmTarget | None) -> None:
     assert parse_target(text) == target
 
 
 def test_a_list_has_comments_and_the_most_frequent_first() -> None:
-    assert read_targets("# mine\n/a\n/b\n\nnot a target\n/b\n") == [Target("/b"), Target("/a")]
+    assert read_targets("# mine\n/a\n/b\n\nnot a target\n/b\n") == [WarmTarget("/b"), WarmTarget("/a")]
 
 
 def test_a_sitemap_gives_its_places() -> None:
     text = """<?xml version="1.0"?><urlset><url><loc> https://s.example/a?x=1&amp;y=2 </loc></url>
     <url><loc>https://s.example/b</loc><lastmod>2026-01-01</lastmod></url></urlset>"""
-    assert read_targets(text) == [Target("/a?x=1&y=2", "s.example"), Target("/b", "s.example")]
+    assert read_targets(text) == [WarmTarget("/a?x=1&y=2", "s.example"), WarmTarget("/b", "s.example")]
 
 
 def test_access_logs_give_what_was_answered() -> None:
@@ -43,7 +43,7 @@ def test_access_logs_give_what_was_answered() -> None:
         '1.2.3.4 - - [22/Nov/2026:08:00:00 +0000] "GET /d?z HTTP/1.1" 200 5 "-" "curl"',
         '1.2.3.4 - - [22/Nov/2026:08:00:00 +0000] "GET /e HTTP/1.1" 500 5 "-" "curl"',
     ]
-    assert read_targets("\n".join(lines)) == [Target("/a?x=1"), Target("/d?z")]
+    assert read_targets("\n".join(lines)) == [WarmTarget("/a?x=1"), WarmTarget("/d?z")]
 
 
 @given(st.text())

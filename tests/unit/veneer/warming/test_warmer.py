@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from veneer.cli import warm as command
-from veneer.warming.sources import Target
+from veneer.warming.sources import WarmTarget
 from veneer.warming.warmer import MAX_REASONS, Outcome, Pace, WarmReport, cache_words, warm
 
 
@@ -45,7 +45,12 @@ async def no_sleep(_seconds: float) -> None:
 async def test_every_target_is_asked_for_and_counted(running: tuple[Proxy, str]) -> None:
     proxy, url = running
     seen: list[WarmReport] = []
-    targets = [Target("/hit"), Target("/stored"), Target("/none%2F?a=b%20c", "shop.example"), Target("/broken")]
+    targets = [
+        WarmTarget("/hit"),
+        WarmTarget("/stored"),
+        WarmTarget("/none%2F?a=b%20c", "shop.example"),
+        WarmTarget("/broken"),
+    ]
     report = await warm(targets, url, {"Authorization": "Bearer t"}, Pace(2), seen.append)
     assert report == WarmReport(4, stored=1, present=1, unkept=1, failed=1)
     assert [progress.done for progress in seen] == [1, 2, 3, 4]
@@ -64,7 +69,7 @@ async def test_a_rate_limit_is_waited_for_once(running: tuple[Proxy, str]) -> No
         return web.Response(status=429, headers={"Retry-After": after})
 
     proxy.refusals = iter([refusal("7"), refusal("100000"), refusal("1"), refusal("soon")])
-    targets = [Target("/stored"), Target("/hit"), Target("/hit")]
+    targets = [WarmTarget("/stored"), WarmTarget("/hit"), WarmTarget("/hit")]
     report = await warm(targets[:1], url, {}, Pace(1), sleep=sleep)
     assert (report.stored, report.failed) == (0, 1)
     report = await warm(targets[1:], url, {}, Pace(1), sleep=sleep)
@@ -78,12 +83,12 @@ async def test_a_pace_is_kept(running: tuple[Proxy, str]) -> None:
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    await warm([Target("/hit")] * 4, running[1], {}, Pace(2, per_s=4), sleep=sleep)
+    await warm([WarmTarget("/hit")] * 4, running[1], {}, Pace(2, per_s=4), sleep=sleep)
     assert slept == [0.5] * 4
 
 
 async def test_a_proxy_that_is_away_fails_every_target() -> None:
-    report = await warm([Target("/a")], "http://127.0.0.1:1", {}, sleep=no_sleep)
+    report = await warm([WarmTarget("/a")], "http://127.0.0.1:1", {}, sleep=no_sleep)
     assert report == WarmReport(1, failed=1)
     assert list(report.reasons) == ["http://127.0.0.1:1 cannot be reached: Connection refused"]
     assert await warm([], "http://127.0.0.1:1", {}) == WarmReport(0)
