@@ -16,7 +16,7 @@ from random import Random
 
 from benchmarks.etter.mix import SHARED_BY_ALL, Mix, Person
 from veneer.warming.sources import WarmTarget
-from veneer.warming.warmer import Pace, warm
+from veneer.warming.warmer import RequestRate, warm
 
 LOGGED = 150_000
 AT_ONCE = 8
@@ -56,6 +56,6 @@ async def _fill(proxy: str, wanted: Sequence[Job], most_seconds: float) -> tuple
     for job in wanted:
         if time.perf_counter() - began > most_seconds:
             break
-        report = await warm(job.targets, proxy, job.fields, Pace(AT_ONCE))
+        report = await warm(job.targets, proxy, job.fields, RequestRate(AT_ONCE))
         done += report.stored + report.present
     return done, time.perf_counter() - began

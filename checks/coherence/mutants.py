@@ -9,9 +9,9 @@ from dataclasses import replace
 from veneer.cli.main import main
 from veneer.core.messages import RequestHead
 from veneer.pipeline.fetch import Fetcher
-from veneer.pipeline.made import Fetched
+from veneer.pipeline.made import FetchedResponse
 from veneer.pipeline.plan import Plan
-from veneer.ports import Demand, InterimSink, Standing
+from veneer.ports import Demand, InterimSink, LeaseState
 from veneer.stores.events import LogEvent
 from veneer.stores.holds import Holds
 from veneer.stores.redis_log import RedisLog
@@ -37,7 +37,7 @@ def born_after_the_fetch() -> None:
 
     async def wrong(
         fetcher: Fetcher, plan: Plan, request: RequestHead, interim: InterimSink, demand: Demand
-    ) -> Fetched:
+    ) -> FetchedResponse:
         fetched = await ask(fetcher, plan, request, interim, demand)
         return replace(fetched, born=fetcher._services.log.position)
 
@@ -47,8 +47,8 @@ def born_after_the_fetch() -> None:
 def no_lease() -> None:
     """The lease is not looked at."""
 
-    def wrong(_: RedisLog) -> Standing:
-        return Standing.LEADING
+    def wrong(_: RedisLog) -> LeaseState:
+        return LeaseState.LEADING
 
     RedisLog.standing = wrong  # type: ignore[method-assign,assignment]
 

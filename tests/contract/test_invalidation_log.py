@@ -9,8 +9,8 @@ import pytest
 from tests.support.entries import stored
 from tests.support.shared_log import until
 from veneer.core.entry import Position
-from veneer.core.invalidation import Invalidation, Strength, Validity
-from veneer.ports import InvalidationLog, Standing
+from veneer.core.invalidation import Invalidation, InvalidationMode, Validity
+from veneer.ports import InvalidationLog, LeaseState
 
 URI = "site:8080/api/users/42?page=1"
 TAGS = ("users:42:name", "list")
@@ -43,13 +43,15 @@ MISSED = [
 
 
 @pytest.mark.parametrize("event", REACHED)
-@pytest.mark.parametrize("strength", Strength)
-async def test_an_event_reaches_what_it_names(log: InvalidationLog, event: Invalidation, strength: Strength) -> None:
+@pytest.mark.parametrize("strength", InvalidationMode)
+async def test_an_event_reaches_what_it_names(
+    log: InvalidationLog, event: Invalidation, strength: InvalidationMode
+) -> None:
     before = stored(log.position, *TAGS, uri=URI)
     assert log.validity(before) is Validity.VALID
     event = Invalidation(event.tags, event.uris, event.uri_prefixes, event.everything, strength)
     await log.append(event, strict=True)
-    assert log.validity(before) is (Validity.DEAD if strength is Strength.HARD else Validity.SOFT)
+    assert log.validity(before) is (Validity.DEAD if strength is InvalidationMode.HARD else Validity.SOFT)
     assert log.validity(stored(log.position, *TAGS, uri=URI)) is Validity.VALID
 
 
@@ -76,7 +78,7 @@ async def test_a_verdict_given_twice_is_the_same_until_the_log_moves(log: Invali
     entry = stored(log.position, "x")
     for event, verdict in [
         (Invalidation(tags=("y",)), Validity.VALID),
-        (Invalidation(tags=("x",), strength=Strength.SOFT), Validity.SOFT),
+        (Invalidation(tags=("x",), strength=InvalidationMode.SOFT), Validity.SOFT),
         (Invalidation(tags=("y",)), Validity.SOFT),
         (Invalidation(tags=("x",)), Validity.DEAD),
         (Invalidation(tags=("y",)), Validity.DEAD),
@@ -92,7 +94,7 @@ async def test_a_receipt_names_the_position_of_its_event(log: InvalidationLog) -
     assert second.position.seq == first.position.seq + 1
     assert first.shared
     assert first.duration_ms >= 0
-    assert log.standing() is Standing.LEADING
+    assert log.standing() is LeaseState.LEADING
 
 
 @pytest.mark.parametrize("event", REACHED)

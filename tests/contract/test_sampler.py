@@ -16,7 +16,7 @@ from veneer.core.entry import Position
 from veneer.core.invalidation import Invalidation
 from veneer.loop.clock import SystemClock
 from veneer.redis.connect import connect, disconnect, parse_redis_url
-from veneer.redis.script import ByClient
+from veneer.redis.script import ViaRedisPy
 from veneer.stores.redis_store import RedisStore, RedisStoreSettings
 from veneer.stores.sampler import SampleSettings, StoreSampler
 
@@ -28,7 +28,7 @@ MANY, FEW = 120, 40
 async def filled(url: str, settings: SampleSettings = PATIENT) -> AsyncIterator[StoreSampler]:
     """A sampler on a store in which MANY keys have the tag "many" and FEW others have two responses with "few"."""
     client = connect(parse_redis_url(url))
-    store = RedisStore(ByClient(client), SystemClock(), lambda: "e", RedisStoreSettings(timeout_s=5))
+    store = RedisStore(ViaRedisPy(client), SystemClock(), lambda: "e", RedisStoreSettings(timeout_s=5))
     for number in range(MANY):
         await store.put(f"m{number}", stored(Position("e", 1), "many"), 60)
     for number in range(FEW):

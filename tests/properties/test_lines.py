@@ -7,10 +7,13 @@ from hypothesis import strategies as st
 
 from tests.unit.veneer.observe.records import note
 from veneer.observe.lines import JsonLines
-from veneer.observe.repeats import Facts, Note, record_of
-from veneer.pipeline.exchange import CacheUse
+from veneer.observe.repeats import CompactRecord, RecordTemplate, record_of
+from veneer.pipeline.exchange import CacheResult
 
-FACTS = [Facts("GET", "a", 200, "br", CacheUse.HIT), Facts("GET", "", 404, cache=CacheUse.MISS, cache_reason="stored")]
+FACTS = [
+    RecordTemplate("GET", "a", 200, "br", CacheResult.HIT),
+    RecordTemplate("GET", "", 404, cache=CacheResult.MISS, cache_reason="stored"),
+]
 LINES = JsonLines()
 numbers = st.one_of(st.integers(0, 1100), st.integers(0, 2**40), st.integers(0, 10**6).map(lambda n: n * 1000))
 perhaps = st.one_of(st.none(), numbers)
@@ -34,5 +37,5 @@ notes = st.builds(
 
 
 @given(notes, st.floats(0, 4e9))
-def test_a_note_has_the_line_of_its_record(one: Note, apart_s: float) -> None:
+def test_a_note_has_the_line_of_its_record(one: CompactRecord, apart_s: float) -> None:
     assert LINES.note_line(one, apart_s) == LINES.line(record_of(one, apart_s))

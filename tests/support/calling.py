@@ -9,11 +9,11 @@ from veneer.loop.tasks import Tasks
 from veneer.redis.connect import connect, disconnect, parse_redis_url
 from veneer.redis.dial import Dialer
 from veneer.redis.line import caller_for
-from veneer.redis.script import Caller
+from veneer.redis.script import RedisCaller
 
 
 @asynccontextmanager
-async def calling(url: str) -> AsyncIterator[Caller]:
+async def calling(url: str) -> AsyncIterator[RedisCaller]:
     """The way to the Redis at `url`, closed at the end."""
     address, tasks = parse_redis_url(url), Tasks()
     client = connect(address)

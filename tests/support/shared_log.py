@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from veneer.loop.clock import SystemClock
 from veneer.loop.tasks import Tasks
-from veneer.ports import Standing
+from veneer.ports import LeaseState
 from veneer.redis.connect import ConnectSettings, connect, disconnect, parse_redis_url
 from veneer.redis.dial import Dialer
 from veneer.redis.keys import LogKeys
@@ -38,11 +38,11 @@ class Node:
 
     async def leads(self) -> None:
         """Wait until it has a lease."""
-        await until(lambda: self.log.standing() is Standing.LEADING)
+        await until(lambda: self.log.standing() is LeaseState.LEADING)
 
     async def lost(self) -> None:
         """Wait until its lease has run out."""
-        await until(lambda: self.log.standing() is Standing.LOST)
+        await until(lambda: self.log.standing() is LeaseState.LOST)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""One meaning for a word: no two classes of a product have one name, and no name is one that a stranger has to look up."""
+"""One meaning for a word: no two classes of a product have one name, and none is one to look up."""
 
 from __future__ import annotations
 

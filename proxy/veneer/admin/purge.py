@@ -14,7 +14,7 @@ import msgspec
 from veneer.core.entry import Entry
 from veneer.core.fields import Fields
 from veneer.core.invalidating import filed, searched_of, uris_of
-from veneer.core.invalidation import Invalidation, Strength
+from veneer.core.invalidation import Invalidation, InvalidationMode
 from veneer.core.messages import RequestHead
 from veneer.core.percent import has_bad_percent
 from veneer.core.subjects import EVERYTHING, answered, named, prefixes
@@ -108,7 +108,7 @@ def invalidation_of(request: PurgeRequest, policy: Policy) -> Invalidation:
         uris=_distinct(uris),
         uri_prefixes=_distinct(_prefix(prefix) for prefix in request.prefixes),
         everything=request.everything or "*" in request.tags,
-        strength=Strength.SOFT if request.soft else Strength.HARD,
+        strength=InvalidationMode.SOFT if request.soft else InvalidationMode.HARD,
     )
 
 

@@ -12,7 +12,7 @@ from veneer.cli.explain import field_flag
 from veneer.main.options import DEFAULT_LISTEN
 from veneer.policy.units import UnitError, parse_rate
 from veneer.warming.sources import read_targets
-from veneer.warming.warmer import Pace, Progress, WarmReport, warm
+from veneer.warming.warmer import Progress, RequestRate, WarmReport, warm
 
 FINE, WRONG = 0, 1
 BAR_WIDTH = 30
@@ -61,7 +61,7 @@ def warm_proxy(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"{arguments.source}: names no path and no URL\n")
         return WRONG
     progress = bar(sys.stderr) if sys.stderr.isatty() else None
-    pace = Pace(arguments.at_once, arguments.rate)
+    pace = RequestRate(arguments.at_once, arguments.rate)
     report = asyncio.run(warm(targets, arguments.proxy, dict(arguments.header), pace, progress))
     sys.stdout.write(f"{report}\n")
     return WRONG if report.failed else FINE

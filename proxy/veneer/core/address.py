@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from veneer.core.fields import Fields
-from veneer.core.remembered import remembered
+from veneer.core.remembered import memoised
 
 IPV6_BITS: Final = 128
 
@@ -29,7 +29,7 @@ def _read_address(text: str) -> str:
     return str(mapped or address)
 
 
-node_address: Final = remembered(_read_address, 4096)
+node_address: Final = memoised(_read_address, 4096)
 """The address that a node names, without port, brackets, zone and quotes, IPv4 in IPv6 as IPv4, in its shortest form.
 
 "1.2.3.4:5001", "[2001:DB8::1]:443" and "::ffff:1.2.3.4" are how proxies and dual-stack sockets write addresses. What is
@@ -47,7 +47,7 @@ def _read_network(asked: tuple[str, int]) -> str:
         return address
 
 
-_known_network: Final = remembered(_read_network, 4096)
+_known_network: Final = memoised(_read_network, 4096)
 
 
 def client_network(address: str, ipv6_bits: int) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from veneer.core.fields import Fields
 from veneer.core.headers import OWS, split_list, unquote
 from veneer.core.headers import is_token as is_field_name
-from veneer.core.remembered import remembered
+from veneer.core.remembered import memoised
 from veneer.core.structured import is_integer, is_token, parse_dictionary
 
 MAX_DELTA_S: Final = 2**31
@@ -143,7 +143,7 @@ def _parse_request(text: str) -> RequestDirectives:
     )
 
 
-_known_request: Final = remembered(_parse_request, 256)
+_known_request: Final = memoised(_parse_request, 256)
 """Clients say few things: the same text comes again and again."""
 
 
@@ -165,7 +165,7 @@ def _parse_response(text: str) -> ResponseDirectives:
     return _response(_arguments(text), targeted=False)
 
 
-_known_response: Final = remembered(_parse_response, 1024)
+_known_response: Final = memoised(_parse_response, 1024)
 """An origin has few policies: the same text comes again and again."""
 
 

@@ -11,7 +11,7 @@ from calendar import timegm
 from typing import Final
 
 from veneer.core.fields import Fields
-from veneer.core.remembered import remembered
+from veneer.core.remembered import memoised
 
 MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -43,7 +43,7 @@ def _read_moment(text: str) -> int | None:
     return _asctime(lower) if len(lower) == 24 else None
 
 
-_known_moment: Final = remembered(_read_moment, 1024)
+_known_moment: Final = memoised(_read_moment, 1024)
 """Most responses of one second bear the same Date."""
 
 

@@ -9,7 +9,7 @@ from mypy_extensions import mypyc_attr
 
 from veneer.core.fields import Fields
 from veneer.core.invalidation import Validity
-from veneer.core.record import lasting_record
+from veneer.core.record import gc_free_struct
 from veneer.core.rules import CacheRules
 
 
@@ -51,7 +51,7 @@ class CodedBody:
 
 @mypyc_attr(acyclic=True)
 @dataclass(init=False, slots=True, unsafe_hash=True)
-class Terms:
+class FreshnessTerms:
     """What the fields of a response and a route's rules say of its use, once and for all (RFC 9111 section 4.2).
 
     `age_at_receipt_s` is the corrected initial age. The stale windows are seconds after the end of freshness, 0 where
@@ -89,7 +89,7 @@ class Terms:
 
 
 @mypyc_attr(acyclic=True)
-class Memo:
+class EntryDerived:
     """What was last found out about an entry, so that it need not be found out again.
 
     What the log said of it: `moved` is the log's local count of changes then, `through` the position up to which the
@@ -105,16 +105,16 @@ class Memo:
         self.through = -1
         self.subjects: tuple[str, ...] | None = None
         self.rules: CacheRules | None = None
-        self.terms: Terms | None = None
+        self.terms: FreshnessTerms | None = None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Memo)
+        return isinstance(other, EntryDerived)
 
     def __hash__(self) -> int:
         return 0
 
 
-@lasting_record
+@gc_free_struct
 class Entry:
     """One stored response.
 
@@ -139,7 +139,7 @@ class Entry:
     tags: tuple[str, ...] = ()
     span: ByteSpan | None = None
     coded: tuple[CodedBody, ...] = ()
-    memo: Memo = field(default_factory=Memo, init=False)
+    memo: EntryDerived = field(default_factory=EntryDerived, init=False)
 
     def with_coded(self, coded: CodedBody) -> Entry:
         """This entry with one more coded body, in place of the one in that coding. What the log said of it holds on."""

@@ -8,7 +8,7 @@ from typing import Final, TypeVar, cast
 
 from mypy_extensions import mypyc_attr
 
-from veneer.core.remembered import remembered
+from veneer.core.remembered import memoised
 
 T = TypeVar("T")
 
@@ -16,7 +16,7 @@ Pair = tuple[str, str]
 """One field line: name as it came, value without surrounding whitespace; each character is one octet (Latin-1)."""
 
 
-lower_name: Final = remembered(str.lower, 512)
+lower_name: Final = memoised(str.lower, 512)
 """The name in lower case. Names come again and again; what is stored shares one text for each."""
 
 
@@ -24,7 +24,7 @@ def _itself(text: str) -> str:
     return text
 
 
-shared_text: Final = remembered(_itself, 512)
+shared_text: Final = memoised(_itself, 512)
 """An equal text that came earlier, if there was one of late: for what is kept in great numbers."""
 
 

@@ -14,7 +14,7 @@ from veneer.core.field_table import FORWARDING
 from veneer.core.fields import Fields, Pair
 from veneer.core.headers import is_token
 from veneer.core.messages import RequestHead, ResponseHead
-from veneer.core.remembered import remembered
+from veneer.core.remembered import memoised
 from veneer.core.target import within
 from veneer.core.told import told_plainly
 from veneer.core.vary import reduced_accept_encoding
@@ -86,7 +86,7 @@ def client_address(fields: Fields, peer: Peer, is_trusted: IsTrusted) -> str:
     return seen[0] if seen else peer.address
 
 
-def believed(fields: Fields, peer: Peer, is_trusted: IsTrusted, passed: frozenset[str] = frozenset()) -> Fields:
+def strip_untrusted(fields: Fields, peer: Peer, is_trusted: IsTrusted, passed: frozenset[str] = frozenset()) -> Fields:
     """The request's fields less what nobody may say of it, before anything looks at them.
 
     That is what NEVER_FROM_STRANGERS names, and every name with other characters than letters, digits and hyphens:
@@ -118,14 +118,14 @@ def _has_other_characters(name: str) -> bool:
     return not name.replace("-", "").isalnum()
 
 
-_is_ambiguous: Final = remembered(_has_other_characters, 512)
+_is_ambiguous: Final = memoised(_has_other_characters, 512)
 
 
 def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str, ...] | None = None) -> RequestHead:
     """The request as it goes to the origin.
 
     Adds Via, X-Forwarded-For, -Host and -Proto, and Forwarded, which tells the same scheme and host. The fields of the
-    request are those that are `believed`. `codings` are given for a request that may be answered from the cache later:
+    request are those of `strip_untrusted`. `codings` are given for a request that may be answered from the cache later:
     Accept-Encoding is reduced to them, as the key is (core.vary).
     """
     fields = request.fields
@@ -176,7 +176,7 @@ def _node(address: str) -> str:
     return address if is_token(address) else "unknown"
 
 
-_known_seen: Final = remembered(_seen, 1024)
+_known_seen: Final = memoised(_seen, 1024)
 """It is the same for all that come from one client to one host."""
 
 

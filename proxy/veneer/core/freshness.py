@@ -9,7 +9,7 @@ from mypy_extensions import mypyc_attr
 
 from veneer.core.cache_control import ResponseDirectives, delta_seconds, governing_directives
 from veneer.core.dates import moment_of
-from veneer.core.entry import Entry, Terms
+from veneer.core.entry import Entry, FreshnessTerms
 from veneer.core.fields import Fields
 from veneer.core.rules import CacheRules, OriginRule
 from veneer.core.sharing import GUARDED, STATED, Source
@@ -39,10 +39,10 @@ class Lifetime:
 class Freshness:
     """How a stored response stands at one moment: its terms and its age."""
 
-    terms: Final[Terms]
+    terms: Final[FreshnessTerms]
     age_s: Final[float]
 
-    def __init__(self, terms: Terms, age_s: float) -> None:
+    def __init__(self, terms: FreshnessTerms, age_s: float) -> None:
         self.terms = terms
         self.age_s = age_s
 
@@ -135,7 +135,9 @@ def freshness(entry: Entry, rules: CacheRules, now: float) -> Freshness:
     return Freshness(terms, terms.age_at_receipt_s + max(0.0, now - entry.response_time))
 
 
-def terms_of(status: int, fields: Fields, request_time: float, response_time: float, rules: CacheRules) -> Terms:
+def terms_of(
+    status: int, fields: Fields, request_time: float, response_time: float, rules: CacheRules
+) -> FreshnessTerms:
     """The terms of a response that was asked for and received at these moments."""
     directives = governing_directives(fields, rules.targeted_fields)
     life = lifetime_under(directives, status, fields, response_time, rules)
@@ -149,12 +151,12 @@ def terms_under(
     request_time: float,
     response_time: float,
     rules: CacheRules,
-) -> Terms:
+) -> FreshnessTerms:
     """As `terms_of`, the governing directives and the lifetime being known."""
     overridden = rules.origin is OriginRule.OVERRIDE and life.source is Source.POLICY
     forbids_stale = directives.forbids_stale and not (overridden and not _insists(directives))
     extends = life.source in STATED and life.seconds > 0
-    return Terms(
+    return FreshnessTerms(
         lifetime_s=life.seconds,
         age_at_receipt_s=initial_age(fields, request_time, response_time),
         stale_windows_s=(0.0, 0.0) if forbids_stale else stale_windows(directives, rules, extends=extends),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from veneer.core.fields import Fields
-from veneer.core.invalidation import Invalidation, Strength
+from veneer.core.invalidation import Invalidation, InvalidationMode
 from veneer.core.key import uri
 from veneer.core.messages import RequestHead
 from veneer.core.origins import same_origin
@@ -65,7 +65,7 @@ def invalidated_by(
     named = _named(fields.get(INVALIDATE_FIELD), targets)
     if request.is_safe:
         return (named,) if named else ()
-    if named.strength is Strength.SOFT:
+    if named.strength is InvalidationMode.SOFT:
         soft, named = (named,) if named else (), Invalidation()
     else:
         soft = ()
@@ -166,7 +166,7 @@ def _named(value: str | None, targets: Targets) -> Invalidation:
         uris=_distinct(uris),
         uri_prefixes=_distinct(filed(path[:-1]) for path in paths if path.endswith("*")),
         everything="*" in members,
-        strength=Strength.SOFT if soft else Strength.HARD,
+        strength=InvalidationMode.SOFT if soft else InvalidationMode.HARD,
     )
 
 

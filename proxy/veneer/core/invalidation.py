@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Strength(Enum):
+class InvalidationMode(Enum):
     """Hard: the response must not be used again. Soft: it is stale, so the stale-* windows still apply."""
 
     HARD = "hard"
@@ -36,7 +36,7 @@ class Invalidation:
     uris: tuple[str, ...] = ()
     uri_prefixes: tuple[str, ...] = ()
     everything: bool = False
-    strength: Strength = Strength.HARD
+    strength: InvalidationMode = InvalidationMode.HARD
 
     def __bool__(self) -> bool:
         return bool(self.tags or self.uris or self.uri_prefixes or self.everything)

@@ -18,7 +18,7 @@ from veneer.core.search import NoVarySearch, no_vary_search, normalised_query
 from veneer.core.sharing import keyed_cookies, withheld
 from veneer.core.vary import normalise
 
-TOLD_BY_PROXIES: Final = ("x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto")
+KEYED_FORWARDING_FIELDS: Final = ("x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto")
 """What a trusted proxy says of the client's own request. Backends make links and redirects of it, so it is keyed; a
 stranger's are gone before a key is made (core.forwarding)."""
 
@@ -51,7 +51,7 @@ def key_frame(request: RequestHead, rules: CacheRules) -> tuple[str, str]:
     method, scheme, authority = request.method, request.scheme, request.authority
     start = "5:QUERY" if method == "QUERY" else "3:GET"
     asked, end = request.fields.joined, ""
-    for name in TOLD_BY_PROXIES:
+    for name in KEYED_FORWARDING_FIELDS:
         if name in asked:
             end += _part(f"{name}={asked[name]}")
     for name in rules.key.headers:
@@ -100,7 +100,7 @@ def path_key(request: RequestHead) -> str:
     return "".join([_part(part) for part in parts])
 
 
-def covers(entry: Entry, request: RequestHead, rules: KeyRules) -> bool:
+def query_matches(entry: Entry, request: RequestHead, rules: KeyRules) -> bool:
     """Whether `entry` may answer this request's query: it is the same as far as its own No-Vary-Search looks."""
     return entry.uri == uri(request, rules, no_vary_search(entry.fields))
 

@@ -13,7 +13,7 @@ from veneer.core.fields import Fields
 from veneer.core.headers import OWS
 from veneer.core.messages import RequestHead
 from veneer.core.percent import normalise_percent
-from veneer.core.remembered import remembered
+from veneer.core.remembered import memoised
 from veneer.core.target import DEFAULT_PORTS, parse_authority, resolve
 
 
@@ -82,4 +82,4 @@ def _read_backend(url: str) -> tuple[str, str]:
     return parse_authority(host, scheme.lower()) or "", normalise_percent(slash + path).rstrip("/")
 
 
-_known_backend: Final = remembered(_read_backend, 64)
+_known_backend: Final = memoised(_read_backend, 64)

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final
 
 from veneer.core.fields import Fields, Pair
-from veneer.core.record import record
+from veneer.core.record import fast_struct
 
 
 class Forward(Enum):
@@ -95,7 +95,7 @@ class Reason(Enum):
 CACHE_STATUS: Final = frozenset({"cache-status"})
 
 
-@record
+@fast_struct
 class CacheStatus:
     """What this cache did with one request (RFC 9211 section 2). Either `hit` or `forward`; never both.
 

@@ -9,7 +9,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-def remembered(make: Callable[[K], V], most: int) -> Callable[[K], V]:
+def memoised(make: Callable[[K], V], most: int) -> Callable[[K], V]:
     """`make`, a pure function, with its last results remembered: `most` of them, for arguments that can be hashed.
 
     For the few that are asked many times for each head: where the result is known, no Python runs, and it costs a

@@ -10,11 +10,11 @@ from veneer.core.cache_control import RequestDirectives, request_directives
 from veneer.core.entry import Entry
 from veneer.core.freshness import Freshness, freshness
 from veneer.core.invalidation import Validity
-from veneer.core.key import covers
+from veneer.core.key import query_matches
 from veneer.core.messages import RequestHead
 from veneer.core.outcome import Forward, Reason
 from veneer.core.ranges import can_answer, completion_range
-from veneer.core.record import record
+from veneer.core.record import fast_struct
 from veneer.core.rules import CacheRules
 from veneer.core.sharing import passes, withheld
 from veneer.core.validation import offerable
@@ -27,7 +27,7 @@ LOOKED_UP: Final = frozenset({"GET", "HEAD", "QUERY"})
 """Methods that a stored response may answer."""
 
 
-@record
+@fast_struct
 class Fallback:
     """Until when, in seconds since the epoch, the stale response may be served in place of the origin's failure.
 
@@ -39,7 +39,7 @@ class Fallback:
     on_disconnect_until: float | None
 
 
-@record
+@fast_struct
 class Hit:
     """Serve `entry`: it is fresh."""
 
@@ -48,7 +48,7 @@ class Hit:
     ttl_s: float
 
 
-@record
+@fast_struct
 class ServeStale:
     """Serve `entry` although it is stale; with `refresh` validate it in the background (RFC 5861 section 3).
 
@@ -63,7 +63,7 @@ class ServeStale:
     alike: tuple[Entry, ...] = ()
 
 
-@record
+@fast_struct
 class Revalidate:
     """Ask the origin whether `entry` is still current, with a conditional request if it has a validator.
 
@@ -81,7 +81,7 @@ class Revalidate:
     alike: tuple[Entry, ...] = ()
 
 
-@record
+@fast_struct
 class PartialMiss:
     """`entry` holds the beginning: ask for the rest with `range_value`, and combine (section 3.4).
 
@@ -94,7 +94,7 @@ class PartialMiss:
     alike: tuple[Entry, ...] = ()
 
 
-@record
+@fast_struct
 class Miss:
     """Nothing stored can be used. `variants` are stored responses whose entity tags may be offered to the origin.
 
@@ -124,7 +124,7 @@ def decide(request: RequestHead, candidates: Sequence[Candidate], rules: CacheRu
     unanswerable = _not_looked_up(request, rules)
     if unanswerable is not None:
         return _miss(wants, unanswerable)
-    usable = [c for c in candidates if c[1] is not Validity.DEAD and covers(c[0], request, rules.key)]
+    usable = [c for c in candidates if c[1] is not Validity.DEAD and query_matches(c[0], request, rules.key)]
     if not usable:
         return _miss(wants, Miss(Forward.URI_MISS))
     why_not = withheld(request.fields, rules)

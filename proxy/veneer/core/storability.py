@@ -9,7 +9,7 @@ from mypy_extensions import mypyc_attr
 
 from veneer.core.cache_control import ResponseDirectives, governing_directives, request_directives
 from veneer.core.dates import format_date
-from veneer.core.entry import ByteSpan, Terms
+from veneer.core.entry import ByteSpan, FreshnessTerms
 from veneer.core.fields import Fields
 from veneer.core.freshness import HEURISTIC_STATUSES, Lifetime, is_guarded, lifetime_under, terms_under
 from veneer.core.headers import NOT_STORED, end_to_end
@@ -26,7 +26,7 @@ UNDERSTOOD_STATUSES: Final = HEURISTIC_STATUSES | {302, 303, 307, 400, 403, 500,
 """Statuses whose caching requirements are implemented here, as must-understand asks (section 5.2.2.3)."""
 
 
-ABOUT_THE_REQUEST: Final = frozenset({401, 407, 408, 412, 413, 416, 417, 421, 425, 426, 428, 429, 431, 511})
+REQUEST_SPECIFIC_STATUSES: Final = frozenset({401, 407, 408, 412, 413, 416, 417, 421, 425, 426, 428, 429, 431, 511})
 """Statuses that are about one request or one client, in ways the key does not show: credentials, conditions, ranges,
 sizes, rates. They are never stored, whatever they say (RFC 6585 forbids it for 428, 429, 431 and 511): a
 client could otherwise fill the cache with errors that only its own request deserved."""
@@ -88,7 +88,7 @@ class NotStorable:
 
 Judgement = Storable | NotStorable
 
-OF_THE_RESOURCE: Final = frozenset(
+PERSISTENT_REASONS: Final = frozenset(
     {
         Reason.NO_STORE,
         Reason.PRIVATE,
@@ -157,7 +157,7 @@ def judge(
 
 def _not_storable(reason: Reason, response: ResponseHead) -> NotStorable:
     """A server's failure is of the moment, whatever else is true of it."""
-    return NotStorable(reason, remember=reason in OF_THE_RESOURCE and response.status < 500)
+    return NotStorable(reason, remember=reason in PERSISTENT_REASONS and response.status < 500)
 
 
 def check_body(storable: Storable, length: int, rules: CacheRules) -> Storable | NotStorable:
@@ -214,7 +214,7 @@ def _refused_by_status(response: ResponseHead, directives: ResponseDirectives) -
         return Reason.STATUS_INTERIM
     if response.status == 304:
         return Reason.STATUS_NOT_MODIFIED
-    if response.status in ABOUT_THE_REQUEST:
+    if response.status in REQUEST_SPECIFIC_STATUSES:
         return Reason.STATUS_ABOUT_REQUEST
     if directives.must_understand and response.status not in UNDERSTOOD_STATUSES:
         return Reason.STATUS_NOT_UNDERSTOOD
@@ -269,7 +269,7 @@ def _refused_for_no_freshness(
     return None if response.status in HEURISTIC_STATUSES else Reason.NO_FRESHNESS
 
 
-def _keep(terms: Terms, rules: CacheRules, *, can_validate: bool) -> float:
+def _keep(terms: FreshnessTerms, rules: CacheRules, *, can_validate: bool) -> float:
     """Seconds for which the response can be of use: fresh, stale within a window, or as a base for validation."""
     if terms.must_validate and not can_validate:
         return 0.0

@@ -15,7 +15,7 @@ from mypy_extensions import mypyc_attr
 from veneer.core.messages import RequestHead
 from veneer.core.outcome import Reason
 from veneer.core.percent import UNRESERVED, encode_beyond_ascii, has_bad_percent, normalise_percent
-from veneer.core.remembered import remembered
+from veneer.core.remembered import memoised
 
 DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 _IN_TARGETS: Final = bytes(code for code in range(0x21, 0x7F) if code != ord("#"))
@@ -211,7 +211,7 @@ def _read_authority(said: tuple[str, str]) -> str | None:
     return host if not port or str(int(port)) == DEFAULT_PORTS.get(scheme) else f"{host}:{int(port)}"
 
 
-_known_authority: Final = remembered(_read_authority, 512)
+_known_authority: Final = memoised(_read_authority, 512)
 
 
 def resolve(request: RequestHead, reference: str) -> tuple[str, str, str] | None:

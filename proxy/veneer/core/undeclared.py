@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from veneer.core.fields import Fields
 from veneer.core.headers import OWS, essence
-from veneer.core.record import record
+from veneer.core.record import fast_struct
 from veneer.core.rules import CacheRules
 from veneer.core.vary import vary_names
 
 
-@record
+@fast_struct
 class Undeclared:
     """The request field by which an origin seems to choose, in its usual spelling, and what it has chosen so far."""
 

@@ -9,7 +9,7 @@ from veneer.core.entry import Entry
 from veneer.core.fields import Fields
 from veneer.core.headers import OWS, split_list
 from veneer.core.messages import RequestHead
-from veneer.core.remembered import remembered
+from veneer.core.remembered import memoised
 from veneer.core.rules import CacheRules
 
 Variant = tuple[tuple[str, str | None], ...]
@@ -27,7 +27,7 @@ def _vary_names(value: str) -> tuple[str, ...] | None:
     return None if "*" in names else tuple(sorted(names))
 
 
-_known_names: Final = remembered(_vary_names, 256)
+_known_names: Final = memoised(_vary_names, 256)
 """An origin varies in few ways: the same text comes again and again."""
 
 

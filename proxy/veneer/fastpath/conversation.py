@@ -9,22 +9,22 @@ from mypy_extensions import i64
 
 from veneer.core.address import client_network
 from veneer.core.rate import RateLimit, RateVerdict, limit_numbers
-from veneer.fastpath.marks import marks_at
-from veneer.fastpath.pattern import Values, is_plain
+from veneer.fastpath.marks import fingerprint_at
+from veneer.fastpath.pattern import Values, is_printable_ascii
 from veneer.fastpath.scan import HeadShape
-from veneer.fastpath.spots import Spot, VariantReply, Wording
+from veneer.fastpath.spots import HeadTemplate, HotEntry, VariantReply
 from veneer.limits.keys import client_key
-from veneer.observe.repeats import NONE, Facts, Note
+from veneer.observe.repeats import NONE, CompactRecord, RecordTemplate
 from veneer.pipeline.dress import millis
 from veneer.pipeline.request_ids import accepted
-from veneer.server.quick import QuickTalk
+from veneer.server.quick import FastPathHandler
 
 if TYPE_CHECKING:
-    from veneer.fastpath.hits import HitLane
+    from veneer.fastpath.hits import HitFastPath
     from veneer.fastpath.miss import FastMiss
-    from veneer.fastpath.replies import Reply
-    from veneer.fastpath.ways import Way
-    from veneer.server.link import Link
+    from veneer.fastpath.replies import ResponseTemplate
+    from veneer.fastpath.ways import UpstreamTemplate
+    from veneer.server.link import ConnectionHandle
 
 Write = Callable[[list[bytes]], None]
 """Queues octets in pieces; the list is no longer the caller's."""
@@ -36,7 +36,7 @@ _MICROS: Final = [millis(us).encode("ascii").removeprefix(b"0") + b"\r\n" for us
 _TOOK: Final = [b"\r\nX-Response-Time: 0" + end for end in _MICROS]
 
 
-class Conversation(QuickTalk):
+class FastPathConnection(FastPathHandler):
     """Answers on one connection. It remembers the shape of the client's last head and parts of the last answer."""
 
     __slots__ = (
@@ -64,18 +64,18 @@ class Conversation(QuickTalk):
         "write",
     )
 
-    def __init__(self, lane: HitLane, link: Link, write: Write) -> None:
+    def __init__(self, lane: HitFastPath, link: ConnectionHandle, write: Write) -> None:
         self.lane = lane
         self.link = link
         self.address = link.address
         self.write = write
-        self.way: Way | None = None
+        self.way: UpstreamTemplate | None = None
         """How the last request that was sent on went to the backend."""
         self._policy = lane.policy
         self._shape: HeadShape | None = None
         self._keys: dict[str, str] = {}
         self._begin = self._own = b""
-        self._wording: Wording | None = None
+        self._wording: HeadTemplate | None = None
         self._aged_from = self._fresh_until = self._begin_until = 0.0
         self._limit: RateLimit | None = None
         self._backlog_us = self._remaining = 0
@@ -92,7 +92,7 @@ class Conversation(QuickTalk):
         shape = self._shape
         if values is None or shape is None:
             return False
-        self.hashed, self.check = marks_at(shape.host, shape.host_hashed, values[0])
+        self.hashed, self.check = fingerprint_at(shape.host, shape.host_hashed, values[0])
         return True
 
     def answer(self, data: bytes) -> bool:
@@ -156,7 +156,7 @@ class Conversation(QuickTalk):
         given = values[shape.request_id]
         if accepted(given):
             return given
-        if not is_plain(given):
+        if not is_printable_ascii(given):
             return None
         return self.lane.ids.of(given.strip().decode("ascii")).encode("ascii")
 
@@ -165,7 +165,7 @@ class Conversation(QuickTalk):
         lane = self.lane
         barred = lane.barred.get((shape.method, shape.host + values[0]))
         # Nothing looks the conditions up here: another field could hide in one.
-        if barred is None or not (shape.unconditional or is_plain(b"".join(values))):
+        if barred is None or not (shape.unconditional or is_printable_ascii(b"".join(values))):
             return False
         now_s = lane.monotonic()
         rate = lane.rates.refusal_now(self.rate_key(barred.counted_as, barred.limit), barred.limit, now_s)
@@ -186,7 +186,7 @@ class Conversation(QuickTalk):
         return misses.send(self, self._policy, shape, values, data, request_id)
 
     def rate_key(self, counted_as: str | None, limit: RateLimit) -> str:
-        """Under which key this client's requests are counted; `counted_as` is the name of all together."""
+        """Under which key this client's requests are counted; `shared_rate_key` is the name of all together."""
         if counted_as is not None:
             return client_key(limit, counted_as)
         key = self._keys.get(limit.key)
@@ -196,7 +196,7 @@ class Conversation(QuickTalk):
 
     def _serve(
         self,
-        spot: Spot,
+        spot: HotEntry,
         form: VariantReply,
         shape: HeadShape,
         target: bytes,
@@ -214,20 +214,20 @@ class Conversation(QuickTalk):
             remaining = self._remaining
         body, lane = form.body, self.lane
         took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
-        self.write([self._begin, request_id, took_line(took_us), limits, wording.tail, body])
-        note = Note(wording.facts, self.address, shape.user_agent, now_s, target, request_id, took_us)
+        self.write([self._begin, request_id, response_time_line(took_us), limits, wording.tail, body])
+        note = CompactRecord(wording.facts, self.address, shape.user_agent, now_s, target, request_id, took_us)
         note.bytes_out = len(body)
         note.bytes_identity = form.identity_bytes
         note.remaining = remaining
         lane.observer.note(note)
 
-    def _has_begun(self, spot: Spot, form: VariantReply) -> bool:
+    def _has_begun(self, spot: HotEntry, form: VariantReply) -> bool:
         """Whether the last answer began as this one does: all it is made of is the same."""
         if form.wording is not self._wording or form.own is not self._own:
             return False
         return spot.aged_from == self._aged_from and spot.fresh_until == self._fresh_until
 
-    def _begin_anew(self, spot: Spot, form: VariantReply, now_s: float) -> None:
+    def _begin_anew(self, spot: HotEntry, form: VariantReply, now_s: float) -> None:
         """Put together the head up to the request ID; it holds until age or ttl say something else."""
         age, ttl, until_s = spot.texts(now_s)
         wording = form.wording
@@ -252,7 +252,9 @@ class Conversation(QuickTalk):
             self._limit_text = b"%b%d;t=%d\r\n" % (lines, self._remaining, wait_s)
         return self._limit_text
 
-    def answer_miss(self, miss: FastMiss, reply: Reply, values: Values, body: bytes, upstream_us: int) -> None:
+    def answer_miss(
+        self, miss: FastMiss, reply: ResponseTemplate, values: Values, body: bytes, upstream_us: int
+    ) -> None:
         """Answer with what the backend said, and record it."""
         lane, rate = self.lane, miss.rate
         remaining, limits = NONE, b""
@@ -260,16 +262,16 @@ class Conversation(QuickTalk):
             limits = self._limits(miss.way.limit_lines, rate)
             remaining = self._remaining
         took_us = int((lane.monotonic() - miss.started_s) * 1e6 + 0.5)
-        self.write(reply.head.pieces(values, [miss.request_id, took_line(took_us), limits, b"\r\n", body]))
+        self.write(reply.head.pieces(values, [miss.request_id, response_time_line(took_us), limits, b"\r\n", body]))
         agent = miss.way.shape.user_agent
-        note = Note(reply.facts, self.address, agent, miss.started_s, miss.target, miss.request_id, took_us)
+        note = CompactRecord(reply.facts, self.address, agent, miss.started_s, miss.target, miss.request_id, took_us)
         note.bytes_out = len(body)
         note.remaining = remaining
         note.upstream_us = upstream_us
         lane.observer.finish_noted(note)
 
     def refuse(
-        self, facts: Facts, shape: HeadShape, target: bytes, request_id: bytes, now_s: float, rate: RateVerdict
+        self, facts: RecordTemplate, shape: HeadShape, target: bytes, request_id: bytes, now_s: float, rate: RateVerdict
     ) -> None:
         """Answer a request that its rate refuses, and record it."""
         lane = self.lane
@@ -277,14 +279,14 @@ class Conversation(QuickTalk):
         pieces = lane.refusals.pieces(facts, target, len(request_id), rate, wait_s)
         body = b"" if pieces.body is None else b"%b%b%b" % (pieces.body[0], request_id, pieces.body[1])
         took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
-        self.write([pieces.before_id, request_id, took_line(took_us), pieces.after_time, body])
-        note = Note(facts, self.address, shape.user_agent, now_s, target, request_id, took_us)
+        self.write([pieces.before_id, request_id, response_time_line(took_us), pieces.after_time, body])
+        note = CompactRecord(facts, self.address, shape.user_agent, now_s, target, request_id, took_us)
         note.bytes_out = len(body)
         note.remaining = remaining
         lane.observer.note(note)
 
 
-def took_line(took_us: int) -> bytes:
+def response_time_line(took_us: int) -> bytes:
     """X-Response-Time between two line ends."""
     if took_us < 1000:
         return _TOOK[took_us]

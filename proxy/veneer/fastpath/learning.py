@@ -10,9 +10,9 @@ from veneer.core.freshness import freshness
 from veneer.core.messages import RequestHead
 from veneer.core.rate import RateLimit, policy_field
 from veneer.core.sharing import has_credentials, shows_all
-from veneer.fastpath.spots import Barred, Common, VariantReply, Wishes, Wording
+from veneer.fastpath.spots import HeadTemplate, LimitedTarget, RouteFacts, VariantReply, VariantSelector
 from veneer.limits.keys import shared_client
-from veneer.observe.repeats import Facts
+from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.context import Exchange, ServedHit
 from veneer.policy.model import ClientLifetime, Policy, RateKeyKind, Route
 from veneer.server.wire import FramingFacts as WireExchange
@@ -66,7 +66,7 @@ def depends_on_target(policy: Policy, route: Route) -> bool:
     return counted_together and not policy.trusted_proxies and not route.cache.key.headers
 
 
-def barred_of(exchange: Exchange, refused: Callable[[str, str], Facts]) -> Barred | None:
+def limited_target(exchange: Exchange, refused: Callable[[str, str], RecordTemplate]) -> LimitedTarget | None:
     """What there is to know of a target to refuse its requests; None where more than the target decides.
 
     `refused` tells what is recorded of every refusal of a method on a route.
@@ -76,26 +76,26 @@ def barred_of(exchange: Exchange, refused: Callable[[str, str], Facts]) -> Barre
     if rule is None or rule.key.kind not in COUNTED_TOGETHER or not plain:
         return None
     facts = refused(exchange.request.method, exchange.route.name)
-    return Barred(facts, rule.limit, counted_as(exchange.route))
+    return LimitedTarget(facts, rule.limit, shared_rate_key(exchange.route))
 
 
-def counted_as(route: Route) -> str | None:
+def shared_rate_key(route: Route) -> str | None:
     """The name under which all requests on a route are counted together (pipeline.admit); None is each client's own."""
     return None if route.rate_limit is None else shared_client(route.name, route.rate_limit.key.kind)
 
 
-def place_of(request: RequestHead) -> bytes:
+def target_key(request: RequestHead) -> bytes:
     """Host and target under one name, as `scan.Shape.host` begins it."""
     return f"{request.authority}\n{request.target}".encode("latin-1")
 
 
-def wishes_of(request: RequestHead) -> Wishes:
+def variant_selector(request: RequestHead) -> VariantSelector:
     """What selects the answer among those to the same target."""
     get = request.fields.get
     return request.method, get("accept-encoding"), get("if-none-match"), get("if-modified-since")
 
 
-class Sharing:
+class Interner:
     """Keeps equal values once: much of what is learned is the same for many entries. It remembers so many at most."""
 
     def __init__(self) -> None:
@@ -126,8 +126,13 @@ def limit_lines(limit: RateLimit) -> bytes:
     return f"RateLimit-Policy: {policy_field(limit)}\r\nRateLimit: {limit.quoted_name};r=".encode("ascii")
 
 
-def form_of(
-    exchange: Exchange, served: ServedHit, facts: Facts, common: Common, sharing: Sharing, other: VariantReply | None
+def build_reply(
+    exchange: Exchange,
+    served: ServedHit,
+    facts: RecordTemplate,
+    common: RouteFacts,
+    sharing: Interner,
+    other: VariantReply | None,
 ) -> VariantReply | None:
     """The answer in pieces; None when its head is not put together as expected, or its body is not at hand.
 
@@ -136,16 +141,18 @@ def form_of(
     wire = WireExchange(exchange.request.method, (1, 1), keep_alive=True)
     framing = framing_of(wire, served.head.status, served.length)
     pieces = _PIECES.fullmatch(serialise(served.head, wire, framing, served.length))
-    body = body_of(served)
+    body = reply_body(served)
     if pieces is None or body is None:
         return None
     head, before_ttl, tail = pieces.groups()
     lead, own, before_age = sharing.parts(head)
-    wording = sharing.one(Wording(wishes_of(exchange.request), lead, before_age, before_ttl, tail, facts, common))
+    wording = sharing.one(
+        HeadTemplate(variant_selector(exchange.request), lead, before_age, before_ttl, tail, facts, common)
+    )
     return VariantReply(wording, own, body, len(served.entry.body) if served.coding else 0, other)
 
 
-def body_of(served: ServedHit) -> bytes | None:
+def reply_body(served: ServedHit) -> bytes | None:
     """The octets that went with the head; None where the entry does not hold them."""
     if served.coding is None:
         return b""

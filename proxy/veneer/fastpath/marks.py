@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from mypy_extensions import i64
 
-Marks = tuple[i64, i64]
+Fingerprint = tuple[i64, i64]
 """The hash of the place, and the check: the hash of its target and that of its host, each by itself, in one number."""
 
 
-def are_keyed(algorithm: str, hash_bits: int, cutoff: int) -> bool:
+def is_keyed_hash(algorithm: str, hash_bits: int, cutoff: int) -> bool:
     """Whether an interpreter with this `sys.hash_info` hashes all octets with 64 bits of a keyed function.
 
     It does unless it was built otherwise (PEP 456: FNV, or another function for what is shorter than `cutoff`).
@@ -24,14 +24,14 @@ def are_keyed(algorithm: str, hash_bits: int, cutoff: int) -> bool:
     return algorithm.startswith("siphash") and hash_bits == 64 and cutoff == 0
 
 
-def marks_at(host: bytes, host_hashed: i64, target: bytes) -> Marks:
+def fingerprint_at(host: bytes, host_hashed: i64, target: bytes) -> Fingerprint:
     """The marks of a target at a host that ends in LF, whose hash is known."""
     target_hashed: i64 = hash(target)
     return hash(host + target), target_hashed ^ host_hashed
 
 
-def marks_of(place: bytes) -> Marks:
+def fingerprint_of(place: bytes) -> Fingerprint:
     """The marks of a place (learning.place_of). Raises ValueError where it is none."""
     begin = place.index(b"\n") + 1
     host = place[:begin]
-    return marks_at(host, hash(host), place[begin:])
+    return fingerprint_at(host, hash(host), place[begin:])

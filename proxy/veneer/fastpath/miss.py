@@ -11,23 +11,23 @@ from veneer.core.rate import RateVerdict
 from veneer.core.storability import Storable
 from veneer.core.validators import make_etag
 from veneer.fastpath.pattern import Values
-from veneer.fastpath.replies import Reply
-from veneer.fastpath.ways import Way
+from veneer.fastpath.replies import ResponseTemplate
+from veneer.fastpath.ways import UpstreamTemplate
 from veneer.pipeline.coalesce import Flight
-from veneer.pipeline.made import Moment, entry_of_head, judge_head
+from veneer.pipeline.made import FetchTimes, entry_of_head, judge_head
 from veneer.policy.model import Match
-from veneer.ports import LeasedConnection, Taker
+from veneer.ports import FirstBytesHandler, LeasedConnection
 from veneer.server.wire import serialise_interim
 
 if TYPE_CHECKING:
-    from veneer.fastpath.conversation import Conversation
+    from veneer.fastpath.conversation import FastPathConnection
 
 MOST_BODY_BYTES: Final = 64 * 1024
 """A larger body hardly comes in one piece."""
 
 
-class FastMiss(Taker):
-    """Implements `veneer.ports.Taker`, and is what the client's connection waits for.
+class FastMiss(FirstBytesHandler):
+    """Implements `veneer.ports.FirstBytesHandler`, and is what the client's connection waits for.
 
     `shares` tells whether others may wait for the response. `received` is in seconds since the epoch, `started_s`
     monotonic; `group` is the key of its flight; `born` is the log's position before the request was sent.
@@ -56,7 +56,14 @@ class FastMiss(Taker):
     )
 
     def __init__(
-        self, talk: Conversation, way: Way, match: Match, wanted: RequestHead, key: str, data: bytes, request_id: bytes
+        self,
+        talk: FastPathConnection,
+        way: UpstreamTemplate,
+        match: Match,
+        wanted: RequestHead,
+        key: str,
+        data: bytes,
+        request_id: bytes,
     ) -> None:
         self.talk = talk
         self.way = way
@@ -152,13 +159,13 @@ class FastMiss(Taker):
         misses.over(self, reply)
         return True
 
-    def _size_of_body(self, reply: Reply, values: Values, received: int) -> int:
+    def _size_of_body(self, reply: ResponseTemplate, values: Values, received: int) -> int:
         """The octets of the body; -1 where it is not all there, empty, or followed by something."""
         size = received - reply.pattern.stop
         plain = 0 < size <= min(MOST_BODY_BYTES, self.way.route.cache.max_body_bytes)
         return size if plain and values[reply.length] == b"%d" % size else -1
 
-    def _entry(self, reply: Reply, values: Values, body: bytes) -> Entry | None:
+    def _entry(self, reply: ResponseTemplate, values: Values, body: bytes) -> Entry | None:
         """What to store of the response; None where it may not be stored, as one like it was."""
         head = ResponseHead(200, reply.reason, reply.fields(values))
         now = self.talk.lane.now()
@@ -166,4 +173,4 @@ class FastMiss(Taker):
         if not isinstance(verdict, Storable) or verdict.span is not None or not self.way.tells(verdict.vary):
             return None
         self.may_share = verdict.may_share
-        return entry_of_head(self.wanted, self.match, head, verdict, body, Moment(self.received, now, self.born))
+        return entry_of_head(self.wanted, self.match, head, verdict, body, FetchTimes(self.received, now, self.born))

@@ -17,24 +17,24 @@ from veneer.core.validators import OWN_MARK, make_etag
 from veneer.fastpath.miss import MOST_BODY_BYTES, FastMiss
 from veneer.fastpath.miss_client import MissClient
 from veneer.fastpath.pattern import Values
-from veneer.fastpath.replies import END, MAX_HEAD_BYTES, PRIVATE, Reply, reply_of
+from veneer.fastpath.replies import END, MAX_HEAD_BYTES, PRIVATE, ResponseTemplate, response_template
 from veneer.fastpath.scan import HeadShape
-from veneer.fastpath.ways import Way, way_of
-from veneer.observe.repeats import Facts
+from veneer.fastpath.ways import UpstreamTemplate, upstream_template
+from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.answer import Answer
 from veneer.pipeline.coalesce import Flight
 from veneer.pipeline.context import Exchange, Services
-from veneer.pipeline.exchange import CacheUse
+from veneer.pipeline.exchange import CacheResult
 from veneer.policy.model import Policy, Route
-from veneer.ports import Standing
+from veneer.ports import LeaseState
 from veneer.server.wire import BodyFraming, serialise
 from veneer.server.wire import FramingFacts as WireExchange
 
 if TYPE_CHECKING:
-    from veneer.fastpath.conversation import Conversation
-    from veneer.server.link import Link
+    from veneer.fastpath.conversation import FastPathConnection
+    from veneer.server.link import ConnectionHandle
 
-_LEADING: Final = Standing.LEADING  # to look a member of an Enum up runs Python
+_LEADING: Final = LeaseState.LEADING  # to look a member of an Enum up runs Python
 _LENGTH_OR_CHUNKED: Final = re.compile(rb"\r\n(?i:content-length: *(\d{1,18})|transfer-encoding:)")
 _CODED_END: Final = f'-(?:{"|".join(CODINGS)}){re.escape(DENSE_MARK)}?"'
 _OURS: Final = re.compile(f"{re.escape(OWN_MARK)}|{_CODED_END}".encode())
@@ -49,7 +49,7 @@ MAX_STREAMED: Final = 512
 class Pipeline(Protocol):
     """What the lane needs of the normal way."""
 
-    def sample(self, data: bytes, link: Link, request_id: str) -> Exchange | None:
+    def sample(self, data: bytes, link: ConnectionHandle, request_id: str) -> Exchange | None:
         """The exchange that the normal way would make of a request; None where it would refuse that."""
         ...
 
@@ -58,7 +58,7 @@ class Pipeline(Protocol):
         ...
 
 
-class Misses:
+class MissFastPath:
     """Sends on what is certainly not stored, where nobody has to be waited for.
 
     Everything decided about such a request is decided by the pipeline's functions, or was by the pipeline for one like
@@ -77,7 +77,7 @@ class Misses:
         self._monotonic = services.clock.monotonic
         self._pipeline = pipeline
         self._store = services.store.local
-        self._ways: dict[tuple[HeadShape, str, str], Way | None] = {}
+        self._ways: dict[tuple[HeadShape, str, str], UpstreamTemplate | None] = {}
         self._streamed: dict[bytes, None] = {}
         self._now = services.clock.now
 
@@ -90,7 +90,7 @@ class Misses:
         self._streamed.clear()
 
     def send(
-        self, talk: Conversation, policy: Policy, shape: HeadShape, values: Values, data: bytes, request_id: bytes
+        self, talk: FastPathConnection, policy: Policy, shape: HeadShape, values: Values, data: bytes, request_id: bytes
     ) -> bool:
         """Send the request on, or refuse it for its rate; False, and nothing done, when it has to go the normal way."""
         if self._log.standing() is not _LEADING or self._in_flight.full:
@@ -120,7 +120,7 @@ class Misses:
 
     def _miss(
         self,
-        talk: Conversation,
+        talk: FastPathConnection,
         policy: Policy,
         shape: HeadShape,
         values: Values,
@@ -156,8 +156,8 @@ class Misses:
         return miss
 
     def _way(
-        self, talk: Conversation, shape: HeadShape, route: Route, values: Values, data: bytes, request_id: bytes
-    ) -> Way | None:
+        self, talk: FastPathConnection, shape: HeadShape, route: Route, values: Values, data: bytes, request_id: bytes
+    ) -> UpstreamTemplate | None:
         way = talk.way
         if way is not None and way.shape is shape and way.route is route:
             return way
@@ -166,7 +166,7 @@ class Misses:
             way = self._ways[known]
         else:
             sample = self._pipeline.sample(data, talk.link, request_id.decode("ascii"))
-            way = None if sample is None else way_of(self._services, sample, shape, values)
+            way = None if sample is None else upstream_template(self._services, sample, shape, values)
             if len(self._ways) >= MAX_WAYS:
                 self._ways.clear()
             self._ways[known] = way
@@ -190,7 +190,7 @@ class Misses:
         else:
             self._flights.mark_uncacheable(miss.group, self._monotonic())
 
-    def over(self, miss: FastMiss, reply: Reply) -> None:
+    def over(self, miss: FastMiss, reply: ResponseTemplate) -> None:
         """The miss has been answered."""
         if miss.shares:
             self._flights.close(miss.flight)
@@ -205,17 +205,22 @@ class Misses:
         if not isinstance(client, MissClient) or head.status != 200:
             return
         detail = cache.detail or ""
-        if answer.use is not CacheUse.MISS or cache.collapsed or cache.forward is None:
+        if answer.use is not CacheResult.MISS or cache.collapsed or cache.forward is None:
             return
         if not (cache.stored or detail in PRIVATE):
             return
         miss, wire = client.miss, WireExchange("GET", (1, 1), keep_alive=True)
         served = serialise(head, wire, BodyFraming.LENGTH, length)
-        facts = Facts(
-            "GET", exchange.route.name, 200, cache=CacheUse.MISS, cache_forward=cache.forward.value, cache_reason=detail
+        facts = RecordTemplate(
+            "GET",
+            exchange.route.name,
+            200,
+            cache=CacheResult.MISS,
+            cache_forward=cache.forward.value,
+            cache_reason=detail,
         )
         etag = make_etag(miss.offered.partition(END)[2]).encode("ascii")
-        reply = reply_of(miss.offered, served, facts, "" if cache.stored else detail, etag)
+        reply = response_template(miss.offered, served, facts, "" if cache.stored else detail, etag)
         if reply is not None:
             miss.way.replies.learn(reply)
 

@@ -95,6 +95,6 @@ class Template:
         return pieces
 
 
-def is_plain(value: bytes) -> bool:
+def is_printable_ascii(value: bytes) -> bool:
     """Whether a value is visible ASCII and spaces."""
     return not value.translate(None, _TEXT)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from veneer.core.rate import RateVerdict
-from veneer.observe.repeats import Facts
+from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.admit import refused_by_rate
 from veneer.pipeline.answer import BytesBody
 from veneer.pipeline.context import Services
-from veneer.pipeline.dress import dress
+from veneer.pipeline.dress import add_proxy_fields
 from veneer.server.wire import BodyFraming, framing_of, serialise
 from veneer.server.wire import FramingFacts as WireExchange
 
@@ -31,23 +31,23 @@ class _Last:
     """What was asked for last: who is refused comes again, and to compare is quicker than to look up."""
 
     target: bytes
-    facts: Facts
+    facts: RecordTemplate
     wait_s: int
     id_length: int
     pieces: Pieces
 
 
-class Refusals:
+class RejectionCache:
     """Refusals as the pipeline makes them, in pieces. They are kept for a second, for a Date is in them."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._now = services.clock.now
-        self._kept: dict[tuple[bytes, Facts, int, int], Pieces] = {}
+        self._kept: dict[tuple[bytes, RecordTemplate, int, int], Pieces] = {}
         self._second = 0
         self._last: _Last | None = None
 
-    def pieces(self, facts: Facts, target: bytes, id_length: int, rate: RateVerdict, wait_s: int) -> Pieces:
+    def pieces(self, facts: RecordTemplate, target: bytes, id_length: int, rate: RateVerdict, wait_s: int) -> Pieces:
         """The pieces for a request ID of this length, while `wait_s` (core.rate.limit_numbers) is the same."""
         now_s = int(self._now())
         last = self._last
@@ -74,7 +74,7 @@ class Refusals:
         answer = refused_by_rate(target, mark, rate)
         assert isinstance(answer.body, BytesBody)
         via, now = self._services.via, self._services.clock.now()
-        head = dress(answer.head, answer.cache, mark, 0.0, rate, via=via, now=now)
+        head = add_proxy_fields(answer.head, answer.cache, mark, 0.0, rate, via=via, now=now)
         wire, data = WireExchange(method, (1, 1), keep_alive=True), answer.body.data
         framing = framing_of(wire, head.status, len(data))
         octets = mark.encode("ascii")

@@ -10,11 +10,11 @@ from veneer.core.field_table import HOP_BY_HOP, Use, fields_with
 from veneer.core.fields import Fields, Pair, shared_line
 from veneer.core.headers import is_token
 from veneer.core.outcome import Reason
-from veneer.core.storability import OF_THE_RESOURCE
+from veneer.core.storability import PERSISTENT_REASONS
 from veneer.core.tags import TAG_FIELDS
 from veneer.fastpath.learning import OWN_LINES
-from veneer.fastpath.pattern import Pattern, Template, Values, is_plain
-from veneer.observe.repeats import Facts
+from veneer.fastpath.pattern import Pattern, Template, Values, is_printable_ascii
+from veneer.observe.repeats import RecordTemplate
 
 END: Final = b"\r\n\r\n"
 MAX_HEAD_BYTES: Final = 8 * 1024
@@ -49,7 +49,7 @@ PRIVATE: Final = frozenset(
 )
 """Why a response is not stored, where no value of CHANGING can make a difference."""
 
-REMEMBERED: Final = frozenset(reason.value for reason in OF_THE_RESOURCE)
+REMEMBERED: Final = frozenset(reason.value for reason in PERSISTENT_REASONS)
 
 _CHANGING_LINE: Final = re.compile(
     rb"(\r\n(?i:" + b"|".join(name.encode() for name in CHANGING) + rb"): )([^\r\n]*)(?=\r\n)"
@@ -59,7 +59,7 @@ _STATUS_LINE: Final = re.compile(_STATUS + rb"[ -~]*\r\n")
 _SERVED: Final = re.compile(rb"(.*\r\n)" + OWN_LINES + rb"\r\n", re.DOTALL)
 
 
-class Reading(NamedTuple):
+class ReadHead(NamedTuple):
     """A response head: its lines, the names of its changing values in lower case, these, and the texts around them."""
 
     lines: list[bytes]
@@ -68,7 +68,7 @@ class Reading(NamedTuple):
     texts: tuple[bytes, ...]
 
 
-def read(octets: bytes) -> Reading | None:
+def read(octets: bytes) -> ReadHead | None:
     """The plain head, of a 200, at the beginning of a response; None for anything else, which is not an error."""
     end = octets.find(END, 0, MAX_HEAD_BYTES)
     if end < 0:
@@ -83,7 +83,7 @@ def read(octets: bytes) -> Reading | None:
     for line in lines[1:]:
         spelt, colon, value = line[:-2].partition(b": ")
         name = spelt.decode("ascii").lower()
-        plain = line.endswith(b"\r\n") and colon and is_token(name) and is_clean(value)
+        plain = line.endswith(b"\r\n") and colon and is_token(name) and is_trimmed_ascii(value)
         if not plain or name in NOT_PLAIN or name in seen:
             return None
         if name == "connection" and value.lower() != b"keep-alive":
@@ -92,15 +92,15 @@ def read(octets: bytes) -> Reading | None:
     if "date" not in names or "content-length" not in names:
         return None
     texts = [text + name for text, name in zip(parts[::3], [*parts[1::3], b"\r\n"], strict=True)]
-    return Reading(lines, names, parts[2::3], tuple(texts))
+    return ReadHead(lines, names, parts[2::3], tuple(texts))
 
 
-def is_clean(value: bytes) -> bool:
+def is_trimmed_ascii(value: bytes) -> bool:
     """Whether a value is there, in visible ASCII, without whitespace around it."""
-    return is_plain(value) and value != b"" and value[0] != 0x20 and value[-1] != 0x20
+    return is_printable_ascii(value) and value != b"" and value[0] != 0x20 and value[-1] != 0x20
 
 
-class Reply:
+class ResponseTemplate:
     """What answers responses of one shape.
 
     `texts` are those around the values, `head` is the answer's up to the value of X-Request-ID. `stores` tells whether
@@ -125,7 +125,9 @@ class Reply:
         "texts",
     )
 
-    def __init__(self, reading: Reading, head: Template, facts: Facts, refusal: str, *, makes_etag: bool) -> None:
+    def __init__(
+        self, reading: ReadHead, head: Template, facts: RecordTemplate, refusal: str, *, makes_etag: bool
+    ) -> None:
         lines, names, _, self.texts = reading
         self.pattern = Pattern(list(self.texts), [b"\r\n" for _ in names])
         self.length = names.index("content-length")
@@ -151,7 +153,7 @@ class Reply:
         clean = self._clean
         for number, value in enumerate(values):
             if value != clean[number]:
-                if not is_clean(value):
+                if not is_trimmed_ascii(value):
                     return False
                 clean[number] = value
         return True
@@ -168,7 +170,9 @@ class Reply:
         return Fields(cast("list[Pair]", lines), dict(joined), shared=True)
 
 
-def reply_of(octets: bytes, served: bytes, facts: Facts, refusal: str, etag: bytes) -> Reply | None:
+def response_template(
+    octets: bytes, served: bytes, facts: RecordTemplate, refusal: str, etag: bytes
+) -> ResponseTemplate | None:
     """How to answer what looks like `octets`, which were answered with the head `served`; None where that is unclear.
 
     `refusal` says why the response was not stored, "" where it was. `etag` is the entity tag that this proxy would make
@@ -194,28 +198,28 @@ def reply_of(octets: bytes, served: bytes, facts: Facts, refusal: str, etag: byt
         else:
             return None
     head.add(b"X-Request-ID: ")
-    return Reply(reading, head, facts, refusal, makes_etag=makes_etag)
+    return ResponseTemplate(reading, head, facts, refusal, makes_etag=makes_etag)
 
 
-class Replies:
+class ResponseTemplates:
     """What is known of the responses on one way, so much at most."""
 
     __slots__ = ("_known", "_last")
 
     def __init__(self) -> None:
-        self._known: dict[tuple[bytes, ...], Reply] = {}
-        self._last: Reply | None = None
+        self._known: dict[tuple[bytes, ...], ResponseTemplate] = {}
+        self._last: ResponseTemplate | None = None
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def learn(self, reply: Reply) -> None:
+    def learn(self, reply: ResponseTemplate) -> None:
         """Answer in this way what looks like what it was made of."""
         if len(self._known) >= MAX_REPLIES:
             self._known.clear()
         self._known[reply.texts] = reply
 
-    def find(self, octets: bytes) -> tuple[Reply, Values] | None:
+    def find(self, octets: bytes) -> tuple[ResponseTemplate, Values] | None:
         """What answers the response that these octets begin, and its values; None where that is not known."""
         last = self._last
         values = None if last is None else last.pattern.values(octets)

@@ -15,8 +15,8 @@ from mypy_extensions import i64
 from veneer.core.field_table import Use, fields_with
 from veneer.core.headers import OWS, is_token
 from veneer.core.sharing import has_credentials
-from veneer.fastpath.pattern import Pattern, Values, is_plain
-from veneer.fastpath.spots import Wishes
+from veneer.fastpath.pattern import Pattern, Values, is_printable_ascii
+from veneer.fastpath.spots import VariantSelector
 
 END: Final = b"\r\n\r\n"
 MAX_HEAD_BYTES: Final = 8 * 1024
@@ -95,9 +95,9 @@ class HeadShape(Pattern):
         self.if_none_match = places.get("if-none-match", 0)
         self.if_modified_since = places.get("if-modified-since", 0)
         self.unconditional = not self.if_none_match and not self.if_modified_since
-        self.wishes: Wishes = (self.method, fixed.get("accept-encoding"), None, None)
+        self.wishes: VariantSelector = (self.method, fixed.get("accept-encoding"), None, None)
 
-    def wishes_in(self, values: Values) -> Wishes:
+    def wishes_in(self, values: Values) -> VariantSelector:
         """The wishes of a head with these values."""
         none_match, since = self.if_none_match, self.if_modified_since
         return (
@@ -112,7 +112,11 @@ class HeadShape(Pattern):
         values = self.values(data)
         if values is None or self.stop != len(data):
             return None
-        return None if self._ignored and not is_plain(b"".join([values[one] for one in self._ignored])) else values
+        return (
+            None
+            if self._ignored and not is_printable_ascii(b"".join([values[one] for one in self._ignored]))
+            else values
+        )
 
 
 class Scanner:

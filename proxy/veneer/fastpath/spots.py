@@ -12,14 +12,14 @@ from mypy_extensions import i64, mypyc_attr
 from veneer.core.entry import Entry
 from veneer.core.invalidation import Validity
 from veneer.core.rate import RateLimit
-from veneer.fastpath.marks import Marks
-from veneer.observe.repeats import Facts
+from veneer.fastpath.marks import Fingerprint
+from veneer.observe.repeats import RecordTemplate
 from veneer.ports import InvalidationLog
 
 MAX_FORMS: Final = 8
 """Answers remembered for one target: methods times codings times conditions."""
 
-Wishes = tuple[str, str | None, str | None, str | None]
+VariantSelector = tuple[str, str | None, str | None, str | None]
 """What selects among the forms of one entry: method, Accept-Encoding, If-None-Match, If-Modified-Since."""
 
 Texts = tuple[bytes, bytes, float]
@@ -33,10 +33,10 @@ def _digits(number: int) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Common:
+class RouteFacts:
     """What the spots of one route have in common.
 
-    `limit_lines` are the lines about `limit` as far as they stay the same. `counted_as` is the name under which
+    `limit_lines` are the lines about `limit` as far as they stay the same. `shared_rate_key` is the name under which
     requests are counted against it; None is the client's address. `forget` is told when a spot's entry is gone.
     """
 
@@ -44,36 +44,36 @@ class Common:
     limit: RateLimit | None
     limit_lines: bytes
     counted_as: str | None
-    forget: Callable[[Spot], None]
+    forget: Callable[[HotEntry], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Barred:
+class LimitedTarget:
     """A target that somebody was refused for coming too often: what is recorded then, and the limit that holds there.
 
-    Members as in `Common`.
+    Members as in `RouteFacts`.
     """
 
-    facts: Facts
+    facts: RecordTemplate
     limit: RateLimit
     counted_as: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class HeadTemplate:
     """What many answers have in common: their wishes, most of their head, and what is recorded of them.
 
     The head up to the value of Age is `lead`, what is a form's own, and `before_age`; from there to the value of ttl it
     is `before_ttl`, and after the proxy's own lines `tail`.
     """
 
-    wishes: Wishes
+    wishes: VariantSelector
     lead: bytes
     before_age: bytes
     before_ttl: bytes
     tail: bytes
-    facts: Facts
-    common: Common
+    facts: RecordTemplate
+    common: RouteFacts
 
 
 @mypyc_attr(acyclic=True)
@@ -87,7 +87,7 @@ class VariantReply:
     __slots__ = ("body", "identity_bytes", "other", "own", "wording")
 
     def __init__(
-        self, wording: Wording, own: bytes, body: bytes, identity_bytes: int, other: VariantReply | None
+        self, wording: HeadTemplate, own: bytes, body: bytes, identity_bytes: int, other: VariantReply | None
     ) -> None:
         self.wording: Final = wording
         self.own: Final = own
@@ -97,7 +97,7 @@ class VariantReply:
 
 
 @mypyc_attr(acyclic=True)
-class Spot(VariantReply):
+class HotEntry(VariantReply):
     """A target and the entry that answers it, for as long as the store holds that entry alone (ports.Companion).
 
     It is its own first form; `other` leads to the rest. A hit reads this and the body, and nothing else of the entry:
@@ -113,12 +113,19 @@ class Spot(VariantReply):
     __slots__ = ("_valid_at", "aged_from", "check", "entry", "following", "for_all", "fresh_until", "hashed", "used")
 
     def __init__(
-        self, marks: Marks, entry: Entry, first: VariantReply, *, aged_from: float, fresh_until: float, for_all: bool
+        self,
+        marks: Fingerprint,
+        entry: Entry,
+        first: VariantReply,
+        *,
+        aged_from: float,
+        fresh_until: float,
+        for_all: bool,
     ) -> None:
         super().__init__(first.wording, first.own, first.body, first.identity_bytes, first.other)
         self.hashed: Final[i64] = marks[0]
         self.check: Final[i64] = marks[1]
-        self.following: Spot | None = None
+        self.following: HotEntry | None = None
         self.fresh_until: Final = fresh_until
         self._valid_at = -1
         self.used = False
@@ -126,7 +133,7 @@ class Spot(VariantReply):
         self.aged_from: Final = aged_from
         self.entry: Final = entry
 
-    def form_for(self, wishes: Wishes) -> VariantReply | None:
+    def form_for(self, wishes: VariantSelector) -> VariantReply | None:
         """The answer to these wishes. Most entries have one form; a table for each would weigh more than the form."""
         form: VariantReply | None = self
         while form is not None and form.wording.wishes != wishes:

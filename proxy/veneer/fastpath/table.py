@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64
 
-from veneer.fastpath.spots import Spot
+from veneer.fastpath.spots import HotEntry
 
 if TYPE_CHECKING:
-    from veneer.fastpath.conversation import Conversation
+    from veneer.fastpath.conversation import FastPathConnection
 
 FEWEST_SLOTS: Final = 1_024
 MOST_SLOTS: Final = 4 * 1_024 * 1_024
@@ -29,7 +29,7 @@ def slots_for(memory_bytes: int) -> int:
     return min(max(memory_bytes // MEMORY_FOR_A_SLOT_BYTES, FEWEST_SLOTS), MOST_SLOTS)
 
 
-class SpotTable:
+class HotEntryTable:
     """A hash table with chains through the spots, over at most `slots` slots.
 
     It takes slots into use one by one (linear hashing: Litwin, VLDB 1980), so that no addition pays for all before it,
@@ -40,7 +40,7 @@ class SpotTable:
     __slots__ = ("_count", "_firsts", "_mask", "_used")
 
     def __init__(self, slots: int) -> None:
-        self._firsts: list[Spot | None] = [None] * slots
+        self._firsts: list[HotEntry | None] = [None] * slots
         self._count: i64 = 0
         self._used: i64 = 1
         self._mask: i64 = 0
@@ -48,14 +48,14 @@ class SpotTable:
     def __len__(self) -> int:
         return self._count
 
-    def get(self, hashed: i64, check: i64) -> Spot | None:
+    def get(self, hashed: i64, check: i64) -> HotEntry | None:
         """The spot with these marks."""
         spot = self._firsts[self._slot(hashed)]
         while spot is not None and (spot.hashed != hashed or spot.check != check):
             spot = spot.following
         return spot
 
-    def put(self, spot: Spot) -> None:
+    def put(self, spot: HotEntry) -> None:
         """Keep it, in place of another one with its marks."""
         old = self.get(spot.hashed, spot.check)
         if old is not None:
@@ -67,10 +67,10 @@ class SpotTable:
         spot.following = self._firsts[slot]
         self._firsts[slot] = spot
 
-    def discard(self, spot: Spot) -> None:
+    def discard(self, spot: HotEntry) -> None:
         """Forget this one, where it is kept."""
         slot = self._slot(spot.hashed)
-        before: Spot | None = None
+        before: HotEntry | None = None
         at = self._firsts[slot]
         while at is not None and at is not spot:
             before, at = at, at.following
@@ -95,7 +95,7 @@ class SpotTable:
                 spot = following
         self._count = 0
 
-    def foresee(self, asked: list[Conversation]) -> i64:
+    def foresee(self, asked: list[FastPathConnection]) -> i64:
         """Have what hits for these will read come near, all at once. What it returns only shows that it was read."""
         firsts = self._firsts
         found = [firsts[self._slot(talk.hashed)] for talk in asked]
@@ -131,8 +131,8 @@ class SpotTable:
         self._used = new + 1
         old = new & (self._mask >> 1)
         spot = firsts[old]
-        stays: Spot | None = None
-        goes: Spot | None = None
+        stays: HotEntry | None = None
+        goes: HotEntry | None = None
         while spot is not None:
             following = spot.following
             if spot.hashed & self._mask == new:

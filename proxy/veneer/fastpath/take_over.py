@@ -6,41 +6,41 @@ from typing import Protocol
 
 from veneer.fastpath.miss import FastMiss
 from veneer.fastpath.miss_client import MissClient
-from veneer.pipeline.arrival import Came
-from veneer.pipeline.begun import Begun
-from veneer.pipeline.context import Exchange, Services, as_cached
+from veneer.pipeline.arrival import RequestStart
+from veneer.pipeline.begun import SentMiss
+from veneer.pipeline.context import Exchange, Services, cache_request
 from veneer.pipeline.handle import Handler
-from veneer.pipeline.made import Fetched
-from veneer.pipeline.plan import Looked, plan_of
+from veneer.pipeline.made import FetchedResponse
+from veneer.pipeline.plan import CacheLookup, plan_of
 from veneer.ports import Client
 from veneer.server.client import PlainClient
-from veneer.server.link import Link
+from veneer.server.link import ConnectionHandle
 from veneer.server.wire import FramingFacts as WireExchange
 
 GET = WireExchange("GET", (1, 1), keep_alive=True)
 
 
-class Door(Protocol):
+class ExchangeSource(Protocol):
     """The server's way into the pipeline (veneer.main.front)."""
 
-    def plain_exchange(self, data: bytes, client: Client, came: Came) -> Exchange | None:
+    def plain_exchange(self, data: bytes, client: Client, came: RequestStart) -> Exchange | None:
         """The exchange of a plain request without content; None where the octets are none, or it is refused."""
         ...
 
 
-class TakeOver:
+class PipelineHandoff:
     """Implements the lane's `Pipeline`."""
 
-    def __init__(self, services: Services, handler: Handler, door: Door) -> None:
+    def __init__(self, services: Services, handler: Handler, door: ExchangeSource) -> None:
         self._services = services
         self._handler = handler
         self._door = door
 
-    def sample(self, data: bytes, link: Link, request_id: str) -> Exchange | None:
+    def sample(self, data: bytes, link: ConnectionHandle, request_id: str) -> Exchange | None:
         """The exchange that the normal way would make of a request; None where it would refuse that."""
         clock = self._services.clock
         return self._door.plain_exchange(
-            data, PlainClient(b"", link, GET), Came(request_id, clock.now(), clock.monotonic())
+            data, PlainClient(b"", link, GET), RequestStart(request_id, clock.now(), clock.monotonic())
         )
 
     def take_over(self, miss: FastMiss) -> None:
@@ -56,7 +56,7 @@ class TakeOver:
             link.attend(client)
             if miss.left:
                 client.leave()
-            came = Came(miss.request_id.decode("ascii"), miss.received, miss.started_s)
+            came = RequestStart(miss.request_id.decode("ascii"), miss.received, miss.started_s)
             exchange = self._door.plain_exchange(miss.data, client, came)
             assert exchange is not None, "what was a sample for others is a plain request"
             await self._handler.take_over(exchange, self._begun(miss, exchange))
@@ -64,13 +64,13 @@ class TakeOver:
         finally:
             link.over(keep_alive=keep_alive)
 
-    def _begun(self, miss: FastMiss, exchange: Exchange) -> Begun:
+    def _begun(self, miss: FastMiss, exchange: Exchange) -> SentMiss:
         decision = miss.way.decision
-        plan = plan_of(exchange, Looked(as_cached(exchange), miss.key), decision, self._services.instance)
-        return Begun(plan, decision, miss.rate, miss.flight, self._fetched(miss))
+        plan = plan_of(exchange, CacheLookup(cache_request(exchange), miss.key), decision, self._services.instance)
+        return SentMiss(plan, decision, miss.rate, miss.flight, self._fetched(miss))
 
-    async def _fetched(self, miss: FastMiss) -> Fetched:
+    async def _fetched(self, miss: FastMiss) -> FetchedResponse:
         response = await miss.lease.response(miss.interim)
         clock = self._services.clock
         upstream_ms = (clock.monotonic() - miss.started_s) * 1000
-        return Fetched(response, miss.received, clock.now(), miss.born, upstream_ms)
+        return FetchedResponse(response, miss.received, clock.now(), miss.born, upstream_ms)

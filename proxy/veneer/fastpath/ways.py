@@ -11,17 +11,17 @@ from veneer.core.messages import RequestHead
 from veneer.core.rate import RateLimit
 from veneer.core.reuse import Miss, decide
 from veneer.core.vary import Variant
-from veneer.fastpath.learning import counted_as, depends_on_target, limit_lines
+from veneer.fastpath.learning import depends_on_target, limit_lines, shared_rate_key
 from veneer.fastpath.pattern import Template, Values
-from veneer.fastpath.replies import Replies
+from veneer.fastpath.replies import ResponseTemplates
 from veneer.fastpath.scan import HeadShape
-from veneer.pipeline.context import Exchange, Services, as_cached
-from veneer.pipeline.plan import Looked, plan_of
+from veneer.pipeline.context import Exchange, Services, cache_request
+from veneer.pipeline.plan import CacheLookup, plan_of
 from veneer.policy.model import Policy, Route
 from veneer.ports import Upstream
 
 
-class Way:
+class UpstreamTemplate:
     """What does not change from one request to the next, of one shape, route and client address.
 
     `fields` are those of the request as the cache sees it, without the values that change: it is only good for what
@@ -72,8 +72,8 @@ class Way:
         self.read_timeout_s = route.read_timeout_s
         self.limit: RateLimit | None = None if rule is None else rule.limit
         self.limit_lines = b"" if rule is None else limit_lines(rule.limit)
-        self.counted_as = counted_as(route)
-        self.replies = Replies()
+        self.counted_as = shared_rate_key(route)
+        self.replies = ResponseTemplates()
 
     def head(self, values: Values, request_id: bytes) -> bytes:
         """The head of a request with these values, as it goes to the backend."""
@@ -107,10 +107,12 @@ def may_lead(policy: Policy, route: Route) -> bool:
     return depends_on_target(policy, route) and not route.show_key
 
 
-def way_of(services: Services, exchange: Exchange, shape: HeadShape, values: Values) -> Way | None:
+def upstream_template(
+    services: Services, exchange: Exchange, shape: HeadShape, values: Values
+) -> UpstreamTemplate | None:
     """The way of a request, found by sending one through the pipeline's functions; None where it needs the pipeline."""
     route, now = exchange.route, services.clock.now()
-    wanted = as_cached(exchange)
+    wanted = cache_request(exchange)
     decision = decide(wanted, (), route.cache, now)
     if not may_lead(exchange.policy, route) or not isinstance(decision, Miss):
         return None
@@ -118,13 +120,13 @@ def way_of(services: Services, exchange: Exchange, shape: HeadShape, values: Val
         return None
     if route.cache.cookies and "cookie" in shape.changing:  # what is in it decides, and a way does not know that
         return None
-    plan = plan_of(exchange, Looked(wanted, cache_key(wanted, route.cache)), decision, services.instance)
+    plan = plan_of(exchange, CacheLookup(wanted, cache_key(wanted, route.cache)), decision, services.instance)
     upstream = services.upstreams[route.upstream]
     octets = upstream.head_octets(plan.outgoing)
     found = _taken_apart(octets, plan.outgoing.target, exchange.request_id, shape, values)
     if found is None:
         return None
-    return Way(shape, wanted, route, decision, upstream, found, coalesces=plan.coalesce)
+    return UpstreamTemplate(shape, wanted, route, decision, upstream, found, coalesces=plan.coalesce)
 
 
 def _taken_apart(octets: bytes, target: str, request_id: str, shape: HeadShape, values: Values) -> Template | None:

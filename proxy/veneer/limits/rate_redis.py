@@ -15,7 +15,7 @@ from veneer.limits.keys import client_key
 from veneer.limits.rate_memory import MemoryRates
 from veneer.ports import Clock
 from veneer.redis.keys import rate_key
-from veneer.redis.script import FAILURES, Caller, Script
+from veneer.redis.script import FAILURES, RedisCaller, Script
 from veneer.troubles import Troubles
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class RedisRates:
     """
 
     def __init__(
-        self, redis: Caller, clock: Clock, nodes: Callable[[], int], settings: RedisRateSettings | None = None
+        self, redis: RedisCaller, clock: Clock, nodes: Callable[[], int], settings: RedisRateSettings | None = None
     ) -> None:
         self._redis = redis
         self._clock = clock

@@ -16,9 +16,9 @@ from veneer.admin.hurried import HEAD_S, IDLE_S, Hurried, logger
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead
 from veneer.main.backends import Backends
-from veneer.main.shared import Shared
+from veneer.main.shared import StoreSet
 from veneer.policy.model import Policy
-from veneer.ports import Standing
+from veneer.ports import LeaseState
 from veneer.server.listener import Address, ListenError
 from veneer.stores.redis_log import RedisLog
 from veneer.troubles import trouble_of
@@ -42,7 +42,7 @@ def access_for(address: Address, policy: Policy) -> AdminAccess:
         raise ListenError(str(error)) from error
 
 
-def checks_of(shared: Shared, backends: Backends, policy: Callable[[], Policy]) -> Callable[[], Mapping[str, Check]]:
+def checks_of(shared: StoreSet, backends: Backends, policy: Callable[[], Policy]) -> Callable[[], Mapping[str, Check]]:
     """What the detailed health view asks: Redis where there is one, and each backend."""
 
     async def redis() -> str:
@@ -54,7 +54,7 @@ def checks_of(shared: Shared, backends: Backends, policy: Callable[[], Policy]) 
         except RedisError as error:
             msg = f"{trouble_of(error).value}: {error}"
             raise ConnectionError(msg) from error
-        if isinstance(log, RedisLog) and log.standing() is Standing.LOST:
+        if isinstance(log, RedisLog) and log.standing() is LeaseState.LOST:
             why = log.troubles.present
             msg = f"the log is out of use: Redis {'has not been heard yet' if why is None else why.value}"
             raise ConnectionError(msg)

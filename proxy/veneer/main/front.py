@@ -10,10 +10,10 @@ from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead
 from veneer.core.problem import Problem, problem_head
 from veneer.core.redact import redacted
-from veneer.fastpath.hits import HitLane
-from veneer.fastpath.take_over import TakeOver
+from veneer.fastpath.hits import HitFastPath
+from veneer.fastpath.take_over import PipelineHandoff
 from veneer.observe.tracing import PassThrough, Tracing
-from veneer.pipeline.arrival import Came, ExchangeFactory, HeadRefusal, head_of
+from veneer.pipeline.arrival import ExchangeFactory, HeadRefusal, RequestStart, head_of
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import ExchangeRecord, Refusal
 from veneer.pipeline.handle import Handler
@@ -23,9 +23,9 @@ from veneer.policy.watch import PolicySource
 from veneer.ports import Client
 from veneer.server.bounds import MalformedRequest
 from veneer.server.client import AiohttpClient, PlainClient
-from veneer.server.link import Link
+from veneer.server.link import ConnectionHandle
 from veneer.server.plain import PlainRequest, read_plain
-from veneer.server.protocol import AiohttpProtocol, Sent
+from veneer.server.protocol import AiohttpProtocol, AlreadySent
 from veneer.server.wire import FramingFacts as WireExchange
 from veneer.server.wire import framing_of, serialise
 
@@ -43,7 +43,7 @@ MOST_TOLD = 1024
 MOST_TOLD_OF_METHOD = 32
 
 
-class Front:
+class RequestGateway:
     """The server's request callback, and its way for plain requests."""
 
     def __init__(
@@ -62,11 +62,11 @@ class Front:
         self._ids = ids or RequestIds()
         self._arrivals = ExchangeFactory(services.clock, self._ids, (tracing or PassThrough()).enter)
 
-    def open_lane(self, lane: HitLane) -> None:
+    def open_lane(self, lane: HitFastPath) -> None:
         """Let the lane send on misses, and take over what is unusual about them."""
-        lane.open(TakeOver(self._services, self._handler, self))
+        lane.open(PipelineHandoff(self._services, self._handler, self))
 
-    def plain_exchange(self, data: bytes, client: Client, came: Came) -> Exchange | None:
+    def plain_exchange(self, data: bytes, client: Client, came: RequestStart) -> Exchange | None:
         """The exchange of a plain request without content; None where the octets are none, or it is refused."""
         policy = self._policies.current
         request = read_plain(data, policy.limits.target_bytes, policy.limits.header_count)
@@ -89,16 +89,16 @@ class Front:
         head = read_head(request, policy, self._scheme)
         if isinstance(head, HeadRefusal):
             connection.write(self.refuse(head.status, head.detail, client.address, request.method, raw_target(request)))
-            return Sent(keep_alive=False)
+            return AlreadySent(keep_alive=False)
         await self._handler.handle(self._arrivals.exchange(head, client, policy))
         connection.attend(None)
-        return Sent(keep_alive=client.keep_alive)
+        return AlreadySent(keep_alive=client.keep_alive)
 
-    def begin(self, request: PlainRequest, link: Link) -> asyncio.Task[None]:
+    def begin(self, request: PlainRequest, link: ConnectionHandle) -> asyncio.Task[None]:
         """Answer a plain request in a task of its own."""
         return self._services.tasks.start(self._answer(request, link), "answer a plain request")
 
-    async def _answer(self, request: PlainRequest, link: Link) -> None:
+    async def _answer(self, request: PlainRequest, link: ConnectionHandle) -> None:
         keep_alive = False
         try:
             policy = self._policies.current

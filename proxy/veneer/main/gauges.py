@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from veneer.limits.rate_redis import RedisRates
-from veneer.main.shared import Shared
+from veneer.main.shared import StoreSet
 from veneer.observe.counters import Gauges, StoreGauges
-from veneer.pipeline.upgrade import UpgradeCounts
+from veneer.pipeline.upgrade import RecompressionCounts
 from veneer.policy.model import StoreSettings
-from veneer.ports import Standing
+from veneer.ports import LeaseState
 from veneer.stores.redis_log import RedisLog
 
 
 def gauges_of(
-    shared: Shared, settings: StoreSettings, upgrades: UpgradeCounts, dropped: Callable[[], dict[str, int]]
+    shared: StoreSet, settings: StoreSettings, upgrades: RecompressionCounts, dropped: Callable[[], dict[str, int]]
 ) -> Gauges:
     """Stores, log and limits as they stand; `dropped` tells how many log lines were lost, by log."""
     errors: dict[str, int] = {}
@@ -33,7 +33,7 @@ def gauges_of(
         refused_locally = counts.refused_locally
     return Gauges(
         stores=_stores(shared, settings),
-        leading=shared.stores.log.standing() is Standing.LEADING,
+        leading=shared.stores.log.standing() is LeaseState.LEADING,
         redis_errors=errors,
         log_dropped=dropped(),
         rate_fallbacks=fallbacks,
@@ -44,7 +44,7 @@ def gauges_of(
     )
 
 
-def _stores(shared: Shared, settings: StoreSettings) -> tuple[StoreGauges, ...]:
+def _stores(shared: StoreSet, settings: StoreSettings) -> tuple[StoreGauges, ...]:
     memory = shared.stores.memory
     l1 = StoreGauges(
         "l1",

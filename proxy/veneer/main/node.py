@@ -17,25 +17,25 @@ from veneer.admin.access import AdminAccess
 from veneer.admin.application import build_admin
 from veneer.admin.deps import AdminDeps
 from veneer.compress.codec import Codecs
-from veneer.fastpath.hits import HitLane
-from veneer.fastpath.marks import are_keyed
+from veneer.fastpath.hits import HitFastPath
+from veneer.fastpath.marks import is_keyed_hash
 from veneer.limits.inflight import InFlight
 from veneer.loop.clock import SystemClock
 from veneer.loop.tasks import Tasks
 from veneer.loop.tuning import allow_open_files
 from veneer.main.administration import access_for, checks_of, listening
 from veneer.main.backends import Backends
-from veneer.main.front import Front
+from veneer.main.front import RequestGateway
 from veneer.main.gauges import gauges_of
 from veneer.main.options import AdminOff, ServeOptions
-from veneer.main.shared import Shared, open_shared
+from veneer.main.shared import StoreSet, open_shared
 from veneer.observe.counters import Snapshot
 from veneer.observe.metrics import Metrics
 from veneer.observe.observation import Observation
 from veneer.observe.tracing import PassThrough
 from veneer.pipeline.context import Services
 from veneer.pipeline.request_ids import RequestIds
-from veneer.pipeline.upgrade import UpgradeCounts, Upgrader
+from veneer.pipeline.upgrade import RecompressionCounts, Recompressor
 from veneer.policy.model import Policy
 from veneer.policy.warnings import report
 from veneer.policy.watch import Load, PolicySource, ReloadOutcome, watch_file
@@ -46,7 +46,7 @@ from veneer.server.scarcity import Scarcity
 from veneer.stores.memory_policy import check_memory_policy
 from veneer.warming.sources import parse_target
 from veneer.warming.warmer import warm
-from veneer.workers.place import Place
+from veneer.workers.place import WorkerEnv
 from veneer.workers.report import Report, answering_supervisor, encode
 
 OTHER_FILES = 128
@@ -69,7 +69,7 @@ class Node:
         policy: Policy,
         reload: Load,
         observation: Observation,
-        place: Place | None = None,
+        place: WorkerEnv | None = None,
     ) -> None:
         self._options = options
         self._place = place
@@ -118,7 +118,7 @@ class Node:
         if shared.stores.redis is not None and self._speaks:
             tasks.start(check_memory_policy(shared.stores.redis), "redis: memory policy")
         log, store = shared.stores.log, shared.stores.store
-        upgrader = Upgrader(store, log, codec, clock, time.thread_time)
+        upgrader = Recompressor(store, log, codec, clock, time.thread_time)
         tasks.start(upgrader.run(asyncio.sleep), "make coded bodies smaller")
         services = Services(
             clock=clock,
@@ -138,7 +138,7 @@ class Node:
         await self._administer(shared, policy, upgrader.counts)
         await self._listen(services, policy)
 
-    async def _administer(self, shared: Shared, policy: Policy, upgrades: UpgradeCounts) -> None:
+    async def _administer(self, shared: StoreSet, policy: Policy, upgrades: RecompressionCounts) -> None:
         """Open the admin listener; a worker answers its supervisor instead."""
         snapshot = partial(self._snapshot, shared, policy, upgrades)
         if self._place is not None:
@@ -154,7 +154,7 @@ class Node:
         await self._exit.enter_async_context(listening(build_admin(deps), address))
         logger.info("admin on http://%s", address)
 
-    def _admin_deps(self, shared: Shared, snapshot: Callable[[], Snapshot], access: AdminAccess) -> AdminDeps:
+    def _admin_deps(self, shared: StoreSet, snapshot: Callable[[], Snapshot], access: AdminAccess) -> AdminDeps:
         return AdminDeps(
             access=access,
             clock=self._clock,
@@ -169,14 +169,14 @@ class Node:
             draining=lambda: self._draining,
         )
 
-    def _snapshot(self, shared: Shared, policy: Policy, upgrades: UpgradeCounts) -> Snapshot:
+    def _snapshot(self, shared: StoreSet, policy: Policy, upgrades: RecompressionCounts) -> Snapshot:
         watched = self._observation
         return watched.observer.snapshot(lambda: gauges_of(shared, policy.stores, upgrades, watched.dropped))
 
-    def _report(self, shared: Shared, snapshot: Callable[[], Snapshot]) -> Report:
+    def _report(self, shared: StoreSet, snapshot: Callable[[], Snapshot]) -> Report:
         return Report(next(self._reports), snapshot(), shared.stores.log.position, self._serving)
 
-    def _leave(self, place: Place, report: Callable[[], Report]) -> None:
+    def _leave(self, place: WorkerEnv, report: Callable[[], Report]) -> None:
         """Leave the last counts for the supervisor; without them it has those of a second ago."""
         try:
             place.last_words.write_bytes(encode(report()))
@@ -185,11 +185,11 @@ class Node:
 
     async def _listen(self, services: Services, policy: Policy) -> None:
         ids = RequestIds()
-        lane: HitLane | None = None
+        lane: HitFastPath | None = None
         if self._has_hit_lane():
-            lane = HitLane(services, self._policies, ids, self._observation.observer)
+            lane = HitFastPath(services, self._policies, ids, self._observation.observer)
             services = replace(services, hits=lane)
-        front = Front(services, self._policies, ids, self._observation.tracing)
+        front = RequestGateway(services, self._policies, ids, self._observation.tracing)
         if lane is not None:
             front.open_lane(lane)
         server = FrontServer(
@@ -211,7 +211,7 @@ class Node:
         if not self._options.lanes or not isinstance(self._observation.tracing, PassThrough):
             return False
         info = sys.hash_info
-        if not are_keyed(info.algorithm, info.hash_bits, info.cutoff):
+        if not is_keyed_hash(info.algorithm, info.hash_bits, info.cutoff):
             logger.warning(
                 "hits take the normal way: the quick one needs SipHash with 64 bits, and this Python has %s", info
             )

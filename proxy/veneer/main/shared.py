@@ -19,7 +19,7 @@ from veneer.stores.redis_store import RedisStoreSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class StoreSet:
     """The stores of one node."""
 
     stores: Stores
@@ -27,7 +27,7 @@ class Shared:
 
 
 @asynccontextmanager
-async def open_shared(policy: PolicyStores, clock: Clock, tasks: Tasks) -> AsyncIterator[Shared]:
+async def open_shared(policy: PolicyStores, clock: Clock, tasks: Tasks) -> AsyncIterator[StoreSet]:
     """Open the stores that the policy names and close them at the end. Raises RedisUrlError."""
     settings = store_settings(policy)
     if policy.redis_url is None:
@@ -36,7 +36,7 @@ async def open_shared(policy: PolicyStores, clock: Clock, tasks: Tasks) -> Async
         stores = redis_stores(policy.redis_url, clock, tasks, settings)
     await stores.start()
     try:
-        yield Shared(stores, _rates(stores, clock))
+        yield StoreSet(stores, _rates(stores, clock))
     finally:
         await stores.aclose()
 

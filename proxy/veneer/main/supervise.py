@@ -21,10 +21,10 @@ from veneer.policy.settings import Overrides
 from veneer.policy.watch import PolicySource, watch_file
 from veneer.server.listener import Address, ListenError
 from veneer.server.scarcity import Scarcity
-from veneer.workers.desk import Desk, DeskDeps
+from veneer.workers.desk import AdminAggregator, DeskDeps
 from veneer.workers.last_good import LastGood
-from veneer.workers.ledger import Ledger
-from veneer.workers.supervisor import Orders, Supervisor
+from veneer.workers.ledger import CounterTotals
+from veneer.workers.supervisor import Supervisor, SupervisorSettings
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def supervise(options: ServeOptions, policy: Policy, overrides: Overrides, obser
 
 
 async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides, observation: Observation) -> int:
-    ledger, tasks = Ledger(), Tasks()
+    ledger, tasks = CounterTotals(), Tasks()
     Scarcity(SystemClock().monotonic).watch(asyncio.get_running_loop())
     async with AsyncExitStack() as leaving:
         # Only its owner may enter a directory made so: whoever reaches a worker's socket may purge.
@@ -52,7 +52,7 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
             source = PolicySource(last_good.load(), last_good.load, last_good.reloaded)
             last_good.keep()
             tasks.start(watch_file(source, options.policies, asyncio.sleep), "watch the policy file")
-        orders = Orders(
+        orders = SupervisorSettings(
             argv=[sys.executable, "-m", "veneer", *sys.argv[1:]],
             workers=options.workers,
             address=options.listen,
@@ -70,7 +70,7 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
             deps = DeskDeps(
                 access, ledger, supervisor.sockets, options.workers, lambda: supervisor.stopping, observation.metrics
             )
-            await leaving.enter_async_context(listening(Desk(deps).application(), admin))
+            await leaving.enter_async_context(listening(AdminAggregator(deps).application(), admin))
             logger.info("admin on http://%s", admin)
         logger.info("%d workers on http://%s", options.workers, address)
         return await supervisor.run()

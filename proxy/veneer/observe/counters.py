@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from veneer.observe.repeats import Facts
+from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.exchange import ExchangeRecord, Refusal
 
 BOUNDS_MS = (
@@ -128,7 +128,7 @@ class Counts(msgspec.Struct):
         if record.upstream_ms is not None:
             route.upstream.observe(record.upstream_ms)
 
-    def count_facts(self, what: ExchangeRecord | Facts, count: int) -> RouteCounts:
+    def count_facts(self, what: ExchangeRecord | RecordTemplate, count: int) -> RouteCounts:
         """Count what exchanges and facts both tell, for so many exchanges; returns the route's counts."""
         route = self.routes.get(what.route) or self.route(what.route)
         method = what.method if what.method in _METHODS else _OTHER

@@ -12,9 +12,9 @@ from mypy_extensions import i64
 
 from veneer.core.redact import redacted
 from veneer.observe.patterns import encode, pattern_of
-from veneer.observe.repeats import NONE, Facts, Note, record_of
+from veneer.observe.repeats import NONE, CompactRecord, RecordTemplate, record_of
 from veneer.observe.writer import LineWriter
-from veneer.pipeline.exchange import CacheUse, ExchangeRecord
+from veneer.pipeline.exchange import CacheResult, ExchangeRecord
 
 _MOST: Final = 4096
 """Pieces of lines remembered at most."""
@@ -33,7 +33,7 @@ _LIMIT: Final = 8
 _UPSTREAM: Final = 16
 _RARE: Final = _QUERY | _IDENTITY | _UPSTREAM
 
-Kind = tuple[Facts, str, str, int]
+Kind = tuple[RecordTemplate, str, str, int]
 """What decides on the fixed pieces of a line: facts, client, agent, and the members that are there."""
 
 
@@ -54,7 +54,7 @@ class Renderer(ABC):
     def line(self, record: ExchangeRecord) -> bytes:
         """The line of one exchange."""
 
-    def note_line(self, note: Note, apart_s: float) -> bytes:
+    def note_line(self, note: CompactRecord, apart_s: float) -> bytes:
         """The line of one noted exchange, equal to that of its record (`apart_s` as in repeats.record_of)."""
         return self.line(record_of(note, apart_s))
 
@@ -73,7 +73,7 @@ class Lines:
         except ValueError:
             self._writer.dropped += 1
 
-    def write_notes(self, notes: list[Note], apart_s: float) -> None:
+    def write_notes(self, notes: list[CompactRecord], apart_s: float) -> None:
         """Have the lines of noted exchanges written."""
         renderer = self._renderer
         self._writer.offer_all([renderer.note_line(note, apart_s) for note in notes])
@@ -117,7 +117,7 @@ class NotePieces:
         self.at_remaining = at_remaining
         self.end = at_agent + _text(agent) + end
 
-    def fit(self, note: Note, members: i64) -> bool:
+    def fit(self, note: CompactRecord, members: i64) -> bool:
         """Whether they are those of this note."""
         return (
             self._facts is note.facts
@@ -159,7 +159,7 @@ class JsonLines(Renderer):
         # `time` is the first member and always there, so its number ends at the first comma.
         return b"%b%b%b\n" % (self._until(millisecond), _MILLIS[millisecond % 1000], line[line.index(b",") :])
 
-    def note_line(self, note: Note, apart_s: float) -> bytes:
+    def note_line(self, note: CompactRecord, apart_s: float) -> bytes:
         """The line that the note's record would have."""
         if note.target != self._target:
             self._read_target(note.target)
@@ -188,7 +188,7 @@ class JsonLines(Renderer):
             pieces.end,
         )
 
-    def _full_line(self, note: Note, members: i64, pieces: NotePieces, millisecond: i64) -> bytes:
+    def _full_line(self, note: CompactRecord, members: i64, pieces: NotePieces, millisecond: i64) -> bytes:
         """The line of a note with any members: what stands before one that is left out is empty as well."""
         took_us, upstream_us = note.took_us, note.upstream_us
         asked = members & _UPSTREAM != 0
@@ -226,7 +226,7 @@ class JsonLines(Renderer):
             question = text.find("?")
             self._path, self._query = target[:question], redacted(text[question + 1 :]).encode("ascii")
 
-    def _members(self, note: Note) -> i64:
+    def _members(self, note: CompactRecord) -> i64:
         """Which members there are."""
         members: i64 = 0
         if len(self._path) < len(note.target):
@@ -241,7 +241,7 @@ class JsonLines(Renderer):
             members |= _UPSTREAM
         return members
 
-    def _pieces_for(self, note: Note, members: i64, apart_s: float) -> NotePieces:
+    def _pieces_for(self, note: CompactRecord, members: i64, apart_s: float) -> NotePieces:
         """The pieces for notes of this kind."""
         kind = (note.facts, note.client, note.agent, int(members))
         pieces = self._pieces.get(kind)
@@ -298,7 +298,7 @@ class TextLines(Renderer):
             str(record.status),
             f"{record.bytes_out}B" if record.end is None else f"{record.bytes_in}B+{record.bytes_out}B",
             f"{record.duration_ms:.1f}ms",
-            "" if record.cache is CacheUse.NONE else record.cache.value,
+            "" if record.cache is CacheResult.NONE else record.cache.value,
             record.coding,
             "" if record.refused is None else f"refused={record.refused.value}",
             "" if record.end is None else f"end={record.end.value}",

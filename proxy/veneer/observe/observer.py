@@ -7,7 +7,7 @@ from typing import Final
 
 from veneer.observe.counters import Counts, Gauges, Snapshot
 from veneer.observe.lines import Lines
-from veneer.observe.repeats import Note, record_of
+from veneer.observe.repeats import CompactRecord, record_of
 from veneer.observe.tallies import Tallies
 from veneer.pipeline.exchange import Audit, ExchangeRecord
 from veneer.ports import Clock
@@ -39,7 +39,7 @@ class Observer:
         self._also = tuple(also)
         self._clock = clock
         self._later = later
-        self._notes: list[Note] = []
+        self._notes: list[CompactRecord] = []
         self._awaited = False
         self._active = 0
         self._counts = Counts()
@@ -59,7 +59,7 @@ class Observer:
             self._lines.write(record)
         self._show(record)
 
-    def note(self, note: Note) -> None:
+    def note(self, note: CompactRecord) -> None:
         """Record an exchange that began and ended at once, soon."""
         notes = self._notes
         notes.append(note)
@@ -73,7 +73,7 @@ class Observer:
         self._awaited = False
         self.work_off()
 
-    def finish_noted(self, note: Note) -> None:
+    def finish_noted(self, note: CompactRecord) -> None:
         """Record an exchange that counts as active since `begin`."""
         self._active -= 1
         self.note(note)

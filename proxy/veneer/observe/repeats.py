@@ -8,28 +8,28 @@ from typing import Final
 from mypy_extensions import i64, mypyc_attr
 
 from veneer.core.redact import redacted
-from veneer.pipeline.exchange import CacheUse, ExchangeRecord, Refusal
+from veneer.pipeline.exchange import CacheResult, ExchangeRecord, Refusal
 
 NONE: Final = -1
 """What a note says instead of a number that there is not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Facts:
+class RecordTemplate:
     """What many exchanges have in common; the members are those of an ExchangeRecord. Told apart by identity."""
 
     method: str
     route: str
     status: int
     coding: str = ""
-    cache: CacheUse = CacheUse.NONE
+    cache: CacheResult = CacheResult.NONE
     refused: Refusal | None = None
     cache_forward: str = ""
     cache_reason: str = ""
 
 
 @mypyc_attr(acyclic=True)
-class Note:
+class CompactRecord:
     """One exchange. `started_s` is monotonic; texts of octets are printable ASCII.
 
     Who makes it sets what further there is: octets of the body, the same before this proxy coded it, the rate
@@ -51,7 +51,14 @@ class Note:
     )
 
     def __init__(
-        self, facts: Facts, client: str, agent: str, started_s: float, target: bytes, request_id: bytes, took_us: i64
+        self,
+        facts: RecordTemplate,
+        client: str,
+        agent: str,
+        started_s: float,
+        target: bytes,
+        request_id: bytes,
+        took_us: i64,
     ) -> None:
         self.facts = facts
         self.client = client
@@ -66,7 +73,7 @@ class Note:
         self.upstream_us: i64 = NONE
 
 
-def record_of(note: Note, apart_s: float) -> ExchangeRecord:
+def record_of(note: CompactRecord, apart_s: float) -> ExchangeRecord:
     """The record of a noted exchange. `apart_s` is what the wall clock is ahead of the monotonic one."""
     facts = note.facts
     path, question, query = note.target.decode("ascii").partition("?")

@@ -7,7 +7,7 @@ from typing import Final
 from mypy_extensions import i64
 
 from veneer.observe.counters import BOUNDS_MS, Counts, Histogram
-from veneer.observe.repeats import NONE, Facts, Note
+from veneer.observe.repeats import NONE, CompactRecord, RecordTemplate
 
 _BOUNDS_US: Final = [*(int(bound_ms * 1000) for bound_ms in BOUNDS_MS), 2**60]
 _FIRST_US: Final = _BOUNDS_US[0]
@@ -42,12 +42,12 @@ class Durations:
         return Histogram([self._short, *self._longer], self._sum_us / 1000)
 
 
-class Tally:
+class RecordSum:
     """What the notes with the same facts add up to."""
 
     __slots__ = ("_bytes_identity", "_bytes_out", "_count", "_took", "_upstream", "facts")
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: RecordTemplate) -> None:
         self.facts = facts
         self._count: i64 = 0
         self._took = Durations()
@@ -55,7 +55,7 @@ class Tally:
         self._bytes_out: i64 = 0
         self._bytes_identity: i64 = 0
 
-    def add(self, note: Note) -> None:
+    def add(self, note: CompactRecord) -> None:
         """Count one exchange."""
         self._count += 1
         self._bytes_out += note.bytes_out
@@ -81,22 +81,22 @@ class Tallies:
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
-        self._tallies: dict[Facts, Tally] = {}
-        self._last: Tally | None = None
+        self._tallies: dict[RecordTemplate, RecordSum] = {}
+        self._last: RecordSum | None = None
 
-    def add(self, note: Note) -> None:
+    def add(self, note: CompactRecord) -> None:
         """Count one exchange: most have the facts of the one before."""
         tally = self._last
         if tally is None or tally.facts is not note.facts:
             tally = self._last = self._tally(note.facts)
         tally.add(note)
 
-    def _tally(self, facts: Facts) -> Tally:
+    def _tally(self, facts: RecordTemplate) -> RecordSum:
         tally = self._tallies.get(facts)
         if tally is None:
             if len(self._tallies) >= _MOST:
                 self.empty()
-            tally = self._tallies[facts] = Tally(facts)
+            tally = self._tallies[facts] = RecordSum(facts)
         return tally
 
     def empty(self) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol
 from veneer.core.fields import Fields
 from veneer.core.trace import TraceParent, trace_parent
 from veneer.observe.settings import ObserveSettingsError, Sampler
-from veneer.pipeline.exchange import CacheUse, ExchangeRecord
+from veneer.pipeline.exchange import CacheResult, ExchangeRecord
 from veneer.ports import UpstreamFailure
 
 _EVERY_TRACE = Sampler()
@@ -134,7 +134,7 @@ def attributes(record: ExchangeRecord) -> dict[str, str | int | float]:
         "veneer.request_id": record.request_id,
         "veneer.route": record.route,
         "veneer.error": record.error,
-        "veneer.cache": None if record.cache is CacheUse.NONE else record.cache.value,
+        "veneer.cache": None if record.cache is CacheResult.NONE else record.cache.value,
         "veneer.cache.reason": record.cache_reason,
         "veneer.upstream_ms": record.upstream_ms,
     }

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from veneer.core.rate import RateVerdict
-from veneer.core.record import record
+from veneer.core.record import fast_struct
 from veneer.core.redact import redacted
 from veneer.pipeline.answer import Answer
 from veneer.pipeline.context import Exchange
-from veneer.pipeline.exchange import CacheUse, ExchangeRecord
+from veneer.pipeline.exchange import CacheResult, ExchangeRecord
 from veneer.pipeline.tunnel import Passed
 
 
-@record
-class Replied:
+@fast_struct
+class SentResponse:
     """What left for the client."""
 
     status: int
@@ -24,7 +24,7 @@ class Replied:
 def record_of(
     exchange: Exchange,
     answer: Answer | None,
-    replied: Replied,
+    replied: SentResponse,
     rate: RateVerdict | None,
     error: str,
     duration_ms: float,
@@ -48,7 +48,7 @@ def record_of(
         bytes_out=client.bytes_out if passed is None else passed.from_backend,
         bytes_identity=replied.identity_bytes,
         upstream_ms=None if answer is None else answer.upstream_ms,
-        cache=CacheUse.NONE if answer is None else answer.use,
+        cache=CacheResult.NONE if answer is None else answer.use,
         cache_forward="" if forward is None else forward._value_,  # `value` runs Python
         cache_reason=("" if cache is None else cache.detail) or "",
         coding=replied.coding,

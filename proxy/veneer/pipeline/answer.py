@@ -8,10 +8,10 @@ from veneer.core.entry import Entry
 from veneer.core.fields import Fields
 from veneer.core.messages import ResponseHead
 from veneer.core.outcome import CacheStatus
-from veneer.core.record import record
+from veneer.core.record import fast_struct
 from veneer.core.streams import is_stream
-from veneer.pipeline.exchange import CacheUse, Refusal
-from veneer.ports import Outlet, UpstreamResponse
+from veneer.pipeline.exchange import CacheResult, Refusal
+from veneer.ports import ByteSink, UpstreamResponse
 
 
 def no_trailers() -> Fields:
@@ -19,7 +19,7 @@ def no_trailers() -> Fields:
     return Fields()
 
 
-@record
+@fast_struct
 class StoredBody:
     """A whole or partial stored response: conditions, ranges and codings can be applied to it.
 
@@ -32,7 +32,7 @@ class StoredBody:
     key: str | None = None
 
 
-@record
+@fast_struct
 class StreamBody:
     """A body passing through; `length` None when unknown. `aclose` must be awaited on every path.
 
@@ -43,17 +43,17 @@ class StreamBody:
     length: int | None
     aclose: Callable[[], Awaitable[None]]
     trailers: Callable[[], Fields] = no_trailers
-    pour: Callable[[Outlet], Awaitable[None]] | None = None
+    pour: Callable[[ByteSink], Awaitable[None]] | None = None
 
 
-@record
+@fast_struct
 class BytesBody:
     """A body at hand that is sent as it is: the proxy's own answers."""
 
     data: bytes
 
 
-@record
+@fast_struct
 class TunnelBody:
     """101: what follows is not HTTP."""
 
@@ -63,14 +63,14 @@ class TunnelBody:
 Body = StoredBody | StreamBody | BytesBody | TunnelBody
 
 
-@record
+@fast_struct
 class Answer:
     """The answer to one exchange before it meets the client's wishes (codings, ranges, conditions)."""
 
     head: ResponseHead
     body: Body
     cache: CacheStatus
-    use: CacheUse
+    use: CacheResult
     upstream_ms: float | None = None
     refused: Refusal | None = None
     error: str = ""

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from veneer.core.field_table import HOP_BY_HOP
 from veneer.core.fields import Fields
-from veneer.core.forwarding import Peer, believed, client_address
+from veneer.core.forwarding import Peer, client_address, strip_untrusted
 from veneer.core.headers import end_to_end
 from veneer.core.messages import RequestHead
 from veneer.core.target import TargetRefusal
@@ -22,7 +22,7 @@ from veneer.policy.model import Policy
 from veneer.policy.targets import read_target
 from veneer.ports import Client, Clock
 
-NOT_KEPT: Final = HOP_BY_HOP | {"expect", "http2-settings"}
+HOP_BY_HOP_AND_EXPECT: Final = HOP_BY_HOP | {"expect", "http2-settings"}
 
 CONTINUE: Final = "100-continue"
 """The one expectation there is (RFC 9110 section 10.1.1); of HTTP/1.0 it is ignored, and others are dropped."""
@@ -31,7 +31,7 @@ EnterTrace = Callable[[Fields], tuple[Fields, TraceParent | None, str]]
 """Gives an exchange its place in a trace (veneer.observe.tracing)."""
 
 
-class Came(NamedTuple):
+class RequestStart(NamedTuple):
     """When a request came, in seconds since the epoch and monotonic, and the ID it goes by."""
 
     request_id: str
@@ -56,15 +56,15 @@ class ExchangeFactory:
         self._enter_trace = enter_trace
         self._trust = TrustedPeers()
 
-    def exchange(self, head: RequestHead, client: Client, policy: Policy, came: Came | None = None) -> Exchange:
+    def exchange(self, head: RequestHead, client: Client, policy: Policy, came: RequestStart | None = None) -> Exchange:
         """The exchange of a request that has just come from `client`, or of one that came before."""
         if came is None:
             own_id = self._ids.of(head.fields.joined.get("x-request-id"))
-            came = Came(own_id, self._clock.now(), self._clock.monotonic())
+            came = RequestStart(own_id, self._clock.now(), self._clock.monotonic())
         address = client.address
         trusted = self._trust.covers(address, policy.trusted_proxies)
         peer = Peer(address, trusted)
-        told = believed(head.fields, peer, self._trust.knows, policy.pass_fields)
+        told = strip_untrusted(head.fields, peer, self._trust.knows, policy.pass_fields)
         fields, trace, trace_parent_id = self._enter_trace(told)
         match = policy.match(head.method, head.path, head.query)
         request = head.with_fields(fields.replaced("X-Request-ID", came.request_id))
@@ -134,7 +134,7 @@ def _unspoken(method: str, fields: Fields, version: tuple[int, int]) -> HeadRefu
 
 def _kept(fields: Fields) -> Fields:
     """End-to-end fields."""
-    return end_to_end(fields, NOT_KEPT)
+    return end_to_end(fields, HOP_BY_HOP_AND_EXPECT)
 
 
 class TrustedPeers:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from veneer.core.rate import RateVerdict
-from veneer.core.record import record
+from veneer.core.record import fast_struct
 from veneer.core.reuse import Miss
 from veneer.pipeline.coalesce import Flight
-from veneer.pipeline.made import Fetched
+from veneer.pipeline.made import FetchedResponse
 from veneer.pipeline.plan import Plan
 
 
-@record
-class Begun:
+@fast_struct
+class SentMiss:
     """A miss whose request a quicker way has sent, admitted and counted as the pipeline would have.
 
     `flight` is the one that others may have joined, or one that nobody can. `fetched` brings the response, or raises
@@ -24,4 +24,4 @@ class Begun:
     decision: Miss
     rate: RateVerdict | None
     flight: Flight
-    fetched: Awaitable[Fetched]
+    fetched: Awaitable[FetchedResponse]

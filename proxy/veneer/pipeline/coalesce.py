@@ -9,7 +9,7 @@ from typing import Final
 
 from veneer.core.entry import Entry
 from veneer.core.outcome import Reason
-from veneer.core.record import record
+from veneer.core.record import fast_struct
 from veneer.pipeline.content import BodyCursor, SharedBody
 from veneer.ports import Demand, FetchLock, UpstreamError, UpstreamResponse
 
@@ -20,7 +20,7 @@ MOST_NAMES: Final = 16
 """Names of request fields remembered for one key; one that varies by more starts anew."""
 
 
-@record
+@fast_struct
 class Complete:
     """A response that is all there.
 
@@ -36,8 +36,8 @@ class Complete:
     validated: bool = False
 
 
-@record
-class Arriving:
+@fast_struct
+class Streaming:
     """A storable response whose body is still on its way; the entries have no body yet. `place` is the leader's."""
 
     entry: Entry
@@ -49,8 +49,8 @@ class Arriving:
     place: BodyCursor
 
 
-@record
-class Private:
+@fast_struct
+class Uncacheable:
     """A response for the leader alone, who must close it, and why it is not stored."""
 
     response: UpstreamResponse
@@ -58,22 +58,22 @@ class Private:
     upstream_ms: float
 
 
-@record
-class Erred:
+@fast_struct
+class OriginError:
     """The backend answered with an error that the stored response may stand in for (RFC 5861 section 4)."""
 
     status: int
     upstream_ms: float
 
 
-@record
-class Failed:
+@fast_struct
+class Unreachable:
     """No response."""
 
     error: UpstreamError
 
 
-Landing = Complete | Arriving | Private | Erred | Failed
+FetchOutcome = Complete | Streaming | Uncacheable | OriginError | Unreachable
 """How a flight ends, known when the response head has arrived."""
 
 
@@ -86,7 +86,7 @@ class Flight(Demand):
         super().__init__()
         self.key = key
         self.turn: FetchLock | None = None
-        self.landing: Landing | None = None
+        self.landing: FetchOutcome | None = None
         """How it ended; None while under way."""
         self._landed: asyncio.Future[None] | None = None
 
@@ -95,7 +95,7 @@ class Flight(Demand):
         """Whether anybody waits, or has waited, for the landing."""
         return self._landed is not None
 
-    def land(self, landing: Landing) -> None:
+    def land(self, landing: FetchOutcome) -> None:
         """Tell everybody who waits."""
         if self.landing is not None:
             return
@@ -103,7 +103,7 @@ class Flight(Demand):
         if self._landed is not None:
             self._landed.set_result(None)
 
-    async def wait(self) -> Landing:
+    async def wait(self) -> FetchOutcome:
         """Wait for the landing without owning it: cancelling the waiter does not cancel the flight."""
         while self.landing is None:
             if self._landed is None:

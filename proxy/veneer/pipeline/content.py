@@ -16,7 +16,7 @@ class LateReaderError(Exception):
     """The beginning of the body is gone already; fetch it anew."""
 
 
-class NobodyReadsError(Exception):
+class NoReadersError(Exception):
     """Every reader of a body that is no longer kept has left."""
 
 
@@ -80,7 +80,7 @@ class SharedBody:
         self._notify()
         while not self.kept and self._held_bytes > WINDOW_BYTES:
             if not self._readers:
-                raise NobodyReadsError
+                raise NoReadersError
             await self._changed.wait()
 
     def _stop_keeping(self) -> None:

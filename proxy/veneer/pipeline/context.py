@@ -11,7 +11,7 @@ from veneer.core.entry import Entry
 from veneer.core.forwarding import Peer
 from veneer.core.key import preflight_digest
 from veneer.core.messages import RequestHead, ResponseHead
-from veneer.core.record import record
+from veneer.core.record import fast_struct
 from veneer.core.trace import TraceParent
 from veneer.limits.inflight import InFlight
 from veneer.loop.tasks import Tasks
@@ -19,7 +19,7 @@ from veneer.pipeline.answer import Answer
 from veneer.pipeline.coalesce import Flights
 from veneer.pipeline.content import Budget
 from veneer.pipeline.exchange import Recorder
-from veneer.pipeline.searches import Searches
+from veneer.pipeline.searches import NoVarySearchHints
 from veneer.policy.model import CompressRules, Match, Policy, Route
 from veneer.ports import Client, Clock, Codec, EntryStore, FetchTurns, InvalidationLog, RateStore, Upstream
 from veneer.stores.turns import LocalTurns
@@ -41,7 +41,7 @@ class ServedHit:
     coding: str | None
 
 
-class HitMemory(Protocol):
+class FastPathLearner(Protocol):
     """A quicker way for hits. It may learn from what the pipeline served, and decides nothing by itself."""
 
     def learn(self, exchange: Exchange, served: ServedHit) -> None:
@@ -103,16 +103,16 @@ class Services:
     tasks: Tasks
     flights: Flights = field(default_factory=Flights)
     turns: FetchTurns = field(default_factory=LocalTurns)
-    searches: Searches = field(default_factory=Searches)
+    searches: NoVarySearchHints = field(default_factory=NoVarySearchHints)
     via: str = "veneer"
     instance: str = field(default_factory=lambda: f"veneer-{secrets.token_hex(6)}")
     in_flight: InFlight = field(default_factory=lambda: InFlight(None))
-    hits: HitMemory = field(default_factory=NoHitMemory)
+    hits: FastPathLearner = field(default_factory=NoHitMemory)
     upgrades: Upgrades = field(default_factory=NoUpgrades)
     budget: Budget = field(default_factory=lambda: Budget(64 * 1024 * 1024))
 
 
-@record
+@fast_struct
 class Exchange:
     """One request as it came in: everything its steps may know, nothing they change.
 
@@ -139,7 +139,7 @@ class Exchange:
         return self.match.route
 
 
-def as_cached(exchange: Exchange) -> RequestHead:
+def cache_request(exchange: Exchange) -> RequestHead:
     """The request as the cache and the backend see it.
 
     Where this proxy codes responses itself the backend is asked for the uncoded form, so that one stored body serves

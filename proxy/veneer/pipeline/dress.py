@@ -20,7 +20,7 @@ OWN_FIELDS: Final = frozenset({"x-cache-invalidate", "x-request-id", "x-response
 _REPLACED: Final = OWN_FIELDS | CACHE_STATUS | VIA
 
 
-def dress(
+def add_proxy_fields(
     head: ResponseHead,
     cache: CacheStatus,
     request_id: str,

@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 
-class CacheUse(Enum):
+class CacheResult(Enum):
     """What the cache did for a request: one word for the log and the metrics' label."""
 
     HIT = "hit"
@@ -73,7 +73,7 @@ class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_d
     bytes_out: int = 0
     bytes_identity: int = 0
     upstream_ms: float | None = None
-    cache: CacheUse = CacheUse.NONE
+    cache: CacheResult = CacheResult.NONE
     cache_forward: str = ""
     cache_reason: str = ""
     coding: str = ""

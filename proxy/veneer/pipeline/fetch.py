@@ -15,12 +15,12 @@ from veneer.core.reuse import ERROR_STATUSES, Hit, decide
 from veneer.core.storability import NotStorable, Storable
 from veneer.core.vary import vary_names
 from veneer.loop.tasks import TaskGroupClosedError
-from veneer.pipeline.coalesce import Arriving, Complete, Erred, Failed, Flight, Landing, Private
-from veneer.pipeline.content import LateReaderError, NobodyReadsError, SharedBody
+from veneer.pipeline.coalesce import Complete, FetchOutcome, Flight, OriginError, Streaming, Uncacheable, Unreachable
+from veneer.pipeline.content import LateReaderError, NoReadersError, SharedBody
 from veneer.pipeline.context import Services
-from veneer.pipeline.fill import Filler
+from veneer.pipeline.fill import StoreUpdater
 from veneer.pipeline.heeded import Heeded
-from veneer.pipeline.made import Fetched, as_it_came, entry_of, judge_fetched
+from veneer.pipeline.made import FetchedResponse, as_it_came, entry_of, judge_fetched
 from veneer.pipeline.mixing import Mixing
 from veneer.pipeline.plan import Plan
 from veneer.pipeline.unasked import asked_for
@@ -30,7 +30,7 @@ from veneer.ports import (
     Demand,
     FetchLock,
     InterimSink,
-    Standing,
+    LeaseState,
     TurnOver,
     UpstreamError,
     UpstreamFailure,
@@ -49,10 +49,10 @@ class Fetcher:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._filler = Filler(services)
+        self._filler = StoreUpdater(services)
         self._mixing = Mixing()
 
-    async def fetch(self, plan: Plan, client: Client) -> tuple[Landing, bool]:
+    async def fetch(self, plan: Plan, client: Client) -> tuple[FetchOutcome, bool]:
         """The landing of a flight for `plan`, and whether it was somebody else's (collapsed)."""
         flights, group = self._services.flights, self._group(plan)
         looked = True
@@ -100,7 +100,9 @@ class Fetcher:
         elif isinstance(verdict, Storable) or verdict.remember:
             flights.mark_uncacheable(group, self._services.clock.monotonic())
 
-    async def take_over(self, plan: Plan, flight: Flight, asked: Awaitable[Fetched], client: Client) -> Landing:
+    async def take_over(
+        self, plan: Plan, flight: Flight, asked: Awaitable[FetchedResponse], client: Client
+    ) -> FetchOutcome:
         """The landing of a flight whose request has been sent already."""
         return await self._to_the_end(flight, self._fly(flight, plan, client.interim, _taken_over(plan, asked)), client)
 
@@ -114,7 +116,7 @@ class Fetcher:
     async def _refresh(self, flight: Flight, plan: Plan) -> None:
         self._release(await self._fly(flight, plan, _ignore))
 
-    async def _alone(self, plan: Plan, client: Client) -> Landing:
+    async def _alone(self, plan: Plan, client: Client) -> FetchOutcome:
         """Fetch what was uncacheable a moment ago: nobody waits and nothing is kept, so it may end with its client.
 
         Where it turns out to be cacheable after all, it goes on as a flight.
@@ -125,19 +127,19 @@ class Fetcher:
             with Heeded(client) as demand:
                 fetched = await self._ask(plan, plan.outgoing, client.interim, demand)
         except UpstreamError as error:
-            return Failed(error.again())
+            return Unreachable(error.again())
         verdict = judge_fetched(plan, fetched)
         if isinstance(verdict, NotStorable):
             self._learn(plan, fetched.response.head, verdict)
-            return Private(fetched.response, verdict.reason, fetched.upstream_ms)
+            return Uncacheable(fetched.response, verdict.reason, fetched.upstream_ms)
         return await self._lead(plan, client, fetched)
 
-    async def _lead(self, plan: Plan, client: Client, fetched: Fetched | None = None) -> Landing:
+    async def _lead(self, plan: Plan, client: Client, fetched: FetchedResponse | None = None) -> FetchOutcome:
         """Fly alone, without anybody who could follow."""
         flight, asked = Flight(plan.key), None if fetched is None else _given(fetched)
         return await self._to_the_end(flight, self._fly(flight, plan, client.interim, asked), client)
 
-    async def _to_the_end(self, flight: Flight, flying: Awaitable[Landing], client: Client) -> Landing:
+    async def _to_the_end(self, flight: Flight, flying: Awaitable[FetchOutcome], client: Client) -> FetchOutcome:
         """Fly to the landing although the client may leave. Raises ClientGoneError when it has.
 
         A flight that nobody waits for any more gives way to others, if the backend is busy.
@@ -150,21 +152,21 @@ class Fetcher:
         if left:
             self._release(landing)
             raise ClientGoneError("the client left before the response came")
-        if isinstance(landing, Arriving):
+        if isinstance(landing, Streaming):
             flight.asker_left()  # and waits on as a reader of the body
-        elif isinstance(landing, Private):
+        elif isinstance(landing, Uncacheable):
             flight.join()  # as a client that may have left it had given way to others
         return landing
 
-    async def _follow(self, flight: Flight, plan: Plan) -> Landing | None:
+    async def _follow(self, flight: Flight, plan: Plan) -> FetchOutcome | None:
         """What the flight brought if it answers this request too; None to fetch alone."""
         flight.join()
         try:
             async with asyncio.timeout(plan.match.route.coalesce_wait_s):
                 landing = await flight.wait()
-            if isinstance(landing, Failed):
+            if isinstance(landing, Unreachable):
                 return landing
-            if isinstance(landing, Erred):
+            if isinstance(landing, OriginError):
                 return landing if plan.hides_errors else None
             return self._share(landing, plan)
         except TimeoutError:
@@ -172,9 +174,9 @@ class Fetcher:
         finally:
             flight.leave()  # and waits on as a reader of the body, if it got one
 
-    def _share(self, landing: Landing, plan: Plan) -> Landing | None:
+    def _share(self, landing: FetchOutcome, plan: Plan) -> FetchOutcome | None:
         """A follower's part of a landing; None where it may not have one."""
-        if not isinstance(landing, Complete | Arriving) or not landing.may_share:
+        if not isinstance(landing, Complete | Streaming) or not landing.may_share:
             return None
         if not self._answers(landing.entry, plan):
             return None
@@ -189,20 +191,20 @@ class Fetcher:
         """Whether a response fetched for somebody else would be a hit for this request, had it been stored before."""
         # Without a lease there may be invalidations since that fetch of which this node knows nothing.
         log = self._services.log
-        if log.standing() is not Standing.LEADING:
+        if log.standing() is not LeaseState.LEADING:
             return False
         found = [(entry, log.validity(entry))]
         return isinstance(decide(plan.wanted, found, plan.match.route.cache, self._services.clock.now()), Hit)
 
-    def _release(self, landing: Landing) -> None:
+    def _release(self, landing: FetchOutcome) -> None:
         """Let go of what was meant for somebody who has left."""
         match landing:
-            case Private(response=response):
+            case Uncacheable(response=response):
                 self._services.tasks.start(response.aclose(), "close unclaimed response")
-            case Arriving(place=place):
+            case Streaming(place=place):
                 place.close()
 
-    async def _fly_in_turn(self, flight: Flight, plan: Plan, interim: InterimSink, *, looked: bool) -> Landing:
+    async def _fly_in_turn(self, flight: Flight, plan: Plan, interim: InterimSink, *, looked: bool) -> FetchOutcome:
         """Fly when no other node is fetching the same; land with what another node has fetched meanwhile.
 
         `looked` says that the store was asked just now.
@@ -211,7 +213,7 @@ class Fetcher:
             turn = await self._turn(plan, looked=looked)
         except BaseException as error:
             detail = f"the wait for a turn was stopped: {error!r}"
-            self._end(flight, Failed(UpstreamError(UpstreamFailure.RESET, detail, sent=False)))
+            self._end(flight, Unreachable(UpstreamError(UpstreamFailure.RESET, detail, sent=False)))
             raise
         if isinstance(turn, Entry):
             return self._end(flight, Complete(turn, turn, stored=True, may_share=True, upstream_ms=0.0))
@@ -224,7 +226,7 @@ class Fetcher:
         deadline = services.clock.monotonic() + plan.match.route.coalesce_wait_s
         again, group = False, self._group(plan)
         # Without a lease nothing stored could be used: there is nothing to wait for.
-        while services.log.standing() is Standing.LEADING:
+        while services.log.standing() is LeaseState.LEADING:
             stored = None if looked else await self._stored(plan)
             if stored is not None:
                 return stored
@@ -245,39 +247,39 @@ class Fetcher:
         return decision.entry if isinstance(decision, Hit) else None
 
     async def _fly(
-        self, flight: Flight, plan: Plan, interim: InterimSink, asked: Awaitable[Fetched] | None = None
-    ) -> Landing:
+        self, flight: Flight, plan: Plan, interim: InterimSink, asked: Awaitable[FetchedResponse] | None = None
+    ) -> FetchOutcome:
         """Fly; `asked` brings the response where the backend has been asked already."""
-        fetched: Fetched | None = None
+        fetched: FetchedResponse | None = None
         try:
             fetched = await (asked or self._ask(plan, plan.outgoing, interim, flight))
             landing = await self._settle(flight, plan, fetched, interim)
         except UpstreamError as error:
-            landing = Failed(error.again())
+            landing = Unreachable(error.again())
         except BaseException as error:
             detail = f"the fetch was stopped: {error!r}"
-            self._end(flight, Failed(UpstreamError(UpstreamFailure.RESET, detail, sent=True)))
+            self._end(flight, Unreachable(UpstreamError(UpstreamFailure.RESET, detail, sent=True)))
             if fetched is not None:
                 await fetched.response.aclose()
             raise
-        if isinstance(landing, Arriving):
+        if isinstance(landing, Streaming):
             return landing
         return self._end(flight, landing)
 
-    def _end(self, flight: Flight, landing: Landing) -> Landing:
+    def _end(self, flight: Flight, landing: FetchOutcome) -> FetchOutcome:
         """Land, and let the next request for the key start another flight, here and on other nodes."""
         flight.land(landing)
         flight.when_unwanted(None)
         self._services.flights.close(flight)
         turn, flight.turn = flight.turn, None
         if turn is not None and not isinstance(turn, FreeTurn):
-            brought = flight.landing.entry if isinstance(flight.landing, Complete | Arriving) else None
+            brought = flight.landing.entry if isinstance(flight.landing, Complete | Streaming) else None
             varies = [name for name, _ in brought.vary] if brought is not None else []
             with suppress(TaskGroupClosedError):  # it expires
                 self._services.tasks.start(turn.done(stored=brought is not None, varies=varies), "turn: done")
         return landing
 
-    async def _ask(self, plan: Plan, request: RequestHead, interim: InterimSink, demand: Demand) -> Fetched:
+    async def _ask(self, plan: Plan, request: RequestHead, interim: InterimSink, demand: Demand) -> FetchedResponse:
         """Send one request. Raises UpstreamError."""
         services, clock = self._services, self._services.clock
         born = services.log.position
@@ -288,9 +290,9 @@ class Fetcher:
         response = await upstream.exchange(request, plan.body, interim, read_timeout_s=allowed_s, demand=demand)
         upstream_ms = (clock.monotonic() - started_s) * 1000
         response = await asked_for(request, response)
-        return Fetched(response, request_time, clock.now(), born, upstream_ms)
+        return FetchedResponse(response, request_time, clock.now(), born, upstream_ms)
 
-    async def _settle(self, flight: Flight, plan: Plan, fetched: Fetched, interim: InterimSink) -> Landing:
+    async def _settle(self, flight: Flight, plan: Plan, fetched: FetchedResponse, interim: InterimSink) -> FetchOutcome:
         """Decide what the response means for the store, and how the flight lands with it."""
         head = fetched.response.head
         if head.status == 304 and plan.validating:
@@ -308,7 +310,7 @@ class Fetcher:
         head = fetched.response.head
         if plan.hides_errors and head.status in ERROR_STATUSES:
             await fetched.response.aclose()
-            return Erred(head.status, fetched.upstream_ms)
+            return OriginError(head.status, fetched.upstream_ms)
         if plan.wanted.method == "HEAD":
             entry = await self._filler.update_by_head(plan, fetched)
             if entry is not None:
@@ -319,10 +321,12 @@ class Fetcher:
         await self._filler.supersede(plan, fetched, verdict)
         self._learn(plan, fetched.response.head, verdict)
         if isinstance(verdict, NotStorable):
-            return Private(fetched.response, verdict.reason, fetched.upstream_ms)
+            return Uncacheable(fetched.response, verdict.reason, fetched.upstream_ms)
         return await self._take(flight, plan, fetched, verdict)
 
-    async def _take(self, flight: Flight, plan: Plan, fetched: Fetched, storable: Storable) -> Complete | Arriving:
+    async def _take(
+        self, flight: Flight, plan: Plan, fetched: FetchedResponse, storable: Storable
+    ) -> Complete | Streaming:
         """Receive a storable body; small ones are landed whole, others as they arrive."""
         response = fetched.response
         length = response.content_length
@@ -335,12 +339,14 @@ class Fetcher:
         shared = SharedBody(plan.match.route.cache.max_body_bytes, self._services.budget, flight)
         entry = entry_of(plan, fetched, storable)
         own = as_it_came(entry, response.head.fields, storable)
-        landing = Arriving(entry, own, shared, length, storable.may_share, fetched.upstream_ms, shared.open())
+        landing = Streaming(entry, own, shared, length, storable.may_share, fetched.upstream_ms, shared.open())
         flight.land(landing)
         self._services.tasks.start(self._pump(flight, plan, fetched, storable, shared), "receive a body")
         return landing
 
-    async def _pump(self, flight: Flight, plan: Plan, fetched: Fetched, storable: Storable, shared: SharedBody) -> None:
+    async def _pump(
+        self, flight: Flight, plan: Plan, fetched: FetchedResponse, storable: Storable, shared: SharedBody
+    ) -> None:
         """Pass the body on while it arrives. It is stored before its end is told: who has it all finds it stored."""
         response = fetched.response
         try:
@@ -349,7 +355,7 @@ class Fetcher:
             if shared.kept:
                 await self._filler.put(plan, entry_of(plan, fetched, storable, shared.whole()), storable)
             shared.end(response.trailers)
-        except (UpstreamError, NobodyReadsError) as error:
+        except (UpstreamError, NoReadersError) as error:
             shared.fail(error)
         finally:
             if not shared.ended:
@@ -360,14 +366,14 @@ class Fetcher:
             await response.aclose()
 
 
-async def _taken_over(plan: Plan, asked: Awaitable[Fetched]) -> Fetched:
+async def _taken_over(plan: Plan, asked: Awaitable[FetchedResponse]) -> FetchedResponse:
     """What the backend answers to a request that has been sent already."""
     fetched = await asked
     await asked_for(plan.outgoing, fetched.response)
     return fetched
 
 
-async def _given(fetched: Fetched) -> Fetched:
+async def _given(fetched: FetchedResponse) -> FetchedResponse:
     """What has been fetched, for whoever waits for it."""
     return fetched
 

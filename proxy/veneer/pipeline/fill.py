@@ -14,11 +14,11 @@ from veneer.core.storability import NotStorable, Storable, check_body, judge
 from veneer.core.tags import tags_of
 from veneer.core.validation import Freshened, Mismatch, entry_for_304, freshen, freshen_from_head, outdates
 from veneer.pipeline.context import Services
-from veneer.pipeline.made import Fetched, entry_of, judge_fetched, tags_for
+from veneer.pipeline.made import FetchedResponse, entry_of, judge_fetched, tags_for
 from veneer.pipeline.plan import Plan
 
 
-class Filler:
+class StoreUpdater:
     """Keeps the store in step with what the backend answered."""
 
     def __init__(self, services: Services) -> None:
@@ -42,7 +42,7 @@ class Filler:
         self._services.searches.learn(plan.wanted, search)
         return cache_key(plan.wanted, plan.match.route.cache, body_digest=plan.body_digest, search=search)
 
-    async def keep(self, plan: Plan, replaced: Entry, updated: Entry, fetched: Fetched) -> Entry:
+    async def keep(self, plan: Plan, replaced: Entry, updated: Entry, fetched: FetchedResponse) -> Entry:
         """Store an updated response, judged anew: its new fields may forbid that or change its tags."""
         entry = replace(updated, tags=tags_for(plan, updated.fields))
         verdict = judge(
@@ -60,7 +60,7 @@ class Filler:
             await self._services.store.forget(plan.key, replaced)
         return entry
 
-    async def freshen(self, plan: Plan, fetched: Fetched) -> Freshened | None:
+    async def freshen(self, plan: Plan, fetched: FetchedResponse) -> Freshened | None:
         """The stored response that a 304 confirms, updated and stored; None when it confirms none of ours."""
         stored = entry_for_304(plan.selected, plan.validating, fetched.response.head)
         if stored is None:
@@ -78,7 +78,7 @@ class Filler:
             return None
         return Freshened(await self.keep(plan, stored, found.entry, fetched), found.personal)
 
-    async def update_by_head(self, plan: Plan, fetched: Fetched) -> Entry | None:
+    async def update_by_head(self, plan: Plan, fetched: FetchedResponse) -> Entry | None:
         """Let a 200 to HEAD update the stored response to GET, and end what it shows to be outdated (section 4.3.5).
 
         Returns the response as updated: it answers the HEAD as well.
@@ -100,7 +100,7 @@ class Filler:
                 updated = await self.keep(plan, stored, found.entry, fetched)
         return updated
 
-    async def supersede(self, plan: Plan, fetched: Fetched, verdict: Storable | NotStorable) -> None:
+    async def supersede(self, plan: Plan, fetched: FetchedResponse, verdict: Storable | NotStorable) -> None:
         """End the stored responses in whose place the backend has answered, so that nothing brings them back.
 
         What is stored in place of one of them needs no more than that. An answer that only its asker's Authorization
@@ -115,7 +115,7 @@ class Filler:
             if stored.span is not None or stored.vary != takes_place:
                 await self._services.store.forget(plan.key, stored)
 
-    async def complete(self, plan: Plan, stored: Entry, fetched: Fetched) -> Entry | None:
+    async def complete(self, plan: Plan, stored: Entry, fetched: FetchedResponse) -> Entry | None:
         """The stored beginning and the rest that a 206 brings, as one (RFC 9111 section 3.4); None if they differ."""
         verdict = judge_fetched(plan, fetched)
         if isinstance(verdict, NotStorable):

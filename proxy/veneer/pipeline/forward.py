@@ -21,11 +21,11 @@ from veneer.core.validators import make_etag
 from veneer.pipeline.admit import body_limit
 from veneer.pipeline.ahead import read_ahead
 from veneer.pipeline.answer import Answer, Body, StoredBody, StreamBody, TunnelBody
-from veneer.pipeline.context import Exchange, Services, as_cached
-from veneer.pipeline.exchange import CacheUse, Refusal
-from veneer.pipeline.fill import Filler
+from veneer.pipeline.context import Exchange, Services, cache_request
+from veneer.pipeline.exchange import CacheResult, Refusal
+from veneer.pipeline.fill import StoreUpdater
 from veneer.pipeline.heeded import Heeded
-from veneer.pipeline.made import Fetched, as_it_came, entry_of, judge_fetched
+from veneer.pipeline.made import FetchedResponse, as_it_came, entry_of, judge_fetched
 from veneer.pipeline.plan import Plan
 from veneer.pipeline.refuse import refuse, upstream_failed
 from veneer.pipeline.unasked import asked_for
@@ -51,7 +51,7 @@ class Forwarder:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._filler = Filler(services)
+        self._filler = StoreUpdater(services)
 
     async def answer(self, exchange: Exchange, content: Content | None = None) -> Answer:
         """The backend's answer. An unsafe exchange goes on when its client leaves: it may have changed something.
@@ -117,14 +117,14 @@ class Forwarder:
                 kept = replace(status, forward_status=response.head.status, detail=Refusal.LOG_LOST.value)
                 return refuse(exchange, 504, detail, Refusal.LOG_LOST, kept)
             if response.tunnel is not None:
-                return Answer(response.head, TunnelBody(response), status, CacheUse.BYPASS, upstream_ms)
+                return Answer(response.head, TunnelBody(response), status, CacheResult.BYPASS, upstream_ms)
             if request.method == "POST" and receipt is not None and receipt.shared:
-                fetched = Fetched(response, request_time, services.clock.now(), born, upstream_ms)
+                fetched = FetchedResponse(response, request_time, services.clock.now(), born, upstream_ms)
                 as_get = await self._storable_as_get(exchange, fetched, receipt.position)
                 if as_get is not None:
                     return await self._stored_for_get(as_get, replace(fetched, born=receipt.position), status)
             told = CacheStatus(forward=status.forward, detail=Reason.METHOD.value)
-            return await private_answer(services, exchange, response, told, CacheUse.BYPASS, upstream_ms)
+            return await private_answer(services, exchange, response, told, CacheResult.BYPASS, upstream_ms)
         except BaseException:
             await response.aclose()
             raise
@@ -149,7 +149,9 @@ class Forwarder:
             await self._invalidate_unknown(exchange, sent=sent)
             raise
 
-    async def _storable_as_get(self, exchange: Exchange, fetched: Fetched, invalidated: Position) -> AsGet | None:
+    async def _storable_as_get(
+        self, exchange: Exchange, fetched: FetchedResponse, invalidated: Position
+    ) -> AsGet | None:
         """How to store a response to POST that says it is the target's representation (RFC 9110 section 9.3.3).
 
         None when it does not say so, or when another event than its own, at `invalidated`, may have outdated it.
@@ -164,18 +166,18 @@ class Forwarder:
         entry = entry_of(plan, fetched, verdict)
         return AsGet(plan, verdict) if await self._services.log.spares(entry, invalidated) else None
 
-    async def _stored_for_get(self, as_get: AsGet, fetched: Fetched, status: CacheStatus) -> Answer:
+    async def _stored_for_get(self, as_get: AsGet, fetched: FetchedResponse, status: CacheStatus) -> Answer:
         """Store it. It is born at the invalidation that its own request caused: nothing came between the two."""
         plan, verdict = as_get
         body = b"".join([piece async for piece in fetched.response.body()])
         entry, stored = await self._filler.put(plan, entry_of(plan, fetched, verdict, body), verdict)
         head = fetched.response.head
         own = as_it_came(entry, head.fields, verdict)
-        return Answer(head, StoredBody(own), replace(status, stored=stored), CacheUse.BYPASS, fetched.upstream_ms)
+        return Answer(head, StoredBody(own), replace(status, stored=stored), CacheResult.BYPASS, fetched.upstream_ms)
 
     def _plan_as_get(self, exchange: Exchange) -> Plan:
         """What a GET of the same target would be fetched as."""
-        wanted = as_cached(exchange)
+        wanted = cache_request(exchange)
         match = exchange.policy.match("GET", exchange.request.path, exchange.request.query)
         rules = match.route.cache
         return Plan(
@@ -234,7 +236,7 @@ async def private_answer(
     exchange: Exchange,
     response: UpstreamResponse,
     status: CacheStatus,
-    use: CacheUse,
+    use: CacheResult,
     upstream_ms: float,
 ) -> Answer:
     """A response for this client alone. Small ones are read whole, so that conditions and codings apply to them."""

@@ -9,7 +9,7 @@ from veneer.core.key import preflight_digest, query_digest
 from veneer.core.rate import RateVerdict
 from veneer.core.rules import OriginRule
 from veneer.limits.inflight import OverloadedError
-from veneer.pipeline.account import Replied, record_of
+from veneer.pipeline.account import SentResponse, record_of
 from veneer.pipeline.admit import (
     body_limit,
     count,
@@ -21,8 +21,8 @@ from veneer.pipeline.admit import (
 )
 from veneer.pipeline.ahead import beginning, joined
 from veneer.pipeline.answer import Answer
-from veneer.pipeline.begun import Begun
-from veneer.pipeline.context import Exchange, Services, as_cached
+from veneer.pipeline.begun import SentMiss
+from veneer.pipeline.context import Exchange, Services, cache_request
 from veneer.pipeline.exchange import Refusal
 from veneer.pipeline.fetch import Fetcher
 from veneer.pipeline.forward import Forwarder
@@ -53,14 +53,14 @@ class Handler:
         self._services.recorder.begin()
         await self._carry_out(exchange, None)
 
-    async def take_over(self, exchange: Exchange, begun: Begun) -> None:
+    async def take_over(self, exchange: Exchange, begun: SentMiss) -> None:
         """As `handle`, of a request that counts as active and in flight, and has been sent to the backend."""
         await self._carry_out(exchange, begun)
 
-    async def _carry_out(self, exchange: Exchange, begun: Begun | None) -> None:
+    async def _carry_out(self, exchange: Exchange, begun: SentMiss | None) -> None:
         services = self._services
         answer: Answer | None = None
-        replied = Replied(0)
+        replied = SentResponse(0)
         rate: RateVerdict | None = None
         error = ""
         try:
@@ -95,7 +95,7 @@ class Handler:
             duration_ms = (services.clock.monotonic() - exchange.started_s) * 1000
             services.recorder.finish(record_of(exchange, answer, replied, rate, error, duration_ms))
 
-    async def _reply(self, exchange: Exchange, answer: Answer, rate: RateVerdict | None) -> Replied:
+    async def _reply(self, exchange: Exchange, answer: Answer, rate: RateVerdict | None) -> SentResponse:
         """Send the answer. What lasts leaves its place in flight to others meanwhile."""
         if not answer.lasts:
             return await self._replier.reply(exchange, answer, rate)
@@ -115,7 +115,7 @@ class Handler:
             if method in CACHED_METHODS:
                 plain = not self._has_body_or_upgrade(exchange)
                 return await (self._reader if plain else self._forwarder).answer(exchange)
-            if exchange.route.cache.enabled and as_cached(exchange).method == "QUERY":
+            if exchange.route.cache.enabled and cache_request(exchange).method == "QUERY":
                 return await (self._preflight(exchange) if method == "OPTIONS" else self._query(exchange))
             return await self._forwarder.answer(exchange)
         except BodyError as error:
@@ -151,8 +151,8 @@ class Handler:
         return await self._reader.answer(exchange, content, query_digest(exchange.request.fields, content))
 
     async def _apologise(
-        self, exchange: Exchange, rate: RateVerdict | None, replied: Replied
-    ) -> tuple[Answer | None, Replied]:
+        self, exchange: Exchange, rate: RateVerdict | None, replied: SentResponse
+    ) -> tuple[Answer | None, SentResponse]:
         """500 where nothing was sent yet, a cut connection otherwise."""
         if exchange.client.started:
             exchange.client.abort()
@@ -161,8 +161,8 @@ class Handler:
         return await self._send(exchange, answer, rate, replied)
 
     async def _send(
-        self, exchange: Exchange, answer: Answer, rate: RateVerdict | None, replied: Replied
-    ) -> tuple[Answer | None, Replied]:
+        self, exchange: Exchange, answer: Answer, rate: RateVerdict | None, replied: SentResponse
+    ) -> tuple[Answer | None, SentResponse]:
         try:
             return answer, await self._replier.reply(exchange, answer, rate)
         except ClientGoneError:

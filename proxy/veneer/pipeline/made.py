@@ -12,7 +12,7 @@ from veneer.core.fields import Fields, shared_text, shared_texts
 from veneer.core.key import uri
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.outcome import Reason
-from veneer.core.record import record
+from veneer.core.record import fast_struct
 from veneer.core.rules import CacheRules
 from veneer.core.search import NoVarySearch, no_vary_search
 from veneer.core.storability import NotStorable, Storable, judge
@@ -24,7 +24,7 @@ from veneer.ports import UpstreamResponse
 
 
 @mypyc_attr(acyclic=True)
-class Moment:
+class FetchTimes:
     """When a response was asked for and came, in seconds since the epoch, and the log position before that."""
 
     __slots__ = ("born", "request_time", "response_time")
@@ -35,8 +35,8 @@ class Moment:
         self.born: Final = born
 
 
-@record
-class Fetched:
+@fast_struct
+class FetchedResponse:
     """A response head with the facts of its fetch: times in seconds since the epoch, the log position before it."""
 
     response: UpstreamResponse
@@ -46,7 +46,7 @@ class Fetched:
     upstream_ms: float
 
 
-def judge_fetched(plan: Plan, fetched: Fetched) -> Storable | NotStorable:
+def judge_fetched(plan: Plan, fetched: FetchedResponse) -> Storable | NotStorable:
     """Whether the response may be stored, as far as its head tells."""
     response = fetched.response
     length = response.content_length
@@ -73,9 +73,9 @@ def judge_head(
     return judge(wanted, head, rules, request_time, response_time, body_digest=body_digest)
 
 
-def entry_of(plan: Plan, fetched: Fetched, storable: Storable, body: bytes | None = None) -> Entry:
+def entry_of(plan: Plan, fetched: FetchedResponse, storable: Storable, body: bytes | None = None) -> Entry:
     """The entry to store; None stands for a body that is still missing."""
-    when = Moment(fetched.request_time, fetched.response_time, fetched.born)
+    when = FetchTimes(fetched.request_time, fetched.response_time, fetched.born)
     return entry_of_head(plan.wanted, plan.match, fetched.response.head, storable, body, when)
 
 
@@ -85,7 +85,7 @@ def entry_of_head(
     head: ResponseHead,
     storable: Storable,
     body: bytes | None,
-    when: Moment,
+    when: FetchTimes,
 ) -> Entry:
     """As `entry_of`, of the parts. Where the route asks for that and the origin gave none, it has an entity tag."""
     fields, route = storable.fields, match.route

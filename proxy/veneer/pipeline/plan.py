@@ -7,7 +7,7 @@ from dataclasses import replace
 from veneer.core.entry import Entry
 from veneer.core.forwarding import to_origin
 from veneer.core.messages import RequestHead
-from veneer.core.record import record
+from veneer.core.record import fast_struct
 from veneer.core.reuse import Decision, Miss, PartialMiss, Revalidate, ServeStale, wants_its_own
 from veneer.core.sharing import passes, withheld
 from veneer.core.validation import completion_request, conditional_request, miss_request, unconditional_request
@@ -16,7 +16,7 @@ from veneer.pipeline.context import Exchange
 from veneer.policy.model import Match
 
 
-@record
+@fast_struct
 class Plan:
     """One fetch: what is wanted, as the cache sees it, and what is sent.
 
@@ -44,8 +44,8 @@ class Plan:
     body_digest: str | None = None
 
 
-@record
-class Looked:
+@fast_struct
+class CacheLookup:
     """What was looked up: the request as the cache sees it, its key, and the content of a QUERY with its digest."""
 
     wanted: RequestHead
@@ -54,7 +54,7 @@ class Looked:
     body_digest: str | None = None
 
 
-def plan_of(exchange: Exchange, looked: Looked, decision: Decision, via: str) -> Plan:
+def plan_of(exchange: Exchange, looked: CacheLookup, decision: Decision, via: str) -> Plan:
     """What to fetch if the decision needs it."""
     wanted, route = looked.wanted, exchange.match.route
     outgoing, validating, completing, hides_errors = _wanted_of_backend(

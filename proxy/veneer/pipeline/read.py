@@ -23,16 +23,16 @@ from veneer.core.reuse import (
 )
 from veneer.pipeline.answer import Answer, StoredBody, StreamBody, no_trailers
 from veneer.pipeline.audit import Auditor
-from veneer.pipeline.begun import Begun
-from veneer.pipeline.coalesce import Arriving, Complete, Erred, Failed, Landing, Private
-from veneer.pipeline.context import Exchange, Services, as_cached
-from veneer.pipeline.exchange import CacheUse, Refusal
+from veneer.pipeline.begun import SentMiss
+from veneer.pipeline.coalesce import Complete, FetchOutcome, OriginError, Streaming, Uncacheable, Unreachable
+from veneer.pipeline.context import Exchange, Services, cache_request
+from veneer.pipeline.exchange import CacheResult, Refusal
 from veneer.pipeline.fetch import Fetcher
 from veneer.pipeline.forward import private_answer
-from veneer.pipeline.plan import Looked, Plan, plan_of
+from veneer.pipeline.plan import CacheLookup, Plan, plan_of
 from veneer.pipeline.refuse import refuse, upstream_failed
 from veneer.policy.model import StoreLoss
-from veneer.ports import Standing
+from veneer.ports import LeaseState
 
 Undone = ServeStale | GatewayTimeout | Revalidate | PartialMiss
 """Decisions that are neither hit nor miss."""
@@ -50,10 +50,10 @@ class CacheHandler:
         """The answer to a request that may be looked up. `body` and its digest belong to QUERY."""
         route = exchange.route
         rules = route.cache
-        wanted = as_cached(exchange)
+        wanted = cache_request(exchange)
         search = self._services.searches.of(wanted)
         key = cache_key(wanted, rules, body_digest=body_digest, search=search)
-        lost = self._services.log.standing() is Standing.LOST
+        lost = self._services.log.standing() is LeaseState.LOST
         candidates: Sequence[Candidate] = []
         if rules.enabled and (not lost or route.on_store_loss is StoreLoss.STALE):
             candidates = self._valid(await self._services.store.lookup(key, wanted, rules), soft=lost)
@@ -62,11 +62,11 @@ class CacheHandler:
             if route.audit_share > 0:
                 self._auditor.consider(exchange, wanted, decision.entry)
             status = CacheStatus(hit=True, ttl_s=decision.ttl_s, key=key if route.show_key else None)
-            return stored_answer(decision.entry, decision.age_s, key, status, CacheUse.HIT)
+            return stored_answer(decision.entry, decision.age_s, key, status, CacheResult.HIT)
         for entry, _ in candidates:
             if entry.vary:
                 self._services.flights.learn(key, [name for name, _ in entry.vary])
-        plan = plan_of(exchange, Looked(wanted, key, body, body_digest), decision, self._services.instance)
+        plan = plan_of(exchange, CacheLookup(wanted, key, body, body_digest), decision, self._services.instance)
         if isinstance(decision, Miss):
             answer = await self._fetch(exchange, plan, decision, decision.forward, decision.reason, lost=lost)
         else:
@@ -88,7 +88,7 @@ class CacheHandler:
                 if refresh:
                     self._fetcher.refresh(plan)
                 status = CacheStatus(hit=True, ttl_s=ttl_s, detail=reason.value)
-                return stored_answer(entry, age_s, plan.key, status, CacheUse.STALE)
+                return stored_answer(entry, age_s, plan.key, status, CacheResult.STALE)
             case GatewayTimeout(reason=reason):
                 status = CacheStatus(detail=reason.value)
                 return refuse(exchange, 504, "nothing stored can answer only-if-cached", Refusal.ONLY_IF_CACHED, status)
@@ -106,7 +106,7 @@ class CacheHandler:
         status = CacheStatus(forward=forward, collapsed=collapsed, detail=detail)
         return await self._landed(exchange, plan, decision, landing, status)
 
-    async def landed(self, exchange: Exchange, begun: Begun) -> Answer:
+    async def landed(self, exchange: Exchange, begun: SentMiss) -> Answer:
         """The answer to a miss that the backend has been asked for already."""
         plan, decision = begun.plan, begun.decision
         landing = await self._fetcher.take_over(plan, begun.flight, begun.fetched, exchange.client)
@@ -114,17 +114,17 @@ class CacheHandler:
         return await self._landed(exchange, plan, decision, landing, status)
 
     async def _landed(
-        self, exchange: Exchange, plan: Plan, decision: Decision, landing: Landing, status: CacheStatus
+        self, exchange: Exchange, plan: Plan, decision: Decision, landing: FetchOutcome, status: CacheStatus
     ) -> Answer:
         match landing:
-            case Failed(error=error):
+            case Unreachable(error=error):
                 stale = self._stand_in(decision, plan, answered=False)
-                return stale or replace(upstream_failed(exchange, error, status), use=CacheUse.MISS)
-            case Erred(status=code):
+                return stale or replace(upstream_failed(exchange, error, status), use=CacheResult.MISS)
+            case OriginError(status=code):
                 status = replace(status, forward_status=code)
                 stale = self._stand_in(decision, plan, answered=True)
                 refused = refuse(exchange, 502, f"the backend answered {code}", Refusal.UPSTREAM, status)
-                return stale or replace(refused, use=CacheUse.MISS)
+                return stale or replace(refused, use=CacheResult.MISS)
             case Complete():
                 return whole_answer(landing, plan, status)
             case _:
@@ -142,11 +142,11 @@ class CacheHandler:
         in_window = fallback.on_error_until is not None and now < fallback.on_error_until
         reason = Reason.STALE_IF_ERROR if in_window else Reason.DISCONNECTED
         status = CacheStatus(hit=True, ttl_s=decision.ttl_s, detail=reason.value)
-        return stored_answer(decision.entry, decision.age_s, plan.key, status, CacheUse.STALE)
+        return stored_answer(decision.entry, decision.age_s, plan.key, status, CacheResult.STALE)
 
 
 def stored_answer(
-    entry: Entry, age_s: float | None, key: str, status: CacheStatus, use: CacheUse, upstream_ms: float | None = None
+    entry: Entry, age_s: float | None, key: str, status: CacheStatus, use: CacheResult, upstream_ms: float | None = None
 ) -> Answer:
     """An answer from a stored response."""
     head = ResponseHead(entry.status, entry.reason, entry.fields)
@@ -155,9 +155,9 @@ def stored_answer(
 
 def whole_answer(landing: Complete, plan: Plan, status: CacheStatus) -> Answer:
     """The answer that a flight brought whole."""
-    use = CacheUse.COLLAPSED if status.collapsed else CacheUse.MISS
+    use = CacheResult.COLLAPSED if status.collapsed else CacheResult.MISS
     if landing.validated:
-        use = CacheUse.REVALIDATED
+        use = CacheResult.REVALIDATED
     told = CacheStatus(
         forward=status.forward,
         forward_status=304 if landing.validated else None,
@@ -169,16 +169,16 @@ def whole_answer(landing: Complete, plan: Plan, status: CacheStatus) -> Answer:
 
 
 async def landed_answer(
-    services: Services, exchange: Exchange, landing: Arriving | Private, status: CacheStatus
+    services: Services, exchange: Exchange, landing: Streaming | Uncacheable, status: CacheStatus
 ) -> Answer:
     """The answer that a flight brings."""
-    if isinstance(landing, Arriving):
+    if isinstance(landing, Streaming):
         entry, body, place = landing.own, landing.body, landing.place
         head = ResponseHead(entry.status, entry.reason, entry.fields)
         # Trailers are not stored: who has waited gets what a hit would have, and nobody's cookie.
         trailers = no_trailers if status.collapsed else lambda: body.trailers
         stream = StreamBody(place, landing.length, place.aclose, trailers)
-        use = CacheUse.COLLAPSED if status.collapsed else CacheUse.MISS
+        use = CacheResult.COLLAPSED if status.collapsed else CacheResult.MISS
         return Answer(head, stream, replace(status, stored=True), use, landing.upstream_ms)
     told = CacheStatus(forward=status.forward, collapsed=status.collapsed, detail=landing.reason.value)
-    return await private_answer(services, exchange, landing.response, told, CacheUse.MISS, landing.upstream_ms)
+    return await private_answer(services, exchange, landing.response, told, CacheResult.MISS, landing.upstream_ms)

@@ -7,7 +7,7 @@ from veneer.core.outcome import CacheStatus
 from veneer.core.problem import Problem, problem_head
 from veneer.pipeline.answer import Answer, BytesBody
 from veneer.pipeline.context import Exchange
-from veneer.pipeline.exchange import CacheUse, Refusal
+from veneer.pipeline.exchange import CacheResult, Refusal
 from veneer.ports import UpstreamError, UpstreamFailure
 
 TIMEOUTS = frozenset(
@@ -19,7 +19,7 @@ OVERLOADED = frozenset({UpstreamFailure.POOL_TIMEOUT, UpstreamFailure.UNHEALTHY}
 def problem_answer(problem: Problem, refused: Refusal, cache: CacheStatus, *extra: Pair) -> Answer:
     """An answer that carries `problem`, with more field lines."""
     head = problem_head(problem, *extra)
-    return Answer(head, BytesBody(problem.body()), cache, CacheUse.NONE, refused=refused, error=problem.detail)
+    return Answer(head, BytesBody(problem.body()), cache, CacheResult.NONE, refused=refused, error=problem.detail)
 
 
 def refuse(

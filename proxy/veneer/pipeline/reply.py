@@ -11,11 +11,11 @@ from veneer.core.messages import ResponseHead
 from veneer.core.negotiation import passing_form
 from veneer.core.rate import RateVerdict
 from veneer.core.remaining import with_remaining_lifetime
-from veneer.pipeline.account import Replied
+from veneer.pipeline.account import SentResponse
 from veneer.pipeline.answer import Answer, BytesBody, StoredBody, StreamBody, TunnelBody
 from veneer.pipeline.context import Exchange, ServedHit, Services
-from veneer.pipeline.dress import dress
-from veneer.pipeline.exchange import CacheUse
+from veneer.pipeline.dress import add_proxy_fields
+from veneer.pipeline.exchange import CacheResult
 from veneer.pipeline.represent import Representation, represent
 from veneer.pipeline.tunnel import relay
 from veneer.policy.model import ClientLifetime, Route
@@ -31,7 +31,7 @@ class Replier:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def reply(self, exchange: Exchange, answer: Answer, rate: RateVerdict | None) -> Replied:
+    async def reply(self, exchange: Exchange, answer: Answer, rate: RateVerdict | None) -> SentResponse:
         """Send `answer` in the form this client wants.
 
         Raises ClientGoneError when it has left, UpstreamError when the body broke off on the way.
@@ -43,7 +43,7 @@ class Replier:
                 head = answer.head
                 dressed = self._dressed(exchange, answer, head.fields, head, rate, self._services.clock.now())
                 await exchange.client.whole(dressed, data)
-                return Replied(head.status)
+                return SentResponse(head.status)
             case StreamBody() as stream:
                 try:
                     return await self._stream(exchange, answer, stream, rate)
@@ -52,9 +52,11 @@ class Replier:
             case TunnelBody(response=response):
                 idle_s = exchange.route.tunnel_idle_s
                 passed = await relay(self._services.tasks, exchange.client, response, idle_s)
-                return Replied(101, passed=passed)
+                return SentResponse(101, passed=passed)
 
-    async def _stored(self, exchange: Exchange, answer: Answer, body: StoredBody, rate: RateVerdict | None) -> Replied:
+    async def _stored(
+        self, exchange: Exchange, answer: Answer, body: StoredBody, rate: RateVerdict | None
+    ) -> SentResponse:
         clock = self._services.clock
         shown = represent(exchange, body.entry, clock.now())
         octets: bytes | tuple[Octets, ...] = shown.pieces or shown.body
@@ -69,9 +71,9 @@ class Replier:
         head = self._dressed(exchange, answer, fields, shown.head, rate, now)
         if in_pieces:
             await self._code(exchange, head, shown)
-            return Replied(shown.head.status, shown.coding, shown.identity_bytes)
+            return SentResponse(shown.head.status, shown.coding, shown.identity_bytes)
         await exchange.client.whole(head, octets)
-        if answer.use is CacheUse.HIT and body.age_s is not None and body.key is not None:
+        if answer.use is CacheResult.HIT and body.age_s is not None and body.key is not None:
             coding = shown.coding if shown.has_body and exchange.request.method != "HEAD" else None
             ttl_s = answer.cache.ttl_s or 0.0
             served = ServedHit(body.entry, body.key, body.age_s, ttl_s, head, _size(octets), coding)
@@ -80,7 +82,7 @@ class Replier:
             if not shown.coding:
                 self._services.hits.learn_miss(exchange, answer, head, _size(octets))
             body.entry.rest()  # it may never be asked for again
-        return Replied(shown.head.status, shown.coding, shown.identity_bytes)
+        return SentResponse(shown.head.status, shown.coding, shown.identity_bytes)
 
     async def _coded(self, exchange: Exchange, body: StoredBody, coding: str) -> bytes:
         """The body in `coding`: kept with the entry, or made now and kept from now on."""
@@ -109,7 +111,7 @@ class Replier:
 
     async def _stream(
         self, exchange: Exchange, answer: Answer, stream: StreamBody, rate: RateVerdict | None
-    ) -> Replied:
+    ) -> SentResponse:
         compress, request = exchange.route.compress, exchange.request
         form = passing_form(request, answer.head, stream.length, compress.coding if compress.enabled else None)
         fields, length, coding = form.fields, stream.length, form.coding or ""
@@ -122,7 +124,7 @@ class Replier:
         fields = delayed_age(fields, now - exchange.received)
         await exchange.client.begin(self._dressed(exchange, answer, fields, answer.head, rate, now), length)
         identity_bytes = await self._pass(exchange, stream, encoder)
-        return Replied(answer.head.status, coding, identity_bytes if coding else 0)
+        return SentResponse(answer.head.status, coding, identity_bytes if coding else 0)
 
     async def _pass(self, exchange: Exchange, stream: StreamBody, encoder: StreamEncoder | None) -> int:
         """Pass the body on piece by piece; cut the connection where the backend cuts it short."""
@@ -157,7 +159,7 @@ class Replier:
         services = self._services
         elapsed_ms = (services.clock.monotonic() - exchange.started_s) * 1000
         shown = ResponseHead(head.status, head.reason, fields)
-        return dress(shown, answer.cache, exchange.request_id, elapsed_ms, rate, via=services.via, now=now)
+        return add_proxy_fields(shown, answer.cache, exchange.request_id, elapsed_ms, rate, via=services.via, now=now)
 
 
 def _size(octets: bytes | tuple[Octets, ...]) -> int:

@@ -25,11 +25,11 @@ from veneer.core.ranges import (
     multipart,
     slice_of,
 )
-from veneer.core.record import record
+from veneer.core.record import fast_struct
 from veneer.pipeline.context import Exchange
 
 
-@record
+@fast_struct
 class Representation:
     """What leaves: a head without framing, and the octets, where there are `pieces` these in place of the body.
 

@@ -12,7 +12,7 @@ LIMIT = 10_000
 """Paths that are remembered. Forgetting one costs a miss, never a wrong answer: the entry says what it covers."""
 
 
-class Searches:
+class NoVarySearchHints:
     """The last No-Vary-Search of each path, in this process."""
 
     def __init__(self) -> None:

@@ -30,7 +30,7 @@ Name = tuple[str, tuple[tuple[str, str | None], ...], str]
 
 
 @dataclass(slots=True)
-class UpgradeCounts:
+class RecompressionCounts:
     """Bodies coded anew, and the octets by which they became smaller."""
 
     upgraded: int = 0
@@ -45,7 +45,7 @@ class _Candidate:
     looks: int = 0
 
 
-class Upgrader:
+class Recompressor:
     """Implements the pipeline's `Upgrades`. `busy_s` tells the processor time that the calling thread has used."""
 
     def __init__(
@@ -59,7 +59,7 @@ class Upgrader:
         self._candidates: OrderedDict[Name, _Candidate] = OrderedDict()
         self._wanted = asyncio.Event()
         self._since = (0.0, 0.0)
-        self.counts = UpgradeCounts()
+        self.counts = RecompressionCounts()
 
     def __len__(self) -> int:
         return len(self._candidates)

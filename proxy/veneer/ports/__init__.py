@@ -12,20 +12,20 @@ from veneer.ports.client import (
 from veneer.ports.clock import Clock
 from veneer.ports.codings import Codec, StreamEncoder
 from veneer.ports.demand import Demand
-from veneer.ports.leases import LeasedConnection, Taker
+from veneer.ports.leases import FirstBytesHandler, LeasedConnection
 from veneer.ports.rates import RateStore
 from veneer.ports.stores import (
-    Companion,
     EntryStore,
+    EvictionListener,
     FetchLock,
     FetchTurns,
     InvalidationLog,
+    LeaseState,
     LocalStore,
     Receipt,
-    Standing,
     TurnOver,
 )
-from veneer.ports.streams import Content, InterimSink, Outlet, Tunnel
+from veneer.ports.streams import ByteSink, Content, InterimSink, Tunnel
 from veneer.ports.upstream import Upstream, UpstreamError, UpstreamFailure, UpstreamResponse
 
 __all__ = [
@@ -33,27 +33,27 @@ __all__ = [
     "BodyMalformedError",
     "BodyTooLargeError",
     "BodyTooSlowError",
+    "ByteSink",
     "Client",
     "ClientGoneError",
     "Clock",
     "Codec",
-    "Companion",
     "Content",
     "Demand",
     "EntryStore",
+    "EvictionListener",
     "FetchLock",
     "FetchTurns",
+    "FirstBytesHandler",
     "InterimSink",
     "InvalidationLog",
+    "LeaseState",
     "LeasedConnection",
     "LocalStore",
     "Octets",
-    "Outlet",
     "RateStore",
     "Receipt",
-    "Standing",
     "StreamEncoder",
-    "Taker",
     "Tunnel",
     "TurnOver",
     "Upstream",

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from veneer.core.fields import Fields
 from veneer.core.messages import Octets, ResponseHead
-from veneer.ports.streams import Content, Outlet, Tunnel
+from veneer.ports.streams import ByteSink, Content, Tunnel
 
 
 class BodyError(Exception):
@@ -38,7 +38,7 @@ class ClientGoneError(ConnectionError):
     """The client closed or broke its connection."""
 
 
-class Client(Outlet, Protocol):
+class Client(ByteSink, Protocol):
     """The client's side of one exchange: the only way to answer it. As an outlet it takes octets of the body."""
 
     def body(self, limit_bytes: int) -> Content | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Taker:
+class FirstBytesHandler:
     """Who has sent a request over a lease. Its calls come from the callback that reads the socket: none may wait."""
 
     __slots__ = ()
@@ -51,7 +51,7 @@ class LeasedConnection:
         """Nothing is to be sent."""
 
     @abstractmethod
-    def send(self, head: bytes, taker: Taker, read_timeout_s: float | None) -> None:
+    def send(self, head: bytes, taker: FirstBytesHandler, read_timeout_s: float | None) -> None:
         """Send a GET without content, whose head these octets are (`Upstream.head_octets`)."""
 
     @abstractmethod

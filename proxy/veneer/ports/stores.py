@@ -13,7 +13,7 @@ from veneer.core.messages import RequestHead
 from veneer.core.rules import CacheRules
 
 
-class Companion(Protocol):
+class EvictionListener(Protocol):
     """What somebody keeps beside a stored response for as long as it is stored.
 
     `used` says that the response was answered from without a `lookup`; the store takes note and clears it.
@@ -53,7 +53,7 @@ class EntryStore(Protocol):
         """
         ...
 
-    def accompany(self, key: str, entry: Entry, companion: Companion) -> bool:
+    def accompany(self, key: str, entry: Entry, companion: EvictionListener) -> bool:
         """Tell `companion` when memory no longer holds `entry`, and it alone, under `key`.
 
         Until then whoever answers from `entry` may do so without a `lookup`, and sets `used`. False where memory does
@@ -102,7 +102,7 @@ class Receipt:
     shared: bool = True
 
 
-class Standing(Enum):
+class LeaseState(Enum):
     """Whether this node may answer from its stores without asking the backend."""
 
     LEADING = "leading"  # alone, or with a fresh lease
@@ -117,7 +117,7 @@ class InvalidationLog(Protocol):
         """The last position applied here. Taken before a fetch begins, it becomes the entry's `born`."""
         ...
 
-    def standing(self) -> Standing:
+    def standing(self) -> LeaseState:
         """One comparison: is the lease fresh?"""
         ...
 

@@ -52,7 +52,7 @@ class Tunnel(Protocol):
         ...
 
 
-class Outlet(Protocol):
+class ByteSink(Protocol):
     """Where the octets of a body leave without the turn of a task for each piece."""
 
     def push(self, pieces: Sequence[Octets]) -> bool:

@@ -10,7 +10,7 @@ from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.ports.demand import Demand
 from veneer.ports.leases import LeasedConnection
-from veneer.ports.streams import Content, InterimSink, Outlet, Tunnel
+from veneer.ports.streams import ByteSink, Content, InterimSink, Tunnel
 
 
 class UpstreamFailure(Enum):
@@ -76,7 +76,7 @@ class UpstreamResponse(Protocol):
         """The body in pieces as they arrive. Raises UpstreamError when it is cut short."""
         ...
 
-    async def pour(self, outlet: Outlet) -> None:
+    async def pour(self, outlet: ByteSink) -> None:
         """Push what is left of the body into `outlet` as it arrives; the backend waits while the outlet is slow.
 
         Raises UpstreamError when the body is cut short, and what the outlet raises.

@@ -11,8 +11,8 @@ from redis.exceptions import ResponseError
 
 from veneer.loop.tasks import TaskGroupClosedError, Tasks
 from veneer.redis.connect import RedisClient
-from veneer.redis.patience import Patience
-from veneer.redis.script import FAILURES, Argument, ByClient, Caller, Reply
+from veneer.redis.patience import LagTolerantTimeout
+from veneer.redis.script import FAILURES, Argument, RedisCaller, Reply, ViaRedisPy
 from veneer.redis.wire import RedisConnection
 
 Dial = Callable[[], Awaitable[RedisConnection]]
@@ -21,7 +21,7 @@ _ELSEWHERE = ("MOVED ", "ASK ", "READONLY ", "CLUSTERDOWN ", "MASTERDOWN ", "LOA
 """How answers begin that say: what you look for is not, or not yet, here."""
 
 
-class Line:
+class ReconnectingConnection:
     """One connection at a time, shared by everybody who has something to say."""
 
     def __init__(self, dial: Dial, tasks: Tasks) -> None:
@@ -77,7 +77,7 @@ class Line:
         heard = 0 if wire is None else wire.heard
         self.asking += 1
         try:
-            async with Patience(timeout_s):
+            async with LagTolerantTimeout(timeout_s):
                 try:
                     return await self._ask(words)
                 except RedisConnectionError:
@@ -113,22 +113,22 @@ class Line:
         self.drop()
 
 
-def caller_for(client: RedisClient, dial: Dial, tasks: Tasks, most: int = 4) -> Caller:
+def caller_for(client: RedisClient, dial: Dial, tasks: Tasks, most: int = 4) -> RedisCaller:
     """How to reach single keys, over at most so many connections to one server.
 
     In a Cluster keys lie on several servers, and the client finds the one of each.
     """
-    return ByClient(client) if isinstance(client, aioredis.RedisCluster) else RedisConnectionPool(dial, tasks, most)
+    return ViaRedisPy(client) if isinstance(client, aioredis.RedisCluster) else RedisConnectionPool(dial, tasks, most)
 
 
 class RedisConnectionPool:
     """A few connections to one server, for calls that carry much: one that takes long does not hold up the next."""
 
     def __init__(self, dial: Dial, tasks: Tasks, most: int = 4) -> None:
-        self._lines = tuple(Line(dial, tasks) for _ in range(most))
+        self._lines = tuple(ReconnectingConnection(dial, tasks) for _ in range(most))
 
     async def ask(self, timeout_s: float, *words: Argument) -> Reply:
-        """One command and its answer, as `Line.ask`, where fewest wait."""
+        """One command and its answer, as `ReconnectingConnection.ask`, where fewest wait."""
         return await min(self._lines, key=lambda line: line.asking).ask(timeout_s, *words)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ _NOTICEABLE_S = 0.02
 _MOST_EXTENSIONS = 4
 
 
-class Patience:
+class LagTolerantTimeout:
     """Like `asyncio.timeout`, but where the loop itself was late by the end, what it may have missed is waited for.
 
     A loop that did not run for longer than `timeout_s` finds its timer due and an answer unread at the same moment;

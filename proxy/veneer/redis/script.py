@@ -12,7 +12,7 @@ import msgspec
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from veneer.redis.connect import RedisClient
-from veneer.redis.patience import Patience
+from veneer.redis.patience import LagTolerantTimeout
 
 Reply = list["Reply"] | bytes | int | None
 """What a script returns, as RESP2 knows it."""
@@ -23,7 +23,7 @@ FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, msgspec.Ms
 """All the ways in which Redis, the way to it, or what it says may fail."""
 
 
-class Caller(Protocol):
+class RedisCaller(Protocol):
     """A way to have Redis carry out commands."""
 
     async def ask(self, timeout_s: float, *words: Argument) -> Reply:
@@ -34,14 +34,14 @@ class Caller(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ByClient:
+class ViaRedisPy:
     """By the client library, which finds the server of each key."""
 
     client: RedisClient
 
     async def ask(self, timeout_s: float, *words: Argument) -> Reply:
         """As a Caller."""
-        async with Patience(timeout_s):
+        async with LagTolerantTimeout(timeout_s):
             reply: Reply = await self.client.execute_command(*words)  # type: ignore[no-untyped-call,unused-ignore]
             return reply
 
@@ -67,7 +67,9 @@ class Script:
         """A script given as text."""
         return cls(source, hashlib.sha1(source.encode("ascii"), usedforsecurity=False).hexdigest())
 
-    async def run(self, caller: Caller, keys: Sequence[str], arguments: Sequence[Argument], timeout_s: float) -> Reply:
+    async def run(
+        self, caller: RedisCaller, keys: Sequence[str], arguments: Sequence[Argument], timeout_s: float
+    ) -> Reply:
         """Run it within `timeout_s`. Raises one of FAILURES; after that it may or may not have been carried out.
 
         A server that has never seen it is asked twice, and may take as long for each.

@@ -7,17 +7,17 @@ from collections.abc import Callable
 from typing import Final
 
 from veneer.loop.turn import WriteBatch
-from veneer.server.quick import QuickTalk, QuickWay
+from veneer.server.quick import FastPath, FastPathHandler
 
-MOST_ARRIVED: Final = 32
+MAX_BATCH: Final = 32
 """Connections whose requests wait at most: the first of them waits until all are foreseen."""
 
 
-class Arrival:
+class BatchedConnection:
     """A connection as `TickBatcher` sees it: octets that begin a request have `arrived`, or none."""
 
     def __init__(self) -> None:
-        self.talk: QuickTalk | None = None
+        self.talk: FastPathHandler | None = None
         self.arrived = b""
 
     def take_up(self) -> None:
@@ -46,19 +46,19 @@ class TickBatcher:
     __slots__ = ("_awaited", "_call_soon", "_quick", "_turn", "_waiting")
 
     def __init__(
-        self, call_soon: Callable[[Callable[[], None]], object], turn: WriteBatch, quick: QuickWay | None
+        self, call_soon: Callable[[Callable[[], None]], object], turn: WriteBatch, quick: FastPath | None
     ) -> None:
         self._call_soon = call_soon
         self._turn = turn
         self._quick = quick
-        self._waiting: list[Arrival] = []
+        self._waiting: list[BatchedConnection] = []
         self._awaited = False
 
-    def add(self, arrival: Arrival) -> None:
+    def add(self, arrival: BatchedConnection) -> None:
         """Have it take up what has arrived at the end of the turn, or before, when many wait."""
         waiting = self._waiting
         waiting.append(arrival)
-        if len(waiting) >= MOST_ARRIVED:
+        if len(waiting) >= MAX_BATCH:
             self._take_up()
         elif not self._awaited:
             self._awaited = True
@@ -77,11 +77,11 @@ class TickBatcher:
                 arrival.take_up()
             self._turn.end()
 
-    def _foresee(self, waiting: list[Arrival]) -> None:
+    def _foresee(self, waiting: list[BatchedConnection]) -> None:
         quick = self._quick
         if quick is None or len(waiting) == 1:
             return
-        talks: list[QuickTalk] = []
+        talks: list[FastPathHandler] = []
         data: list[bytes] = []
         for arrival in waiting:
             talk = arrival.talk

@@ -9,20 +9,20 @@ from typing import Final, cast
 from veneer.core.address import node_address
 from veneer.loop.turn import Outgoing
 from veneer.ports import ClientGoneError, Octets
-from veneer.server.arrivals import Arrival, TickBatcher
+from veneer.server.arrivals import BatchedConnection, TickBatcher
 from veneer.server.bounds import ConnectionSettings
 from veneer.server.client import WireClient
-from veneer.server.link import Behind, Pending, PlainWay
+from veneer.server.link import AiohttpFallback, PendingReply, PlainWay
 from veneer.server.octets import HEAD_END
 from veneer.server.plain import read_plain
-from veneer.server.quick import QuickTalk, QuickWay
+from veneer.server.quick import FastPath, FastPathHandler
 from veneer.server.tunnel import ClientTunnel
 
 HELD_BYTES: Final = 64 * 1024
 """So much of what a client sends ahead of its turn is taken before it has to wait."""
 
 
-class ClientConnection(Arrival):
+class ClientConnection(BatchedConnection):
     """The transport's protocol, and the `Link` and `ClientTransport` of all who answer.
 
     It is not derived from asyncio's classes, so that it can be compiled.
@@ -38,7 +38,7 @@ class ClientConnection(Arrival):
         outgoing: Outgoing,
         arrivals: TickBatcher,
         settings: ConnectionSettings,
-        quick: QuickWay | None = None,
+        quick: FastPath | None = None,
         plain: PlainWay | None = None,
     ) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class ClientConnection(Arrival):
         self._settings = settings
         self._quick = quick
         self._plain = plain
-        self._behind: Behind | None = None
+        self._behind: AiohttpFallback | None = None
         self._transport: asyncio.Transport | None = None
         self._arrivals = arrivals
         self._outgoing = outgoing
@@ -58,12 +58,12 @@ class ClientConnection(Arrival):
         self._client_ended = False
         self._paused = False
         self._held = b""
-        self._answering: asyncio.Task[None] | Pending | None = None
-        self._attended: WireClient | Pending | None = None
+        self._answering: asyncio.Task[None] | PendingReply | None = None
+        self._attended: WireClient | PendingReply | None = None
         self._ended: asyncio.Future[None] | None = None
         self._used_s = 0.0
 
-    def place(self, behind: Behind) -> None:
+    def place(self, behind: AiohttpFallback) -> None:
         """Where all goes that is not answered from here; once, before the connection is made."""
         self._behind = behind
 
@@ -153,7 +153,7 @@ class ClientConnection(Arrival):
     # ---- inside
 
     @property
-    def _rest(self) -> Behind:
+    def _rest(self) -> AiohttpFallback:
         behind = self._behind
         if behind is None:
             raise ClientGoneError("the client closed the connection")
@@ -175,7 +175,7 @@ class ClientConnection(Arrival):
             self._idle = False
             self._rest.take(data)
 
-    def _rest_of(self, data: bytes, talk: QuickTalk) -> bytes:
+    def _rest_of(self, data: bytes, talk: FastPathHandler) -> bytes:
         """What is left of several requests in one segment when those at its beginning are answered."""
         start, end = 0, data.find(HEAD_END) + len(HEAD_END)
         if end == len(data):
@@ -252,7 +252,7 @@ class ClientConnection(Arrival):
         if client is not None and self._client_ended:
             client.ended()
 
-    def await_answer(self, pending: Pending) -> None:
+    def await_answer(self, pending: PendingReply) -> None:
         """Let nothing else be answered before `pending` is."""
         self._answering = pending
         self._attended = pending

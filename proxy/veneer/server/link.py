@@ -10,7 +10,7 @@ from veneer.server.plain import PlainRequest
 from veneer.server.tunnel import ClientTunnel
 
 
-class Pending(Protocol):
+class PendingReply(Protocol):
     """An answer that is on its way."""
 
     def leave(self) -> None:
@@ -26,10 +26,10 @@ class Pending(Protocol):
         ...
 
 
-class Link(ClientTransport, Protocol):
+class ConnectionHandle(ClientTransport, Protocol):
     """A connection, for who answers on it without aiohttp."""
 
-    def await_answer(self, pending: Pending) -> None:
+    def await_answer(self, pending: PendingReply) -> None:
         """The request just offered will be answered later; until `over` the next ones have to wait."""
         ...
 
@@ -45,12 +45,12 @@ class Link(ClientTransport, Protocol):
 class PlainWay(Protocol):
     """Answers plain requests without aiohttp."""
 
-    def begin(self, request: PlainRequest, link: Link) -> asyncio.Task[None]:
+    def begin(self, request: PlainRequest, link: ConnectionHandle) -> asyncio.Task[None]:
         """The task that answers on `link` and calls its `over` at its end, on whatever path."""
         ...
 
 
-class Behind(Protocol):
+class AiohttpFallback(Protocol):
     """What stands behind a connection and takes all that is not answered without aiohttp."""
 
     def connection_taken(self, transport: asyncio.Transport) -> bool:

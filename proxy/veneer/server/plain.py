@@ -11,8 +11,8 @@ from typing import Final, cast
 
 from veneer.core.field_table import Use, fields_with
 from veneer.core.fields import Fields
-from veneer.core.record import record
-from veneer.core.remembered import remembered
+from veneer.core.record import fast_struct
+from veneer.core.remembered import memoised
 from veneer.upstream.head import MalformedError, parse_fields
 
 _REQUEST_LINE: Final = re.compile(rb'(GET|HEAD|POST|PUT|PATCH|DELETE) (/[!"$-~]*) HTTP/1\.1\r\n')
@@ -20,7 +20,7 @@ _NOT_PLAIN: Final = fields_with(Use.FRAMING)
 _MAX_HEAD_BYTES: Final = 8 * 1024
 
 
-@record
+@fast_struct
 class PlainRequest:
     """A request of HTTP/1.1 as it came: its target in origin form, and the whole of its content, b"" for none."""
 
@@ -55,7 +55,7 @@ def _plain_fields(block: bytes) -> Fields | None:
     return fields if _are_plain(fields) else None
 
 
-_known_fields: Final = remembered(_plain_fields, 512)
+_known_fields: Final = memoised(_plain_fields, 512)
 """A client sends the same lines with one request after another: read once, they are the same `Fields`, which remembers
 what was worked out of it."""
 

@@ -1,7 +1,7 @@
 """The one file that leans on aiohttp's server internals: connections, errors, and what happens after the handler.
 
 aiohttp parses requests and runs one handler at a time per connection. The response is written by our own client
-adapter, so the handler returns a `Sent` marker that aiohttp has nothing left to do with.
+adapter, so the handler returns a `AlreadySent` marker that aiohttp has nothing left to do with.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from veneer.server.bounds import ConnectionSettings, MalformedCallback, Malforme
 from veneer.server.connection import ClientConnection
 from veneer.server.link import PlainWay
 from veneer.server.octets import body_left, has_rare_method, needs_patience, parted
-from veneer.server.quick import QuickWay
+from veneer.server.quick import FastPath
 from veneer.server.tunnel import ClientTunnel
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ _LAST_S = 0.25
 RequestCallback = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
-class Sent(web.StreamResponse):
+class AlreadySent(web.StreamResponse):
     """Tells aiohttp that the response has left already, and whether the connection may be reused."""
 
     def __init__(self, *, keep_alive: bool) -> None:
@@ -57,7 +57,7 @@ class Sent(web.StreamResponse):
         """Nothing: the body was sent."""
 
 
-class PatientParser(HttpRequestParserPy):
+class AnyMethodParser(HttpRequestParserPy):
     """aiohttp's Python parser without its habit of turning methods into upper case (RFC 9110 section 9.1).
 
     It loses nothing beside an Upgrade that it does not know.
@@ -180,7 +180,7 @@ class AiohttpProtocol(RequestHandler):
         self.opening = b""
         if self._body_left == 0 and self._between_requests():
             self.opening = data[:OPENING_BYTES]
-            patient = isinstance(self._parser, PatientParser)
+            patient = isinstance(self._parser, AnyMethodParser)
             if not patient and (has_rare_method(data) or needs_patience(data)):
                 self._parser = self._patient_parser()
         self.data_received(data)
@@ -277,10 +277,10 @@ class AiohttpProtocol(RequestHandler):
             and not self._force_close
         )
 
-    def _patient_parser(self) -> PatientParser:
+    def _patient_parser(self) -> AnyMethodParser:
         """The slower parser, for a connection on which a method came that few know."""
         settings = self._settings
-        return PatientParser(
+        return AnyMethodParser(
             self,
             asyncio.get_running_loop(),
             settings.read_buffer_bytes,
@@ -339,7 +339,7 @@ class AiohttpProtocol(RequestHandler):
             )
         except ClientGoneError:
             logger.debug("client gone before the refusal of a malformed request")
-        return Sent(keep_alive=False)
+        return AlreadySent(keep_alive=False)
 
 
 def started(opening: bytes) -> tuple[str, str]:
@@ -357,7 +357,7 @@ class FrontServer(web.Server):
         handler: RequestCallback,
         settings: ConnectionSettings,
         malformed: MalformedCallback,
-        quick: QuickWay | None = None,
+        quick: FastPath | None = None,
         plain: PlainWay | None = None,
     ) -> None:
         super().__init__(handler)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from mypy_extensions import mypyc_attr
 
 if TYPE_CHECKING:
-    from veneer.server.link import Link
+    from veneer.server.link import ConnectionHandle
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class QuickTalk:
+class FastPathHandler:
     """Answers some requests of one connection."""
 
     __slots__ = ()
@@ -27,15 +27,15 @@ class QuickTalk:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class QuickWay:
+class FastPath:
     """Gives each connection its talk."""
 
     __slots__ = ()
 
     @abstractmethod
-    def meet(self, link: Link, write: Callable[[list[bytes]], None]) -> QuickTalk:
+    def meet(self, link: ConnectionHandle, write: Callable[[list[bytes]], None]) -> FastPathHandler:
         """A new connection; `write` queues octets to be sent on it, in pieces."""
 
     @abstractmethod
-    def foresee(self, talks: list[QuickTalk], data: list[bytes]) -> None:
+    def foresee(self, talks: list[FastPathHandler], data: list[bytes]) -> None:
         """See what each of these talks is to be asked next, in this order, and decide nothing."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from veneer.core.fields import pieces_of
 from veneer.core.messages import ResponseHead
-from veneer.core.record import record
+from veneer.core.record import fast_struct
 
 FRAMING_FIELDS: Final = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 FRAMING_FIELDS_BUT_LENGTH: Final = FRAMING_FIELDS - {"content-length"}
@@ -22,7 +22,7 @@ class BodyFraming(Enum):
     CLOSE = "close"
 
 
-@record
+@fast_struct
 class FramingFacts:
     """What of the request decides about the framing of its response."""
 

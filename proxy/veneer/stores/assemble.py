@@ -12,7 +12,7 @@ from veneer.redis.connect import ConnectSettings, RedisClient, connect, disconne
 from veneer.redis.dial import Dialer
 from veneer.redis.keys import LogKeys
 from veneer.redis.line import caller_for
-from veneer.redis.script import Caller
+from veneer.redis.script import RedisCaller
 from veneer.stores.log_link import LinkSettings, LogLink
 from veneer.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_VARIANTS, MemoryStore
 from veneer.stores.memory_log import MemoryLog
@@ -53,8 +53,8 @@ class Stores:
     shared: RedisStore | None = None
     redis: RedisClient | None = None
     sampler: StoreSampler | None = None
-    caller: Caller | None = None
-    brief: Caller | None = None
+    caller: RedisCaller | None = None
+    brief: RedisCaller | None = None
 
     async def sample(self) -> Sequence[Sample] | None:
         """Some of what the shared store holds; None without one, or when it cannot be asked."""

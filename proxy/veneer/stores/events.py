@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from veneer.core.invalidation import Invalidation, Strength
+from veneer.core.invalidation import Invalidation, InvalidationMode
 from veneer.redis.script import Reply
 
 MAX_EVENT_BYTES = 256 * 1024
@@ -22,7 +22,7 @@ class _Wire(msgspec.Struct, array_like=True, frozen=True):
     uris: tuple[str, ...]
     uri_prefixes: tuple[str, ...]
     everything: bool
-    strength: Strength
+    strength: InvalidationMode
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -29,7 +29,7 @@ class Notice:
 
 
 @dataclass(slots=True)
-class Heard:
+class ReadBatch:
     """What one read brought."""
 
     events: list[LogEvent] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Heard:
     notices: list[Notice] = field(default_factory=list)
 
 
-class Ear:
+class StreamDecoder:
     """Understands the answers of XREAD at one node, and remembers where in its inbox and the notices it is.
 
     `notices_at` is None until it is known from where on notices matter.
@@ -50,9 +50,9 @@ class Ear:
         self.inbox_at = "0-0"
         self.notices_at: str | None = None
 
-    def understand(self, reply: Reply) -> Heard:
+    def understand(self, reply: Reply) -> ReadBatch:
         """An answer: [[stream, [[id, [name, value, ...]], ...]], ...], or None. Raises ReplyError."""
-        heard = Heard()
+        heard = ReadBatch()
         for stream in reply if isinstance(reply, list) else ():
             match stream:
                 case [bytes(name), list(items)]:
@@ -62,7 +62,7 @@ class Ear:
                     raise ReplyError("a stream", stream)
         return heard
 
-    def _take(self, heard: Heard, stream: bytes, item: Reply) -> None:
+    def _take(self, heard: ReadBatch, stream: bytes, item: Reply) -> None:
         match item:
             case [bytes(octets), list(flat)]:
                 place = octets.decode()
@@ -82,7 +82,7 @@ class Ear:
             if epoch_ms.isdigit() and seq.isdigit():
                 heard.acknowledgements.append(Acknowledgement(node, int(epoch_ms), int(seq)))
 
-    def _take_notice(self, heard: Heard, fields: Mapping[bytes, bytes]) -> None:
+    def _take_notice(self, heard: ReadBatch, fields: Mapping[bytes, bytes]) -> None:
         node = fields.get(b"n", b"").decode("utf-8", "replace")
         if node != self._node:
             turn = fields.get(b"t")

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from veneer.core.invalidation import Invalidation
 from veneer.loop.tasks import Tasks
 from veneer.redis.keys import LogKeys
-from veneer.redis.line import Dial, Line
+from veneer.redis.line import Dial, ReconnectingConnection
 from veneer.redis.script import Argument, Reply, Script
 from veneer.redis.wire import command
 from veneer.stores.events import Appended, Renewal, encode_event, parse_appended, parse_renewal
-from veneer.stores.log_reader import Hear, LogReader, Told
+from veneer.stores.log_reader import Applied, LogReader, OnBatch
 from veneer.stores.open_writes import NO_WRITE, WriteMark
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class LogLink:
     """
 
     def __init__(self, dial: Dial, node: str, settings: LinkSettings, tasks: Tasks) -> None:
-        self._line = Line(dial, tasks)
+        self._line = ReconnectingConnection(dial, tasks)
         self.node = node
         self._settings = settings
         self._keys = LogKeys()
@@ -94,7 +94,7 @@ class LogLink:
         """Say good-bye."""
         await self._run(_LEAVE, (self._keys.state,), [self.node])
 
-    def acknowledge(self, told: Told) -> None:
+    def acknowledge(self, told: Applied) -> None:
         """Tell the writers without waiting for Redis: who hears nothing waits for this node's lease."""
         self._say(told.commands(self._keys, self.node))
 
@@ -109,7 +109,7 @@ class LogLink:
         if wire is not None and commands:
             wire.say(b"".join(commands), *(_whatever,) * len(commands))
 
-    async def listen(self, start: Told, hear: Hear) -> None:
+    async def listen(self, start: Applied, hear: OnBatch) -> None:
         """Read events, acknowledgements and notices from `start` on, until `hear` says None."""
         await self._reader.listen(start, hear)
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from veneer.redis.keys import LogKeys
 from veneer.redis.line import Dial
-from veneer.redis.patience import Patience
+from veneer.redis.patience import LagTolerantTimeout
 from veneer.redis.script import Reply
 from veneer.redis.wire import RedisConnection, command
-from veneer.stores.heard import Ear, Heard
+from veneer.stores.heard import ReadBatch, StreamDecoder
 
 _READ_AT_MOST = 100
 _INBOX_KEEPS = 1000
@@ -19,7 +19,7 @@ _INBOX_EXPIRES_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Applied:
     """Up to where a node has applied the log, and the writers who are to be told so, each with a position."""
 
     epoch_ms: int
@@ -36,7 +36,7 @@ class Told:
         return found
 
 
-Hear = Callable[[Heard], Told | None]
+OnBatch = Callable[[ReadBatch], Applied | None]
 """Applies what was heard and says where to go on; None ends the reading."""
 
 
@@ -52,17 +52,17 @@ class LogReader:
         self._node = node
         self._block_ms = round(block_s * 1000)
         self._patience_s = block_s + silence_s
-        self.ear = Ear(keys, node)
+        self.ear = StreamDecoder(keys, node)
 
-    async def listen(self, start: Told, hear: Hear) -> None:
+    async def listen(self, start: Applied, hear: OnBatch) -> None:
         """Read from `start` until `hear` says None. Raises one of `script.FAILURES`."""
-        async with Patience(self._patience_s):
+        async with LagTolerantTimeout(self._patience_s):
             wire = await self._dial()
         reading = _Reading(wire, self, hear)
         try:
             reading.go_on(start)
             while not reading.ended:
-                async with Patience(self._patience_s):
+                async with LagTolerantTimeout(self._patience_s):
                     await reading.turned.wait()
                 reading.turned.clear()
             reading.check()
@@ -70,7 +70,7 @@ class LogReader:
             reading.end()
             wire.drop()
 
-    def commands(self, told: Told) -> list[bytes]:
+    def commands(self, told: Applied) -> list[bytes]:
         """What tells the writers, and the command that waits for events after `told`, acknowledgements and notices."""
         keys, ear = self._keys, self.ear
         streams = (keys.stream, keys.inbox(self._node), keys.notices)
@@ -82,7 +82,7 @@ class LogReader:
 class _Reading:
     """The reads on one connection, each begun where the one before has ended, in the turn that brought its answer."""
 
-    def __init__(self, wire: RedisConnection, reader: LogReader, hear: Hear) -> None:
+    def __init__(self, wire: RedisConnection, reader: LogReader, hear: OnBatch) -> None:
         self._wire = wire
         self._reader = reader
         self._hear = hear
@@ -90,7 +90,7 @@ class _Reading:
         self.turned = asyncio.Event()
         self.ended = False
 
-    def go_on(self, told: Told) -> None:
+    def go_on(self, told: Applied) -> None:
         """Tell the writers and read on, in one piece."""
         commands = self._reader.commands(told)
         self._wire.say(b"".join(commands), *(self._acknowledged,) * (len(commands) - 1), self._answered)

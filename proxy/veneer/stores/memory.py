@@ -15,7 +15,7 @@ from mypy_extensions import mypyc_attr
 from veneer.core.entry import CodedBody, Entry
 from veneer.core.messages import RequestHead
 from veneer.core.rules import CacheRules
-from veneer.ports import Companion
+from veneer.ports import EvictionListener
 
 DEFAULT_MAX_BYTES: Final = 256 * 1024 * 1024
 DEFAULT_MAX_VARIANTS: Final = 32
@@ -53,8 +53,8 @@ class _KeyRecord:
         self.size_bytes = 0
         self.used = False
         self.noticed = False
-        self.companion: Companion | None = None
-        self.companions: tuple[Companion, ...] = ()
+        self.companion: EvictionListener | None = None
+        self.companions: tuple[EvictionListener, ...] = ()
         self.newer: _KeyRecord | None = None
         self.older: _KeyRecord | None = None
 
@@ -63,7 +63,7 @@ class _KeyRecord:
         self.entries = entries
         self.dismiss()
 
-    def join(self, companion: Companion) -> None:
+    def join(self, companion: EvictionListener) -> None:
         """Tell `companion` when the variants change. Most places have one companion at most, and need no tuple."""
         if self.companion is None:
             self.companion = companion
@@ -220,7 +220,7 @@ class MemoryStore:
             entry.fields.wake()
         return place.entries
 
-    def accompany(self, key: str, entry: Entry, companion: Companion) -> bool:
+    def accompany(self, key: str, entry: Entry, companion: EvictionListener) -> bool:
         """Tell `companion` when this no longer holds `entry`, and it alone, under `key`."""
         place = self._places.get(key)
         if place is None or len(place.entries) != 1 or place.entries[0] is not entry:

@@ -8,14 +8,14 @@ from typing import Final
 
 from veneer.core.entry import Entry, Position
 from veneer.core.invalidation import Invalidation, Validity
-from veneer.ports import Clock, Receipt, Standing
+from veneer.ports import Clock, LeaseState, Receipt
 from veneer.stores.doubts import Doubts
 from veneer.stores.events import encode_event
 from veneer.stores.holds import hold_name
 from veneer.stores.recent import RecentEvents
 from veneer.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
 
-_LEADING: Final = Standing.LEADING  # to look a member of an Enum up runs Python
+_LEADING: Final = LeaseState.LEADING  # to look a member of an Enum up runs Python
 
 
 class MemoryLog:
@@ -51,7 +51,7 @@ class MemoryLog:
         """A number that changes whenever the answer of `validity` may change."""
         return self._seq
 
-    def standing(self) -> Standing:
+    def standing(self) -> LeaseState:
         """Always leading."""
         return _LEADING
 

@@ -13,7 +13,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-BIRTH_OCTETS = 14
+POSITION_PREFIX_BYTES = 14
 OFF_LOOP_FROM_BYTES = 256 * 1024
 _LEVEL = 3
 
@@ -29,8 +29,8 @@ async def to_octets(entry: Entry, compress_over_bytes: int = COMPRESS_FROM_OCTET
 async def from_octets(octets: bytes) -> Entry | None:
     """The entry, or None when the octets are damaged or of another version."""
     if len(octets) < OFF_LOOP_FROM_BYTES:
-        return unpack(octets[BIRTH_OCTETS:], _decompress)
-    return await asyncio.to_thread(unpack, octets[BIRTH_OCTETS:], _decompress)
+        return unpack(octets[POSITION_PREFIX_BYTES:], _decompress)
+    return await asyncio.to_thread(unpack, octets[POSITION_PREFIX_BYTES:], _decompress)
 
 
 def _compress(body: bytes) -> bytes:

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from veneer.core.entry import Entry, Position
 from veneer.core.invalidation import Invalidation, Validity
 from veneer.loop.tasks import Tasks
-from veneer.ports import Clock, Receipt, Standing
+from veneer.ports import Clock, LeaseState, Receipt
 from veneer.redis.script import FAILURES
 from veneer.stores.acks import Acknowledgements
 from veneer.stores.doubts import Doubts
 from veneer.stores.events import Appended, LogEvent, Renewal
-from veneer.stores.heard import Heard
+from veneer.stores.heard import ReadBatch
 from veneer.stores.lease import NodeLease
 from veneer.stores.log_counts import LogCounts
 from veneer.stores.log_link import LogLink
-from veneer.stores.log_reader import Told
+from veneer.stores.log_reader import Applied
 from veneer.stores.open_writes import OpenWrites
 from veneer.stores.outbox import Outbox
 from veneer.stores.recent import RecentEvents
@@ -107,9 +107,9 @@ class RedisLog:
         """A number that changes whenever the answer of `validity` may change."""
         return self._moved
 
-    def standing(self) -> Standing:
+    def standing(self) -> LeaseState:
         """Leading while the lease is fresh."""
-        return Standing.LEADING if self._clock.monotonic() < self._lease.until_s else Standing.LOST
+        return LeaseState.LEADING if self._clock.monotonic() < self._lease.until_s else LeaseState.LOST
 
     def validity(self, entry: Entry) -> Validity:
         """Has anything that names `entry` happened after it was born?"""
@@ -125,7 +125,7 @@ class RedisLog:
     async def begin_write(self, settles_s: float, *, strict: bool) -> bool:
         """Wait, at most `hold_s`, until this node leads and its record says that a write may be under way."""
         settles_s = self._writes.begin(settles_s)
-        if self.standing() is Standing.LEADING and self._writes.is_known(settles_s):
+        if self.standing() is LeaseState.LEADING and self._writes.is_known(settles_s):
             return True
         self._wake.set()
         if not strict:
@@ -133,7 +133,7 @@ class RedisLog:
         try:
             async with asyncio.timeout(self._settings.hold_s):
                 await self._writes.known(settles_s)
-                if self.standing() is not Standing.LEADING:
+                if self.standing() is not LeaseState.LEADING:
                     self._leading.clear()
                     await self._leading.wait()
         except BaseException as error:
@@ -313,14 +313,14 @@ class RedisLog:
         owed = self._apply(renewal.events)
         self._moved += self._doubts.prune(self._applied)
         self._lease.grant(renewal.seq, began + renewal.lease_s, self._applied)
-        if self.standing() is Standing.LEADING:
+        if self.standing() is LeaseState.LEADING:
             self._leading.set()
         if not joined:
             self._acknowledge(owed)
 
     def _acknowledge(self, owed: Mapping[str, int]) -> None:
         try:
-            self._link.acknowledge(Told(self._epoch_ms, self._applied, owed))
+            self._link.acknowledge(Applied(self._epoch_ms, self._applied, owed))
         except FAILURES as error:  # the writers wait for this node's lease instead
             logger.debug("acknowledging failed: %r", error)
 
@@ -345,13 +345,13 @@ class RedisLog:
         while not self._closed:
             if self._epoch and self._is_reached():
                 try:
-                    await self._link.listen(Told(self._epoch_ms, self._applied), self._hear)
+                    await self._link.listen(Applied(self._epoch_ms, self._applied), self._hear)
                 except FAILURES as error:
                     logger.debug("reading the log failed: %r", error)
                 self._wake.set()
             await asyncio.sleep(self._settings.retry_s)
 
-    def _hear(self, heard: Heard) -> Told | None:
+    def _hear(self, heard: ReadBatch) -> Applied | None:
         """Apply what the reader brings. None when that begins a new epoch, of which only a renewal tells."""
         for ack in heard.acknowledgements:
             self._acks.heard(ack.node, ack.epoch_ms, ack.seq)
@@ -363,7 +363,7 @@ class RedisLog:
             return None  # the log was trimmed: a renewal tells which holds were opened meanwhile
         owed = self._apply(heard.events)
         self._lease.applied(self._applied)
-        return Told(self._epoch_ms, self._applied, owed)
+        return Applied(self._epoch_ms, self._applied, owed)
 
     def _apply(self, events: Sequence[LogEvent]) -> dict[str, int]:
         """Apply what is new, in order; the writers to be told, each with its last position."""

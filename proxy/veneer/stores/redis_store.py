@@ -12,9 +12,9 @@ from veneer.core.entry import CodedBody, Entry
 from veneer.core.messages import RequestHead
 from veneer.core.rules import CacheRules
 from veneer.core.vary import normalise
-from veneer.ports import Clock, Companion
+from veneer.ports import Clock, EvictionListener
 from veneer.redis.keys import entry_key
-from veneer.redis.script import FAILURES, Argument, Caller, Reply, Script
+from veneer.redis.script import FAILURES, Argument, RedisCaller, Reply, Script
 from veneer.stores.pack import from_octets, to_octets
 from veneer.troubles import Trouble, Troubles
 
@@ -83,7 +83,7 @@ class RedisStore:
 
     def __init__(
         self,
-        redis: Caller,
+        redis: RedisCaller,
         clock: Clock,
         epoch: Callable[[], str],
         settings: RedisStoreSettings | None = None,
@@ -123,7 +123,7 @@ class RedisStore:
         self.counts.found += bool(entries)
         return sorted(entries, key=lambda entry: (entry.response_time, entry.span is not None), reverse=True)
 
-    def accompany(self, key: str, entry: Entry, companion: Companion) -> bool:  # noqa: ARG002 - not here
+    def accompany(self, key: str, entry: Entry, companion: EvictionListener) -> bool:  # noqa: ARG002 - not here
         """False: nothing is held in memory."""
         return False
 

@@ -13,7 +13,7 @@ from redis.asyncio.cluster import ClusterNode
 from veneer.core.entry import Entry
 from veneer.redis.connect import RedisClient
 from veneer.redis.keys import entries_of
-from veneer.redis.script import FAILURES, ByClient, Script
+from veneer.redis.script import FAILURES, Script, ViaRedisPy
 from veneer.stores.pack import from_octets
 
 _GLANCE = Script.load("glance")
@@ -117,7 +117,7 @@ class StoreSampler:
 
     async def _read(self, name: str, sample: Sample) -> None:
         chosen = self._settings
-        reply = await _GLANCE.run(ByClient(self._redis), (name,), (chosen.key_bytes,), chosen.within_s)
+        reply = await _GLANCE.run(ViaRedisPy(self._redis), (name,), (chosen.key_bytes,), chosen.within_s)
         if not isinstance(reply, list):
             return
         responses, octets, shown = reply

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 
 from veneer.core.entry import Entry
-from veneer.core.invalidation import Invalidation, Strength, Validity
+from veneer.core.invalidation import Invalidation, InvalidationMode, Validity
 from veneer.core.subjects import EVERYTHING, answered, named, prefixes
 from veneer.stores.holds import Holds
 
@@ -30,8 +30,10 @@ class SubjectTable:
         self._max_bytes = max_bytes
         self._bytes = 0
         # Ordered by a linked list: taking the first of a plain dict costs time in what was taken before.
-        self._last: dict[Strength, OrderedDict[str, int]] = {strength: OrderedDict() for strength in Strength}
-        self._horizon = dict.fromkeys(Strength, 0)
+        self._last: dict[InvalidationMode, OrderedDict[str, int]] = {
+            strength: OrderedDict() for strength in InvalidationMode
+        }
+        self._horizon = dict.fromkeys(InvalidationMode, 0)
         self._prefix_lengths: Counter[int] = Counter()
         self.holds = Holds()
 
@@ -46,7 +48,7 @@ class SubjectTable:
     @property
     def horizon(self) -> int:
         """What was born before this position is dead."""
-        return self._horizon[Strength.HARD]
+        return self._horizon[InvalidationMode.HARD]
 
     def apply(self, invalidation: Invalidation, seq: int) -> None:
         """Remember that the event at `seq` named its subjects. Applying an event twice changes nothing."""
@@ -59,7 +61,7 @@ class SubjectTable:
         while self._bytes > self._max_bytes:
             self._forget_oldest()
 
-    def raise_horizon(self, seq: int, strength: Strength = Strength.HARD) -> None:
+    def raise_horizon(self, seq: int, strength: InvalidationMode = InvalidationMode.HARD) -> None:
         """Count everything born before `seq` as named there."""
         self._horizon[strength] = max(self._horizon[strength], seq)
 
@@ -69,17 +71,17 @@ class SubjectTable:
             last.clear()
         self._prefix_lengths.clear()
         self._bytes = 0
-        self._horizon = {Strength.HARD: horizon, Strength.SOFT: 0}
+        self._horizon = {InvalidationMode.HARD: horizon, InvalidationMode.SOFT: 0}
 
     def validity(self, entry: Entry, since: int) -> Validity:
         """What the events after `since` say of an entry."""
-        if self._named_after(Strength.HARD, entry, since):
+        if self._named_after(InvalidationMode.HARD, entry, since):
             return Validity.DEAD
-        if self._named_after(Strength.SOFT, entry, since):
+        if self._named_after(InvalidationMode.SOFT, entry, since):
             return Validity.SOFT
         return Validity.VALID
 
-    def _named_after(self, strength: Strength, entry: Entry, since: int) -> bool:
+    def _named_after(self, strength: InvalidationMode, entry: Entry, since: int) -> bool:
         if since < self._horizon[strength]:
             return True
         last = self._last[strength]
@@ -92,7 +94,7 @@ class SubjectTable:
             return False
         return any(last.get(subject, 0) > since for subject in prefixes(entry, self._prefix_lengths))
 
-    def _remember(self, subject: str, seq: int, strength: Strength) -> None:
+    def _remember(self, subject: str, seq: int, strength: InvalidationMode) -> None:
         last = self._last[strength]
         before = last.pop(subject, None)
         if before is None:

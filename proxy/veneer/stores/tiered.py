@@ -9,7 +9,7 @@ from veneer.core.invalidation import Validity
 from veneer.core.messages import RequestHead
 from veneer.core.rules import CacheRules
 from veneer.core.vary import matches
-from veneer.ports import Companion, EntryStore, InvalidationLog
+from veneer.ports import EntryStore, EvictionListener, InvalidationLog
 from veneer.stores.memory import MemoryStore
 
 
@@ -59,7 +59,7 @@ class TieredStore:
         self._memory.keep(key, _newest_first(far, alive))
         return self._memory.peek(key) or far
 
-    def accompany(self, key: str, entry: Entry, companion: Companion) -> bool:
+    def accompany(self, key: str, entry: Entry, companion: EvictionListener) -> bool:
         """Tell `companion` when memory no longer holds `entry` alone."""
         return self._memory.accompany(key, entry, companion)
 

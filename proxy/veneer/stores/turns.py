@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from veneer.loop.tasks import TaskGroupClosedError, Tasks
 from veneer.ports import Clock, FetchLock, TurnOver
 from veneer.redis.keys import turn_key
-from veneer.redis.script import FAILURES, Caller, Script
+from veneer.redis.script import FAILURES, RedisCaller, Script
 
 _TAKE = Script.load("take")
 _DONE = Script.load("done")
@@ -70,7 +70,7 @@ class RedisTurns:
 
     def __init__(
         self,
-        redis: Caller,
+        redis: RedisCaller,
         clock: Clock,
         announce: Callable[[str], Awaitable[None]],
         tasks: Tasks,

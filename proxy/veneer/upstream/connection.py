@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from veneer.loop.turn import Outgoing, WriteBatch
-from veneer.ports import InterimSink, Octets, Outlet, Taker, UpstreamError, UpstreamFailure
+from veneer.ports import ByteSink, FirstBytesHandler, InterimSink, Octets, UpstreamError, UpstreamFailure
 from veneer.upstream.buffer import BEGINNING_OCTETS, READ_OCTETS, ReadBuffer
 from veneer.upstream.head import MalformedError
-from veneer.upstream.owner import Owner
+from veneer.upstream.owner import ConnectionOwner
 from veneer.upstream.parser import Phase, ResponseParser
 from veneer.upstream.settings import PoolSettings
-from veneer.upstream.silence import Silence
+from veneer.upstream.silence import ReadTimer
 
 MOST_FILLED: Final = 4
 """So many full buffers pour before others have their turn: a millisecond's work."""
@@ -40,7 +40,7 @@ class Connection:
         loop: asyncio.AbstractEventLoop,
         turn: WriteBatch,
         buffer: ReadBuffer,
-        owner: Owner,
+        owner: ConnectionOwner,
     ) -> None:
         self._settings = settings
         self._loop = loop
@@ -63,9 +63,9 @@ class Connection:
         self._filled = 0
         self._first_room = min(BEGINNING_OCTETS // 2, settings.body_buffer_octets)
         self._room = 0
-        self._outlet: Outlet | None = None
+        self._outlet: ByteSink | None = None
         self._on_interim: InterimSink | None = None
-        self._taker: Taker | None = None
+        self._taker: FirstBytesHandler | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._drain_waiter: asyncio.Future[None] | None = None
         self._continue_waiter: asyncio.Future[None] | None = None
@@ -73,7 +73,7 @@ class Connection:
         self._reading_paused = False
         self._buffered = 0
         self._poll: select.poll | None = None
-        self.silence = Silence(settings.read_timeout_s, loop, self._fallen_silent)
+        self.silence = ReadTimer(settings.read_timeout_s, loop, self._fallen_silent)
 
     # ---- what the loop calls
 
@@ -191,7 +191,7 @@ class Connection:
         for_head: bool,
         upgrading: bool,
         on_interim: InterimSink | None = None,
-        taker: Taker | None = None,
+        taker: FirstBytesHandler | None = None,
     ) -> None:
         """Write a request head and expect its response.
 
@@ -293,7 +293,7 @@ class Connection:
         self._resume_reading()
         return pieces
 
-    def pour(self, outlet: Outlet) -> None:
+    def pour(self, outlet: ByteSink) -> None:
         """Let `outlet` have what has arrived and from now on what arrives, unless it is clogged."""
         self._outlet = outlet
         self.clogged = False
@@ -332,7 +332,7 @@ class Connection:
 
     # ---- inside
 
-    def _taken(self, taker: Taker, data: bytes) -> bool:
+    def _taken(self, taker: FirstBytesHandler, data: bytes) -> bool:
         """Offer the first octets of a response; whether they were all of it, so that the exchange is over."""
         if taker.take(data):
             self.silence.end()
@@ -341,7 +341,7 @@ class Connection:
         self._pass_on(taker)
         return False
 
-    def _pass_on(self, taker: Taker) -> None:
+    def _pass_on(self, taker: FirstBytesHandler) -> None:
         self._taker = None
         self._on_interim = taker.interim
         taker.pass_on()
@@ -377,7 +377,7 @@ class Connection:
         if self._outlet is not None and (cut or self.parser.pieces):
             self._pour(self._outlet, [*cut, *self._take_pieces()])
 
-    def _pour(self, outlet: Outlet, pieces: Sequence[Octets]) -> None:
+    def _pour(self, outlet: ByteSink, pieces: Sequence[Octets]) -> None:
         """Push octets out. Where they do not all leave at once, nothing more is read until the consumer says so."""
         try:
             self.clogged = not outlet.push(pieces)

@@ -13,7 +13,7 @@ from typing import Final, cast
 from veneer.core.field_table import CONNECTION_MAY_NOT_NAME, HOP_BY_HOP
 from veneer.core.fields import Fields, Pair, lower_name
 from veneer.core.messages import ResponseHead
-from veneer.core.remembered import remembered
+from veneer.core.remembered import memoised
 
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
 _FIELD_LINE: Final = re.compile(
@@ -103,7 +103,7 @@ def _read_line(text: str) -> _Line | None:
     return None if match is None else _Line(match[1], match[2])
 
 
-_known_line: Final = remembered(_read_line, 4096)
+_known_line: Final = memoised(_read_line, 4096)
 """Most lines of a head are those of other heads: read once, they share one pair."""
 
 
@@ -174,7 +174,7 @@ def _read_status_line(line: str) -> tuple[str, int, str] | None:
     return None if match is None else (match[1], int(match[2]), match[3] or "")
 
 
-_known_status_line: Final = remembered(_read_status_line, 256)
+_known_status_line: Final = memoised(_read_status_line, 256)
 
 
 def _with_framing(head: ResponseHead, minor: str) -> ParsedHead:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from veneer import ports
-from veneer.ports import Demand, InterimSink, Taker, UpstreamFailure
+from veneer.ports import Demand, FirstBytesHandler, InterimSink, UpstreamFailure
 from veneer.upstream.connection import Connection
-from veneer.upstream.owner import Owner
+from veneer.upstream.owner import ConnectionOwner
 from veneer.upstream.request import WrittenHead
 from veneer.upstream.response import BackendResponse
 
 
-class Lender(Owner):
+class ConnectionLender(ConnectionOwner):
     """The pool that the connection belongs to."""
 
     @abstractmethod
@@ -35,7 +35,7 @@ class PoolLease(ports.LeasedConnection):
 
     __slots__ = ("_connection", "_demand", "_lender", "_sent")
 
-    def __init__(self, lender: Lender, connection: Connection) -> None:
+    def __init__(self, lender: ConnectionLender, connection: Connection) -> None:
         self._lender = lender
         self._connection = connection
         self._sent = b""
@@ -45,7 +45,7 @@ class PoolLease(ports.LeasedConnection):
         """Nothing is to be sent."""
         self._lender.give_back(self._connection)
 
-    def send(self, head: bytes, taker: Taker, read_timeout_s: float | None) -> None:
+    def send(self, head: bytes, taker: FirstBytesHandler, read_timeout_s: float | None) -> None:
         """Send a GET without content, whose head these octets are."""
         connection = self._connection
         self._sent = head

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Owner:
+class ConnectionOwner:
     """Whom connections belong to. A class to derive from: a call of its methods is direct where both are compiled."""
 
     @abstractmethod

@@ -18,7 +18,7 @@ from veneer.upstream.buffer import ReadBuffer
 from veneer.upstream.connection import Connection
 from veneer.upstream.dial import dial
 from veneer.upstream.keepalive import idle_limit_s
-from veneer.upstream.lease import Lender, PoolLease
+from veneer.upstream.lease import ConnectionLender, PoolLease
 from veneer.upstream.names import Names
 from veneer.upstream.parser import Phase
 from veneer.upstream.request import WrittenHead, write_head
@@ -28,7 +28,7 @@ from veneer.upstream.settings import PoolSettings
 from veneer.upstream.unwanted import Unwanted
 
 
-class UpstreamPool(Lender):
+class UpstreamPool(ConnectionLender):
     """Implements `veneer.ports.Upstream` for one backend.
 
     A request is sent twice only when it has no body, its method is safe, and a reused connection died before one octet

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 from veneer.core.fields import Fields
 from veneer.core.messages import ResponseHead
-from veneer.ports import Outlet, UpstreamError, UpstreamFailure
+from veneer.ports import ByteSink, UpstreamError, UpstreamFailure
 from veneer.upstream.connection import Connection
 from veneer.upstream.head import ParsedHead
 from veneer.upstream.parser import Phase
@@ -94,7 +94,7 @@ class BackendResponse:
             raise UpstreamError(UpstreamFailure.TRUNCATED, "the response was closed before its end", sent=True)
         raise StopAsyncIteration
 
-    async def pour(self, outlet: Outlet) -> None:
+    async def pour(self, outlet: ByteSink) -> None:
         """Push the rest of the body into `outlet` as it arrives. Raises UpstreamError when it is cut short."""
         pieces, self._pieces = self._pieces[::-1], []
         if pieces and not outlet.push(pieces):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 
-class Silence:
+class ReadTimer:
     """Counts one connection's silence. Its timer looks at the latest deadline instead of moving with each octet.
 
     `too_long` is called when `limit_s` have passed since the last octet.

@@ -68,7 +68,7 @@ class WarmReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RequestRate:
     """At most `at_once` requests at a time and `per_s` in a second (0 for no bound)."""
 
     at_once: int = 4
@@ -83,7 +83,7 @@ async def warm(
     targets: Sequence[WarmTarget],
     proxy: str,
     headers: Mapping[str, str],
-    pace: Pace = Pace(),
+    pace: RequestRate = RequestRate(),
     progress: Progress | None = None,
     sleep: Sleep = asyncio.sleep,
 ) -> WarmReport:

@@ -16,7 +16,7 @@ from veneer.admin.hurried import in_time, whole_body
 from veneer.admin.stats import stats_of
 from veneer.observe.metrics import Metrics
 from veneer.workers.hearing import FOREIGN, Question, Sockets, WorkerReply, ask, hear_all
-from veneer.workers.ledger import Ledger
+from veneer.workers.ledger import CounterTotals
 
 RELAY_TIMEOUT_S = 30.0
 
@@ -26,14 +26,14 @@ class DeskDeps:
     """`sockets` are where living workers answer, by their names; `wanted` is how many there should be."""
 
     access: AdminAccess
-    ledger: Ledger
+    ledger: CounterTotals
     sockets: Sockets
     wanted: int
     stopping: Callable[[], bool]
     metrics: bool
 
 
-class Desk:
+class AdminAggregator:
     """Asks workers for their reports, and hands on what only a worker can do."""
 
     def __init__(self, deps: DeskDeps) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import aiohttp
 import msgspec
 
-from veneer.workers.ledger import Ledger
+from veneer.workers.ledger import CounterTotals
 from veneer.workers.report import PATH, decode
 
 REPORT_TIMEOUT_S = 1.0
@@ -52,7 +52,7 @@ async def ask(path: Path, question: Question, timeout_s: float) -> WorkerReply:
         return WorkerReply(answer.status, media_type, await answer.read())
 
 
-async def hear_all(sockets: Sockets, ledger: Ledger) -> None:
+async def hear_all(sockets: Sockets, ledger: CounterTotals) -> None:
     """Ask every living worker for its report; one that does not answer in time keeps its last one."""
 
     async def hear(worker: str, path: Path) -> None:

@@ -8,7 +8,7 @@ from veneer.observe.counters import Counts, Gauges, Snapshot, merged, remains
 from veneer.workers.report import Report
 
 
-class Ledger:
+class CounterTotals:
     """The last report of each living worker by its name, and the sum of what ended ones counted."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ SUPERVISOR, POLICIES = "VENEER_WORKER_SUPERVISOR", "VENEER_WORKER_POLICIES"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WorkerEnv:
     """A worker's number from 0, the file number of the listening socket it inherits, and where it is asked.
 
     `supervisor` is the process that started it, and with which it ends.
@@ -40,11 +40,11 @@ class Place:
         return self.socket.with_suffix(".last")
 
 
-def place_of(environment: Mapping[str, str]) -> Place | None:
+def place_of(environment: Mapping[str, str]) -> WorkerEnv | None:
     """This process' place; None where it is no supervisor's worker."""
     told = (environment.get(name, "") for name in (NUMBER, LISTENER, SOCKET, SUPERVISOR))
     number, listener, socket, supervisor = told
     if not (number.isdigit() and listener.isdigit() and socket and supervisor.isdigit()):
         return None
     policies = environment.get(POLICIES, "")
-    return Place(int(number), int(listener), Path(socket), int(supervisor), Path(policies) if policies else None)
+    return WorkerEnv(int(number), int(listener), Path(socket), int(supervisor), Path(policies) if policies else None)

@@ -13,16 +13,16 @@ from pathlib import Path
 import msgspec
 
 from veneer.server.listener import BACKLOG, Address, ListenError
-from veneer.workers.place import Place
+from veneer.workers.place import WorkerEnv
 from veneer.workers.report import Report, decode
 
 
 @dataclass(frozen=True, slots=True)
-class Incarnation:
+class WorkerProcess:
     """A process in a slot. Its name is another one for each."""
 
     name: str
-    place: Place
+    place: WorkerEnv
     process: asyncio.subprocess.Process
 
     def tell(self, number: signal.Signals) -> None:
@@ -68,10 +68,10 @@ def listen(address: Address) -> socket.socket:
 
 async def spawn(
     argv: Sequence[str], number: int, listener: socket.socket, directory: Path, name: str, policies: Path | None = None
-) -> Incarnation:
+) -> WorkerProcess:
     """Start a worker in a slot, from the copy `policies` of the policy file where there is one."""
-    place = Place(number, listener.fileno(), directory / f"{name}.sock", os.getpid(), policies)
+    place = WorkerEnv(number, listener.fileno(), directory / f"{name}.sock", os.getpid(), policies)
     process = await asyncio.create_subprocess_exec(
         *argv, env={**os.environ, **place.environment()}, pass_fds=(listener.fileno(),)
     )
-    return Incarnation(name, place, process)
+    return WorkerProcess(name, place, process)

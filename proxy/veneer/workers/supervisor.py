@@ -16,8 +16,8 @@ from veneer.policy.watch import ReloadOutcome
 from veneer.ports import Clock
 from veneer.server.listener import Address, ListenError
 from veneer.workers.hearing import hear_all
-from veneer.workers.ledger import Ledger
-from veneer.workers.slot import Incarnation, listen, spawn
+from veneer.workers.ledger import CounterTotals
+from veneer.workers.slot import WorkerProcess, listen, spawn
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ HEAR_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
+class SupervisorSettings:
     """What to run, how often, and where.
 
     `reload` takes up the policy file, and tells whether it is right; workers start from the copy `policies` of what
@@ -61,7 +61,7 @@ class Slot:
 
     number: int
     listener: socket.socket | None
-    current: Incarnation | None = None
+    current: WorkerProcess | None = None
     served: bool = False
     young_deaths: int = 0
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -70,14 +70,14 @@ class Slot:
 class Supervisor:
     """Starts the workers, replaces those that die, rolls on request, and ends when all have ended."""
 
-    def __init__(self, orders: Orders, ledger: Ledger, clock: Clock, tasks: Tasks) -> None:
+    def __init__(self, orders: SupervisorSettings, ledger: CounterTotals, clock: Clock, tasks: Tasks) -> None:
         self._orders = orders
         self._ledger = ledger
         self._clock = clock
         self._tasks = tasks
         self._address = orders.address
         self._slots: list[Slot] = []
-        self._living: dict[str, Incarnation] = {}
+        self._living: dict[str, WorkerProcess] = {}
         self._names = itertools.count(1)
         self._rolling = asyncio.Lock()
         self._stop = asyncio.Event()
@@ -127,7 +127,7 @@ class Supervisor:
 
     # ------------------------------------------------------------ one worker's life
 
-    async def _start(self, slot: Slot) -> Incarnation:
+    async def _start(self, slot: Slot) -> WorkerProcess:
         """Start a process in a slot. Raises ListenError or OSError."""
         if slot.listener is None:
             slot.listener = listen(self._address)
@@ -141,14 +141,14 @@ class Supervisor:
             self._tasks.start(self._end(worker), f"stop {name}")
         return worker
 
-    async def _attend(self, worker: Incarnation) -> None:
+    async def _attend(self, worker: WorkerProcess) -> None:
         """Keep what a worker counted once it has ended."""
         await worker.process.wait()
         del self._living[worker.name]
         self._ledger.ended(worker.name, worker.last_words())
         worker.tidy()
 
-    async def _serves(self, worker: Incarnation) -> bool:
+    async def _serves(self, worker: WorkerProcess) -> bool:
         """Wait until a worker takes requests; False when it ends or is stopped before, or takes too long."""
         deadline_s = self._clock.monotonic() + START_TIMEOUT_S
         while worker.process.returncode is None and self._clock.monotonic() < deadline_s and not self._stop.is_set():
@@ -158,7 +158,7 @@ class Supervisor:
             await asyncio.sleep(LOOK_EVERY_S)
         return False
 
-    async def _end(self, worker: Incarnation) -> None:
+    async def _end(self, worker: WorkerProcess) -> None:
         """Tell a worker to stop, wait until it has, and kill it when it takes too long."""
         worker.tell(signal.SIGTERM)
         try:

@@ -21,7 +21,7 @@ from veneer.core.fields import Fields
 from veneer.core.invalidation import Invalidation, Validity
 from veneer.observe.counters import Gauges, StoreGauges
 from veneer.observe.metrics import Metrics
-from veneer.pipeline.exchange import CacheUse
+from veneer.pipeline.exchange import CacheResult
 from veneer.policy.load import default_policy
 from veneer.ports import InvalidationLog, Receipt
 from veneer.stores.memory_log import MemoryLog
@@ -48,7 +48,7 @@ class UnsharedLog:
 def deps() -> AdminDeps:
     clock = ManualClock()
     observer = quiet_observer()
-    for use in (CacheUse.HIT, CacheUse.HIT, CacheUse.HIT, CacheUse.MISS, CacheUse.BYPASS):
+    for use in (CacheResult.HIT, CacheResult.HIT, CacheResult.HIT, CacheResult.MISS, CacheResult.BYPASS):
         observer.begin()
         observer.finish(record(route="users", cache=use))
     gauges = Gauges(stores=(StoreGauges("l1", 1, 100, 1_000), StoreGauges("l2")))

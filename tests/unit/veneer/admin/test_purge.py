@@ -7,7 +7,7 @@ import pytest
 from veneer.admin.purge import PurgeError, dry_run, invalidation_of, parse_purge
 from veneer.core.entry import Entry, Position
 from veneer.core.fields import Fields
-from veneer.core.invalidation import Invalidation, Strength
+from veneer.core.invalidation import Invalidation, InvalidationMode
 from veneer.policy.load import parse_policy
 
 POLICY = parse_policy(
@@ -29,7 +29,7 @@ def event(**body: object) -> Invalidation:
 def test_tags_urls_and_prefixes_become_one_event() -> None:
     made = event(tags=["users:42", "users:*", "users:42"], urls=["/a"], prefixes=["/api/"], soft=True)
     assert made == Invalidation(
-        tags=("users:42", "users:*"), uris=("/a",), uri_prefixes=("/api/",), strength=Strength.SOFT
+        tags=("users:42", "users:*"), uris=("/a",), uri_prefixes=("/api/",), strength=InvalidationMode.SOFT
     )
 
 

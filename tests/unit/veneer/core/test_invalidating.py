@@ -5,7 +5,7 @@ import pytest
 from tests.support.exchanges import request
 from veneer.core.fields import Fields, Pair
 from veneer.core.invalidating import MAX_NAMED, Targets, invalidated_by
-from veneer.core.invalidation import Invalidation, Strength
+from veneer.core.invalidation import Invalidation, InvalidationMode
 from veneer.core.messages import RequestHead
 from veneer.core.rules import KeyRules
 
@@ -96,7 +96,7 @@ def test_groups_and_the_policy_s_tags() -> None:
             Invalidation(tags=("no-vary-search=/p",), uris=("/p?q", "/p", "/~"), uri_prefixes=("/x/",)),
         ),
         ("*", Invalidation(everything=True)),
-        ("a ;soft", Invalidation(tags=("a",), strength=Strength.SOFT)),
+        ("a ;soft", Invalidation(tags=("a",), strength=InvalidationMode.SOFT)),
     ],
 )
 def test_the_proxy_s_own_field(value: str, expected: Invalidation) -> None:
@@ -107,8 +107,8 @@ def test_what_a_field_makes_soft_makes_nothing_else_soft() -> None:
     to = request(method="PUT", path="/a")
     fields = Fields([("X-Cache-Invalidate", "lists ;soft"), ("Cache-Group-Invalidation", '"g"')])
     soft, hard = invalidated_by(to, 200, fields, targets=AS_THEY_COME)
-    assert soft == Invalidation(tags=("lists",), strength=Strength.SOFT)
-    assert (hard.strength, hard.tags) == (Strength.HARD, ("g",))
+    assert soft == Invalidation(tags=("lists",), strength=InvalidationMode.SOFT)
+    assert (hard.strength, hard.tags) == (InvalidationMode.HARD, ("g",))
     assert "site/a" in hard.uris
 
 

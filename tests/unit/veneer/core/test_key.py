@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.exchanges import RULES, dated, entry_of, request
 from veneer.core.fields import Fields, Pair
-from veneer.core.key import cache_key, covers, key_frame, key_within, path_key, query_digest, uri
+from veneer.core.key import cache_key, key_frame, key_within, path_key, query_digest, query_matches, uri
 from veneer.core.messages import RequestHead
 from veneer.core.rules import CacheRules, KeyRules
 from veneer.core.search import no_vary_search
@@ -72,12 +72,12 @@ def test_uri_is_authority_and_normal_target() -> None:
 def test_an_entry_covers_its_own_query_and_what_its_no_vary_search_equates() -> None:
     fresh = ("Cache-Control", "max-age=60")
     plain = entry_of(dated(fresh), request(query="a=1"))
-    assert covers(plain, request(query="a=1"), RULES.key)
-    assert not covers(plain, request(query="a=1&utm=2"), RULES.key)
+    assert query_matches(plain, request(query="a=1"), RULES.key)
+    assert not query_matches(plain, request(query="a=1&utm=2"), RULES.key)
     free = entry_of(dated(fresh, ("No-Vary-Search", 'params=("utm")')), request(query="utm=0&a=1"))
-    assert covers(free, request(query="a=1&utm=2"), RULES.key)
-    assert covers(free, request(query="a=1"), RULES.key)
-    assert not covers(free, request(query="a=2&utm=0"), RULES.key)
+    assert query_matches(free, request(query="a=1&utm=2"), RULES.key)
+    assert query_matches(free, request(query="a=1"), RULES.key)
+    assert not query_matches(free, request(query="a=2&utm=0"), RULES.key)
     assert free.uri == "site/a?a=1"
     search = no_vary_search(free.fields)
     keys = {cache_key(request(query=query), RULES, search=search) for query in ("utm=0&a=1", "a=1", "a=1&utm=9")}

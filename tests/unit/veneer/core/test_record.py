@@ -5,10 +5,10 @@ from __future__ import annotations
 import gc
 from dataclasses import field, replace
 
-from veneer.core.record import lasting_record, record
+from veneer.core.record import fast_struct, gc_free_struct
 
 
-@record
+@fast_struct
 class Point:
     x: int
     y: int = 0
@@ -32,7 +32,7 @@ def test_a_record_can_be_matched() -> None:
 
 
 def test_the_collector_does_not_look_at_lasting_records() -> None:
-    @lasting_record
+    @gc_free_struct
     class Kept:
         refers_to: list[int]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from veneer.core.remembered import remembered
+from veneer.core.remembered import memoised
 
 
 def test_a_result_is_made_once_while_there_is_room() -> None:
@@ -14,13 +14,13 @@ def test_a_result_is_made_once_while_there_is_room() -> None:
         asked.append(text)
         return text.lower()
 
-    known = remembered(lower, 2)
+    known = memoised(lower, 2)
     assert [known(name) for name in ("A", "B", "A", "C", "A")] == ["a", "b", "a", "c", "a"]
     assert asked == ["A", "B", "C", "A"]  # the third made room for itself by forgetting
 
 
 def test_what_is_remembered_is_the_same_object_until_it_is_forgotten() -> None:
-    known = remembered(lambda number: [number], 3)
+    known = memoised(lambda number: [number], 3)
     first = known(0)
     assert known(0) is first
     for number in range(1, 4):
@@ -29,7 +29,7 @@ def test_what_is_remembered_is_the_same_object_until_it_is_forgotten() -> None:
 
 
 def test_a_failure_is_not_remembered() -> None:
-    known = remembered(int, 3)
+    known = memoised(int, 3)
     for _ in range(2):
         with pytest.raises(ValueError, match="invalid literal"):
             known("x")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from veneer.ports import Octets
 from veneer.server.client import WireClient
-from veneer.server.link import Pending
+from veneer.server.link import PendingReply
 from veneer.server.tunnel import ClientTunnel
 
 
@@ -17,7 +17,7 @@ class Line:
     def __init__(self, address: str = "192.0.2.1") -> None:
         self.address = address
         self.sent: list[bytes] = []
-        self.pending: Pending | None = None
+        self.pending: PendingReply | None = None
         self.client: WireClient | None = None
         self.overs: list[bool] = []
         self.is_over = asyncio.Event()
@@ -46,7 +46,7 @@ class Line:
     def take_over(self) -> ClientTunnel:
         raise AssertionError
 
-    def await_answer(self, pending: Pending) -> None:
+    def await_answer(self, pending: PendingReply) -> None:
         assert self.pending is None
         self.pending = pending
 

@@ -18,16 +18,16 @@ from veneer.core.forwarding import Peer, aged
 from veneer.core.invalidation import Invalidation, Validity
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.outcome import CacheStatus
-from veneer.fastpath.hits import MAX_BARRED, HitLane
-from veneer.fastpath.learning import Sharing
-from veneer.fastpath.marks import marks_of
+from veneer.fastpath.hits import MAX_BARRED, HitFastPath
+from veneer.fastpath.learning import Interner
+from veneer.fastpath.marks import fingerprint_of
 from veneer.fastpath.spots import MAX_FORMS
 from veneer.limits.rate_memory import MemoryRates
 from veneer.loop.tasks import Tasks
 from veneer.pipeline.admit import count
 from veneer.pipeline.context import Exchange, ServedHit, Services
-from veneer.pipeline.dress import dress
-from veneer.pipeline.exchange import CacheUse, ExchangeRecord
+from veneer.pipeline.dress import add_proxy_fields
+from veneer.pipeline.exchange import CacheResult, ExchangeRecord
 from veneer.pipeline.request_ids import RequestIds
 from veneer.policy.load import parse_policy
 from veneer.policy.watch import PolicySource
@@ -65,7 +65,7 @@ class Stage:
             recorder=self.observer,
             tasks=Tasks(),
         )
-        self.lane = HitLane(self.services, self.source, RequestIds(), self.observer)
+        self.lane = HitFastPath(self.services, self.source, RequestIds(), self.observer)
         self.talk = self.lane.meet(Line(), lambda pieces: self.sent.append(b"".join(pieces)))
 
     @property
@@ -103,7 +103,7 @@ class Stage:
         """Let the lane see a stored entry served."""
         exchange = self.exchange(path, fields)
         head, cache = ResponseHead(200, "OK", aged(entry.fields, 5.0)), CacheStatus(hit=True, ttl_s=60)
-        head = dress(head, cache, "first", 1.0, None, via="veneer", now=self.clock.now())
+        head = add_proxy_fields(head, cache, "first", 1.0, None, via="veneer", now=self.clock.now())
         self.lane.learn(exchange, ServedHit(entry, path, 5.0, 60.0, head, len(entry.body), coding))
 
     def ask(self, path: str = "/a", request: bytes | None = None) -> bytes | None:
@@ -132,7 +132,7 @@ async def test_a_served_hit_is_repeated_with_its_age_and_what_is_left_of_its_lif
     assert b"\r\nAge: 12\r\n" in head
     assert b"\r\nCache-Status: Veneer; hit; ttl=53\r\n" in head
     assert head.endswith(b"\r\nContent-Length: 4")
-    assert stage.noted[0].cache is CacheUse.HIT
+    assert stage.noted[0].cache is CacheResult.HIT
 
 
 async def test_what_is_foreseen_is_answered_as_what_is_not(stage: Stage) -> None:
@@ -191,7 +191,7 @@ async def test_the_log_is_asked_about_an_entry_only_after_it_has_moved(stage: St
 
     log, entry = Log(), stage.entry("/a")
     await stage.serve("/a", entry)
-    spot = stage.lane.spots.get(*marks_of(b"site\n/a"))
+    spot = stage.lane.spots.get(*fingerprint_of(b"site\n/a"))
     assert spot is not None
     for moved, questions in ((0, 0), (1, 1), (1, 1), (2, 2)):
         log.moved = stage.log.moved + moved
@@ -347,7 +347,7 @@ async def test_the_collector_looks_at_little_of_what_is_kept(stage: Stage) -> No
 
 
 def test_heads_share_the_lines_around_those_that_differ() -> None:
-    sharing = Sharing()
+    sharing = Interner()
     head = b"HTTP/1.1 200 OK\r\nServer: x\r\nETag: %s\r\nVia: y\r\nAge: "
     first, second, third = (sharing.parts(head % tag) for tag in (b"one", b"two", b"three"))
     assert b"".join(first) == head % b"one"

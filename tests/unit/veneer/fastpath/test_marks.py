@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead
-from veneer.fastpath.learning import place_of
-from veneer.fastpath.marks import are_keyed, marks_at, marks_of
+from veneer.fastpath.learning import target_key
+from veneer.fastpath.marks import fingerprint_at, fingerprint_of, is_keyed_hash
 from veneer.fastpath.scan import Scanner
 
 HOSTS = st.from_regex(r"[a-z0-9.:-]{1,20}", fullmatch=True)
@@ -23,14 +23,14 @@ TARGETS = st.from_regex(r"/[a-z0-9/?=%-]{0,40}", fullmatch=True)
 
 @given(st.sets(st.tuples(HOSTS, TARGETS), min_size=2, max_size=12))
 def test_different_places_differ_in_both_marks(places: set[tuple[str, str]]) -> None:
-    marks = [marks_of(f"{host}\n{target}".encode()) for host, target in places]
+    marks = [fingerprint_of(f"{host}\n{target}".encode()) for host, target in places]
     assert len({hashed for hashed, _ in marks}) == len(places)
     assert len({check for _, check in marks}) == len(places)
 
 
 def test_what_moves_from_host_to_target_changes_the_marks() -> None:
     places = [b"a\n/b/c", b"a/b\n/c", b"a\n/c/b", b"b\n/a/c", b"c\n/b/a"]
-    for one, other in combinations([marks_of(place) for place in places], 2):
+    for one, other in combinations([fingerprint_of(place) for place in places], 2):
         assert one[0] != other[0]
         assert one[1] != other[1]
 
@@ -40,13 +40,13 @@ def test_a_request_that_was_scanned_has_the_marks_of_one_that_was_read(host: str
     scanned = Scanner().scan(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
     assert scanned is not None
     shape, values = scanned
-    found = marks_at(shape.host, shape.host_hashed, values[0])
-    assert found == marks_of(place_of(RequestHead("GET", target, None, host, Fields())))
+    found = fingerprint_at(shape.host, shape.host_hashed, values[0])
+    assert found == fingerprint_of(target_key(RequestHead("GET", target, None, host, Fields())))
 
 
 def test_a_name_without_a_host_is_refused() -> None:
     with pytest.raises(ValueError, match="not found"):
-        marks_of(b"/target")
+        fingerprint_of(b"/target")
 
 
 def test_both_marks_are_others_in_another_process() -> None:
@@ -74,4 +74,4 @@ def test_both_marks_are_others_in_another_process() -> None:
 def test_hashes_that_are_short_or_not_keyed_are_not_enough(
     algorithm: str, hash_bits: int, cutoff: int, keyed: bool
 ) -> None:
-    assert are_keyed(algorithm, hash_bits, cutoff) is keyed
+    assert is_keyed_hash(algorithm, hash_bits, cutoff) is keyed

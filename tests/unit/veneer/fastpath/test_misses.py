@@ -13,18 +13,18 @@ from tests.unit.veneer.fastpath.line import Line
 from tests.unit.veneer.observe.records import quiet_observer
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead, ResponseHead
-from veneer.fastpath.hits import HitLane
+from veneer.fastpath.hits import HitFastPath
 from veneer.fastpath.misses import MAX_WAYS
 from veneer.limits.inflight import InFlight
 from veneer.limits.rate_memory import MemoryRates
 from veneer.loop.tasks import Tasks
-from veneer.main.front import Front
+from veneer.main.front import RequestGateway
 from veneer.pipeline.context import Services
 from veneer.pipeline.exchange import ExchangeRecord
 from veneer.pipeline.request_ids import RequestIds
 from veneer.policy.load import parse_policy
 from veneer.policy.watch import PolicySource
-from veneer.ports import Content, Demand, InterimSink, LeasedConnection, Outlet, Taker
+from veneer.ports import ByteSink, Content, Demand, FirstBytesHandler, InterimSink, LeasedConnection
 from veneer.stores.memory import MemoryStore
 from veneer.stores.memory_log import MemoryLog
 from veneer.upstream.request import write_head
@@ -68,7 +68,7 @@ class Response:
             raise StopAsyncIteration
         return self._pieces.pop()
 
-    async def pour(self, outlet: Outlet) -> None:
+    async def pour(self, outlet: ByteSink) -> None:
         raise AssertionError(outlet)
 
     async def aclose(self) -> None:
@@ -81,7 +81,7 @@ class Backend(LeasedConnection):
     def __init__(self) -> None:
         self.free = True
         self.heads: list[bytes] = []
-        self.taker: Taker | None = None
+        self.taker: FirstBytesHandler | None = None
         self.answered = asyncio.get_running_loop().create_future()
         self.aborted = False
 
@@ -95,7 +95,7 @@ class Backend(LeasedConnection):
     def give_back(self) -> None:
         self.free = True
 
-    def send(self, head: bytes, taker: Taker, read_timeout_s: float | None) -> None:
+    def send(self, head: bytes, taker: FirstBytesHandler, read_timeout_s: float | None) -> None:
         assert read_timeout_s is None
         self.heads.append(head)
         self.taker = taker
@@ -159,8 +159,8 @@ class Stage:
         )
         self.services = services
         ids = RequestIds()
-        self.lane = HitLane(services, self.source, ids, self.observer)
-        Front(replace(services, hits=self.lane), self.source, ids).open_lane(self.lane)
+        self.lane = HitFastPath(services, self.source, ids, self.observer)
+        RequestGateway(replace(services, hits=self.lane), self.source, ids).open_lane(self.lane)
         self.line = Line()
         self.talk = self.lane.meet(self.line, self.line.send)
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 import pytest
 
 from veneer.core.fields import Fields
-from veneer.fastpath.replies import MAX_HEAD_BYTES, MAX_REPLIES, Replies, Reply, read, reply_of
-from veneer.observe.repeats import Facts
-from veneer.pipeline.exchange import CacheUse
+from veneer.fastpath.replies import (
+    MAX_HEAD_BYTES,
+    MAX_REPLIES,
+    ResponseTemplate,
+    ResponseTemplates,
+    read,
+    response_template,
+)
+from veneer.observe.repeats import RecordTemplate
+from veneer.pipeline.exchange import CacheResult
 
-FACTS = Facts("GET", "all", 200, cache=CacheUse.MISS)
+FACTS = RecordTemplate("GET", "all", 200, cache=CacheResult.MISS)
 CAME = (
     b"HTTP/1.1 200 Fine\r\nDate: now\r\nServer: x\r\nContent-Length: 3\r\nCache-Control: no-store\r\n"
     b'ETag: "a"\r\nConnection: keep-alive\r\n\r\n'
@@ -21,12 +28,12 @@ SERVED = (
 )
 
 
-def learned(came: bytes = CAME, served: bytes = SERVED, refusal: str = "no-store") -> Reply | None:
-    return reply_of(came, served, FACTS, refusal, b'"made"')
+def learned(came: bytes = CAME, served: bytes = SERVED, refusal: str = "no-store") -> ResponseTemplate | None:
+    return response_template(came, served, FACTS, refusal, b'"made"')
 
 
-def known(*, came: bytes = CAME) -> Replies:
-    reply, replies = learned(came), Replies()
+def known(*, came: bytes = CAME) -> ResponseTemplates:
+    reply, replies = learned(came), ResponseTemplates()
     assert reply is not None
     replies.learn(reply)
     return replies
@@ -137,7 +144,7 @@ def test_why_tags_forbid_storing_is_for_the_pipeline_to_say() -> None:
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    replies = Replies()
+    replies = ResponseTemplates()
     for number in range(MAX_REPLIES + 1):
         came = CAME.replace(b"Server: x", b"Server: %d" % number)
         reply = learned(came, SERVED.replace(b"Server: x", b"Server: %d" % number))

@@ -8,24 +8,26 @@ from hypothesis import strategies as st
 
 from veneer.core.entry import Entry, Position
 from veneer.core.fields import Fields
-from veneer.fastpath.marks import Marks, marks_of
-from veneer.fastpath.spots import Common, Spot, VariantReply, Wording
-from veneer.fastpath.table import FEWEST_SLOTS, MOST_SLOTS, SpotTable, slots_for
-from veneer.observe.repeats import Facts
+from veneer.fastpath.marks import Fingerprint, fingerprint_of
+from veneer.fastpath.spots import HeadTemplate, HotEntry, RouteFacts, VariantReply
+from veneer.fastpath.table import FEWEST_SLOTS, MOST_SLOTS, HotEntryTable, slots_for
+from veneer.observe.repeats import RecordTemplate
 
 PLACES = [b"site\n/%d" % number for number in range(12)]
 BODY, OWN = b"body", b"ETag: 1"
 
 
-def spot_at(place: bytes) -> Spot:
-    return spot_of(marks_of(place))
+def spot_at(place: bytes) -> HotEntry:
+    return spot_of(fingerprint_of(place))
 
 
-def spot_of(marks: Marks) -> Spot:
+def spot_of(marks: Fingerprint) -> HotEntry:
     entry = Entry(200, "OK", Fields(), BODY, 0.0, 0.0, "key", Position("epoch", 0))
-    common = Common("route", None, b"", None, lambda _: None)
-    wording = Wording(("GET", None, None, None), b"", b"", b"", b"", Facts("GET", "route", 200), common)
-    return Spot(marks, entry, VariantReply(wording, OWN, BODY, 0, None), aged_from=0.0, fresh_until=60.0, for_all=True)
+    common = RouteFacts("route", None, b"", None, lambda _: None)
+    wording = HeadTemplate(("GET", None, None, None), b"", b"", b"", b"", RecordTemplate("GET", "route", 200), common)
+    return HotEntry(
+        marks, entry, VariantReply(wording, OWN, BODY, 0, None), aged_from=0.0, fresh_until=60.0, for_all=True
+    )
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(["put", "get", "discard", "another", "clear"]), st.sampled_from(PLACES)))
@@ -33,7 +35,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["put", "get", "discard", "another", 
 
 @given(st.integers(1, 64), STEPS)
 def test_it_is_a_dict_to_whoever_asks(slots: int, steps: list[tuple[str, bytes]]) -> None:
-    table, known, gone = SpotTable(slots), dict[bytes, Spot](), list[Spot]()
+    table, known, gone = HotEntryTable(slots), dict[bytes, HotEntry](), list[HotEntry]()
     for step, place in steps:
         if step == "put":
             if place in known:
@@ -49,15 +51,15 @@ def test_it_is_a_dict_to_whoever_asks(slots: int, steps: list[tuple[str, bytes]]
             table.clear()
             gone.extend(known.values())
             known.clear()
-        assert table.get(*marks_of(place)) is known.get(place)
+        assert table.get(*fingerprint_of(place)) is known.get(place)
         assert len(table) == len(known)
-    assert [table.get(*marks_of(place)) for place in PLACES] == [known.get(place) for place in PLACES]
+    assert [table.get(*fingerprint_of(place)) for place in PLACES] == [known.get(place) for place in PLACES]
     assert [spot.following for spot in gone] == [None] * len(gone), "one that is gone keeps another one alive"
 
 
 @pytest.mark.parametrize("others", [(7, 2), (9, 1), (9, 2)])
-def test_half_of_the_marks_is_not_enough(others: Marks) -> None:
-    table, one = SpotTable(1), spot_of((7, 1))
+def test_half_of_the_marks_is_not_enough(others: Fingerprint) -> None:
+    table, one = HotEntryTable(1), spot_of((7, 1))
     table.put(one)
     assert table.get(*others) is None
     other = spot_of(others)
@@ -68,7 +70,7 @@ def test_half_of_the_marks_is_not_enough(others: Marks) -> None:
 
 
 def test_many_are_found_while_slots_are_taken_into_use() -> None:
-    table, spots = SpotTable(FEWEST_SLOTS), [spot_at(b"site\n/%d" % number) for number in range(2_000)]
+    table, spots = HotEntryTable(FEWEST_SLOTS), [spot_at(b"site\n/%d" % number) for number in range(2_000)]
     for count, spot in enumerate(spots, 1):
         table.put(spot)
         earlier = spots[count * 7 // 8]

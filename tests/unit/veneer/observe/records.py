@@ -8,7 +8,7 @@ import msgspec
 
 from tests.support.clock import ManualClock
 from veneer.observe.observer import Observer
-from veneer.observe.repeats import NONE, Facts, Note
+from veneer.observe.repeats import NONE, CompactRecord, RecordTemplate
 from veneer.pipeline.exchange import ExchangeRecord
 
 
@@ -27,7 +27,7 @@ def record(**changes: object) -> ExchangeRecord:
 
 
 def note(
-    facts: Facts,
+    facts: RecordTemplate,
     started_s: float = 3.0,
     target: bytes = b"/a",
     request_id: bytes = b"r1",
@@ -39,9 +39,9 @@ def note(
     remaining: int | None = None,
     agent: str = "curl/8",
     upstream_us: int | None = None,
-) -> Note:
+) -> CompactRecord:
     """A note, whole."""
-    made = Note(facts, client, agent, started_s, target, request_id, took_us)
+    made = CompactRecord(facts, client, agent, started_s, target, request_id, took_us)
     made.bytes_out = bytes_out
     made.bytes_identity = bytes_identity
     made.remaining = NONE if remaining is None else remaining

@@ -5,13 +5,13 @@ import pytest
 
 from tests.unit.veneer.observe.records import record
 from veneer.observe.counters import BOUNDS_MS, Counts, Gauges, Histogram, Snapshot, StoreGauges, merged
-from veneer.pipeline.exchange import CacheUse, Refusal
+from veneer.pipeline.exchange import CacheResult, Refusal
 
 RECORDS = (
-    record(route="a", cache=CacheUse.HIT, bytes_out=10, bytes_identity=100),
-    record(route="a", cache=CacheUse.MISS, upstream_ms=7.0, duration_ms=8.0, bytes_in=5),
+    record(route="a", cache=CacheResult.HIT, bytes_out=10, bytes_identity=100),
+    record(route="a", cache=CacheResult.MISS, upstream_ms=7.0, duration_ms=8.0, bytes_in=5),
     record(route="a", method="POST", status=503, refused=Refusal.LOAD),
-    record(route="b", method="PROPFIND", status=429, refused=Refusal.RATE, cache=CacheUse.NONE),
+    record(route="b", method="PROPFIND", status=429, refused=Refusal.RATE, cache=CacheResult.NONE),
     record(route="b", status=0, error="client left"),
 )
 

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from veneer.observe.counters import Counts, Gauges, Snapshot
 from veneer.observe.metrics import Metrics
-from veneer.pipeline.exchange import CacheUse, ExchangeRecord, Refusal
+from veneer.pipeline.exchange import CacheResult, ExchangeRecord, Refusal
 
 PAGE = (Path(__file__).parents[4] / "docs" / "operations.md").read_text("utf-8")
 
@@ -28,7 +28,7 @@ def test_metrics() -> None:
 
 
 def test_words_of_labels() -> None:
-    for word in (*CacheUse, *Refusal):
+    for word in (*CacheResult, *Refusal):
         assert f"`{word.value}`" in section("Metrics")
 
 

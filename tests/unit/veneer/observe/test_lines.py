@@ -8,9 +8,9 @@ import pytest
 
 from tests.unit.veneer.observe.records import note, record
 from veneer.observe.lines import JsonLines, JsonMessages, Lines, TextLines, TextMessages, timestamp
-from veneer.observe.repeats import Facts, Note, record_of
+from veneer.observe.repeats import CompactRecord, RecordTemplate, record_of
 from veneer.observe.writer import LineWriter
-from veneer.pipeline.exchange import CacheUse, Refusal, TunnelEnd
+from veneer.pipeline.exchange import CacheResult, Refusal, TunnelEnd
 
 HOSTILE = '/a"b\\c\r\nforged \x1b[2J\x00\x85\xff'
 
@@ -35,7 +35,7 @@ def test_everything_that_was_recorded_is_in_the_line() -> None:
         bytes_out=2,
         bytes_identity=3,
         upstream_ms=0.5,
-        cache=CacheUse.MISS,
+        cache=CacheResult.MISS,
         cache_forward="uri-miss",
         cache_reason="stored",
         coding="br",
@@ -69,7 +69,7 @@ def test_text_lines_show_hostile_text_escaped(member: str) -> None:
 
 
 def test_a_text_line_reads_from_left_to_right() -> None:
-    line = TextLines().line(record(query="q=1", cache=CacheUse.HIT, coding="br", bytes_out=12, refused=Refusal.LOAD))
+    line = TextLines().line(record(query="q=1", cache=CacheResult.HIT, coding="br", bytes_out=12, refused=Refusal.LOAD))
     assert line == (b"2026-11-18T11:06:40.125Z 192.0.2.1 GET /a?q=1 200 12B 1.5ms hit br refused=load id=r1\n")
 
 
@@ -86,10 +86,10 @@ def test_times_are_utc_to_the_millisecond(seconds: float, text: str) -> None:
     assert timestamp(seconds) == text
 
 
-HIT = Facts("GET", 'a "route"', 200, "br", CacheUse.HIT)
-PLAIN = Facts("GET", "", 200, cache=CacheUse.HIT)
-REFUSED = Facts("HEAD", '","path":"/forged', 429, refused=Refusal.RATE)
-MISS = Facts("GET", "a", 200, cache=CacheUse.MISS, cache_forward="uri-miss", cache_reason="no-store")
+HIT = RecordTemplate("GET", 'a "route"', 200, "br", CacheResult.HIT)
+PLAIN = RecordTemplate("GET", "", 200, cache=CacheResult.HIT)
+REFUSED = RecordTemplate("HEAD", '","path":"/forged', 429, refused=Refusal.RATE)
+MISS = RecordTemplate("GET", "a", 200, cache=CacheResult.MISS, cache_forward="uri-miss", cache_reason="no-store")
 NOTES = [
     note(HIT, 1.0, bytes_out=10, bytes_identity=30, remaining=7),
     note(HIT, 2.9996, b"/b?", took_us=999, bytes_out=10, bytes_identity=30, remaining=0),
@@ -151,7 +151,9 @@ def test_own_messages_as_text() -> None:
 
 
 def test_secrets_in_a_target_are_masked_in_lines_of_records_and_of_notes() -> None:
-    noted = Note(Facts("GET", "a", 200), "192.0.2.1", "", 1.0, b"/a?page=1&access_token=abc", b"id", 5)
+    noted = CompactRecord(
+        RecordTemplate("GET", "a", 200), "192.0.2.1", "", 1.0, b"/a?page=1&access_token=abc", b"id", 5
+    )
     written = JsonLines().note_line(noted, 0.0)
     assert written == JsonLines().line(record_of(noted, 0.0))
     assert json.loads(written)["query"] == "page=1&access_token=***"

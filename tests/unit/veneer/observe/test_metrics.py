@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.veneer.observe.records import quiet_observer, record
 from veneer.observe.counters import Gauges, StoreGauges
 from veneer.observe.metrics import Metrics
-from veneer.pipeline.exchange import CacheUse, ExchangeRecord, Refusal
+from veneer.pipeline.exchange import CacheResult, ExchangeRecord, Refusal
 
 GAUGES = Gauges(stores=(StoreGauges("l1", 2, 300, 1_000, 4), StoreGauges("l2", errors=5)), leading=False)
 
@@ -38,7 +38,7 @@ def test_requests_by_route_method_and_class() -> None:
 
 
 def test_cache_results_and_refusals() -> None:
-    found = samples(observed(record(cache=CacheUse.COLLAPSED), record(status=429, refused=Refusal.RATE)))
+    found = samples(observed(record(cache=CacheResult.COLLAPSED), record(status=429, refused=Refusal.RATE)))
     assert found["veneer_cache_requests_total", "result=collapsed route="] == 1
     assert found["veneer_refused_total", "reason=rate"] == 1
     assert found["veneer_rate_limited_total", "route="] == 1

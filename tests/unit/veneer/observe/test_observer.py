@@ -9,12 +9,12 @@ from tests.unit.veneer.observe.records import note, record
 from veneer.observe.counters import Counts
 from veneer.observe.lines import JsonLines, Lines
 from veneer.observe.observer import MAX_NOTES, Observer
-from veneer.observe.repeats import Facts, Note
+from veneer.observe.repeats import CompactRecord, RecordTemplate
 from veneer.observe.writer import LineWriter
-from veneer.pipeline.exchange import CacheUse, ExchangeRecord, Refusal
+from veneer.pipeline.exchange import CacheResult, ExchangeRecord, Refusal
 
-HIT = Facts("GET", "users", 200, "br", CacheUse.HIT)
-REFUSED = Facts("HEAD", "users", 429, refused=Refusal.RATE)
+HIT = RecordTemplate("GET", "users", 200, "br", CacheResult.HIT)
+REFUSED = RecordTemplate("HEAD", "users", 429, refused=Refusal.RATE)
 
 
 class Desk:
@@ -43,12 +43,12 @@ class Desk:
     def note(
         self,
         name: str,
-        facts: Facts = HIT,
+        facts: RecordTemplate = HIT,
         *,
         remaining: int | None = 7,
         took_us: int = 1250,
         upstream_us: int | None = None,
-    ) -> Note:
+    ) -> CompactRecord:
         return note(
             facts,
             self.clock.monotonic(),
@@ -90,7 +90,7 @@ def test_a_note_becomes_the_record_of_its_exchange() -> None:
             duration_ms=1.25,
             bytes_out=10,
             bytes_identity=30,
-            cache=CacheUse.HIT,
+            cache=CacheResult.HIT,
             coding="br",
             rate_remaining=7,
             user_agent="x/1",
@@ -113,7 +113,7 @@ def test_notes_are_counted_before_anybody_reads() -> None:
 
 def test_notes_count_like_their_records() -> None:
     desk = Desk()
-    other = Facts("PROPFIND", "posts", 200)
+    other = RecordTemplate("PROPFIND", "posts", 200)
     for took_us in (0, 250, 251, 500, 30_000_000, 30_000_001):
         for facts in (HIT, REFUSED, other):
             desk.observer.note(desk.note("a", facts, took_us=took_us, upstream_us=took_us // 2))
@@ -129,7 +129,7 @@ def test_notes_count_like_their_records() -> None:
 def test_facts_of_policies_past_are_let_go_of() -> None:
     desk = Desk()
     for number in range(3_000):
-        desk.observer.note(desk.note("a", Facts("GET", f"r{number % 7}", 200)))
+        desk.observer.note(desk.note("a", RecordTemplate("GET", f"r{number % 7}", 200)))
     assert sum(route.requests["GET"][2] for route in desk.observer.counts.routes.values()) == 3_000
 
 

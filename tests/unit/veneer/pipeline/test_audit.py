@@ -21,7 +21,7 @@ from veneer.pipeline.audit import MAX_AT_ONCE, Auditor
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import Audit, ExchangeRecord
 from veneer.policy.load import parse_policy
-from veneer.ports import Client, Content, Demand, InterimSink, Outlet, Tunnel, UpstreamError, UpstreamFailure
+from veneer.ports import ByteSink, Client, Content, Demand, InterimSink, Tunnel, UpstreamError, UpstreamFailure
 from veneer.stores.memory import MemoryStore
 from veneer.stores.memory_log import MemoryLog
 
@@ -41,7 +41,7 @@ class Said:
     async def body(self) -> AsyncIterator[bytes]:
         yield self._body
 
-    async def pour(self, outlet: Outlet) -> None:
+    async def pour(self, outlet: ByteSink) -> None:
         outlet.push((self._body,))
 
     async def aclose(self) -> None:

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from veneer.pipeline.coalesce import UNCACHEABLE_KEPT_S, UNCACHEABLE_LIMIT, Failed, Flights
+from veneer.pipeline.coalesce import UNCACHEABLE_KEPT_S, UNCACHEABLE_LIMIT, Flights, Unreachable
 from veneer.ports import UpstreamError, UpstreamFailure
 
-FAILED = Failed(UpstreamError(UpstreamFailure.RESET, "gone", sent=True))
+FAILED = Unreachable(UpstreamError(UpstreamFailure.RESET, "gone", sent=True))
 
 
 async def test_a_second_request_joins_the_first_and_both_see_the_landing() -> None:

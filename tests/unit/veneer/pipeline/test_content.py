@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from veneer.core.fields import Fields
-from veneer.pipeline.content import WINDOW_BYTES, Budget, LateReaderError, NobodyReadsError, SharedBody
+from veneer.pipeline.content import WINDOW_BYTES, Budget, LateReaderError, NoReadersError, SharedBody
 
 
 async def read_all(body: SharedBody) -> bytes:
@@ -81,5 +81,5 @@ async def test_a_spent_budget_stops_keeping_too() -> None:
 async def test_a_body_nobody_reads_is_given_up() -> None:
     body = SharedBody(10, Budget(1000))
     body.open().close()
-    with pytest.raises(NobodyReadsError):
+    with pytest.raises(NoReadersError):
         await body.append(b"x" * (WINDOW_BYTES + 1))

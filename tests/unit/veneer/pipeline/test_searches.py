@@ -5,13 +5,13 @@ import pytest
 from tests.support.exchanges import request
 from veneer.core.search import NoVarySearch
 from veneer.pipeline import searches
-from veneer.pipeline.searches import Searches
+from veneer.pipeline.searches import NoVarySearchHints
 
 ANY = NoVarySearch(except_all=True)
 
 
 def test_the_last_word_of_a_path_counts() -> None:
-    known = Searches()
+    known = NoVarySearchHints()
     assert known.of(request(query="a")) is None
     known.learn(request(query="a"), ANY)
     assert known.of(request(query="b")) == ANY
@@ -23,7 +23,7 @@ def test_the_last_word_of_a_path_counts() -> None:
 
 def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searches, "LIMIT", 2)
-    known = Searches()
+    known = NoVarySearchHints()
     for path in ("/a", "/b", "/c"):
         known.learn(request(path=path, query=""), ANY)
     assert len(known) == 2

@@ -12,7 +12,7 @@ from tests.support.entries import stored
 from veneer.core.entry import CodedBody, Entry
 from veneer.core.invalidation import Invalidation
 from veneer.loop.tasks import Tasks
-from veneer.pipeline.upgrade import HOT_AFTER, LOOK_EVERY_S, MOST_CANDIDATES, Upgrader
+from veneer.pipeline.upgrade import HOT_AFTER, LOOK_EVERY_S, MOST_CANDIDATES, Recompressor
 from veneer.policy.model import CompressRules
 from veneer.ports import StreamEncoder
 from veneer.stores.memory import MemoryStore
@@ -63,7 +63,7 @@ class Stage:
         self.store = MemoryStore()
         self.log = MemoryLog(self.clock)
         self.codec = SlowCodec(self.clock)
-        self.upgrader = Upgrader(self.store, self.log, self.codec, self.clock, lambda: self.busy_s)
+        self.upgrader = Recompressor(self.store, self.log, self.codec, self.clock, lambda: self.busy_s)
 
     async def keep(self, key: str = "k") -> Entry:
         """A stored entry with a coded body, that the upgrader has seen asked for."""

@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 
 from tests.support.wires import Transport, wired
 from veneer.loop.tasks import Tasks
-from veneer.redis.line import Line, RedisConnectionPool
+from veneer.redis.line import ReconnectingConnection, RedisConnectionPool
 from veneer.redis.script import Reply
 from veneer.redis.wire import RedisConnection
 
@@ -49,11 +49,13 @@ def exchange() -> Exchange:
 
 
 @pytest.fixture
-def line(exchange: Exchange, tasks: Tasks) -> Line:
-    return Line(exchange.dial, tasks)
+def line(exchange: Exchange, tasks: Tasks) -> ReconnectingConnection:
+    return ReconnectingConnection(exchange.dial, tasks)
 
 
-async def asked(line: Line, tasks: Tasks, exchange: Exchange, connections: int = 1) -> asyncio.Task[Reply]:
+async def asked(
+    line: ReconnectingConnection, tasks: Tasks, exchange: Exchange, connections: int = 1
+) -> asyncio.Task[Reply]:
     """Somebody who has asked, on the connection of that number."""
     asking = tasks.start(line.ask(PATIENT_S, "GET", "key"), "ask")
     while len(exchange.opened) < connections or not exchange.opened[-1].said:  # noqa: ASYNC110 - some turns of the loop
@@ -61,7 +63,7 @@ async def asked(line: Line, tasks: Tasks, exchange: Exchange, connections: int =
     return asking
 
 
-async def test_all_share_one_connection(line: Line, tasks: Tasks, exchange: Exchange) -> None:
+async def test_all_share_one_connection(line: ReconnectingConnection, tasks: Tasks, exchange: Exchange) -> None:
     asking = [await asked(line, tasks, exchange), await asked(line, tasks, exchange)]
     await asyncio.sleep(0)
     exchange.opened[0].answer(b":1\r\n:2\r\n")
@@ -79,7 +81,7 @@ async def test_all_share_one_connection(line: Line, tasks: Tasks, exchange: Exch
     ],
 )
 async def test_what_a_lost_or_misplaced_connection_did_not_answer_is_asked_once_more(
-    line: Line, tasks: Tasks, exchange: Exchange, refusal: bytes | None
+    line: ReconnectingConnection, tasks: Tasks, exchange: Exchange, refusal: bytes | None
 ) -> None:
     asking = await asked(line, tasks, exchange)
     if refusal is None:
@@ -91,7 +93,7 @@ async def test_what_a_lost_or_misplaced_connection_did_not_answer_is_asked_once_
     assert await asking == 1
 
 
-async def test_a_second_loss_is_an_error(line: Line, tasks: Tasks, exchange: Exchange) -> None:
+async def test_a_second_loss_is_an_error(line: ReconnectingConnection, tasks: Tasks, exchange: Exchange) -> None:
     asking = await asked(line, tasks, exchange)
     exchange.opened[0].lose()
     await asked(line, tasks, exchange, connections=2)
@@ -100,7 +102,9 @@ async def test_a_second_loss_is_an_error(line: Line, tasks: Tasks, exchange: Exc
         await asking
 
 
-async def test_what_redis_refuses_is_not_asked_again(line: Line, tasks: Tasks, exchange: Exchange) -> None:
+async def test_what_redis_refuses_is_not_asked_again(
+    line: ReconnectingConnection, tasks: Tasks, exchange: Exchange
+) -> None:
     asking = await asked(line, tasks, exchange)
     exchange.opened[0].answer(b"-NOPERM no\r\n")
     with pytest.raises(ResponseError, match="NOPERM"):
@@ -108,14 +112,16 @@ async def test_what_redis_refuses_is_not_asked_again(line: Line, tasks: Tasks, e
     assert line.wire is not None
 
 
-async def test_a_silent_connection_is_dropped(line: Line, exchange: Exchange) -> None:
+async def test_a_silent_connection_is_dropped(line: ReconnectingConnection, exchange: Exchange) -> None:
     with pytest.raises(TimeoutError):
         await line.ask(0.01, "GET", "key")
     assert exchange.opened[0].is_closing()
     assert line.wire is None
 
 
-async def test_one_that_says_something_to_others_is_kept(line: Line, tasks: Tasks, exchange: Exchange) -> None:
+async def test_one_that_says_something_to_others_is_kept(
+    line: ReconnectingConnection, tasks: Tasks, exchange: Exchange
+) -> None:
     other = await asked(line, tasks, exchange)
     asking = tasks.start(line.ask(0.02, "GET", "key"), "ask")
     await asyncio.sleep(0)
@@ -139,7 +145,7 @@ async def test_of_several_connections_the_one_with_fewest_waiting_is_asked(tasks
     assert all(redis.is_closing() for redis in exchange.opened)
 
 
-async def test_opening_goes_on_when_the_caller_has_had_enough(line: Line, exchange: Exchange) -> None:
+async def test_opening_goes_on_when_the_caller_has_had_enough(line: ReconnectingConnection, exchange: Exchange) -> None:
     exchange.let_go.clear()
     with pytest.raises(TimeoutError):
         await line.ask(0.01, "GET", "key")
@@ -148,7 +154,9 @@ async def test_opening_goes_on_when_the_caller_has_had_enough(line: Line, exchan
     assert len(exchange.opened) == 1
 
 
-async def test_why_it_cannot_be_opened_is_said_and_it_is_tried_again(line: Line, exchange: Exchange) -> None:
+async def test_why_it_cannot_be_opened_is_said_and_it_is_tried_again(
+    line: ReconnectingConnection, exchange: Exchange
+) -> None:
     exchange.error = ConnectionRefusedError("nobody there")
     with pytest.raises(ConnectionRefusedError, match="nobody there"):
         await line.ask(PATIENT_S, "GET", "key")
@@ -156,13 +164,13 @@ async def test_why_it_cannot_be_opened_is_said_and_it_is_tried_again(line: Line,
     assert (await line.opened()).open
 
 
-async def test_after_the_tasks_are_closed_nothing_is_opened(line: Line, tasks: Tasks) -> None:
+async def test_after_the_tasks_are_closed_nothing_is_opened(line: ReconnectingConnection, tasks: Tasks) -> None:
     await tasks.aclose()
     with pytest.raises(RedisConnectionError, match="closed"):
         await line.opened()
 
 
-async def test_closing_ends_what_is_under_way(line: Line, exchange: Exchange) -> None:
+async def test_closing_ends_what_is_under_way(line: ReconnectingConnection, exchange: Exchange) -> None:
     await line.opened()
     line.close()
     assert exchange.opened[0].is_closing()

@@ -9,8 +9,8 @@ from veneer.loop.turn import Outgoing, WriteBatch
 from veneer.server.arrivals import TickBatcher
 from veneer.server.bounds import ConnectionSettings
 from veneer.server.connection import ClientConnection
-from veneer.server.link import Link
-from veneer.server.quick import QuickTalk, QuickWay
+from veneer.server.link import ConnectionHandle
+from veneer.server.quick import FastPath, FastPathHandler
 from veneer.server.tunnel import ClientTunnel
 
 
@@ -73,7 +73,7 @@ class Transport(asyncio.Transport):
         self._events.append("aborted")
 
 
-class Talk(QuickTalk):
+class Talk(FastPathHandler):
     """Answers what does not begin with "not", and fails at what begins with "fail"."""
 
     def __init__(self, events: list[str], write: Callable[[list[bytes]], None]) -> None:
@@ -90,16 +90,16 @@ class Talk(QuickTalk):
         return True
 
 
-class Way(QuickWay):
+class Way(FastPath):
     """Tells what it was shown."""
 
     def __init__(self, events: list[str]) -> None:
         self._events = events
 
-    def meet(self, link: Link, write: Callable[[list[bytes]], None]) -> QuickTalk:
+    def meet(self, link: ConnectionHandle, write: Callable[[list[bytes]], None]) -> FastPathHandler:
         return Talk(self._events, write)
 
-    def foresee(self, talks: list[QuickTalk], data: list[bytes]) -> None:
+    def foresee(self, talks: list[FastPathHandler], data: list[bytes]) -> None:
         assert len(talks) == len(data)
         self._events.append(f"foreseen {b' '.join(data).decode()}")
 

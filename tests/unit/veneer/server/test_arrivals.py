@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.unit.veneer.server.front_row import FrontRow
-from veneer.server.arrivals import MOST_ARRIVED
+from veneer.server.arrivals import MAX_BATCH
 
 
 async def test_one_request_alone_is_answered_at_the_end_of_the_turn() -> None:
@@ -27,11 +27,11 @@ async def test_those_of_a_turn_are_foreseen_together_then_answered_then_sent() -
 
 async def test_many_do_not_wait_for_the_end_of_the_turn() -> None:
     row = FrontRow()
-    connections = row.connections(MOST_ARRIVED + 1)
+    connections = row.connections(MAX_BATCH + 1)
     for connection in connections[:-1]:
         assert row.events == []
         connection.data_received(b"a")
-    assert [event for event in row.events if event.startswith("asked")] == ["asked a"] * MOST_ARRIVED
+    assert [event for event in row.events if event.startswith("asked")] == ["asked a"] * MAX_BATCH
     connections[-1].data_received(b"z")
     assert row.end_turn()[-2:] == ["asked z", "sent Z"]
 

@@ -8,7 +8,7 @@ from veneer.core.invalidation import Invalidation
 from veneer.redis.keys import LogKeys
 from veneer.redis.script import Reply
 from veneer.stores.events import LogEvent, ReplyError, encode_event
-from veneer.stores.heard import Acknowledgement, Ear, Heard, Notice
+from veneer.stores.heard import Acknowledgement, Notice, ReadBatch, StreamDecoder
 
 KEYS = LogKeys("v")
 X = Invalidation(tags=("x",))
@@ -19,7 +19,7 @@ def item(place: str, **fields: bytes) -> Reply:
 
 
 def test_the_three_streams_are_told_apart_and_the_places_kept() -> None:
-    ear = Ear(KEYS, "me")
+    ear = StreamDecoder(KEYS, "me")
     heard = ear.understand(
         [
             [b"{v}:log", [item("7-3", e=encode_event(X), w=b"you")]],
@@ -34,22 +34,22 @@ def test_the_three_streams_are_told_apart_and_the_places_kept() -> None:
 
 
 def test_no_news_is_nothing() -> None:
-    assert Ear(KEYS, "me").understand(None) == Heard()
+    assert StreamDecoder(KEYS, "me").understand(None) == ReadBatch()
 
 
 def test_an_acknowledgement_that_makes_no_sense_is_passed_over() -> None:
-    ear = Ear(KEYS, "me")
+    ear = StreamDecoder(KEYS, "me")
     heard = ear.understand([[b"{v}:in:me", [item("5-0", n=b"you", p=b"7"), item("5-1", n=b"you"), item("5-2")]]])
-    assert heard == Heard()
+    assert heard == ReadBatch()
     assert ear.inbox_at == "5-2"
 
 
 def test_an_event_that_makes_no_sense_is_everything() -> None:
-    heard = Ear(KEYS, "me").understand([[b"{v}:log", [item("7-3", e=b"\xc1")]]])
+    heard = StreamDecoder(KEYS, "me").understand([[b"{v}:log", [item("7-3", e=b"\xc1")]]])
     assert heard.events == [LogEvent(7, 3, Invalidation(everything=True), "")]
 
 
 @pytest.mark.parametrize("reply", [[b"x"], [[b"{v}:log"]], [[b"{v}:log", [b"1-1"]]], [[b"{v}:log", [[b"1-1", 3]]]]])
 def test_what_is_no_answer_of_xread_is_an_error(reply: Reply) -> None:
     with pytest.raises(ReplyError):
-        Ear(KEYS, "me").understand(reply)
+        StreamDecoder(KEYS, "me").understand(reply)

@@ -12,12 +12,12 @@ from tests.support.wires import Transport, wired
 from veneer.loop.tasks import Tasks
 from veneer.redis.keys import LogKeys
 from veneer.redis.wire import RedisConnection, command
-from veneer.stores.heard import Heard
-from veneer.stores.log_reader import LogReader, Told
+from veneer.stores.heard import ReadBatch
+from veneer.stores.log_reader import Applied, LogReader
 
 KEYS = LogKeys("v")
 NOTHING = b"*-1\r\n"
-START = Told(7, 3)
+START = Applied(7, 3)
 
 
 def read_after(place: str) -> bytes:
@@ -28,10 +28,10 @@ def read_after(place: str) -> bytes:
 class Node:
     """A node that listens, and what it says when it hears something."""
 
-    def __init__(self, silence_s: float = 30.0, says: Told | Exception | None = START) -> None:
+    def __init__(self, silence_s: float = 30.0, says: Applied | Exception | None = START) -> None:
         wire, self.redis = wired()
         self.says = says
-        self.heard: list[Heard] = []
+        self.heard: list[ReadBatch] = []
         self.tasks = Tasks()
 
         async def dial() -> RedisConnection:
@@ -39,7 +39,7 @@ class Node:
 
         self._reader = LogReader(dial, KEYS, "me", 1.0, silence_s)
 
-    def hear(self, heard: Heard) -> Told | None:
+    def hear(self, heard: ReadBatch) -> Applied | None:
         self.heard.append(heard)
         if isinstance(self.says, Exception):
             raise self.says
@@ -56,7 +56,7 @@ async def test_what_is_heard_is_acknowledged_and_followed_by_the_next_read_in_on
     node = Node()
     listening, redis = await node.listen()
     assert redis.said == [read_after("7-3")]
-    node.says = Told(7, 5, {"you": 5})
+    node.says = Applied(7, 5, {"you": 5})
     redis.answer(NOTHING)
     told = command("XADD", "{v}:in:you", "MAXLEN", "~", 1000, "*", "n", "me", "p", "7-5")
     assert redis.said[1:] == [told + command("PEXPIRE", "{v}:in:you", 60_000) + read_after("7-5")]
@@ -95,7 +95,7 @@ async def test_a_loss_ends_it() -> None:
 
 
 async def test_a_server_that_takes_no_acknowledgement_is_left() -> None:
-    node = Node(says=Told(7, 4, {"you": 4}))
+    node = Node(says=Applied(7, 4, {"you": 4}))
     listening, redis = await node.listen()
     redis.answer(NOTHING)
     redis.answer(b"-READONLY a replica\r\n-READONLY a replica\r\n")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.entries import stored
 from veneer.core.entry import Position
-from veneer.core.invalidation import Invalidation, Strength, Validity
+from veneer.core.invalidation import Invalidation, InvalidationMode, Validity
 from veneer.stores.table import SubjectTable, check
 
 TAG = Invalidation(tags=("x",))
@@ -38,7 +38,7 @@ def test_a_hundred_thousand_tags_stay_within_the_bound() -> None:
 def test_a_soft_event_that_is_forgotten_leaves_softness_not_death() -> None:
     table = SubjectTable(max_bytes=5 * 300)
     for seq in range(1, 21):
-        table.apply(Invalidation(tags=(f"tag:{seq}",), strength=Strength.SOFT), seq)
+        table.apply(Invalidation(tags=(f"tag:{seq}",), strength=InvalidationMode.SOFT), seq)
     assert table.horizon == 0
     assert _ask(table, 1, "other") is Validity.SOFT
     assert _ask(table, 20, "other") is Validity.VALID
@@ -47,7 +47,7 @@ def test_a_soft_event_that_is_forgotten_leaves_softness_not_death() -> None:
 def test_a_hard_event_wins_over_a_later_soft_one() -> None:
     table = SubjectTable()
     table.apply(TAG, 1)
-    table.apply(Invalidation(tags=("x",), strength=Strength.SOFT), 2)
+    table.apply(Invalidation(tags=("x",), strength=InvalidationMode.SOFT), 2)
     assert _ask(table, 0, "x") is Validity.DEAD
     assert _ask(table, 1, "x") is Validity.SOFT
     assert _ask(table, 2, "x") is Validity.VALID
@@ -94,10 +94,10 @@ def test_an_entry_found_valid_outlives_a_horizon_that_rises_later() -> None:
     assert check(used, table, moved=50, epoch="e", applied=50) is Validity.DEAD
 
 
-@pytest.mark.parametrize("strength", Strength)
-def test_everything_means_what_was_born_before(strength: Strength) -> None:
+@pytest.mark.parametrize("strength", InvalidationMode)
+def test_everything_means_what_was_born_before(strength: InvalidationMode) -> None:
     table = SubjectTable()
     table.apply(Invalidation(tags=("*",), strength=strength), 7)
-    assert _ask(table, 6) is (Validity.DEAD if strength is Strength.HARD else Validity.SOFT)
+    assert _ask(table, 6) is (Validity.DEAD if strength is InvalidationMode.HARD else Validity.SOFT)
     assert _ask(table, 7) is Validity.VALID
     assert len(table) == 0

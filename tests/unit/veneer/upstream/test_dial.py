@@ -26,7 +26,7 @@ from veneer.upstream.buffer import ReadBuffer
 from veneer.upstream.connection import Connection
 from veneer.upstream.dial import dial
 from veneer.upstream.names import Names
-from veneer.upstream.owner import Owner
+from veneer.upstream.owner import ConnectionOwner
 from veneer.upstream.pool import UpstreamPool
 from veneer.upstream.settings import Endpoint, PoolSettings
 
@@ -34,7 +34,7 @@ CERTIFICATE = Path(__file__).parents[3] / "support" / "localhost.pem"
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
-class Nobody(Owner):
+class Nobody(ConnectionOwner):
     """Lets go of connections."""
 
     def lost(self, connection: Connection) -> None:

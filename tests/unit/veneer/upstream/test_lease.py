@@ -10,11 +10,11 @@ from tests.support.origin import OriginConnection, answering
 from tests.unit.veneer.upstream.conftest import Bench, pool_for, request
 from tests.unit.veneer.upstream.test_pool import HELLO, read
 from veneer.core.messages import ResponseHead
-from veneer.ports import Taker, UpstreamError, UpstreamFailure
+from veneer.ports import FirstBytesHandler, UpstreamError, UpstreamFailure
 from veneer.upstream.lease import PoolLease
 
 
-class Desk(Taker):
+class Desk(FirstBytesHandler):
     """A taker that takes what it is told to take."""
 
     def __init__(self, *, takes: bool) -> None:

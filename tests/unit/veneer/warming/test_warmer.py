@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestServer
 
 from veneer.cli import warm as command
 from veneer.warming.sources import WarmTarget
-from veneer.warming.warmer import MAX_REASONS, Outcome, Pace, WarmReport, cache_words, warm
+from veneer.warming.warmer import MAX_REASONS, Outcome, RequestRate, WarmReport, cache_words, warm
 
 
 class Proxy:
@@ -51,7 +51,7 @@ async def test_every_target_is_asked_for_and_counted(running: tuple[Proxy, str])
         WarmTarget("/none%2F?a=b%20c", "shop.example"),
         WarmTarget("/broken"),
     ]
-    report = await warm(targets, url, {"Authorization": "Bearer t"}, Pace(2), seen.append)
+    report = await warm(targets, url, {"Authorization": "Bearer t"}, RequestRate(2), seen.append)
     assert report == WarmReport(4, stored=1, present=1, unkept=1, failed=1)
     assert [progress.done for progress in seen] == [1, 2, 3, 4]
     assert ("shop.example", "/none%2F?a=b%20c", "Bearer t") in proxy.asked
@@ -70,9 +70,9 @@ async def test_a_rate_limit_is_waited_for_once(running: tuple[Proxy, str]) -> No
 
     proxy.refusals = iter([refusal("7"), refusal("100000"), refusal("1"), refusal("soon")])
     targets = [WarmTarget("/stored"), WarmTarget("/hit"), WarmTarget("/hit")]
-    report = await warm(targets[:1], url, {}, Pace(1), sleep=sleep)
+    report = await warm(targets[:1], url, {}, RequestRate(1), sleep=sleep)
     assert (report.stored, report.failed) == (0, 1)
-    report = await warm(targets[1:], url, {}, Pace(1), sleep=sleep)
+    report = await warm(targets[1:], url, {}, RequestRate(1), sleep=sleep)
     assert (report.present, report.failed) == (1, 1)
     assert slept == [7, 1]
 
@@ -83,7 +83,7 @@ async def test_a_pace_is_kept(running: tuple[Proxy, str]) -> None:
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    await warm([WarmTarget("/hit")] * 4, running[1], {}, Pace(2, per_s=4), sleep=sleep)
+    await warm([WarmTarget("/hit")] * 4, running[1], {}, RequestRate(2, per_s=4), sleep=sleep)
     assert slept == [0.5] * 4
 
 

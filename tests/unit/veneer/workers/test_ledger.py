@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from veneer.observe.counters import Counts, Gauges, RouteCounts, Snapshot, StoreGauges
-from veneer.workers.ledger import Ledger
+from veneer.workers.ledger import CounterTotals
 from veneer.workers.report import Report, decode, encode
 
 
@@ -13,7 +13,7 @@ def report(requests: int, *, active: int = 0, entries: int = 0, evictions: int =
     return Report(requests, Snapshot(counts, Gauges(stores=(store,), leading=False)), ("epoch", requests), serving)
 
 
-def requests(ledger: Ledger) -> int:
+def requests(ledger: CounterTotals) -> int:
     routes = ledger.total().counts.routes
     return sum(sum(sum(classes) for classes in route.requests.values()) for route in routes.values())
 
@@ -23,7 +23,7 @@ def test_a_report_survives_the_way_to_the_supervisor() -> None:
 
 
 def test_the_living_are_added_up_by_their_last_report() -> None:
-    ledger = Ledger()
+    ledger = CounterTotals()
     ledger.heard("w0", report(3, entries=2))
     ledger.heard("w1", report(5, entries=1, serving=False))
     ledger.heard("w0", report(4, entries=3))
@@ -34,7 +34,7 @@ def test_the_living_are_added_up_by_their_last_report() -> None:
 
 
 def test_a_report_that_a_newer_one_has_overtaken_changes_nothing() -> None:
-    ledger = Ledger()
+    ledger = CounterTotals()
     for heard in (2, 4, 3, 4):
         ledger.heard("w0", report(heard))
     assert requests(ledger) == 4
@@ -42,7 +42,7 @@ def test_a_report_that_a_newer_one_has_overtaken_changes_nothing() -> None:
 
 
 def test_who_ends_in_order_counts_by_its_last_words() -> None:
-    ledger = Ledger()
+    ledger = CounterTotals()
     ledger.heard("w0", report(3, active=2, entries=2, evictions=1))
     ledger.ended("w0", report(7, active=1, entries=2, evictions=2))
     total = ledger.total()
@@ -55,7 +55,7 @@ def test_who_ends_in_order_counts_by_its_last_words() -> None:
 
 
 def test_who_dies_counts_by_what_was_heard_last_and_its_successor_adds_to_it() -> None:
-    ledger = Ledger()
+    ledger = CounterTotals()
     ledger.heard("w0-1", report(3, evictions=4))
     ledger.ended("w0-1", None)
     ledger.heard("w0-2", report(1, evictions=1))
@@ -67,7 +67,7 @@ def test_who_dies_counts_by_what_was_heard_last_and_its_successor_adds_to_it() -
 
 
 def test_who_was_never_heard_changes_nothing() -> None:
-    ledger = Ledger()
+    ledger = CounterTotals()
     ledger.ended("w0", None)
     assert requests(ledger) == 0
     assert ledger.position == ("", 0)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from veneer.workers.place import LISTENER, NUMBER, SOCKET, SUPERVISOR, Place, place_of
+from veneer.workers.place import LISTENER, NUMBER, SOCKET, SUPERVISOR, WorkerEnv, place_of
 
-PLACE = Place(2, 7, Path("/run/w2-1.sock"), 4711)
+PLACE = WorkerEnv(2, 7, Path("/run/w2-1.sock"), 4711)
 
 
 def test_a_place_comes_back_as_it_was_told() -> None:

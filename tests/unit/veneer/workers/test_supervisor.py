@@ -11,16 +11,16 @@ from veneer.loop.tasks import Tasks
 from veneer.policy.load import default_policy
 from veneer.policy.watch import PolicySource
 from veneer.server.listener import Address
-from veneer.workers.ledger import Ledger
-from veneer.workers.supervisor import Orders, Supervisor
+from veneer.workers.ledger import CounterTotals
+from veneer.workers.supervisor import Supervisor, SupervisorSettings
 
 
 def supervisor(code: str, directory: Path, tasks: Tasks) -> Supervisor:
     argv = (sys.executable, "-S", "-c", code)
-    orders = Orders(
+    orders = SupervisorSettings(
         argv, 2, Address("127.0.0.1", 0), directory, drain_s=0.1, reload=PolicySource(default_policy()).reload
     )
-    return Supervisor(orders, Ledger(), SystemClock(), tasks)
+    return Supervisor(orders, CounterTotals(), SystemClock(), tasks)
 
 
 async def test_workers_that_cannot_start_end_everything(tmp_path: Path) -> None:
