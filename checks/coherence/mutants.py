@@ -48,9 +48,9 @@ def no_lease() -> None:
     """The lease is not looked at."""
 
     def wrong(_: RedisLog) -> LeaseState:
-        return LeaseState.LEADING
+        return LeaseState.HELD
 
-    RedisLog.standing = wrong  # type: ignore[method-assign,assignment]
+    RedisLog.lease_state = wrong  # type: ignore[method-assign,assignment]
 
 
 def hold_nothing() -> None:

@@ -124,16 +124,16 @@ async def accompanied(store: EntryStore) -> tuple[Entry, Guest]:
     """A stored entry and its companion; where nothing is held in memory nobody waits for it."""
     entry, guest = stored(BORN), Guest()
     await store.put("k", entry, 60)
-    if not store.accompany("k", entry, guest):
+    if not store.add_listener("k", entry, guest):
         pytest.skip("keeps nothing in memory")
     return entry, guest
 
 
 async def test_nobody_accompanies_what_is_not_stored(store: EntryStore) -> None:
     guest = Guest()
-    assert not store.accompany("k", stored(BORN), guest)
+    assert not store.add_listener("k", stored(BORN), guest)
     await store.put("k", stored(BORN), 60)
-    assert not store.accompany("k", stored(BORN, body=b"another"), guest)
+    assert not store.add_listener("k", stored(BORN, body=b"another"), guest)
     assert guest.told == 0
 
 
@@ -151,7 +151,7 @@ async def test_what_a_companion_was_used_for_counts_as_use(store: EntryStore) ->
     assert [store.used_since("k", entry) for _ in range(2)] == [True, False]
     guest.used = True
     for _ in range(20):
-        assert store.accompany("k", entry, Guest())
+        assert store.add_listener("k", entry, Guest())
     assert [store.used_since("k", entry) for _ in range(2)] == [True, False], "also when it had to go"
 
 
@@ -165,7 +165,7 @@ async def test_a_companion_is_told_when_its_entry_is_no_longer_alone(store: Entr
     entry, guest = await accompanied(store)
     await store.put("k", stored(BORN, vary=(("accept", "x"),)), 60)
     assert guest.told == 1
-    assert not store.accompany("k", entry, guest)
+    assert not store.add_listener("k", entry, guest)
 
 
 async def test_a_companion_is_told_when_a_coded_body_makes_its_entry_another(store: EntryStore) -> None:
@@ -177,6 +177,6 @@ async def test_a_companion_is_told_when_a_coded_body_makes_its_entry_another(sto
 async def test_only_so_many_accompany_an_entry(store: EntryStore) -> None:
     entry, first = await accompanied(store)
     guests = [Guest() for _ in range(20)]
-    assert all(store.accompany("k", entry, guest) for guest in guests)
+    assert all(store.add_listener("k", entry, guest) for guest in guests)
     assert first.told == 1
     assert [guest.told for guest in guests] == [1] * 12 + [0] * 8

@@ -94,7 +94,7 @@ async def test_a_receipt_names_the_position_of_its_event(log: InvalidationLog) -
     assert second.position.seq == first.position.seq + 1
     assert first.shared
     assert first.duration_ms >= 0
-    assert log.standing() is LeaseState.LEADING
+    assert log.lease_state() is LeaseState.HELD
 
 
 @pytest.mark.parametrize("event", REACHED)

@@ -194,7 +194,7 @@ async def test_memory_is_filled_from_redis_and_serves_when_redis_is_away(
         it.epoch[0] = other.epoch[0] = born.epoch
         tiered = TieredStore(MemoryStore(), it.store, log)
         await other.store.put("a", stored(born, "x", body=b"from afar"), 60)
-        assert not tiered.memory.peek("a")
+        assert not tiered.memory.get_local("a")
         assert [entry.body for entry in await tiered.lookup("a", get(), RULES)] == [b"from afar"]
         between.cut()
         assert [entry.body for entry in await tiered.lookup("a", get(), RULES)] == [b"from afar"]
@@ -212,7 +212,7 @@ async def test_a_dead_entry_in_memory_gives_way_to_what_another_node_stored(redi
         await log.append(Invalidation(tags=("x",)), strict=True)
         await it.store.put("a", stored(log.position, "x", body=b"new"), 60)
         assert [entry.body for entry in await tiered.lookup("a", get(), RULES)] == [b"new"]
-        assert [entry.body for entry in tiered.memory.peek("a")] == [b"new"]
+        assert [entry.body for entry in tiered.memory.get_local("a")] == [b"new"]
 
 
 async def test_what_another_node_replaced_leaves_memory(redis_url: str) -> None:

@@ -63,7 +63,7 @@ async def use_everything(url: str) -> None:
         assert shared is not None
         assert client is not None
         assert brief is not None
-        await until(lambda: log.standing() is other.log.standing() is LeaseState.LEADING)
+        await until(lambda: log.lease_state() is other.log.lease_state() is LeaseState.HELD)
         for body in (b"one", b"two"):
             await shared.put("key", stored(log.position, body=body), 60)
         assert [entry.body for entry in await shared.lookup("key", get(), RULES)] == [b"two"]
@@ -204,14 +204,14 @@ async def test_a_client_certificate_is_shown(start_tls: Callable[..., RedisServe
     trusting = f"{start_tls(clients='yes').url}?ssl_ca_certs={papers.authority}"
     await use_everything(f"{trusting}&ssl_certfile={papers.client}")
     async with stores_at(trusting) as stranger:
-        assert stranger.log.standing() is LeaseState.LOST
+        assert stranger.log.lease_state() is LeaseState.EXPIRED
 
 
 async def test_a_server_of_an_unknown_authority_is_not_believed(
     start_tls: Callable[..., RedisServer], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with stores_at(start_tls().url) as stores:
-        assert stores.log.standing() is LeaseState.LOST
+        assert stores.log.lease_state() is LeaseState.EXPIRED
         assert not await stores.log.begin_write(1.0, strict=True)
     assert "certificate verify failed" in caplog.text
 
@@ -221,7 +221,7 @@ async def test_the_name_has_to_be_the_certificates(
 ) -> None:
     url = start_tls().url.replace("127.0.0.1", "localhost")
     async with stores_at(f"{url}?ssl_ca_certs={papers.authority}") as stores:
-        assert stores.log.standing() is LeaseState.LOST
+        assert stores.log.lease_state() is LeaseState.EXPIRED
     assert "localhost" in caplog.text
 
 

@@ -55,7 +55,7 @@ async def test_a_frozen_node_holds_a_writer_no_longer_than_its_lease_and_answers
         await _settled(a, b)
         await b.freeze()
         receipt = await a.log.append(X, strict=True)
-        assert b.log.standing() is LeaseState.LOST
+        assert b.log.lease_state() is LeaseState.EXPIRED
         assert (receipt.acknowledged, receipt.expired) == ((), ("b",))
         assert receipt.duration_ms < (LEASE_S + 0.5) * 1000
 
@@ -185,7 +185,7 @@ async def test_a_cut_node_stops_answering_then_replays_what_it_missed(
         between.cut()
         receipt = await a.log.append(X, strict=True)
         assert receipt.expired == ("b",)
-        assert b.log.standing() is LeaseState.LOST
+        assert b.log.lease_state() is LeaseState.EXPIRED
         assert not await replace_hold(b, 0.1)
         between.mend()
         await b.leads()
@@ -281,7 +281,9 @@ async def test_a_restarted_redis_begins_an_epoch_and_old_leases_are_waited_out(
         server.kill()
         await asyncio.to_thread(server.restart)
         receipt = await a.log.append(X, strict=True)
-        assert b.log.standing() is LeaseState.LOST, "a lease of the epoch before was in force when the answer left"
+        assert b.log.lease_state() is LeaseState.EXPIRED, (
+            "a lease of the epoch before was in force when the answer left"
+        )
         assert receipt.position.epoch != before.epoch
         assert receipt.expired
         await a.leads()
@@ -330,7 +332,7 @@ async def test_a_slow_way_to_redis_makes_writers_wait_and_nothing_else(
         for _ in range(5):
             entry = stored(a.log.position, "x")
             receipt = await a.log.append(X, strict=True)
-            assert b.log.standing() is LeaseState.LOST or b.log.validity(entry) is Validity.DEAD
+            assert b.log.lease_state() is LeaseState.EXPIRED or b.log.validity(entry) is Validity.DEAD
             assert receipt.shared
 
 
@@ -340,7 +342,7 @@ async def test_a_node_without_redis_from_the_start_joins_when_it_comes(
     async with relay(redis_server.port) as between:
         between.cut()
         async with node("a", between.url) as a:
-            assert a.log.standing() is LeaseState.LOST
+            assert a.log.lease_state() is LeaseState.EXPIRED
             assert a.log.validity(stored(a.log.position, "x")) is Validity.DEAD
             between.mend()
             await a.leads()
@@ -457,5 +459,5 @@ async def test_a_write_goes_on_while_the_memory_of_redis_is_full(new_redis: NewR
             assert receipt.shared
         assert a.log.validity(entry) is Validity.DEAD
         await asyncio.sleep(1.5 * LEASE_S)
-        assert a.log.standing() is LeaseState.LEADING, "renewals go on too"
+        assert a.log.lease_state() is LeaseState.HELD, "renewals go on too"
         assert a.log.counts.failures == 0

@@ -37,5 +37,5 @@ notes = st.builds(
 
 
 @given(notes, st.floats(0, 4e9))
-def test_a_note_has_the_line_of_its_record(one: CompactRecord, apart_s: float) -> None:
-    assert LINES.note_line(one, apart_s) == LINES.line(record_of(one, apart_s))
+def test_a_note_has_the_line_of_its_record(one: CompactRecord, wall_minus_monotonic_s: float) -> None:
+    assert LINES.note_line(one, wall_minus_monotonic_s) == LINES.line(record_of(one, wall_minus_monotonic_s))

@@ -38,11 +38,11 @@ class Node:
 
     async def leads(self) -> None:
         """Wait until it has a lease."""
-        await until(lambda: self.log.standing() is LeaseState.LEADING)
+        await until(lambda: self.log.lease_state() is LeaseState.HELD)
 
     async def lost(self) -> None:
         """Wait until its lease has run out."""
-        await until(lambda: self.log.standing() is LeaseState.LOST)
+        await until(lambda: self.log.lease_state() is LeaseState.EXPIRED)
 
 
 @asynccontextmanager

@@ -71,7 +71,7 @@ async def test_what_becomes_of_writes_without_redis(
     await handler.reached.wait()
     await asyncio.to_thread(redis.kill)
     metrics = f"{proxy.admin_url}/metrics"
-    while b"\nveneer_lease_leading 1" in (await asyncio.to_thread(fetch, metrics)).body:  # noqa: ASYNC110 - nothing tells
+    while b"\nveneer_lease_held 1" in (await asyncio.to_thread(fetch, metrics)).body:  # noqa: ASYNC110 - nothing tells
         await asyncio.sleep(0.05)
     handler.go.set()
     unsent, bounded, read = await asyncio.gather(

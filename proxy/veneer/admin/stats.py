@@ -29,7 +29,7 @@ class RouteStats(msgspec.Struct, frozen=True):
 class Stats(msgspec.Struct, frozen=True):
     """Everything the dashboard shows. `total` adds all routes up."""
 
-    leading: bool
+    lease_held: bool
     position: tuple[str, int]
     active: int
     total: RouteStats
@@ -51,7 +51,7 @@ def stats_of(snapshot: Snapshot, position: tuple[str, int]) -> Stats:
     for route in counts.routes.values():
         total.add(route)
     return Stats(
-        leading=gauges.leading,
+        lease_held=gauges.lease_held,
         position=position,
         active=counts.active,
         total=_route_stats("", total),

@@ -42,16 +42,16 @@ class FastPathConnection(FastPathHandler):
     __slots__ = (
         "_aged_from",
         "_backlog_us",
-        "_begin",
-        "_begin_until",
-        "_foreseen",
         "_foreseen_values",
         "_fresh_until",
+        "_head_prefix",
         "_keys",
         "_limit",
         "_limit_text",
         "_own",
         "_policy",
+        "_prefetched",
+        "_prefix_valid_until",
         "_remaining",
         "_shape",
         "_wording",
@@ -74,20 +74,20 @@ class FastPathConnection(FastPathHandler):
         self._policy = lane.policy
         self._shape: HeadShape | None = None
         self._keys: dict[str, str] = {}
-        self._begin = self._own = b""
+        self._head_prefix = self._own = b""
         self._wording: HeadTemplate | None = None
-        self._aged_from = self._fresh_until = self._begin_until = 0.0
+        self._aged_from = self._fresh_until = self._prefix_valid_until = 0.0
         self._limit: RateLimit | None = None
         self._backlog_us = self._remaining = 0
         self._limit_text = b""
-        self._foreseen = b""
+        self._prefetched = b""
         self._foreseen_values: Values | None = None
         self.hashed: i64 = 0
         self.check: i64 = 0
 
-    def foresee(self, data: bytes) -> bool:
+    def prefetch(self, data: bytes) -> bool:
         """Read the request that is to be answered next; whether it is plain, and then its marks."""
-        self._foreseen = data
+        self._prefetched = data
         values = self._foreseen_values = self._read(data)
         shape = self._shape
         if values is None or shape is None:
@@ -98,10 +98,10 @@ class FastPathConnection(FastPathHandler):
     def answer(self, data: bytes) -> bool:
         """Answer and record the one request in `data`; False, and nothing done, when it has to take the normal way."""
         lane = self.lane
-        if data is not self._foreseen or self._policy is not lane.policies.current:
-            self.foresee(data)
+        if data is not self._prefetched or self._policy is not lane.policies.current:
+            self.prefetch(data)
         values = self._foreseen_values
-        self._foreseen = b""
+        self._prefetched = b""
         self._foreseen_values = None  # What a client has sent is kept for no longer than it takes.
         shape = self._shape
         if values is None or shape is None:
@@ -110,7 +110,7 @@ class FastPathConnection(FastPathHandler):
         if spot is None:
             return self._bar(shape, values) or self._miss(shape, values, data)
         now_s = lane.monotonic()
-        form = spot.form_for(shape.wishes if shape.unconditional else shape.wishes_in(values))
+        form = spot.reply_for(shape.wishes if shape.unconditional else shape.wishes_in(values))
         if form is None or (shape.credentials and not spot.for_all) or not spot.holds(lane.log, now_s):
             return False
         request_id = self._request_id(shape, values)
@@ -206,35 +206,35 @@ class FastPathConnection(FastPathHandler):
     ) -> None:
         spot.used = True
         wording = form.wording
-        if now_s >= self._begin_until or not self._has_begun(spot, form):
-            self._begin_anew(spot, form, now_s)
+        if now_s >= self._prefix_valid_until or not self._prefix_reusable(spot, form):
+            self._render_prefix(spot, form, now_s)
         remaining, limits = NONE, b""
         if rate is not None:
             limits = self._limits(wording.common.limit_lines, rate)
             remaining = self._remaining
         body, lane = form.body, self.lane
         took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
-        self.write([self._begin, request_id, response_time_line(took_us), limits, wording.tail, body])
+        self.write([self._head_prefix, request_id, response_time_line(took_us), limits, wording.tail, body])
         note = CompactRecord(wording.facts, self.address, shape.user_agent, now_s, target, request_id, took_us)
         note.bytes_out = len(body)
         note.bytes_identity = form.identity_bytes
         note.remaining = remaining
         lane.observer.note(note)
 
-    def _has_begun(self, spot: HotEntry, form: VariantReply) -> bool:
+    def _prefix_reusable(self, spot: HotEntry, form: VariantReply) -> bool:
         """Whether the last answer began as this one does: all it is made of is the same."""
         if form.wording is not self._wording or form.own is not self._own:
             return False
         return spot.aged_from == self._aged_from and spot.fresh_until == self._fresh_until
 
-    def _begin_anew(self, spot: HotEntry, form: VariantReply, now_s: float) -> None:
+    def _render_prefix(self, spot: HotEntry, form: VariantReply, now_s: float) -> None:
         """Put together the head up to the request ID; it holds until age or ttl say something else."""
         age, ttl, until_s = spot.texts(now_s)
         wording = form.wording
         # Not the spot and the form themselves: an idle connection would keep a body that the store let go of.
-        self._wording, self._own, self._begin_until = wording, form.own, until_s
+        self._wording, self._own, self._prefix_valid_until = wording, form.own, until_s
         self._aged_from, self._fresh_until = spot.aged_from, spot.fresh_until
-        self._begin = b"%b%b%b%b%b%b%b" % (
+        self._head_prefix = b"%b%b%b%b%b%b%b" % (
             wording.lead,
             form.own,
             wording.before_age,

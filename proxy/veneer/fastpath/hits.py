@@ -74,14 +74,14 @@ class HitFastPath(FastPath):
         """A new connection, and how octets leave it."""
         return FastPathConnection(self, link, write)
 
-    def foresee(self, talks: list[FastPathHandler], data: list[bytes]) -> None:
+    def prefetch(self, talks: list[FastPathHandler], data: list[bytes]) -> None:
         """As QuickWay; and have what these hits will read come near."""
         asked: list[FastPathConnection] = []
         for number, talk in enumerate(talks):
             conversation = cast("FastPathConnection", talk)
-            if conversation.foresee(data[number]):
+            if conversation.prefetch(data[number]):
                 asked.append(conversation)
-        self.spots.foresee(asked)
+        self.spots.prefetch(asked)
 
     def open(self, pipeline: Pipeline) -> None:
         """Send misses on as well; `pipeline` takes over what is unusual about them."""
@@ -111,7 +111,9 @@ class HitFastPath(FastPath):
         spot = self.spots.get(hashed, check)
         if spot is not None and spot.entry is not served.entry:
             spot = None
-        if spot is not None and (not spot.has_room or spot.form_for(variant_selector(exchange.request)) is not None):
+        if spot is not None and (
+            not spot.may_add_variant or spot.reply_for(variant_selector(exchange.request)) is not None
+        ):
             return
         other = None if spot is None else spot.other
         facts, common = self._facts_of(exchange, served), self._common(exchange.route)
@@ -142,7 +144,7 @@ class HitFastPath(FastPath):
         now_s = self.monotonic()
         aged_from, fresh_until = now_s - served.age_s, now_s + served.ttl_s
         spot = HotEntry(marks, served.entry, form, aged_from=aged_from, fresh_until=fresh_until, for_all=shown_to_all)
-        if not self.services.store.accompany(served.key, served.entry, spot):
+        if not self.services.store.add_listener(served.key, served.entry, spot):
             return False
         self.spots.put(spot)
         spot.holds(self.log, now_s)  # Found out while the entry is at hand, it is not looked for at the first hit.

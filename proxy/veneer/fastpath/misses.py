@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from veneer.fastpath.conversation import FastPathConnection
     from veneer.server.link import ConnectionHandle
 
-_LEADING: Final = LeaseState.LEADING  # to look a member of an Enum up runs Python
+_HELD: Final = LeaseState.HELD  # to look a member of an Enum up runs Python
 _LENGTH_OR_CHUNKED: Final = re.compile(rb"\r\n(?i:content-length: *(\d{1,18})|transfer-encoding:)")
 _CODED_END: Final = f'-(?:{"|".join(CODINGS)}){re.escape(DENSE_MARK)}?"'
 _OURS: Final = re.compile(f"{re.escape(OWN_MARK)}|{_CODED_END}".encode())
@@ -93,7 +93,7 @@ class MissFastPath:
         self, talk: FastPathConnection, policy: Policy, shape: HeadShape, values: Values, data: bytes, request_id: bytes
     ) -> bool:
         """Send the request on, or refuse it for its rate; False, and nothing done, when it has to go the normal way."""
-        if self._log.standing() is not _LEADING or self._in_flight.full:
+        if self._log.lease_state() is not _HELD or self._in_flight.full:
             return False
         now_s = self._monotonic()
         miss = self._miss(talk, policy, shape, values, data, request_id, now_s)
@@ -113,7 +113,7 @@ class MissFastPath:
                 return rate is not None
         self._recorder.begin()
         self._in_flight.take()
-        talk.link.await_answer(miss)
+        talk.link.reserve_for(miss)
         flight = self._flights.open(miss.group) if miss.shares else Flight(miss.group)
         miss.send(lease, flight, rate, self._log.position, self._now(), now_s, values)
         return True
@@ -143,7 +143,7 @@ class MissFastPath:
             return None
         wanted, rules = way.wanted(path, query), match.route.cache
         key = key_within(way.key_frame, path, normalised_query(query, rules.key, self._searches.of(wanted)))
-        stored = rules.enabled and (self._store is None or self._store.peek(key))
+        stored = rules.enabled and (self._store is None or self._store.get_local(key))
         varies = self._flights.varies(key)
         if stored or (varies and not way.tells_names(varies)):
             return None

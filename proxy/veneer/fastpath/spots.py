@@ -104,13 +104,23 @@ class HotEntry(VariantReply):
     where entries are many, a hit costs what it has to read, one after the other, from memory far away.
 
     `aged_from` and `fresh_until` are monotonic seconds: when the entry's age was nought, and when it ceases to be
-    fresh. `_valid_at` is where the log stood (InvalidationLog.leading_at) when the entry was last found valid. `used`
+    fresh. `_valid_at` is where the log stood (`validity_generation`) when the entry was last found valid. `used`
     is the store's to clear. Where it is not `for_all`, requests with credentials go the normal way (core.sharing).
-    `hashed`, `check` and `following` are the table's: the marks of the target (lane.marks),
+    `hashed`, `check` and `next_in_chain` are the table's: the marks of the target (lane.marks),
     and the next spot in its chain.
     """
 
-    __slots__ = ("_valid_at", "aged_from", "check", "entry", "following", "for_all", "fresh_until", "hashed", "used")
+    __slots__ = (
+        "_valid_at",
+        "aged_from",
+        "check",
+        "entry",
+        "for_all",
+        "fresh_until",
+        "hashed",
+        "next_in_chain",
+        "used",
+    )
 
     def __init__(
         self,
@@ -125,7 +135,7 @@ class HotEntry(VariantReply):
         super().__init__(first.wording, first.own, first.body, first.identity_bytes, first.other)
         self.hashed: Final[i64] = marks[0]
         self.check: Final[i64] = marks[1]
-        self.following: HotEntry | None = None
+        self.next_in_chain: HotEntry | None = None
         self.fresh_until: Final = fresh_until
         self._valid_at = -1
         self.used = False
@@ -133,7 +143,7 @@ class HotEntry(VariantReply):
         self.aged_from: Final = aged_from
         self.entry: Final = entry
 
-    def form_for(self, wishes: VariantSelector) -> VariantReply | None:
+    def reply_for(self, wishes: VariantSelector) -> VariantReply | None:
         """The answer to these wishes. Most entries have one form; a table for each would weigh more than the form."""
         form: VariantReply | None = self
         while form is not None and form.wording.wishes != wishes:
@@ -141,7 +151,7 @@ class HotEntry(VariantReply):
         return form
 
     @property
-    def has_room(self) -> bool:
+    def may_add_variant(self) -> bool:
         """Whether it may learn one more form."""
         count, form = 1, self.other
         while form is not None:
@@ -154,7 +164,7 @@ class HotEntry(VariantReply):
 
     def holds(self, log: InvalidationLog, now_s: float) -> bool:
         """Whether the entry may be answered from at `now_s`: it is fresh and valid, and this node leads."""
-        moved = log.leading_at(now_s)
+        moved = log.validity_generation(now_s)
         if moved < 0 or now_s >= self.fresh_until:
             return False
         if moved != self._valid_at:

@@ -52,7 +52,7 @@ class HotEntryTable:
         """The spot with these marks."""
         spot = self._firsts[self._slot(hashed)]
         while spot is not None and (spot.hashed != hashed or spot.check != check):
-            spot = spot.following
+            spot = spot.next_in_chain
         return spot
 
     def put(self, spot: HotEntry) -> None:
@@ -62,9 +62,9 @@ class HotEntryTable:
             self.discard(old)
         self._count += 1
         while self._used < SLOTS_FOR_A_SPOT * self._count and self._used < len(self._firsts):
-            self._take_slot_into_use()
+            self._split_next_bucket()
         slot = self._slot(spot.hashed)
-        spot.following = self._firsts[slot]
+        spot.next_in_chain = self._firsts[slot]
         self._firsts[slot] = spot
 
     def discard(self, spot: HotEntry) -> None:
@@ -73,14 +73,14 @@ class HotEntryTable:
         before: HotEntry | None = None
         at = self._firsts[slot]
         while at is not None and at is not spot:
-            before, at = at, at.following
+            before, at = at, at.next_in_chain
         if at is None:
             return
         if before is None:
-            self._firsts[slot] = at.following
+            self._firsts[slot] = at.next_in_chain
         else:
-            before.following = at.following
-        at.following = None
+            before.next_in_chain = at.next_in_chain
+        at.next_in_chain = None
         self._count -= 1
 
     def clear(self) -> None:
@@ -90,12 +90,12 @@ class HotEntryTable:
             spot = firsts[slot]
             firsts[slot] = None
             while spot is not None:
-                following = spot.following
-                spot.following = None
+                following = spot.next_in_chain
+                spot.next_in_chain = None
                 spot = following
         self._count = 0
 
-    def foresee(self, asked: list[FastPathConnection]) -> i64:
+    def prefetch(self, asked: list[FastPathConnection]) -> i64:
         """Have what hits for these will read come near, all at once. What it returns only shows that it was read."""
         firsts = self._firsts
         found = [firsts[self._slot(talk.hashed)] for talk in asked]
@@ -104,7 +104,7 @@ class HotEntryTable:
             hashed = asked[number].hashed
             spot = first
             while spot is not None and spot.hashed != hashed:
-                spot = spot.following
+                spot = spot.next_in_chain
             if spot is not None:
                 # `aged_from` is on the spot's last line of memory. The processor reads the lines of the body behind its
                 # first by itself. Each length is a machine integer before it is added: with Python's the loop is
@@ -123,7 +123,7 @@ class HotEntryTable:
         slot = hashed & self._mask
         return slot if slot < self._used else slot & (self._mask >> 1)
 
-    def _take_slot_into_use(self) -> None:
+    def _split_next_bucket(self) -> None:
         """Part the spots of another slot with the next one."""
         firsts, new = self._firsts, self._used
         if new > self._mask:
@@ -134,12 +134,12 @@ class HotEntryTable:
         stays: HotEntry | None = None
         goes: HotEntry | None = None
         while spot is not None:
-            following = spot.following
+            following = spot.next_in_chain
             if spot.hashed & self._mask == new:
-                spot.following = goes
+                spot.next_in_chain = goes
                 goes = spot
             else:
-                spot.following = stays
+                spot.next_in_chain = stays
                 stays = spot
             spot = following
         firsts[old], firsts[new] = stays, goes

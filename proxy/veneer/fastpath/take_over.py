@@ -53,7 +53,7 @@ class PipelineHandoff:
         try:
             client = MissClient(miss, link)
             client.hold()  # what was begun goes on, as any flight does
-            link.attend(client)
+            link.on_disconnect(client)
             if miss.left:
                 client.leave()
             came = RequestStart(miss.request_id.decode("ascii"), miss.received, miss.started_s)

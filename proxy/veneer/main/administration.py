@@ -54,7 +54,7 @@ def checks_of(shared: StoreSet, backends: Backends, policy: Callable[[], Policy]
         except RedisError as error:
             msg = f"{trouble_of(error).value}: {error}"
             raise ConnectionError(msg) from error
-        if isinstance(log, RedisLog) and log.standing() is LeaseState.LOST:
+        if isinstance(log, RedisLog) and log.lease_state() is LeaseState.EXPIRED:
             why = log.troubles.present
             msg = f"the log is out of use: Redis {'has not been heard yet' if why is None else why.value}"
             raise ConnectionError(msg)

@@ -85,13 +85,13 @@ class RequestGateway:
         connection = protocol.connection
         protocol.opening = b""
         client = AiohttpClient(request, connection, wire, policy.timeouts.body_s)
-        connection.attend(client)
+        connection.on_disconnect(client)
         head = read_head(request, policy, self._scheme)
         if isinstance(head, HeadRefusal):
             connection.write(self.refuse(head.status, head.detail, client.address, request.method, raw_target(request)))
             return AlreadySent(keep_alive=False)
         await self._handler.handle(self._arrivals.exchange(head, client, policy))
-        connection.attend(None)
+        connection.on_disconnect(None)
         return AlreadySent(keep_alive=client.keep_alive)
 
     def begin(self, request: PlainRequest, link: ConnectionHandle) -> asyncio.Task[None]:
@@ -107,7 +107,7 @@ class RequestGateway:
                 link.write(self.refuse(head.status, head.detail, link.address, request.method, request.target))
                 return
             client = PlainClient(request.content, link, WireExchange(request.method, (1, 1), keep_alive=True))
-            link.attend(client)
+            link.on_disconnect(client)
             await self._handler.handle(self._arrivals.exchange(head, client, policy))
             keep_alive = client.keep_alive
         finally:

@@ -33,7 +33,7 @@ def gauges_of(
         refused_locally = counts.refused_locally
     return Gauges(
         stores=_stores(shared, settings),
-        leading=shared.stores.log.standing() is LeaseState.LEADING,
+        lease_held=shared.stores.log.lease_state() is LeaseState.HELD,
         redis_errors=errors,
         log_dropped=dropped(),
         rate_fallbacks=fallbacks,

@@ -163,13 +163,13 @@ class StoreGauges(msgspec.Struct, frozen=True):
 
 
 class Gauges(msgspec.Struct, frozen=True):
-    """The rooms as they stand at the moment of a scrape. `leading` tells whether the lease is fresh.
+    """The rooms as they stand at the moment of a scrape. `lease_held` tells whether the lease is fresh.
 
     `redis_errors` is by part (store, log, rates), `log_dropped` by log, `rate_fallbacks` by what was done instead.
     """
 
     stores: tuple[StoreGauges, ...] = ()
-    leading: bool = True
+    lease_held: bool = True
     redis_errors: dict[str, int] = {}
     log_dropped: dict[str, int] = {}
     rate_fallbacks: dict[str, int] = {}
@@ -204,7 +204,7 @@ def remains(snapshot: Snapshot) -> Snapshot:
     counts.active = 0
     gauges = snapshot.gauges
     stores = tuple(msgspec.structs.replace(store, entries=None, bytes=None, bytes_most=None) for store in gauges.stores)
-    return Snapshot(counts, msgspec.structs.replace(gauges, stores=stores, leading=True))
+    return Snapshot(counts, msgspec.structs.replace(gauges, stores=stores, lease_held=True))
 
 
 def _sum_gauges(one: Gauges, other: Gauges) -> Gauges:
@@ -214,7 +214,7 @@ def _sum_gauges(one: Gauges, other: Gauges) -> Gauges:
         stores[gauge.store] = gauge if held is None else _sum_stores(held, gauge)
     return Gauges(
         stores=tuple(stores.values()),
-        leading=one.leading and other.leading,
+        lease_held=one.lease_held and other.lease_held,
         redis_errors=_sum(one.redis_errors, other.redis_errors),
         log_dropped=_sum(one.log_dropped, other.log_dropped),
         rate_fallbacks=_sum(one.rate_fallbacks, other.rate_fallbacks),

@@ -54,9 +54,9 @@ class Renderer(ABC):
     def line(self, record: ExchangeRecord) -> bytes:
         """The line of one exchange."""
 
-    def note_line(self, note: CompactRecord, apart_s: float) -> bytes:
-        """The line of one noted exchange, equal to that of its record (`apart_s` as in repeats.record_of)."""
-        return self.line(record_of(note, apart_s))
+    def note_line(self, note: CompactRecord, wall_minus_monotonic_s: float) -> bytes:
+        """The line of one noted exchange, equal to that of its record (repeats.record_of)."""
+        return self.line(record_of(note, wall_minus_monotonic_s))
 
 
 class Lines:
@@ -73,10 +73,10 @@ class Lines:
         except ValueError:
             self._writer.dropped += 1
 
-    def write_notes(self, notes: list[CompactRecord], apart_s: float) -> None:
+    def write_notes(self, notes: list[CompactRecord], wall_minus_monotonic_s: float) -> None:
         """Have the lines of noted exchanges written."""
         renderer = self._renderer
-        self._writer.offer_all([renderer.note_line(note, apart_s) for note in notes])
+        self._writer.offer_all([renderer.note_line(note, wall_minus_monotonic_s) for note in notes])
 
 
 class NotePieces:
@@ -159,17 +159,17 @@ class JsonLines(Renderer):
         # `time` is the first member and always there, so its number ends at the first comma.
         return b"%b%b%b\n" % (self._until(millisecond), _MILLIS[millisecond % 1000], line[line.index(b",") :])
 
-    def note_line(self, note: CompactRecord, apart_s: float) -> bytes:
+    def note_line(self, note: CompactRecord, wall_minus_monotonic_s: float) -> bytes:
         """The line that the note's record would have."""
         if note.target != self._target:
             self._read_target(note.target)
         if not self._plain:
-            return self.line(record_of(note, apart_s))
+            return self.line(record_of(note, wall_minus_monotonic_s))
         members = self._members(note)
         pieces = self._last
         if pieces is None or not pieces.fit(note, members):
-            pieces = self._pieces_for(note, members, apart_s)
-        millisecond = _millisecond(note.started_s + apart_s)
+            pieces = self._pieces_for(note, members, wall_minus_monotonic_s)
+        millisecond = _millisecond(note.started_s + wall_minus_monotonic_s)
         if members & _RARE:
             return self._full_line(note, members, pieces, millisecond)
         return b"%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
@@ -241,14 +241,14 @@ class JsonLines(Renderer):
             members |= _UPSTREAM
         return members
 
-    def _pieces_for(self, note: CompactRecord, members: i64, apart_s: float) -> NotePieces:
+    def _pieces_for(self, note: CompactRecord, members: i64, wall_minus_monotonic_s: float) -> NotePieces:
         """The pieces for notes of this kind."""
         kind = (note.facts, note.client, note.agent, int(members))
         pieces = self._pieces.get(kind)
         if pieces is None:
             if len(self._pieces) >= _MOST:
                 self._pieces.clear()
-            pieces = self._pieces[kind] = NotePieces(kind, record_of(note, apart_s))
+            pieces = self._pieces[kind] = NotePieces(kind, record_of(note, wall_minus_monotonic_s))
         self._last = pieces
         return pieces
 

@@ -196,7 +196,7 @@ def _stores(stores: tuple[StoreGauges, ...]) -> Iterator[Metric]:
 
 
 def _rooms(gauges: Gauges) -> Iterator[Metric]:
-    yield _gauge("veneer_lease_leading", "1 while stored responses may be used.", (), [((), gauges.leading)])
+    yield _gauge("veneer_lease_held", "1 while stored responses may be used.", (), [((), gauges.lease_held)])
     yield _counter("veneer_nodes_lost", "Nodes gone without a good-bye.", (), [((), gauges.nodes_lost)])
     yield _counter("veneer_redis_errors", "Redis calls that failed.", ("part",), _by(gauges.redis_errors))
     yield _counter("veneer_log_dropped", "Lines that found no room.", ("log",), _by(gauges.log_dropped))

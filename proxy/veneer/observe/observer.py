@@ -86,12 +86,12 @@ class Observer:
         self._notes = []
         for note in notes:
             self._tallies.add(note)
-        apart_s = self._clock.now() - self._clock.monotonic()
+        wall_minus_monotonic_s = self._clock.now() - self._clock.monotonic()
         if self._lines is not None:
-            self._lines.write_notes(notes, apart_s)
+            self._lines.write_notes(notes, wall_minus_monotonic_s)
         if self._also:
             for note in notes:
-                self._show(record_of(note, apart_s))
+                self._show(record_of(note, wall_minus_monotonic_s))
 
     def _show(self, record: ExchangeRecord) -> None:
         for see in self._also:

@@ -73,12 +73,12 @@ class CompactRecord:
         self.upstream_us: i64 = NONE
 
 
-def record_of(note: CompactRecord, apart_s: float) -> ExchangeRecord:
-    """The record of a noted exchange. `apart_s` is what the wall clock is ahead of the monotonic one."""
+def record_of(note: CompactRecord, wall_minus_monotonic_s: float) -> ExchangeRecord:
+    """The record of a noted exchange. `wall_minus_monotonic_s` is what the wall clock is ahead of the monotonic one."""
     facts = note.facts
     path, question, query = note.target.decode("ascii").partition("?")
     return ExchangeRecord(
-        time=note.started_s + apart_s,
+        time=note.started_s + wall_minus_monotonic_s,
         request_id=note.request_id.decode("ascii"),
         client=note.client,
         method=facts.method,

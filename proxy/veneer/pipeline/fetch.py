@@ -191,7 +191,7 @@ class Fetcher:
         """Whether a response fetched for somebody else would be a hit for this request, had it been stored before."""
         # Without a lease there may be invalidations since that fetch of which this node knows nothing.
         log = self._services.log
-        if log.standing() is not LeaseState.LEADING:
+        if log.lease_state() is not LeaseState.HELD:
             return False
         found = [(entry, log.validity(entry))]
         return isinstance(decide(plan.wanted, found, plan.match.route.cache, self._services.clock.now()), Hit)
@@ -226,7 +226,7 @@ class Fetcher:
         deadline = services.clock.monotonic() + plan.match.route.coalesce_wait_s
         again, group = False, self._group(plan)
         # Without a lease nothing stored could be used: there is nothing to wait for.
-        while services.log.standing() is LeaseState.LEADING:
+        while services.log.lease_state() is LeaseState.HELD:
             stored = None if looked else await self._stored(plan)
             if stored is not None:
                 return stored

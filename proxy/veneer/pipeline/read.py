@@ -53,7 +53,7 @@ class CacheHandler:
         wanted = cache_request(exchange)
         search = self._services.searches.of(wanted)
         key = cache_key(wanted, rules, body_digest=body_digest, search=search)
-        lost = self._services.log.standing() is LeaseState.LOST
+        lost = self._services.log.lease_state() is LeaseState.EXPIRED
         candidates: Sequence[Candidate] = []
         if rules.enabled and (not lost or route.on_store_loss is StoreLoss.STALE):
             candidates = self._valid(await self._services.store.lookup(key, wanted, rules), soft=lost)

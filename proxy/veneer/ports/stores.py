@@ -29,7 +29,7 @@ class EvictionListener(Protocol):
 class LocalStore(Protocol):
     """A store in this process: nothing has to be waited for."""
 
-    def peek(self, key: str) -> Sequence[Entry]:
+    def get_local(self, key: str) -> Sequence[Entry]:
         """As `EntryStore.lookup`."""
         ...
 
@@ -53,7 +53,7 @@ class EntryStore(Protocol):
         """
         ...
 
-    def accompany(self, key: str, entry: Entry, companion: EvictionListener) -> bool:
+    def add_listener(self, key: str, entry: Entry, companion: EvictionListener) -> bool:
         """Tell `companion` when memory no longer holds `entry`, and it alone, under `key`.
 
         Until then whoever answers from `entry` may do so without a `lookup`, and sets `used`. False where memory does
@@ -105,8 +105,8 @@ class Receipt:
 class LeaseState(Enum):
     """Whether this node may answer from its stores without asking the backend."""
 
-    LEADING = "leading"  # alone, or with a fresh lease
-    LOST = "lost"  # the lease ran out or the shared store is away: nothing stored may be trusted
+    HELD = "held"  # alone, or with a fresh lease
+    EXPIRED = "expired"  # the lease ran out or the shared store is away: nothing stored may be trusted
 
 
 class InvalidationLog(Protocol):
@@ -117,7 +117,7 @@ class InvalidationLog(Protocol):
         """The last position applied here. Taken before a fetch begins, it becomes the entry's `born`."""
         ...
 
-    def standing(self) -> LeaseState:
+    def lease_state(self) -> LeaseState:
         """One comparison: is the lease fresh?"""
         ...
 
@@ -125,7 +125,7 @@ class InvalidationLog(Protocol):
         """Has anything that names `entry` happened after it was born? Constant time when nothing happened at all."""
         ...
 
-    def leading_at(self, now_s: float) -> int:
+    def validity_generation(self, now_s: float) -> int:
         """A number that changes whenever the answer of `validity` may change; -1 if this node does not lead at `now_s`.
 
         `now_s` is monotonic. What was found valid is valid as long as the number is the same.

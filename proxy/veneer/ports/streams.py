@@ -59,11 +59,11 @@ class ByteSink(Protocol):
         """Send octets now; whether all have left.
 
         Those that have not still lie where they lay: their memory must not change, and nothing more should be pushed,
-        until `emptied` returns. Raises ConnectionError when nobody takes them any more.
+        until `drained` returns. Raises ConnectionError when nobody takes them any more.
         """
         ...
 
-    async def emptied(self) -> None:
+    async def drained(self) -> None:
         """Return when all octets have left. Raises ConnectionError when they cannot any more."""
         ...
 

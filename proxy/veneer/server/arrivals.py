@@ -20,7 +20,7 @@ class BatchedConnection:
         self.talk: FastPathHandler | None = None
         self.arrived = b""
 
-    def take_up(self) -> None:
+    def process_safely(self) -> None:
         """Take up what has arrived. Whatever goes wrong there ends this connection, and no other."""
         try:
             self.receive()
@@ -74,7 +74,7 @@ class TickBatcher:
             self._foresee(waiting)
         finally:
             for arrival in waiting:
-                arrival.take_up()
+                arrival.process_safely()
             self._turn.end()
 
     def _foresee(self, waiting: list[BatchedConnection]) -> None:
@@ -88,4 +88,4 @@ class TickBatcher:
             if talk is not None and arrival.arrived:
                 talks.append(talk)
                 data.append(arrival.arrived)
-        quick.foresee(talks, data)
+        quick.prefetch(talks, data)

@@ -33,7 +33,7 @@ class ClientTransport(Protocol):
         """Queue octets in one go; whether all have left already. Raises ClientGoneError."""
         ...
 
-    async def emptied(self) -> None:
+    async def drained(self) -> None:
         """Wait until all octets have left. Raises ClientGoneError."""
         ...
 
@@ -69,11 +69,11 @@ class WireClient:
     __slots__ = (
         "_exchange",
         "_framing",
-        "_held",
         "_left",
         "_may_have_left",
         "_on_leaving",
         "_pending",
+        "_pipelined",
         "_task",
         "_wire",
         "address",
@@ -87,7 +87,7 @@ class WireClient:
         self._framing: BodyFraming | None = None
         self._pending = b""
         self._task = asyncio.current_task()
-        self._held = False
+        self._pipelined = False
         self._left = False
         self._may_have_left = False
         self._on_leaving: Callable[[], None] | None = None
@@ -104,7 +104,7 @@ class WireClient:
         if self._on_leaving is not None:
             self._on_leaving()
         task, self._task = self._task, None  # which refers to this for as long as it is kept
-        if not self._held and task is not None:
+        if not self._pipelined and task is not None:
             task.cancel()
 
     def ended(self) -> bool:
@@ -128,12 +128,12 @@ class WireClient:
 
     def hold(self, left: Callable[[], None] | None = None) -> None:
         """Until `let_go` the exchange goes on although the client may leave, which calls `left`."""
-        self._held = True
+        self._pipelined = True
         self.heed(left)
 
     def let_go(self) -> bool:
         """The end of what `hold` began; whether the client has left meanwhile."""
-        self._held = False
+        self._pipelined = False
         self._on_leaving = None
         return self._left
 
@@ -180,9 +180,9 @@ class WireClient:
             pieces = (pending, *pieces)
         return self._wire.write_all(pieces)
 
-    async def emptied(self) -> None:
+    async def drained(self) -> None:
         """Return when all octets have left. Raises ClientGoneError."""
-        await self._wire.emptied()
+        await self._wire.drained()
 
     async def finish(self, trailers: Fields) -> None:
         """End the body."""

@@ -57,7 +57,7 @@ class ClientConnection(BatchedConnection):
         self._last = False
         self._client_ended = False
         self._paused = False
-        self._held = b""
+        self._pipelined = b""
         self._answering: asyncio.Task[None] | PendingReply | None = None
         self._attended: WireClient | PendingReply | None = None
         self._ended: asyncio.Future[None] | None = None
@@ -98,7 +98,7 @@ class ClientConnection(BatchedConnection):
         way to others.
         """
         self._client_ended = True
-        self.take_up()
+        self.process_safely()
         self._outgoing.flush()
         if self._answering is None:
             return self._rest.client_ended()
@@ -118,26 +118,26 @@ class ClientConnection(BatchedConnection):
         """What begins a request waits for what else comes in this turn; all else goes where it belongs at once."""
         if self.arrived:
             self.arrived += data
-        elif self._may_begin():
+        elif self._at_message_boundary():
             self.arrived = data
             self._arrivals.add(self)
         else:
-            self._go_on(data)
+            self._pass_to_fallback(data)
 
     def receive(self) -> None:
         """Answer at once where the quick way can, else go the normal way with the same octets."""
         data, self.arrived = self.arrived, b""
         if not data:
             return
-        if not self._may_begin():
-            self._go_on(data)
+        if not self._at_message_boundary():
+            self._pass_to_fallback(data)
             return
         talk = self.talk
         left = data
         if talk is not None:
-            left = b"" if talk.answer(data) else self._rest_of(data, talk)
+            left = b"" if talk.answer(data) else self._answer_pipelined(data, talk)
             if self.is_answering():
-                self._hold(left)
+                self._buffer_pipelined(left)
                 return
         if left:
             self._begin(left)
@@ -159,7 +159,7 @@ class ClientConnection(BatchedConnection):
             raise ClientGoneError("the client closed the connection")
         return behind
 
-    def _may_begin(self) -> bool:
+    def _at_message_boundary(self) -> bool:
         """Whether nothing goes on here, and the client keeps up with reading."""
         if self.is_answering() or self._paused:
             return False
@@ -167,15 +167,15 @@ class ClientConnection(BatchedConnection):
             self._idle = self._rest.is_idle()
         return self._idle
 
-    def _go_on(self, data: bytes) -> None:
+    def _pass_to_fallback(self, data: bytes) -> None:
         """Keep what comes before its turn; what stands behind has the rest."""
         if self.is_answering():
-            self._hold(data)
+            self._buffer_pipelined(data)
         else:
             self._idle = False
             self._rest.take(data)
 
-    def _rest_of(self, data: bytes, talk: FastPathHandler) -> bytes:
+    def _answer_pipelined(self, data: bytes, talk: FastPathHandler) -> bytes:
         """What is left of several requests in one segment when those at its beginning are answered."""
         start, end = 0, data.find(HEAD_END) + len(HEAD_END)
         if end == len(data):
@@ -196,10 +196,10 @@ class ClientConnection(BatchedConnection):
         self._idle = False
         self._rest.take(data)
 
-    def _hold(self, data: bytes) -> None:
+    def _buffer_pipelined(self, data: bytes) -> None:
         """Keep what comes before its turn; a client that sends much of that has to wait."""
-        self._held += data
-        if len(self._held) >= HELD_BYTES and self._transport is not None:
+        self._pipelined += data
+        if len(self._pipelined) >= HELD_BYTES and self._transport is not None:
             self._transport.pause_reading()
 
     def _open(self) -> asyncio.Transport:
@@ -216,13 +216,13 @@ class ClientConnection(BatchedConnection):
         return self._answering is not None
 
     @property
-    def used_s(self) -> float:
+    def last_activity_s(self) -> float:
         """When such an exchange ended last, on the loop's clock; while one goes on or is about to, now."""
         return self._used_s if self._answering is None and not self.arrived else self._time()
 
     def close(self) -> None:
         """Answer nothing more that comes; the connection ends when what is under way has ended."""
-        self.take_up()
+        self.process_safely()
         self._closing = True
         self._idle = False
         self._outgoing.flush()
@@ -246,13 +246,13 @@ class ClientConnection(BatchedConnection):
 
     # ---- Link
 
-    def attend(self, client: WireClient | None) -> None:
+    def on_disconnect(self, client: WireClient | None) -> None:
         """Whom to tell when the connection is lost: the client of the exchange under way, if there is one."""
         self._attended = client
         if client is not None and self._client_ended:
             client.ended()
 
-    def await_answer(self, pending: PendingReply) -> None:
+    def reserve_for(self, pending: PendingReply) -> None:
         """Let nothing else be answered before `pending` is."""
         self._answering = pending
         self._attended = pending
@@ -263,7 +263,7 @@ class ClientConnection(BatchedConnection):
         self._attended = None
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
-        held, self._held = self._held, b""
+        held, self._pipelined = self._pipelined, b""
         transport = self._transport
         if transport is None or transport.is_closing():
             return
@@ -296,7 +296,7 @@ class ClientConnection(BatchedConnection):
         """Whether no request may follow the one that is being answered."""
         if self._last or self._closing:
             return True
-        return self._client_ended and not self._held and not (self._behind is not None and self._behind.has_more())
+        return self._client_ended and not self._pipelined and not (self._behind is not None and self._behind.has_more())
 
     @property
     def address(self) -> str:
@@ -316,7 +316,7 @@ class ClientConnection(BatchedConnection):
         transport.writelines(pieces)
         return transport.get_write_buffer_size() == 0
 
-    async def emptied(self) -> None:
+    async def drained(self) -> None:
         """Wait until all octets have left. Raises ClientGoneError when the connection is closed."""
         transport = self._open()
         transport.set_write_buffer_limits(high=0)

@@ -29,11 +29,11 @@ class PendingReply(Protocol):
 class ConnectionHandle(ClientTransport, Protocol):
     """A connection, for who answers on it without aiohttp."""
 
-    def await_answer(self, pending: PendingReply) -> None:
+    def reserve_for(self, pending: PendingReply) -> None:
         """The request just offered will be answered later; until `over` the next ones have to wait."""
         ...
 
-    def attend(self, client: WireClient | None) -> None:
+    def on_disconnect(self, client: WireClient | None) -> None:
         """Tell this client when the connection is lost."""
         ...
 

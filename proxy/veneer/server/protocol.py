@@ -234,7 +234,7 @@ class AiohttpProtocol(RequestHandler):
     def _process_keepalive(self) -> None:
         """An exchange without aiohttp is no idleness."""
         self._next_keepalive_close_time = max(
-            self._next_keepalive_close_time, self.connection.used_s + self._keepalive_timeout
+            self._next_keepalive_close_time, self.connection.last_activity_s + self._keepalive_timeout
         )
         super()._process_keepalive()
 

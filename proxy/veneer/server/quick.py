@@ -37,5 +37,5 @@ class FastPath:
         """A new connection; `write` queues octets to be sent on it, in pieces."""
 
     @abstractmethod
-    def foresee(self, talks: list[FastPathHandler], data: list[bytes]) -> None:
+    def prefetch(self, talks: list[FastPathHandler], data: list[bytes]) -> None:
         """See what each of these talks is to be asked next, in this order, and decide nothing."""

@@ -26,7 +26,7 @@ class RawWire(Protocol):
         """Wait while the peer is slow."""
         ...
 
-    async def emptied(self) -> None:
+    async def drained(self) -> None:
         """Wait until all bytes have left. Raises ClientGoneError."""
         ...
 
@@ -100,7 +100,7 @@ class ClientTunnel:
         """Tell the client that nothing more comes, once all that was written has left."""
         if not self._told_end:
             self._told_end = True
-            await self._wire.emptied()
+            await self._wire.drained()
             self._wire.end_writing()
 
     async def aclose(self) -> None:

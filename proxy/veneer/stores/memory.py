@@ -206,11 +206,11 @@ class MemoryStore:
         rules: CacheRules,  # noqa: ARG002
     ) -> Sequence[Entry]:
         """Every stored response under `key`, newest first."""
-        found = self.peek(key)
+        found = self.get_local(key)
         self.count(found=bool(found))
         return found
 
-    def peek(self, key: str) -> Sequence[Entry]:
+    def get_local(self, key: str) -> Sequence[Entry]:
         """Every stored response under `key`, newest first; marks it as used."""
         place = self._places.get(key)
         if place is None:
@@ -220,7 +220,7 @@ class MemoryStore:
             entry.fields.wake()
         return place.entries
 
-    def accompany(self, key: str, entry: Entry, companion: EvictionListener) -> bool:
+    def add_listener(self, key: str, entry: Entry, companion: EvictionListener) -> bool:
         """Tell `companion` when this no longer holds `entry`, and it alone, under `key`."""
         place = self._places.get(key)
         if place is None or len(place.entries) != 1 or place.entries[0] is not entry:

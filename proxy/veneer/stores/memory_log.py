@@ -15,7 +15,7 @@ from veneer.stores.holds import hold_name
 from veneer.stores.recent import RecentEvents
 from veneer.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
 
-_LEADING: Final = LeaseState.LEADING  # to look a member of an Enum up runs Python
+_HELD: Final = LeaseState.HELD  # to look a member of an Enum up runs Python
 
 
 class MemoryLog:
@@ -51,9 +51,9 @@ class MemoryLog:
         """A number that changes whenever the answer of `validity` may change."""
         return self._seq
 
-    def standing(self) -> LeaseState:
-        """Always leading."""
-        return _LEADING
+    def lease_state(self) -> LeaseState:
+        """Always held."""
+        return _HELD
 
     def validity(self, entry: Entry) -> Validity:
         """Has anything that names `entry` happened after it was born?"""
@@ -62,7 +62,7 @@ class MemoryLog:
             return memo.validity
         return check(entry, self._table, self._seq, self._epoch, self._seq)
 
-    def leading_at(self, now_s: float) -> int:  # noqa: ARG002 - always leading
+    def validity_generation(self, now_s: float) -> int:  # noqa: ARG002 - always held
         """How often the log has moved."""
         return self._seq
 

@@ -74,7 +74,7 @@ class RedisLog:
         self._moved = 0
         self._nodes = 1
         self._lease = NodeLease()
-        self._leading = asyncio.Event()
+        self._lease_held = asyncio.Event()
         self._wake = asyncio.Event()
         self._acks = Acknowledgements(clock)
         self._outbox = Outbox(link, tasks, self._settings.most_queued, self._not_shared)
@@ -107,9 +107,9 @@ class RedisLog:
         """A number that changes whenever the answer of `validity` may change."""
         return self._moved
 
-    def standing(self) -> LeaseState:
-        """Leading while the lease is fresh."""
-        return LeaseState.LEADING if self._clock.monotonic() < self._lease.until_s else LeaseState.LOST
+    def lease_state(self) -> LeaseState:
+        """Held while the lease is fresh."""
+        return LeaseState.HELD if self._clock.monotonic() < self._lease.until_s else LeaseState.EXPIRED
 
     def validity(self, entry: Entry) -> Validity:
         """Has anything that names `entry` happened after it was born?"""
@@ -118,14 +118,14 @@ class RedisLog:
             return memo.validity
         return check(entry, self._table, self._moved, self._epoch, self._applied)
 
-    def leading_at(self, now_s: float) -> int:
+    def validity_generation(self, now_s: float) -> int:
         """How often the log has moved; -1 when the lease is not fresh at `now_s`."""
         return self._moved if now_s < self._lease.until_s else -1
 
     async def begin_write(self, settles_s: float, *, strict: bool) -> bool:
         """Wait, at most `hold_s`, until this node leads and its record says that a write may be under way."""
         settles_s = self._writes.begin(settles_s)
-        if self.standing() is LeaseState.LEADING and self._writes.is_known(settles_s):
+        if self.lease_state() is LeaseState.HELD and self._writes.is_known(settles_s):
             return True
         self._wake.set()
         if not strict:
@@ -133,9 +133,9 @@ class RedisLog:
         try:
             async with asyncio.timeout(self._settings.hold_s):
                 await self._writes.known(settles_s)
-                if self.standing() is not LeaseState.LEADING:
-                    self._leading.clear()
-                    await self._leading.wait()
+                if self.lease_state() is not LeaseState.HELD:
+                    self._lease_held.clear()
+                    await self._lease_held.wait()
         except BaseException as error:
             self._writes.end()
             if isinstance(error, TimeoutError):
@@ -313,8 +313,8 @@ class RedisLog:
         owed = self._apply(renewal.events)
         self._moved += self._doubts.prune(self._applied)
         self._lease.grant(renewal.seq, began + renewal.lease_s, self._applied)
-        if self.standing() is LeaseState.LEADING:
-            self._leading.set()
+        if self.lease_state() is LeaseState.HELD:
+            self._lease_held.set()
         if not joined:
             self._acknowledge(owed)
 

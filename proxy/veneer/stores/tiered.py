@@ -44,7 +44,7 @@ class TieredStore:
 
     async def lookup(self, key: str, request: RequestHead, rules: CacheRules) -> Sequence[Entry]:
         """From memory where it holds a valid response that fits, else from the shared store, and then from both."""
-        near = self._memory.peek(key)
+        near = self._memory.get_local(key)
         serves = any(self._serves(entry, request, rules) for entry in near)
         self._memory.count(found=serves)
         if serves:
@@ -52,16 +52,16 @@ class TieredStore:
         before = self._replacements
         far = await self._shared.lookup(key, request, rules)
         if not far:
-            return self._memory.peek(key)
+            return self._memory.get_local(key)
         if before != self._replacements:  # what was just read may be what was just replaced
             return far
-        alive = [entry for entry in self._memory.peek(key) if self._log.validity(entry) is not Validity.DEAD]
+        alive = [entry for entry in self._memory.get_local(key) if self._log.validity(entry) is not Validity.DEAD]
         self._memory.keep(key, _newest_first(far, alive))
-        return self._memory.peek(key) or far
+        return self._memory.get_local(key) or far
 
-    def accompany(self, key: str, entry: Entry, companion: EvictionListener) -> bool:
+    def add_listener(self, key: str, entry: Entry, companion: EvictionListener) -> bool:
         """Tell `companion` when memory no longer holds `entry` alone."""
-        return self._memory.accompany(key, entry, companion)
+        return self._memory.add_listener(key, entry, companion)
 
     async def put(self, key: str, entry: Entry, keep_s: float) -> None:
         """Store in both levels; memory has it before this waits for anything."""

@@ -58,7 +58,7 @@ class Connection:
         self.request_sent = False
         self.continued = False
         self.ended = False
-        self.clogged = False
+        self.write_blocked = False
         self._cut: list[memoryview] = []
         self._filled = 0
         self._first_room = min(BEGINNING_OCTETS // 2, settings.body_buffer_octets)
@@ -98,7 +98,7 @@ class Connection:
             return
         self._cut, done = self.parser.cut(octets)
         self.data_received(octets[done:].tobytes())
-        if self.clogged:
+        if self.write_blocked:
             self._buffer.give_away()
         self._let_others(nbytes)
 
@@ -296,9 +296,9 @@ class Connection:
     def pour(self, outlet: ByteSink) -> None:
         """Let `outlet` have what has arrived and from now on what arrives, unless it is clogged."""
         self._outlet = outlet
-        self.clogged = False
+        self.write_blocked = False
         self._pour_parsed()
-        if not self.clogged:
+        if not self.write_blocked:
             self._resume_reading()
 
     def finish(self) -> None:
@@ -380,10 +380,10 @@ class Connection:
     def _pour(self, outlet: ByteSink, pieces: Sequence[Octets]) -> None:
         """Push octets out. Where they do not all leave at once, nothing more is read until the consumer says so."""
         try:
-            self.clogged = not outlet.push(pieces)
+            self.write_blocked = not outlet.push(pieces)
         except ConnectionError:
-            self.clogged = True  # the consumer finds out why when it waits for the outlet
-        if self.clogged and self.parser.phase is not Phase.DONE:
+            self.write_blocked = True  # the consumer finds out why when it waits for the outlet
+        if self.write_blocked and self.parser.phase is not Phase.DONE:
             self._pause_reading()
             self.wake()
 
@@ -404,7 +404,7 @@ class Connection:
                 self._loop.call_soon(self._read_on)
 
     def _read_on(self) -> None:
-        if not self.clogged:
+        if not self.write_blocked:
             self._resume_reading()
 
     def _pause_reading(self) -> None:

@@ -98,14 +98,14 @@ class BackendResponse:
         """Push the rest of the body into `outlet` as it arrives. Raises UpstreamError when it is cut short."""
         pieces, self._pieces = self._pieces[::-1], []
         if pieces and not outlet.push(pieces):
-            await outlet.emptied()
+            await outlet.drained()
         if self._connection is not None:
             self._connection.pour(outlet)
         while (connection := self._connection) is not None:
             if connection.parser.phase is Phase.DONE:
                 self._end()
-            elif connection.clogged:
-                await outlet.emptied()
+            elif connection.write_blocked:
+                await outlet.drained()
                 connection.pour(outlet)
             elif _has_failed(connection):
                 self._give_back(reusable=False)

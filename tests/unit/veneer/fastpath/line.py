@@ -34,7 +34,7 @@ class Line:
         self.sent += map(bytes, pieces)
         return True
 
-    async def emptied(self) -> None:
+    async def drained(self) -> None:
         return
 
     async def drain(self) -> None:
@@ -46,11 +46,11 @@ class Line:
     def take_over(self) -> ClientTunnel:
         raise AssertionError
 
-    def await_answer(self, pending: PendingReply) -> None:
+    def reserve_for(self, pending: PendingReply) -> None:
         assert self.pending is None
         self.pending = pending
 
-    def attend(self, client: WireClient | None) -> None:
+    def on_disconnect(self, client: WireClient | None) -> None:
         self.client = client
 
     def over(self, *, keep_alive: bool) -> None:

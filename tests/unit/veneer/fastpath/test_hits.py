@@ -140,7 +140,7 @@ async def test_what_is_foreseen_is_answered_as_what_is_not(stage: Stage) -> None
     await stage.serve("/b", stage.entry("/b", body=b"other"))
     for foreseen, asked, body in (("/a", "/a", b"body"), ("/a", "/b", b"other"), ("/none", "/b", b"other")):
         data = REQUEST % asked.encode()
-        stage.lane.foresee([stage.talk], [data if foreseen == asked else REQUEST % foreseen.encode()])
+        stage.lane.prefetch([stage.talk], [data if foreseen == asked else REQUEST % foreseen.encode()])
         answer = stage.ask(request=data)
         assert answer is not None
         assert answer.endswith(b"\r\n\r\n" + body)
@@ -150,7 +150,7 @@ async def test_what_is_foreseen_is_answered_as_what_is_not(stage: Stage) -> None
 async def test_what_changes_after_it_was_foreseen_counts(stage: Stage, change: str) -> None:
     await stage.serve("/a", stage.entry("/a"))
     data = b"BREW /a HTTP/1.1\r\nHost: site\r\n\r\n" if change == "odd" else REQUEST % b"/a"
-    stage.lane.foresee([stage.talk], [data])
+    stage.lane.prefetch([stage.talk], [data])
     if change == "policy":
         stage.source._current = parse_policy(POLICY + "\n# another\n", "test")
     elif change == "entry":
@@ -182,7 +182,7 @@ async def test_the_log_is_asked_about_an_entry_only_after_it_has_moved(stage: St
     class Log:
         moved = stage.log.moved
 
-        def leading_at(self, now_s: float) -> int:
+        def validity_generation(self, now_s: float) -> int:
             return self.moved
 
         def validity(self, entry: Entry) -> Validity:

@@ -54,7 +54,7 @@ def test_it_is_a_dict_to_whoever_asks(slots: int, steps: list[tuple[str, bytes]]
         assert table.get(*fingerprint_of(place)) is known.get(place)
         assert len(table) == len(known)
     assert [table.get(*fingerprint_of(place)) for place in PLACES] == [known.get(place) for place in PLACES]
-    assert [spot.following for spot in gone] == [None] * len(gone), "one that is gone keeps another one alive"
+    assert [spot.next_in_chain for spot in gone] == [None] * len(gone), "one that is gone keeps another one alive"
 
 
 @pytest.mark.parametrize("others", [(7, 2), (9, 1), (9, 2)])
@@ -76,7 +76,7 @@ def test_many_are_found_while_slots_are_taken_into_use() -> None:
         earlier = spots[count * 7 // 8]
         assert table.get(earlier.hashed, earlier.check) is earlier
     assert all(table.get(spot.hashed, spot.check) is spot for spot in spots)
-    assert sum(spot.following is not None for spot in spots) < len(spots) - FEWEST_SLOTS / 2, "few slots are in use"
+    assert sum(spot.next_in_chain is not None for spot in spots) < len(spots) - FEWEST_SLOTS / 2, "few slots are in use"
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_gauges_add_and_the_whole_leads_only_where_each_does() -> None:
     )
     other = Gauges(
         stores=(StoreGauges("l1", 2, 20, 100), StoreGauges("l2")),
-        leading=False,
+        lease_held=False,
         redis_errors={"rates": 1, "log": 1},
         nodes_lost=2,
         log_dropped={"access": 3},
@@ -90,7 +90,7 @@ def test_gauges_add_and_the_whole_leads_only_where_each_does() -> None:
     assert total.stores == (StoreGauges("l1", 3, 30, 200, 1, 2, 3, 4), StoreGauges("l2"))
     assert total.redis_errors == {"rates": 2, "log": 1}
     assert total.nodes_lost == 3
-    assert (total.log_dropped, total.rate_fallbacks, total.leading) == ({"access": 3}, {"open": 1}, False)
+    assert (total.log_dropped, total.rate_fallbacks, total.lease_held) == ({"access": 3}, {"open": 1}, False)
 
 
 def test_snapshots_travel_between_processes() -> None:

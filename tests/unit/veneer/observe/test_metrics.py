@@ -9,7 +9,7 @@ from veneer.observe.counters import Gauges, StoreGauges
 from veneer.observe.metrics import Metrics
 from veneer.pipeline.exchange import CacheResult, ExchangeRecord, Refusal
 
-GAUGES = Gauges(stores=(StoreGauges("l1", 2, 300, 1_000, 4), StoreGauges("l2", errors=5)), leading=False)
+GAUGES = Gauges(stores=(StoreGauges("l1", 2, 300, 1_000, 4), StoreGauges("l2", errors=5)), lease_held=False)
 
 
 def observed(*records: ExchangeRecord) -> Metrics:
@@ -62,7 +62,7 @@ def test_rooms_and_stores() -> None:
     assert ("veneer_store_bytes", "store=l2") not in found, "a store that cannot tell is not said to be empty"
     assert found["veneer_store_evictions_total", "store=l1"] == 4
     assert found["veneer_store_errors_total", "store=l2"] == 5
-    assert found["veneer_lease_leading", ""] == 0
+    assert found["veneer_lease_held", ""] == 0
 
 
 def test_openmetrics_on_request() -> None:

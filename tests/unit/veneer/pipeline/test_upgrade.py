@@ -74,14 +74,14 @@ class Stage:
 
     def entry(self, key: str = "k") -> Entry:
         """The one under `key`."""
-        (entry,) = self.store.peek(key)
+        (entry,) = self.store.get_local(key)
         return entry
 
     async def turns(self, count: int = HOT_AFTER, *used: str) -> None:
         """So many turns, the keys in use before each."""
         for _ in range(count):
             for key in used:
-                self.store.peek(key)
+                self.store.get_local(key)
             self.clock.advance(LOOK_EVERY_S)
             self.busy_s += LOOK_EVERY_S * self.share
             await self.upgrader.turn()
@@ -204,7 +204,7 @@ async def test_it_sleeps_until_there_is_something_to_watch_and_ends_when_cancell
     async def sleep(duration_s: float) -> None:
         slept.append(duration_s)
         stage.clock.advance(duration_s)
-        stage.store.peek("k")
+        stage.store.get_local("k")
         await asyncio.sleep(0)
 
     tasks = Tasks()

@@ -99,7 +99,7 @@ class Way(FastPath):
     def meet(self, link: ConnectionHandle, write: Callable[[list[bytes]], None]) -> FastPathHandler:
         return Talk(self._events, write)
 
-    def foresee(self, talks: list[FastPathHandler], data: list[bytes]) -> None:
+    def prefetch(self, talks: list[FastPathHandler], data: list[bytes]) -> None:
         assert len(talks) == len(data)
         self._events.append(f"foreseen {b' '.join(data).decode()}")
 

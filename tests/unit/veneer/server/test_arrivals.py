@@ -99,6 +99,6 @@ async def test_an_error_of_our_own_ends_its_connection_and_no_other() -> None:
 async def test_a_connection_is_in_use_from_the_moment_that_a_request_arrives() -> None:
     row = FrontRow()
     (one,) = row.connections(1)
-    assert one.used_s == 0
+    assert one.last_activity_s == 0
     one.data_received(b"a")
-    assert one.used_s > 0
+    assert one.last_activity_s > 0

@@ -31,9 +31,9 @@ async def test_a_scan_of_keys_used_once_does_not_push_out_those_in_use() -> None
     await _fill(store, *hot)
     for n in range(1000):
         for key in hot:
-            store.peek(key)
+            store.get_local(key)
         await _fill(store, f"s{n % 100}")
-    assert all(store.peek(key) for key in hot)
+    assert all(store.get_local(key) for key in hot)
     assert store.evicted > 900
 
 
@@ -42,27 +42,27 @@ async def test_the_bound_in_octets_holds_whatever_comes() -> None:
     for n in range(500):
         await _fill(store, f"k{n}", body=b"x" * (n * 37 % 20_000))
         assert store.size_bytes <= 100_000
-    assert store.size_bytes == sum(cost_bytes(f"k{n}", e) for n in range(500) for e in store.peek(f"k{n}"))
+    assert store.size_bytes == sum(cost_bytes(f"k{n}", e) for n in range(500) for e in store.get_local(f"k{n}"))
 
 
 async def test_an_entry_too_large_is_not_kept_and_takes_the_one_it_would_replace_with_it() -> None:
     store = MemoryStore(max_bytes=100_000)
     await _fill(store, "k", body=b"small")
     await _fill(store, "k", body=b"x" * 30_000)
-    assert not store.peek("k")
+    assert not store.get_local("k")
     assert store.size_bytes == 0
 
 
 async def test_attached_bodies_count_and_a_replaced_entry_takes_none() -> None:
     store = MemoryStore(max_bytes=100_000)
     await _fill(store, "k")
-    (entry,) = store.peek("k")
+    (entry,) = store.get_local("k")
     before = store.size_bytes
     store.attach("k", entry, CodedBody("br", b"12345678"))
     assert store.size_bytes > before + 8
-    (fat,) = store.peek("k")
+    (fat,) = store.get_local("k")
     store.attach("k", entry, CodedBody("gzip", b"for an entry that is gone"))
-    assert store.peek("k") == (fat,)
+    assert store.get_local("k") == (fat,)
     await _fill(store, "k")
     assert store.size_bytes == before
 
@@ -70,10 +70,10 @@ async def test_attached_bodies_count_and_a_replaced_entry_takes_none() -> None:
 async def test_use_is_noticed_once_and_goes_on_to_keep_what_is_used() -> None:
     store = MemoryStore(max_bytes=_room_for(4))
     await _fill(store, "k0", "k1", "k2", "k3")
-    (entry,) = store.peek("k0")
+    (entry,) = store.get_local("k0")
     assert [store.used_since("k0", entry) for _ in range(2)] == [True, False]
     await _fill(store, "k4", "k5")
-    assert store.peek("k0") == (entry,)
+    assert store.get_local("k0") == (entry,)
     assert store.used_since("k1", entry) is None
     await store.put("k0", stored(BORN), 60)
     assert store.used_since("k0", entry) is None
@@ -82,14 +82,14 @@ async def test_use_is_noticed_once_and_goes_on_to_keep_what_is_used() -> None:
 async def test_a_denser_body_takes_the_place_of_the_first_and_gives_its_room_back() -> None:
     store = MemoryStore()
     await _fill(store, "k")
-    (entry,) = store.peek("k")
+    (entry,) = store.get_local("k")
     assert store.attach("k", entry, CodedBody("br", b"12345678"))
-    (coded,) = store.peek("k")
+    (coded,) = store.get_local("k")
     before = store.size_bytes
     coded.memo.through = 7
     assert not store.attach("k", entry, CodedBody("br", b"123", dense=True))
     assert store.attach("k", coded, CodedBody("br", b"123", dense=True))
-    (dense,) = store.peek("k")
+    (dense,) = store.get_local("k")
     assert (dense.coded, dense.memo.through) == ((CodedBody("br", b"123", dense=True),), 7)
     assert store.size_bytes == before - 5
 
@@ -117,13 +117,13 @@ async def test_variants_of_one_key_alone_stay_within_the_bound_in_octets() -> No
     for number in range(20):
         await store.put("k", stored(BORN, body=b"x" * 8_000, vary=(("accept", str(number)),)), 60)
     assert store.size_bytes <= 60_000
-    assert store.peek("k")[0].vary == (("accept", "19"),)
+    assert store.get_local("k")[0].vary == (("accept", "19"),)
 
 
 async def test_the_hand_survives_the_loss_of_the_place_it_points_to() -> None:
     store = MemoryStore(max_bytes=_room_for(4))
     await _fill(store, "k0", "k1", "k2", "k3", "k4")
-    store.peek("k1")
+    store.get_local("k1")
     await _fill(store, "k5")
     for key in ("k2", "k1", "k3", "k4", "k5"):
         store.drop(key)

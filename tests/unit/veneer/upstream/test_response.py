@@ -31,7 +31,7 @@ class Drain:
         self.first.set()
         return True
 
-    async def emptied(self) -> None:
+    async def drained(self) -> None:
         raise AssertionError("nothing stays in it")
 
 
@@ -53,7 +53,7 @@ class Slow:
         self._kept += pieces
         return False
 
-    async def emptied(self) -> None:
+    async def drained(self) -> None:
         self.waiting.set()
         await self.gate.wait()
         await asyncio.sleep(0)
@@ -67,7 +67,7 @@ class Gone:
     def push(self, pieces: Sequence[Octets]) -> bool:
         raise ConnectionError("gone")
 
-    async def emptied(self) -> None:
+    async def drained(self) -> None:
         raise ConnectionError("gone")
 
 

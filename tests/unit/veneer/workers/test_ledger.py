@@ -10,7 +10,7 @@ from veneer.workers.report import Report, decode, encode
 def report(requests: int, *, active: int = 0, entries: int = 0, evictions: int = 0, serving: bool = True) -> Report:
     counts = Counts(active=active, routes={"all": RouteCounts(requests={"GET": [0, 0, requests, 0, 0, 0]})})
     store = StoreGauges("l1", entries=entries, bytes=entries * 10, bytes_most=1_000, evictions=evictions)
-    return Report(requests, Snapshot(counts, Gauges(stores=(store,), leading=False)), ("epoch", requests), serving)
+    return Report(requests, Snapshot(counts, Gauges(stores=(store,), lease_held=False)), ("epoch", requests), serving)
 
 
 def requests(ledger: CounterTotals) -> int:
@@ -50,7 +50,7 @@ def test_who_ends_in_order_counts_by_its_last_words() -> None:
     assert total.counts.active == 0
     assert total.gauges.stores[0].evictions == 2
     assert total.gauges.stores[0].entries is None
-    assert total.gauges.leading is True
+    assert total.gauges.lease_held is True
     assert list(ledger.serving()) == []
 
 
