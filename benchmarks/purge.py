@@ -48,7 +48,7 @@ NAMES = 1_000
 BODY = b"x" * 200
 POLICIES = "version: 1\nstores:\n  memory: 1GB\n"
 TABLE_BOUND_MB, LOG_BOUND_MB = 32, 64
-"""`stores.table.DEFAULT_MAX_BYTES` and `stores.log_link.LinkSettings.octets_kept`."""
+"""`stores.table.DEFAULT_MAX_BYTES` and `stores.log_link.LinkSettings.bytes_kept`."""
 
 
 @dataclass(frozen=True, slots=True)

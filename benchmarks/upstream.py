@@ -47,7 +47,7 @@ class Case:
     """What is fetched, how often a round does it, and how many at once."""
 
     name: str
-    octets: int
+    raw: int
     exchanges: int
     at_once: int
 
@@ -68,7 +68,7 @@ class SystemClock:
 
 
 class OriginProtocol(asyncio.Protocol):
-    """Answers `GET /N` with N octets, as cheaply as it can."""
+    """Answers `GET /N` with N bytes, as cheaply as it can."""
 
     def __init__(self, answers: dict[bytes, bytes]) -> None:
         self._answers = answers
@@ -94,9 +94,9 @@ async def serve() -> None:
     await server.serve_forever()
 
 
-def own(pool: UpstreamPool, octets: int) -> Exchange:
+def own(pool: UpstreamPool, raw: int) -> Exchange:
     """One exchange over Veneer's pool."""
-    request = RequestHead("GET", f"/{octets}", None, "127.0.0.1", Fields(FIELDS))
+    request = RequestHead("GET", f"/{raw}", None, "127.0.0.1", Fields(FIELDS))
 
     async def exchange() -> int:
         response = await pool.exchange(request, None)
@@ -109,9 +109,9 @@ def own(pool: UpstreamPool, octets: int) -> Exchange:
     return exchange
 
 
-def aiohttps(session: aiohttp.ClientSession, port: int, octets: int) -> Exchange:
+def aiohttps(session: aiohttp.ClientSession, port: int, raw: int) -> Exchange:
     """One exchange over aiohttp's client, as a proxy has to set it."""
-    url = URL(f"http://127.0.0.1:{port}/{octets}", encoded=True)
+    url = URL(f"http://127.0.0.1:{port}/{raw}", encoded=True)
 
     async def exchange() -> int:
         size = 0
@@ -128,7 +128,7 @@ async def cost_us(exchange: Exchange, case: Case) -> float:
 
     async def worker() -> None:
         for _ in range(case.exchanges // case.at_once):
-            assert await exchange() == case.octets
+            assert await exchange() == case.raw
 
     before = time.process_time()
     await asyncio.gather(*(worker() for _ in range(case.at_once)))
@@ -143,7 +143,7 @@ async def compare(port: int, rounds: int) -> None:
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
         print("| case | Veneer us | aiohttp us | ratio | spread |\n|---|---|---|---|---|")
         for case in CASES:
-            contenders = own(pool, case.octets), aiohttps(session, port, case.octets)
+            contenders = own(pool, case.raw), aiohttps(session, port, case.raw)
             measured = [[await cost_us(contender, case) for contender in contenders] for _ in range(rounds + 1)][1:]
             ours, theirs = (statistics.median(column) for column in zip(*measured, strict=True))
             ratios = [pair[1] / pair[0] for pair in measured]

@@ -10,7 +10,7 @@ from veneer.loop.tasks import Tasks
 
 
 class Relay:
-    """Carries octets between its own port and a server's.
+    """Carries bytes between its own port and a server's.
 
     `cut` resets every connection and refuses new ones; `hold` keeps them open and carries nothing, as a lost route
     does; `delay_s` slows each direction; `mend` carries on, with what was held.

@@ -18,7 +18,7 @@ SIMULATIONS = "simulations"
 
 _PART = 2
 # RFC 9875 section 2 asks caches for 32 groups in a field at least.
-_MOST_PARTS = 28
+_MAX_PARTS = 28
 
 
 def company(company_id: int) -> str:
@@ -63,7 +63,7 @@ def renamed(company_id: int, before: str, after: str) -> tuple[str, ...]:
     many parts: then all that depends on the staff counts as touched.
     """
     parts = {name[at : at + _PART].lower() for name in (before, after) for at in range(len(name) - 1)}
-    if not (before + after).isascii() or len(parts) > _MOST_PARTS:
+    if not (before + after).isascii() or len(parts) > _MAX_PARTS:
         return company_names(company_id), company_staff(company_id)
     of_parts = {company_completion(company_id, part) for part in parts}
     return tuple(sorted(of_parts | {company_names(company_id)}))

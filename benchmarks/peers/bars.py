@@ -75,7 +75,7 @@ def _grown(results: Results) -> Iterator[Target]:
         for asked in (ALIKE, FEW):
             text = f"hit with {last.size:,} entries, {asked} : own with {FEWEST:,}"
             yield _compared(text, last.hits[asked], last.beside[asked], GROWN_LEAST)
-    beyond = last.beyond_octets or 0.0
+    beyond = last.beyond_bytes or 0.0
     text = f"memory for a 2 KB entry beyond its bytes ({last.size:,} entries), at most {ENTRY_BEYOND_MOST / 1024:g} KB"
     yield Target(text, f"{beyond / 1024:.2f} KB", beyond <= ENTRY_BEYOND_MOST)
 

@@ -29,7 +29,7 @@ class Document:
         return head.encode() + self.body
 
 
-def rows(octets: int) -> bytes:
+def rows(raw: int) -> bytes:
     """A JSON document of exactly that size, as a list of people would be."""
     people: list[dict[str, object]] = []
     number = 0
@@ -42,11 +42,11 @@ def rows(octets: int) -> bytes:
             "score": number * 37 % 101,
         }
         grown = json.dumps({"items": [*people, row], "pad": ""}, separators=(",", ":"))
-        if len(grown) > octets:
+        if len(grown) > raw:
             break
         people.append(row)
     short = json.dumps({"items": people, "pad": ""}, separators=(",", ":"))
-    return json.dumps({"items": people, "pad": "x" * (octets - len(short))}, separators=(",", ":")).encode()
+    return json.dumps({"items": people, "pad": "x" * (raw - len(short))}, separators=(",", ":")).encode()
 
 
 def documents() -> Mapping[str, Document]:

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from benchmarks.peers.field import Field
-from benchmarks.peers.machine import resident_octets
+from benchmarks.peers.machine import resident_bytes
 from benchmarks.peers.requests import request, zipf
 from benchmarks.peers.run import Say
 from benchmarks.peers.servers import Server, Veneer
 from benchmarks.peers.wire import drive
 from benchmarks.peers.wrk import Window
 
-BODY_OCTETS = 2_048
+BODY_BYTES = 2_048
 TOLD_EACH = 100_000
 ASKED = 100_000
 ENTRIES = (1_000, 10_000, 100_000, 1_000_000)
@@ -30,14 +30,14 @@ Windows = dict[str, list[Window]]
 
 
 class Step(msgspec.Struct, frozen=True):
-    """Hits at one size. `beyond_octets` is memory for each entry, without the octets of its body.
+    """Hits at one size. `beyond_bytes` is memory for each entry, without the bytes of its body.
 
     `beside` has, where it was asked in turn, what a server with FEWEST entries did in the same rounds.
     """
 
     size: int
     hits: Windows
-    beyond_octets: float | None = None
+    beyond_bytes: float | None = None
     beside: Windows = {}
 
     def per_second(self, asked: str) -> float:
@@ -91,11 +91,11 @@ def _entries(field: Field, most: int, say: Say) -> list[Step]:
     server, small = _large(field, "growth"), _large(field, "growth-beside")
     _fill_twice(small.ports["full"], 0, FEWEST, say)
     _fill_twice(server.ports["full"], most + 1, most + 1_001, say)  # What a first thousand costs once is no entry's.
-    before, steps, filled = resident_octets(server.pids), list[Step](), 0
+    before, steps, filled = resident_bytes(server.pids), list[Step](), 0
     for size in [size for size in ENTRIES if size <= most]:
         _fill_twice(server.ports["full"], filled, size, say)
         filled = size
-        beyond = (resident_octets(server.pids) - before) / size - BODY_OCTETS
+        beyond = (resident_bytes(server.pids) - before) / size - BODY_BYTES
         hits, beside = _asked_in_turn(field, (server, size), (small, FEWEST))
         step = Step(size, hits, round(beyond, 1), beside)
         say(
@@ -162,9 +162,9 @@ def _tags(field: Field, most_entries: int, say: Say) -> list[Step]:
         directory = field.setting.directory / f"tags{tags}"
         server = field.adopt(directory.name, Veneer(field.origin.port, directory, tags=tags))
         _fill(server.ports["full"], size, size + 1_000)
-        before = resident_octets(server.pids)
+        before = resident_bytes(server.pids)
         _fill(server.ports["full"], 0, size)
-        beyond = (resident_octets(server.pids) - before) / size - BODY_OCTETS
+        beyond = (resident_bytes(server.pids) - before) / size - BODY_BYTES
         requests = [request(_path(number)) for number in range(1_000)]
         steps.append(Step(tags, {FEW: _shoot(field, server, requests)}, round(beyond, 1)))
         say(f"{tags} tags: {steps[-1].per_second(FEW):,.0f}/s, {beyond:,.0f} B beyond")

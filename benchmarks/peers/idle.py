@@ -9,7 +9,7 @@ import msgspec
 
 from benchmarks.peers.cases import NGINX, VARNISH, VENEER
 from benchmarks.peers.field import Field
-from benchmarks.peers.machine import resident_octets
+from benchmarks.peers.machine import resident_bytes
 from benchmarks.peers.requests import request
 from benchmarks.peers.run import Say, prepare
 from benchmarks.peers.wire import END, LoadError, whole_size
@@ -19,11 +19,11 @@ CONTENDERS = {VENEER: "veneer", NGINX: "nginx", VARNISH: "varnish"}
 
 
 class Idle(msgspec.Struct, frozen=True):
-    """One contender: octets of memory for each idle connection, and hits without and with them."""
+    """One contender: bytes of memory for each idle connection, and hits without and with them."""
 
     label: str
     connections: int
-    octets_each: float
+    bytes_each: float
     alone: list[Window]
     beside: list[Window]
 
@@ -45,12 +45,12 @@ def _measure(field: Field, label: str, name: str, connections: int, say: Say) ->
     prepare(port, [asked])
     rounds = range(max(1, field.setting.rounds // 2))
     alone = [field.shoot(server, "full", file, 32) for _ in rounds]
-    before = resident_octets(server.pids)
+    before = resident_bytes(server.pids)
     with ExitStack() as stack:
         for _ in range(connections):
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
             _exchange(connection, asked)
-        each = (resident_octets(server.pids) - before) / connections
+        each = (resident_bytes(server.pids) - before) / connections
         beside = [field.shoot(server, "full", file, 32) for _ in rounds]
     say(f"idle: {label} {each / 1024:.2f} KB for each of {connections} connections")
     return Idle(label, connections, round(each, 1), alone, beside)

@@ -66,7 +66,7 @@ def processor_seconds(pids: Sequence[int]) -> float:
     return sum(one.user + one.system for one in times)
 
 
-def resident_octets(pids: Sequence[int]) -> int:
+def resident_bytes(pids: Sequence[int]) -> int:
     """Memory of the processes and their children that is not shared with others."""
     return sum(process.memory_full_info().uss for pid in pids for process in family(pid))
 

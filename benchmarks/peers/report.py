@@ -116,7 +116,7 @@ def _idle(results: Results) -> list[str]:
         rates = [statistics.median(w.per_second for w in windows) for windows in (one.alone, one.beside)]
         costs = [statistics.median(w.cpu_us for w in windows) for windows in (one.alone, one.beside)]
         lines.append(
-            f"| {one.label} | {one.connections:,} | {one.octets_each / 1024:.2f} | {rates[0]:,.0f} | {rates[1]:,.0f} |"
+            f"| {one.label} | {one.connections:,} | {one.bytes_each / 1024:.2f} | {rates[0]:,.0f} | {rates[1]:,.0f} |"
             f" {costs[0]:.1f} | {costs[1]:.1f} |"
         )
     return [*lines, ""]
@@ -127,7 +127,7 @@ def _growth(results: Results) -> list[str]:
         return []
     growth, lines = results.growth, ["### Growth (Veneer against itself)", ""]
     for name, steps in (("entries", growth.entries), ("routes", growth.routes), ("tags on each entry", growth.tags)):
-        lines += [f"| {name} | asked | hits/s | us/request | octets beyond the body |", "|---:|---|---:|---:|---:|"]
+        lines += [f"| {name} | asked | hits/s | us/request | bytes beyond the body |", "|---:|---|---:|---:|---:|"]
         lines += [row for step in steps for row in _step(step)]
         lines.append("")
     lines += [f"| entries | asked | this : {FEWEST:,} entries, by speed | by processor time |", "|---:|---|---:|---:|"]
@@ -135,7 +135,7 @@ def _growth(results: Results) -> list[str]:
 
 
 def _step(step: Step) -> list[str]:
-    beyond = "" if step.beyond_octets is None else f"{step.beyond_octets:,.0f}"
+    beyond = "" if step.beyond_bytes is None else f"{step.beyond_bytes:,.0f}"
     return [
         f"| {step.size:,} | {asked} | {step.per_second(asked):,.0f} | {step.cpu_us(asked):.1f} | {beyond} |"
         for asked in step.hits

@@ -1,4 +1,4 @@
-"""The requests that clients send, as octets. MARK stands for a number that is another one in each request."""
+"""The requests that clients send, as bytes. MARK stands for a number that is another one in each request."""
 
 from __future__ import annotations
 

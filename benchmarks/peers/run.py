@@ -87,7 +87,7 @@ def check(case: Case, entrant: Entrant, reply: Reply) -> None:
     if not same and entrant.server == "fastapi":  # It writes its own JSON.
         same = json.loads(wanted) == json.loads(found)
     if not same:
-        message = f"{case.key}: {entrant.label} answered another body, {len(found)} octets instead of {len(wanted)}"
+        message = f"{case.key}: {entrant.label} answered another body, {len(found)} bytes instead of {len(wanted)}"
         raise LoadError(message)
 
 

@@ -83,7 +83,7 @@ class Connection:
 
 
 def whole_size(data: bytes) -> int:
-    """The size of the response that begins `data`; one octet more than is there while that is not known."""
+    """The size of the response that begins `data`; one byte more than is there while that is not known."""
     end = data.find(END)
     if end == -1:
         return len(data) + 1

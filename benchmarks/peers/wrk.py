@@ -24,7 +24,7 @@ class Told(msgspec.Struct, frozen=True):
 
     requests: int
     microseconds: int
-    octets: int
+    raw: int
     p50_us: int
     p99_us: int
     broken: int

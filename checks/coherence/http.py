@@ -48,13 +48,13 @@ class _Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's does not say that it is one
 
-    def ask(self, octets: bytes) -> asyncio.Future[Reply]:
+    def ask(self, raw: bytes) -> asyncio.Future[Reply]:
         """Send a request; the future has its answer, or OSError, EOFError or ValueError."""
         answer = self._answer = asyncio.get_running_loop().create_future()
         if self.transport is None or self.transport.is_closing():
             answer.set_exception(EOFError("closed"))
         else:
-            self.transport.write(octets)
+            self.transport.write(raw)
         return answer
 
     def data_received(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The raw client: sends what the suite's own client (Node's `fetch`) sends, and keeps every octet that comes back."""
+"""The raw client: sends what the suite's own client (Node's `fetch`) sends, and keeps every byte that comes back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A final response. `broken` says why the body is not whole; its octets so far are lost then."""
+    """A final response. `broken` says why the body is not whole; its bytes so far are lost then."""
 
     status: int
     reason: str
@@ -76,21 +76,21 @@ class Client:
         except FetchError as error:
             raise FetchError(f"{method} {target}: {error}") from error
 
-    async def exchange(self, method: str, octets: bytes) -> Response:
-        """Send `octets`, which ask with `method`, and read the answer. Raises FetchError."""
-        self._note("client -> proxy", octets)
+    async def exchange(self, method: str, raw: bytes) -> Response:
+        """Send `raw`, which ask with `method`, and read the answer. Raises FetchError."""
+        self._note("client -> proxy", raw)
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                return await self._exchange(method, octets)
+                return await self._exchange(method, raw)
         except TimeoutError:
             raise FetchError(f"no answer within {REQUEST_TIMEOUT_S:g} s") from None
         except (OSError, WireError, ValueError) as error:
             raise FetchError(str(error)) from error
 
-    async def _exchange(self, method: str, octets: bytes) -> Response:
+    async def _exchange(self, method: str, raw: bytes) -> Response:
         reader, writer = await self._connection()
         try:
-            writer.write(octets)
+            writer.write(raw)
             await writer.drain()
             interim: list[tuple[int, Lines]] = []
             while True:
@@ -151,10 +151,10 @@ class Client:
         self._streams = await asyncio.open_connection(self._host, self._port, limit=HEAD_LIMIT)
         return self._streams
 
-    def _note(self, what: str, octets: bytes) -> None:
+    def _note(self, what: str, raw: bytes) -> None:
         # Loading a script and asking for the state is not what a reader of the trace looks for.
         if self._traced:
-            self._trace.note(what, octets)
+            self._trace.note(what, raw)
 
     def close(self) -> None:
         """Hang up."""
@@ -164,7 +164,7 @@ class Client:
 
 
 async def _is_silent(reader: asyncio.StreamReader) -> bool:
-    """Whether nothing has come since the last response: neither the end nor octets nobody asked for."""
+    """Whether nothing has come since the last response: neither the end nor bytes nobody asked for."""
     try:
         async with asyncio.timeout(0):
             await reader.read(1)

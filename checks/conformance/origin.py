@@ -26,7 +26,7 @@ IDLE_S = 6.0
 
 
 class Origin:
-    """An HTTP/1.1 server whose every octet is scripted."""
+    """An HTTP/1.1 server whose every byte is scripted."""
 
     def __init__(self, now_ms: Callable[[], int], trace: Trace | None = None, *, idle_s: float = IDLE_S) -> None:
         self._idle_s = idle_s
@@ -83,11 +83,11 @@ class Origin:
             self._trace.note("proxy -> origin", head.raw + body)
         reply = await self._answer(Request(method, target, version, head.lines, body))
         if is_test:
-            self._trace.note("origin -> proxy", b"(hangs up)" if reply.hang_up else reply.octets)
+            self._trace.note("origin -> proxy", b"(hangs up)" if reply.hang_up else reply.raw)
         if reply.hang_up:
             writer.transport.abort()
             return False
-        writer.write(reply.octets)
+        writer.write(reply.raw)
         await writer.drain()
         return not reply.close
 

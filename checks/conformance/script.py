@@ -1,4 +1,4 @@
-"""What the origin answers: pure functions from a test's steps and a request to the octets of a response.
+"""What the origin answers: pure functions from a test's steps and a request to the bytes of a response.
 
 The framing is that of Node's HTTP server, for which the suite's tests were written: Date, Connection, Keep-Alive and
 Content-Length are added unless the step gives them, whatever that does to the message's framing.
@@ -70,9 +70,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The octets of an answer. `close`: hang up after them; `hang_up`: instead of them."""
+    """The bytes of an answer. `close`: hang up after them; `hang_up`: instead of them."""
 
-    octets: bytes
+    raw: bytes
     close: bool = False
     hang_up: bool = False
 
@@ -186,12 +186,12 @@ def _last(lines: Sequence[FieldLine], name: str) -> str | int | None:
 
 
 def _interim(step: Step) -> bytes:
-    octets = b""
+    raw = b""
     for interim in step.interim_responses:
         reason = {102: "Processing", 103: "Early Hints"}.get(interim.status, "Interim")
         head = [f"HTTP/1.1 {interim.status} {reason}", *(f"{name}: {value}" for name, value in interim.fields)]
-        octets += "\r\n".join([*head, "", ""]).encode("latin-1")
-    return octets
+        raw += "\r\n".join([*head, "", ""]).encode("latin-1")
+    return raw
 
 
 def frame(

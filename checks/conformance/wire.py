@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages as octets: what the scripted origin and the raw client share.
+"""HTTP/1.1 messages as bytes: what the scripted origin and the raw client share.
 
 Nothing is normalised: names, values and their order are what came over the wire, read as Latin-1 text.
 """
@@ -50,7 +50,7 @@ class Head:
 
 
 async def read_head(reader: asyncio.StreamReader) -> Head | None:
-    """The next message's head, None when the peer closed before its first octet."""
+    """The next message's head, None when the peer closed before its first byte."""
     try:
         raw = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:
@@ -85,13 +85,13 @@ def content_length(lines: Lines) -> int | None:
 
 
 async def read_exactly(reader: asyncio.StreamReader, length: int) -> bytes:
-    """`length` octets. Raises WireError when the peer closes before."""
+    """`length` bytes. Raises WireError when the peer closes before."""
     if length > BODY_LIMIT:
-        raise WireError(f"body of {length} octets is over the limit of {BODY_LIMIT}")
+        raise WireError(f"body of {length} bytes is over the limit of {BODY_LIMIT}")
     try:
         return await reader.readexactly(length)
     except asyncio.IncompleteReadError as error:
-        raise WireError(f"body ended after {len(error.partial)} of {length} octets") from error
+        raise WireError(f"body ended after {len(error.partial)} of {length} bytes") from error
 
 
 async def read_chunked(reader: asyncio.StreamReader) -> bytes:
@@ -129,17 +129,17 @@ class Trace:
         self._enabled = enabled
         self._events: list[tuple[float, str, bytes]] = []
 
-    def note(self, what: str, octets: bytes) -> None:
-        """Remember that `octets` went `what` way."""
+    def note(self, what: str, raw: bytes) -> None:
+        """Remember that `raw` went `what` way."""
         if self._enabled:
-            self._events.append((asyncio.get_running_loop().time(), what, octets))
+            self._events.append((asyncio.get_running_loop().time(), what, raw))
 
     def text(self) -> str:
         """Everything noted since the last call, and forget it."""
         events, self._events = self._events, []
         start = events[0][0] if events else 0.0
         blocks = []
-        for moment, what, octets in events:
-            body = octets.decode("latin-1").replace("\r\n", "\n").rstrip("\n")
+        for moment, what, raw in events:
+            body = raw.decode("latin-1").replace("\r\n", "\n").rstrip("\n")
             blocks.append(f"{moment - start:7.3f} {what}\n" + "\n".join(f"    | {line}" for line in body.split("\n")))
         return "\n".join(blocks)

@@ -371,10 +371,10 @@ async def test_each_node_knows_how_many_there_are(redis_url: str) -> None:
             await until(lambda: one.log.nodes == 1)
 
 
-async def test_the_log_is_bounded_in_octets_too_and_a_newcomer_reads_what_is_left(
+async def test_the_log_is_bounded_in_bytes_too_and_a_newcomer_reads_what_is_left(
     redis_server: RedisServer, redis_url: str
 ) -> None:
-    small = replace(LINK, octets_kept=400_000)
+    small = replace(LINK, bytes_kept=400_000)
     async with node("a", redis_url, small) as a:
         await a.leads()
         for number in range(60):

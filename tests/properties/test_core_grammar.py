@@ -1,4 +1,4 @@
-"""Parsers accept any octets; parsing, printing and parsing again is stable."""
+"""Parsers accept any bytes; parsing, printing and parsing again is stable."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from veneer.core.target import Target, parse_target, resolve
 from veneer.core.validators import split_etags
 from veneer.core.vary import normalise
 
-octets = st.text(st.characters(max_codepoint=255), max_size=40)
+any_bytes = st.text(st.characters(max_codepoint=255), max_size=40)
 targets = st.lists(
     st.sampled_from(
         ["/", "a", ".", "%2e", "%2F", "%41", "%", ";", "?", "&", "=", "#", "\\", "\xe4", "\0", ":", "http://h"]
@@ -72,8 +72,8 @@ def test_cache_control_is_stable_and_bounded(lines: list[str]) -> None:
         assert each is None or 0 <= each <= MAX_DELTA_S
 
 
-@given(octets)
-def test_no_octets_break_a_parser(text: str) -> None:
+@given(any_bytes)
+def test_no_bytes_break_a_parser(text: str) -> None:
     raw = Fields([("Cache-Control", text), ("CDN-Cache-Control", text), ("No-Vary-Search", text), ("Connection", text)])
     governing_directives(raw, ("cdn-cache-control",))
     no_vary_search(raw)
@@ -85,13 +85,13 @@ def test_no_octets_break_a_parser(text: str) -> None:
     assert all(0 <= choice.weight <= 1 for choice in choices(text))
 
 
-@given(octets)
+@given(any_bytes)
 def test_lists_split_into_members_that_do_not_split_again(text: str) -> None:
     members = split_list(text)
     assert all(split_list(member) == [member] for member in members)
 
 
-@given(st.one_of(targets, octets))
+@given(st.one_of(targets, any_bytes))
 def test_targets_are_refused_or_stable(raw: str) -> None:
     found = parse_target(raw, ("site",), method="GET")
     if isinstance(found, Target):
@@ -102,14 +102,14 @@ def test_targets_are_refused_or_stable(raw: str) -> None:
         assert "\\" not in found.path
 
 
-@given(octets)
+@given(any_bytes)
 def test_percent_encoding_has_one_normal_form(text: str) -> None:
     once = normalise_percent(text)
     assert normalise_percent(once) == once or has_bad_percent(text)
     assert once.isascii()
 
 
-@given(st.one_of(targets, octets))
+@given(st.one_of(targets, any_bytes))
 def test_references_resolve_to_a_path_without_dots(reference: str) -> None:
     found = resolve(request(path="/x/y"), reference)
     if found is not None:
@@ -127,7 +127,7 @@ def test_queries_normalise_once(pairs: list[tuple[str, str]], sort: bool) -> Non
         assert normalised_query(once, rules) == once
 
 
-@given(st.sampled_from(["foo", "accept-language", "accept-encoding"]), octets)
+@given(st.sampled_from(["foo", "accept-language", "accept-encoding"]), any_bytes)
 def test_normal_values_stay_normal(name: str, value: str) -> None:
     codings = ("br", "zstd", "gzip")
     once = normalise(name, value, codings)

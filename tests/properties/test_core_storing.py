@@ -89,7 +89,7 @@ def test_the_codec_reads_what_it_wrote(entry: Entry) -> None:
 
 
 @given(entries, st.data())
-def test_mangled_octets_are_a_miss(entry: Entry, data: st.DataObject) -> None:
+def test_mangled_bytes_are_a_miss(entry: Entry, data: st.DataObject) -> None:
     packed = codec.pack(entry, zlib.compress)
     at = data.draw(st.integers(0, len(packed) - 1))
     inserted = data.draw(st.binary(max_size=8))
@@ -100,7 +100,7 @@ def test_mangled_octets_are_a_miss(entry: Entry, data: st.DataObject) -> None:
 
 @given(st.binary(max_size=200))
 @example(b"\x9d\x00\xa5\x00\x00\x00\x00\x80")  # a text that is no UTF-8
-def test_foreign_octets_are_a_miss(noise: bytes) -> None:
+def test_foreign_bytes_are_a_miss(noise: bytes) -> None:
     assert codec.unpack(noise, decompress) is None
     assert codec.unpack(codec.FORMAT + noise, decompress) is None
     assert codec.unpack(codec.FORMAT + codec._checksum(noise) + noise, decompress) is None
@@ -110,19 +110,19 @@ def test_foreign_octets_are_a_miss(noise: bytes) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=5), st.integers(0, 50))
-def test_parts_lie_inside_and_hold_every_octet_asked_for(specs: list[tuple[int, int]], length: int) -> None:
+def test_parts_lie_inside_and_hold_every_byte_asked_for(specs: list[tuple[int, int]], length: int) -> None:
     value = "bytes=" + ",".join(f"{min(spec)}-{max(spec)}" for spec in specs)
     found = answer_range(to(Fields([("Range", value)])), 200, Fields(), length)
     parts = found.parts if isinstance(found, Parts) else (found,) if isinstance(found, Part) else None
     if parts is None:
         return
-    held = {octet for part in parts for octet in range(part.first, part.last + 1)}
+    held = {byte for part in parts for byte in range(part.first, part.last + 1)}
     assert held <= set(range(length))
-    assert {octet for spec in specs for octet in range(min(spec), max(spec) + 1) if octet < length} <= held
+    assert {byte for spec in specs for byte in range(min(spec), max(spec) + 1) if byte < length} <= held
 
 
 @given(st.binary(min_size=2, max_size=30), st.data())
-def test_two_parts_of_one_body_combine_into_octets_of_it(body: bytes, data: st.DataObject) -> None:
+def test_two_parts_of_one_body_combine_into_bytes_of_it(body: bytes, data: st.DataObject) -> None:
     spans = []
     for _ in range(2):
         first = data.draw(st.integers(0, len(body) - 1))

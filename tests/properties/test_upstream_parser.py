@@ -37,7 +37,7 @@ Events = tuple[object, ...]
 
 def events(segments: list[bytes], *, cutting: bool = False) -> Events:
     """What comes of the segments; `cutting` takes the body where it lies, as far as that goes."""
-    parser = ResponseParser(max_head_octets=200, max_fields=8)
+    parser = ResponseParser(max_head_bytes=200, max_fields=8)
     parser.begin(for_head=False, upgrading=True)
     error = ""
     try:
@@ -65,13 +65,13 @@ def events(segments: list[bytes], *, cutting: bool = False) -> Events:
 def test_segments_do_not_matter(
     head: bytes, tail: bytes, mangled: tuple[int, bytes], cuts: list[int], mangle: bool
 ) -> None:
-    octets = head + tail
+    raw = head + tail
     if mangle:
         place, inserted = mangled
-        octets = octets[:place] + inserted + octets[place:]
-    whole = events([octets])
-    bounds = sorted({0, len(octets), *(cut for cut in cuts if cut < len(octets))})
-    segments = [octets[start:end] for start, end in itertools.pairwise(bounds)]
+        raw = raw[:place] + inserted + raw[place:]
+    whole = events([raw])
+    bounds = sorted({0, len(raw), *(cut for cut in cuts if cut < len(raw))})
+    segments = [raw[start:end] for start, end in itertools.pairwise(bounds)]
     assert events(segments) == whole
     assert events(segments, cutting=True) == whole
-    assert events([octets[place : place + 1] for place in range(len(octets))]) == whole
+    assert events([raw[place : place + 1] for place in range(len(raw))]) == whole

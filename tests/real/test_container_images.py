@@ -10,7 +10,7 @@ import pytest
 
 from devstack.process import Launch
 from tests.real.support.both import Both, Site, launch
-from tests.real.support.files import octets
+from tests.real.support.files import random_bytes
 from tests.real.support.install import debian
 from tests.real.support.layout import write_image
 from tests.real.support.run import exit_code, run
@@ -44,7 +44,7 @@ def test_an_image_is_what_was_pushed_last(both: Both) -> None:
     def steps(site: Site) -> list[object]:
         name, done = f"docker://{site.authority}/team/one:latest", list[object]()
         for kind, size in SIZES.items():
-            write_image(site.directory / kind, octets(size))
+            write_image(site.directory / kind, random_bytes(size))
             skopeo(site, "copy", "-q", "--dest-tls-verify=false", f"oci:{site.directory / kind}:latest", name)
             for _ in range(2):
                 raw = skopeo(site, "inspect", "--raw", "--tls-verify=false", name)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.real.support.both import Both, Site
-from tests.real.support.files import files, octets
+from tests.real.support.files import files, random_bytes
 from tests.real.support.install import debian
 from tests.real.support.run import exit_code, run
 
 pytestmark = [pytest.mark.quick, pytest.mark.timeout(600)]
 
-SMALL, LARGE = octets(3_000_000), octets(24_000_000, seed=2)
+SMALL, LARGE = random_bytes(3_000_000), random_bytes(24_000_000, seed=2)
 TEXT = "".join(f"line {number} of a text that can be coded\n" for number in range(3_000))
 PATHS = ["/fresh/small.bin", "/small.bin", "/large.bin", "/fresh/text.txt"]
 

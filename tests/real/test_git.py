@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.support.both import Both, Site
-from tests.real.support.files import files, octets
+from tests.real.support.files import files, random_bytes
 from tests.real.support.install import debian
 from tests.real.support.run import run
 
@@ -60,7 +60,7 @@ def test_what_one_clone_pushes_another_fetches(both: Both) -> None:
         git(here / "mine", "push", "-q", "origin", "HEAD:main")
         git(here, "clone", "-q", url, "theirs")
         told = [git(here, "ls-remote", url)]
-        commit(here / "mine", "large.bin", octets(50_000_000))
+        commit(here / "mine", "large.bin", random_bytes(50_000_000))
         git(here / "mine", "push", "-q", "origin", "HEAD:main")
         told.append(git(here, "ls-remote", url))
         git(here / "theirs", "pull", "-q")

@@ -34,7 +34,7 @@ class HangUp:
 
 HANG_UP = HangUp()
 Answer = str | bytes | list[bytes | asyncio.Event] | HangUp
-"""Text to be framed, octets as they are, octets with events to wait for in between, or no answer."""
+"""Text to be framed, bytes as they are, bytes with events to wait for in between, or no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +111,11 @@ class Dialogue:
         """A bare connection to the proxy."""
         return await asyncio.open_connection("127.0.0.1", self.port)
 
-    async def send_raw(self, octets: bytes) -> bytes:
-        """Send octets on a connection of their own; returns what comes until the proxy closes."""
+    async def send_raw(self, raw: bytes) -> bytes:
+        """Send bytes on a connection of their own; returns what comes until the proxy closes."""
         reader, writer = await self.connect()
         try:
-            writer.write(octets)
+            writer.write(raw)
             await writer.drain()
             async with asyncio.timeout(10):
                 return await reader.read()
@@ -128,7 +128,7 @@ class Dialogue:
     # ---------------------------------------------------------------- the origin's side
 
     def answers(self, *answers: Answer) -> None:
-        """What the origin says next: "200\\nName: value\\n\\nbody", octets as they are, or HANG_UP."""
+        """What the origin says next: "200\\nName: value\\n\\nbody", bytes as they are, or HANG_UP."""
         self._answers.extend(answers)
 
     async def reached(self, count: int) -> None:
@@ -222,7 +222,7 @@ class Dialogue:
 
 
 def framed(answer: str, method: str = "GET") -> bytes:
-    """An answer's octets: Date and Content-Length are added where they are not given."""
+    """An answer's bytes: Date and Content-Length are added where they are not given."""
     head, _, body = answer.partition("\n\n")
     status, *fields = head.split("\n")
     named = {field.partition(":")[0].lower() for field in fields}

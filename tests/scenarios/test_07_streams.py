@@ -70,8 +70,8 @@ async def test_trailers_come_after_a_large_body(talk: Dialogue) -> None:
 
 async def test_an_http_1_0_client_gets_a_large_body_without_chunks(talk: Dialogue) -> None:
     talk.answers(answer("chunked", LARGE))
-    octets = await talk.send_raw(f"GET {talk.at('/a')} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
-    assert octets.partition(b"\r\n\r\n")[2] == LARGE
+    raw = await talk.send_raw(f"GET {talk.at('/a')} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+    assert raw.partition(b"\r\n\r\n")[2] == LARGE
 
 
 @pytest.mark.parametrize("begun", [LENGTH % 500_000 + b"x" * 300_000, CHUNKED + chunks(b"x" * 300_000)])
@@ -84,7 +84,7 @@ async def test_a_body_that_breaks_off_breaks_off_for_the_client(talk: Dialogue, 
 
 
 @FRAMINGS
-async def test_slow_clients_get_every_octet_of_their_own_and_hinder_nobody(talk: Dialogue, framing: str) -> None:
+async def test_slow_clients_get_every_byte_of_their_own_and_hinder_nobody(talk: Dialogue, framing: str) -> None:
     bodies = [LARGE[shift:] * HUGE_TIMES for shift in range(3)]
     streams = []
     for number, body in enumerate(bodies):

@@ -20,7 +20,7 @@ SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnectio
 
 
 def request(talk: Dialogue, method: str, path: str, *lines: str, body: str = "") -> bytes:
-    """The octets of one request."""
+    """The bytes of one request."""
     return "\r\n".join([f"{method} {talk.at(path)} HTTP/1.1", "Host: x", *lines, "", body]).encode()
 
 

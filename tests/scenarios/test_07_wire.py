@@ -197,16 +197,14 @@ async def test_an_absolute_form_target_is_understood(talk: Dialogue) -> None:
     assert len(talk.asked) == 1
 
 
-async def test_obs_text_crosses_octet_by_octet_both_ways(talk: Dialogue) -> None:
-    octets = b"ab\xfc\x80\xff"
-    talk.answers(
-        b"HTTP/1.1 200 OK\r\nX-Back: " + octets + b"\r\nCache-Control: max-age=60\r\nContent-Length: 0\r\n\r\n"
-    )
+async def test_obs_text_crosses_byte_by_byte_both_ways(talk: Dialogue) -> None:
+    raw = b"ab\xfc\x80\xff"
+    talk.answers(b"HTTP/1.1 200 OK\r\nX-Back: " + raw + b"\r\nCache-Control: max-age=60\r\nContent-Length: 0\r\n\r\n")
     request = f"GET {talk.at('/a')} HTTP/1.1\r\nHost: 127.0.0.1:{talk.port}\r\nConnection: close\r\nX-There: ".encode()
-    first = await talk.send_raw(request + octets + b"\r\n\r\n")
-    assert b"X-Back: " + octets + b"\r\n" in first
-    assert talk.asked[0].lines.get("X-There") == octets.decode("latin-1")
-    assert b"X-Back: " + octets + b"\r\n" in await talk.send_raw(request + b"\r\n\r\n")
+    first = await talk.send_raw(request + raw + b"\r\n\r\n")
+    assert b"X-Back: " + raw + b"\r\n" in first
+    assert talk.asked[0].lines.get("X-There") == raw.decode("latin-1")
+    assert b"X-Back: " + raw + b"\r\n" in await talk.send_raw(request + b"\r\n\r\n")
 
 
 async def test_an_over_long_body_is_cut_and_no_second_response_is_made_of_it(talk: Dialogue) -> None:
@@ -545,11 +543,11 @@ async def test_requests_of_many_clients_at_the_same_moment_are_each_answered(tal
     hit, post = f"GET {talk.at('/hit')} {lines}\r\n", f"POST {talk.at('/new')} {lines}Content-Length: 3\r\n\r\nabc"
     asked = [(hit, b"stored"), (post, b"posted"), (hit + hit, b"stored"), ("BAD\r\n\r\n", b" 400 ")] * 20
     clients = [await talk.connect() for _ in asked]
-    for (octets, _), (_, writer) in zip(asked, clients, strict=True):
-        writer.write(octets.encode())
+    for (raw, _), (_, writer) in zip(asked, clients, strict=True):
+        writer.write(raw.encode())
     async with asyncio.timeout(10):
-        for (octets, wanted), (reader, writer) in zip(asked, clients, strict=True):
-            for _ in range(2 if octets == hit + hit else 1):
+        for (raw, wanted), (reader, writer) in zip(asked, clients, strict=True):
+            for _ in range(2 if raw == hit + hit else 1):
                 await reader.readuntil(wanted)
             writer.close()
 

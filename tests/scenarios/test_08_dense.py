@@ -59,7 +59,7 @@ async def test_a_hot_body_gets_smaller_under_another_tag_and_the_old_one_still_s
     assert (whole.lines.get("ETag"), whole.text()) == ('"x"', PAGE)
 
 
-async def test_ranges_are_never_of_coded_octets(talk: Dialogue) -> None:
+async def test_ranges_are_never_of_coded_bytes(talk: Dialogue) -> None:
     talk.answers(ANSWER)
     await talk.ask("GET /page", BR)
     await _until_dense(talk)

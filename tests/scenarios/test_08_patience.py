@@ -35,7 +35,7 @@ async def test_a_head_that_stays_a_piece_gets_408_and_the_connection_closes(stag
     writer.close()
 
 
-async def test_octet_after_octet_gains_no_time(stage: Stage) -> None:
+async def test_byte_after_byte_gains_no_time(stage: Stage) -> None:
     reader, writer = await connect(stage)
     answer = asyncio.ensure_future(to_the_end(reader))  # noqa: TID251 - ends with the test
     for number in range(400):

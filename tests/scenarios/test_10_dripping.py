@@ -1,4 +1,4 @@
-"""Request bodies that come octet by octet: they hold no connection to the origin that others wait for."""
+"""Request bodies that come byte by byte: they hold no connection to the origin that others wait for."""
 
 from __future__ import annotations
 

@@ -75,8 +75,8 @@ async def test_a_miss_and_a_hit_are_answered(talk: Dialogue, lane: bool) -> None
 async def test_whatever_is_asked(talk: Dialogue, asked: tuple[str, ...], answer: str) -> None:
     for word in ("one", "two"):
         talk.answers(answer.format(word))
-        octets = request(talk, *asked, f"X-Turn: {word}", body="hi" if "Content-Length: 2" in asked else "")
-        told = await ask_and_end(talk, octets.replace(b"/a ", f"/{word} ".encode()))
+        raw = request(talk, *asked, f"X-Turn: {word}", body="hi" if "Content-Length: 2" in asked else "")
+        told = await ask_and_end(talk, raw.replace(b"/a ", f"/{word} ".encode()))
         assert told.endswith(word.encode())
 
 

@@ -191,7 +191,7 @@ async def test_what_comes_behind_a_response_is_nobodys(talk: Dialogue) -> None:
     assert (await talk.ask("GET /c")).text() == "next"
 
 
-async def test_control_octets_in_a_value_are_refused_as_ever(talk: Dialogue) -> None:
+async def test_control_bytes_in_a_value_are_refused_as_ever(talk: Dialogue) -> None:
     talk.answers(*[f'{FRESH}\nETag: "{number}"\n\nx' for number in range(TIMES)], f'{FRESH}\nETag: "\x01"\n\nx')
     await ask_in_turn(talk, "/a/")
     assert (await talk.ask("GET /b")).status == 502

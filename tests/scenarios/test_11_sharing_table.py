@@ -87,8 +87,8 @@ class Case:
             ]
         )
         status = "304" if tag in (asked.lines.get("If-None-Match") or "") else "200"
-        octets = framed(f"{status}\n{said}\nETag: {tag}\n\n{who}")
-        return [self.gate, octets] if who == ANN else octets
+        raw = framed(f"{status}\n{said}\nETag: {tag}\n\n{who}")
+        return [self.gate, raw] if who == ANN else raw
 
     def is_shareable(self) -> bool:
         """What the table says."""

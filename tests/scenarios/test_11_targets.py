@@ -21,8 +21,8 @@ FRESH = "200\nCache-Control: max-age=600"
 
 async def ask_as(talk: Dialogue, host: str, target: str) -> str:
     """The answer's text to a GET with this target and Host, as they are."""
-    octets = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode("latin-1")
-    return (await talk.send_raw(octets)).partition(b"\r\n\r\n")[2].decode()
+    raw = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode("latin-1")
+    return (await talk.send_raw(raw)).partition(b"\r\n\r\n")[2].decode()
 
 
 async def test_the_authority_in_the_target_decides_the_host(talk: Dialogue) -> None:

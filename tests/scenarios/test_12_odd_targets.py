@@ -76,8 +76,8 @@ async def test_all_others_are_refused_as_by_default(talk: Dialogue, path: str) -
 async def test_what_is_refused_leaves_its_name_in_the_log(
     talk: Dialogue, stage: Stage, start: str, method: str, path: str, reason: str
 ) -> None:
-    octets = f"{start.format(talk.at(''))}\r\nHost: x\r\n\r\n".encode("latin-1")
-    answer = await talk.send_raw(octets)
+    raw = f"{start.format(talk.at(''))}\r\nHost: x\r\n\r\n".encode("latin-1")
+    answer = await talk.send_raw(raw)
     assert answer.startswith(b"HTTP/1.1 400 ")
     own_id = answer.partition(b"X-Request-ID: ")[2].partition(b"\r\n")[0].decode()
     line = await logged(stage, own_id)
@@ -95,12 +95,12 @@ async def test_a_refused_head_has_no_body(talk: Dialogue) -> None:
 
 async def test_nothing_malformed_is_a_fault_of_the_proxy(talk: Dialogue, stage: Stage) -> None:
     """No library's traceback stands in the log for what a client has written."""
-    for octets in (
+    for raw in (
         b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ):
-        await talk.send_raw(octets)
+        await talk.send_raw(raw)
     await talk.send_raw(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n\r\n")
     talk.forget_answers()
     text = stage.proxy.process.log_text()

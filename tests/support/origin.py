@@ -1,4 +1,4 @@
-"""A scripted origin on a raw loopback socket: it sends exactly the octets a test wants, when it wants."""
+"""A scripted origin on a raw loopback socket: it sends exactly the bytes a test wants, when it wants."""
 
 from __future__ import annotations
 

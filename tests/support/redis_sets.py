@@ -63,10 +63,10 @@ class RedisCluster:
 def _knows_all(server: RedisServer) -> bool:
     with server.client() as client:
         told: bytes = client.execute_command("CLUSTER", "INFO")
-    return b"cluster_state:ok" in _octets(told) and b"cluster_slots_ok:16384" in _octets(told)
+    return b"cluster_state:ok" in _raw(told) and b"cluster_slots_ok:16384" in _raw(told)
 
 
-def _octets(reply: object) -> bytes:
+def _raw(reply: object) -> bytes:
     if isinstance(reply, dict):
         return b"\r\n".join(f"{key}:{value}".encode() for key, value in reply.items())
     return reply if isinstance(reply, bytes) else str(reply).encode()

@@ -37,9 +37,9 @@ class Transport(asyncio.Transport):
         self._closing = True
         self._wire.connection_lost(error)
 
-    def answer(self, octets: bytes) -> None:
+    def answer(self, raw: bytes) -> None:
         """Redis says something."""
-        self._wire.data_received(octets)
+        self._wire.data_received(raw)
 
 
 def wired() -> tuple[RedisConnection, Transport]:

@@ -1,4 +1,4 @@
-"""Whatever is sent, the proxy with its lanes answers as the one without: the same octets but for time and IDs."""
+"""Whatever is sent, the proxy with its lanes answers as the one without: the same bytes but for time and IDs."""
 
 from __future__ import annotations
 
@@ -107,14 +107,14 @@ class Heard:
     """What came back, moving parts replaced. A reset may have swallowed its end: a refusal closes at once, and what the
     client sent meanwhile makes the kernel throw away what was on its way."""
 
-    octets: bytes
+    raw: bytes
     reset: bool = False
 
     def agrees(self, other: Heard) -> bool:
         """Equal, or equal as far as the one that was reset was heard."""
         if self.reset or other.reset:
-            return self.octets.startswith(other.octets) or other.octets.startswith(self.octets)
-        return self.octets == other.octets
+            return self.raw.startswith(other.raw) or other.raw.startswith(self.raw)
+        return self.raw == other.raw
 
 
 def exchange(port: int, pieces: list[bytes]) -> Heard:
@@ -225,7 +225,7 @@ def odd_requests(draw: st.DrawFn) -> bytes:
 
 
 def lines(heard: Heard) -> list[str]:
-    return heard.octets.decode("latin-1").split("\r\n")
+    return heard.raw.decode("latin-1").split("\r\n")
 
 
 COUNTER = itertools.count()
@@ -245,10 +245,10 @@ def check(pair: Pair, pieces: list[bytes]) -> None:
     assert quick.agrees(whole), repr(sent) + "\n".join(difflib.unified_diff(lines(quick), lines(whole), n=1))
 
 
-def split(octets: bytes, cuts: list[int]) -> list[bytes]:
-    """The octets in pieces; no cut lies within the mark that `check` replaces."""
-    fair = [cut for cut in cuts if not any(octets[cut - n : cut + 4 - n] == b"NAME" for n in (1, 2, 3))]
-    return [octets[a:b] for a, b in zip([0, *fair], [*fair, len(octets)], strict=True)]
+def split(raw: bytes, cuts: list[int]) -> list[bytes]:
+    """The bytes in pieces; no cut lies within the mark that `check` replaces."""
+    fair = [cut for cut in cuts if not any(raw[cut - n : cut + 4 - n] == b"NAME" for n in (1, 2, 3))]
+    return [raw[a:b] for a, b in zip([0, *fair], [*fair, len(raw)], strict=True)]
 
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -283,10 +283,10 @@ def test_misses_in_turn(pair: Pair, page: str, fields: list[str]) -> None:
 
 @settings(UNHURRIED, max_examples=40)
 @given(data=st.data(), sent=st.lists(plain_requests(), min_size=1, max_size=4))
-def test_requests_split_at_any_octet(pair: Pair, data: st.DataObject, sent: list[bytes]) -> None:
-    octets = b"".join([*sent, *LAST])
-    cuts = sorted(data.draw(st.sets(st.integers(1, len(octets) - 1), min_size=1, max_size=4)))
-    check(pair, split(octets, cuts))
+def test_requests_split_at_any_byte(pair: Pair, data: st.DataObject, sent: list[bytes]) -> None:
+    raw = b"".join([*sent, *LAST])
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(raw) - 1), min_size=1, max_size=4)))
+    check(pair, split(raw, cuts))
 
 
 @settings(UNHURRIED, max_examples=40)

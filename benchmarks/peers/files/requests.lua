@@ -1,5 +1,5 @@
 -- wrk script: sends the requests of a file one after another; says what came of it as one line of JSON.
--- Arguments: the file, and the number to begin with. Requests are separated by NUL octets. An octet 1 in a request
+-- Arguments: the file, and the number to begin with. Requests are separated by NUL bytes. A byte 1 in a request
 -- stands for a number of 16 hex digits that is another one in each request. Which request is the first depends on the
 -- number: a short run has time for a part of a long file, and it should not be the same part each time.
 local requests, numbers, at, number = {}, {}, 0, 0
@@ -29,7 +29,7 @@ end
 
 function done(summary, latency, _)
   io.write(string.format(
-    'RESULT {"requests":%d,"microseconds":%d,"octets":%d,"p50_us":%d,"p99_us":%d,"broken":%d,"refused":%d}\n',
+    'RESULT {"requests":%d,"microseconds":%d,"bytes":%d,"p50_us":%d,"p99_us":%d,"broken":%d,"refused":%d}\n',
     summary.requests, summary.duration, summary.bytes, latency:percentile(50), latency:percentile(99),
     summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout,
     summary.errors.status))

@@ -23,7 +23,7 @@ from veneer.ports import Receipt
 
 logger = logging.getLogger(__name__)
 
-MOST_BODY_BYTES = 1024 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 _OPEN_PATHS = frozenset({"/", "/health", "/ready"})
 """What needs no token: whether the process is alive, whether it takes requests, and a page that holds no data."""
 
@@ -32,7 +32,7 @@ def build_admin(deps: AdminDeps) -> web.Application:
     """The application; whoever runs it decides where it listens."""
     admin = _Admin(deps)
     middlewares = [in_time, guarded(deps.access), whole_body]
-    application = web.Application(middlewares=middlewares, client_max_size=MOST_BODY_BYTES)
+    application = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     application.add_routes(
         [
             web.get("/", Page().show),

@@ -18,12 +18,12 @@ from veneer.core.invalidation import Invalidation, InvalidationMode
 from veneer.core.messages import RequestHead
 from veneer.core.percent import has_bad_percent
 from veneer.core.subjects import EVERYTHING, answered, named, prefixes
-from veneer.core.tags import MAX_TAG_OCTETS
+from veneer.core.tags import MAX_TAG_BYTES
 from veneer.core.target import DEFAULT_PORTS, normalise_path
 from veneer.policy.model import Policy
 from veneer.stores.sampler import Sample
 
-MOST_NAMES = 1_000
+MAX_NAMES = 1_000
 _SCANNED_MOST = 200_000
 _SCANNED_AT_ONCE = 1_000
 _NOTED_TAGS = 10_000
@@ -32,7 +32,7 @@ _SHOWN_TAGS = 20
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=8_192)]
-Names = Annotated[list[Name], msgspec.Meta(max_length=MOST_NAMES)]
+Names = Annotated[list[Name], msgspec.Meta(max_length=MAX_NAMES)]
 
 
 class PurgeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,7 +53,7 @@ class PurgeError(ValueError):
 class SharedEstimate(msgspec.Struct, frozen=True):
     """What a purge would reach in the shared store, as far as `keys_read` of about `keys` keys can tell.
 
-    `exact` when every key was read. `bytes` are octets in Redis.
+    `exact` when every key was read. `bytes` are bytes in Redis.
     """
 
     entries: int
@@ -114,8 +114,8 @@ def invalidation_of(request: PurgeRequest, policy: Policy) -> Invalidation:
 
 def _tag(tag: str) -> tuple[str, ...]:
     """The names under which a tag may be known: as a field carries it, and as a path parameter's value enters it."""
-    if len(tag.encode()) > MAX_TAG_OCTETS or not tag.isprintable() or " " in tag or "," in tag:
-        msg = f"tag {tag[:80]!r}: a tag has at most {MAX_TAG_OCTETS} printable characters, no space and no comma"
+    if len(tag.encode()) > MAX_TAG_BYTES or not tag.isprintable() or " " in tag or "," in tag:
+        msg = f"tag {tag[:80]!r}: a tag has at most {MAX_TAG_BYTES} printable characters, no space and no comma"
         raise PurgeError(msg)
     if "*" in tag[:-1] or (tag.endswith("*") and tag != "*" and not tag.endswith(":*")):
         msg = f'tag {tag[:80]!r}: "*" may only stand at the end, after a colon, as in "users:*"'
@@ -210,14 +210,14 @@ def _alike(named_tags: Iterable[str], others: set[str]) -> tuple[str, ...]:
 
 def _estimate(samples: Sequence[Sample], names: Callable[[Entry], bool]) -> SharedEstimate:
     """From what was read of each server to all that it holds."""
-    entries = octets = keys = 0.0
+    entries = raw = keys = 0.0
     for sample in samples:
         reached = [key for key in sample.read if names(key.one)]
         entries += sample.weight * sum(key.responses for key in reached)
-        octets += sample.weight * sum(key.octets for key in reached)
+        raw += sample.weight * sum(key.raw for key in reached)
         keys += sample.weight * len(sample.read)
     read = sum(len(sample.read) for sample in samples)
-    return SharedEstimate(round(entries), round(octets), round(keys), read, all(sample.complete for sample in samples))
+    return SharedEstimate(round(entries), round(raw), round(keys), read, all(sample.complete for sample in samples))
 
 
 def _names(subjects: frozenset[str], lengths: tuple[int, ...], entry: Entry) -> bool:

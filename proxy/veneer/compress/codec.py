@@ -36,7 +36,7 @@ class Codecs:
         self._idle_thread = ThreadPoolExecutor(1, thread_name_prefix="compress-idle", initializer=_stand_back)
 
     async def encode(self, coding: str, level: int, body: bytes) -> bytes:
-        """The whole body coded; the same octets in every process.
+        """The whole body coded; the same bytes in every process.
 
         Raises ValueError for an unknown coding.
         """

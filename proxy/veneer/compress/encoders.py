@@ -1,6 +1,6 @@
 """The content codings br (RFC 7932), zstd (RFC 8878, RFC 9659) and gzip (RFC 1952), for whole bodies and for streams.
 
-The same body, coding and level give the same octets in every process, so that validators per coding agree.
+The same body, coding and level give the same bytes in every process, so that validators per coding agree.
 """
 
 from __future__ import annotations

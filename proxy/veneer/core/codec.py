@@ -1,4 +1,4 @@
-"""Stored responses as octets: MessagePack, versioned and checked. What cannot be read is a miss, never an error."""
+"""Stored responses as bytes: MessagePack, versioned and checked. What cannot be read is a miss, never an error."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ FORMAT = b"Vnr2"
 """Begins every stored value; another format is a miss. The 2 stands for URIs whose paths are folded (core.percent): an
 older value would be invalidated under names that nobody says any more."""
 
-CHECKSUM_OCTETS = 12
-COMPRESS_FROM_OCTETS = 1024
-MAX_BODY_OCTETS = 1 << 30
+CHECKSUM_BYTES = 12
+COMPRESS_FROM_BYTES = 1024
+MAX_BODY_BYTES = 1 << 30
 
 Compress = Callable[[bytes], bytes]
 Decompress = Callable[[bytes, int], bytes | None]
-"""Given the compressed octets and the length to expect; None when they are damaged."""
+"""Given the compressed bytes and the length to expect; None when they are damaged."""
 
 
 class _Record(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -45,8 +45,8 @@ _decoder = msgspec.msgpack.Decoder(_Record)
 _encoder = msgspec.msgpack.Encoder()
 
 
-def pack(entry: Entry, compress: Compress, compress_over: int = COMPRESS_FROM_OCTETS) -> bytes:
-    """`entry` as octets, a body of more than `compress_over` compressed.
+def pack(entry: Entry, compress: Compress, compress_over: int = COMPRESS_FROM_BYTES) -> bytes:
+    """`entry` as bytes, a body of more than `compress_over` compressed.
 
     Bodies coded by this cache are not kept: they can be made again.
     """
@@ -76,8 +76,8 @@ def pack(entry: Entry, compress: Compress, compress_over: int = COMPRESS_FROM_OC
 
 
 def unpack(data: bytes, decompress: Decompress) -> Entry | None:
-    """The entry that `pack` wrote, or None when the octets are of another format or damaged."""
-    start = len(FORMAT) + CHECKSUM_OCTETS
+    """The entry that `pack` wrote, or None when the bytes are of another format or damaged."""
+    start = len(FORMAT) + CHECKSUM_BYTES
     if data[: len(FORMAT)] != FORMAT:
         return None
     payload = data[start:]
@@ -89,7 +89,7 @@ def unpack(data: bytes, decompress: Decompress) -> Entry | None:
         return None
     body: bytes | None = record.body
     if record.packed_from is not None:
-        body = decompress(record.body, record.packed_from) if 0 <= record.packed_from <= MAX_BODY_OCTETS else None
+        body = decompress(record.body, record.packed_from) if 0 <= record.packed_from <= MAX_BODY_BYTES else None
         if body is None or len(body) != record.packed_from:
             return None
     assert body is not None
@@ -109,4 +109,4 @@ def unpack(data: bytes, decompress: Decompress) -> Entry | None:
 
 
 def _checksum(payload: bytes) -> bytes:
-    return blake2b(payload, digest_size=CHECKSUM_OCTETS).digest()
+    return blake2b(payload, digest_size=CHECKSUM_BYTES).digest()

@@ -26,7 +26,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ByteSpan:
-    """The part of a representation that a stored 206 holds: octets first to last inclusive of `complete` in all.
+    """The part of a representation that a stored 206 holds: bytes first to last inclusive of `complete` in all.
 
     `asked` is the Range field of the request that it answered: the same request again has the same answer.
     """
@@ -41,7 +41,7 @@ class ByteSpan:
 class CodedBody:
     """The entry's body in one content coding, made by this cache.
 
-    `dense` is the form made later, as small as the coding can make it: other octets, and so another entity tag.
+    `dense` is the form made later, as small as the coding can make it: other bytes, and so another entity tag.
     """
 
     coding: str
@@ -162,7 +162,7 @@ class Entry:
 
     @property
     def size_bytes(self) -> int:
-        """Octets this entry holds, bodies and fields, for the stores' bounds."""
+        """Bytes this entry holds, bodies and fields, for the stores' bounds."""
         size = len(self.body) + len(self.uri)
         for name, value in self.fields.pairs:
             size += len(name) + len(value)

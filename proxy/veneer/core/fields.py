@@ -13,7 +13,7 @@ from veneer.core.remembered import memoised
 T = TypeVar("T")
 
 Pair = tuple[str, str]
-"""One field line: name as it came, value without surrounding whitespace; each character is one octet (Latin-1)."""
+"""One field line: name as it came, value without surrounding whitespace; each character is one byte (Latin-1)."""
 
 
 lower_name: Final = memoised(str.lower, 512)
@@ -32,7 +32,7 @@ def _with_shared_name(line: Sequence[str]) -> Sequence[str]:
     return shared_text(line[0]), line[1]
 
 
-_MOST_LINES: Final = 4096
+_MAX_LINES: Final = 4096
 _lines: Final[dict[Sequence[str], Sequence[str]]] = {}
 
 
@@ -43,7 +43,7 @@ def shared_line(line: Sequence[str]) -> Sequence[str]:
     """
     known = _lines.get(line)
     if known is None:
-        if len(_lines) >= _MOST_LINES:
+        if len(_lines) >= _MAX_LINES:
             _lines.clear()
         known = _with_shared_name(line)
         _lines[known] = known
@@ -64,7 +64,7 @@ _ITSELF: Final = object()
 class Fields:
     """Field lines in the order and spelling in which they came.
 
-    Octets are held as Latin-1 text, so that `raw()` gives back exactly the bytes that arrived, obs-text included.
+    Bytes are held as Latin-1 text, so that `raw()` gives back exactly the bytes that arrived, obs-text included.
     Names passed to methods are lower case; names in the lines keep their spelling.
     """
 
@@ -85,11 +85,11 @@ class Fields:
 
     @classmethod
     def from_raw(cls, pairs: Iterable[tuple[bytes, bytes]]) -> Fields:
-        """Fields from octets as a parser hands them over."""
+        """Fields from bytes as a parser hands them over."""
         return cls([(name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs])
 
     def raw(self) -> list[tuple[bytes, bytes]]:
-        """The lines as octets, for the wire."""
+        """The lines as bytes, for the wire."""
         return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.pairs]
 
     @property

@@ -12,7 +12,7 @@ from veneer.core.fields import Fields
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"})
 """Methods registered as safe (RFC 9110 section 9.2.1 and the IANA registry); every other method is unsafe."""
 
-Octets = bytes | memoryview
+BytesLike = bytes | memoryview
 """A piece of a body on its way."""
 
 

@@ -85,7 +85,7 @@ def is_compressible_type(content_type: str | None, rules: CodingRules) -> bool:
 def coded_etag(etag: str, coding: str, *, dense: bool = False) -> str:
     """The entity tag of the form in `coding` of what has `etag`. A weak tag stays: coded forms are equivalent to it.
 
-    A strong tag names octets (section 8.8.1). The dense form has others than the one made first, and somebody behind
+    A strong tag names bytes (section 8.8.1). The dense form has others than the one made first, and somebody behind
     this proxy may put ranges together or meet both forms on two nodes: so it has a tag of its own.
     """
     if is_weak(etag) or not etag.endswith('"'):
@@ -149,7 +149,7 @@ def as_client_knows(request: RequestHead, head: ResponseHead, rules: CodingRules
 def coded_fields(fields: Fields, coding: str | None, *, dense: bool = False) -> Fields:
     """The fields of the form in `coding` of a response that can be coded; None for its uncoded form.
 
-    Length and digests of the octets go (RFC 9530: Repr-Digest and Content-Digest are of coded octets), the entity tag
+    Length and digests of the bytes go (RFC 9530: Repr-Digest and Content-Digest are of coded bytes), the entity tag
     names the coding, ranges are not offered of what is made on the way.
     """
     varied = with_vary(fields, "Accept-Encoding")

@@ -31,7 +31,7 @@ class Reason(Enum):
     # the request target cannot be understood in only one way (RFC 9112 section 3.2, RFC 3986)
     TARGET_EMPTY = "target-empty"
     TARGET_FORM = "target-form"
-    TARGET_CONTROL = "target-control-octet"
+    TARGET_CONTROL = "target-control-byte"
     TARGET_PERCENT = "target-bad-percent-encoding"
     TARGET_ENCODED_SLASH = "target-encoded-slash"
     TARGET_BACKSLASH = "target-backslash"

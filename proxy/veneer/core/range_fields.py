@@ -10,14 +10,14 @@ MAX_POSITION_DIGITS: Final = 18
 
 
 class RangeSpec(NamedTuple):
-    """One range as asked: `first`-`last` with `last` None for "to the end"; `first` None for the last `last` octets."""
+    """One range as asked: `first`-`last` with `last` None for "to the end"; `first` None for the last `last` bytes."""
 
     first: int | None
     last: int | None
 
 
 class ContentRange(NamedTuple):
-    """Octets `first` to `last` inclusive of `complete`, None where the length is unknown ("*")."""
+    """Bytes `first` to `last` inclusive of `complete`, None where the length is unknown ("*")."""
 
     first: int
     last: int

@@ -10,7 +10,7 @@ from veneer.core.dates import moment_of
 from veneer.core.entry import ByteSpan, Entry
 from veneer.core.field_table import Use, fields_with
 from veneer.core.fields import Fields
-from veneer.core.messages import Octets, RequestHead
+from veneer.core.messages import BytesLike, RequestHead
 from veneer.core.range_fields import RangeSpec, parse_range
 from veneer.core.validators import etag_of, is_etag, strong_match
 
@@ -20,7 +20,7 @@ MAX_PARTS: Final = 16
 COPIED_BYTES: Final = 32 * 1024
 """A part of at most this length is a copy: it leaves in one piece with its head."""
 
-PART_OVERHEAD_OCTETS: Final = 80
+PART_OVERHEAD_BYTES: Final = 80
 """What one part costs beside its content: gaps smaller than this are not worth a part of their own (section 15.3.7)."""
 
 
@@ -35,7 +35,7 @@ class FullBody:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One range of the representation, octets `first` to `last` inclusive of `complete` (None if unknown)."""
+    """One range of the representation, bytes `first` to `last` inclusive of `complete` (None if unknown)."""
 
     first: int
     last: int
@@ -48,7 +48,7 @@ class Part:
 
     @property
     def length(self) -> int:
-        """Octets in the part."""
+        """Bytes in the part."""
         return self.last - self.first + 1
 
 
@@ -66,7 +66,7 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Unsatisfiable:
-    """416: none of the ranges overlaps the representation's `complete` octets (section 15.5.17)."""
+    """416: none of the ranges overlaps the representation's `complete` bytes (section 15.5.17)."""
 
     complete: int
 
@@ -80,7 +80,7 @@ RangeAnswer = FullBody | Part | Parts | Replay | Unsatisfiable
 
 
 def answer_range(request: RequestHead, status: int, fields: Fields, length: int) -> RangeAnswer:
-    """How a GET with Range is answered from a complete response of `length` octets.
+    """How a GET with Range is answered from a complete response of `length` bytes.
 
     `fields` are the response's as they would be sent, with the entity tag of the chosen coding: If-Range is compared
     with it. Anything but a 200 to GET, and a Range that is malformed or no longer applies, is answered with the whole.
@@ -94,7 +94,7 @@ def answer_range(request: RequestHead, status: int, fields: Fields, length: int)
     joined = _join(found)
     if len(joined) == 1:
         return joined[0]
-    if len(joined) > MAX_PARTS or sum(part.length + PART_OVERHEAD_OCTETS for part in joined) >= length:
+    if len(joined) > MAX_PARTS or sum(part.length + PART_OVERHEAD_BYTES for part in joined) >= length:
         return FullBody()
     return Parts(tuple(joined))
 
@@ -124,7 +124,7 @@ def if_range_holds(request_fields: Fields, fields: Fields) -> bool:
 
 
 def _resolve(spec: RangeSpec, length: int) -> Part | None:
-    """The range within `length` octets; None if it does not overlap (section 14.1.2)."""
+    """The range within `length` bytes; None if it does not overlap (section 14.1.2)."""
     if spec.first is None:
         wanted = min(spec.last or 0, length)
         return Part(length - wanted, length - 1, length) if wanted else None
@@ -151,7 +151,7 @@ def _join(parts: Sequence[Part]) -> list[Part]:
     joined = [ordered[0]]
     for part in ordered[1:]:
         before = joined[-1]
-        if part.first <= before.last + 1 + PART_OVERHEAD_OCTETS:
+        if part.first <= before.last + 1 + PART_OVERHEAD_BYTES:
             joined[-1] = Part(before.first, max(before.last, part.last), before.complete)
         else:
             joined.append(part)
@@ -187,8 +187,8 @@ def can_answer(entry: Entry, request: RequestHead) -> bool:
     return answer_from_partial(entry, request) is not None
 
 
-def slice_of(entry: Entry, part: Part) -> Octets:
-    """The octets of `part` out of a complete or partial entry; a large part is a view of the entry's body."""
+def slice_of(entry: Entry, part: Part) -> BytesLike:
+    """The bytes of `part` out of a complete or partial entry; a large part is a view of the entry's body."""
     if entry.span is None:
         return _cut(entry.body, part.first, part.last + 1)
     offset = entry.span.first
@@ -197,7 +197,7 @@ def slice_of(entry: Entry, part: Part) -> Octets:
     return _cut(entry.body, part.first - offset, part.last + 1 - offset)
 
 
-def _cut(body: bytes, first: int, end: int) -> Octets:
+def _cut(body: bytes, first: int, end: int) -> BytesLike:
     """A copy of what is small; of what is large, many copies would take more memory than what is stored."""
     return body[first:end] if end - first <= COPIED_BYTES else memoryview(body)[first:end]
 
@@ -242,7 +242,7 @@ def combine(stored: Entry, fetched: Entry) -> Entry | None:
 
 
 def _concatenate(low: Entry, high: Entry) -> tuple[bytes, int, int] | None:
-    """Body, first and last octet of two parts that touch or overlap, each as long as it says."""
+    """Body, first and last byte of two parts that touch or overlap, each as long as it says."""
     a, b = low.span, high.span
     assert a is not None
     assert b is not None
@@ -256,7 +256,7 @@ def _concatenate(low: Entry, high: Entry) -> tuple[bytes, int, int] | None:
 # ---------------------------------------------------------------- multipart
 
 
-def multipart(parts: Sequence[Part], body: bytes, content_type: str | None, boundary: str) -> Iterator[Octets]:
+def multipart(parts: Sequence[Part], body: bytes, content_type: str | None, boundary: str) -> Iterator[BytesLike]:
     """The content of a multipart/byteranges response (RFC 9110 section 14.6). `boundary` must not occur in `body`."""
     for part in parts:
         head = f"--{boundary}\r\n"

@@ -167,7 +167,7 @@ def _meaning(name: str, rules: CookieRules) -> Meaning:
 
 
 def _fit(pattern: str, name: str) -> int:
-    """How well a pattern fits: the octets of the name that it names, one more for all of them; -1 where it does not."""
+    """How well a pattern fits: the bytes of the name that it names, one more for all of them; -1 where it does not."""
     if pattern.endswith("*"):
         return len(pattern) - 1 if name.startswith(pattern[:-1]) else -1
     return len(pattern) + 1 if name == pattern else -1

@@ -161,7 +161,7 @@ def _not_storable(reason: Reason, response: ResponseHead) -> NotStorable:
 
 
 def check_body(storable: Storable, length: int, rules: CacheRules) -> Storable | NotStorable:
-    """The judgement once `length` octets of body have been received, all of them.
+    """The judgement once `length` bytes of body have been received, all of them.
 
     The body of a 206 that is shorter than its Content-Range says is damaged: only what came counts, unless the route
     trusts it; a longer one is not stored.

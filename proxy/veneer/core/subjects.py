@@ -29,7 +29,7 @@ def named(invalidation: Invalidation) -> Iterator[str]:
 
 
 def answered(entry: Entry) -> tuple[str, ...]:
-    """The subjects an entry answers to, less "*" and the URI prefixes, of which there is one per octet."""
+    """The subjects an entry answers to, less "*" and the URI prefixes, of which there is one per byte."""
     subjects: list[str] = []
     for tag in entry.tags:
         subjects.append(f"t:{tag}")
@@ -44,7 +44,7 @@ def answered(entry: Entry) -> tuple[str, ...]:
 
 
 def prefixes(entry: Entry, lengths: Iterable[int]) -> Iterator[str]:
-    """The URI prefix subjects an entry answers to, of the lengths (in octets of the prefix) that are in use."""
+    """The URI prefix subjects an entry answers to, of the lengths (in bytes of the prefix) that are in use."""
     path = path_of(entry.uri)
     for length in lengths:
         if length <= len(entry.uri):

@@ -12,7 +12,7 @@ from veneer.core.structured import parse_strings
 MAX_TAGS: Final = 256
 """Tags that one response may carry. One with more is not stored: a tag that is forgotten is a write that is missed."""
 
-MAX_TAG_OCTETS: Final = 1024
+MAX_TAG_BYTES: Final = 1024
 
 TAG_FIELDS: Final[tuple[str, ...]] = ("surrogate-key", "cache-tag", "cache-groups")
 """Fields in which a response gives itself tags."""
@@ -37,7 +37,7 @@ def tags_of(fields: Fields) -> tuple[str, ...] | None:
             found[tag] = None
     for group in groups_of(fields, "cache-groups"):
         found[group] = None
-    if len(found) > MAX_TAGS or any(len(tag) > MAX_TAG_OCTETS for tag in found):
+    if len(found) > MAX_TAGS or any(len(tag) > MAX_TAG_BYTES for tag in found):
         return None
     return tuple(found)
 

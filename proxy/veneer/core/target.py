@@ -19,7 +19,7 @@ from veneer.core.remembered import memoised
 
 DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 _IN_TARGETS: Final = bytes(code for code in range(0x21, 0x7F) if code != ord("#"))
-"""The octets that a target may hold."""
+"""The bytes that a target may hold."""
 _ORDINARY: Final = _IN_TARGETS.translate(None, b"%\\")
 """Those that mean nothing but themselves in a path."""
 NOTHING_ODD: Final[frozenset[Reason]] = frozenset()
@@ -52,7 +52,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class TargetRefusal:
-    """The target is refused with 400; `at` is the index of the bad octet where there is one."""
+    """The target is refused with 400; `at` is the index of the bad byte where there is one."""
 
     reason: Reason
     at: int | None = None
@@ -76,7 +76,7 @@ def parse_target(
     authority = _host(hosts, scheme, version)
     if isinstance(authority, TargetRefusal):
         return authority
-    refusal = _bad_octet(raw)
+    refusal = _bad_byte(raw)
     if refusal is not None:
         return refusal
     if raw == "*":
@@ -96,7 +96,7 @@ def parse_target(
 
 def normal_target(raw: bytes) -> tuple[str, str | None] | None:
     """Path and query of a target in origin form that `parse_target` leaves as it is; None for any other."""
-    odd = raw.lstrip(_ORDINARY)  # what begins with the first octet that is not ordinary
+    odd = raw.lstrip(_ORDINARY)  # what begins with the first byte that is not ordinary
     if not raw.startswith(b"/") or (odd and odd.translate(None, _IN_TARGETS)):
         return None
     path, question, query = raw.decode("ascii").partition("?")
@@ -153,8 +153,8 @@ def _has_dot_segment(normal: str) -> bool:
 _ENCODED_CONTROLS: Final = (*(f"%{code:02X}" for code in range(0x20)), "%7F")
 
 
-def _bad_octet(raw: str) -> TargetRefusal | None:
-    """Octets that no target may hold: controls, space, and "#", which is for clients alone."""
+def _bad_byte(raw: str) -> TargetRefusal | None:
+    """Bytes that no target may hold: controls, space, and "#", which is for clients alone."""
     if not raw:
         return TargetRefusal(Reason.TARGET_EMPTY)
     if not raw.isprintable() or " " in raw or not raw.isascii():

@@ -35,7 +35,7 @@ MAX_OFFERED_ETAGS: Final = 16
 COOKIE_FIELDS: Final = ("set-cookie", "set-cookie2")
 
 NOT_UPDATED: Final = NOT_STORED | {"content-length", "content-encoding", "content-range"}
-"""Fields that a 304 does not change: what the stored octets depend on (RFC 9111 section 3.2)."""
+"""Fields that a 304 does not change: what the stored bytes depend on (RFC 9111 section 3.2)."""
 
 # ---------------------------------------------------------------- asking the origin
 

@@ -17,7 +17,7 @@ OWN_MARK: Final = '"v.'
 
 
 def is_etag(text: str) -> bool:
-    """Whether `text` is an entity-tag (section 8.8.3): octets are compared, never repaired."""
+    """Whether `text` is an entity-tag (section 8.8.3): bytes are compared, never repaired."""
     if text.isascii() and text.startswith('"') and text.find('"', 1) == len(text) - 1:
         return " " not in text and text.isprintable()  # as the pattern says, at half its price
     return _ETAG.fullmatch(text) is not None
@@ -88,7 +88,7 @@ def split_etags(value: str) -> list[str]:
 
 
 def make_etag(body: bytes) -> str:
-    """A strong entity tag for a response that has none: a digest of its octets, the same in every process."""
+    """A strong entity tag for a response that has none: a digest of its bytes, the same in every process."""
     digest = urlsafe_b64encode(blake2b(body, digest_size=15).digest()).decode("ascii")
     return f'{OWN_MARK}{digest}"'
 

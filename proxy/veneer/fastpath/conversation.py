@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from veneer.server.link import ConnectionHandle
 
 Write = Callable[[list[bytes]], None]
-"""Queues octets in pieces; the list is no longer the caller's."""
+"""Queues bytes in pieces; the list is no longer the caller's."""
 
 
 _ID: Final = b"\r\nX-Request-ID: "
@@ -152,7 +152,7 @@ class FastPathConnection(FastPathHandler):
     def _request_id(self, shape: HeadShape, values: Values) -> bytes | None:
         """The client's own ID or a new one; None where the request is not plain."""
         if not shape.request_id:
-            return self.lane.ids.make_octets()
+            return self.lane.ids.make_bytes()
         given = values[shape.request_id]
         if accepted(given):
             return given

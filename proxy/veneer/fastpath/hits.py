@@ -71,7 +71,7 @@ class HitFastPath(FastPath):
         return len(self.spots)
 
     def meet(self, link: ConnectionHandle, write: Write) -> FastPathConnection:
-        """A new connection, and how octets leave it."""
+        """A new connection, and how bytes leave it."""
         return FastPathConnection(self, link, write)
 
     def prefetch(self, talks: list[FastPathHandler], data: list[bytes]) -> None:

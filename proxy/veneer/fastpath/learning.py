@@ -20,7 +20,7 @@ from veneer.server.wire import framing_of, serialise
 
 T = TypeVar("T")
 
-_MOST_SHARED = 4096
+_MAX_SHARED = 4096
 LEARNT_STATUSES = frozenset({200, 304})
 COUNTED_TOGETHER = frozenset({RateKeyKind.CLIENT_IP, RateKeyKind.ROUTE, RateKeyKind.GLOBAL})
 """Rate keys that do not depend on the request's fields."""
@@ -103,7 +103,7 @@ class Interner:
 
     def one(self, value: T) -> T:
         """The value, or an equal one that came earlier."""
-        if len(self._known) >= _MOST_SHARED:
+        if len(self._known) >= _MAX_SHARED:
             self._known.clear()
         return cast("T", self._known.setdefault(value, value))
 
@@ -153,7 +153,7 @@ def build_reply(
 
 
 def reply_body(served: ServedHit) -> bytes | None:
-    """The octets that went with the head; None where the entry does not hold them."""
+    """The bytes that went with the head; None where the entry does not hold them."""
     if served.coding is None:
         return b""
     if not served.coding:

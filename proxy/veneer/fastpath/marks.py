@@ -17,7 +17,7 @@ Fingerprint = tuple[i64, i64]
 
 
 def is_keyed_hash(algorithm: str, hash_bits: int, cutoff: int) -> bool:
-    """Whether an interpreter with this `sys.hash_info` hashes all octets with 64 bits of a keyed function.
+    """Whether an interpreter with this `sys.hash_info` hashes all bytes with 64 bits of a keyed function.
 
     It does unless it was built otherwise (PEP 456: FNV, or another function for what is shorter than `cutoff`).
     """

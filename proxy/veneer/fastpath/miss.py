@@ -22,7 +22,7 @@ from veneer.server.wire import serialise_interim
 if TYPE_CHECKING:
     from veneer.fastpath.conversation import FastPathConnection
 
-MOST_BODY_BYTES: Final = 64 * 1024
+MAX_BODY_BYTES: Final = 64 * 1024
 """A larger body hardly comes in one piece."""
 
 
@@ -126,9 +126,9 @@ class FastMiss(FirstBytesHandler):
         assert misses is not None
         misses.pass_on(self)
 
-    def take(self, octets: bytes) -> bool:
+    def take(self, raw: bytes) -> bool:
         """Answer, if the response is whole and like one that was answered before."""
-        self.offered = octets
+        self.offered = raw
         lane = self.talk.lane
         misses = lane.misses
         assert misses is not None
@@ -136,14 +136,14 @@ class FastMiss(FirstBytesHandler):
         # what this has learned to say does not tell the client that its connection ends
         if self.left or self.flight.followed or self.talk.link.is_last or now_s - self.started_s >= TOLD_DELAY_S:
             return False
-        found = self.way.replies.find(octets)
+        found = self.way.replies.find(raw)
         if found is None:
             return False
         reply, values = found
-        size = self._size_of_body(reply, values, len(octets))
+        size = self._size_of_body(reply, values, len(raw))
         if size < 0:
             return False
-        body = octets[len(octets) - size :]
+        body = raw[len(raw) - size :]
         entry: Entry | None = None
         if reply.stores:
             entry = self._entry(reply, values, body)
@@ -160,9 +160,9 @@ class FastMiss(FirstBytesHandler):
         return True
 
     def _size_of_body(self, reply: ResponseTemplate, values: Values, received: int) -> int:
-        """The octets of the body; -1 where it is not all there, empty, or followed by something."""
+        """The bytes of the body; -1 where it is not all there, empty, or followed by something."""
         size = received - reply.pattern.stop
-        plain = 0 < size <= min(MOST_BODY_BYTES, self.way.route.cache.max_body_bytes)
+        plain = 0 < size <= min(MAX_BODY_BYTES, self.way.route.cache.max_body_bytes)
         return size if plain and values[reply.length] == b"%d" % size else -1
 
     def _entry(self, reply: ResponseTemplate, values: Values, body: bytes) -> Entry | None:

@@ -14,7 +14,7 @@ from veneer.core.rate import RateVerdict
 from veneer.core.search import normalised_query
 from veneer.core.target import normal_target
 from veneer.core.validators import OWN_MARK, make_etag
-from veneer.fastpath.miss import MOST_BODY_BYTES, FastMiss
+from veneer.fastpath.miss import MAX_BODY_BYTES, FastMiss
 from veneer.fastpath.miss_client import MissClient
 from veneer.fastpath.pattern import Values
 from veneer.fastpath.replies import END, MAX_HEAD_BYTES, PRIVATE, ResponseTemplate, response_template
@@ -225,7 +225,7 @@ class MissFastPath:
             miss.way.replies.learn(reply)
 
 
-def _streams(octets: bytes) -> bool:
+def _streams(raw: bytes) -> bool:
     """Whether a response that begins so is chunked, or longer than what is answered here."""
-    found = _LENGTH_OR_CHUNKED.search(octets, 0, octets.find(END, 0, MAX_HEAD_BYTES) + 1)
-    return found is not None and (found[1] is None or int(found[1]) > MOST_BODY_BYTES)
+    found = _LENGTH_OR_CHUNKED.search(raw, 0, raw.find(END, 0, MAX_HEAD_BYTES) + 1)
+    return found is not None and (found[1] is None or int(found[1]) > MAX_BODY_BYTES)

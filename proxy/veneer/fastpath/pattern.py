@@ -10,7 +10,7 @@ _TEXT: Final = bytes(range(0x20, 0x7F))
 
 
 class Pattern:
-    """Octets with values between them, as `texts` around them; each value ends before `ends`, found there first."""
+    """Bytes with values between them, as `texts` around them; each value ends before `ends`, found there first."""
 
     __slots__ = ("_ends", "_first", "_lengths", "_pieces", "stop")
 
@@ -24,7 +24,7 @@ class Pattern:
     def values(self, data: bytes) -> Values | None:
         """The values in what begins `data`; None where that is something else.
 
-        Each value is looked for where it ended the last time. So one that is read may hold any octets: whoever reads
+        Each value is looked for where it ended the last time. So one that is read may hold any bytes: whoever reads
         it has to look it up as a whole, or to see whether it is plain.
         """
         if not data.startswith(self._first):

@@ -77,10 +77,10 @@ class RejectionCache:
         head = add_proxy_fields(answer.head, answer.cache, mark, 0.0, rate, via=via, now=now)
         wire, data = WireExchange(method, (1, 1), keep_alive=True), answer.body.data
         framing = framing_of(wire, head.status, len(data))
-        octets = mark.encode("ascii")
-        before_id, after_time = serialise(head, wire, framing, len(data)).split(octets + _UNTAKEN_MS)
+        raw = mark.encode("ascii")
+        before_id, after_time = serialise(head, wire, framing, len(data)).split(raw + _UNTAKEN_MS)
         if framing is not BodyFraming.LENGTH:
             return Pieces(before_id, after_time, None)
         # Quotes within a text are escaped, so that no target can look like this member.
-        before, after = data.split(b'"request_id": "%b"' % octets)
+        before, after = data.split(b'"request_id": "%b"' % raw)
         return Pieces(before_id, after_time, (b'%b"request_id": "' % before, b'"%b' % after))

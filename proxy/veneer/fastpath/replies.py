@@ -68,12 +68,12 @@ class ReadHead(NamedTuple):
     texts: tuple[bytes, ...]
 
 
-def read(octets: bytes) -> ReadHead | None:
+def read(raw: bytes) -> ReadHead | None:
     """The plain head, of a 200, at the beginning of a response; None for anything else, which is not an error."""
-    end = octets.find(END, 0, MAX_HEAD_BYTES)
+    end = raw.find(END, 0, MAX_HEAD_BYTES)
     if end < 0:
         return None
-    head = octets[: end + 2]
+    head = raw[: end + 2]
     parts = _CHANGING_LINE.split(head)
     names = tuple(part[2:-2].decode("ascii").lower() for part in parts[1::3])
     lines = head.splitlines(keepends=True)
@@ -171,14 +171,14 @@ class ResponseTemplate:
 
 
 def response_template(
-    octets: bytes, served: bytes, facts: RecordTemplate, refusal: str, etag: bytes
+    raw: bytes, served: bytes, facts: RecordTemplate, refusal: str, etag: bytes
 ) -> ResponseTemplate | None:
-    """How to answer what looks like `octets`, which were answered with the head `served`; None where that is unclear.
+    """How to answer what looks like `raw`, which were answered with the head `served`; None where that is unclear.
 
     `refusal` says why the response was not stored, "" where it was. `etag` is the entity tag that this proxy would make
     of the body.
     """
-    reading = read(octets)
+    reading = read(raw)
     found = _SERVED.fullmatch(served)
     if reading is None or found is None or (refusal and not set(TAG_FIELDS).isdisjoint(reading.names)):
         return None
@@ -219,14 +219,14 @@ class ResponseTemplates:
             self._known.clear()
         self._known[reply.texts] = reply
 
-    def find(self, octets: bytes) -> tuple[ResponseTemplate, Values] | None:
-        """What answers the response that these octets begin, and its values; None where that is not known."""
+    def find(self, raw: bytes) -> tuple[ResponseTemplate, Values] | None:
+        """What answers the response that these bytes begin, and its values; None where that is not known."""
         last = self._last
-        values = None if last is None else last.pattern.values(octets)
+        values = None if last is None else last.pattern.values(raw)
         if last is None or values is None:
-            reading = read(octets)
+            reading = read(raw)
             last = None if reading is None else self._known.get(reading.texts)
-            values = None if last is None else last.pattern.values(octets)
+            values = None if last is None else last.pattern.values(raw)
             if last is None or values is None:
                 return None
             self._last = last

@@ -1,7 +1,7 @@
 """A strict reading of one complete request head: only plain GET and HEAD, only fields that are well understood.
 
 What a client sends again and again is the same but for a few values: the target, and those of the fields in CHANGING.
-A `HeadShape` is everything else of a head, read once; a head of a known shape is recognised by comparing the octets
+A `HeadShape` is everything else of a head, read once; a head of a known shape is recognised by comparing the bytes
 between the values.
 """
 

@@ -16,17 +16,17 @@ from veneer.fastpath.spots import HotEntry
 if TYPE_CHECKING:
     from veneer.fastpath.conversation import FastPathConnection
 
-FEWEST_SLOTS: Final = 1_024
-MOST_SLOTS: Final = 4 * 1_024 * 1_024
+MIN_SLOTS: Final = 1_024
+MAX_SLOTS: Final = 4 * 1_024 * 1_024
 SLOTS_FOR_A_SPOT: Final = 4
 """While there are more to be had. Of 100 spots 88 are then the first that their slot leads to."""
 MEMORY_FOR_A_SLOT_BYTES: Final = 2_048
-"""Of what the store may hold: a slot of 8 octets for so much."""
+"""Of what the store may hold: a slot of 8 bytes for so much."""
 
 
 def slots_for(memory_bytes: int) -> int:
     """How many slots serve a store that may hold so much."""
-    return min(max(memory_bytes // MEMORY_FOR_A_SLOT_BYTES, FEWEST_SLOTS), MOST_SLOTS)
+    return min(max(memory_bytes // MEMORY_FOR_A_SLOT_BYTES, MIN_SLOTS), MAX_SLOTS)
 
 
 class HotEntryTable:
@@ -112,11 +112,11 @@ class HotEntryTable:
                 if spot.aged_from > 0.0:
                     seen += 1
                 own = spot.own
-                own_octets: i64 = len(own)
-                if own_octets > 0:
-                    seen += own[own_octets - 1]
-                body_octets: i64 = len(spot.body)
-                seen += body_octets
+                own_bytes: i64 = len(own)
+                if own_bytes > 0:
+                    seen += own[own_bytes - 1]
+                body_bytes: i64 = len(spot.body)
+                seen += body_bytes
         return seen
 
     def _slot(self, hashed: i64) -> i64:

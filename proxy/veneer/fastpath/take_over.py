@@ -24,7 +24,7 @@ class ExchangeSource(Protocol):
     """The server's way into the pipeline (veneer.main.front)."""
 
     def plain_exchange(self, data: bytes, client: Client, came: RequestStart) -> Exchange | None:
-        """The exchange of a plain request without content; None where the octets are none, or it is refused."""
+        """The exchange of a plain request without content; None where the bytes are none, or it is refused."""
         ...
 
 

@@ -122,19 +122,19 @@ def upstream_template(
         return None
     plan = plan_of(exchange, CacheLookup(wanted, cache_key(wanted, route.cache)), decision, services.instance)
     upstream = services.upstreams[route.upstream]
-    octets = upstream.head_octets(plan.outgoing)
-    found = _taken_apart(octets, plan.outgoing.target, exchange.request_id, shape, values)
+    raw = upstream.head_bytes(plan.outgoing)
+    found = _taken_apart(raw, plan.outgoing.target, exchange.request_id, shape, values)
     if found is None:
         return None
     return UpstreamTemplate(shape, wanted, route, decision, upstream, found, coalesces=plan.coalesce)
 
 
-def _taken_apart(octets: bytes, target: str, request_id: str, shape: HeadShape, values: Values) -> Template | None:
+def _taken_apart(raw: bytes, target: str, request_id: str, shape: HeadShape, values: Values) -> Template | None:
     """What a head that was made for these values has in common with others; None where that is not clear.
 
     The request ID takes the place behind the values.
     """
-    first, *lines = octets.splitlines(keepends=True)
+    first, *lines = raw.splitlines(keepends=True)
     start, own, version = first.rpartition(target.encode("latin-1") + b" HTTP/1.1\r\n")
     if not own or version or target.encode("latin-1") != values[0]:
         return None

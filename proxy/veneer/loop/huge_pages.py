@@ -2,7 +2,7 @@
 
 With many entries a good part of a hit's time goes into finding where its pages lie: a page of 4 KB holds one entry, one
 of 2 MB hundreds. Linux gives huge pages to whoever asks for them, and neither malloc nor Python asks. Where malloc will
-put what is larger than 512 octets, they are asked for ahead: malloc takes more address space than it needs at once.
+put what is larger than 512 bytes, they are asked for ahead: malloc takes more address space than it needs at once.
 Where Python itself puts small objects cannot be told ahead, so what it has filled is moved onto huge pages from time to
 time (MADV_COLLAPSE, Linux 6.1), a little at once, in a thread.
 """
@@ -30,7 +30,7 @@ So much that is freed at the end of the heap is kept as well.
 """
 GROWN_BYTES = 64 * 1024 * 1024
 TURN_EVERY_S = 0.5
-MOST_A_TURN = 4
+MAX_PER_TURN = 4
 """Moving one takes some milliseconds."""
 
 _MADV_HUGEPAGE, _MADV_COLLAPSE = 14, 25  # madvise(2)
@@ -102,11 +102,11 @@ class HugePages:
         places = [place for region in regions(_MAPS.read_text("utf-8").splitlines()) for place in region]
         self._huge.intersection_update(places)
         new = (place for place in places if place not in self._huge and self._is_filled(place))
-        moved = list(islice(new, MOST_A_TURN))
+        moved = list(islice(new, MAX_PER_TURN))
         for place in moved:
             self._madvise(place, HUGE_BYTES, _MADV_COLLAPSE)
         self._huge.update(moved)
-        self.is_under_way = len(moved) == MOST_A_TURN
+        self.is_under_way = len(moved) == MAX_PER_TURN
         if not self.is_under_way:
             self._resident_bytes = resident_bytes()
 
@@ -117,7 +117,7 @@ class HugePages:
 
 
 def resident_bytes() -> int:
-    """Octets of memory this process has."""
+    """Bytes of memory this process has."""
     return int(_SIZES.read_text("ascii").split()[1]) * PAGESIZE
 
 

@@ -1,7 +1,7 @@
 """Writes that wait for the end of the loop's turn, so that many leave one after the other.
 
-A process that sleeps is woken by the first octets that come for it, which costs the sender more than to write them.
-Whoever gets the octets of a whole turn at once is woken once.
+A process that sleeps is woken by the first bytes that come for it, which costs the sender more than to write them.
+Whoever gets the bytes of a whole turn at once is woken once.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
-MOST_WAITING: Final = 16
-"""Connections whose octets wait at most: the first to be answered waits for those behind it."""
-MOST_OCTETS: Final = 32 * 1024
-"""So many octets of one connection do not wait, nor are they copied."""
+MAX_WAITING: Final = 16
+"""Connections whose bytes wait at most: the first to be answered waits for those behind it."""
+MAX_BYTES: Final = 32 * 1024
+"""So many bytes of one connection do not wait, nor are they copied."""
 
 
 class Sink(Protocol):
-    """Where octets leave: a transport."""
+    """Where bytes leave: a transport."""
 
     def write(self, data: bytes) -> None:
-        """Queue octets."""
+        """Queue bytes."""
         ...
 
     def writelines(self, pieces: list[bytes]) -> None:
-        """Queue octets in one go."""
+        """Queue bytes in one go."""
         ...
 
 
@@ -41,7 +41,7 @@ class WriteBatch:
         """Have it sent at the end of the turn, or before, when many wait."""
         waiting = self._waiting
         waiting.append(outgoing)
-        if len(waiting) >= MOST_WAITING:
+        if len(waiting) >= MAX_WAITING:
             self.end()
         elif not self._awaited:
             self._awaited = True
@@ -65,13 +65,13 @@ class Outgoing:
     between bodies that stay would leave holes there.
     """
 
-    __slots__ = ("_octets", "_sink", "_turn", "_unsent")
+    __slots__ = ("_raw", "_sink", "_turn", "_unsent")
 
     def __init__(self, turn: WriteBatch) -> None:
         self._turn = turn
         self._sink: Sink | None = None
         self._unsent: list[bytes] = []
-        self._octets = 0
+        self._raw = 0
 
     def open(self, sink: Sink) -> None:
         """The connection is made."""
@@ -81,7 +81,7 @@ class Outgoing:
         """The connection is lost: nothing leaves any more."""
         self._sink = None
         self._unsent = []
-        self._octets = 0
+        self._raw = 0
 
     def send(self, pieces: list[bytes]) -> None:
         """Send at the end of the turn, or at once where it is much. The list is no longer the caller's."""
@@ -90,11 +90,11 @@ class Outgoing:
         else:
             self._unsent = pieces
             self._turn.add(self)
-        octets = self._octets
+        raw = self._raw
         for piece in pieces:
-            octets += len(piece)
-        self._octets = octets
-        if octets >= MOST_OCTETS:
+            raw += len(piece)
+        self._raw = raw
+        if raw >= MAX_BYTES:
             self.flush()
 
     def flush(self) -> None:
@@ -102,13 +102,13 @@ class Outgoing:
         pieces = self._unsent
         if not pieces:
             return
-        octets = self._octets
+        raw = self._raw
         self._unsent = []
-        self._octets = 0
+        self._raw = 0
         sink = self._sink
         if sink is None:
             return
-        if octets >= MOST_OCTETS:
+        if raw >= MAX_BYTES:
             sink.writelines(pieces)
         else:
             sink.write(b"".join(pieces))

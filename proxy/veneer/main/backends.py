@@ -10,7 +10,7 @@ from veneer.policy.model import UpstreamSettings
 from veneer.ports import Clock
 from veneer.upstream.open import OpenUpstream, open_upstream
 
-MOST_GONE: Final = 64
+MAX_GONE: Final = 64
 """Names that no policy has any more, and whose backends are remembered."""
 
 
@@ -55,7 +55,7 @@ class Backends(Mapping[str, OpenUpstream]):
                 self._gone[name] = pair[1]
             if self._open.get(name) is not pair:
                 self._tasks.start(pair[1].aclose(), f"close backend {name}")
-        for name in list(self._gone)[:-MOST_GONE]:
+        for name in list(self._gone)[:-MAX_GONE]:
             del self._gone[name]
 
     async def aclose(self) -> None:

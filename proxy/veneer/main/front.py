@@ -38,9 +38,9 @@ REFUSALS = {
 }
 
 
-MOST_TOLD = 1024
+MAX_TOLD = 1024
 """Characters of a refused target that are recorded."""
-MOST_TOLD_OF_METHOD = 32
+MAX_TOLD_OF_METHOD = 32
 
 
 class RequestGateway:
@@ -67,7 +67,7 @@ class RequestGateway:
         lane.open(PipelineHandoff(self._services, self._handler, self))
 
     def plain_exchange(self, data: bytes, client: Client, came: RequestStart) -> Exchange | None:
-        """The exchange of a plain request without content; None where the octets are none, or it is refused."""
+        """The exchange of a plain request without content; None where the bytes are none, or it is refused."""
         policy = self._policies.current
         request = read_plain(data, policy.limits.target_bytes, policy.limits.header_count)
         if request is None or request.content:
@@ -119,11 +119,11 @@ class RequestGateway:
         return self.refuse(found.status, detail, found.address, found.method, found.target)
 
     def refuse(self, status: int, detail: str, address: str, method: str = "", target: str = "") -> bytes:
-        """The octets of a refusal, recorded; the connection closes after it (RFC 9112 section 2.2).
+        """The bytes of a refusal, recorded; the connection closes after it (RFC 9112 section 2.2).
 
         `method` and `target` are as they came, as far as they could be read.
         """
-        path, question, query = target[:MOST_TOLD].partition("?")
+        path, question, query = target[:MAX_TOLD].partition("?")
         own_id = self._ids.make()
         problem = Problem(status, detail or "the request is malformed", request_id=own_id)
         body = problem.body()
@@ -134,7 +134,7 @@ class RequestGateway:
                 time=self._services.clock.now(),
                 request_id=own_id,
                 client=address,
-                method=method[:MOST_TOLD_OF_METHOD],
+                method=method[:MAX_TOLD_OF_METHOD],
                 path=path,
                 query=redacted(query) if question else None,
                 status=status,

@@ -32,7 +32,7 @@ BOUNDS_MS = (
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"})
 _OTHER = "other"
-_MOST_ROUTES = 1_000
+_MAX_ROUTES = 1_000
 _CLASSES = 6
 
 
@@ -110,7 +110,7 @@ class Counts(msgspec.Struct):
         """The counts of one route. Beyond a thousand names (by reloads) further ones share "other"."""
         counts = self.routes.get(name)
         if counts is None:
-            if len(self.routes) >= _MOST_ROUTES:
+            if len(self.routes) >= _MAX_ROUTES:
                 name = _OTHER
             counts = self.routes.setdefault(name, RouteCounts())
         return counts

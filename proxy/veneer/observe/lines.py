@@ -218,7 +218,7 @@ class JsonLines(Renderer):
 
     def _read_target(self, target: bytes) -> None:
         """Take a target apart, and see whether a line may hold it as it is."""
-        text = target.decode("ascii")  # to look for a character in a text costs a fifth of what it costs in octets
+        text = target.decode("ascii")  # to look for a character in a text costs a fifth of what it costs in bytes
         self._target = target
         self._plain = '"' not in text and "\\" not in text
         self._path, self._query = target, b""
@@ -285,7 +285,7 @@ def _number(number: i64) -> bytes:
 
 
 class TextLines(Renderer):
-    """One line for people: time, client, request, status, octets, milliseconds, then what else there is to say."""
+    """One line for people: time, client, request, status, bytes, milliseconds, then what else there is to say."""
 
     def line(self, record: ExchangeRecord) -> bytes:
         """The record's line."""

@@ -25,7 +25,7 @@ class _Snapshots(Collector):
         yield from _requests(snapshot.counts)
         yield from _audits(snapshot.counts)
         yield from _durations(snapshot.counts)
-        yield from _octets(snapshot.counts)
+        yield from _raw(snapshot.counts)
         yield from _stores(snapshot.gauges.stores)
         yield from _rooms(snapshot.gauges)
 
@@ -145,18 +145,18 @@ def _cumulative(histogram: Histogram) -> list[tuple[str, float]]:
     return buckets
 
 
-def _octets(counts: Counts) -> Iterator[Metric]:
+def _raw(counts: Counts) -> Iterator[Metric]:
     routes = sorted(counts.routes.items())
     yield _counter(
-        "veneer_request_bytes", "Body octets from clients.", ("route",), (((n,), r.bytes_in) for n, r in routes)
+        "veneer_request_bytes", "Body bytes from clients.", ("route",), (((n,), r.bytes_in) for n, r in routes)
     )
     yield _counter(
-        "veneer_response_bytes", "Body octets to clients.", ("route",), (((n,), r.bytes_out) for n, r in routes)
+        "veneer_response_bytes", "Body bytes to clients.", ("route",), (((n,), r.bytes_out) for n, r in routes)
     )
     # A gauge by its type: coding a body that does not shrink takes some back.
     yield _gauge(
         "veneer_compress_saved_bytes",
-        "Octets that content coding spared.",
+        "Bytes that content coding spared.",
         ("route",),
         (((n,), r.bytes_saved) for n, r in routes),
     )
@@ -171,11 +171,11 @@ def _stores(stores: tuple[StoreGauges, ...]) -> Iterator[Metric]:
         (((s.store,), s.entries) for s in stores if s.entries is not None),
     )
     yield _gauge(
-        "veneer_store_bytes", "Octets held.", label, (((s.store,), s.bytes) for s in stores if s.bytes is not None)
+        "veneer_store_bytes", "Bytes held.", label, (((s.store,), s.bytes) for s in stores if s.bytes is not None)
     )
     yield _gauge(
         "veneer_store_bytes_max",
-        "Octets it may hold.",
+        "Bytes it may hold.",
         label,
         (((s.store,), s.bytes_most) for s in stores if s.bytes_most is not None),
     )
@@ -209,7 +209,7 @@ def _rooms(gauges: Gauges) -> Iterator[Metric]:
     )
     yield _counter(
         "veneer_compress_again_saved_bytes",
-        "Octets by which they became smaller, each counted once.",
+        "Bytes by which they became smaller, each counted once.",
         (),
         [((), gauges.coded_anew_saved_bytes)],
     )

@@ -30,9 +30,9 @@ class RecordTemplate:
 
 @mypyc_attr(acyclic=True)
 class CompactRecord:
-    """One exchange. `started_s` is monotonic; texts of octets are printable ASCII.
+    """One exchange. `started_s` is monotonic; texts of bytes are printable ASCII.
 
-    Who makes it sets what further there is: octets of the body, the same before this proxy coded it, the rate
+    Who makes it sets what further there is: bytes of the body, the same before this proxy coded it, the rate
     remaining, the microseconds that the backend took.
     """
 

@@ -102,6 +102,6 @@ def refused_by_body(exchange: Exchange, error: BodyError) -> Answer:
 
 
 def body_limit(exchange: Exchange) -> int:
-    """The most octets that the request's body may have."""
+    """The most bytes that the request's body may have."""
     own = exchange.route.body_bytes
     return exchange.policy.limits.body_bytes if own is None else own

@@ -9,7 +9,7 @@ from veneer.ports import Content
 
 
 async def beginning(body: AsyncIterator[bytes], most_bytes: int) -> tuple[bytes, bool]:
-    """The body's first octets, somewhat more than `most_bytes` when there are more, and whether that is all of it."""
+    """The body's first bytes, somewhat more than `most_bytes` when there are more, and whether that is all of it."""
     pieces: list[bytes] = []
     length = 0
     async for piece in body:
@@ -31,7 +31,7 @@ async def read_ahead(request: RequestHead, body: Content | None, most_bytes: int
     """The same body, read so far that a client who sends it slowly keeps no connection to the backend waiting.
 
     What is no longer than `most_bytes` is at hand then. Who expects 100 Continue waits for the backend's word before
-    the first octet (RFC 9110 section 10.1.1). Raises what the body raises.
+    the first byte (RFC 9110 section 10.1.1). Raises what the body raises.
     """
     if body is None or isinstance(body, bytes) or most_bytes <= 0 or "expect" in request.fields:
         return body

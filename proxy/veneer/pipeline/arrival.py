@@ -111,7 +111,7 @@ def head_of(
 
 
 def _size_bytes(fields: Fields) -> int:
-    """The octets of the lines, with a colon, a space and a line's end for each."""
+    """The bytes of the lines, with a colon, a space and a line's end for each."""
     return sum(map(len, chain.from_iterable(fields.pairs))) + 4 * len(fields.pairs)
 
 

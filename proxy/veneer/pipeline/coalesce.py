@@ -16,7 +16,7 @@ from veneer.ports import Demand, FetchLock, UpstreamError, UpstreamResponse
 UNCACHEABLE_KEPT_S: Final = 10.0
 UNCACHEABLE_LIMIT: Final = 10_000
 VARYING_LIMIT: Final = 10_000
-MOST_NAMES: Final = 16
+MAX_NAMES: Final = 16
 """Names of request fields remembered for one key; one that varies by more starts anew."""
 
 
@@ -137,7 +137,7 @@ class Flights:
         if not more:
             return
         every = more.union(known)
-        self._varies[key] = tuple(sorted(every if len(every) <= MOST_NAMES else more)[:MOST_NAMES])
+        self._varies[key] = tuple(sorted(every if len(every) <= MAX_NAMES else more)[:MAX_NAMES])
         self._varies.move_to_end(key)
         while len(self._varies) > VARYING_LIMIT:
             self._varies.popitem(last=False)

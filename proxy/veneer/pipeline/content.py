@@ -21,28 +21,28 @@ class NoReadersError(Exception):
 
 
 class Budget:
-    """A bound on the octets that all bodies in flight may keep together."""
+    """A bound on the bytes that all bodies in flight may keep together."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self.used_bytes = 0
 
     def take(self, size_bytes: int) -> bool:
-        """Reserve octets; False when that would pass the bound."""
+        """Reserve bytes; False when that would pass the bound."""
         if self.used_bytes + size_bytes > self._limit_bytes:
             return False
         self.used_bytes += size_bytes
         return True
 
     def give_back(self, size_bytes: int) -> None:
-        """Release octets reserved before."""
+        """Release bytes reserved before."""
         self.used_bytes -= size_bytes
 
 
 class SharedBody:
     """One producer, any number of readers.
 
-    While it is *kept*, every octet stays until the end, so that the whole can be stored and readers may join late. Past
+    While it is *kept*, every byte stays until the end, so that the whole can be stored and readers may join late. Past
     `keep_bytes`, or when the budget is spent, it is only passed on: the producer waits for the slowest reader, and
     nobody may join any more. Its readers count as those who wait (`demand`).
     """
@@ -68,7 +68,7 @@ class SharedBody:
         self._changed = asyncio.Event()
 
     async def append(self, data: bytes) -> None:
-        """Add octets. Raises NobodyReadsError when they would go nowhere."""
+        """Add bytes. Raises NobodyReadsError when they would go nowhere."""
         if self.kept:
             if self.size_bytes + len(data) <= self._keep_bytes and self._budget.take(len(data)):
                 self._reserved_bytes += len(data)
@@ -122,7 +122,7 @@ class SharedBody:
         self._demand = None  # a flight, which refers to this through its landing
 
     def whole(self) -> bytes:
-        """Every octet so far; only while kept."""
+        """Every byte so far; only while kept."""
         if not self.kept:
             raise LateReaderError
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
@@ -135,7 +135,7 @@ class SharedBody:
             raise self._broken(self.error)
 
     def open(self) -> BodyCursor:
-        """Begin to read from the first octet; the place is kept from now on. Raises LateReaderError."""
+        """Begin to read from the first byte; the place is kept from now on. Raises LateReaderError."""
         if not self.kept and self._base > 0:
             raise LateReaderError
         reader = BodyCursor(self)
@@ -152,7 +152,7 @@ class SharedBody:
             self._notify()
 
     async def next_chunk(self, reader: BodyCursor) -> bytes | None:
-        """The octets after those `reader` has had, None at the end. Raises the error that broke the body off."""
+        """The bytes after those `reader` has had, None at the end. Raises the error that broke the body off."""
         while (position := self._readers[reader]) >= self._base + len(self._chunks):
             if self.error is not None:
                 raise self._broken(self.error)

@@ -52,7 +52,7 @@ class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_d
     """One exchange as it ended. Texts are Latin-1 as they came; defaults are left out of the log line.
 
     `time` is when the request's head was whole, in seconds since the epoch. `bytes_in` and `bytes_out` count body
-    octets as they crossed the client's wire (after content coding), `bytes_identity` what `bytes_out` was before this
+    bytes as they crossed the client's wire (after content coding), `bytes_identity` what `bytes_out` was before this
     proxy coded it (0 when it did not). `upstream_ms` is None when the backend was not asked. `cache_forward` and
     `cache_reason` are the words of Cache-Status. `error` says in one line what went wrong, also where the client saw
     only a cut connection. `end` tells why a tunnel ended; `bytes_in` and `bytes_out` are then what crossed it from

@@ -11,7 +11,7 @@ from veneer.pipeline.plan import Plan
 
 logger = logging.getLogger(__name__)
 
-MOST_ROUTES = 2_000
+MAX_ROUTES = 2_000
 
 
 class Mixing:
@@ -34,7 +34,7 @@ class Mixing:
             found = undeclared(stored.fields, head.fields, route.cache, coded_here=route.compress.enabled)
             if found is None or (route.name, found.chosen_by) in self._told:
                 continue
-            if len(self._told) >= MOST_ROUTES:
+            if len(self._told) >= MAX_ROUTES:
                 self._told.clear()
             self._told.add((route.name, found.chosen_by))
             logger.warning(

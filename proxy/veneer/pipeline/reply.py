@@ -19,7 +19,7 @@ from veneer.pipeline.exchange import CacheResult
 from veneer.pipeline.represent import Representation, represent
 from veneer.pipeline.tunnel import relay
 from veneer.policy.model import ClientLifetime, Route
-from veneer.ports import Octets, StreamEncoder, UpstreamError
+from veneer.ports import BytesLike, StreamEncoder, UpstreamError
 
 PIECE_BYTES = 32 * 1024
 """Of a large body this much is coded before others have their turn."""
@@ -59,10 +59,10 @@ class Replier:
     ) -> SentResponse:
         clock = self._services.clock
         shown = represent(exchange, body.entry, clock.now())
-        octets: bytes | tuple[Octets, ...] = shown.pieces or shown.body
-        in_pieces = shown.uncoded and len(octets) > exchange.route.compress.stream_over_bytes
+        raw: bytes | tuple[BytesLike, ...] = shown.pieces or shown.body
+        in_pieces = shown.uncoded and len(raw) > exchange.route.compress.stream_over_bytes
         if shown.uncoded and not in_pieces:
-            octets = await self._coded(exchange, body, shown.coding)
+            raw = await self._coded(exchange, body, shown.coding)
         now = clock.now()
         if body.age_s is not None:
             fields = _told_lifetime(exchange.route, shown.head.fields, body.age_s, now)
@@ -72,15 +72,15 @@ class Replier:
         if in_pieces:
             await self._code(exchange, head, shown)
             return SentResponse(shown.head.status, shown.coding, shown.identity_bytes)
-        await exchange.client.whole(head, octets)
+        await exchange.client.whole(head, raw)
         if answer.use is CacheResult.HIT and body.age_s is not None and body.key is not None:
             coding = shown.coding if shown.has_body and exchange.request.method != "HEAD" else None
             ttl_s = answer.cache.ttl_s or 0.0
-            served = ServedHit(body.entry, body.key, body.age_s, ttl_s, head, _size(octets), coding)
+            served = ServedHit(body.entry, body.key, body.age_s, ttl_s, head, _size(raw), coding)
             self._services.hits.learn(exchange, served)
         elif body.age_s is None:
             if not shown.coding:
-                self._services.hits.learn_miss(exchange, answer, head, _size(octets))
+                self._services.hits.learn_miss(exchange, answer, head, _size(raw))
             body.entry.rest()  # it may never be asked for again
         return SentResponse(shown.head.status, shown.coding, shown.identity_bytes)
 
@@ -92,10 +92,10 @@ class Replier:
             if key is not None and not kept.dense:
                 services.upgrades.consider(key, entry, coding, compress)
             return kept.body
-        octets = await services.codec.encode(coding, compress.level, entry.body)
+        raw = await services.codec.encode(coding, compress.level, entry.body)
         if key is not None:
-            services.store.attach(key, entry, CodedBody(coding, octets))
-        return octets
+            services.store.attach(key, entry, CodedBody(coding, raw))
+        return raw
 
     async def _code(self, exchange: Exchange, head: ResponseHead, shown: Representation) -> None:
         """Send a large stored body, coding it piece by piece, so that neither the loop nor memory feels its length."""
@@ -162,8 +162,8 @@ class Replier:
         return add_proxy_fields(shown, answer.cache, exchange.request_id, elapsed_ms, rate, via=services.via, now=now)
 
 
-def _size(octets: bytes | tuple[Octets, ...]) -> int:
-    return len(octets) if isinstance(octets, bytes) else sum(map(len, octets))
+def _size(raw: bytes | tuple[BytesLike, ...]) -> int:
+    return len(raw) if isinstance(raw, bytes) else sum(map(len, raw))
 
 
 def _told_lifetime(route: Route, fields: Fields, age_s: float, now: float) -> Fields:

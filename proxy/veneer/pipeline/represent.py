@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from veneer.core.entry import Entry
 from veneer.core.fields import Fields
-from veneer.core.messages import Octets, RequestHead, ResponseHead
+from veneer.core.messages import BytesLike, RequestHead, ResponseHead
 from veneer.core.negotiation import choose_coding, coded_fields, passing_form, why_not_coded
 from veneer.core.preconditions import Precondition, evaluate, not_modified_fields
 from veneer.core.ranges import (
@@ -31,7 +31,7 @@ from veneer.pipeline.context import Exchange
 
 @fast_struct
 class Representation:
-    """What leaves: a head without framing, and the octets, where there are `pieces` these in place of the body.
+    """What leaves: a head without framing, and the bytes, where there are `pieces` these in place of the body.
 
     `coding` is "" for the stored form; `identity_bytes` is the body's length before this proxy coded it. A body that is
     `uncoded` is yet to be coded.
@@ -42,7 +42,7 @@ class Representation:
     coding: str = ""
     identity_bytes: int = 0
     uncoded: bool = False
-    pieces: tuple[Octets, ...] = ()
+    pieces: tuple[BytesLike, ...] = ()
 
     @property
     def has_body(self) -> bool:

@@ -12,12 +12,10 @@ ALLOWED: Final = (string.ascii_letters + string.digits + "-_.:/+=@").encode("asc
 _LAST_DIGITS: Final = [b"%02x" % number for number in range(256)]
 
 
-def accepted(octets: bytes) -> bool:
+def accepted(raw: bytes) -> bool:
     """Whether a client's own ID is short and holds nothing that a log or a header could stumble over."""
     # Nearly all are letters and digits but for dashes, and `translate` makes a table each time.
-    return 0 < len(octets) <= MAX_LENGTH and (
-        octets.replace(b"-", b"").isalnum() or not octets.translate(None, ALLOWED)
-    )
+    return 0 < len(raw) <= MAX_LENGTH and (raw.replace(b"-", b"").isalnum() or not raw.translate(None, ALLOWED))
 
 
 class RequestIds:
@@ -30,9 +28,9 @@ class RequestIds:
 
     def make(self) -> str:
         """A new ID."""
-        return self.make_octets().decode("ascii")
+        return self.make_bytes().decode("ascii")
 
-    def make_octets(self) -> bytes:
+    def make_bytes(self) -> bytes:
         """A new ID as it goes out."""
         number = self._next
         self._next = number + 1

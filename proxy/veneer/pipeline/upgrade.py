@@ -21,7 +21,7 @@ LOOK_EVERY_S = 1.0
 HOT_AFTER = 3
 """Looks in a row at which a candidate had been used since the one before."""
 
-MOST_CANDIDATES = 1024
+MAX_CANDIDATES = 1024
 BUSY_MOST = 0.5
 """The share of the loop's time that requests take from which on nothing is coded."""
 
@@ -31,7 +31,7 @@ Name = tuple[str, tuple[tuple[str, str | None], ...], str]
 
 @dataclass(slots=True)
 class RecompressionCounts:
-    """Bodies coded anew, and the octets by which they became smaller."""
+    """Bodies coded anew, and the bytes by which they became smaller."""
 
     upgraded: int = 0
     saved_bytes: int = 0
@@ -73,7 +73,7 @@ class Recompressor:
         if known is not None and known.entry is entry:
             return
         self._candidates[name] = _Candidate(entry)
-        if len(self._candidates) > MOST_CANDIDATES:
+        if len(self._candidates) > MAX_CANDIDATES:
             self._candidates.popitem(last=False)
         self._wanted.set()
 

@@ -115,7 +115,7 @@ class BreakerRules:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamSettings:
-    """One backend. Timeouts are per phase: read and write count from the last octet that moved."""
+    """One backend. Timeouts are per phase: read and write count from the last byte that moved."""
 
     name: str
     url: str

@@ -67,7 +67,7 @@ class UpstreamShape(Shape):
         "Then: the end of the connection. `read_timeout` where that is longer.",
         gt=0,
     )
-    write_timeout: Duration = option(30.0, "Time without the backend taking a single octet.", gt=0)
+    write_timeout: Duration = option(30.0, "Time without the backend taking a single byte.", gt=0)
     pool_timeout: Duration = option(5.0, "Time a request waits for a free connection. Then: 503.", gt=0)
     keep_alive: Duration = option(
         4.5,

@@ -62,7 +62,7 @@ class CompatShape(Shape):
     trust_short_partial: bool = option(
         False,
         "Believe the Content-Range of a 206 whose body is shorter than it says, and answer ranges from it.",
-        "The message is corrupt: clients may get octets from the wrong place.",
+        "The message is corrupt: clients may get bytes from the wrong place.",
     )
     post_as_query: bool = option(
         False,

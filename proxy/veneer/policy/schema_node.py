@@ -54,8 +54,8 @@ class TimeoutsShape(Shape):
     """How long a client may take. Read at start only."""
 
     idle: Duration = option(75.0, "Between requests on a connection, and before the first. Then: close.", gt=0)
-    head: Duration = option(15.0, "For a request's head, from its first octet on. Then: 408 and close.", gt=0)
-    body: Duration = option(30.0, "Without a single octet of a request's body. Then: 408 and close.", gt=0)
+    head: Duration = option(15.0, "For a request's head, from its first byte on. Then: 408 and close.", gt=0)
+    body: Duration = option(30.0, "Without a single byte of a request's body. Then: 408 and close.", gt=0)
     drain: Duration = option(20.0, "For requests at work when the proxy is told to stop.", ge=0)
     drain_delay: Duration = option(
         0.0,

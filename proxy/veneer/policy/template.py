@@ -1,6 +1,6 @@
 r"""Path templates ("/users/{id}", "/files/{name:path}") and tag templates ("user:{id}").
 
-A parameter's value enters a tag in one canonical form: its percent-encoding is undone, then every octet that is not
+A parameter's value enters a tag in one canonical form: its percent-encoding is undone, then every byte that is not
 a visible ASCII character, and every character with a meaning in tags or in the fields that carry them
 (":", "*", ",", '"', "\\", "%" and white space), is percent-encoded. So one value has one tag however the client
 wrote it, and no value can name a tag prefix, a second tag or everything.
@@ -171,8 +171,8 @@ def _part(segment: str, last: bool, kept: frozenset[Reason]) -> str | Parameter:
 
 def literal_segment(segment: str, kept: frozenset[Reason] = NOTHING_ODD) -> str:
     """A literal segment as it stands in a path that core.target has normalised, and folded. Raises TemplateError."""
-    octets = segment.encode("utf-8", "surrogatepass").decode("latin-1")
-    normal = normalise_path("/" + octets, kept)
+    raw = segment.encode("utf-8", "surrogatepass").decode("latin-1")
+    normal = normalise_path("/" + raw, kept)
     if isinstance(normal, Reason):
         hint = 'write "%25"' if normal is Reason.TARGET_PERCENT else None
         msg = f'"{segment}" can match nothing: such paths are refused ({normal.value})'

@@ -1,6 +1,6 @@
 """Protocols between the pipeline and the rooms below it. Doubles for tests exist only for these."""
 
-from veneer.core.messages import Octets
+from veneer.core.messages import BytesLike
 from veneer.ports.client import (
     BodyError,
     BodyMalformedError,
@@ -34,6 +34,7 @@ __all__ = [
     "BodyTooLargeError",
     "BodyTooSlowError",
     "ByteSink",
+    "BytesLike",
     "Client",
     "ClientGoneError",
     "Clock",
@@ -50,7 +51,6 @@ __all__ = [
     "LeaseState",
     "LeasedConnection",
     "LocalStore",
-    "Octets",
     "RateStore",
     "Receipt",
     "StreamEncoder",

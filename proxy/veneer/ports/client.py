@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from veneer.core.fields import Fields
-from veneer.core.messages import Octets, ResponseHead
+from veneer.core.messages import BytesLike, ResponseHead
 from veneer.ports.streams import ByteSink, Content, Tunnel
 
 
@@ -39,7 +39,7 @@ class ClientGoneError(ConnectionError):
 
 
 class Client(ByteSink, Protocol):
-    """The client's side of one exchange: the only way to answer it. As an outlet it takes octets of the body."""
+    """The client's side of one exchange: the only way to answer it. As an outlet it takes bytes of the body."""
 
     def body(self, limit_bytes: int) -> Content | None:
         """The request body, at hand or as it arrives; None when there is none.
@@ -75,12 +75,12 @@ class Client(ByteSink, Protocol):
 
     @property
     def bytes_in(self) -> int:
-        """Octets of the request body read so far."""
+        """Bytes of the request body read so far."""
         ...
 
     @property
     def bytes_out(self) -> int:
-        """Octets of the response body sent so far."""
+        """Bytes of the response body sent so far."""
         ...
 
     @property
@@ -97,10 +97,10 @@ class Client(ByteSink, Protocol):
         ...
 
     async def send(self, data: bytes) -> None:
-        """Send body octets, waiting while the client is slow. Raises ClientGoneError."""
+        """Send body bytes, waiting while the client is slow. Raises ClientGoneError."""
         ...
 
-    async def whole(self, head: ResponseHead, body: bytes | Sequence[Octets]) -> None:
+    async def whole(self, head: ResponseHead, body: bytes | Sequence[BytesLike]) -> None:
         """Send the final head and all of its body: `begin`, `send` and `finish` in one."""
         ...
 

@@ -9,7 +9,7 @@ class StreamEncoder(Protocol):
     """A content coding applied piece by piece."""
 
     def feed(self, data: bytes) -> bytes:
-        """Coded octets ready so far; may be empty."""
+        """Coded bytes ready so far; may be empty."""
         ...
 
     def flush(self) -> bytes:

@@ -25,8 +25,8 @@ class FirstBytesHandler:
     __slots__ = ()
 
     @abstractmethod
-    def take(self, octets: bytes) -> bool:
-        """See the first octets of the response as they came; whether they are one whole response, and understood.
+    def take(self, raw: bytes) -> bool:
+        """See the first bytes of the response as they came; whether they are one whole response, and understood.
 
         After True the exchange is over, and the connection may carry the next. After False `pass_on` follows.
         """
@@ -52,7 +52,7 @@ class LeasedConnection:
 
     @abstractmethod
     def send(self, head: bytes, taker: FirstBytesHandler, read_timeout_s: float | None) -> None:
-        """Send a GET without content, whose head these octets are (`Upstream.head_octets`)."""
+        """Send a GET without content, whose head these bytes are (`Upstream.head_bytes`)."""
 
     @abstractmethod
     async def response(self, on_interim: InterimSink) -> UpstreamResponse:

@@ -1,11 +1,11 @@
-"""What both sides of an exchange have in common: octets and interim responses on their way."""
+"""What both sides of an exchange have in common: bytes and interim responses on their way."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from veneer.core.messages import Octets, ResponseHead
+from veneer.core.messages import BytesLike, ResponseHead
 
 
 class InterimSink(Protocol):
@@ -53,10 +53,10 @@ class Tunnel(Protocol):
 
 
 class ByteSink(Protocol):
-    """Where the octets of a body leave without the turn of a task for each piece."""
+    """Where the bytes of a body leave without the turn of a task for each piece."""
 
-    def push(self, pieces: Sequence[Octets]) -> bool:
-        """Send octets now; whether all have left.
+    def push(self, pieces: Sequence[BytesLike]) -> bool:
+        """Send bytes now; whether all have left.
 
         Those that have not still lie where they lay: their memory must not change, and nothing more should be pushed,
         until `drained` returns. Raises ConnectionError when nobody takes them any more.
@@ -64,7 +64,7 @@ class ByteSink(Protocol):
         ...
 
     async def drained(self) -> None:
-        """Return when all octets have left. Raises ConnectionError when they cannot any more."""
+        """Return when all bytes have left. Raises ConnectionError when they cannot any more."""
         ...
 
 

@@ -59,7 +59,7 @@ class UpstreamResponse(Protocol):
 
     @property
     def content_length(self) -> int | None:
-        """Octets to come if announced."""
+        """Bytes to come if announced."""
         ...
 
     @property
@@ -111,7 +111,7 @@ class Upstream(Protocol):
         """
         ...
 
-    def head_octets(self, request: RequestHead) -> bytes:
+    def head_bytes(self, request: RequestHead) -> bytes:
         """The head of a request without content, as `exchange` would send it."""
         ...
 

@@ -6,7 +6,7 @@ import asyncio
 from types import TracebackType
 
 _NOTICEABLE_S = 0.02
-_MOST_EXTENSIONS = 4
+_MAX_EXTENSIONS = 4
 
 
 class LagTolerantTimeout:
@@ -31,7 +31,7 @@ class LagTolerantTimeout:
     def _over(self) -> None:
         now_s = self._loop.time()
         late_s = now_s - self._due_s
-        if late_s < _NOTICEABLE_S or self._extensions >= _MOST_EXTENSIONS:
+        if late_s < _NOTICEABLE_S or self._extensions >= _MAX_EXTENSIONS:
             self._scope.reschedule(now_s)
             return
         self._extensions += 1

@@ -23,9 +23,9 @@ OnReply = Callable[[Reply | Exception], None]
 
 
 def command(*words: Argument) -> bytes:
-    """A command's octets."""
-    octets: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]
-    return octets
+    """A command's bytes."""
+    raw: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]
+    return raw
 
 
 _IN_SCRIPT = re.compile(r"^ERR Error running script .*?: -([A-Z]+ .*)$", re.DOTALL)
@@ -55,12 +55,12 @@ class RedisConnection(asyncio.Protocol):
         """Whether anything can be said."""
         return self._transport is not None and not self._transport.is_closing()
 
-    def say(self, octets: bytes, *expected: OnReply) -> None:
+    def say(self, raw: bytes, *expected: OnReply) -> None:
         """Send whole commands, one for each of `expected`. Raises ConnectionError of Redis when it is closed."""
         if self._transport is None or self._transport.is_closing():
             raise RedisConnectionError("the connection is closed")
         self._expected.extend(expected)
-        self._transport.write(octets)
+        self._transport.write(raw)
 
     async def ask(self, *words: Argument) -> Reply:
         """One command and its answer. Raises ResponseError, InvalidResponse or ConnectionError of Redis."""

@@ -14,7 +14,7 @@ MAX_BATCH: Final = 32
 
 
 class BatchedConnection:
-    """A connection as `TickBatcher` sees it: octets that begin a request have `arrived`, or none."""
+    """A connection as `TickBatcher` sees it: bytes that begin a request have `arrived`, or none."""
 
     def __init__(self) -> None:
         self.talk: FastPathHandler | None = None

@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from veneer.core.fields import Fields
 from veneer.core.messages import ResponseHead
-from veneer.ports import BodyMalformedError, BodyTooLargeError, BodyTooSlowError, ClientGoneError, Octets, Tunnel
+from veneer.ports import BodyMalformedError, BodyTooLargeError, BodyTooSlowError, BytesLike, ClientGoneError, Tunnel
 from veneer.server.tunnel import ClientTunnel
 from veneer.server.wire import BodyFraming, FramingFacts, framing_of, serialise, serialise_interim
 
@@ -23,18 +23,18 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class ClientTransport(Protocol):
-    """What the adapter needs of the connection: octets out, with back-pressure."""
+    """What the adapter needs of the connection: bytes out, with back-pressure."""
 
     def write(self, data: bytes) -> None:
-        """Queue octets. Raises ClientGoneError when the connection is closed."""
+        """Queue bytes. Raises ClientGoneError when the connection is closed."""
         ...
 
-    def write_all(self, pieces: Sequence[Octets]) -> bool:
-        """Queue octets in one go; whether all have left already. Raises ClientGoneError."""
+    def write_all(self, pieces: Sequence[BytesLike]) -> bool:
+        """Queue bytes in one go; whether all have left already. Raises ClientGoneError."""
         ...
 
     async def drained(self) -> None:
-        """Wait until all octets have left. Raises ClientGoneError."""
+        """Wait until all bytes have left. Raises ClientGoneError."""
         ...
 
     async def drain(self) -> None:
@@ -61,7 +61,7 @@ class ClientTransport(Protocol):
 
 
 class WireClient:
-    """One exchange's way to its client. Head and first body octets leave in one write.
+    """One exchange's way to its client. Head and first body bytes leave in one write.
 
     It belongs to the task in which it is made: that one is cancelled when the client leaves, unless the exchange holds.
     """
@@ -94,9 +94,9 @@ class WireClient:
         self.address = wire.address
         """The peer's address without port; "unix" on a Unix socket."""
         self.bytes_in = 0
-        """Octets of the request body read so far."""
+        """Bytes of the request body read so far."""
         self.bytes_out = 0
-        """Octets of the response body sent so far."""
+        """Bytes of the response body sent so far."""
 
     def leave(self) -> None:
         """The client has gone."""
@@ -154,18 +154,18 @@ class WireClient:
             self._wire.write(serialise_interim(head))
 
     async def begin(self, head: ResponseHead, length: int | None) -> None:
-        """Choose the framing and hold the head until the first octets of the body."""
+        """Choose the framing and hold the head until the first bytes of the body."""
         self._note_last()
         self._framing = framing_of(self._exchange, head.status, length)
         self._pending = serialise(head, self._exchange, self._framing, length)
 
     async def send(self, data: bytes) -> None:
-        """Send body octets in the chosen framing."""
+        """Send body bytes in the chosen framing."""
         self.push((data,))
         await self._wire.drain()
 
-    def push(self, pieces: Sequence[Octets]) -> bool:
-        """Send body octets in the chosen framing, all pieces as one chunk; whether they have left.
+    def push(self, pieces: Sequence[BytesLike]) -> bool:
+        """Send body bytes in the chosen framing, all pieces as one chunk; whether they have left.
 
         Raises ClientGoneError.
         """
@@ -181,7 +181,7 @@ class WireClient:
         return self._wire.write_all(pieces)
 
     async def drained(self) -> None:
-        """Return when all octets have left. Raises ClientGoneError."""
+        """Return when all bytes have left. Raises ClientGoneError."""
         await self._wire.drained()
 
     async def finish(self, trailers: Fields) -> None:
@@ -193,20 +193,20 @@ class WireClient:
             self._write(b"")
         await self._wire.drain()
 
-    async def whole(self, head: ResponseHead, body: bytes | Sequence[Octets]) -> None:
+    async def whole(self, head: ResponseHead, body: bytes | Sequence[BytesLike]) -> None:
         """Send the head and all of its body."""
         self._note_last()
         pieces = (body,) if isinstance(body, bytes) else body
         length = sum(map(len, pieces))
         framing = self._framing = framing_of(self._exchange, head.status, length)
-        octets = serialise(head, self._exchange, framing, length)
+        raw = serialise(head, self._exchange, framing, length)
         if framing is BodyFraming.NONE:
             pieces, length = (), 0
         self.bytes_out += length
         if length < LARGE_BYTES:
-            self._wire.write(b"".join((octets, *pieces)))
+            self._wire.write(b"".join((raw, *pieces)))
         else:
-            self._wire.write_all((octets, *pieces))
+            self._wire.write_all((raw, *pieces))
         await self._wire.drain()
 
     async def flush(self) -> None:
@@ -304,7 +304,7 @@ class AiohttpClient(WireClient):
             raise ClientGoneError(str(error)) from error.with_traceback(None)  # the request keeps it
 
     async def _piece(self) -> bytes:
-        """The next octets of the body, none at its end. Raises a BodyError; the connection closes after that."""
+        """The next bytes of the body, none at its end. Raises a BodyError; the connection closes after that."""
         try:
             async with asyncio.timeout(self._body_timeout_s):
                 return await self._request.content.readany()

@@ -8,14 +8,14 @@ from typing import Final, cast
 
 from veneer.core.address import node_address
 from veneer.loop.turn import Outgoing
-from veneer.ports import ClientGoneError, Octets
+from veneer.ports import BytesLike, ClientGoneError
 from veneer.server.arrivals import BatchedConnection, TickBatcher
 from veneer.server.bounds import ConnectionSettings
 from veneer.server.client import WireClient
 from veneer.server.link import AiohttpFallback, PendingReply, PlainWay
-from veneer.server.octets import HEAD_END
 from veneer.server.plain import read_plain
 from veneer.server.quick import FastPath, FastPathHandler
+from veneer.server.segments import HEAD_END
 from veneer.server.tunnel import ClientTunnel
 
 HELD_BYTES: Final = 64 * 1024
@@ -27,7 +27,7 @@ class ClientConnection(BatchedConnection):
 
     It is not derived from asyncio's classes, so that it can be compiled.
 
-    Octets that begin a request while nothing else goes on wait for the end of the loop's turn. Then they are offered to
+    Bytes that begin a request while nothing else goes on wait for the end of the loop's turn. Then they are offered to
     the quick way first, then to the plain one. All others go at once to what stands behind, which says itself when it
     has nothing of this connection any more. While a request is answered without it, what comes after is held.
     """
@@ -125,7 +125,7 @@ class ClientConnection(BatchedConnection):
             self._pass_to_fallback(data)
 
     def receive(self) -> None:
-        """Answer at once where the quick way can, else go the normal way with the same octets."""
+        """Answer at once where the quick way can, else go the normal way with the same bytes."""
         data, self.arrived = self.arrived, b""
         if not data:
             return
@@ -307,17 +307,17 @@ class ClientConnection(BatchedConnection):
         return self._address
 
     def write(self, data: bytes) -> None:
-        """Queue octets. Raises ClientGoneError when the connection is closed."""
+        """Queue bytes. Raises ClientGoneError when the connection is closed."""
         self._open().write(data)
 
-    def write_all(self, pieces: Sequence[Octets]) -> bool:
-        """Queue octets in one go; whether all have left. Raises ClientGoneError when the connection is closed."""
+    def write_all(self, pieces: Sequence[BytesLike]) -> bool:
+        """Queue bytes in one go; whether all have left. Raises ClientGoneError when the connection is closed."""
         transport = self._open()
         transport.writelines(pieces)
         return transport.get_write_buffer_size() == 0
 
     async def drained(self) -> None:
-        """Wait until all octets have left. Raises ClientGoneError when the connection is closed."""
+        """Wait until all bytes have left. Raises ClientGoneError when the connection is closed."""
         transport = self._open()
         transport.set_write_buffer_limits(high=0)
         try:

@@ -86,7 +86,7 @@ class AiohttpFallback(Protocol):
         ...
 
     def take(self, data: bytes) -> None:
-        """Read these octets."""
+        """Read these bytes."""
         ...
 
     def feed(self, tunnel: ClientTunnel) -> None:

@@ -1,7 +1,7 @@
 """Plain requests: one whole request in one segment, with nothing in it that has to do with framing or connections.
 
 Most requests are like that, and reading them takes one regular expression. Whatever is not certainly plain is left to
-aiohttp's parser, with the same octets: this scan refuses nothing, and accepts nothing that aiohttp would refuse.
+aiohttp's parser, with the same bytes: this scan refuses nothing, and accepts nothing that aiohttp would refuse.
 """
 
 from __future__ import annotations

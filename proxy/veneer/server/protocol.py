@@ -23,8 +23,8 @@ from veneer.server.arrivals import TickBatcher
 from veneer.server.bounds import ConnectionSettings, MalformedCallback, MalformedRequest
 from veneer.server.connection import ClientConnection
 from veneer.server.link import PlainWay
-from veneer.server.octets import body_left, has_rare_method, needs_patience, parted
 from veneer.server.quick import FastPath
+from veneer.server.segments import body_left, has_rare_method, needs_patience, parted
 from veneer.server.tunnel import ClientTunnel
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class AiohttpProtocol(RequestHandler):
     """aiohttp's side of a connection (implements `Behind`): reads and answers what is not answered without it.
 
     `_body_left` tells how much of a body is still to come before the next request begins; None once that cannot be told
-    any more: a guess here would let one request's octets be read as another's. A head that has begun has to be whole in
+    any more: a guess here would let one request's bytes be read as another's. A head that has begun has to be whole in
     time.
     """
 
@@ -173,7 +173,7 @@ class AiohttpProtocol(RequestHandler):
         super().force_close()
 
     def take(self, data: bytes) -> None:
-        """Read these octets, with the parser that they need; a tunnel's are not aiohttp's business."""
+        """Read these bytes, with the parser that they need; a tunnel's are not aiohttp's business."""
         if self._tunnel is not None:
             self._tunnel.feed_data(data)
             return
@@ -186,7 +186,7 @@ class AiohttpProtocol(RequestHandler):
         self.data_received(data)
 
     def data_received(self, data: bytes) -> None:
-        """Parse these octets; aiohttp itself calls this with none to go on with what it has kept."""
+        """Parse these bytes; aiohttp itself calls this with none to go on with what it has kept."""
         self._body_left = body_left(self._body_left, data)
         for piece in parted(data):
             super().data_received(piece)
@@ -210,7 +210,7 @@ class AiohttpProtocol(RequestHandler):
             body.set_exception(last.exc)
 
     def _time_head(self) -> None:
-        """Give a head that has begun, and is not whole, its time; one timer for each such head, not for each octet."""
+        """Give a head that has begun, and is not whole, its time; one timer for each such head, not for each byte."""
         if not self._waits():
             self._stop_head_timer()
         elif self._head_timer is None:
@@ -241,7 +241,7 @@ class AiohttpProtocol(RequestHandler):
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's shape
         """Give the exchange under way `timeout` seconds in all, then close.
 
-        aiohttp's own way reads no octet more of a body and waits twice as long: it gets what is left, for the end.
+        aiohttp's own way reads no byte more of a body and waits twice as long: it gets what is left, for the end.
         """
         patience_s = _LAST_S if timeout is None else max(timeout - 2 * _LAST_S, 0.0)
         began_s = self._loop.time()

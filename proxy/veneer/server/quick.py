@@ -1,4 +1,4 @@
-"""Who answers some requests from their octets alone.
+"""Who answers some requests from their bytes alone.
 
 Classes to derive from, unlike most ports: where both sides are compiled, a call of one's method is direct.
 """
@@ -34,7 +34,7 @@ class FastPath:
 
     @abstractmethod
     def meet(self, link: ConnectionHandle, write: Callable[[list[bytes]], None]) -> FastPathHandler:
-        """A new connection; `write` queues octets to be sent on it, in pieces."""
+        """A new connection; `write` queues bytes to be sent on it, in pieces."""
 
     @abstractmethod
     def prefetch(self, talks: list[FastPathHandler], data: list[bytes]) -> None:

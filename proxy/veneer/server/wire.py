@@ -1,4 +1,4 @@
-"""Response heads as octets (RFC 9112 section 4). aiohttp's own writer would drop obs-text."""
+"""Response heads as bytes (RFC 9112 section 4). aiohttp's own writer would drop obs-text."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FramingFacts:
 
 
 def framing_of(exchange: FramingFacts, status: int, length: int | None) -> BodyFraming:
-    """The framing of a response of `length` octets, None when unknown (RFC 9112 section 6.3)."""
+    """The framing of a response of `length` bytes, None when unknown (RFC 9112 section 6.3)."""
     if exchange.method == "HEAD" or status < 200 or status in {204, 304}:
         return BodyFraming.NONE
     if length is not None:

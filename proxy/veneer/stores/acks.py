@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from veneer.ports import Clock
 
-MOST_NODES_REMEMBERED = 4096
+MAX_NODES_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Acknowledgements:
         """`node` has applied every event up to `seq`."""
         self._last[node] = max(self._last.get(node, (0, 0)), (epoch_ms, seq))
         self._last.move_to_end(node)
-        if len(self._last) > MOST_NODES_REMEMBERED:
+        if len(self._last) > MAX_NODES_REMEMBERED:
             self._last.popitem(last=False)
         for waiting in self._waiting:
             if node in waiting.nodes and (epoch_ms, seq) >= (waiting.epoch_ms, waiting.seq):

@@ -8,7 +8,7 @@ from typing import Final
 from veneer.core.invalidation import Invalidation
 from veneer.ports import Clock
 from veneer.stores.events import HeldEvent, LogEvent, encode_event
-from veneer.stores.holds import MOST_HELD, PENDING, Hold, hold_name
+from veneer.stores.holds import MAX_HELD, PENDING, Hold, hold_name
 from veneer.stores.table import SubjectTable
 
 _GRACE_S: Final = 5.0
@@ -29,7 +29,7 @@ class Doubts:
         """Hold what the event names before it has a position; the event to append, which may be "everything"."""
         holds = self._table.holds
         name = hold_name(encode_event(event))
-        if len(holds) >= MOST_HELD and name not in holds:
+        if len(holds) >= MAX_HELD and name not in holds:
             event = Invalidation(everything=True)
         self._hold(event, hold_s, PENDING)
         return event

@@ -30,20 +30,20 @@ _decoder = msgspec.msgpack.Decoder(_Wire)
 
 
 def encode_event(event: Invalidation) -> bytes:
-    """The event as octets; one too large to share becomes "everything", which includes it."""
-    octets = _encoder.encode(
+    """The event as bytes; one too large to share becomes "everything", which includes it."""
+    raw = _encoder.encode(
         _Wire(event.tags, event.uris, event.uri_prefixes, event.everything, event.strength),
     )
-    if len(octets) <= MAX_EVENT_BYTES:
-        return octets
-    logger.warning("an invalidation of %d bytes is too large for the log: all is invalidated instead", len(octets))
+    if len(raw) <= MAX_EVENT_BYTES:
+        return raw
+    logger.warning("an invalidation of %d bytes is too large for the log: all is invalidated instead", len(raw))
     return encode_event(Invalidation(everything=True, strength=event.strength))
 
 
-def decode_event(octets: bytes) -> Invalidation:
+def decode_event(raw: bytes) -> Invalidation:
     """The event; one that cannot be read might name anything, so it is "everything"."""
     try:
-        wire = _decoder.decode(octets)
+        wire = _decoder.decode(raw)
     except msgspec.MsgspecError as error:
         logger.warning("an event of the log cannot be read, so all is invalidated: %s", error)
         return Invalidation(everything=True)
@@ -168,8 +168,8 @@ def log_event(place: str, fields: Mapping[str, bytes]) -> LogEvent:
 def _holds(flat: list[Reply]) -> tuple[HeldEvent, ...]:
     found = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
     return tuple(
-        HeldEvent(_text(name), _int(left_ms) / 1000, decode_event(octets if isinstance(octets, bytes) else b""))
-        for name, left_ms, octets in found
+        HeldEvent(_text(name), _int(left_ms) / 1000, decode_event(raw if isinstance(raw, bytes) else b""))
+        for name, left_ms, raw in found
     )
 
 

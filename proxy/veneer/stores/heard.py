@@ -64,8 +64,8 @@ class StreamDecoder:
 
     def _take(self, heard: ReadBatch, stream: bytes, item: Reply) -> None:
         match item:
-            case [bytes(octets), list(flat)]:
-                place = octets.decode()
+            case [bytes(raw), list(flat)]:
+                place = raw.decode()
                 pairs = zip(flat[::2], flat[1::2], strict=False)
                 fields = {name: value for name, value in pairs if isinstance(name, bytes) and isinstance(value, bytes)}
             case _:

@@ -18,7 +18,7 @@ from veneer.core.subjects import EVERYTHING, named, prefixes
 
 _Key = TypeVar("_Key", str, int)
 
-MOST_HELD: Final = 1_000
+MAX_HELD: Final = 1_000
 """Holds at a time; the next one holds everything, since none may be lost."""
 
 PENDING: Final = 1 << 62
@@ -34,9 +34,9 @@ class Hold:
     seq: int
 
 
-def hold_name(octets: bytes) -> str:
+def hold_name(raw: bytes) -> str:
     """The name of the hold of an event, given as it stands in the log: equal events share one."""
-    return hashlib.sha1(octets, usedforsecurity=False).hexdigest()
+    return hashlib.sha1(raw, usedforsecurity=False).hexdigest()
 
 
 class Holds:

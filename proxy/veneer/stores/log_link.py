@@ -28,13 +28,13 @@ _NOTICES_KEPT = 10_000
 class LinkSettings:
     """What every node on one log has to agree on, `lease_s`, and this node's bounds.
 
-    The log keeps about `events_kept` events, and of large ones about `octets_kept` (never less than half of that).
+    The log keeps about `events_kept` events, and of large ones about `bytes_kept` (never less than half of that).
     `replay` is the number of past events that a newcomer reads, at most 4 MB of them; older entries are dead to it.
     """
 
     lease_s: float = 2.0
     events_kept: int = 100_000
-    octets_kept: int = 64 * 1024 * 1024
+    bytes_kept: int = 64 * 1024 * 1024
     replay: int = 10_000
     catch_up: int = 1_000
     timeout_s: float = 0.75
@@ -58,7 +58,7 @@ class LogLink:
         chosen = self._settings
         nonce = f"{self.node[-6:]}"
         lease_ms = round(chosen.lease_s * 1000)
-        return [self.node, lease_ms, nonce, chosen.events_kept, _EVERYTHING, chosen.octets_kept]
+        return [self.node, lease_ms, nonce, chosen.events_kept, _EVERYTHING, chosen.bytes_kept]
 
     async def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Reply:
         return await script.run(self._line, keys, arguments, self._settings.timeout_s)

@@ -1,4 +1,4 @@
-"""L1: stored responses in this process, bounded in octets, evicted by SIEVE.
+"""L1: stored responses in this process, bounded in bytes, evicted by SIEVE.
 
 SIEVE (Zhang et al., NSDI 2024) keeps objects in the order they came. A hit only sets a mark. To make room a hand
 moves from the oldest towards the newest, clears marks and takes the first object without one, so a scan of
@@ -21,14 +21,14 @@ DEFAULT_MAX_BYTES: Final = 256 * 1024 * 1024
 DEFAULT_MAX_VARIANTS: Final = 32
 MAX_COMPANIONS: Final = 8
 ENTRY_COST_BYTES: Final = 650
-"""Octets of Python objects around one entry, its place and its companion, measured
+"""Bytes of Python objects around one entry, its place and its companion, measured
 (tests/unit/veneer/stores/test_memory.py; with companions, `python -m benchmarks.peers --cases growth`)."""
 PAIR_COST_BYTES: Final = 100
-"""Octets of Python objects around one field line, tag or Vary pair: hardly any where others share it, else 190."""
+"""Bytes of Python objects around one field line, tag or Vary pair: hardly any where others share it, else 190."""
 
 
 def cost_bytes(key: str, entry: Entry) -> int:
-    """The memory an entry takes here, by estimate: its octets and the objects that hold them."""
+    """The memory an entry takes here, by estimate: its bytes and the objects that hold them."""
     pairs = len(entry.fields.pairs) + len(entry.tags) + len(entry.vary) + len(entry.coded)
     return entry.size_bytes + len(key) + ENTRY_COST_BYTES + PAIR_COST_BYTES * pairs
 
@@ -171,7 +171,7 @@ class MemoryStore:
 
     @property
     def size_bytes(self) -> int:
-        """Octets held, by estimate."""
+        """Bytes held, by estimate."""
         return self._bytes
 
     @property
@@ -314,7 +314,7 @@ class MemoryStore:
         self._bytes = 0
 
     def _set(self, key: str, place: _KeyRecord | None, entries: tuple[Entry, ...], size: int) -> None:
-        """Hold these, which take `size` octets."""
+        """Hold these, which take `size` bytes."""
         if not entries:
             self.drop(key)
             return

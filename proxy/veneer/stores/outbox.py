@@ -13,8 +13,8 @@ from veneer.redis.script import FAILURES
 from veneer.stores.events import Appended
 from veneer.stores.log_link import LogLink
 
-_MOST_EVENTS_AT_ONCE = 256
-_MOST_NAMES_AT_ONCE = 20_000
+_MAX_EVENTS_AT_ONCE = 256
+_MAX_NAMES_AT_ONCE = 20_000
 _Waiting = tuple[asyncio.Future[Appended | None], bool]
 
 
@@ -149,7 +149,7 @@ class Outbox:
         names = 0
         for queued in self._queue:
             names += queued.names
-            if batch and (names > _MOST_NAMES_AT_ONCE or len(batch) == _MOST_EVENTS_AT_ONCE):
+            if batch and (names > _MAX_NAMES_AT_ONCE or len(batch) == _MAX_EVENTS_AT_ONCE):
                 break
             batch.append(queued)
         return batch

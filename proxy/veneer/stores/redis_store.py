@@ -15,7 +15,7 @@ from veneer.core.vary import normalise
 from veneer.ports import Clock, EvictionListener
 from veneer.redis.keys import entry_key
 from veneer.redis.script import FAILURES, Argument, RedisCaller, Reply, Script
-from veneer.stores.pack import from_octets, to_octets
+from veneer.stores.pack import from_bytes, to_bytes
 from veneer.troubles import Trouble, Troubles
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ _FIND = Script.load("find")
 _KEEP = Script.load("keep")
 _FORGET = Script.load("forget")
 _USUAL_VARY_NAMES = ("accept-encoding", "accept-language")
-_MOST_VARY_NAMES = 64
+_MAX_VARY_NAMES = 64
 _UNFIT_BYTES = 256 * 1024
 
 
@@ -116,10 +116,10 @@ class RedisStore:
         arguments: list[Argument] = [_UNFIT_BYTES]
         for name in self._vary_names:
             value = normalise(name, request.fields.get(name), rules.codings)
-            arguments += [_octets(name), b"-" if value is None else b"=" + _octets(value)]
+            arguments += [_raw(name), b"-" if value is None else b"=" + _raw(value)]
         reply = await self._call(self._reading, _FIND, key, arguments)
         self.counts.lookups += 1
-        entries = [entry for octets in _values(reply) if (entry := await self._read(key, octets)) is not None]
+        entries = [entry for raw in _values(reply) if (entry := await self._read(key, raw)) is not None]
         self.counts.found += bool(entries)
         return sorted(entries, key=lambda entry: (entry.response_time, entry.span is not None), reverse=True)
 
@@ -131,14 +131,14 @@ class RedisStore:
         """Store `entry` unless it is dead already, or too large: then what it would replace goes."""
         if keep_s <= 0 or not self._epoch() or entry.born.epoch != self._epoch():
             return
-        octets = await to_octets(entry, self._settings.compress_over_bytes)
-        if len(octets) > self._settings.max_entry_bytes:
+        raw = await to_bytes(entry, self._settings.compress_over_bytes)
+        if len(raw) > self._settings.max_entry_bytes:
             self.counts.too_large += 1
-            octets = b""
+            raw = b""
         self._learn(entry)
         keep_ms = round(min(keep_s, self._settings.max_keep_s) * 1000)
-        names = _octets(",".join(name for name, _ in entry.vary))
-        arguments: list[Argument] = [variant_field(entry), names, octets, max(1, keep_ms), self._settings.max_variants]
+        names = _raw(",".join(name for name, _ in entry.vary))
+        arguments: list[Argument] = [variant_field(entry), names, raw, max(1, keep_ms), self._settings.max_variants]
         replaced = await self._call(self._writing, _KEEP, key, arguments)
         self.counts.stored += 1
         if replaced == 1:
@@ -159,8 +159,8 @@ class RedisStore:
             await self._call(self._reading, _FORGET, key, [variant_field(entry), entry.born.seq])
             await self._announce(key)
 
-    async def _read(self, key: str, octets: bytes) -> Entry | None:
-        entry = await from_octets(octets)
+    async def _read(self, key: str, raw: bytes) -> Entry | None:
+        entry = await from_bytes(raw)
         if entry is None or entry.born.epoch != self._epoch():
             self.counts.damaged += 1
             logger.warning("a stored value cannot be read and counts as a miss: %s", self._name(key))
@@ -171,7 +171,7 @@ class RedisStore:
     def _learn(self, entry: Entry) -> None:
         """Remember the names that responses vary by, to send their values with a lookup."""
         for name, _ in entry.vary:
-            if len(self._vary_names) < _MOST_VARY_NAMES:
+            if len(self._vary_names) < _MAX_VARY_NAMES:
                 self._vary_names[name] = None
 
     def _name(self, key: str) -> str:
@@ -209,15 +209,15 @@ class RedisStore:
 def variant_field(entry: Entry) -> str:
     """The name of the entry's place in its key's hash: its Vary values, and its part if it is one (see find.lua)."""
     text = "".join(f"{name}{'-' if value is None else '=' + value}\n" for name, value in entry.vary)
-    digest = hashlib.sha1(_octets(text), usedforsecurity=False).hexdigest()
+    digest = hashlib.sha1(_raw(text), usedforsecurity=False).hexdigest()
     if entry.span is None:
         return digest
     span = entry.span
-    asked = hashlib.sha1(_octets(span.asked or ""), usedforsecurity=False).hexdigest()[:8]
+    asked = hashlib.sha1(_raw(span.asked or ""), usedforsecurity=False).hexdigest()[:8]
     return f"{digest}:{span.first}-{span.last}/{span.complete}:{asked}"
 
 
-def _octets(text: str) -> bytes:
+def _raw(text: str) -> bytes:
     return text.encode("latin-1", "backslashreplace")
 
 

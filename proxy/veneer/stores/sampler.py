@@ -1,4 +1,4 @@
-"""A look into the shared store: some of its keys, bounded in calls, octets and time, to estimate what is in it."""
+"""A look into the shared store: some of its keys, bounded in calls, bytes and time, to estimate what is in it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from veneer.core.entry import Entry
 from veneer.redis.connect import RedisClient
 from veneer.redis.keys import entries_of
 from veneer.redis.script import FAILURES, Script, ViaRedisPy
-from veneer.stores.pack import from_octets
+from veneer.stores.pack import from_bytes
 
 _GLANCE = Script.load("glance")
 
 
 @dataclass(frozen=True, slots=True)
 class SampleSettings:
-    """Bounds for each server: SCAN calls of `at_once` keys, keys read, octets of one key; `within_s` is for all."""
+    """Bounds for each server: SCAN calls of `at_once` keys, keys read, bytes of one key; `within_s` is for all."""
 
     scans: int = 10
     at_once: int = 1_000
@@ -32,10 +32,10 @@ class SampleSettings:
 
 @dataclass(frozen=True, slots=True)
 class SampledKey:
-    """A key that was read: how many responses lie under it, their octets in Redis, and one of them."""
+    """A key that was read: how many responses lie under it, their bytes in Redis, and one of them."""
 
     responses: int
-    octets: int
+    raw: int
     one: Entry
 
 
@@ -120,11 +120,11 @@ class StoreSampler:
         reply = await _GLANCE.run(ViaRedisPy(self._redis), (name,), (chosen.key_bytes,), chosen.within_s)
         if not isinstance(reply, list):
             return
-        responses, octets, shown = reply
+        responses, raw, shown = reply
         assert isinstance(responses, int)
-        assert isinstance(octets, int)
+        assert isinstance(raw, int)
         for value in shown if isinstance(shown, list) else ():
-            entry = await from_octets(value) if isinstance(value, bytes) else None
+            entry = await from_bytes(value) if isinstance(value, bytes) else None
             if entry is not None:
-                sample.read.append(SampledKey(responses, octets, entry))
+                sample.read.append(SampledKey(responses, raw, entry))
                 return

@@ -13,11 +13,11 @@ from veneer.core.invalidation import Invalidation, InvalidationMode, Validity
 from veneer.core.subjects import EVERYTHING, answered, named, prefixes
 from veneer.stores.holds import Holds
 
-MOST_KEPT_BYTES = 4096
+MAX_KEPT_BYTES = 4096
 """So many characters of what an entry answers to may be kept with it."""
 DEFAULT_MAX_BYTES = 32 * 1024 * 1024
 SUBJECT_COST_BYTES = 200
-"""Octets a subject takes beside its text: the dictionary's slot and link, the string's head, the number."""
+"""Bytes a subject takes beside its text: the dictionary's slot and link, the string's head, the number."""
 
 
 class SubjectTable:
@@ -42,7 +42,7 @@ class SubjectTable:
 
     @property
     def size_bytes(self) -> int:
-        """Octets held, by estimate."""
+        """Bytes held, by estimate."""
         return self._bytes
 
     @property
@@ -148,6 +148,6 @@ def _subjects(entry: Entry) -> tuple[str, ...]:
     if memo.subjects is not None:
         return memo.subjects
     subjects = answered(entry)
-    if memo.moved >= 0 and sum(map(len, subjects)) <= MOST_KEPT_BYTES:
+    if memo.moved >= 0 and sum(map(len, subjects)) <= MAX_KEPT_BYTES:
         memo.subjects = subjects
     return subjects

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from veneer.loop.turn import Outgoing, WriteBatch
-from veneer.ports import ByteSink, FirstBytesHandler, InterimSink, Octets, UpstreamError, UpstreamFailure
-from veneer.upstream.buffer import BEGINNING_OCTETS, READ_OCTETS, ReadBuffer
+from veneer.ports import ByteSink, BytesLike, FirstBytesHandler, InterimSink, UpstreamError, UpstreamFailure
+from veneer.upstream.buffer import BEGINNING_BYTES, READ_BYTES, ReadBuffer
 from veneer.upstream.head import MalformedError
 from veneer.upstream.owner import ConnectionOwner
 from veneer.upstream.parser import Phase, ResponseParser
 from veneer.upstream.settings import PoolSettings
 from veneer.upstream.silence import ReadTimer
 
-MOST_FILLED: Final = 4
+MAX_FILLED: Final = 4
 """So many full buffers pour before others have their turn: a millisecond's work."""
 
 
@@ -46,7 +46,7 @@ class Connection:
         self._loop = loop
         self._buffer = buffer
         self._owner = owner
-        self.parser = ResponseParser(settings.max_head_octets, settings.max_fields)
+        self.parser = ResponseParser(settings.max_head_bytes, settings.max_fields)
         self.transport: asyncio.Transport | None = None
         self._outgoing = Outgoing(turn)
         self.served = 0
@@ -61,7 +61,7 @@ class Connection:
         self.write_blocked = False
         self._cut: list[memoryview] = []
         self._filled = 0
-        self._first_room = min(BEGINNING_OCTETS // 2, settings.body_buffer_octets)
+        self._first_room = min(BEGINNING_BYTES // 2, settings.body_buffer_bytes)
         self._room = 0
         self._outlet: ByteSink | None = None
         self._on_interim: InterimSink | None = None
@@ -78,7 +78,7 @@ class Connection:
     # ---- what the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport; watch its socket for octets that come while nobody asked."""
+        """Keep the transport; watch its socket for bytes that come while nobody asked."""
         self.transport = cast("asyncio.Transport", transport)
         self._outgoing.open(self.transport)
         socket = transport.get_extra_info("socket")
@@ -87,23 +87,23 @@ class Connection:
             self._poll.register(socket.fileno(), select.POLLIN)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's shape
-        """Where the next octets go; they are dealt with before anything else is read."""
+        """Where the next bytes go; they are dealt with before anything else is read."""
         return self._buffer.view if self.parser.final is not None else self._buffer.beginning
 
     def buffer_updated(self, nbytes: int) -> None:
         """Pour what is body from where it lies; parse a copy of what is not."""
-        octets = self._buffer.view[:nbytes]
+        raw = self._buffer.view[:nbytes]
         if self._outlet is None:
-            self.data_received(octets.tobytes())
+            self.data_received(raw.tobytes())
             return
-        self._cut, done = self.parser.cut(octets)
-        self.data_received(octets[done:].tobytes())
+        self._cut, done = self.parser.cut(raw)
+        self.data_received(raw[done:].tobytes())
         if self.write_blocked:
             self._buffer.give_away()
         self._let_others(nbytes)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what arrived; octets nobody asked for end the connection (RFC 9112 section 9.2)."""
+        """Parse what arrived; bytes nobody asked for end the connection (RFC 9112 section 9.2)."""
         if not self.busy:
             self.abort()
             return
@@ -123,7 +123,7 @@ class Connection:
         self._advance(len(data))
 
     def _advance(self, size: int) -> None:
-        """See where the exchange stands now that `size` octets more have been dealt with."""
+        """See where the exchange stands now that `size` bytes more have been dealt with."""
         if self.parser.phase is Phase.DONE:
             self.silence.end()
             if not self.parser.reusable and self.transport is not None:
@@ -136,7 +136,7 @@ class Connection:
             self.silence.heard()
         if self._outlet is None:
             self._buffered += size
-            # Nobody takes the octets of a head away, which the parser bounds: held back, it would never go on.
+            # Nobody takes the bytes of a head away, which the parser bounds: held back, it would never go on.
             if self._buffered > self._room and self.parser.final is not None:
                 self._pause_reading()
             self.wake()
@@ -195,7 +195,7 @@ class Connection:
     ) -> None:
         """Write a request head and expect its response.
 
-        `taker` is offered the first octets; where it has passed on, it takes 1xx responses in place of `on_interim`.
+        `taker` is offered the first bytes; where it has passed on, it takes 1xx responses in place of `on_interim`.
         """
         assert self.transport is not None
         self.parser.begin(for_head=for_head, upgrading=upgrading)
@@ -233,7 +233,7 @@ class Connection:
                 await self._drain_waiter
         except TimeoutError:
             limit = self._settings.write_timeout_s
-            self.fail(UpstreamFailure.WRITE_TIMEOUT, f"the backend took no octets for {limit:g} s")
+            self.fail(UpstreamFailure.WRITE_TIMEOUT, f"the backend took no bytes for {limit:g} s")
         finally:
             self._drain_waiter = None
         self._raise_failure()
@@ -256,7 +256,7 @@ class Connection:
             raise self.failure.again()
 
     def change(self) -> asyncio.Future[None]:
-        """Done as soon as octets have arrived or the connection has ended. One consumer waits at a time."""
+        """Done as soon as bytes have arrived or the connection has ended. One consumer waits at a time."""
         waiter = self._waiter = self._loop.create_future()
         return waiter
 
@@ -288,7 +288,7 @@ class Connection:
 
     def take(self) -> list[bytes]:
         """The body pieces that have arrived; a held-back backend may go on."""
-        self._room = self._settings.body_buffer_octets
+        self._room = self._settings.body_buffer_bytes
         pieces = self._take_pieces()
         self._resume_reading()
         return pieces
@@ -333,7 +333,7 @@ class Connection:
     # ---- inside
 
     def _taken(self, taker: FirstBytesHandler, data: bytes) -> bool:
-        """Offer the first octets of a response; whether they were all of it, so that the exchange is over."""
+        """Offer the first bytes of a response; whether they were all of it, so that the exchange is over."""
         if taker.take(data):
             self.silence.end()
             self._owner.freed(self)
@@ -377,8 +377,8 @@ class Connection:
         if self._outlet is not None and (cut or self.parser.pieces):
             self._pour(self._outlet, [*cut, *self._take_pieces()])
 
-    def _pour(self, outlet: ByteSink, pieces: Sequence[Octets]) -> None:
-        """Push octets out. Where they do not all leave at once, nothing more is read until the consumer says so."""
+    def _pour(self, outlet: ByteSink, pieces: Sequence[BytesLike]) -> None:
+        """Push bytes out. Where they do not all leave at once, nothing more is read until the consumer says so."""
         try:
             self.write_blocked = not outlet.push(pieces)
         except ConnectionError:
@@ -396,8 +396,8 @@ class Connection:
 
     def _let_others(self, size: int) -> None:
         """Let go of the loop now and then: it reads on within one callback for as long as a buffer is filled."""
-        self._filled = self._filled + 1 if size == READ_OCTETS else 0
-        if self._filled == MOST_FILLED:
+        self._filled = self._filled + 1 if size == READ_BYTES else 0
+        if self._filled == MAX_FILLED:
             self._filled = 0
             if not self._reading_paused and self.parser.phase is not Phase.DONE:
                 self._pause_reading()

@@ -21,7 +21,7 @@ ATTEMPT_DELAY_S: Final = 0.25
 async def dial(settings: PoolSettings, factory: Callable[[], Connection], names: Names) -> Connection:
     """A connected `Connection` within `connect_timeout_s`, TLS included.
 
-    Raises UpstreamError CONNECT or CONNECT_TIMEOUT; no request octet has been sent then.
+    Raises UpstreamError CONNECT or CONNECT_TIMEOUT; no request byte has been sent then.
     """
     endpoint = settings.endpoint
     try:

@@ -1,6 +1,6 @@
 """Response heads, scanned strictly (RFC 9112 sections 2 to 6).
 
-llhttp is not used: it cannot be told that a response answers HEAD, takes octets past Content-Length for the next
+llhttp is not used: it cannot be told that a response answers HEAD, takes bytes past Content-Length for the next
 response and drops what it has already read when it refuses. This scan costs the same.
 """
 
@@ -19,7 +19,7 @@ _STATUS_LINE: Final = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t -~\x8
 _FIELD_LINE: Final = re.compile(
     r"([!#$%&'*+\-.^_`|~0-9A-Za-z]++):[ \t]*+((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*+"
 )
-_REMEMBERED_OCTETS: Final = 256
+_REMEMBERED_BYTES: Final = 256
 """Longer lines are read each time."""
 _MAX_DIGITS: Final = 18
 _NO_OPTIONS: Final[frozenset[str]] = frozenset()
@@ -40,7 +40,7 @@ class MalformedError(ValueError):
 # With a way of its own to be made: that of a dataclass runs Python even where the class is compiled.
 @dataclass(init=False, slots=True)
 class ParsedHead:
-    """A head and what it says about the octets after it.
+    """A head and what it says about the bytes after it.
 
     `length` is the announced Content-Length. `coded` is set by any Transfer-Encoding, `chunked` when it is exactly
     "chunked".
@@ -128,7 +128,7 @@ def _scan(block: str, max_fields: int) -> tuple[Fields, int, int]:
     joined: dict[str, str] = {}
     framing, length = _NOTHING, -1
     for text in lines:
-        line = _known_line(text) if len(text) <= _REMEMBERED_OCTETS else _read_line(text)
+        line = _known_line(text) if len(text) <= _REMEMBERED_BYTES else _read_line(text)
         if line is None:
             raise MalformedError("a field line of the response is malformed")
         pairs.append(line.pair)
@@ -140,23 +140,23 @@ def _scan(block: str, max_fields: int) -> tuple[Fields, int, int]:
     return Fields(cast("list[Pair]", pairs), joined if once else None), framing, length
 
 
-def parse_trailers(octets: bytes, max_fields: int) -> Fields:
+def parse_trailers(raw: bytes, max_fields: int) -> Fields:
     """Trailer fields less those that would speak about framing or the connection (RFC 9110 section 6.5.1).
 
     Raises MalformedError.
     """
-    return parse_fields(octets.decode("latin-1"), max_fields).without(_MEANINGFUL)
+    return parse_fields(raw.decode("latin-1"), max_fields).without(_MEANINGFUL)
 
 
-def parse_head(octets: bytes, max_fields: int) -> ParsedHead:
-    """The head in `octets`: status line and field lines, each with its CRLF, without the empty line.
+def parse_head(raw: bytes, max_fields: int) -> ParsedHead:
+    """The head in `raw`: status line and field lines, each with its CRLF, without the empty line.
 
     Raises MalformedError.
     """
-    first, _, block = octets.decode("latin-1").partition("\r\n")
-    status_line = _known_status_line(first) if len(first) <= _REMEMBERED_OCTETS else _read_status_line(first)
+    first, _, block = raw.decode("latin-1").partition("\r\n")
+    status_line = _known_status_line(first) if len(first) <= _REMEMBERED_BYTES else _read_status_line(first)
     if status_line is None:
-        msg = f"not a status line of HTTP/1.x: {octets[:40]!r}"
+        msg = f"not a status line of HTTP/1.x: {raw[:40]!r}"
         raise MalformedError(msg)
     minor, status, reason = status_line
     fields, framing, length = _scan(block, max_fields)
@@ -208,7 +208,7 @@ def _length(lines: tuple[str, ...]) -> int:
         raise MalformedError(msg)
     value = values.pop()
     if not _is_length(value):
-        msg = f"Content-Length {value!r} is not a number of octets"
+        msg = f"Content-Length {value!r} is not a number of bytes"
         raise MalformedError(msg)
     return int(value)
 

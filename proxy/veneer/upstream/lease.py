@@ -46,7 +46,7 @@ class PoolLease(ports.LeasedConnection):
         self._lender.give_back(self._connection)
 
     def send(self, head: bytes, taker: FirstBytesHandler, read_timeout_s: float | None) -> None:
-        """Send a GET without content, whose head these octets are."""
+        """Send a GET without content, whose head these bytes are."""
         connection = self._connection
         self._sent = head
         connection.silence.allow(read_timeout_s)

@@ -24,7 +24,7 @@ PATIENCE_S: Final = 1.0
 """So long a new answer is waited for where there is an old one."""
 HANGS_S: Final = 10.0
 """A look-up that takes longer is given up."""
-MOST_THREADS: Final = 4
+MAX_THREADS: Final = 4
 """Look-ups of one name that may hang at once."""
 
 LookUp = Callable[[Endpoint], list[str]]
@@ -91,7 +91,7 @@ class Names:
     def _ask(self) -> asyncio.Future[Answer]:
         """The look-up under way, or another one."""
         now_s = self._monotonic()
-        hangs = now_s - self._asked_s > HANGS_S and self._threads < MOST_THREADS
+        hangs = now_s - self._asked_s > HANGS_S and self._threads < MAX_THREADS
         if self._asked is None or (hangs and not self._asked.done()):
             loop = asyncio.get_running_loop()
             asked = self._asked = loop.create_future()

@@ -1,4 +1,4 @@
-"""One response after another from the octets of a connection; no I/O."""
+"""One response after another from the bytes of a connection; no I/O."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]
 _BETWEEN_CHUNKS: Final = re.compile(rb"\r\n(0{0,7}[1-9A-Fa-f][0-9A-Fa-f]{0,7})\r\n")
 """The end of a chunk and the plain beginning of another that is not the last."""
 
-_MAX_CHUNK_LINE_OCTETS: Final = 4096
-MOST_INTERIMS: Final = 1000
+_MAX_CHUNK_LINE_BYTES: Final = 4096
+MAX_INTERIMS: Final = 1000
 """Interim responses before one final: a report each second for a quarter of an hour."""
 _NO_FIELDS: Final = Fields()
 _NO_BODY: Final = frozenset({204, 304})
 
 
 class Phase(Enum):
-    """What the next octet belongs to."""
+    """What the next byte belongs to."""
 
     HEAD = "head"
     LENGTH = "length"  # body with Content-Length
@@ -37,15 +37,15 @@ class Phase(Enum):
 
 
 class ResponseParser:
-    """Splits octets into interim heads, a final head, body pieces and trailers.
+    """Splits bytes into interim heads, a final head, body pieces and trailers.
 
     Results gather in the attributes, from which the caller takes them away; `begin` starts the next response.
     """
 
     __slots__ = (
-        "_interim_octets",
+        "_interim_bytes",
         "_max_fields",
-        "_max_head_octets",
+        "_max_head_bytes",
         "_pending",
         "_remaining",
         "excess",
@@ -59,8 +59,8 @@ class ResponseParser:
         "upgrading",
     )
 
-    def __init__(self, max_head_octets: int = 64 * 1024, max_fields: int = 256) -> None:
-        self._max_head_octets = max_head_octets
+    def __init__(self, max_head_bytes: int = 64 * 1024, max_fields: int = 256) -> None:
+        self._max_head_bytes = max_head_bytes
         self._max_fields = max_fields
         self.begin(for_head=False, upgrading=False)
 
@@ -72,7 +72,7 @@ class ResponseParser:
         self.final: ParsedHead | None = None
         self.interims: list[ResponseHead] = []
         self.interim_count = 0
-        self._interim_octets = 0
+        self._interim_bytes = 0
         self.pieces: list[bytes] = []
         self.trailers = _NO_FIELDS
         self.excess = False
@@ -87,7 +87,7 @@ class ResponseParser:
 
     @property
     def untouched(self) -> bool:
-        """Whether not one octet has come since `begin`."""
+        """Whether not one byte has come since `begin`."""
         return self.phase is Phase.HEAD and not self._pending and not self.interim_count
 
     def feed(self, data: bytes) -> None:
@@ -112,35 +112,35 @@ class ResponseParser:
             else:
                 data = self._feed_line(data)
 
-    def cut(self, octets: memoryview) -> tuple[list[memoryview], int]:
-        """The body at the beginning of what arrived, where it lies, and how much of `octets` is done with.
+    def cut(self, raw: memoryview) -> tuple[list[memoryview], int]:
+        """The body at the beginning of what arrived, where it lies, and how much of `raw` is done with.
 
         `feed` has to have the rest: heads, trailers, and lines of the chunked coding that are not whole or not plain.
         """
-        size = len(octets)
+        size = len(raw)
         if self.phase is Phase.CHUNK_DATA:
-            return self._cut_chunks(octets, size)
+            return self._cut_chunks(raw, size)
         if self.phase is Phase.UNTIL_CLOSE:
-            return [octets], size
+            return [raw], size
         if self.phase is not Phase.LENGTH:
             return [], 0
         taken = min(size, self._remaining)
         self._remaining -= taken
         if not self._remaining:
             self.phase = Phase.DONE
-        return [octets[:taken]], taken
+        return [raw[:taken]], taken
 
-    def _cut_chunks(self, octets: memoryview, size: int) -> tuple[list[memoryview], int]:
+    def _cut_chunks(self, raw: memoryview, size: int) -> tuple[list[memoryview], int]:
         pieces: list[memoryview] = []
         at = 0
         while True:
             end = at + self._remaining
             if end > size:
                 self._remaining = end - size
-                pieces.append(octets[at:])
+                pieces.append(raw[at:])
                 return pieces, size
-            pieces.append(octets[at:end])
-            line = _BETWEEN_CHUNKS.match(octets, end)
+            pieces.append(raw[at:end])
+            line = _BETWEEN_CHUNKS.match(raw, end)
             if line is None:
                 self._remaining = 0
                 self.phase = Phase.CHUNK_END
@@ -160,7 +160,7 @@ class ResponseParser:
             if self._pending:
                 data, self._pending = self._pending + data, b""
             end = data.find(b"\r\n\r\n", start)
-            if end < 0 or end > self._max_head_octets:
+            if end < 0 or end > self._max_head_bytes:
                 self._keep_partial_head(data)
                 return b""
             parsed = parse_head(data[: end + 2], self._max_fields)
@@ -177,19 +177,19 @@ class ResponseParser:
             raise MalformedError(msg)
         if _BARE_LF.search(data):
             raise MalformedError("a line of the response head ends in a bare LF")
-        if len(data) > self._max_head_octets:
-            msg = f"the response head is longer than {self._max_head_octets} octets"
+        if len(data) > self._max_head_bytes:
+            msg = f"the response head is longer than {self._max_head_bytes} bytes"
             raise MalformedError(msg)
         self._pending = data
 
-    def _interim(self, parsed: ParsedHead, octets: int) -> None:
+    def _interim(self, parsed: ParsedHead, raw: int) -> None:
         if parsed.length or parsed.coded:
             msg = f"interim response {parsed.head.status} announces a body"
             raise MalformedError(msg)
         self.interim_count += 1
-        self._interim_octets += octets
-        if self.interim_count > MOST_INTERIMS or self._interim_octets > self._max_head_octets:
-            msg = f"more than {MOST_INTERIMS} interim responses, or longer in sum than {self._max_head_octets} octets"
+        self._interim_bytes += raw
+        if self.interim_count > MAX_INTERIMS or self._interim_bytes > self._max_head_bytes:
+            msg = f"more than {MAX_INTERIMS} interim responses, or longer in sum than {self._max_head_bytes} bytes"
             raise MalformedError(msg)
         self.interims.append(parsed.head)
 
@@ -277,7 +277,7 @@ class ResponseParser:
         return data[begins:]
 
     def _keep_partial_line(self, data: bytes) -> bytes:
-        if b"\n" in data or len(data) > _MAX_CHUNK_LINE_OCTETS:
+        if b"\n" in data or len(data) > _MAX_CHUNK_LINE_BYTES:
             msg = f"not a chunk size: {data[:40]!r}"
             raise MalformedError(msg)
         self._pending = data
@@ -288,9 +288,9 @@ class ResponseParser:
             self.phase = Phase.DONE
             return data[2:]
         end = data.find(b"\r\n\r\n")
-        if end < 0 or end > self._max_head_octets:
-            if len(data) > self._max_head_octets:
-                msg = f"the trailer section is longer than {self._max_head_octets} octets"
+        if end < 0 or end > self._max_head_bytes:
+            if len(data) > self._max_head_bytes:
+                msg = f"the trailer section is longer than {self._max_head_bytes} bytes"
                 raise MalformedError(msg)
             if _BARE_LF.search(data):
                 raise MalformedError("a trailer line ends in a bare LF")

@@ -31,7 +31,7 @@ from veneer.upstream.unwanted import Unwanted
 class UpstreamPool(ConnectionLender):
     """Implements `veneer.ports.Upstream` for one backend.
 
-    A request is sent twice only when it has no body, its method is safe, and a reused connection died before one octet
+    A request is sent twice only when it has no body, its method is safe, and a reused connection died before one byte
     of an answer: the backend closed it while idle (RFC 9112 section 9.3.1).
     """
 
@@ -101,9 +101,9 @@ class UpstreamPool(ConnectionLender):
             )
         return await self._beside.exchange(request, None)
 
-    def head_octets(self, request: RequestHead) -> bytes:
+    def head_bytes(self, request: RequestHead) -> bytes:
         """The head of a request without content, as `exchange` sends it."""
-        return write_head(request, self._settings, has_body=False).octets
+        return write_head(request, self._settings, has_body=False).raw
 
     def lease_now(self, now_s: float) -> PoolLease | None:
         """An idle connection; None where there is none."""
@@ -160,7 +160,7 @@ class UpstreamPool(ConnectionLender):
         connection = await self._lease(demand, read_timeout_s)
         if written.length != len(body) or written.expects_continue:
             return await self._attempt(connection, written, at_hand(body), on_interim)
-        whole = WrittenHead(written.octets + body, upgrading=written.upgrading)
+        whole = WrittenHead(written.raw + body, upgrading=written.upgrading)
         return await self._attempt(connection, whole, None, on_interim)
 
     async def aclose(self) -> None:
@@ -188,7 +188,7 @@ class UpstreamPool(ConnectionLender):
     ) -> BackendResponse:
         sender: asyncio.Task[None] | None = None
         try:
-            connection.start(written.octets, for_head=for_head, upgrading=written.upgrading, on_interim=on_interim)
+            connection.start(written.raw, for_head=for_head, upgrading=written.upgrading, on_interim=on_interim)
             if body is None:
                 connection.listen()
             else:
@@ -383,7 +383,7 @@ def _leave_queue(turn: asyncio.Future[Connection | None], demand: Demand) -> Non
 
 
 def _may_repeat(connection: Connection, error: UpstreamError, demand: Demand | None) -> bool:
-    """Whether a reused connection died before one octet of an answer to a safe request that somebody waits for."""
+    """Whether a reused connection died before one byte of an answer to a safe request that somebody waits for."""
     untouched = error.failure is UpstreamFailure.RESET and connection.parser.untouched
     return untouched and (demand is None or demand.wanted)
 

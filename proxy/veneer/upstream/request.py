@@ -19,9 +19,9 @@ _METHODS_WITH_CONTENT: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
 class WrittenHead(Struct, frozen=True):
-    """The octets of a request head and how its body is framed: `length` octets, or chunked when that is None."""
+    """The bytes of a request head and how its body is framed: `length` bytes, or chunked when that is None."""
 
-    octets: bytes
+    raw: bytes
     length: int | None = 0
     expects_continue: bool = False
     upgrading: bool = False
@@ -46,7 +46,7 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
     if not has_body and (host_alone or not own):
         if request.method in _METHODS_WITH_CONTENT:
             lines.append(("Content-Length", "0"))
-        return WrittenHead(_octets(start, lines))
+        return WrittenHead(_raw(start, lines))
     length: int | None = 0
     if has_body:
         length = _announced_length(fields.lines("content-length"))
@@ -59,7 +59,7 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
     expects = has_body and (fields.get("expect") or "").lower() == "100-continue"
     if expects:
         lines.append(("Expect", "100-continue"))
-    return WrittenHead(_octets(start, lines), length, expects, upgrade is not None)
+    return WrittenHead(_raw(start, lines), length, expects, upgrade is not None)
 
 
 def _without_host(fields: Fields) -> Sequence[Pair]:
@@ -74,7 +74,7 @@ def _without(fields: Fields, own: list[str]) -> Sequence[Pair]:
     return [pair for pair in fields.pairs if lower_name(pair[0]) not in own] if own else fields.pairs
 
 
-def _octets(start: str, lines: list[Pair]) -> bytes:
+def _raw(start: str, lines: list[Pair]) -> bytes:
     pieces = pieces_of(lines)
     said = start + "".join(pieces[::2])  # names and values
     if "\n" in said or "\r" in said or "\0" in said:

@@ -55,7 +55,7 @@ class BackendResponse:
 
     @property
     def content_length(self) -> int | None:
-        """Octets to come if known."""
+        """Bytes to come if known."""
         return self._length
 
     @property

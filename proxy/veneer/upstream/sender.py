@@ -8,7 +8,7 @@ from veneer.ports import UpstreamError
 from veneer.upstream.connection import Connection
 from veneer.upstream.request import WrittenHead
 
-_SEPARATE_WRITE_OCTETS = 16 * 1024
+_SEPARATE_WRITE_BYTES = 16 * 1024
 
 
 class BodyLengthError(Exception):
@@ -48,21 +48,21 @@ async def _send_pieces(connection: Connection, length: int | None, body: AsyncIt
         if length is None:
             await _write_chunk(connection, piece)
         elif sent > length:
-            msg = f"the request body is longer than its Content-Length of {length} octets"
+            msg = f"the request body is longer than its Content-Length of {length} bytes"
             raise BodyLengthError(msg)
         else:
             await connection.write(piece)
     if length is None:
         await connection.write(b"0\r\n\r\n")
     elif sent != length:
-        msg = f"the request body ended after {sent} of {length} octets"
+        msg = f"the request body ended after {sent} of {length} bytes"
         raise BodyLengthError(msg)
     return True
 
 
 async def _write_chunk(connection: Connection, piece: bytes) -> None:
     size_line = b"%x\r\n" % len(piece)
-    if len(piece) < _SEPARATE_WRITE_OCTETS:
+    if len(piece) < _SEPARATE_WRITE_BYTES:
         await connection.write(b"%b%b\r\n" % (size_line, piece))
         return
     await connection.write(size_line)

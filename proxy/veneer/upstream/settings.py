@@ -59,9 +59,9 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """Limits of one backend's connections. Times in seconds, sizes in octets.
+    """Limits of one backend's connections. Times in seconds, sizes in bytes.
 
-    `read_timeout_s` is the longest silence between two octets of a response; it does not run while a request body is
+    `read_timeout_s` is the longest silence between two bytes of a response; it does not run while a request body is
     still being sent or while our own consumer is slow. `keepalive_s` is how long an idle connection is kept unless the
     backend's Keep-Alive field says otherwise; it stays below the five seconds after which common servers close. A
     connection that was opened longer than `max_age_s` ago is not used again: under steady traffic it would never be
@@ -83,9 +83,9 @@ class PoolSettings:
     stream_idle_s: float = 600.0
     keepalive_s: float = 4.5
     max_age_s: float = 60.0
-    max_head_octets: int = 64 * 1024
+    max_head_bytes: int = 64 * 1024
     max_fields: int = 256
-    body_buffer_octets: int = 256 * 1024
+    body_buffer_bytes: int = 256 * 1024
     preserve_host: bool = True
     rewrite_location: bool = True
     tls: ssl.SSLContext | None = None

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 
 class ReadTimer:
-    """Counts one connection's silence. Its timer looks at the latest deadline instead of moving with each octet.
+    """Counts one connection's silence. Its timer looks at the latest deadline instead of moving with each byte.
 
-    `too_long` is called when `limit_s` have passed since the last octet.
+    `too_long` is called when `limit_s` have passed since the last byte.
     """
 
     __slots__ = ("_at", "_looks_at", "_loop", "_timer", "_too_long", "_usual_s", "limit_s")

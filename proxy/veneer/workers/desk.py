@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from veneer.admin.access import AdminAccess
-from veneer.admin.application import MOST_BODY_BYTES, Page, guarded, json_answer
+from veneer.admin.application import MAX_BODY_BYTES, Page, guarded, json_answer
 from veneer.admin.health import Health, PartHealth
 from veneer.admin.hurried import in_time, whole_body
 from veneer.admin.stats import stats_of
@@ -44,7 +44,7 @@ class AdminAggregator:
     def application(self) -> web.Application:
         """The routes, as a single process has them."""
         middlewares = [in_time, guarded(self._deps.access), whole_body]
-        application = web.Application(middlewares=middlewares, client_max_size=MOST_BODY_BYTES)
+        application = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
         application.add_routes(
             [
                 web.get("/", self._page.show),

@@ -116,9 +116,9 @@ async def test_no_field_takes_markup_or_another_type(
 
 @pytest.mark.parametrize("text", [text for text in INJECTIONS if text.isprintable()])
 async def test_no_header_reaches_a_statement(api: Client, member: dict[str, str], text: str) -> None:
-    octets = text.encode()
+    raw = text.encode()
     for name in ("X-Request-ID", "Etter-Company-Pass", "Authorization", "If-None-Match"):
-        headers = member | {name: octets.decode("latin-1")}
+        headers = member | {name: raw.decode("latin-1")}
         response = await api.get("/api/etter/users/42", headers=headers)
         refused = name in {"Etter-Company-Pass", "Authorization"}
         assert response.status == (401 if refused else 200), name

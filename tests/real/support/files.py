@@ -40,6 +40,6 @@ def files(fill: Callable[[Path], None], more: str = "") -> Serve:
     return serve
 
 
-def octets(size: int, seed: int = 1) -> bytes:
+def random_bytes(size: int, seed: int = 1) -> bytes:
     """The same bytes each time, that no coding makes smaller."""
     return random.Random(seed).randbytes(size)

@@ -39,9 +39,9 @@ def grown(size: int) -> Step:
     return Step(size, {ALIKE: alike, FEW: few}, 1_600.0, {ALIKE: beside, FEW: beside})
 
 
-@pytest.mark.parametrize("octets", [2_048, 102_400])
-def test_documents_have_exactly_their_size(octets: int) -> None:
-    assert len(rows(octets)) == octets
+@pytest.mark.parametrize("raw", [2_048, 102_400])
+def test_documents_have_exactly_their_size(raw: int) -> None:
+    assert len(rows(raw)) == raw
     assert len(documents()["stream"].body) == 1_048_576
 
 

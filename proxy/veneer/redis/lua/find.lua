@@ -1,6 +1,6 @@
 -- Find the stored responses of one key that fit a request. KEYS[1]: a hash with a field per response, named by the digest
 -- of its Vary values, and "specs": the lists of Vary names in use, a line each.
--- ARGV: 1 octets to return at most when none fits, then name, value, name, value... of the request: "-" is absent,
+-- ARGV: 1 bytes to return at most when none fits, then name, value, name, value... of the request: "-" is absent,
 -- "=..." present. A list with a name that is not among them cannot be judged here: then all are returned.
 local specs = redis.call('HGET', KEYS[1], 'specs')
 if not specs then

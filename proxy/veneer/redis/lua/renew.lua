@@ -16,15 +16,15 @@ end
 
 -- Events from one end of the log on, at most `most`, and no more once they are 4 MB: a reply has to arrive in time.
 local function collect(command, from, to, most)
-  local found, octets, batch = {}, 0, nil
+  local found, bytes, batch = {}, 0, nil
   repeat
     batch = redis.call(command, stream_key, from, to, 'COUNT', math.min(20, most - #found))
     for _, event in ipairs(batch) do
       found[#found + 1] = event
-      octets = octets + #event[2][2]
+      bytes = bytes + #event[2][2]
     end
     from = #batch > 0 and '(' .. batch[#batch][1]
-  until #batch < 20 or #found >= most or octets > 4194304
+  until #batch < 20 or #found >= most or bytes > 4194304
   return found
 end
 

@@ -1,15 +1,15 @@
 -- Head of every script of the log. KEYS[1] is the hash of the log's state, KEYS[2] the stream of its events, KEYS[3] the
 -- hash of holds, "<name>": "<end, Redis ms> <event>". Holds outlive an epoch where Redis keeps its data.
--- ARGV: 1 node, 2 lease (ms), 3 nonce, 4 events kept, 5 the event "everything", 6 octets of events kept.
+-- ARGV: 1 node, 2 lease (ms), 3 nonce, 4 events kept, 5 the event "everything", 6 bytes of events kept.
 --
 -- State: run (of the server that began the epoch), ms and epoch (its number and name), seq (last event), began (Redis
 -- ms), lease (ms), "n:<node>" (when its lease ends, Redis ms), "w:<node>" (number of the telling, and for how many ms after
 -- the node's end a write it sent may be carried out, 0 for none), "g:<node>" (a node that vanished with a write under way:
--- until when that may still be carried out), half (octets of events since "mark", a position before which all will be trimmed when
+-- until when that may still be carried out), half (bytes of events since "mark", a position before which all will be trimmed when
 -- they are half of what is kept), due (Redis ms: when the first hold ends). One key, so that it is lost as a whole or not at all.
 local state_key, stream_key, holds_key = KEYS[1], KEYS[2], KEYS[3]
 local node, nonce, events_kept, everything = ARGV[1], ARGV[3], ARGV[4], ARGV[5]
-local own_lease_ms, octets_kept = tonumber(ARGV[2]), tonumber(ARGV[6])
+local own_lease_ms, bytes_kept = tonumber(ARGV[2]), tonumber(ARGV[6])
 
 local function text(number)
   return string.format('%.0f', number)
@@ -89,7 +89,7 @@ local function push(payload, writer, mark, value)
   redis.call('XADD', stream_key, 'MAXLEN', '~', events_kept, state.ms .. '-' .. state.seq,
     'e', payload, 'w', writer, mark or '-', value or '')
   local half = (tonumber(state.half) or 0) + #payload
-  if half > octets_kept / 2 then
+  if half > bytes_kept / 2 then
     if state.mark then
       redis.call('XTRIM', stream_key, 'MINID', '~', state.ms .. '-' .. state.mark)
     end

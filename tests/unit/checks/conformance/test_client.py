@@ -114,7 +114,7 @@ async def test_a_body_that_is_not_whole_is_told_when_it_is_asked_for(answer: byt
             response.text()
 
 
-async def test_octets_nobody_asked_for_end_the_connection() -> None:
+async def test_bytes_nobody_asked_for_end_the_connection() -> None:
     over_long = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi and more"
     fine = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     async with answering(over_long, fine, fine) as (client, read):

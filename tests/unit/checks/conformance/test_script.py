@@ -1,4 +1,4 @@
-"""The origin's octets are those the suite's tests were written for."""
+"""The origin's bytes are those the suite's tests were written for."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def get(number: int | None = 1, method: str = "GET", version: str = "HTTP/1.1", 
 
 
 def head(reply: Reply) -> list[str]:
-    return reply.octets.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+    return reply.raw.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
 
 
 def test_a_plain_answer() -> None:
     reply = script({}).answer(get(), NOW_MS)
-    assert reply.octets == (
+    assert reply.raw == (
         b"HTTP/1.1 200 OK\r\nServer-Base-Url: /test/token\r\nServer-Request-Count: 1\r\nClient-Request-Count: 1\r\n"
         b"Server-Now: 1800000000999\r\nContent-Type: text/plain\r\nRequest-Numbers: 1\r\n"
         b"Date: Fri, 15 Jan 2027 08:00:00 GMT\r\n"
@@ -56,7 +56,7 @@ def test_lines_of_one_name_stay_lines_and_are_remembered_if_checked() -> None:
 def test_a_length_or_coding_given_by_the_step_is_sent_whatever_the_body_is() -> None:
     longer = script({"response_headers": [["Content-Length", "2"]]}).answer(get(), NOW_MS)
     assert head(longer).count("Content-Length: 2") == 1
-    assert longer.octets.endswith(b"\r\n\r\ntoken")
+    assert longer.raw.endswith(b"\r\n\r\ntoken")
     coded = script({"response_headers": [["Transfer-Encoding", "odd"]]}).answer(get(), NOW_MS)
     assert not any(line.startswith("Content-Length") for line in head(coded))
 
@@ -74,7 +74,7 @@ def test_no_body_where_there_cannot_be_one() -> None:
         script({"response_status": [304, "Not Modified"]}).answer(get(), NOW_MS),
         script({}).answer(get(method="HEAD"), NOW_MS),
     ):
-        assert reply.octets.endswith(b"\r\n\r\n")
+        assert reply.raw.endswith(b"\r\n\r\n")
         assert not any(line.startswith("Content-Length") for line in head(reply))
 
 
@@ -102,8 +102,8 @@ def test_only_the_literal_validator_of_the_step_before_validates() -> None:
 
 def test_a_tag_beyond_ascii_is_utf_8_beside_a_body_and_latin_1_without() -> None:
     step = {"response_headers": [["ETag", '"ü"']]}
-    assert 'ETag: "ü"'.encode() in script(step).answer(get(), NOW_MS).octets
-    assert 'ETag: "ü"'.encode("latin-1") in script(step).answer(get(method="HEAD"), NOW_MS).octets
+    assert 'ETag: "ü"'.encode() in script(step).answer(get(), NOW_MS).raw
+    assert 'ETag: "ü"'.encode("latin-1") in script(step).answer(get(method="HEAD"), NOW_MS).raw
 
 
 def test_locations_are_under_the_tested_resource() -> None:
@@ -116,11 +116,11 @@ def test_locations_are_under_the_tested_resource() -> None:
 def test_interim_responses_come_first_and_a_disconnect_sends_nothing() -> None:
     reply = script({"interim_responses": [[102], [103, [["link", "</a>"]]]]}).answer(get(), NOW_MS)
     early = b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n"
-    assert reply.octets.startswith(early)
+    assert reply.raw.startswith(early)
     play = script({"disconnect": True})
     gone = play.answer(get(), NOW_MS)
     assert gone.hang_up
-    assert gone.octets == b""
+    assert gone.raw == b""
     assert len(play.seen) == 1
 
 

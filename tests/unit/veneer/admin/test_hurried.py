@@ -81,7 +81,7 @@ async def test_a_head_that_began_behind_a_request_has_to_come_as_well(served: tu
         reader, writer = await say(address, b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await handler.reached.wait()
         writer.write(GET[:-3])
-        other = await say(address)  # by whose end the octets above are there
+        other = await say(address)  # by whose end the bytes above are there
         assert await other[0].read() == LATE
         other[1].close()
         handler.go.set()
@@ -117,18 +117,18 @@ async def test_a_body_has_to_come_in_time(served: tuple[Application, Address], m
 
 
 @pytest.mark.parametrize(
-    "octets", [b"GET /a b HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\r\n\r\n"]
+    "raw", [b"GET /a b HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\r\n\r\n"]
 )
 async def test_a_malformed_request_is_a_line_and_no_error(
-    served: tuple[Application, Address], octets: bytes, caplog: pytest.LogCaptureFixture
+    served: tuple[Application, Address], raw: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     async with asyncio.timeout(10):
-        reader, writer = await say(served[1], octets)
+        reader, writer = await say(served[1], raw)
         assert b" 400 " in await reader.read()
         writer.close()
     # what is no HTTP at all, as TLS, is not told
-    assert len(caplog.records) == (octets[:1] == b"G")
+    assert len(caplog.records) == (raw[:1] == b"G")
     for record in caplog.records:
         assert (record.levelname, record.exc_info) == ("INFO", None)
         assert record.getMessage().startswith("malformed admin request: ")

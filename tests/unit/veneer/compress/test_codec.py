@@ -37,7 +37,7 @@ async def test_empty_tiny_and_large_bodies(codecs: Codecs, name: str, body: byte
 
 
 @pytest.mark.parametrize("name", CODINGS)
-async def test_the_same_octets_each_time_and_on_each_path(codecs: Codecs, name: str) -> None:
+async def test_the_same_bytes_each_time_and_on_each_path(codecs: Codecs, name: str) -> None:
     elsewhere = Codecs(CodecSettings(inline_bytes=0))
     assert {await codecs.encode(name, 6, JSON) for _ in range(3)} == {await elsewhere.encode(name, 6, JSON)}
     await elsewhere.aclose()

@@ -1,4 +1,4 @@
-"""Stored octets: what was written is read, all else is a miss."""
+"""Stored bytes: what was written is read, all else is a miss."""
 
 import zlib
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Fields keep every octet, the order and the spelling."""
+"""Fields keep every byte, the order and the spelling."""
 
 import sys
 
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from veneer.core.fields import Fields, Pair
 
-OCTETS = st.binary(max_size=20)
+BYTES = st.binary(max_size=20)
 
 
 def test_names_match_in_any_case_and_lines_join() -> None:
@@ -28,7 +28,7 @@ def test_changes_make_new_fields() -> None:
     assert len(fields) == 3
 
 
-@given(st.lists(st.tuples(OCTETS, OCTETS), max_size=8))
+@given(st.lists(st.tuples(BYTES, BYTES), max_size=8))
 def test_what_came_is_what_goes(pairs: list[tuple[bytes, bytes]]) -> None:
     assert Fields.from_raw(pairs).raw() == pairs
 

@@ -82,7 +82,7 @@ def test_each_strong_coded_form_has_a_tag_of_its_own() -> None:
     assert uncoded_etag('"a-b-br-gzip"') == '"a-b-br"'
 
 
-def test_a_dense_form_has_other_octets_and_so_another_tag() -> None:
+def test_a_dense_form_has_other_bytes_and_so_another_tag() -> None:
     assert coded_etag('"a"', "br", dense=True) == '"a-br+"'
     assert coded_etag('W/"a"', "br", dense=True) == 'W/"a"'
     assert uncoded_etag('"a-br+"') == '"a"'

@@ -114,7 +114,7 @@ def part(content_range: str, value: str, body: bytes, *fields: Pair, rules: Cach
 
 
 @pytest.mark.parametrize(
-    ("value", "octets"),
+    ("value", "raw"),
     [
         ("bytes=6-8", b"678"),
         ("bytes=4-9", b"456789"),
@@ -127,10 +127,10 @@ def part(content_range: str, value: str, body: bytes, *fields: Pair, rules: Cach
         ("bytes=x", None),
     ],
 )
-def test_parts_of_a_part(value: str, octets: bytes | None) -> None:
+def test_parts_of_a_part(value: str, raw: bytes | None) -> None:
     held = part("bytes 4-9/10", "bytes=-6", b"456789")
     found = answer_from_partial(held, asked(value))
-    assert (slice_of(held, found) if isinstance(found, Part) else found) == octets
+    assert (slice_of(held, found) if isinstance(found, Part) else found) == raw
 
 
 def test_the_same_range_again_has_the_same_answer() -> None:
@@ -155,10 +155,10 @@ def test_a_short_part_counts_as_cut_unless_trusted() -> None:
     cut = part("bytes 4-9/10", "bytes=-5", b"01234")
     assert answer_from_partial(cut, asked("bytes=6-")) is None
     trusted = part("bytes 4-9/10", "bytes=-5", b"01234", rules=CacheRules(trust_short_partial=True))
-    for value, octets in (("bytes=6-8", b"234"), ("bytes=6-", b"234"), ("bytes=-1", b"4")):
+    for value, raw in (("bytes=6-8", b"234"), ("bytes=6-", b"234"), ("bytes=-1", b"4")):
         found = answer_from_partial(trusted, asked(value))
         assert isinstance(found, Part)
-        assert slice_of(trusted, found) == octets
+        assert slice_of(trusted, found) == raw
 
 
 def test_slices_of_a_complete_entry() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from veneer.core.fields import Fields
-from veneer.core.tags import MAX_TAG_OCTETS, MAX_TAGS, groups_of, tags_of
+from veneer.core.tags import MAX_TAG_BYTES, MAX_TAGS, groups_of, tags_of
 
 
 def test_three_fields_give_tags() -> None:
@@ -20,4 +20,4 @@ def test_more_tags_than_can_be_kept_are_an_answer_of_their_own() -> None:
     at_most = Fields([("Surrogate-Key", " ".join(f"t{n}" for n in range(MAX_TAGS)))])
     assert len(tags_of(at_most) or ()) == MAX_TAGS
     assert tags_of(at_most.added(("Cache-Tag", "one more"))) is None
-    assert tags_of(Fields([("Cache-Tag", "x" * (MAX_TAG_OCTETS + 1))])) is None
+    assert tags_of(Fields([("Cache-Tag", "x" * (MAX_TAG_BYTES + 1))])) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from veneer.ports import Octets
+from veneer.ports import BytesLike
 from veneer.server.client import WireClient
 from veneer.server.link import PendingReply
 from veneer.server.tunnel import ClientTunnel
@@ -30,7 +30,7 @@ class Line:
         """As the lane writes."""
         self.sent.append(b"".join(pieces))
 
-    def write_all(self, pieces: Sequence[Octets]) -> bool:
+    def write_all(self, pieces: Sequence[BytesLike]) -> bool:
         self.sent += map(bytes, pieces)
         return True
 

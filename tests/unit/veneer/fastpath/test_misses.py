@@ -85,8 +85,8 @@ class Backend(LeasedConnection):
         self.answered = asyncio.get_running_loop().create_future()
         self.aborted = False
 
-    def head_octets(self, request: RequestHead) -> bytes:
-        return write_head(request, PoolSettings(Endpoint("127.0.0.1", 1)), has_body=False).octets
+    def head_bytes(self, request: RequestHead) -> bytes:
+        return write_head(request, PoolSettings(Endpoint("127.0.0.1", 1)), has_body=False).raw
 
     def lease_now(self, now_s: float) -> Backend | None:
         taken, self.free = self.free, False
@@ -100,15 +100,15 @@ class Backend(LeasedConnection):
         self.heads.append(head)
         self.taker = taker
 
-    def says(self, octets: bytes) -> bool:
-        """The response's first octets; whether the lane was content with them."""
+    def says(self, raw: bytes) -> bool:
+        """The response's first bytes; whether the lane was content with them."""
         taker, self.taker = self.taker, None
         assert taker is not None
-        if taker.take(octets):
+        if taker.take(raw):
             self.free = True
             return True
         taker.pass_on()
-        self.answered.set_result(Response(octets.partition(b"\r\n\r\n")[2]))
+        self.answered.set_result(Response(raw.partition(b"\r\n\r\n")[2]))
         return False
 
     async def response(self, on_interim: InterimSink) -> Response:
@@ -351,13 +351,13 @@ async def test_interim_responses_are_relayed(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "raw",
     [came()[:-1], came() + b"x", came(b""), came(b"x" * 70_000), came(date=b"\x01"), b"HTTP/1.1 200 OK\r\n"],
 )
-async def test_what_is_not_one_whole_response_is_for_the_pipeline(stage: Stage, octets: bytes) -> None:
+async def test_what_is_not_one_whole_response_is_for_the_pipeline(stage: Stage, raw: bytes) -> None:
     await stage.teach()
     assert stage.ask("/second")
-    assert not stage.backend.says(octets)
+    assert not stage.backend.says(raw)
     await stage.line.is_over.wait()
 
 
@@ -365,14 +365,14 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nDate: %b\r\nTransfer-Encoding: chunked\r\n\r\n4\r
 
 
 @pytest.mark.parametrize(
-    ("octets", "sends_on"), [(came(b"x" * 70_000), False), (CHUNKED, False), (came()[:-1], True), (came(b""), True)]
+    ("raw", "sends_on"), [(came(b"x" * 70_000), False), (CHUNKED, False), (came()[:-1], True), (came(b""), True)]
 )
 async def test_what_never_comes_whole_is_the_pipelines_from_the_beginning_the_next_time(
-    stage: Stage, octets: bytes, sends_on: bool
+    stage: Stage, raw: bytes, sends_on: bool
 ) -> None:
     await stage.teach()
     assert stage.ask("/second")
-    assert not stage.backend.says(octets)
+    assert not stage.backend.says(raw)
     await stage.line.is_over.wait()
     elsewhere = b"GET /second HTTP/1.1\r\nHost: elsewhere\r\n\r\n"  # there is nothing stored of it
     assert stage.talk.answer(elsewhere) is sends_on

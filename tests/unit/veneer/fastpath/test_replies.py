@@ -42,15 +42,15 @@ def known(*, came: bytes = CAME) -> ResponseTemplates:
 def test_the_answer_has_the_values_of_the_response() -> None:
     replies = known()
     other = CAME.replace(b"now", b"some other time").replace(b": 3", b": 12").replace(b'"a"', b'W/"bcd"')
-    for octets in (CAME + b"xyz", other + b"x" * 12, CAME, other):
-        found = replies.find(octets)
+    for raw in (CAME + b"xyz", other + b"x" * 12, CAME, other):
+        found = replies.find(raw)
         assert found is not None
         reply, values = found
         date, length, tag = values
         assert reply.head.filled(values) + b"r1\r\nX-Response-Time: 1.000ms\r\n\r\n" == SERVED.replace(
             b"now", date
         ).replace(b": 3", b": " + length).replace(b'"a"', tag)
-        assert octets[reply.pattern.stop - 4 : reply.pattern.stop] == b"\r\n\r\n"
+        assert raw[reply.pattern.stop - 4 : reply.pattern.stop] == b"\r\n\r\n"
         assert (reply.reason, values[reply.length]) == ("Fine", length)
 
 
@@ -154,6 +154,6 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(replies) == 1
 
 
-def test_octets_that_are_no_head_are_left_alone() -> None:
-    for octets in (b"", b"\r\n\r\n", b"x", CAME[:-1], b"\0" * 100):
-        assert known().find(octets) is None
+def test_bytes_that_are_no_head_are_left_alone() -> None:
+    for raw in (b"", b"\r\n\r\n", b"x", CAME[:-1], b"\0" * 100):
+        assert known().find(raw) is None

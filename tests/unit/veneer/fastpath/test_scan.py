@@ -92,7 +92,7 @@ def test_a_head_of_the_same_shape_gives_its_own_values() -> None:
 
 @pytest.mark.parametrize("number", range(len(PLAIN)))
 def test_a_shape_takes_no_head_that_a_scan_would_not(number: int) -> None:
-    """Each octet left out, changed, or followed by something, as a head of a known shape and as one never seen."""
+    """Each byte left out, changed, or followed by something, as a head of a known shape and as one never seen."""
     shape, _ = scan(PLAIN)
     for instead in (b"", b"\r", b"\n", b"\x00", b"\xff", b" ", b":", b"\r\n", b"\r\n\r\n", b"x"):
         for width in (0, 1):

@@ -10,7 +10,7 @@ from veneer.core.entry import Entry, Position
 from veneer.core.fields import Fields
 from veneer.fastpath.marks import Fingerprint, fingerprint_of
 from veneer.fastpath.spots import HeadTemplate, HotEntry, RouteFacts, VariantReply
-from veneer.fastpath.table import FEWEST_SLOTS, MOST_SLOTS, HotEntryTable, slots_for
+from veneer.fastpath.table import MAX_SLOTS, MIN_SLOTS, HotEntryTable, slots_for
 from veneer.observe.repeats import RecordTemplate
 
 PLACES = [b"site\n/%d" % number for number in range(12)]
@@ -70,18 +70,18 @@ def test_half_of_the_marks_is_not_enough(others: Fingerprint) -> None:
 
 
 def test_many_are_found_while_slots_are_taken_into_use() -> None:
-    table, spots = HotEntryTable(FEWEST_SLOTS), [spot_at(b"site\n/%d" % number) for number in range(2_000)]
+    table, spots = HotEntryTable(MIN_SLOTS), [spot_at(b"site\n/%d" % number) for number in range(2_000)]
     for count, spot in enumerate(spots, 1):
         table.put(spot)
         earlier = spots[count * 7 // 8]
         assert table.get(earlier.hashed, earlier.check) is earlier
     assert all(table.get(spot.hashed, spot.check) is spot for spot in spots)
-    assert sum(spot.next_in_chain is not None for spot in spots) < len(spots) - FEWEST_SLOTS / 2, "few slots are in use"
+    assert sum(spot.next_in_chain is not None for spot in spots) < len(spots) - MIN_SLOTS / 2, "few slots are in use"
 
 
 @pytest.mark.parametrize(
     ("memory_bytes", "slots"),
-    [(0, FEWEST_SLOTS), (4_000_000, 1_953), (256 * 1024 * 1024, 131_072), (1 << 40, MOST_SLOTS)],
+    [(0, MIN_SLOTS), (4_000_000, 1_953), (256 * 1024 * 1024, 131_072), (1 << 40, MAX_SLOTS)],
 )
 def test_there_are_slots_for_what_the_store_may_hold(memory_bytes: int, slots: int) -> None:
     assert slots_for(memory_bytes) == slots

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from veneer.loop.turn import MOST_OCTETS, MOST_WAITING, Outgoing, WriteBatch
+from veneer.loop.turn import MAX_BYTES, MAX_WAITING, Outgoing, WriteBatch
 
 
 class Loop:
@@ -26,7 +26,7 @@ class Loop:
 
 
 class Transport:
-    """Takes octets down; those of one call together."""
+    """Takes bytes down; those of one call together."""
 
     def __init__(self, name: str, sent: list[tuple[str, bytes | list[bytes]]]) -> None:
         self._name = name
@@ -91,17 +91,17 @@ def test_the_loop_is_asked_once_a_turn(stage: Stage) -> None:
 
 
 def test_many_connections_do_not_wait_for_the_end(stage: Stage) -> None:
-    for number in range(MOST_WAITING):
+    for number in range(MAX_WAITING):
         stage.connection(str(number)).send([b"one"])
-    assert len(stage.sent) == MOST_WAITING
+    assert len(stage.sent) == MAX_WAITING
     stage.connection("later").send([b"two"])
     stage.loop.end_turn()
-    assert stage.sent[MOST_WAITING:] == [("later", b"two")]
+    assert stage.sent[MAX_WAITING:] == [("later", b"two")]
 
 
 def test_much_on_one_connection_does_not_wait_and_is_not_copied(stage: Stage) -> None:
     connection = stage.connection()
-    large = bytes(MOST_OCTETS)
+    large = bytes(MAX_BYTES)
     connection.send([b"one"])
     connection.send([b"head", large])
     assert stage.sent == [("a", [b"one", b"head", large])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support.clock import ManualClock
 from veneer.loop.tasks import Tasks
-from veneer.main.backends import MOST_GONE, Backends
+from veneer.main.backends import MAX_GONE, Backends
 from veneer.policy.model import UpstreamSettings
 
 
@@ -30,7 +30,7 @@ async def test_a_name_that_a_reload_takes_away_still_serves_who_began_with_it() 
 async def test_few_names_that_are_gone_are_remembered() -> None:
     tasks = Tasks()
     backends = Backends(ManualClock(), tasks)
-    for number in range(MOST_GONE + 2):
+    for number in range(MAX_GONE + 2):
         backends.apply(named(f"b{number}"))
     assert backends.get("b0") is None
     assert backends["b1"] is not None

@@ -32,7 +32,7 @@ def test_exchanges_are_counted_by_route_method_and_class() -> None:
     assert [counts.routes[name].rate_limited for name in "ab"] == [0, 1]
 
 
-def test_octets_and_what_coding_spared() -> None:
+def test_bytes_and_what_coding_spared() -> None:
     route = counted(*RECORDS).routes["a"]
     assert (route.bytes_in, route.bytes_out, route.bytes_saved) == (5, 10, 90)
 

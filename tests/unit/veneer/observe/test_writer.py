@@ -30,7 +30,7 @@ def read_all(reader: int, writer: int) -> list[bytes]:
 
 
 def fill(descriptor: int) -> int:
-    """Fill a pipe to the brim; returns how many octets went in."""
+    """Fill a pipe to the brim; returns how many bytes went in."""
     flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
     fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_NONBLOCK)
     count = 0

@@ -70,7 +70,7 @@ class Backend:
             raise self.failure
         return self.said
 
-    def head_octets(self, request: RequestHead) -> bytes:
+    def head_bytes(self, request: RequestHead) -> bytes:
         raise AssertionError(request)
 
     def lease_now(self, now_s: float) -> None:

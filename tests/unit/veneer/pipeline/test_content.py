@@ -1,4 +1,4 @@
-"""A shared body: everybody reads the same octets, memory stays bounded, nobody is left waiting."""
+"""A shared body: everybody reads the same bytes, memory stays bounded, nobody is left waiting."""
 
 import asyncio
 

@@ -12,7 +12,7 @@ from tests.support.entries import stored
 from veneer.core.entry import CodedBody, Entry
 from veneer.core.invalidation import Invalidation
 from veneer.loop.tasks import Tasks
-from veneer.pipeline.upgrade import HOT_AFTER, LOOK_EVERY_S, MOST_CANDIDATES, Recompressor
+from veneer.pipeline.upgrade import HOT_AFTER, LOOK_EVERY_S, MAX_CANDIDATES, Recompressor
 from veneer.policy.model import CompressRules
 from veneer.ports import StreamEncoder
 from veneer.stores.memory import MemoryStore
@@ -36,7 +36,7 @@ class SlowCodec:
         raise NotImplementedError
 
     async def encode_densely(self, coding: str, body: bytes) -> bytes:
-        """The given octets, after a tenth of a second."""
+        """The given bytes, after a tenth of a second."""
         assert (coding, body) == ("br", b"hello")
         self.calls += 1
         self._clock.advance(0.1)
@@ -131,7 +131,7 @@ async def test_a_turn_ends_when_the_next_look_is_due(stage: Stage) -> None:
     assert stage.codec.calls == 25
 
 
-async def test_octets_that_do_not_get_fewer_stay_and_are_not_tried_again(stage: Stage) -> None:
+async def test_bytes_that_do_not_get_fewer_stay_and_are_not_tried_again(stage: Stage) -> None:
     await stage.keep()
     stage.codec.dense = b"x" * 100
     await stage.turns(2 * HOT_AFTER, "k")
@@ -182,14 +182,14 @@ async def test_what_the_policy_leaves_alone(stage: Stage, rules: CompressRules) 
 async def test_candidates_are_bounded_and_those_in_use_stay(stage: Stage) -> None:
     await stage.keep()
     await stage.turns(HOT_AFTER - 1, "k")
-    others = [stored(stage.log.position) for _ in range(MOST_CANDIDATES)]
+    others = [stored(stage.log.position) for _ in range(MAX_CANDIDATES)]
     for number, other in enumerate(others[1:]):
         stage.upgrader.consider(f"o{number}", other, "br", RULES)
     await stage.turns(1, "k")
     assert stage.codec.calls == 1
     for number, other in enumerate(others):
         stage.upgrader.consider(f"p{number}", other, "br", RULES)
-    assert len(stage.upgrader) == MOST_CANDIDATES
+    assert len(stage.upgrader) == MAX_CANDIDATES
 
 
 async def test_it_sleeps_until_there_is_something_to_watch_and_ends_when_cancelled(stage: Stage) -> None:

@@ -31,8 +31,8 @@ def test_a_value_has_one_form_in_tags(in_path: str, in_tag: str) -> None:
 
 
 @given(st.binary(max_size=40))
-def test_no_value_can_leave_its_place_in_a_tag(octets: bytes) -> None:
-    raw, encoded = octets.decode("latin-1").replace("%", "%25"), quote(octets, safe="")
+def test_no_value_can_leave_its_place_in_a_tag(sent: bytes) -> None:
+    raw, encoded = sent.decode("latin-1").replace("%", "%25"), quote(sent, safe="")
     tag = parse_tag("user:{id}", prefix_allowed=True).fill({"id": encoded})
     assert tag == "user:" + tag_value(encoded)
     assert set(tag_value(encoded)).isdisjoint(' :*,"\\\t\r\n\x00')

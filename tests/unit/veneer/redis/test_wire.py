@@ -56,12 +56,12 @@ async def test_who_has_stopped_waiting_leaves_the_next_answer_to_the_next() -> N
     assert heard == [2]
 
 
-@pytest.mark.parametrize("octets", [b"HTTP/1.1 400\r\n", b":1\r\n:2\r\n"])
-async def test_who_does_not_speak_redis_is_left(octets: bytes) -> None:
+@pytest.mark.parametrize("raw", [b"HTTP/1.1 400\r\n", b":1\r\n:2\r\n"])
+async def test_who_does_not_speak_redis_is_left(raw: bytes) -> None:
     wire, redis = wired()
     heard: list[Reply | Exception] = []
     wire.say(command("PING"), heard.append)
-    redis.answer(octets)
+    redis.answer(raw)
     assert not wire.open
     assert len(heard) == 1
     assert heard == [1] or isinstance(heard[0], InvalidResponse)

@@ -37,7 +37,7 @@ async def test_a_scan_of_keys_used_once_does_not_push_out_those_in_use() -> None
     assert store.evicted > 900
 
 
-async def test_the_bound_in_octets_holds_whatever_comes() -> None:
+async def test_the_bound_in_bytes_holds_whatever_comes() -> None:
     store = MemoryStore(max_bytes=100_000)
     for n in range(500):
         await _fill(store, f"k{n}", body=b"x" * (n * 37 % 20_000))
@@ -112,7 +112,7 @@ async def test_variants_beyond_the_bound_push_out_the_oldest() -> None:
     assert [entry.vary[0][1] for entry in await store.lookup("k", get(), RULES)] == ["it", "fr", "en"]
 
 
-async def test_variants_of_one_key_alone_stay_within_the_bound_in_octets() -> None:
+async def test_variants_of_one_key_alone_stay_within_the_bound_in_bytes() -> None:
     store = MemoryStore(max_bytes=60_000)
     for number in range(20):
         await store.put("k", stored(BORN, body=b"x" * 8_000, vary=(("accept", str(number)),)), 60)

@@ -24,8 +24,8 @@ class Desk(FirstBytesHandler):
         self.passed = 0
         self.happened = asyncio.Event()
 
-    def take(self, octets: bytes) -> bool:
-        self.offered.append(octets)
+    def take(self, raw: bytes) -> bool:
+        self.offered.append(raw)
         self.happened.set()
         return self.takes
 
@@ -50,7 +50,7 @@ async def leased(bench: Bench) -> PoolLease:
 async def test_a_response_that_is_taken_leaves_the_connection_free() -> None:
     async with pool_for(answering(HELLO)) as bench:
         lease, desk = await leased(bench), Desk(takes=True)
-        head = bench.pool.head_octets(request("GET", "/b"))
+        head = bench.pool.head_bytes(request("GET", "/b"))
         lease.send(head, desk, None)
         await desk.happened.wait()
         assert (desk.offered, desk.passed) == ([HELLO], 0)
@@ -65,7 +65,7 @@ async def test_a_response_that_is_taken_leaves_the_connection_free() -> None:
 async def test_a_response_that_is_not_taken_is_read_as_any_other() -> None:
     async with pool_for(answering(HELLO)) as bench:
         lease, desk = await leased(bench), Desk(takes=False)
-        lease.send(bench.pool.head_octets(request()), desk, None)
+        lease.send(bench.pool.head_bytes(request()), desk, None)
         await desk.happened.wait()
         assert await read(await lease.response(desk.interim)) == b"hello"
         assert (desk.offered, desk.passed) == ([HELLO], 1)
@@ -79,7 +79,7 @@ async def test_a_connection_that_was_idle_for_too_long_is_not_leased() -> None:
         assert bench.pool.open_connections == 0
 
 
-async def test_only_the_first_octets_are_offered() -> None:
+async def test_only_the_first_bytes_are_offered() -> None:
     async def script(connection: OriginConnection) -> None:
         await connection.request_head()
         await connection.send(HELLO)
@@ -90,7 +90,7 @@ async def test_only_the_first_octets_are_offered() -> None:
 
     async with pool_for(script) as bench:
         lease, desk = await leased(bench), Desk(takes=False)
-        lease.send(bench.pool.head_octets(request()), desk, None)
+        lease.send(bench.pool.head_bytes(request()), desk, None)
         assert await read(await lease.response(desk.interim)) == b"hello"
         assert (desk.offered, desk.passed) == ([HELLO[:20]], 1)
 
@@ -106,7 +106,7 @@ async def test_interim_responses_are_handed_on() -> None:
 
     async with pool_for(script) as bench:
         lease, desk = await leased(bench), Desk(takes=False)
-        lease.send(bench.pool.head_octets(request()), desk, None)
+        lease.send(bench.pool.head_bytes(request()), desk, None)
         assert await read(await lease.response(desk.interim)) == b"hello"
         assert desk.interims == [103]
 
@@ -119,7 +119,7 @@ async def test_a_connection_that_dies_unanswered_is_tried_once_more() -> None:
 
     async with pool_for(script) as bench:
         lease, desk = await leased(bench), Desk(takes=True)
-        lease.send(bench.pool.head_octets(request("GET", "/b")), desk, None)
+        lease.send(bench.pool.head_bytes(request("GET", "/b")), desk, None)
         await desk.happened.wait()
         assert await read(await lease.response(desk.interim)) == b"hello"
         assert (desk.offered, desk.passed) == ([], 1)
@@ -135,7 +135,7 @@ async def test_a_response_that_breaks_off_is_an_error() -> None:
 
     async with pool_for(script) as bench:
         lease, desk = await leased(bench), Desk(takes=False)
-        lease.send(bench.pool.head_octets(request()), desk, None)
+        lease.send(bench.pool.head_bytes(request()), desk, None)
         with pytest.raises(UpstreamError) as caught:
             await lease.response(desk.interim)
         assert caught.value.failure is UpstreamFailure.RESET
@@ -150,7 +150,7 @@ async def test_silence_is_bounded_as_the_route_wishes() -> None:
 
     async with pool_for(script) as bench:
         lease, desk = await leased(bench), Desk(takes=True)
-        lease.send(bench.pool.head_octets(request()), desk, 0.05)
+        lease.send(bench.pool.head_bytes(request()), desk, 0.05)
         with pytest.raises(UpstreamError) as caught:
             await lease.response(desk.interim)
         assert caught.value.failure is UpstreamFailure.READ_TIMEOUT
@@ -166,7 +166,7 @@ async def test_an_exchange_may_be_given_up() -> None:
 
     async with pool_for(script, max_connections=1, pool_timeout_s=0.05) as bench:
         lease, desk = await leased(bench), Desk(takes=True)
-        lease.send(bench.pool.head_octets(request()), desk, None)
+        lease.send(bench.pool.head_bytes(request()), desk, None)
         lease.abort()
         assert desk.passed == 1
         with pytest.raises(UpstreamError):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.clock import ManualClock
-from veneer.upstream.names import FRESH_S, HANGS_S, MOST_THREADS, USABLE_S, Names
+from veneer.upstream.names import FRESH_S, HANGS_S, MAX_THREADS, USABLE_S, Names
 from veneer.upstream.settings import Endpoint
 
 
@@ -112,7 +112,7 @@ async def test_the_last_addresses_serve_while_dns_hangs(dns: Dns, monkeypatch: p
     for _ in range(9):
         clock.advance(HANGS_S + USABLE_S)
         assert await names.addresses() == ["192.0.2.1"]
-    assert dns.asked == 1 + MOST_THREADS
+    assert dns.asked == 1 + MAX_THREADS
 
 
 async def test_names_that_hang_keep_no_other_waiting(dns: Dns) -> None:

@@ -8,10 +8,10 @@ from veneer.upstream.head import MalformedError
 from veneer.upstream.parser import Phase, ResponseParser
 
 
-def parse(octets: bytes, *, for_head: bool = False, upgrading: bool = False, end: bool = True) -> ResponseParser:
-    parser = ResponseParser(max_head_octets=1000, max_fields=10)
+def parse(raw: bytes, *, for_head: bool = False, upgrading: bool = False, end: bool = True) -> ResponseParser:
+    parser = ResponseParser(max_head_bytes=1000, max_fields=10)
     parser.begin(for_head=for_head, upgrading=upgrading)
-    parser.feed(octets)
+    parser.feed(raw)
     if end:
         parser.end()
     return parser
@@ -31,7 +31,7 @@ def test_a_body_of_known_length() -> None:
     assert parser.reusable
 
 
-def test_octets_beyond_ascii_stay_as_they_are() -> None:
+def test_bytes_beyond_ascii_stay_as_they_are() -> None:
     parser = parse(b'HTTP/1.1 200 \xc3\xa4\r\nETag: "abc\xfc\x80"\r\nContent-Length: 0\r\n\r\n')
     assert parser.final is not None
     assert parser.final.head.fields.raw()[0] == (b"ETag", b'"abc\xfc\x80"')
@@ -65,7 +65,7 @@ def test_an_unknown_transfer_coding_is_read_to_the_end_and_dropped() -> None:
     assert parser.final.head.fields.pairs == (("A", "b"),)
 
 
-def test_octets_past_the_announced_length_are_not_another_response() -> None:
+def test_bytes_past_the_announced_length_are_not_another_response() -> None:
     parser = parse(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789HTTP/1.1 200 OK\r\n\r\n")
     assert body(parser) == b"0123456789"
     assert parser.phase is Phase.DONE
@@ -73,7 +73,7 @@ def test_octets_past_the_announced_length_are_not_another_response() -> None:
 
 
 @pytest.mark.parametrize(
-    ("octets", "for_head"),
+    ("raw", "for_head"),
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", True),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", True),
@@ -82,8 +82,8 @@ def test_octets_past_the_announced_length_are_not_another_response() -> None:
         (b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", False),
     ],
 )
-def test_responses_without_a_body(octets: bytes, for_head: bool) -> None:
-    parser = parse(octets, for_head=for_head, end=False)
+def test_responses_without_a_body(raw: bytes, for_head: bool) -> None:
+    parser = parse(raw, for_head=for_head, end=False)
     assert parser.phase is Phase.DONE
     assert parser.reusable
     assert not parser.pieces
@@ -99,7 +99,7 @@ def test_several_interim_responses_in_one_segment() -> None:
     assert body(parser) == b"x"
 
 
-def test_switching_protocols_keeps_the_first_octets_of_the_stream() -> None:
+def test_switching_protocols_keeps_the_first_bytes_of_the_stream() -> None:
     parser = parse(
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x00\r\n",
         upgrading=True,
@@ -112,7 +112,7 @@ def test_switching_protocols_keeps_the_first_octets_of_the_stream() -> None:
 
 
 @pytest.mark.parametrize(
-    ("octets", "persistent"),
+    ("raw", "persistent"),
     [
         (b"HTTP/1.1 204 x\r\nConnection: close\r\n\r\n", False),
         (b"HTTP/1.1 204 x\r\nConnection: Keep-Alive\r\n\r\n", True),
@@ -120,8 +120,8 @@ def test_switching_protocols_keeps_the_first_octets_of_the_stream() -> None:
         (b"HTTP/1.0 204 x\r\nConnection: keep-alive\r\n\r\n", True),
     ],
 )
-def test_persistence(octets: bytes, persistent: bool) -> None:
-    assert parse(octets).reusable is persistent
+def test_persistence(raw: bytes, persistent: bool) -> None:
+    assert parse(raw).reusable is persistent
 
 
 def test_hop_by_hop_fields_and_those_named_by_connection_are_gone() -> None:
@@ -143,7 +143,7 @@ def test_equal_lengths_are_one(lines: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "raw",
     [
         pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", id="both"),
         pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", id="lengths"),
@@ -187,20 +187,20 @@ def test_equal_lengths_are_one(lines: bytes) -> None:
     ],
 )
 @pytest.mark.parametrize("step", [1, 100_000])
-def test_what_is_ambiguous_is_refused(octets: bytes, step: int) -> None:
-    parser = ResponseParser(max_head_octets=1000, max_fields=10)
+def test_what_is_ambiguous_is_refused(raw: bytes, step: int) -> None:
+    parser = ResponseParser(max_head_bytes=1000, max_fields=10)
     with pytest.raises(MalformedError):  # noqa: PT012 - any of the feeds may raise
-        for start in range(0, len(octets), step):
-            parser.feed(octets[start : start + step])
+        for start in range(0, len(raw), step):
+            parser.feed(raw[start : start + step])
 
 
-def cut(parser: ResponseParser, octets: bytes) -> tuple[bytes, int]:
-    pieces, done = parser.cut(memoryview(octets))
+def cut(parser: ResponseParser, raw: bytes) -> tuple[bytes, int]:
+    pieces, done = parser.cut(memoryview(raw))
     return b"".join(pieces), done
 
 
 @pytest.mark.parametrize(
-    ("head", "octets", "taken", "done", "phase"),
+    ("head", "raw", "taken", "done", "phase"),
     [
         (b"Content-Length: 10\r\n\r\nabc", b"defg", b"defg", 4, Phase.LENGTH),
         (b"Content-Length: 10\r\n\r\nabc", b"defghij", b"defghij", 7, Phase.DONE),
@@ -215,7 +215,7 @@ def cut(parser: ResponseParser, octets: bytes) -> tuple[bytes, int]:
         (b"Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n", b"2\r\nef", b"", 0, Phase.CHUNK_LINE),
     ],
 )
-def test_a_body_is_cut_where_it_lies(head: bytes, octets: bytes, taken: bytes, done: int, phase: Phase) -> None:
+def test_a_body_is_cut_where_it_lies(head: bytes, raw: bytes, taken: bytes, done: int, phase: Phase) -> None:
     parser = parse(b"HTTP/1.1 200 OK\r\n" + head, end=False)
-    assert cut(parser, octets) == (taken, done)
+    assert cut(parser, raw) == (taken, done)
     assert parser.phase is phase

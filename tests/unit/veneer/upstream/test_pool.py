@@ -200,14 +200,14 @@ async def test_a_backend_that_never_says_continue_gets_the_body_after_a_while() 
         assert await read(await bench.pool.exchange(expecting, pieces(b"abc"))) == b"hello"
 
 
-async def test_octets_past_the_length_close_the_connection() -> None:
+async def test_bytes_past_the_length_close_the_connection() -> None:
     async with pool_for(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n" + b"0123456789" * 3)) as bench:
         for _ in range(2):
             assert await read(await bench.pool.exchange(request(), None)) == b"0123456789"
         assert len(bench.origin.connections) == 2
 
 
-async def test_octets_that_come_later_never_become_the_next_response() -> None:
+async def test_bytes_that_come_later_never_become_the_next_response() -> None:
     async def script(connection: OriginConnection) -> None:
         await connection.request_head()
         await connection.send(HELLO)
@@ -528,7 +528,7 @@ async def test_a_fast_backend_is_held_back() -> None:
             await connection.send(b"x" * 1_000_000)
             sent += 1
 
-    async with pool_for(script, body_buffer_octets=10_000) as bench:
+    async with pool_for(script, body_buffer_bytes=10_000) as bench:
         response = await bench.pool.exchange(request(), None)
         await asyncio.sleep(0.05)
         assert sent < 50

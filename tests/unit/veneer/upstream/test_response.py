@@ -10,9 +10,9 @@ import pytest
 
 from tests.support.origin import OriginConnection, answering
 from tests.unit.veneer.upstream.conftest import pool_for, request
-from veneer.ports import Octets, UpstreamError, UpstreamFailure
-from veneer.upstream.buffer import READ_OCTETS
-from veneer.upstream.connection import MOST_FILLED
+from veneer.ports import BytesLike, UpstreamError, UpstreamFailure
+from veneer.upstream.buffer import READ_BYTES
+from veneer.upstream.connection import MAX_FILLED
 
 LARGE = bytes(range(256)) * 4_000
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
@@ -23,11 +23,11 @@ class Drain:
     """An outlet that takes everything at once."""
 
     def __init__(self) -> None:
-        self.octets = bytearray()
+        self.raw = bytearray()
         self.first = asyncio.Event()
 
-    def push(self, pieces: Sequence[Octets]) -> bool:
-        self.octets += b"".join(pieces)
+    def push(self, pieces: Sequence[BytesLike]) -> bool:
+        self.raw += b"".join(pieces)
         self.first.set()
         return True
 
@@ -42,13 +42,13 @@ class Slow:
         self.gate = asyncio.Event()
         self.waiting = asyncio.Event()
         self._gone = bytearray()
-        self._kept: list[Octets] = []
+        self._kept: list[BytesLike] = []
 
     @property
-    def octets(self) -> bytearray:
+    def raw(self) -> bytearray:
         return self._gone + b"".join(self._kept)
 
-    def push(self, pieces: Sequence[Octets]) -> bool:
+    def push(self, pieces: Sequence[BytesLike]) -> bool:
         assert not self._kept, "nothing may come before it is empty again"
         self._kept += pieces
         return False
@@ -64,7 +64,7 @@ class Slow:
 class Gone:
     """An outlet that nobody is behind any more."""
 
-    def push(self, pieces: Sequence[Octets]) -> bool:
+    def push(self, pieces: Sequence[BytesLike]) -> bool:
         raise ConnectionError("gone")
 
     async def drained(self) -> None:
@@ -85,7 +85,7 @@ async def test_the_body_pours_whole_and_the_connection_is_used_again(body: bytes
         for _ in range(2):
             response, outlet = await bench.pool.exchange(request(), None), Drain()
             await response.pour(outlet)
-            assert outlet.octets == body
+            assert outlet.raw == body
             assert response.trailers.pairs == ((("Sum", "7"),) if chunk else ())
             await response.aclose()
         assert len(bench.origin.connections) == 1
@@ -99,7 +99,7 @@ async def test_a_body_pours_until_the_backend_closes() -> None:
     async with pool_for(script) as bench:
         response, outlet = await bench.pool.exchange(request(), None), Drain()
         await response.pour(outlet)
-        assert outlet.octets == LARGE + b"end"
+        assert outlet.raw == LARGE + b"end"
         assert bench.pool.open_connections == 0
 
 
@@ -108,10 +108,10 @@ async def test_what_is_left_of_a_body_pours() -> None:
         response, outlet = await bench.pool.exchange(request(), None), Drain()
         first = await anext(response.body().__aiter__())
         await response.pour(outlet)
-        assert first + outlet.octets == LARGE
+        assert first + outlet.raw == LARGE
 
 
-async def test_octets_leave_as_they_come() -> None:
+async def test_bytes_leave_as_they_come() -> None:
     outlet = Drain()
 
     async def script(connection: OriginConnection) -> None:
@@ -124,14 +124,14 @@ async def test_octets_leave_as_they_come() -> None:
     async with pool_for(script) as bench:
         response = await bench.pool.exchange(request(), None)
         await response.pour(outlet)
-        assert outlet.octets == b"onetwo"
+        assert outlet.raw == b"onetwo"
 
 
-async def test_octets_past_the_length_do_not_pour_and_close_the_connection() -> None:
+async def test_bytes_past_the_length_do_not_pour_and_close_the_connection() -> None:
     async with pool_for(answering(LENGTH % len(LARGE) + LARGE * 2)) as bench:
         response, outlet = await bench.pool.exchange(request(), None), Drain()
         await response.pour(outlet)
-        assert outlet.octets == LARGE
+        assert outlet.raw == LARGE
         assert bench.pool.open_connections == 0
 
 
@@ -153,12 +153,12 @@ async def test_a_body_cut_short_is_an_error_after_what_came(wire: bytes, failure
         with pytest.raises(UpstreamError) as caught:
             await response.pour(outlet)
         assert caught.value.failure is failure
-        assert outlet.octets == b"x" * 300_000
+        assert outlet.raw == b"x" * 300_000
         assert bench.pool.open_connections == 0
 
 
 @pytest.mark.parametrize("chunk", [0, 1_000, 300_000])
-async def test_a_slow_outlet_holds_the_backend_back_and_gets_every_octet(chunk: int) -> None:
+async def test_a_slow_outlet_holds_the_backend_back_and_gets_every_byte(chunk: int) -> None:
     body, sent = bytes(range(256)) * 60_000, 0
     wire = CHUNKED + chunked(body, chunk) if chunk else LENGTH % len(body) + body
 
@@ -179,7 +179,7 @@ async def test_a_slow_outlet_holds_the_backend_back_and_gets_every_octet(chunk: 
             held_at = sent
             assert held_at < len(wire) // 100_000
             outlet.gate.set()
-        assert outlet.octets == body
+        assert outlet.raw == body
 
 
 async def test_bodies_that_pour_at_once_do_not_mix() -> None:
@@ -198,7 +198,7 @@ async def test_bodies_that_pour_at_once_do_not_mix() -> None:
                 if isinstance(outlet, Slow):
                     await outlet.waiting.wait()
                     outlet.gate.set()
-        assert [outlet.octets for outlet in outlets] == [name * len(LARGE) for name in (b"a", b"b", b"c", b"d")]
+        assert [outlet.raw for outlet in outlets] == [name * len(LARGE) for name in (b"a", b"b", b"c", b"d")]
 
 
 @pytest.mark.parametrize("wire", [LENGTH % len(LARGE) + LARGE, CHUNKED + chunked(LARGE, 1_000)])
@@ -225,7 +225,7 @@ async def test_a_backend_that_falls_silent_times_out() -> None:
 
 
 async def test_others_have_their_turn_while_much_pours() -> None:
-    body = bytes(64 * READ_OCTETS)
+    body = bytes(64 * READ_BYTES)
     async with pool_for(answering(LENGTH % len(body) + body)) as bench:
         response, outlet = await bench.pool.exchange(request(), None), Drain()
         seen = [0]
@@ -233,9 +233,9 @@ async def test_others_have_their_turn_while_much_pours() -> None:
             pouring = group.create_task(response.pour(outlet))
             while not pouring.done():
                 await asyncio.sleep(0)
-                seen.append(len(outlet.octets))
+                seen.append(len(outlet.raw))
         assert seen[-1] == len(body)
-        assert max(after - before for before, after in itertools.pairwise(seen)) <= MOST_FILLED * READ_OCTETS
+        assert max(after - before for before, after in itertools.pairwise(seen)) <= MAX_FILLED * READ_BYTES
 
 
 async def test_nothing_pours_from_a_closed_response() -> None:
@@ -257,7 +257,7 @@ async def test_little_is_read_of_a_body_that_nobody_has_asked_for() -> None:
             await connection.send(b"x" * 1_000_000)
             sent += 1
 
-    async with pool_for(script, body_buffer_octets=1_000_000_000) as bench:
+    async with pool_for(script, body_buffer_bytes=1_000_000_000) as bench:
         response = await bench.pool.exchange(request(), None)
         await asyncio.sleep(0.05)
         assert sent < 50

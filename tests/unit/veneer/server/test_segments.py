@@ -1,8 +1,8 @@
-"""What octets tell before they are parsed."""
+"""What bytes tell before they are parsed."""
 
 import pytest
 
-from veneer.server.octets import MOST_PIECES, body_left, parted
+from veneer.server.segments import MAX_PIECES, body_left, parted
 
 
 @pytest.mark.parametrize(
@@ -44,5 +44,5 @@ def test_a_segment_is_parted_where_heads_may_end(data: bytes, pieces: list[bytes
 def test_a_segment_is_parted_a_bounded_number_of_times() -> None:
     data = b"\r\n\r\n" * 1000
     pieces = list(parted(data))
-    assert len(pieces) == MOST_PIECES
+    assert len(pieces) == MAX_PIECES
     assert b"".join(pieces) == data

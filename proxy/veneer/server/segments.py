@@ -1,4 +1,4 @@
-"""What the octets of a connection tell before a parser has read them."""
+"""What the bytes of a connection tell before a parser has read them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FAST_METHODS = frozenset(
 _UPGRADE: Final = re.compile(rb"\nupgrade", re.IGNORECASE)
 
 HEAD_END = b"\r\n\r\n"
-MOST_PIECES = 16
+MAX_PIECES = 16
 
 
 def has_rare_method(data: bytes) -> bool:
@@ -50,13 +50,13 @@ def needs_patience(data: bytes) -> bool:
 
 
 def parted(data: bytes) -> Iterator[bytes]:
-    """The same octets, parted where heads may end, at most fifteen times.
+    """The same bytes, parted where heads may end, at most fifteen times.
 
     aiohttp's parser forgets the requests of a segment before one that it refuses. Handed over one by one they are
     answered, as they are when they come in segments of their own.
     """
     start = 0
-    for _ in range(MOST_PIECES - 1):
+    for _ in range(MAX_PIECES - 1):
         end = data.find(HEAD_END, start)
         if end == -1:
             break
@@ -67,7 +67,7 @@ def parted(data: bytes) -> Iterator[bytes]:
 
 
 def body_left(before: int | None, data: bytes) -> int | None:
-    """How many octets of the body are still to come after `data`; None when that cannot be told.
+    """How many bytes of the body are still to come after `data`; None when that cannot be told.
 
     Only what is certain counts: one head whose length and body length are plain. Anything else (chunked bodies,
     pipelined requests, heads in pieces) gives None for the rest of the connection.
