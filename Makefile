@@ -61,7 +61,7 @@ test: $(READY) ## The whole suite on real Redis and PostgreSQL, with coverage
 
 test-compiled: $(READY) $(COMPILED) ## What the tests of the proxy say to the compiled form
 	@$(ON_COMPILED) VENEER_SCENARIO_STORES=memory $(PYTEST) -q -n 2 --dist loadfile \
-		tests/unit/veneer tests/properties tests/system/test_lane_differential.py tests/scenarios
+		tests/unit/veneer tests/properties tests/system/test_fastpath_differential.py tests/scenarios
 
 scenarios: $(READY) $(FORM_READY) ## The scenarios on each kind of Redis; STORES=memory,redis,sentinel,cluster to choose
 	@$(ON_FORM) VENEER_SCENARIO_STORES=$(STORES) $(PYTEST) -q -n 2 --dist loadfile tests/scenarios

@@ -39,7 +39,7 @@ async def test_max_age_is_what_remains(talk: Dialogue) -> None:
     talk.answers("200\n" + OLD + TEXT)
     first = await talk.ask("GET /a")
     assert (first.lines.get("Age"), "max-age=100" in (first.lines.get("Cache-Control") or "")) == ("30", True)
-    for _ in range(4):  # the lane would have learned it by then
+    for _ in range(4):  # the fast path would have learned it by then
         hit = await talk.ask("GET /a")
         assert 0 < left(hit) <= 70
         told = hit.lines.get("Cache-Control") or ""

@@ -48,7 +48,7 @@ async def test_a_hot_body_gets_smaller_under_another_tag_and_the_old_one_still_s
     dense = await _until_dense(talk)
     assert decode("br", dense.body) == decode("br", first.body) == PAGE.encode()
     assert len(dense.body) < len(first.body)
-    for _ in range(3):  # by the pipeline, then by the lane
+    for _ in range(3):  # by the pipeline, then by the fast path
         assert (await talk.ask("GET /page", BR)).body == dense.body
         for tag in ('"x-br"', '"x-br+"'):
             held = await talk.ask("GET /page", BR, f"If-None-Match: {tag}")

@@ -44,15 +44,15 @@ async def ask_and_end(talk: Dialogue, *requests: bytes) -> bytes:
 
 
 async def learned(talk: Dialogue) -> None:
-    """Let the hit lane see how the origin answers, so that what follows goes its way too."""
+    """Let the fast path see how the origin answers, so that what follows goes its way too."""
     talk.answers(*[FRESH.format("seen")] * 3)
     for n in range(3):
         assert (await talk.ask(f"GET /seen{n}")).text() == "seen"
 
 
-@pytest.mark.parametrize("lane", [True, False])
-async def test_a_miss_and_a_hit_are_answered(talk: Dialogue, lane: bool) -> None:
-    if lane:
+@pytest.mark.parametrize("fastpath", [True, False])
+async def test_a_miss_and_a_hit_are_answered(talk: Dialogue, fastpath: bool) -> None:
+    if fastpath:
         await learned(talk)
     talk.answers(FRESH.format("one"))
     for _ in range(2):

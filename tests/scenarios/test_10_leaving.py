@@ -45,7 +45,7 @@ async def leave(talk: Dialogue, *asked: str, begun: int) -> None:
 
 
 async def learned(talk: Dialogue) -> None:
-    """Let the hit lane see how the origin answers, so that what follows goes its way too."""
+    """Let the fast path see how the origin answers, so that what follows goes its way too."""
     talk.answers(*[FRESH.format("seen")] * 3)
     for n in range(3):
         assert (await talk.ask(f"GET /seen{n}")).text() == "seen"

@@ -100,7 +100,7 @@ class Case:
 
 
 async def again(case: Case) -> list[Response]:
-    """One after the other; often enough for the hit lane."""
+    """One after the other; often enough for the fast path."""
     case.gate.set()
     await case.ann()
     return [await case.bob() for _ in range(4)]

@@ -22,11 +22,11 @@ def at(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def circle(new_proxy: NewProxy, size: int, lanes: str) -> list[ProxyServer]:
+def circle(new_proxy: NewProxy, size: int, fastpath: str) -> list[ProxyServer]:
     """Proxies of which each is the upstream of the one before, and the first that of the last."""
     ports = [free_port() for _ in range(size)]
     options = [
-        ProxyOptions(upstream=at(ports[(place + 1) % size]), port=port, env={"VENEER_LANES": lanes})
+        ProxyOptions(upstream=at(ports[(place + 1) % size]), port=port, env={"VENEER_FASTPATH": fastpath})
         for place, port in enumerate(ports)
     ]
     return [new_proxy(option) for option in options]
@@ -36,10 +36,10 @@ def told(answer: Answer) -> str:
     return str(msgspec.json.decode(answer.body, type=dict[str, object])["detail"])
 
 
-@pytest.mark.parametrize("lanes", ["on", "off"])
+@pytest.mark.parametrize("fastpath", ["on", "off"])
 @pytest.mark.parametrize("size", [1, 2])
-async def test_a_loop_is_refused(new_proxy: NewProxy, size: int, lanes: str) -> None:
-    proxies = await asyncio.to_thread(circle, new_proxy, size, lanes)
+async def test_a_loop_is_refused(new_proxy: NewProxy, size: int, fastpath: str) -> None:
+    proxies = await asyncio.to_thread(circle, new_proxy, size, fastpath)
     for method in ("GET", "GET", "HEAD", "POST"):
         answer = await asyncio.to_thread(fetch, f"{proxies[0].url}/round", method)
         assert answer.status == 508

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import ast
+import io
+import re
+import tokenize
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+INSTEAD = {
+    "octet": "byte",
+    "octets": "bytes",
+    "lane": "fastpath",
+    "lanes": "fastpath",
+    "foresee": "prefetch",
+    "companion": "listener",
+    "landing": "outcome",
+    "fewest": "min",
+}
+"""Words of our own that the field has others for; docs/glossary.md has those that stay."""
+
 PRODUCTS = (ROOT / "proxy" / "veneer", ROOT / "backend" / "etter")
 
 
@@ -33,3 +48,34 @@ def test_two_classes_of_one_name_would_be_found(tmp_path: Path) -> None:
     for name in ("one.py", "two.py"):
         (tmp_path / name).write_text("class Lease: ...\n", "utf-8")
     assert len(classes(tmp_path.rglob("*.py"))["Lease"]) == 2
+
+
+def words(text: str) -> Iterator[str]:
+    """The words that names and text are made of, in lower case."""
+    return (word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", text.replace("octet-stream", "")))
+
+
+def told(file: Path) -> Iterator[tuple[int, str]]:
+    """The names, texts and comments of a file, with their lines."""
+    kinds = (tokenize.NAME, tokenize.STRING, tokenize.COMMENT)
+    for token in tokenize.generate_tokens(io.StringIO(file.read_text("utf-8")).readline):
+        if token.type in kinds:
+            yield token.start[0], token.string
+
+
+@pytest.mark.parametrize("product", PRODUCTS, ids=lambda path: path.name)
+def test_nothing_is_called_by_a_word_that_the_field_has_another_for(product: Path) -> None:
+    found = {
+        f"{file.relative_to(ROOT)}:{line}: {word} -> {INSTEAD[word]}"
+        for file in product.rglob("*.py")
+        for line, text in told(file)
+        for word in set(words(text)) & INSTEAD.keys()
+    }
+    assert not found
+
+
+def test_such_a_word_would_be_found_in_names_and_texts(tmp_path: Path) -> None:
+    file = tmp_path / "one.py"
+    file.write_text("MAX_OCTETS = 1  # octets\nclass HitLane:\n    'A Companion.'\n", "utf-8")
+    found = [word for _, text in told(file) for word in words(text) if word in INSTEAD]
+    assert found == ["octets", "octets", "lane", "companion"]

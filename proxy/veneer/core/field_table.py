@@ -19,7 +19,7 @@ class Use(Flag):
     FRAMING = auto()
     """How the message is read, or what crosses the connection after it: a request with it is for the whole parser."""
     CHOICE = auto()
-    """What the right answer to this one request is, beyond what the hit lane looks at."""
+    """What the right answer to this one request is, beyond what the fast path looks at."""
     ONCE = auto()
     """Says something of one response, or of the exchange that brought it, and of no other."""
     DIGEST = auto()

@@ -1,4 +1,4 @@
-"""One connection's side of the lane."""
+"""One connection's side of the fast path."""
 
 from __future__ import annotations
 
@@ -57,21 +57,21 @@ class FastPathConnection(FastPathHandler):
         "_wording",
         "address",
         "check",
+        "fastpath",
         "hashed",
-        "lane",
         "link",
         "way",
         "write",
     )
 
-    def __init__(self, lane: HitFastPath, link: ConnectionHandle, write: Write) -> None:
-        self.lane = lane
+    def __init__(self, fastpath: HitFastPath, link: ConnectionHandle, write: Write) -> None:
+        self.fastpath = fastpath
         self.link = link
         self.address = link.address
         self.write = write
         self.way: UpstreamTemplate | None = None
         """How the last request that was sent on went to the backend."""
-        self._policy = lane.policy
+        self._policy = fastpath.policy
         self._shape: HeadShape | None = None
         self._keys: dict[str, str] = {}
         self._head_prefix = self._own = b""
@@ -97,8 +97,8 @@ class FastPathConnection(FastPathHandler):
 
     def answer(self, data: bytes) -> bool:
         """Answer and record the one request in `data`; False, and nothing done, when it has to take the normal way."""
-        lane = self.lane
-        if data is not self._prefetched or self._policy is not lane.policies.current:
+        fastpath = self.fastpath
+        if data is not self._prefetched or self._policy is not fastpath.policies.current:
             self.prefetch(data)
         values = self._foreseen_values
         self._prefetched = b""
@@ -106,12 +106,12 @@ class FastPathConnection(FastPathHandler):
         shape = self._shape
         if values is None or shape is None:
             return False
-        spot = lane.spots.get(self.hashed, self.check)
+        spot = fastpath.spots.get(self.hashed, self.check)
         if spot is None:
             return self._bar(shape, values) or self._miss(shape, values, data)
-        now_s = lane.monotonic()
+        now_s = fastpath.monotonic()
         form = spot.reply_for(shape.wishes if shape.unconditional else shape.wishes_in(values))
-        if form is None or (shape.credentials and not spot.for_all) or not spot.holds(lane.log, now_s):
+        if form is None or (shape.credentials and not spot.for_all) or not spot.holds(fastpath.log, now_s):
             return False
         request_id = self._request_id(shape, values)
         if request_id is None:
@@ -121,29 +121,29 @@ class FastPathConnection(FastPathHandler):
         if limit is None:
             rate = None
         else:
-            rate = lane.rates.admit_now(self.rate_key(common.counted_as, limit), limit, now_s)
+            rate = fastpath.rates.admit_now(self.rate_key(common.counted_as, limit), limit, now_s)
             if rate is None:
                 return False
         if rate is None or rate.allowed:
             self._serve(spot, form, shape, values[0], request_id, now_s, rate)
         else:
-            self.refuse(lane.refusal_facts(shape.method, common.route), shape, values[0], request_id, now_s, rate)
+            self.refuse(fastpath.refusal_facts(shape.method, common.route), shape, values[0], request_id, now_s, rate)
         return True
 
     def _read(self, data: bytes) -> Values | None:
         """The request's values, of the shape that is then the last; None when it is not plain."""
-        lane = self.lane
-        if lane.policies.current is not lane.policy:
-            lane.renew()
-        if self._policy is not lane.policy:
-            self._policy, self._shape, self.way = lane.policy, None, None
+        fastpath = self.fastpath
+        if fastpath.policies.current is not fastpath.policy:
+            fastpath.renew()
+        if self._policy is not fastpath.policy:
+            self._policy, self._shape, self.way = fastpath.policy, None, None
             self._keys.clear()
         shape = self._shape
-        if shape is not None and len(data) <= lane.scanner.max_bytes:
+        if shape is not None and len(data) <= fastpath.scanner.max_bytes:
             values = shape.whole(data)
             if values is not None:
                 return values
-        read = lane.scanner.scan(data)
+        read = fastpath.scanner.scan(data)
         if read is None:
             return None
         self._shape = read[0]
@@ -152,23 +152,23 @@ class FastPathConnection(FastPathHandler):
     def _request_id(self, shape: HeadShape, values: Values) -> bytes | None:
         """The client's own ID or a new one; None where the request is not plain."""
         if not shape.request_id:
-            return self.lane.ids.make_bytes()
+            return self.fastpath.ids.make_bytes()
         given = values[shape.request_id]
         if accepted(given):
             return given
         if not is_printable_ascii(given):
             return None
-        return self.lane.ids.of(given.strip().decode("ascii")).encode("ascii")
+        return self.fastpath.ids.of(given.strip().decode("ascii")).encode("ascii")
 
     def _bar(self, shape: HeadShape, values: Values) -> bool:
         """Refuse a request that the pipeline would refuse, for a target of which no more is known than its limit."""
-        lane = self.lane
-        barred = lane.barred.get((shape.method, shape.host + values[0]))
+        fastpath = self.fastpath
+        barred = fastpath.barred.get((shape.method, shape.host + values[0]))
         # Nothing looks the conditions up here: another field could hide in one.
         if barred is None or not (shape.unconditional or is_printable_ascii(b"".join(values))):
             return False
-        now_s = lane.monotonic()
-        rate = lane.rates.refusal_now(self.rate_key(barred.counted_as, barred.limit), barred.limit, now_s)
+        now_s = fastpath.monotonic()
+        rate = fastpath.rates.refusal_now(self.rate_key(barred.counted_as, barred.limit), barred.limit, now_s)
         request_id = None if rate is None else self._request_id(shape, values)
         if rate is None or request_id is None:
             return False
@@ -180,7 +180,7 @@ class FastPathConnection(FastPathHandler):
         if not shape.unconditional or shape.method != "GET":
             return False
         request_id = self._request_id(shape, values)
-        misses = self.lane.misses
+        misses = self.fastpath.misses
         if request_id is None or misses is None:
             return False
         return misses.send(self, self._policy, shape, values, data, request_id)
@@ -212,14 +212,14 @@ class FastPathConnection(FastPathHandler):
         if rate is not None:
             limits = self._limits(wording.common.limit_lines, rate)
             remaining = self._remaining
-        body, lane = form.body, self.lane
-        took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
+        body, fastpath = form.body, self.fastpath
+        took_us = int((fastpath.monotonic() - now_s) * 1e6 + 0.5)
         self.write([self._head_prefix, request_id, response_time_line(took_us), limits, wording.tail, body])
         note = CompactRecord(wording.facts, self.address, shape.user_agent, now_s, target, request_id, took_us)
         note.bytes_out = len(body)
         note.bytes_identity = form.identity_bytes
         note.remaining = remaining
-        lane.observer.note(note)
+        fastpath.observer.note(note)
 
     def _prefix_reusable(self, spot: HotEntry, form: VariantReply) -> bool:
         """Whether the last answer began as this one does: all it is made of is the same."""
@@ -256,34 +256,34 @@ class FastPathConnection(FastPathHandler):
         self, miss: FastMiss, reply: ResponseTemplate, values: Values, body: bytes, upstream_us: int
     ) -> None:
         """Answer with what the backend said, and record it."""
-        lane, rate = self.lane, miss.rate
+        fastpath, rate = self.fastpath, miss.rate
         remaining, limits = NONE, b""
         if rate is not None:
             limits = self._limits(miss.way.limit_lines, rate)
             remaining = self._remaining
-        took_us = int((lane.monotonic() - miss.started_s) * 1e6 + 0.5)
+        took_us = int((fastpath.monotonic() - miss.started_s) * 1e6 + 0.5)
         self.write(reply.head.pieces(values, [miss.request_id, response_time_line(took_us), limits, b"\r\n", body]))
         agent = miss.way.shape.user_agent
         note = CompactRecord(reply.facts, self.address, agent, miss.started_s, miss.target, miss.request_id, took_us)
         note.bytes_out = len(body)
         note.remaining = remaining
         note.upstream_us = upstream_us
-        lane.observer.finish_noted(note)
+        fastpath.observer.finish_noted(note)
 
     def refuse(
         self, facts: RecordTemplate, shape: HeadShape, target: bytes, request_id: bytes, now_s: float, rate: RateVerdict
     ) -> None:
         """Answer a request that its rate refuses, and record it."""
-        lane = self.lane
+        fastpath = self.fastpath
         remaining, wait_s = limit_numbers(rate)
-        pieces = lane.refusals.pieces(facts, target, len(request_id), rate, wait_s)
+        pieces = fastpath.refusals.pieces(facts, target, len(request_id), rate, wait_s)
         body = b"" if pieces.body is None else b"%b%b%b" % (pieces.body[0], request_id, pieces.body[1])
-        took_us = int((lane.monotonic() - now_s) * 1e6 + 0.5)
+        took_us = int((fastpath.monotonic() - now_s) * 1e6 + 0.5)
         self.write([pieces.before_id, request_id, response_time_line(took_us), pieces.after_time, body])
         note = CompactRecord(facts, self.address, shape.user_agent, now_s, target, request_id, took_us)
         note.bytes_out = len(body)
         note.remaining = remaining
-        lane.observer.note(note)
+        fastpath.observer.note(note)
 
 
 def response_time_line(took_us: int) -> bytes:

@@ -1,4 +1,4 @@
-"""The hit lane: repeats what the pipeline answered, as long as nothing that mattered has changed."""
+"""The fast path: repeats what the pipeline answered, as long as nothing that mattered has changed."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _PIECES = re.compile(
 
 
 def may_learn(exchange: Exchange, served: ServedHit) -> bool:
-    """Whether the answer depends on nothing but the target and the wishes that the lane looks at."""
+    """Whether the answer depends on nothing but the target and the wishes that the fast path looks at."""
     route, entry = exchange.route, served.entry
     return (
         served.head.status in LEARNT_STATUSES

@@ -1,4 +1,4 @@
-"""Under which numbers the lane knows a target.
+"""Under which numbers the fast path knows a target.
 
 The name of a target lies in memory of its own. To compare it costs two or three reads from there and the look for their
 page, for every hit, and where entries are many that is a good part of what a hit costs. So a spot has 128 bits of keyed

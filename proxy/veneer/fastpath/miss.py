@@ -1,4 +1,4 @@
-"""One request that the lane has sent to the backend, until it is answered here or by the pipeline."""
+"""One request that the fast path has sent to the backend, until it is answered here or by the pipeline."""
 
 from __future__ import annotations
 
@@ -122,17 +122,17 @@ class FastMiss(FirstBytesHandler):
 
     def pass_on(self) -> None:
         """The response needs the pipeline."""
-        misses = self.talk.lane.misses
+        misses = self.talk.fastpath.misses
         assert misses is not None
         misses.pass_on(self)
 
     def take(self, raw: bytes) -> bool:
         """Answer, if the response is whole and like one that was answered before."""
         self.offered = raw
-        lane = self.talk.lane
-        misses = lane.misses
+        fastpath = self.talk.fastpath
+        misses = fastpath.misses
         assert misses is not None
-        now_s = lane.monotonic()
+        now_s = fastpath.monotonic()
         # what this has learned to say does not tell the client that its connection ends
         if self.left or self.flight.followed or self.talk.link.is_last or now_s - self.started_s >= TOLD_DELAY_S:
             return False
@@ -168,7 +168,7 @@ class FastMiss(FirstBytesHandler):
     def _entry(self, reply: ResponseTemplate, values: Values, body: bytes) -> Entry | None:
         """What to store of the response; None where it may not be stored, as one like it was."""
         head = ResponseHead(200, reply.reason, reply.fields(values))
-        now = self.talk.lane.now()
+        now = self.talk.fastpath.now()
         verdict = judge_head(self.wanted, self.way.route.cache, head, self.received, now)
         if not isinstance(verdict, Storable) or verdict.span is not None or not self.way.tells(verdict.vary):
             return None

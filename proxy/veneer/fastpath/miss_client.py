@@ -1,4 +1,4 @@
-"""The client of a miss that the pipeline has taken over from the lane."""
+"""The client of a miss that the pipeline has taken over from the fast path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class MissClient(PlainClient):
-    """As any client whose request came whole; it remembers with what the lane began."""
+    """As any client whose request came whole; it remembers with what the fast path began."""
 
     __slots__ = ("miss",)
 

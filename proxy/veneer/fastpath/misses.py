@@ -1,4 +1,4 @@
-"""The lane's way for misses: requests are sent on at once, and answered as others like them were."""
+"""The fast path's way for misses: requests are sent on at once, and answered as others like them were."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ MAX_STREAMED: Final = 512
 
 
 class Pipeline(Protocol):
-    """What the lane needs of the normal way."""
+    """What the fast path needs of the normal way."""
 
     def sample(self, data: bytes, link: ConnectionHandle, request_id: str) -> Exchange | None:
         """The exchange that the normal way would make of a request; None where it would refuse that."""
         ...
 
     def take_over(self, miss: FastMiss) -> None:
-        """Answer what the lane has sent on, from the response on."""
+        """Answer what the fast path has sent on, from the response on."""
         ...
 
 
@@ -62,7 +62,7 @@ class MissFastPath:
     """Sends on what is certainly not stored, where nobody has to be waited for.
 
     Everything decided about such a request is decided by the pipeline's functions, or was by the pipeline for one like
-    it; what the lane finds unusual, the pipeline takes over where it stands.
+    it; what the fast path finds unusual, the pipeline takes over where it stands.
     """
 
     def __init__(self, services: Services, pipeline: Pipeline) -> None:
@@ -108,7 +108,12 @@ class MissFastPath:
                 lease.give_back()
                 if rate is not None:
                     talk.refuse(
-                        talk.lane.refusal_facts("GET", miss.match.route.name), shape, values[0], request_id, now_s, rate
+                        talk.fastpath.refusal_facts("GET", miss.match.route.name),
+                        shape,
+                        values[0],
+                        request_id,
+                        now_s,
+                        rate,
                     )
                 return rate is not None
         self._recorder.begin()

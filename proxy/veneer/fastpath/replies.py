@@ -39,7 +39,7 @@ CHANGING: Final = (
 """Fields whose values differ from response to response, and on which nothing depends that is remembered here."""
 
 NOT_PLAIN: Final = fields_with(Use.HOP | Use.ONCE) - {"connection"}
-"""Fields that mean something for this exchange alone: not for the lane."""
+"""Fields that mean something for this exchange alone: not for the fast path."""
 
 OWN: Final = frozenset({"cache-status", "vary", "via"})
 """Fields of an answer that this proxy adds or adds to, the same for all alike."""

@@ -26,7 +26,7 @@ VERSION: Final = b"HTTP/1.1\r\n"
 METHODS: Final = frozenset({b"GET", b"HEAD"})
 
 NOT_PLAIN: Final = fields_with(Use.HOP | Use.FRAMING | Use.CHOICE) - {"connection"}
-"""Fields that change what the right answer is, or how the request is framed: not for the lane."""
+"""Fields that change what the right answer is, or how the request is framed: not for the fast path."""
 
 CHANGING: Final = (
     "authorization",
@@ -50,7 +50,7 @@ CHANGING: Final = (
 """Fields whose values differ from user to user, page to page or request to request."""
 
 READ: Final = frozenset({"host", "accept-encoding", "if-none-match", "if-modified-since", "x-request-id", "user-agent"})
-"""Fields whose values the lane looks at; one of them given twice is not plain."""
+"""Fields whose values the fast path looks at; one of them given twice is not plain."""
 
 _CHANGING_LINE: Final = re.compile(
     rb"(\r\n(?i:" + b"|".join(name.encode() for name in CHANGING) + rb"):[ \t]*)([ -~]*)(?=\r\n)"

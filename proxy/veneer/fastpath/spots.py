@@ -1,4 +1,4 @@
-"""What the lane has learned: for a target, which head answers which plain request, while the stored entry lives."""
+"""What the fast path has learned: for a target, which head answers which plain request while the stored entry lives."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class HotEntry(VariantReply):
     `aged_from` and `fresh_until` are monotonic seconds: when the entry's age was nought, and when it ceases to be
     fresh. `_valid_at` is where the log stood (`validity_generation`) when the entry was last found valid. `used`
     is the store's to clear. Where it is not `for_all`, requests with credentials go the normal way (core.sharing).
-    `hashed`, `check` and `next_in_chain` are the table's: the marks of the target (lane.marks),
+    `hashed`, `check` and `next_in_chain` are the table's: the marks of the target (fastpath.marks),
     and the next spot in its chain.
     """
 

@@ -1,4 +1,4 @@
-"""From the lane back to the pipeline: what a miss looks like there, and how it ends there."""
+"""From the fast path back to the pipeline: what a miss looks like there, and how it ends there."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ExchangeSource(Protocol):
 
 
 class PipelineHandoff:
-    """Implements the lane's `Pipeline`."""
+    """Implements the fast path's `Pipeline`."""
 
     def __init__(self, services: Services, handler: Handler, door: ExchangeSource) -> None:
         self._services = services
@@ -44,7 +44,7 @@ class PipelineHandoff:
         )
 
     def take_over(self, miss: FastMiss) -> None:
-        """Answer what the lane has sent on, from the response on, in a task of its own."""
+        """Answer what the fast path has sent on, from the response on, in a task of its own."""
         self._services.tasks.start(self._answer(miss), "answer a miss")
 
     async def _answer(self, miss: FastMiss) -> None:

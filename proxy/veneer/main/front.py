@@ -62,9 +62,9 @@ class RequestGateway:
         self._ids = ids or RequestIds()
         self._arrivals = ExchangeFactory(services.clock, self._ids, (tracing or PassThrough()).enter)
 
-    def open_lane(self, lane: HitFastPath) -> None:
-        """Let the lane send on misses, and take over what is unusual about them."""
-        lane.open(PipelineHandoff(self._services, self._handler, self))
+    def open_fastpath(self, fastpath: HitFastPath) -> None:
+        """Let the fast path send on misses, and take over what is unusual about them."""
+        fastpath.open(PipelineHandoff(self._services, self._handler, self))
 
     def plain_exchange(self, data: bytes, client: Client, came: RequestStart) -> Exchange | None:
         """The exchange of a plain request without content; None where the bytes are none, or it is refused."""

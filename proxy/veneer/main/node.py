@@ -185,15 +185,15 @@ class Node:
 
     async def _listen(self, services: Services, policy: Policy) -> None:
         ids = RequestIds()
-        lane: HitFastPath | None = None
-        if self._has_hit_lane():
-            lane = HitFastPath(services, self._policies, ids, self._observation.observer)
-            services = replace(services, hits=lane)
+        fastpath: HitFastPath | None = None
+        if self._has_fastpath():
+            fastpath = HitFastPath(services, self._policies, ids, self._observation.observer)
+            services = replace(services, hits=fastpath)
         front = RequestGateway(services, self._policies, ids, self._observation.tracing)
-        if lane is not None:
-            front.open_lane(lane)
+        if fastpath is not None:
+            front.open_fastpath(fastpath)
         server = FrontServer(
-            front, connection_settings(policy), front.malformed, lane, front if self._options.lanes else None
+            front, connection_settings(policy), front.malformed, fastpath, front if self._options.fastpath else None
         )
         self._server = server
         inherited = None if self._place is None else socket.socket(fileno=self._place.listener)
@@ -207,8 +207,8 @@ class Node:
         if policy.warm and (self._place is None or self._place.number == 0):
             self._tasks.start(self._warm(address, policy.warm), "warm the cache")
 
-    def _has_hit_lane(self) -> bool:
-        if not self._options.lanes or not isinstance(self._observation.tracing, PassThrough):
+    def _has_fastpath(self) -> bool:
+        if not self._options.fastpath or not isinstance(self._observation.tracing, PassThrough):
             return False
         info = sys.hash_info
         if not is_keyed_hash(info.algorithm, info.hash_bits, info.cutoff):

@@ -25,7 +25,7 @@ class AdminOff(Enum):
 class ServeOptions:
     """Where to listen, what to serve and how to log.
 
-    `upstream` and `admin` None mean that the policy says. Without `lanes` every hit takes the whole way.
+    `upstream` and `admin` None mean that the policy says. Without `fastpath` every hit takes the whole way.
     """
 
     upstream: str | None
@@ -35,7 +35,7 @@ class ServeOptions:
     admin: Address | AdminOff | None
     workers: int
     log_format: str
-    lanes: bool = True
+    fastpath: bool = True
 
 
 def _address(text: str) -> Address:
@@ -95,7 +95,7 @@ def options_from(arguments: argparse.Namespace) -> ServeOptions:
         admin=arguments.admin,
         workers=arguments.workers,
         log_format=arguments.log_format,
-        lanes=environment().get("VENEER_LANES", "on").lower() != OFF,
+        fastpath=environment().get("VENEER_FASTPATH", "on").lower() != OFF,
     )
 
 

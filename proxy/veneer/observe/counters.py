@@ -149,7 +149,7 @@ class Counts(msgspec.Struct):
 class StoreGauges(msgspec.Struct, frozen=True):
     """One store as it stands: "l1" or "l2". None where a store cannot tell, or cannot have it.
 
-    `hits` and `misses` are look-ups; what the hit lane answers without one is counted with the exchanges.
+    `hits` and `misses` are look-ups; what the fast path answers without one is counted with the exchanges.
     """
 
     store: str

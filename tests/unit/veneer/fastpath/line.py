@@ -1,4 +1,4 @@
-"""A client's connection, as the lane sees it."""
+"""A client's connection, as the fast path sees it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Line:
         self.sent.append(data)
 
     def send(self, pieces: list[bytes]) -> None:
-        """As the lane writes."""
+        """As the fast path writes."""
         self.sent.append(b"".join(pieces))
 
     def write_all(self, pieces: Sequence[BytesLike]) -> bool:

@@ -1,4 +1,4 @@
-"""The lane repeats what it learned, and stops as soon as anything that mattered has changed."""
+"""The fast path repeats what it learned, and stops as soon as anything that mattered has changed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ REQUEST = b"GET %s HTTP/1.1\r\nHost: site\r\n\r\n"
 
 
 class Stage:
-    """A lane over real memory stores, and a way to have it see a hit."""
+    """A fast path over real memory stores, and a way to have it see a hit."""
 
     def __init__(self) -> None:
         self.clock = ManualClock()
@@ -60,13 +60,13 @@ class Stage:
             store=self.store,
             log=self.log,
             rates=MemoryRates(self.clock),
-            codec=None,  # type: ignore[arg-type]  # the lane codes nothing
+            codec=None,  # type: ignore[arg-type]  # the fast path codes nothing
             upstreams={},
             recorder=self.observer,
             tasks=Tasks(),
         )
-        self.lane = HitFastPath(self.services, self.source, RequestIds(), self.observer)
-        self.talk = self.lane.meet(Line(), lambda pieces: self.sent.append(b"".join(pieces)))
+        self.fastpath = HitFastPath(self.services, self.source, RequestIds(), self.observer)
+        self.talk = self.fastpath.meet(Line(), lambda pieces: self.sent.append(b"".join(pieces)))
 
     @property
     def noted(self) -> list[ExchangeRecord]:
@@ -84,7 +84,7 @@ class Stage:
         policy = self.source.current
         return Exchange(
             request=RequestHead("GET", path, None, "site", fields or Fields()),
-            client=None,  # type: ignore[arg-type]  # the lane asks it nothing
+            client=None,  # type: ignore[arg-type]  # the fast path asks it nothing
             policy=policy,
             match=policy.match("GET", path),
             request_id="first",
@@ -95,16 +95,16 @@ class Stage:
         )
 
     async def serve(self, path: str, entry: Entry, coding: str = "", fields: Fields | None = None) -> None:
-        """Store `entry` and let the lane see it served to a plain GET."""
+        """Store `entry` and let the fast path see it served to a plain GET."""
         await self.store.put(path, entry, 1000)
         self.see(path, entry, coding, fields)
 
     def see(self, path: str, entry: Entry, coding: str = "", fields: Fields | None = None) -> None:
-        """Let the lane see a stored entry served."""
+        """Let the fast path see a stored entry served."""
         exchange = self.exchange(path, fields)
         head, cache = ResponseHead(200, "OK", aged(entry.fields, 5.0)), CacheStatus(hit=True, ttl_s=60)
         head = add_proxy_fields(head, cache, "first", 1.0, None, via="veneer", now=self.clock.now())
-        self.lane.learn(exchange, ServedHit(entry, path, 5.0, 60.0, head, len(entry.body), coding))
+        self.fastpath.learn(exchange, ServedHit(entry, path, 5.0, 60.0, head, len(entry.body), coding))
 
     def ask(self, path: str = "/a", request: bytes | None = None) -> bytes | None:
         """The answer; None when it has to come the normal way, and then nothing has been sent or noted."""
@@ -140,7 +140,7 @@ async def test_what_is_foreseen_is_answered_as_what_is_not(stage: Stage) -> None
     await stage.serve("/b", stage.entry("/b", body=b"other"))
     for foreseen, asked, body in (("/a", "/a", b"body"), ("/a", "/b", b"other"), ("/none", "/b", b"other")):
         data = REQUEST % asked.encode()
-        stage.lane.prefetch([stage.talk], [data if foreseen == asked else REQUEST % foreseen.encode()])
+        stage.fastpath.prefetch([stage.talk], [data if foreseen == asked else REQUEST % foreseen.encode()])
         answer = stage.ask(request=data)
         assert answer is not None
         assert answer.endswith(b"\r\n\r\n" + body)
@@ -150,7 +150,7 @@ async def test_what_is_foreseen_is_answered_as_what_is_not(stage: Stage) -> None
 async def test_what_changes_after_it_was_foreseen_counts(stage: Stage, change: str) -> None:
     await stage.serve("/a", stage.entry("/a"))
     data = b"BREW /a HTTP/1.1\r\nHost: site\r\n\r\n" if change == "odd" else REQUEST % b"/a"
-    stage.lane.prefetch([stage.talk], [data])
+    stage.fastpath.prefetch([stage.talk], [data])
     if change == "policy":
         stage.source._current = parse_policy(POLICY + "\n# another\n", "test")
     elif change == "entry":
@@ -191,7 +191,7 @@ async def test_the_log_is_asked_about_an_entry_only_after_it_has_moved(stage: St
 
     log, entry = Log(), stage.entry("/a")
     await stage.serve("/a", entry)
-    spot = stage.lane.spots.get(*fingerprint_of(b"site\n/a"))
+    spot = stage.fastpath.spots.get(*fingerprint_of(b"site\n/a"))
     assert spot is not None
     for moved, questions in ((0, 0), (1, 1), (1, 1), (2, 2)):
         log.moved = stage.log.moved + moved
@@ -268,7 +268,7 @@ async def test_a_refusal_needs_no_hit_before_it(stage: Stage) -> None:
     verdicts = [await count(stage.services, exchange) for _ in range(4)]
     assert [verdict is not None and verdict.allowed for verdict in verdicts] == [True, True, True, False]
     assert stage.ask("/limited") is None
-    stage.lane.learn_refusal(exchange)
+    stage.fastpath.learn_refusal(exchange)
     answer = stage.ask("/limited", b"GET /limited HTTP/1.1\r\nHost: site\r\nX-Request-ID: mine-7\r\n\r\n")
     assert answer is not None
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -288,7 +288,7 @@ async def test_a_refusal_is_no_place_to_hide_a_field(stage: Stage) -> None:
     head = b"GET /limited HTTP/1.1\r\nHost: site\r\nIf-None-Match: %s\r\n\r\n"
     for _ in range(4):
         await count(stage.services, stage.exchange("/limited"))
-    stage.lane.learn_refusal(stage.exchange("/limited"))
+    stage.fastpath.learn_refusal(stage.exchange("/limited"))
     hidden = b'"e"\r\nTransfer-Encoding: chunked'
     for _ in range(2):  # from the second on, a value is looked for where the last one ended
         assert stage.ask(request=head % (b"x" * len(hidden))) is not None
@@ -311,7 +311,7 @@ async def test_a_target_may_look_like_the_members_of_a_refusal(stage: Stage) -> 
     exchange = replace(stage.exchange(path), request=RequestHead("GET", path, '"request_id":"x"~~~~', "site", Fields()))
     for _ in range(4):
         await count(stage.services, exchange)
-    stage.lane.learn_refusal(exchange)
+    stage.fastpath.learn_refusal(exchange)
     request = b'GET /limited?"request_id":"x"~~~~ HTTP/1.1\r\nHost: site\r\nX-Request-ID: abcd\r\n\r\n'
     answer = stage.ask(request=request)
     assert answer is not None
@@ -320,8 +320,8 @@ async def test_a_target_may_look_like_the_members_of_a_refusal(stage: Stage) -> 
 
 async def test_what_is_remembered_of_refusals_is_bounded(stage: Stage) -> None:
     for number in range(MAX_BARRED + 10):
-        stage.lane.learn_refusal(stage.exchange(f"/limited?{number}"))
-    assert len(stage.lane.barred) <= MAX_BARRED
+        stage.fastpath.learn_refusal(stage.exchange(f"/limited?{number}"))
+    assert len(stage.fastpath.barred) <= MAX_BARRED
 
 
 async def test_several_answers_of_one_entry_are_told_apart_and_bounded(stage: Stage) -> None:

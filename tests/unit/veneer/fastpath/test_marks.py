@@ -36,7 +36,7 @@ def test_what_moves_from_host_to_target_changes_the_marks() -> None:
 
 
 @given(HOSTS, TARGETS)
-def test_a_request_that_was_scanned_has_the_marks_of_one_that_was_read(host: str, target: str) -> None:
+def test_a_request_that_was_scanned_has_the_fingerprint_of_one_that_was_read(host: str, target: str) -> None:
     scanned = Scanner().scan(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
     assert scanned is not None
     shape, values = scanned
@@ -51,7 +51,7 @@ def test_a_name_without_a_host_is_refused() -> None:
 
 def test_both_marks_are_others_in_another_process() -> None:
     """Their key is drawn at start: nobody outside can look for two places with the same ones."""
-    script = "from veneer.fastpath.marks import marks_of; print(*marks_of(b'site\\n/a'))"
+    script = "from veneer.fastpath.marks import fingerprint_of; print(*fingerprint_of(b'site\\n/a'))"
     env = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
     runs = [subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=True) for _ in range(2)]
     one, other = [tuple(int(number) for number in run.stdout.split()) for run in runs]

@@ -1,4 +1,4 @@
-"""The lane sends on what is not stored, answers it as one like it was answered, and leaves the rest to the pipeline."""
+"""The fast path sends on what is not stored, answers it as one like it was, and leaves the rest to the pipeline."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Backend(LeasedConnection):
         self.taker = taker
 
     def says(self, raw: bytes) -> bool:
-        """The response's first bytes; whether the lane was content with them."""
+        """The response's first bytes; whether the fast path was content with them."""
         taker, self.taker = self.taker, None
         assert taker is not None
         if taker.take(raw):
@@ -136,7 +136,7 @@ class Backend(LeasedConnection):
 
 
 class Stage:
-    """A lane with its pipeline, one client and one backend."""
+    """A fast path with its pipeline, one client and one backend."""
 
     def __init__(self) -> None:
         self.clock = ManualClock()
@@ -159,17 +159,17 @@ class Stage:
         )
         self.services = services
         ids = RequestIds()
-        self.lane = HitFastPath(services, self.source, ids, self.observer)
-        RequestGateway(replace(services, hits=self.lane), self.source, ids).open_lane(self.lane)
+        self.fastpath = HitFastPath(services, self.source, ids, self.observer)
+        RequestGateway(replace(services, hits=self.fastpath), self.source, ids).open_fastpath(self.fastpath)
         self.line = Line()
-        self.talk = self.lane.meet(self.line, self.line.send)
+        self.talk = self.fastpath.meet(self.line, self.line.send)
 
     @property
     def active(self) -> int:
         return self.observer.counts.active
 
     def ask(self, target: str, *fields: str, method: str = "GET") -> bool:
-        """Whether the lane takes the request."""
+        """Whether the fast path takes the request."""
         lines = [f"{method} {target} HTTP/1.1", "Host: site", *fields, "", ""]
         return self.talk.answer("\r\n".join(lines).encode("latin-1"))
 
@@ -187,7 +187,7 @@ async def stage() -> Stage:
     return Stage()
 
 
-async def test_the_pipeline_answers_the_first_and_the_lane_the_next(stage: Stage) -> None:
+async def test_the_pipeline_answers_the_first_and_the_fastpath_the_next(stage: Stage) -> None:
     await stage.teach()
     assert stage.active == stage.services.in_flight.active == 0
     assert stage.ask("/second?a=b", "X-Request-ID: mine", "User-Agent: x")
@@ -299,7 +299,7 @@ async def test_a_fetch_under_way_is_not_made_twice(stage: Stage) -> None:
     assert stage.ask("/second")
     stage.backend.free = True
     other = Line("192.0.2.2")
-    assert not stage.lane.meet(other, other.send).answer(b"GET /second HTTP/1.1\r\nHost: site\r\n\r\n")
+    assert not stage.fastpath.meet(other, other.send).answer(b"GET /second HTTP/1.1\r\nHost: site\r\n\r\n")
     assert len(stage.backend.heads) == 2
 
 
@@ -389,9 +389,9 @@ async def test_another_policy_begins_anew(stage: Stage) -> None:
 
 
 async def test_what_is_remembered_of_requests_is_bounded(stage: Stage) -> None:
-    assert stage.lane.misses is not None
+    assert stage.fastpath.misses is not None
     stage.backend.free = False
     for number in range(MAX_WAYS + 1):
         line = Line(f"192.0.{number // 256}.{number % 256}")
-        assert not stage.lane.meet(line, line.send).answer(b"GET /a HTTP/1.1\r\nHost: site\r\n\r\n")
-    assert len(stage.lane.misses) == 1
+        assert not stage.fastpath.meet(line, line.send).answer(b"GET /a HTTP/1.1\r\nHost: site\r\n\r\n")
+    assert len(stage.fastpath.misses) == 1

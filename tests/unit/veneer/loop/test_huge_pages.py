@@ -72,8 +72,8 @@ def mapped():
     text = Path("/proc/self/smaps_rollup").read_text()
     return int(text.split("AnonHugePages:")[1].split()[0]) * 1024
 
-def fill(bytes):
-    return [bytes([number % 251]) * 2048 for number in range(bytes // 2100)]
+def fill(size):
+    return [bytes([number % 251]) * 2048 for number in range(size // 2100)]
 
 pages = HugePages()
 before = fill(AHEAD_BYTES // 4)

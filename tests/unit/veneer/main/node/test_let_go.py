@@ -104,7 +104,7 @@ PLAIN, READ_BY_AIOHTTP = "X-Way: plain", "TE: trailers"
     [
         ("GET /hit", ["Range: bytes=100-"]),
         ("GET /hit", ["Range: bytes=0-999999,1500000-2500000"]),
-        ("GET /hit", ["Cache-Control: max-age=600"]),  # which the hit lane leaves to the pipeline
+        ("GET /hit", ["Cache-Control: max-age=600"]),  # which the fast path leaves to the pipeline
         ("GET /miss{}", []),
         ("GET /private", []),
         ("GET /cut{}", []),

@@ -1,4 +1,4 @@
-"""Whatever is sent, the proxy with its lanes answers as the one without: the same bytes but for time and IDs."""
+"""Whatever is sent, the proxy with its fast paths answers as the one without: the same bytes but for time and IDs."""
 
 from __future__ import annotations
 
@@ -78,26 +78,26 @@ def serve(connection: socket.socket) -> None:
 class Pair:
     """The same proxy twice."""
 
-    with_lane: ProxyServer
+    with_fastpath: ProxyServer
     without: ProxyServer
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    directory = tmp_path_factory.mktemp("lanes")
+    directory = tmp_path_factory.mktemp("fastpath")
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         threading.Thread(target=answer_forever, args=(listener,), daemon=True).start()
         upstream = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        lane, plain = (
+        fastpath, plain = (
             ProxyServer(
-                ProxyOptions(upstream=upstream, env={"VENEER_LANES": switch}), directory, name=f"lanes-{switch}"
+                ProxyOptions(upstream=upstream, env={"VENEER_FASTPATH": switch}), directory, name=f"fast paths-{switch}"
             )
             for switch in ("on", "off")
         )
-        lane.start()
+        fastpath.start()
         plain.start()
-        yield Pair(lane, plain)
-        lane.stop()
+        yield Pair(fastpath, plain)
+        fastpath.stop()
         plain.stop()
         listener.shutdown(socket.SHUT_RDWR)
 
@@ -238,10 +238,10 @@ def check(pair: Pair, pieces: list[bytes]) -> None:
         b"GET /%s?NAME HTTP/1.1\r\nHost: site\r\nConnection: close\r\n\r\n" % page for page in (b"cached", b"plain")
     ]
     for request in [*known, *known]:
-        for proxy in (pair.with_lane, pair.without):
+        for proxy in (pair.with_fastpath, pair.without):
             exchange(proxy.port, [request.replace(b"NAME", name)])
     sent = [piece.replace(b"NAME", name) for piece in pieces]
-    quick, whole = exchange(pair.with_lane.port, sent), exchange(pair.without.port, sent)
+    quick, whole = exchange(pair.with_fastpath.port, sent), exchange(pair.without.port, sent)
     assert quick.agrees(whole), repr(sent) + "\n".join(difflib.unified_diff(lines(quick), lines(whole), n=1))
 
 
@@ -300,6 +300,6 @@ def test_an_odd_request(pair: Pair, request: bytes) -> None:
 def test_repeated_hits_stay_the_same(pair: Pair, extra: list[str]) -> None:
     request = ("\r\n".join(["GET /cached HTTP/1.1", "Host: site", *extra]) + "\r\n\r\n").encode("latin-1")
     for _ in range(6):
-        quick = exchange(pair.with_lane.port, [request, *LAST])
+        quick = exchange(pair.with_fastpath.port, [request, *LAST])
         assert not quick.reset
         assert quick == exchange(pair.without.port, [request, *LAST])
