@@ -110,7 +110,7 @@ async def test_use_is_known_of_what_memory_holds(store: EntryStore) -> None:
 
 
 class Guest:
-    """A companion that counts how often it is told to go."""
+    """A listener that counts how often it is told to go."""
 
     def __init__(self) -> None:
         self.told = 0
@@ -121,7 +121,7 @@ class Guest:
 
 
 async def accompanied(store: EntryStore) -> tuple[Entry, Guest]:
-    """A stored entry and its companion; where nothing is held in memory nobody waits for it."""
+    """A stored entry and its listener; where nothing is held in memory nobody waits for it."""
     entry, guest = stored(BORN), Guest()
     await store.put("k", entry, 60)
     if not store.add_listener("k", entry, guest):
@@ -137,14 +137,14 @@ async def test_nobody_accompanies_what_is_not_stored(store: EntryStore) -> None:
     assert guest.told == 0
 
 
-async def test_a_companion_is_told_once_when_its_entry_is_forgotten(store: EntryStore) -> None:
+async def test_a_listener_is_told_once_when_its_entry_is_forgotten(store: EntryStore) -> None:
     entry, guest = await accompanied(store)
     await store.forget("k", entry)
     await store.forget("k", entry)
     assert guest.told == 1
 
 
-async def test_what_a_companion_was_used_for_counts_as_use(store: EntryStore) -> None:
+async def test_what_a_listener_was_used_for_counts_as_use(store: EntryStore) -> None:
     entry, guest = await accompanied(store)
     store.used_since("k", entry)
     guest.used = True
@@ -155,20 +155,20 @@ async def test_what_a_companion_was_used_for_counts_as_use(store: EntryStore) ->
     assert [store.used_since("k", entry) for _ in range(2)] == [True, False], "also when it had to go"
 
 
-async def test_a_companion_is_told_when_its_entry_is_replaced(store: EntryStore) -> None:
+async def test_a_listener_is_told_when_its_entry_is_replaced(store: EntryStore) -> None:
     _, guest = await accompanied(store)
     await store.put("k", stored(BORN, body=b"newer"), 60)
     assert guest.told == 1
 
 
-async def test_a_companion_is_told_when_its_entry_is_no_longer_alone(store: EntryStore) -> None:
+async def test_a_listener_is_told_when_its_entry_is_no_longer_alone(store: EntryStore) -> None:
     entry, guest = await accompanied(store)
     await store.put("k", stored(BORN, vary=(("accept", "x"),)), 60)
     assert guest.told == 1
     assert not store.add_listener("k", entry, guest)
 
 
-async def test_a_companion_is_told_when_a_coded_body_makes_its_entry_another(store: EntryStore) -> None:
+async def test_a_listener_is_told_when_a_coded_body_makes_its_entry_another(store: EntryStore) -> None:
     entry, guest = await accompanied(store)
     store.attach("k", entry, CodedBody("br", b"coded"))
     assert guest.told == 1

@@ -98,7 +98,7 @@ class VariantReply:
 
 @mypyc_attr(acyclic=True)
 class HotEntry(VariantReply):
-    """A target and the entry that answers it, for as long as the store holds that entry alone (ports.Companion).
+    """A target and the entry that answers it, for as long as the store holds that entry alone (ports.Listener).
 
     It is its own first form; `other` leads to the rest. A hit reads this and the body, and nothing else of the entry:
     where entries are many, a hit costs what it has to read, one after the other, from memory far away.

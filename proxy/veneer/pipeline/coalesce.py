@@ -80,36 +80,36 @@ FetchOutcome = Complete | Streaming | Uncacheable | OriginError | Unreachable
 class Flight(Demand):
     """One fetch under way, and the `turn` it is made in. The leader flies it, for most alone."""
 
-    __slots__ = ("_landed", "key", "landing", "turn")
+    __slots__ = ("_landed", "key", "outcome", "turn")
 
     def __init__(self, key: str) -> None:
         super().__init__()
         self.key = key
         self.turn: FetchLock | None = None
-        self.landing: FetchOutcome | None = None
+        self.outcome: FetchOutcome | None = None
         """How it ended; None while under way."""
         self._landed: asyncio.Future[None] | None = None
 
     @property
     def followed(self) -> bool:
-        """Whether anybody waits, or has waited, for the landing."""
+        """Whether anybody waits, or has waited, for the outcome."""
         return self._landed is not None
 
-    def land(self, landing: FetchOutcome) -> None:
+    def land(self, outcome: FetchOutcome) -> None:
         """Tell everybody who waits."""
-        if self.landing is not None:
+        if self.outcome is not None:
             return
-        self.landing = landing
+        self.outcome = outcome
         if self._landed is not None:
             self._landed.set_result(None)
 
     async def wait(self) -> FetchOutcome:
-        """Wait for the landing without owning it: cancelling the waiter does not cancel the flight."""
-        while self.landing is None:
+        """Wait for the outcome without owning it: cancelling the waiter does not cancel the flight."""
+        while self.outcome is None:
             if self._landed is None:
                 self._landed = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._landed)
-        return self.landing
+        return self.outcome
 
 
 class Flights:

@@ -119,7 +119,7 @@ class SharedBody:
     def close(self) -> None:
         """Give back what was reserved; what readers still hold lives until they end."""
         self._release_budget()
-        self._demand = None  # a flight, which refers to this through its landing
+        self._demand = None  # a flight, which refers to this through its outcome
 
     def whole(self) -> bytes:
         """Every byte so far; only while kept."""

@@ -53,7 +53,7 @@ class Fetcher:
         self._mixing = Mixing()
 
     async def fetch(self, plan: Plan, client: Client) -> tuple[FetchOutcome, bool]:
-        """The landing of a flight for `plan`, and whether it was somebody else's (collapsed)."""
+        """The outcome of a flight for `plan`, and whether it was somebody else's (collapsed)."""
         flights, group = self._services.flights, self._group(plan)
         looked = True
         while plan.coalesce and not self._is_uncacheable(group):
@@ -67,9 +67,9 @@ class Fetcher:
                 else:
                     flying = self._fly_in_turn(flight, plan, client.interim, looked=looked)
                 return await self._to_the_end(flight, flying, client), False
-            landing = await self._follow(flight, plan)
-            if landing is not None:
-                return landing, True
+            outcome = await self._follow(flight, plan)
+            if outcome is not None:
+                return outcome, True
             # What the flight brought may have told that this request is for another variant: who wants that flies next.
             before, group = group, self._group(plan)
             if group == before:
@@ -103,7 +103,7 @@ class Fetcher:
     async def take_over(
         self, plan: Plan, flight: Flight, asked: Awaitable[FetchedResponse], client: Client
     ) -> FetchOutcome:
-        """The landing of a flight whose request has been sent already."""
+        """The outcome of a flight whose request has been sent already."""
         return await self._to_the_end(flight, self._fly(flight, plan, client.interim, _taken_over(plan, asked)), client)
 
     def refresh(self, plan: Plan) -> None:
@@ -140,50 +140,50 @@ class Fetcher:
         return await self._to_the_end(flight, self._fly(flight, plan, client.interim, asked), client)
 
     async def _to_the_end(self, flight: Flight, flying: Awaitable[FetchOutcome], client: Client) -> FetchOutcome:
-        """Fly to the landing although the client may leave. Raises ClientGoneError when it has.
+        """Fly to the outcome although the client may leave. Raises ClientGoneError when it has.
 
         A flight that nobody waits for any more gives way to others, if the backend is busy.
         """
         client.hold(flight.asker_left)
         try:
-            landing = await flying
+            outcome = await flying
         finally:
             left = client.let_go()
         if left:
-            self._release(landing)
+            self._release(outcome)
             raise ClientGoneError("the client left before the response came")
-        if isinstance(landing, Streaming):
+        if isinstance(outcome, Streaming):
             flight.asker_left()  # and waits on as a reader of the body
-        elif isinstance(landing, Uncacheable):
+        elif isinstance(outcome, Uncacheable):
             flight.join()  # as a client that may have left it had given way to others
-        return landing
+        return outcome
 
     async def _follow(self, flight: Flight, plan: Plan) -> FetchOutcome | None:
         """What the flight brought if it answers this request too; None to fetch alone."""
         flight.join()
         try:
             async with asyncio.timeout(plan.match.route.coalesce_wait_s):
-                landing = await flight.wait()
-            if isinstance(landing, Unreachable):
-                return landing
-            if isinstance(landing, OriginError):
-                return landing if plan.hides_errors else None
-            return self._share(landing, plan)
+                outcome = await flight.wait()
+            if isinstance(outcome, Unreachable):
+                return outcome
+            if isinstance(outcome, OriginError):
+                return outcome if plan.hides_errors else None
+            return self._share(outcome, plan)
         except TimeoutError:
             return None
         finally:
             flight.leave()  # and waits on as a reader of the body, if it got one
 
-    def _share(self, landing: FetchOutcome, plan: Plan) -> FetchOutcome | None:
-        """A follower's part of a landing; None where it may not have one."""
-        if not isinstance(landing, Complete | Streaming) or not landing.may_share:
+    def _share(self, outcome: FetchOutcome, plan: Plan) -> FetchOutcome | None:
+        """A follower's part of an outcome; None where it may not have one."""
+        if not isinstance(outcome, Complete | Streaming) or not outcome.may_share:
             return None
-        if not self._answers(landing.entry, plan):
+        if not self._answers(outcome.entry, plan):
             return None
         try:
-            if isinstance(landing, Complete):
-                return replace(landing, own=landing.entry)
-            return replace(landing, own=landing.entry, place=landing.body.open())
+            if isinstance(outcome, Complete):
+                return replace(outcome, own=outcome.entry)
+            return replace(outcome, own=outcome.entry, place=outcome.body.open())
         except LateReaderError:
             return None
 
@@ -196,9 +196,9 @@ class Fetcher:
         found = [(entry, log.validity(entry))]
         return isinstance(decide(plan.wanted, found, plan.match.route.cache, self._services.clock.now()), Hit)
 
-    def _release(self, landing: FetchOutcome) -> None:
+    def _release(self, outcome: FetchOutcome) -> None:
         """Let go of what was meant for somebody who has left."""
-        match landing:
+        match outcome:
             case Uncacheable(response=response):
                 self._services.tasks.start(response.aclose(), "close unclaimed response")
             case Streaming(place=place):
@@ -253,31 +253,31 @@ class Fetcher:
         fetched: FetchedResponse | None = None
         try:
             fetched = await (asked or self._ask(plan, plan.outgoing, interim, flight))
-            landing = await self._settle(flight, plan, fetched, interim)
+            outcome = await self._settle(flight, plan, fetched, interim)
         except UpstreamError as error:
-            landing = Unreachable(error.again())
+            outcome = Unreachable(error.again())
         except BaseException as error:
             detail = f"the fetch was stopped: {error!r}"
             self._end(flight, Unreachable(UpstreamError(UpstreamFailure.RESET, detail, sent=True)))
             if fetched is not None:
                 await fetched.response.aclose()
             raise
-        if isinstance(landing, Streaming):
-            return landing
-        return self._end(flight, landing)
+        if isinstance(outcome, Streaming):
+            return outcome
+        return self._end(flight, outcome)
 
-    def _end(self, flight: Flight, landing: FetchOutcome) -> FetchOutcome:
+    def _end(self, flight: Flight, outcome: FetchOutcome) -> FetchOutcome:
         """Land, and let the next request for the key start another flight, here and on other nodes."""
-        flight.land(landing)
+        flight.land(outcome)
         flight.when_unwanted(None)
         self._services.flights.close(flight)
         turn, flight.turn = flight.turn, None
         if turn is not None and not isinstance(turn, FreeTurn):
-            brought = flight.landing.entry if isinstance(flight.landing, Complete | Streaming) else None
+            brought = flight.outcome.entry if isinstance(flight.outcome, Complete | Streaming) else None
             varies = [name for name, _ in brought.vary] if brought is not None else []
             with suppress(TaskGroupClosedError):  # it expires
                 self._services.tasks.start(turn.done(stored=brought is not None, varies=varies), "turn: done")
-        return landing
+        return outcome
 
     async def _ask(self, plan: Plan, request: RequestHead, interim: InterimSink, demand: Demand) -> FetchedResponse:
         """Send one request. Raises UpstreamError."""
@@ -339,10 +339,10 @@ class Fetcher:
         shared = SharedBody(plan.match.route.cache.max_body_bytes, self._services.budget, flight)
         entry = entry_of(plan, fetched, storable)
         own = as_it_came(entry, response.head.fields, storable)
-        landing = Streaming(entry, own, shared, length, storable.may_share, fetched.upstream_ms, shared.open())
-        flight.land(landing)
+        outcome = Streaming(entry, own, shared, length, storable.may_share, fetched.upstream_ms, shared.open())
+        flight.land(outcome)
         self._services.tasks.start(self._pump(flight, plan, fetched, storable, shared), "receive a body")
-        return landing
+        return outcome
 
     async def _pump(
         self, flight: Flight, plan: Plan, fetched: FetchedResponse, storable: Storable, shared: SharedBody
@@ -361,8 +361,8 @@ class Fetcher:
             if not shared.ended:
                 shared.fail(ConnectionError("the fetch was stopped"))
             shared.close()
-            assert flight.landing is not None
-            self._end(flight, flight.landing)
+            assert flight.outcome is not None
+            self._end(flight, flight.outcome)
             await response.aclose()
 
 

@@ -101,22 +101,22 @@ class CacheHandler:
         self, exchange: Exchange, plan: Plan, decision: Decision, forward: Forward, why: Reason | None, *, lost: bool
     ) -> Answer:
         """Ask the backend; stand in with what is stored where it fails and that is allowed."""
-        landing, collapsed = await self._fetcher.fetch(plan, exchange.client)
+        outcome, collapsed = await self._fetcher.fetch(plan, exchange.client)
         detail = "store-lost" if lost else why.value if why is not None else None
         status = CacheStatus(forward=forward, collapsed=collapsed, detail=detail)
-        return await self._landed(exchange, plan, decision, landing, status)
+        return await self._landed(exchange, plan, decision, outcome, status)
 
     async def landed(self, exchange: Exchange, begun: SentMiss) -> Answer:
         """The answer to a miss that the backend has been asked for already."""
         plan, decision = begun.plan, begun.decision
-        landing = await self._fetcher.take_over(plan, begun.flight, begun.fetched, exchange.client)
+        outcome = await self._fetcher.take_over(plan, begun.flight, begun.fetched, exchange.client)
         status = CacheStatus(forward=decision.forward, detail=decision.reason.value if decision.reason else None)
-        return await self._landed(exchange, plan, decision, landing, status)
+        return await self._landed(exchange, plan, decision, outcome, status)
 
     async def _landed(
-        self, exchange: Exchange, plan: Plan, decision: Decision, landing: FetchOutcome, status: CacheStatus
+        self, exchange: Exchange, plan: Plan, decision: Decision, outcome: FetchOutcome, status: CacheStatus
     ) -> Answer:
-        match landing:
+        match outcome:
             case Unreachable(error=error):
                 stale = self._stand_in(decision, plan, answered=False)
                 return stale or replace(upstream_failed(exchange, error, status), use=CacheResult.MISS)
@@ -126,9 +126,9 @@ class CacheHandler:
                 refused = refuse(exchange, 502, f"the backend answered {code}", Refusal.UPSTREAM, status)
                 return stale or replace(refused, use=CacheResult.MISS)
             case Complete():
-                return whole_answer(landing, plan, status)
+                return whole_answer(outcome, plan, status)
             case _:
-                return await landed_answer(self._services, exchange, landing, status)
+                return await landed_answer(self._services, exchange, outcome, status)
 
     def _stand_in(self, decision: Decision, plan: Plan, *, answered: bool) -> Answer | None:
         """The stale response in place of the backend's failure (RFC 5861 section 4, RFC 9111 section 4.2.4)."""
@@ -153,32 +153,32 @@ def stored_answer(
     return Answer(head, StoredBody(entry, age_s, key), status, use, upstream_ms)
 
 
-def whole_answer(landing: Complete, plan: Plan, status: CacheStatus) -> Answer:
+def whole_answer(outcome: Complete, plan: Plan, status: CacheStatus) -> Answer:
     """The answer that a flight brought whole."""
     use = CacheResult.COLLAPSED if status.collapsed else CacheResult.MISS
-    if landing.validated:
+    if outcome.validated:
         use = CacheResult.REVALIDATED
     told = CacheStatus(
         forward=status.forward,
-        forward_status=304 if landing.validated else None,
-        stored=landing.stored,
+        forward_status=304 if outcome.validated else None,
+        stored=outcome.stored,
         collapsed=status.collapsed,
         detail=status.detail,
     )
-    return stored_answer(landing.own, None, plan.key, told, use, landing.upstream_ms)
+    return stored_answer(outcome.own, None, plan.key, told, use, outcome.upstream_ms)
 
 
 async def landed_answer(
-    services: Services, exchange: Exchange, landing: Streaming | Uncacheable, status: CacheStatus
+    services: Services, exchange: Exchange, outcome: Streaming | Uncacheable, status: CacheStatus
 ) -> Answer:
     """The answer that a flight brings."""
-    if isinstance(landing, Streaming):
-        entry, body, place = landing.own, landing.body, landing.place
+    if isinstance(outcome, Streaming):
+        entry, body, place = outcome.own, outcome.body, outcome.place
         head = ResponseHead(entry.status, entry.reason, entry.fields)
         # Trailers are not stored: who has waited gets what a hit would have, and nobody's cookie.
         trailers = no_trailers if status.collapsed else lambda: body.trailers
-        stream = StreamBody(place, landing.length, place.aclose, trailers)
+        stream = StreamBody(place, outcome.length, place.aclose, trailers)
         use = CacheResult.COLLAPSED if status.collapsed else CacheResult.MISS
-        return Answer(head, stream, replace(status, stored=True), use, landing.upstream_ms)
-    told = CacheStatus(forward=status.forward, collapsed=status.collapsed, detail=landing.reason.value)
-    return await private_answer(services, exchange, landing.response, told, CacheResult.MISS, landing.upstream_ms)
+        return Answer(head, stream, replace(status, stored=True), use, outcome.upstream_ms)
+    told = CacheStatus(forward=status.forward, collapsed=status.collapsed, detail=outcome.reason.value)
+    return await private_answer(services, exchange, outcome.response, told, CacheResult.MISS, outcome.upstream_ms)

@@ -53,11 +53,11 @@ class EntryStore(Protocol):
         """
         ...
 
-    def add_listener(self, key: str, entry: Entry, companion: EvictionListener) -> bool:
-        """Tell `companion` when memory no longer holds `entry`, and it alone, under `key`.
+    def add_listener(self, key: str, entry: Entry, listener: EvictionListener) -> bool:
+        """Tell `listener` when memory no longer holds `entry`, and it alone, under `key`.
 
         Until then whoever answers from `entry` may do so without a `lookup`, and sets `used`. False where memory does
-        not hold it so, or keeps nothing. An entry has a few companions at most; the oldest gives way and is told.
+        not hold it so, or keeps nothing. An entry has a few listeners at most; the oldest gives way and is told.
         """
         ...
 

@@ -128,7 +128,7 @@ class RedisConnectionPool:
         self._lines = tuple(ReconnectingConnection(dial, tasks) for _ in range(most))
 
     async def ask(self, timeout_s: float, *words: Argument) -> Reply:
-        """One command and its answer, as `ReconnectingConnection.ask`, where fewest wait."""
+        """One command and its answer, as `ReconnectingConnection.ask`, where least wait."""
         return await min(self._lines, key=lambda line: line.asking).ask(timeout_s, *words)
 
     def close(self) -> None:

@@ -71,13 +71,13 @@ class TickBatcher:
     def _take_up(self) -> None:
         waiting, self._waiting = self._waiting, []
         try:
-            self._foresee(waiting)
+            self._prefetch(waiting)
         finally:
             for arrival in waiting:
                 arrival.process_safely()
             self._turn.end()
 
-    def _foresee(self, waiting: list[BatchedConnection]) -> None:
+    def _prefetch(self, waiting: list[BatchedConnection]) -> None:
         quick = self._quick
         if quick is None or len(waiting) == 1:
             return

@@ -21,8 +21,8 @@ DEFAULT_MAX_BYTES: Final = 256 * 1024 * 1024
 DEFAULT_MAX_VARIANTS: Final = 32
 MAX_COMPANIONS: Final = 8
 ENTRY_COST_BYTES: Final = 650
-"""Bytes of Python objects around one entry, its place and its companion, measured
-(tests/unit/veneer/stores/test_memory.py; with companions, `python -m benchmarks.peers --cases growth`)."""
+"""Bytes of Python objects around one entry, its place and its listener, measured
+(tests/unit/veneer/stores/test_memory.py; with listeners, `python -m benchmarks.peers --cases growth`)."""
 PAIR_COST_BYTES: Final = 100
 """Bytes of Python objects around one field line, tag or Vary pair: hardly any where others share it, else 190."""
 
@@ -41,11 +41,11 @@ def _costs_bytes(key: str, entries: Sequence[Entry]) -> int:
 class _KeyRecord:
     """A key's variants, newest first, its place in the queue, and who is told when the variants change.
 
-    `used`, or that of a companion, is set by every hit. `MemoryStore.used_since` moves it into `noticed`; for SIEVE
+    `used`, or that of a listener, is set by every hit. `MemoryStore.used_since` moves it into `noticed`; for SIEVE
     either counts.
     """
 
-    __slots__ = ("companion", "companions", "entries", "key", "newer", "noticed", "older", "size_bytes", "used")
+    __slots__ = ("entries", "key", "listener", "listeners", "newer", "noticed", "older", "size_bytes", "used")
 
     def __init__(self, key: str) -> None:
         self.key: Final = key
@@ -53,8 +53,8 @@ class _KeyRecord:
         self.size_bytes = 0
         self.used = False
         self.noticed = False
-        self.companion: EvictionListener | None = None
-        self.companions: tuple[EvictionListener, ...] = ()
+        self.listener: EvictionListener | None = None
+        self.listeners: tuple[EvictionListener, ...] = ()
         self.newer: _KeyRecord | None = None
         self.older: _KeyRecord | None = None
 
@@ -63,37 +63,37 @@ class _KeyRecord:
         self.entries = entries
         self.dismiss()
 
-    def join(self, companion: EvictionListener) -> None:
-        """Tell `companion` when the variants change. Most places have one companion at most, and need no tuple."""
-        if self.companion is None:
-            self.companion = companion
+    def join(self, listener: EvictionListener) -> None:
+        """Tell `listener` when the variants change. Most places have one listener at most, and need no tuple."""
+        if self.listener is None:
+            self.listener = listener
             return
-        if len(self.companions) >= MAX_COMPANIONS - 1:
-            oldest, self.companion = self.companion, self.companions[0]
-            self.companions = self.companions[1:]
+        if len(self.listeners) >= MAX_COMPANIONS - 1:
+            oldest, self.listener = self.listener, self.listeners[0]
+            self.listeners = self.listeners[1:]
             self.used = self.used or oldest.used
             oldest.part()
-        self.companions += (companion,)
+        self.listeners += (listener,)
 
     def take_mark(self) -> bool:
         """Whether it was used since this was asked last."""
         used, self.used = self.used, False
-        if self.companion is None:
+        if self.listener is None:
             return used
-        for companion in (self.companion, *self.companions):
-            used = used or companion.used
-            companion.used = False
+        for listener in (self.listener, *self.listeners):
+            used = used or listener.used
+            listener.used = False
         return used
 
     def dismiss(self) -> None:
-        """Tell all companions."""
+        """Tell all listeners."""
         self.used = self.take_mark()
-        first, others = self.companion, self.companions
-        self.companion, self.companions = None, ()
+        first, others = self.listener, self.listeners
+        self.listener, self.listeners = None, ()
         if first is not None:
             first.part()
-        for companion in others:
-            companion.part()
+        for listener in others:
+            listener.part()
 
 
 class _Queue:
@@ -220,12 +220,12 @@ class MemoryStore:
             entry.fields.wake()
         return place.entries
 
-    def add_listener(self, key: str, entry: Entry, companion: EvictionListener) -> bool:
-        """Tell `companion` when this no longer holds `entry`, and it alone, under `key`."""
+    def add_listener(self, key: str, entry: Entry, listener: EvictionListener) -> bool:
+        """Tell `listener` when this no longer holds `entry`, and it alone, under `key`."""
         place = self._places.get(key)
         if place is None or len(place.entries) != 1 or place.entries[0] is not entry:
             return False
-        place.join(companion)
+        place.join(listener)
         return True
 
     async def put(self, key: str, entry: Entry, keep_s: float) -> None:

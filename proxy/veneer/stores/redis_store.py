@@ -123,7 +123,7 @@ class RedisStore:
         self.counts.found += bool(entries)
         return sorted(entries, key=lambda entry: (entry.response_time, entry.span is not None), reverse=True)
 
-    def add_listener(self, key: str, entry: Entry, companion: EvictionListener) -> bool:  # noqa: ARG002 - not here
+    def add_listener(self, key: str, entry: Entry, listener: EvictionListener) -> bool:  # noqa: ARG002 - not here
         """False: nothing is held in memory."""
         return False
 

@@ -59,9 +59,9 @@ class TieredStore:
         self._memory.keep(key, _newest_first(far, alive))
         return self._memory.get_local(key) or far
 
-    def add_listener(self, key: str, entry: Entry, companion: EvictionListener) -> bool:
-        """Tell `companion` when memory no longer holds `entry` alone."""
-        return self._memory.add_listener(key, entry, companion)
+    def add_listener(self, key: str, entry: Entry, listener: EvictionListener) -> bool:
+        """Tell `listener` when memory no longer holds `entry` alone."""
+        return self._memory.add_listener(key, entry, listener)
 
     async def put(self, key: str, entry: Entry, keep_s: float) -> None:
         """Store in both levels; memory has it before this waits for anything."""

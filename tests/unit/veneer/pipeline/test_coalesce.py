@@ -1,4 +1,4 @@
-"""Flights: one per key, the landing reaches everybody, uncacheable keys are remembered for a while."""
+"""Flights: one per key, the outcome reaches everybody, uncacheable keys are remembered for a while."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from veneer.ports import UpstreamError, UpstreamFailure
 FAILED = Unreachable(UpstreamError(UpstreamFailure.RESET, "gone", sent=True))
 
 
-async def test_a_second_request_joins_the_first_and_both_see_the_landing() -> None:
+async def test_a_second_request_joins_the_first_and_both_see_the_outcome() -> None:
     flights = Flights()
     flight = flights.open("key")
     assert flights.join("key") is flight
