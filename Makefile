@@ -18,7 +18,7 @@ FORM_READY := $(COMPILED)
 ON_FORM := $(ON_COMPILED)
 endif
 
-.PHONY: help run test deep check conformance fmt lint unit clean lock coherence scenarios real fuzz-etter plans
+.PHONY: help run test deep check conformance fmt lint unit clean lock changelog coherence scenarios real fuzz-etter plans
 .PHONY: compiled test-compiled
 .PHONY: bench bench-etter bench-instructions bench-purge
 
@@ -96,6 +96,9 @@ bench-purge: $(READY) ## What a purge costs, and memory after ten million tags; 
 fmt: $(READY) ## Format and fix what can be fixed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+changelog: $(READY) ## Move what lies in changes/ into CHANGELOG.md (VERSION=1.2.3)
+	@$(BIN)/towncrier build --yes --version $(VERSION)
 
 lock: ## Renew the constraints file from what the products and the tools ask for
 	@rm -rf .lock && $(PYTHON) -m venv .lock
