@@ -1,4 +1,4 @@
-"""The one file that leans on aiohttp's server internals: connections, errors, and what happens after the handler.
+"""The file that leans on aiohttp's server internals: connections, errors, and what happens after the handler.
 
 aiohttp parses requests and runs one handler at a time per connection. The response is written by our own client
 adapter, so the handler returns a `AlreadySent` marker that aiohttp has nothing left to do with.
@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
-from aiohttp.http_parser import HttpRequestParserPy, RawRequestMessage
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from veneer.loop.turn import Outgoing, WriteBatch
@@ -23,6 +22,7 @@ from veneer.server.arrivals import TickBatcher
 from veneer.server.bounds import ConnectionSettings, MalformedCallback, MalformedRequest
 from veneer.server.connection import ClientConnection
 from veneer.server.link import PlainWay
+from veneer.server.methods import AnyMethodParser
 from veneer.server.quick import FastPath
 from veneer.server.segments import body_left, has_rare_method, needs_patience, parted
 from veneer.server.tunnel import ClientTunnel
@@ -55,23 +55,6 @@ class AlreadySent(web.StreamResponse):
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing: the body was sent."""
-
-
-class AnyMethodParser(HttpRequestParserPy):
-    """aiohttp's Python parser without its habit of turning methods into upper case (RFC 9110 section 9.1).
-
-    It loses nothing beside an Upgrade that it does not know.
-    """
-
-    def parse_message(self, lines: list[bytes]) -> RawRequestMessage:
-        """The request line and fields. Raises BadHttpMethod for a method that is not in upper case, and for CONNECT.
-
-        After CONNECT everything would be read as a tunnel's.
-        """
-        method = lines[0].partition(b" ")[0]
-        if method != method.upper() or method == b"CONNECT":
-            raise BadHttpMethod(method.decode("latin-1"))
-        return super().parse_message(lines)
 
 
 OPENING_BYTES = 2048
@@ -290,6 +273,19 @@ class AiohttpProtocol(RequestHandler):
             payload_exception=web.RequestPayloadError,
             auto_decompress=False,
         )
+
+    def _handle_request(
+        self,
+        request: web.BaseRequest,
+        start_time: float | None,
+        request_handler: RequestCallback,
+    ) -> Coroutine[object, object, tuple[web.StreamResponse, bool]]:
+        """As aiohttp's, which notes the request an iteration of the loop after it has taken it from the queue.
+
+        A client that ended its sending side in between would look as if it had asked for nothing.
+        """
+        self._current_request = request
+        return super()._handle_request(request, start_time, request_handler)
 
     def client_ended(self) -> bool:
         """The client sends no more; what is whole is still answered, and a tunnel's other direction stays open."""

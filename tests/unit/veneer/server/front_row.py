@@ -69,6 +69,9 @@ class Transport(asyncio.Transport):
     def is_closing(self) -> bool:
         return False
 
+    def close(self) -> None:
+        self._events.append("closed")
+
     def abort(self) -> None:
         self._events.append("aborted")
 
