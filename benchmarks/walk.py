@@ -1,0 +1,176 @@
+"""How far a reader has to walk to follow one request: files, functions, calls, and moves from one file to another.
+
+    python -m benchmarks.walk
+
+One process with the memory store, run as written; counted are Python calls within `veneer`, from the request's first
+byte to the log line of its answer. A request whose way is learned is counted after it was learned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from itertools import pairwise
+from pathlib import Path
+from types import CodeType, FrameType
+
+import veneer
+from devstack.process import free_port
+from veneer.main.node import Node
+from veneer.main.options import AdminOff, ServeOptions
+from veneer.observe.observation import open_observation
+from veneer.observe.settings import ObserveSettings
+from veneer.policy.load import parse_policy
+from veneer.server.listener import Address
+
+ROOT = str(Path(veneer.__file__).parent)
+POLICY = """\
+version: 1
+upstreams: {{origin: {{url: "http://127.0.0.1:{port}"}}}}
+rate_limits: {{clients: {{rate: 1000000/1s, key: client_ip}}}}
+routes:
+  - name: all
+    match: {{path: "/{{rest:path}}"}}
+    rate_limit: clients
+    cache: {{ttl: 10m, tags: ["all"]}}
+    invalidates: ["all"]
+"""
+BODY = b'{"id": 1, "name": "Company", "words": ["a", "b"]},' * 60
+SETTLED_S = 0.3
+"""After that nothing is going on any more."""
+
+
+@dataclass
+class Walk:
+    """What was entered, in order."""
+
+    on: bool = False
+    entered: list[CodeType] = field(default_factory=list)
+
+    def profile(self, frame: FrameType, event: str, _argument: object) -> None:
+        """As sys.setprofile calls it."""
+        if self.on and event == "call" and frame.f_code.co_filename.startswith(ROOT):
+            self.entered.append(frame.f_code)
+
+    def figures(self) -> tuple[int, int, int, int]:
+        """Files, functions, calls, moves."""
+        files = [code.co_filename for code in self.entered]
+        moves = sum(one != other for one, other in pairwise(files))
+        return len(set(files)), len(set(self.entered)), len(files), moves
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it is sent; `before` are sent first and not counted, `{}` in a target is another one each time."""
+
+    name: str
+    sent: str
+    before: Sequence[str] = ()
+
+
+def _get(target: str, *fields: str) -> str:
+    return "\r\n".join([f"GET {target} HTTP/1.1", "Host: site", *fields, "", ""])
+
+
+CODED = "Accept-Encoding: gzip, br"
+REQUESTS = (
+    Request("GET hit, fast path", _get("/hit", CODED), [_get("/hit", CODED)] * 4),
+    Request(
+        "GET hit, plain (Cache-Control sent)",
+        _get("/hit", CODED, "Cache-Control: max-age=600"),
+        [_get("/hit", CODED, "Cache-Control: max-age=600")],
+    ),
+    Request("GET hit, aiohttp's way (TE sent)", _get("/hit", CODED, "TE: trailers"), [_get("/hit", CODED)]),
+    Request("GET miss, first of its shape", _get("/first", "X-Shape: another")),
+    Request("GET miss, steady, coded", _get("/miss{}", CODED), [_get("/miss{}", CODED)] * 6),
+    Request("GET miss, steady, answered by the fast path", _get("/plain{}"), [_get("/plain{}")] * 6),
+    Request(
+        "PATCH with a tag",
+        "PATCH /hit HTTP/1.1\r\nHost: site\r\nContent-Length: 2\r\n\r\n{}",
+        ["PATCH /hit HTTP/1.1\r\nHost: site\r\nContent-Length: 2\r\n\r\n{}"],
+    ),
+)
+
+
+def _serve_origin(listener: socket.socket) -> None:
+    """Answer every request with the same, for ever."""
+    while True:
+        connection, _ = listener.accept()
+        threading.Thread(target=_answer_all, args=(connection,), daemon=True).start()
+
+
+def _answer_all(connection: socket.socket) -> None:
+    fields = f"Content-Type: application/json\r\nDate: {formatdate(usegmt=True)}\r\nContent-Length: {len(BODY)}\r\n"
+    head = f"HTTP/1.1 200 OK\r\n{fields}\r\n".encode()
+    data = b""
+    with connection:
+        while piece := connection.recv(65536):
+            data += piece
+            if b"\r\n\r\n" in data:  # the content of a PATCH comes with its head
+                data = b""
+                connection.sendall(head + BODY)
+
+
+async def _ask(port: int, sent: str, number: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    content = sent.endswith("{}")
+    writer.write((sent if content else sent.replace("{}", str(number))).encode())
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(int(line[16:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length: "))
+    await reader.readexactly(length)
+    await asyncio.sleep(SETTLED_S)
+    writer.close()
+    await asyncio.sleep(SETTLED_S)
+
+
+async def measure() -> list[tuple[str, tuple[int, int, int, int]]]:
+    """The figures of each request, by its name."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=_serve_origin, args=(listener,), daemon=True).start()
+    policy = parse_policy(POLICY.format(port=listener.getsockname()[1]), "walk")
+    port, found = free_port(), list[tuple[str, tuple[int, int, int, int]]]()
+    options = ServeOptions(None, Address("127.0.0.1", port), None, None, AdminOff.OFF, 1, "json")
+    with open_observation(ObserveSettings(), as_json=True) as observation:
+        async with Node(options, policy, lambda: policy, observation):
+            number = 0
+            for request in REQUESTS:
+                for sent in request.before:
+                    number += 1
+                    await _ask(port, sent, number)
+                found.append((request.name, await _walked(port, request.sent, number + 1_000)))
+    return found
+
+
+async def _walked(port: int, sent: str, number: int) -> tuple[int, int, int, int]:
+    walk = Walk()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    await asyncio.sleep(SETTLED_S)
+    sys.setprofile(walk.profile)
+    walk.on = True
+    try:
+        writer.write((sent if sent.endswith("{}") else sent.replace("{}", str(number))).encode())
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(SETTLED_S)
+    finally:
+        walk.on = False
+        sys.setprofile(None)
+    writer.close()
+    await asyncio.sleep(SETTLED_S)
+    return walk.figures()
+
+
+def main() -> None:
+    """Print the table."""
+    found = asyncio.run(measure())
+    sys.stderr.write("| request | files | functions | calls | moves |\n|---|---|---|---|---|\n")
+    for name, figures in found:
+        sys.stderr.write(f"| {name} | {' | '.join(map(str, figures))} |\n")
+
+
+if __name__ == "__main__":
+    main()
