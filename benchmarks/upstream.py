@@ -47,7 +47,7 @@ class Case:
     """What is fetched, how often a round does it, and how many at once."""
 
     name: str
-    raw: int
+    size: int
     exchanges: int
     at_once: int
 
@@ -128,7 +128,7 @@ async def cost_us(exchange: Exchange, case: Case) -> float:
 
     async def worker() -> None:
         for _ in range(case.exchanges // case.at_once):
-            assert await exchange() == case.raw
+            assert await exchange() == case.size
 
     before = time.process_time()
     await asyncio.gather(*(worker() for _ in range(case.at_once)))
@@ -143,7 +143,7 @@ async def compare(port: int, rounds: int) -> None:
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
         print("| case | Veneer us | aiohttp us | ratio | spread |\n|---|---|---|---|---|")
         for case in CASES:
-            contenders = own(pool, case.raw), aiohttps(session, port, case.raw)
+            contenders = own(pool, case.size), aiohttps(session, port, case.size)
             measured = [[await cost_us(contender, case) for contender in contenders] for _ in range(rounds + 1)][1:]
             ours, theirs = (statistics.median(column) for column in zip(*measured, strict=True))
             ratios = [pair[1] / pair[0] for pair in measured]

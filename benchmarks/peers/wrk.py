@@ -24,7 +24,7 @@ class Told(msgspec.Struct, frozen=True):
 
     requests: int
     microseconds: int
-    raw: int
+    bytes_read: int = msgspec.field(name="bytes")
     p50_us: int
     p99_us: int
     broken: int

@@ -214,7 +214,7 @@ def _estimate(samples: Sequence[Sample], names: Callable[[Entry], bool]) -> Shar
     for sample in samples:
         reached = [key for key in sample.read if names(key.one)]
         entries += sample.weight * sum(key.responses for key in reached)
-        raw += sample.weight * sum(key.raw for key in reached)
+        raw += sample.weight * sum(key.size_bytes for key in reached)
         keys += sample.weight * len(sample.read)
     read = sum(len(sample.read) for sample in samples)
     return SharedEstimate(round(entries), round(raw), round(keys), read, all(sample.complete for sample in samples))

@@ -35,7 +35,7 @@ class SampledKey:
     """A key that was read: how many responses lie under it, their bytes in Redis, and one of them."""
 
     responses: int
-    raw: int
+    size_bytes: int
     one: Entry
 
 
