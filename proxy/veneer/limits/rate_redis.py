@@ -83,6 +83,11 @@ class RedisRates:
         """Whether Redis answered when it was last asked."""
         return self._troubles.present is None
 
+    @property
+    def forgotten(self) -> int:
+        """Clients whose local state was given up while Redis was away, as MemoryRates counts them."""
+        return self._local.forgotten
+
     async def admit(self, client: str, limit: RateLimit) -> RateVerdict:
         """Count one request of `client` against `limit`."""
         key = client_key(limit, client)

@@ -32,6 +32,7 @@ def gauges_of(
         fallbacks = {"local_share": counts.local_share, "open": counts.open, "closed": counts.closed}
         refused_locally = counts.refused_locally
     return Gauges(
+        rate_clients_forgotten=shared.rates.forgotten,
         stores=_stores(shared, settings),
         lease_held=shared.stores.log.lease_state() is LeaseState.HELD,
         redis_errors=errors,

@@ -1,0 +1,19 @@
+"""What the rooms say of themselves reaches a scrape."""
+
+from __future__ import annotations
+
+from veneer.limits.rate_memory import MemoryRates
+from veneer.loop.clock import SystemClock
+from veneer.main.gauges import gauges_of
+from veneer.main.shared import StoreSet
+from veneer.pipeline.upgrade import RecompressionCounts
+from veneer.policy.model import StoreSettings
+from veneer.stores.assemble import memory_stores
+
+
+async def test_clients_whose_limits_were_given_up_are_told() -> None:
+    clock = SystemClock()
+    rates = MemoryRates(clock)
+    rates.forgotten = 3
+    shared = StoreSet(memory_stores(clock), rates)
+    assert gauges_of(shared, StoreSettings(), RecompressionCounts(), dict).rate_clients_forgotten == 3
