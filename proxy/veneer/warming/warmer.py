@@ -12,9 +12,10 @@ import aiohttp
 from yarl import URL
 
 from veneer.core.cache_control import delta_seconds
+from veneer.core.codings import CODINGS
 from veneer.warming.sources import WarmTarget
 
-ACCEPT_ENCODING = "br, zstd, gzip"
+ACCEPT_ENCODING = ", ".join(CODINGS)
 """What most clients would say, so that the coded body is made as well."""
 
 MAX_WAIT_S = 60.0
