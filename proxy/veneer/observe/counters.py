@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from veneer.observe.adding import summed
 from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.exchange import ExchangeRecord, Refusal
 
@@ -49,7 +50,7 @@ class Histogram(msgspec.Struct):
 
     def add(self, other: Histogram) -> None:
         """Count everything that another one counted."""
-        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+        self.counts = summed(self.counts, other.counts)
         self.sum_ms += other.sum_ms
 
 
@@ -76,18 +77,8 @@ class RouteCounts(msgspec.Struct):
 
     def add(self, other: RouteCounts) -> None:
         """Count everything that another one counted."""
-        for method, theirs in other.requests.items():
-            mine = self.requests.get(method) or [0] * _CLASSES
-            self.requests[method] = [a + b for a, b in zip(mine, theirs, strict=True)]
-        _add(self.cache, other.cache)
-        self.duration.add(other.duration)
-        self.upstream.add(other.upstream)
-        self.rate_limited += other.rate_limited
-        self.bytes_in += other.bytes_in
-        self.bytes_out += other.bytes_out
-        self.bytes_saved += other.bytes_saved
-        self.audits_same += other.audits_same
-        self.audits_different += other.audits_different
+        for member in self.__struct_fields__:
+            setattr(self, member, summed(getattr(self, member), getattr(other, member)))
 
 
 class Counts(msgspec.Struct):
@@ -100,11 +91,11 @@ class Counts(msgspec.Struct):
 
     def add(self, other: Counts) -> None:
         """Count everything that another one counted."""
-        self.active += other.active
         for name, theirs in other.routes.items():
             self.route(name).add(theirs)
-        _add(self.refused, other.refused)
-        _add(self.tunnels, other.tunnels)
+        for member in self.__struct_fields__:
+            if member != "routes":
+                setattr(self, member, summed(getattr(self, member), getattr(other, member)))
 
     def route(self, name: str) -> RouteCounts:
         """The counts of one route. Beyond a thousand names (by reloads) further ones share "other"."""
@@ -208,47 +199,9 @@ def remains(snapshot: Snapshot) -> Snapshot:
 
 
 def _sum_gauges(one: Gauges, other: Gauges) -> Gauges:
-    stores = {gauge.store: gauge for gauge in one.stores}
+    held = {gauge.store: gauge for gauge in one.stores}
     for gauge in other.stores:
-        held = stores.get(gauge.store)
-        stores[gauge.store] = gauge if held is None else _sum_stores(held, gauge)
-    return Gauges(
-        stores=tuple(stores.values()),
-        lease_held=one.lease_held and other.lease_held,
-        redis_errors=_sum(one.redis_errors, other.redis_errors),
-        log_dropped=_sum(one.log_dropped, other.log_dropped),
-        rate_fallbacks=_sum(one.rate_fallbacks, other.rate_fallbacks),
-        rates_refused_locally=one.rates_refused_locally + other.rates_refused_locally,
-        nodes_lost=one.nodes_lost + other.nodes_lost,
-        rate_clients_forgotten=one.rate_clients_forgotten + other.rate_clients_forgotten,
-        coded_anew=one.coded_anew + other.coded_anew,
-        coded_anew_saved_bytes=one.coded_anew_saved_bytes + other.coded_anew_saved_bytes,
-    )
-
-
-def _sum_stores(one: StoreGauges, other: StoreGauges) -> StoreGauges:
-    return StoreGauges(
-        store=one.store,
-        entries=_known(one.entries, other.entries),
-        bytes=_known(one.bytes, other.bytes),
-        bytes_most=_known(one.bytes_most, other.bytes_most),
-        evictions=_known(one.evictions, other.evictions),
-        hits=one.hits + other.hits,
-        misses=one.misses + other.misses,
-        errors=_known(one.errors, other.errors),
-    )
-
-
-def _known(one: int | None, other: int | None) -> int | None:
-    return None if one is None and other is None else (one or 0) + (other or 0)
-
-
-def _add(into: dict[str, int], other: dict[str, int]) -> None:
-    for name, count in other.items():
-        into[name] = into.get(name, 0) + count
-
-
-def _sum(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
-    total = dict(one)
-    _add(total, other)
-    return total
+        held[gauge.store] = summed(held[gauge.store], gauge) if gauge.store in held else gauge
+    names = [name for name in one.__struct_fields__ if name != "stores"]
+    rooms = {name: summed(getattr(one, name), getattr(other, name)) for name in names}
+    return Gauges(stores=tuple(held.values()), **rooms)
