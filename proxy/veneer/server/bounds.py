@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
+
+CUT_S: Final = 6.0
+"""How long an exchange that is cut short at a stop is waited for: a write that is in doubt then tells the other nodes
+before its client sees that it has ended, and that may wait for Redis for 5 s. Others end at once."""
 
 
 @dataclass(frozen=True, slots=True)

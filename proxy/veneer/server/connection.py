@@ -10,7 +10,7 @@ from veneer.core.address import node_address
 from veneer.loop.turn import Outgoing
 from veneer.ports import BytesLike, ClientGoneError
 from veneer.server.arrivals import BatchedConnection, TickBatcher
-from veneer.server.bounds import ConnectionSettings
+from veneer.server.bounds import CUT_S, ConnectionSettings
 from veneer.server.client import WireClient
 from veneer.server.link import AiohttpFallback, PendingReply, PlainWay
 from veneer.server.plain import read_plain
@@ -233,11 +233,18 @@ class ClientConnection(BatchedConnection):
         self.talk = None
 
     async def settle(self, timeout_s: float | None) -> None:
-        """Give the exchange under way so long, then cut it short."""
-        if self._answering is not None:
-            self._ended = self._loop.create_future()
-            await asyncio.wait([self._ended], timeout=timeout_s)
-        self._cancel()
+        """Give the exchange under way so long, then cut it short.
+
+        Its client sees the end no earlier than it has ended: where it was a write, others have been told by then that
+        it is in doubt.
+        """
+        if self._answering is None:
+            return
+        ended = self._ended = self._loop.create_future()
+        await asyncio.wait([ended], timeout=timeout_s)
+        if not ended.done():
+            self._cancel()
+            await asyncio.wait([ended], timeout=CUT_S)
 
     def _cancel(self) -> None:
         # In a function of its own: what a check has found is believed to the end of a compiled one, waits or not.

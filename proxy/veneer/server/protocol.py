@@ -19,7 +19,7 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from veneer.loop.turn import Outgoing, WriteBatch
 from veneer.ports import ClientGoneError
 from veneer.server.arrivals import TickBatcher
-from veneer.server.bounds import ConnectionSettings, MalformedCallback, MalformedRequest
+from veneer.server.bounds import CUT_S, ConnectionSettings, MalformedCallback, MalformedRequest
 from veneer.server.connection import ClientConnection
 from veneer.server.link import PlainWay
 from veneer.server.methods import AnyMethodParser
@@ -232,7 +232,16 @@ class AiohttpProtocol(RequestHandler):
         if self._task_handler is not None:
             left_s = max(patience_s - (self._loop.time() - began_s), 0.0)
             await asyncio.wait([self._task_handler], timeout=left_s)
+            await self._cut_short(self._task_handler)
         await super().shutdown(_LAST_S)
+
+    async def _cut_short(self, handler: asyncio.Task[None]) -> None:
+        """End a request that aiohttp has begun; its client sees that no earlier than it has ended (as `settle`)."""
+        if self._request_in_progress:
+            await asyncio.wait([handler], timeout=2 * _LAST_S)
+        if self._request_in_progress:
+            handler.cancel()
+            await asyncio.wait([handler], timeout=CUT_S)
 
     def is_idle(self) -> bool:
         """Whether what comes next begins a request, and none is being read or answered."""

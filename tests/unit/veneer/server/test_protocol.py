@@ -11,6 +11,8 @@ from aiohttp import web
 from tests.unit.veneer.server.front_row import Transport
 from veneer.server.bounds import ConnectionSettings, MalformedRequest
 from veneer.server.connection import ClientConnection
+from veneer.server.link import ConnectionHandle
+from veneer.server.plain import PlainRequest
 from veneer.server.protocol import AlreadySent, FrontServer
 
 
@@ -39,3 +41,49 @@ async def test_a_client_may_end_at_any_moment_after_it_has_asked(iterations: int
     await asked.wait()
     answered.set()
     await server.shutdown(1)
+
+
+class Telling:
+    """Requests that never end by themselves, and that have something to tell when they are cut short."""
+
+    def __init__(self) -> None:
+        self.begun, self.cut, self.told = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def answer(self, _request: web.BaseRequest) -> web.StreamResponse:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cut.set()
+            await self.told.wait()
+            raise
+        return AlreadySent(keep_alive=False)
+
+    def begin(self, _request: PlainRequest, link: ConnectionHandle) -> asyncio.Task[None]:
+        async def run() -> None:
+            try:
+                await self.answer(cast("web.BaseRequest", None))
+            finally:
+                link.over(keep_alive=False)
+
+        return asyncio.get_running_loop().create_task(run())
+
+
+@pytest.mark.parametrize("asked", [b"PURGE /a HTTP/1.1", b"PUT /a HTTP/1.1"], ids=["aiohttp", "plain"])
+async def test_who_is_cut_short_sees_the_end_after_it_was_told(asked: bytes) -> None:
+    """A write that a stop cuts short is in doubt: no other node may serve what was before, once its client knows."""
+    telling, events = Telling(), list[str]()
+    server = FrontServer(telling.answer, ConnectionSettings(), refused, plain=telling)
+    connection = cast("ClientConnection", server.connection())
+    connection.connection_made(Transport(events))
+    await asyncio.sleep(0)
+    connection.data_received(asked + b"\r\nHost: site\r\n\r\n")
+    await telling.begun.wait()
+    stopping = asyncio.create_task(server.shutdown(0))  # noqa: TID251 - the test owns it
+    await telling.cut.wait()
+    ended, _ = await asyncio.wait([stopping], timeout=1)  # as long as other ends of a connection are waited for, twice
+    assert not ended
+    assert events == []
+    telling.told.set()
+    await stopping
+    assert "closed" in events
