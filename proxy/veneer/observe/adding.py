@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import TypeVar, cast
 
@@ -21,10 +22,16 @@ def summed(one: T, other: T) -> T:
     return cast("T", _summed(one, other))
 
 
+def add_to(total: msgspec.Struct, other: msgspec.Struct, but: str = "") -> None:
+    """Add what another one counted to `total`, member by member, as `summed`; not the member `but`."""
+    for name in total.__struct_fields__:
+        if name != but:
+            setattr(total, name, summed(getattr(total, name), getattr(other, name)))
+
+
 def _summed(one: object, other: object) -> object:
     if one is None or other is None:
-        known = one if other is None else other
-        return None if known is None else _summed(known, _nothing(known))
+        return copy.deepcopy(one if other is None else other)
     match one, other:
         case bool(), bool():
             total: object = one and other
@@ -43,18 +50,3 @@ def _summed(one: object, other: object) -> object:
             message = f"{type(one).__name__} and {type(other).__name__} cannot be added"
             raise TypeError(message)
     return total
-
-
-def _nothing(known: object) -> object:
-    """What added to `known` gives it again."""
-    match known:
-        case bool():
-            return True
-        case int() | float():
-            return 0
-        case list():
-            return [_nothing(item) for item in known]
-        case Mapping():
-            return {}
-        case _:
-            return known if isinstance(known, str) else type(known)()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from veneer.observe.adding import summed
+from veneer.observe.adding import add_to, summed
 from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.exchange import ExchangeRecord, Refusal
 
@@ -50,7 +50,7 @@ class Histogram(msgspec.Struct):
 
     def add(self, other: Histogram) -> None:
         """Count everything that another one counted."""
-        self.counts = summed(self.counts, other.counts)
+        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
         self.sum_ms += other.sum_ms
 
 
@@ -77,8 +77,7 @@ class RouteCounts(msgspec.Struct):
 
     def add(self, other: RouteCounts) -> None:
         """Count everything that another one counted."""
-        for member in self.__struct_fields__:
-            setattr(self, member, summed(getattr(self, member), getattr(other, member)))
+        add_to(self, other)
 
 
 class Counts(msgspec.Struct):
@@ -93,9 +92,7 @@ class Counts(msgspec.Struct):
         """Count everything that another one counted."""
         for name, theirs in other.routes.items():
             self.route(name).add(theirs)
-        for member in self.__struct_fields__:
-            if member != "routes":
-                setattr(self, member, summed(getattr(self, member), getattr(other, member)))
+        add_to(self, other, but="routes")
 
     def route(self, name: str) -> RouteCounts:
         """The counts of one route. Beyond a thousand names (by reloads) further ones share "other"."""

@@ -24,7 +24,7 @@ from veneer.server.connection import ClientConnection
 from veneer.server.link import PlainWay
 from veneer.server.methods import AnyMethodParser
 from veneer.server.quick import FastPath
-from veneer.server.segments import body_left, has_rare_method, needs_patience, parted
+from veneer.server.segments import body_left, has_rare_method, needs_patience, parted, started
 from veneer.server.tunnel import ClientTunnel
 
 logger = logging.getLogger(__name__)
@@ -345,13 +345,6 @@ class AiohttpProtocol(RequestHandler):
         except ClientGoneError:
             logger.debug("client gone before the refusal of a malformed request")
         return AlreadySent(keep_alive=False)
-
-
-def started(opening: bytes) -> tuple[str, str]:
-    """Method and target of a request that begins so, or what stands in their places."""
-    method, _, rest = opening.lstrip(b"\r\n").partition(b"\n")[0].rstrip(b"\r").partition(b" ")
-    target, _, version = rest.rpartition(b" ")
-    return method.decode("latin-1"), (target if version.startswith(b"HTTP/") else rest).decode("latin-1")
 
 
 class FrontServer(web.Server):

@@ -91,3 +91,10 @@ def body_left(before: int | None, data: bytes) -> int | None:
         length = int(text)
     left = length - (len(data) - end - 4)
     return left if left >= 0 else None
+
+
+def started(opening: bytes) -> tuple[str, str]:
+    """Method and target of a request that begins so, or what stands in their places."""
+    method, _, rest = opening.lstrip(b"\r\n").partition(b"\n")[0].rstrip(b"\r").partition(b" ")
+    target, _, version = rest.rpartition(b" ")
+    return method.decode("latin-1"), (target if version.startswith(b"HTTP/") else rest).decode("latin-1")

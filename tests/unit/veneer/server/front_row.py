@@ -7,11 +7,16 @@ from collections.abc import Callable
 
 from veneer.loop.turn import Outgoing, WriteBatch
 from veneer.server.arrivals import TickBatcher
-from veneer.server.bounds import ConnectionSettings
+from veneer.server.bounds import ConnectionSettings, MalformedRequest
 from veneer.server.connection import ClientConnection
 from veneer.server.link import ConnectionHandle
 from veneer.server.quick import FastPath, FastPathHandler
 from veneer.server.tunnel import ClientTunnel
+
+
+def refused(found: MalformedRequest) -> bytes:
+    """What a client is told whose request is malformed."""
+    return f"HTTP/1.1 {found.status} No\r\n\r\n".encode()
 
 
 class Behind:

@@ -10,18 +10,15 @@ import pytest
 import uvloop
 from aiohttp import web
 
+from tests.unit.veneer.server.front_row import refused
 from veneer.loop.tasks import Tasks
-from veneer.server.bounds import ConnectionSettings, MalformedRequest
+from veneer.server.bounds import ConnectionSettings
 from veneer.server.listener import Address, Listener, ListenError
 from veneer.server.protocol import FrontServer
 
 
 async def nothing(_request: web.BaseRequest) -> web.StreamResponse:
     raise AssertionError("nothing is asked here")
-
-
-def refused(found: MalformedRequest) -> bytes:
-    return f"HTTP/1.1 {found.status} No\r\n\r\n".encode()
 
 
 def front(most: int = 1_000) -> FrontServer:

@@ -8,16 +8,12 @@ from typing import cast
 import pytest
 from aiohttp import web
 
-from tests.unit.veneer.server.front_row import Transport
-from veneer.server.bounds import ConnectionSettings, MalformedRequest
+from tests.unit.veneer.server.front_row import Transport, refused
+from veneer.server.bounds import ConnectionSettings
 from veneer.server.connection import ClientConnection
 from veneer.server.link import ConnectionHandle
 from veneer.server.plain import PlainRequest
 from veneer.server.protocol import AlreadySent, FrontServer
-
-
-def refused(found: MalformedRequest) -> bytes:
-    return f"HTTP/1.1 {found.status} No\r\n\r\n".encode()
 
 
 @pytest.mark.parametrize("iterations", range(8))
