@@ -12,10 +12,9 @@ import asyncio
 import socket
 import sys
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from types import CodeType, FrameType
 
@@ -45,16 +44,15 @@ SETTLED_S = 0.3
 """After that nothing is going on any more."""
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Walk:
     """What was entered, in order."""
 
-    on: bool = False
     entered: list[CodeType] = field(default_factory=list)
 
     def profile(self, frame: FrameType, event: str, _argument: object) -> None:
         """As sys.setprofile calls it."""
-        if self.on and event == "call" and frame.f_code.co_filename.startswith(ROOT):
+        if event == "call" and frame.f_code.co_filename.startswith(ROOT):
             self.entered.append(frame.f_code)
 
     def figures(self) -> tuple[int, int, int, int]:
@@ -66,11 +64,14 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it is sent; `before` are sent first and not counted, `{}` in a target is another one each time."""
+    """A request that is sent `learned` times before it is counted. NUMBER in it is another one each time."""
 
     name: str
     sent: str
-    before: Sequence[str] = ()
+    learned: int = 1
+
+
+NUMBER = "@"
 
 
 def _get(target: str, *fields: str) -> str:
@@ -79,21 +80,13 @@ def _get(target: str, *fields: str) -> str:
 
 CODED = "Accept-Encoding: gzip, br"
 REQUESTS = (
-    Request("GET hit, fast path", _get("/hit", CODED), [_get("/hit", CODED)] * 4),
-    Request(
-        "GET hit, plain (Cache-Control sent)",
-        _get("/hit", CODED, "Cache-Control: max-age=600"),
-        [_get("/hit", CODED, "Cache-Control: max-age=600")],
-    ),
-    Request("GET hit, aiohttp's way (TE sent)", _get("/hit", CODED, "TE: trailers"), [_get("/hit", CODED)]),
-    Request("GET miss, first of its shape", _get("/first", "X-Shape: another")),
-    Request("GET miss, steady, coded", _get("/miss{}", CODED), [_get("/miss{}", CODED)] * 6),
-    Request("GET miss, steady, answered by the fast path", _get("/plain{}"), [_get("/plain{}")] * 6),
-    Request(
-        "PATCH with a tag",
-        "PATCH /hit HTTP/1.1\r\nHost: site\r\nContent-Length: 2\r\n\r\n{}",
-        ["PATCH /hit HTTP/1.1\r\nHost: site\r\nContent-Length: 2\r\n\r\n{}"],
-    ),
+    Request("GET hit, fast path", _get("/hit", CODED), learned=4),
+    Request("GET hit, plain (Cache-Control sent)", _get("/hit", CODED, "Cache-Control: max-age=600")),
+    Request("GET hit, aiohttp's way (TE sent)", _get("/hit", CODED, "TE: trailers")),
+    Request("GET miss, first of its shape", _get("/first", "X-Shape: another"), learned=0),
+    Request("GET miss, steady, coded", _get(f"/miss{NUMBER}", CODED), learned=6),
+    Request("GET miss, steady, answered by the fast path", _get(f"/plain{NUMBER}"), learned=6),
+    Request("PATCH with a tag", "PATCH /hit HTTP/1.1\r\nHost: site\r\nContent-Length: 2\r\n\r\n{}"),
 )
 
 
@@ -116,16 +109,21 @@ def _answer_all(connection: socket.socket) -> None:
                 connection.sendall(head + BODY)
 
 
-async def _ask(port: int, sent: str, number: int) -> None:
+async def _ask(port: int, sent: str) -> Walk:
+    """Send it on a connection of its own; what was entered until nothing was going on any more."""
+    walk = Walk()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    content = sent.endswith("{}")
-    writer.write((sent if content else sent.replace("{}", str(number))).encode())
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next(int(line[16:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length: "))
-    await reader.readexactly(length)
     await asyncio.sleep(SETTLED_S)
+    sys.setprofile(walk.profile)
+    try:
+        writer.write(sent.encode())
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(SETTLED_S)
+    finally:
+        sys.setprofile(None)
     writer.close()
     await asyncio.sleep(SETTLED_S)
+    return walk
 
 
 async def measure() -> list[tuple[str, tuple[int, int, int, int]]]:
@@ -137,31 +135,12 @@ async def measure() -> list[tuple[str, tuple[int, int, int, int]]]:
     options = ServeOptions(None, Address("127.0.0.1", port), None, None, AdminOff.OFF, 1, "json")
     with open_observation(ObserveSettings(), as_json=True) as observation:
         async with Node(options, policy, lambda: policy, observation):
-            number = 0
+            numbers = count()
             for request in REQUESTS:
-                for sent in request.before:
-                    number += 1
-                    await _ask(port, sent, number)
-                found.append((request.name, await _walked(port, request.sent, number + 1_000)))
+                sent = [request.sent.replace(NUMBER, str(next(numbers))) for _ in range(request.learned + 1)]
+                figures = [(await _ask(port, each)).figures() for each in sent]
+                found.append((request.name, figures[-1]))
     return found
-
-
-async def _walked(port: int, sent: str, number: int) -> tuple[int, int, int, int]:
-    walk = Walk()
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    await asyncio.sleep(SETTLED_S)
-    sys.setprofile(walk.profile)
-    walk.on = True
-    try:
-        writer.write((sent if sent.endswith("{}") else sent.replace("{}", str(number))).encode())
-        await reader.readuntil(b"\r\n\r\n")
-        await asyncio.sleep(SETTLED_S)
-    finally:
-        walk.on = False
-        sys.setprofile(None)
-    writer.close()
-    await asyncio.sleep(SETTLED_S)
-    return walk.figures()
 
 
 def main() -> None:
