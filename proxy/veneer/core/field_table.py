@@ -29,7 +29,7 @@ class Use(Flag):
     """The length or the place of one message's content."""
     PEERS = auto()
     """Where proxies tell whom they serve. A trusted peer's are believed; what of them a response may depend on is part
-    of the cache key (core.key.TOLD_BY_PROXIES)."""
+    of the cache key (core.key.KEYED_FORWARDING_FIELDS)."""
 
 
 FIELDS: Final = {

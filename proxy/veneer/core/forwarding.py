@@ -225,20 +225,18 @@ def via_and_date(fields: Fields, *, via: str, now: float, version: tuple[int, in
     return (line,) if "date" in fields.joined else (line, ("Date", format_date(now)))
 
 
-def aged(fields: Fields, age_s: float) -> Fields:
-    """The fields with their Age to the nearest second in place of the one that came."""
-    return fields.replaced("Age", str(max(0, round(age_s))))
+def age_line(age_s: float) -> Pair:
+    """The Age of a stored response, to the nearest second, in place of the one that came with it."""
+    return "Age", str(max(0, round(age_s)))
 
 
-TOLD_DELAY_S: Final = 1.0
+AGE_DELAY_S: Final = 1.0
 """From here on a delay shows in Age."""
 
 
-def delayed_age(fields: Fields, delay_s: float) -> Fields:
-    """A forwarded response that took long: Age counts the delay (RFC 9111 section 4.2.3)."""
-    if delay_s < TOLD_DELAY_S or "age" in fields.joined:
-        return fields
-    return fields.added(("Age", str(round(delay_s))))
+def delay_line(fields: Fields, delay_s: float) -> Pair | None:
+    """The Age of a forwarded response that took long: it counts the delay (RFC 9111 section 4.2.3)."""
+    return None if delay_s < AGE_DELAY_S or "age" in fields.joined else ("Age", str(round(delay_s)))
 
 
 def _version(version: tuple[int, int]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -15,6 +14,7 @@ from veneer.core.headers import split_list
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.outcome import Reason
 from veneer.core.range_fields import parse_content_range
+from veneer.core.remembered import memoised
 from veneer.core.rules import CodingRules
 from veneer.core.validators import etag_of, is_own, is_weak, split_etags
 
@@ -27,13 +27,16 @@ _OF_THE_BYTES: Final = CONTENT_DIGESTS | {"content-length", "repr-digest"}
 _SUFFIXES: Final = tuple(f'-{coding}{mark}"' for coding in CODINGS for mark in ("", DENSE_MARK))
 
 
-def choose_coding(accept_encoding: str | None, available: Iterable[str]) -> str | None:
+def choose_coding(accept_encoding: str | None, available: tuple[str, ...]) -> str | None:
     """The coding among `available` (best first) that the client likes most; None for the uncoded form.
 
     Without the field nothing is coded: the client did not say that it can decode. Equal weights: our order decides.
     """
-    if not accept_encoding:
-        return None
+    return _known_choice((accept_encoding, available)) if accept_encoding else None
+
+
+def _choose(asked: tuple[str, tuple[str, ...]]) -> str | None:
+    accept_encoding, available = asked
     weights = coding_weights(accept_encoding)
     anything = weights.get("*", 0.0)
     best: str | None = None
@@ -45,6 +48,10 @@ def choose_coding(accept_encoding: str | None, available: Iterable[str]) -> str 
     if best is not None and weights.get("identity", 0.0) > best_weight:
         return None
     return best
+
+
+_known_choice: Final = memoised(_choose, 256)
+"""Clients accept codings in few ways: the same text comes again and again."""
 
 
 def why_not_coded(
@@ -161,6 +168,27 @@ def coded_fields(fields: Fields, coding: str | None, *, dense: bool = False) -> 
     if etag is not None and (own := coded_etag(etag, coding, dense=dense)) != etag:
         changed = changed.replaced("ETag", own)
     return changed
+
+
+class _CodedForm:
+    """`coded_fields` of one coding and density, as `Fields.once` takes it: told apart by identity."""
+
+    __slots__ = ("_coding", "_dense")
+
+    def __init__(self, coding: str | None, dense: bool) -> None:
+        self._coding: Final = coding
+        self._dense: Final = dense
+
+    def __call__(self, fields: Fields) -> Fields:
+        return coded_fields(fields, self._coding, dense=self._dense)
+
+
+_FORMS: Final = {(coding, dense): _CodedForm(coding, dense) for coding in (None, *CODINGS) for dense in (False, True)}
+
+
+def coded_fields_of_entry(fields: Fields, coding: str | None, *, dense: bool) -> Fields:
+    """As `coded_fields`, made once: for what is stored, and asked for again and again."""
+    return fields.once(_FORMS[coding, dense])
 
 
 def with_vary(fields: Fields, name: str) -> Fields:

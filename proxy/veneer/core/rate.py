@@ -57,6 +57,7 @@ class RateLimit:
     key: str = field(init=False)
     quoted_name: str = field(init=False)
     policy_text: str = field(init=False)
+    """The value of RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-11 section 3)."""
 
     def __post_init__(self) -> None:
         window_us = round(self.window_s * MICROS)
@@ -141,11 +142,6 @@ def grants(limit: RateLimit, backlog_us: int, most: int = 1) -> int:
     """How many of `most` requests may come at once on top of `backlog_us`; each grant adds one interval to it."""
     spare_us = limit.tolerance_us - backlog_us
     return 0 if spare_us < 0 else min(most, spare_us // limit.interval_us + 1)
-
-
-def policy_field(limit: RateLimit) -> str:
-    """The value of RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-11 section 3)."""
-    return limit.policy_text
 
 
 def limit_field(answer: RateVerdict) -> str:

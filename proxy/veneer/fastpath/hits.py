@@ -116,7 +116,7 @@ class HitFastPath(FastPath):
         ):
             return
         other = None if spot is None else spot.other
-        facts, common = self._facts_of(exchange, served), self._common(exchange.route)
+        facts, common = self._facts_of(exchange, served), self._common(exchange.match.route)
         form = build_reply(exchange, served, facts, common, self._sharing, other)
         if form is None:
             return
@@ -169,7 +169,7 @@ class HitFastPath(FastPath):
 
     def _facts_of(self, exchange: Exchange, served: ServedHit) -> RecordTemplate:
         """What is recorded of every exchange with this answer, the same object for all alike."""
-        alike = exchange.request.method, exchange.route.name, served.head.status, served.coding or ""
+        alike = exchange.request.method, exchange.match.route.name, served.head.status, served.coding or ""
         facts = self._facts.get(alike)
         if facts is None:
             method, route, status, coding = alike

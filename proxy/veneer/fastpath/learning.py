@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 
 from veneer.core.freshness import freshness
 from veneer.core.messages import RequestHead
-from veneer.core.rate import RateLimit, policy_field
+from veneer.core.rate import RateLimit
 from veneer.core.sharing import has_credentials, shows_all
 from veneer.fastpath.spots import HeadTemplate, LimitedTarget, RouteFacts, VariantReply, VariantSelector
 from veneer.limits.keys import shared_client
@@ -37,7 +37,7 @@ _PIECES = re.compile(
 
 def may_learn(exchange: Exchange, served: ServedHit) -> bool:
     """Whether the answer depends on nothing but the target and the wishes that the fast path looks at."""
-    route, entry = exchange.route, served.entry
+    route, entry = exchange.match.route, served.entry
     return (
         served.head.status in LEARNT_STATUSES
         and entry.status == 200
@@ -54,7 +54,7 @@ def may_learn(exchange: Exchange, served: ServedHit) -> bool:
 
 def for_all(exchange: Exchange, served: ServedHit) -> bool:
     """Whether the answer is also for requests with other credentials than this one's."""
-    rules = exchange.route.cache
+    rules = exchange.match.route.cache
     terms = freshness(served.entry, rules, served.entry.response_time).terms
     return shows_all(rules, guarded=terms.guarded)
 
@@ -71,12 +71,12 @@ def limited_target(exchange: Exchange, refused: Callable[[str, str], RecordTempl
 
     `refused` tells what is recorded of every refusal of a method on a route.
     """
-    rule = exchange.route.rate_limit
+    rule = exchange.match.route.rate_limit
     plain = exchange.request.method in {"GET", "HEAD"} and not exchange.policy.trusted_proxies
     if rule is None or rule.key.kind not in COUNTED_TOGETHER or not plain:
         return None
-    facts = refused(exchange.request.method, exchange.route.name)
-    return LimitedTarget(facts, rule.limit, shared_rate_key(exchange.route))
+    facts = refused(exchange.request.method, exchange.match.route.name)
+    return LimitedTarget(facts, rule.limit, shared_rate_key(exchange.match.route))
 
 
 def shared_rate_key(route: Route) -> str | None:
@@ -122,8 +122,8 @@ class Interner:
 
 
 def limit_lines(limit: RateLimit) -> bytes:
-    """What policy_field and limit_field (core.rate) say of a limit, up to the numbers."""
-    return f"RateLimit-Policy: {policy_field(limit)}\r\nRateLimit: {limit.quoted_name};r=".encode("ascii")
+    """What policy_text and limit_field (core.rate) say of a limit, up to the numbers."""
+    return f"RateLimit-Policy: {limit.policy_text}\r\nRateLimit: {limit.quoted_name};r=".encode("ascii")
 
 
 def build_reply(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from veneer.core.entry import Entry, Position
-from veneer.core.forwarding import TOLD_DELAY_S
+from veneer.core.forwarding import AGE_DELAY_S
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.rate import RateVerdict
 from veneer.core.storability import Storable
@@ -134,7 +134,7 @@ class FastMiss(FirstBytesHandler):
         assert misses is not None
         now_s = fastpath.monotonic()
         # what this has learned to say does not tell the client that its connection ends
-        if self.left or self.flight.followed or self.talk.link.is_last or now_s - self.started_s >= TOLD_DELAY_S:
+        if self.left or self.flight.followed or self.talk.link.is_last or now_s - self.started_s >= AGE_DELAY_S:
             return False
         found = self.way.replies.find(raw)
         if found is None:

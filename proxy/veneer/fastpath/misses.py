@@ -218,7 +218,7 @@ class MissFastPath:
         served = serialise(head, wire, BodyFraming.LENGTH, length)
         facts = RecordTemplate(
             "GET",
-            exchange.route.name,
+            exchange.match.route.name,
             200,
             cache=CacheResult.MISS,
             cache_forward=cache.forward.value,

@@ -10,7 +10,7 @@ from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.admit import refused_by_rate
 from veneer.pipeline.answer import BytesBody
 from veneer.pipeline.context import Services
-from veneer.pipeline.dress import add_proxy_fields
+from veneer.pipeline.dress import proxy_lines, with_lines
 from veneer.server.wire import BodyFraming, framing_of, serialise
 from veneer.server.wire import FramingFacts as WireExchange
 
@@ -74,7 +74,8 @@ class RejectionCache:
         answer = refused_by_rate(target, mark, rate)
         assert isinstance(answer.body, BytesBody)
         via, now = self._services.via, self._services.clock.now()
-        head = add_proxy_fields(answer.head, answer.cache, mark, 0.0, rate, via=via, now=now)
+        lines = proxy_lines(answer.head.fields, answer.cache, mark, 0.0, rate, via=via, now=now)
+        head = with_lines(answer.head, lines)
         wire, data = WireExchange(method, (1, 1), keep_alive=True), answer.body.data
         framing = framing_of(wire, head.status, len(data))
         raw = mark.encode("ascii")

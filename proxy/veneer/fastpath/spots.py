@@ -174,7 +174,7 @@ class HotEntry(VariantReply):
         return True
 
     def texts(self, now_s: float) -> Texts:
-        """Age and ttl as they are now, rounded as elsewhere (core.forwarding.aged, core.outcome)."""
+        """Age and ttl as they are now, rounded as elsewhere (core.forwarding.age_line, core.outcome)."""
         age, ttl = max(0, round(now_s - self.aged_from)), int(self.fresh_until - now_s)
         older_from, shorter_from = self.aged_from + age + 0.5, self.fresh_until - ttl
         return _digits(age), _digits(ttl), min(older_from, shorter_from)

@@ -59,7 +59,7 @@ class PipelineHandoff:
             came = RequestStart(miss.request_id.decode("ascii"), miss.received, miss.started_s)
             exchange = self._door.plain_exchange(miss.data, client, came)
             assert exchange is not None, "what was a sample for others is a plain request"
-            await self._handler.take_over(exchange, self._begun(miss, exchange))
+            await self._handler.handle(exchange, self._begun(miss, exchange))
             keep_alive = client.keep_alive
         finally:
             link.over(keep_alive=keep_alive)

@@ -111,7 +111,7 @@ def upstream_template(
     services: Services, exchange: Exchange, shape: HeadShape, values: Values
 ) -> UpstreamTemplate | None:
     """The way of a request, found by sending one through the pipeline's functions; None where it needs the pipeline."""
-    route, now = exchange.route, services.clock.now()
+    route, now = exchange.match.route, services.clock.now()
     wanted = cache_request(exchange)
     decision = decide(wanted, (), route.cache, now)
     if not may_lead(exchange.policy, route) or not isinstance(decision, Miss):

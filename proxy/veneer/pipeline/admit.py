@@ -20,7 +20,7 @@ from veneer.ports import BodyError, BodyTooLargeError, BodyTooSlowError
 
 def rate_client(exchange: Exchange, rule: RateRule) -> str:
     """The name under which this request is counted."""
-    shared = shared_client(exchange.route.name, rule.key.kind)
+    shared = shared_client(exchange.match.route.name, rule.key.kind)
     if shared is not None:
         return shared
     named = None
@@ -103,5 +103,5 @@ def refused_by_body(exchange: Exchange, error: BodyError) -> Answer:
 
 def body_limit(exchange: Exchange) -> int:
     """The most bytes that the request's body may have."""
-    own = exchange.route.body_bytes
+    own = exchange.match.route.body_bytes
     return exchange.policy.limits.body_bytes if own is None else own

@@ -9,7 +9,6 @@ from veneer.core.fields import Fields
 from veneer.core.messages import ResponseHead
 from veneer.core.outcome import CacheStatus
 from veneer.core.record import fast_struct
-from veneer.core.streams import is_stream
 from veneer.pipeline.exchange import CacheResult, Refusal
 from veneer.ports import ByteSink, UpstreamResponse
 
@@ -74,9 +73,3 @@ class Answer:
     upstream_ms: float | None = None
     refused: Refusal | None = None
     error: str = ""
-
-    @property
-    def lasts(self) -> bool:
-        """Whether its end is not to be waited for: a tunnel, or a stream of events. It is bounded by its upstream."""
-        body = self.body
-        return isinstance(body, TunnelBody) or (isinstance(body, StreamBody) and is_stream(self.head.fields))

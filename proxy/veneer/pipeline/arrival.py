@@ -19,7 +19,6 @@ from veneer.core.upgrades import asked_upgrade, negotiable
 from veneer.pipeline.context import Exchange
 from veneer.pipeline.request_ids import RequestIds
 from veneer.policy.model import Policy
-from veneer.policy.targets import read_target
 from veneer.ports import Client, Clock
 
 HOP_BY_HOP_AND_EXPECT: Final = HOP_BY_HOP | {"expect", "http2-settings"}
@@ -98,14 +97,14 @@ def head_of(
     unspoken = _unspoken(method, fields, version)
     if unspoken is not None:
         return unspoken
-    target = read_target(policy, raw_target, fields.lines("host"), method=method, scheme=scheme, version=version)
+    target = policy.read_target(raw_target, fields.lines("host"), method=method, scheme=scheme, version=version)
     if isinstance(target, TargetRefusal):
         return HeadRefusal(400, f"the request target or Host is refused: {target.reason.value}")
     kept = fields.once(_kept)
-    upgrade = asked_upgrade(method, version, fields)
-    if upgrade is not None:
+    asked = fields.joined
+    if "upgrade" in asked and (upgrade := asked_upgrade(method, version, fields)) is not None:
         kept = kept.added(("Upgrade", upgrade))  # the upstream room negotiates it anew
-    if "expect" in fields.joined and version >= (1, 1) and fields.joined["expect"].lower() == CONTINUE:
+    if "expect" in asked and version >= (1, 1) and asked["expect"].lower() == CONTINUE:
         kept = kept.added(("Expect", CONTINUE))  # and asks for it where there is content
     return RequestHead(method, target.path, target.query, target.authority, kept, target.scheme, version)
 

@@ -42,10 +42,10 @@ class Auditor:
 
     def consider(self, exchange: Exchange, wanted: RequestHead, entry: Entry) -> None:
         """Audit this hit in the background when it is its turn and few others are being audited."""
-        share = exchange.route.audit_share
+        share = exchange.match.route.audit_share
         if share <= 0 or wanted.method != "GET" or "range" in wanted.fields or entry.span is not None:
             return
-        name = exchange.route.name
+        name = exchange.match.route.name
         if name not in self._owed and len(self._owed) >= MAX_ROUTES:
             self._owed.clear()
         owed = self._owed.get(name, 0.0) + share
@@ -61,7 +61,7 @@ class Auditor:
         self._running -= 1
 
     async def _audit(self, exchange: Exchange, wanted: RequestHead, entry: Entry) -> None:
-        services, route = self._services, exchange.route
+        services, route = self._services, exchange.match.route
         request = to_origin(unconditional_request(wanted), exchange.peer, via=services.instance)
         try:
             response = await services.upstreams[route.upstream].exchange(

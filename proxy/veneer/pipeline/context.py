@@ -133,11 +133,6 @@ class Exchange:
     trace: TraceParent | None = None
     trace_parent_id: str = ""
 
-    @property
-    def route(self) -> Route:
-        """The route that the request takes."""
-        return self.match.route
-
 
 def cache_request(exchange: Exchange) -> RequestHead:
     """The request as the cache and the backend see it.
@@ -146,8 +141,8 @@ def cache_request(exchange: Exchange) -> RequestHead:
     every client. A POST that the route declares to be a query is one to the cache, and so is a preflight that the route
     keeps.
     """
-    request, route = exchange.request, exchange.route
-    if _counts_as_query(request, route):
+    request, route = exchange.request, exchange.match.route
+    if request.method != "GET" and _counts_as_query(request, route):
         request = replace(request, method="QUERY")
     if route.compress.enabled and "accept-encoding" in request.fields.joined:
         return request.with_fields(request.fields.without(("accept-encoding",)))

@@ -8,7 +8,7 @@ from veneer.core.fields import Fields, Pair
 from veneer.core.forwarding import VIA, via_and_date
 from veneer.core.messages import ResponseHead
 from veneer.core.outcome import CACHE_STATUS, CacheStatus, cache_status_line
-from veneer.core.rate import RateVerdict, limit_field, policy_field
+from veneer.core.rate import RateVerdict, limit_field
 
 CACHE_NAME: Final = "Veneer"
 """This cache's name in Cache-Status (RFC 9211 section 2)."""
@@ -16,12 +16,12 @@ CACHE_NAME: Final = "Veneer"
 OWN_FIELDS: Final = frozenset({"x-cache-invalidate", "x-request-id", "x-response-time"})
 """Fields that the backend sends for this proxy, or that this proxy speaks for itself."""
 
-
 _REPLACED: Final = OWN_FIELDS | CACHE_STATUS | VIA
+_REPLACED_WITH_AGE: Final = _REPLACED | {"age"}
 
 
-def add_proxy_fields(
-    head: ResponseHead,
+def proxy_lines(
+    fields: Fields,
     cache: CacheStatus,
     request_id: str,
     elapsed_ms: float,
@@ -29,25 +29,25 @@ def add_proxy_fields(
     *,
     via: str,
     now: float,
-) -> ResponseHead:
-    """The head as a client gets it.
-
-    It has what every response to a client has (core.forwarding.to_client), and behind that Cache-Status, request ID,
-    response time and rate limit, in this order.
-    """
-    fields = head.fields
-    own = via_and_date(fields, via=via, now=now) + _own(fields, cache, request_id, elapsed_ms, rate)
-    return ResponseHead(head.status, head.reason, fields.changed(_REPLACED, own))
-
-
-def _own(
-    fields: Fields, cache: CacheStatus, request_id: str, elapsed_ms: float, rate: RateVerdict | None
 ) -> tuple[Pair, ...]:
+    """What every response with `fields` gets on its way to the client.
+
+    What every response to a client has (core.forwarding.to_client), and behind that Cache-Status, request ID, response
+    time and rate limit, in this order.
+    """
     told = cache_status_line(fields, CACHE_NAME, cache)
-    own_id, took = ("X-Request-ID", request_id), ("X-Response-Time", millis(int(elapsed_ms * 1000 + 0.5)))
+    took = ("X-Response-Time", millis(int(elapsed_ms * 1000 + 0.5)))
+    own = (*via_and_date(fields, via=via, now=now), told, ("X-Request-ID", request_id), took)
     if rate is None:
-        return told, own_id, took
-    return told, own_id, took, ("RateLimit-Policy", policy_field(rate.limit)), ("RateLimit", limit_field(rate))
+        return own
+    return *own, ("RateLimit-Policy", rate.limit.policy_text), ("RateLimit", limit_field(rate))
+
+
+def with_lines(head: ResponseHead, lines: tuple[Pair, ...], age: Pair | None = None) -> ResponseHead:
+    """The head with `proxy_lines` in place of what they replace, and `age`, where it is given, in place of its own."""
+    if age is None:
+        return ResponseHead(head.status, head.reason, head.fields.changed(_REPLACED, lines))
+    return ResponseHead(head.status, head.reason, head.fields.changed(_REPLACED_WITH_AGE, (age, *lines)))
 
 
 def millis(elapsed_us: int) -> str:

@@ -59,9 +59,9 @@ class Forwarder:
         `content` stands for the client's body where part of that has been read already.
         """
         body = content or exchange.client.body(body_limit(exchange))
-        content = await read_ahead(exchange.request, body, exchange.route.body_buffer_bytes)
+        content = await read_ahead(exchange.request, body, exchange.match.route.body_buffer_bytes)
         safe = exchange.request.is_safe
-        bypassed = safe and exchange.route.cache.enabled
+        bypassed = safe and exchange.match.route.cache.enabled
         status = CacheStatus(forward=Forward.BYPASS if bypassed else Forward.METHOD)
         if safe:
             with Heeded(exchange.client) as demand:
@@ -70,7 +70,7 @@ class Forwarder:
             return await self._write(exchange, status, content)
         log = self._services.log
         # Where this node vanishes from the others' sight, it may be waiting still before the write settles.
-        if not await log.begin_write(exchange.route.unheard_s, strict=_is_strict(exchange)):
+        if not await log.begin_write(exchange.match.route.unheard_s, strict=_is_strict(exchange)):
             detail = "the request was not sent: other nodes could not be told what it changes"
             unsent = replace(status, detail=Refusal.LOG_LOST.value)
             return refuse(exchange, 503, detail, Refusal.LOG_LOST, unsent, ("Retry-After", "1"))
@@ -95,7 +95,7 @@ class Forwarder:
         self, exchange: Exchange, status: CacheStatus, content: Content | None, demand: Demand
     ) -> Answer:
         services = self._services
-        known = as_origin_knows(exchange.request, coded_here=exchange.route.compress.enabled)
+        known = as_origin_knows(exchange.request, coded_here=exchange.match.route.compress.enabled)
         request = to_origin(known, exchange.peer, via=services.instance)
         born, request_time, started_s = services.log.position, services.clock.now(), services.clock.monotonic()
         response = await self._send(exchange, request, content, demand)
@@ -108,7 +108,7 @@ class Forwarder:
             return upstream_failed(exchange, UpstreamError(UpstreamFailure.MALFORMED, detail, sent=True), status)
         try:
             head = response.head
-            settles_s = exchange.route.write_settles_s if in_doubt(head.status, head.fields) else 0.0
+            settles_s = exchange.match.route.write_settles_s if in_doubt(head.status, head.fields) else 0.0
             receipt = await self._invalidate(exchange, self._named_by(exchange, head), settles_s)
             if receipt is not None and not receipt.shared and _is_strict(exchange):
                 # The response itself must not be seen before every node knows: somebody could read older after it.
@@ -135,8 +135,8 @@ class Forwarder:
         """One exchange with the backend. A write that may have arrived counts as done, however the exchange ended."""
         sent = True
         try:
-            upstream = self._services.upstreams[exchange.route.upstream]
-            allowed_s = exchange.route.read_timeout_s
+            upstream = self._services.upstreams[exchange.match.route.upstream]
+            allowed_s = exchange.match.route.read_timeout_s
             response = await upstream.exchange(
                 request, content, exchange.client.interim, read_timeout_s=allowed_s, demand=demand
             )
@@ -190,7 +190,7 @@ class Forwarder:
 
     def _named_by(self, exchange: Exchange, head: ResponseHead, *, counts: bool = False) -> tuple[Invalidation, ...]:
         """What the response says it has made invalid, with what the policy says of the route."""
-        route = exchange.route
+        route = exchange.match.route
         named = GROUP_FIELD in head.fields or INVALIDATE_FIELD in head.fields
         named_already = named and route.invalidates_when is InvalidatesWhen.SILENT
         spared = route.spare_target_keyed_by if named and head.status < 400 else NOTHING_SPARED
@@ -214,7 +214,7 @@ class Forwarder:
     async def _invalidate_unknown(self, exchange: Exchange, *, sent: bool) -> None:
         """Invalidate what a success would have: nobody knows whether, and when, the backend carries the request out."""
         if sent and not exchange.request.is_safe:
-            await self._invalidate(exchange, self._done(exchange), exchange.route.write_settles_s)
+            await self._invalidate(exchange, self._done(exchange), exchange.match.route.write_settles_s)
 
     async def _invalidate(
         self, exchange: Exchange, events: tuple[Invalidation, ...], settles_s: float
@@ -228,7 +228,7 @@ class Forwarder:
 
 
 def _is_strict(exchange: Exchange) -> bool:
-    return exchange.route.consistency is Consistency.STRICT
+    return exchange.match.route.consistency is Consistency.STRICT
 
 
 async def private_answer(
@@ -255,7 +255,7 @@ async def private_answer(
     finally:
         await response.aclose()
     fields = head.fields
-    if exchange.route.etag is EtagRule.GENERATE and "etag" not in fields:
+    if exchange.match.route.etag is EtagRule.GENERATE and "etag" not in fields:
         fields = fields.added(("ETag", make_etag(body)))
     now = services.clock.now()
     entry = Entry(head.status, head.reason, fields, body, now, now, uri="", born=services.log.position)

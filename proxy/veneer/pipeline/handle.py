@@ -48,16 +48,11 @@ class Handler:
         self._forwarder = Forwarder(services)
         self._replier = Replier(services)
 
-    async def handle(self, exchange: Exchange) -> None:
-        """Answer one request on its client. Raises nothing but cancellation: failures are answered and recorded."""
-        self._services.recorder.begin()
-        await self._carry_out(exchange, None)
+    async def handle(self, exchange: Exchange, begun: SentMiss | None = None) -> None:
+        """Answer one request on its client. Raises nothing but cancellation: failures are answered and recorded.
 
-    async def take_over(self, exchange: Exchange, begun: SentMiss) -> None:
-        """As `handle`, of a request that counts as active and in flight, and has been sent to the backend."""
-        await self._carry_out(exchange, begun)
-
-    async def _carry_out(self, exchange: Exchange, begun: SentMiss | None) -> None:
+        `begun` is given of one that counts as active and in flight already, and has been sent to the backend.
+        """
         services = self._services
         answer: Answer | None = None
         replied = SentResponse(0)
@@ -65,6 +60,7 @@ class Handler:
         error = ""
         try:
             if begun is None:
+                services.recorder.begin()
                 rate = await count(services, exchange)
                 services.in_flight.take()
             else:
@@ -77,7 +73,7 @@ class Handler:
                     services.hits.learn_refusal(exchange)
                 else:
                     answer = await self._answer(exchange)
-                replied = await self._reply(exchange, answer, rate)
+                replied = await self._replier.reply(exchange, answer, rate)
             finally:
                 services.in_flight.give_back()
         except OverloadedError as overload:
@@ -95,17 +91,6 @@ class Handler:
             duration_ms = (services.clock.monotonic() - exchange.started_s) * 1000
             services.recorder.finish(record_of(exchange, answer, replied, rate, error, duration_ms))
 
-    async def _reply(self, exchange: Exchange, answer: Answer, rate: RateVerdict | None) -> SentResponse:
-        """Send the answer. What lasts leaves its place in flight to others meanwhile."""
-        if not answer.lasts:
-            return await self._replier.reply(exchange, answer, rate)
-        in_flight = self._services.in_flight
-        in_flight.give_back()
-        try:
-            return await self._replier.reply(exchange, answer, rate)
-        finally:
-            in_flight.take_anyhow()
-
     async def _answer(self, exchange: Exchange) -> Answer:
         refused = refused_by_loop(self._services, exchange) or refused_by_size(exchange)
         if refused is not None:
@@ -113,22 +98,19 @@ class Handler:
         method = exchange.request.method
         try:
             if method in CACHED_METHODS:
-                plain = not self._has_body_or_upgrade(exchange)
-                return await (self._reader if plain else self._forwarder).answer(exchange)
-            if exchange.route.cache.enabled and cache_request(exchange).method == "QUERY":
+                # A GET with content is not looked up: content is no part of the key (RFC 9110 section 9.3.1).
+                if exchange.client.has_body or "upgrade" in exchange.request.fields.joined:
+                    return await self._forwarder.answer(exchange)
+                return await self._reader.answer(exchange)
+            if exchange.match.route.cache.enabled and cache_request(exchange).method == "QUERY":
                 return await (self._preflight(exchange) if method == "OPTIONS" else self._query(exchange))
             return await self._forwarder.answer(exchange)
         except BodyError as error:
             return refused_by_body(exchange, error)
 
-    def _has_body_or_upgrade(self, exchange: Exchange) -> bool:
-        """A GET with content is not looked up: content is no part of the key (RFC 9110 section 9.3.1)."""
-        fields = exchange.request.fields
-        return "upgrade" in fields or exchange.client.has_body
-
     async def _preflight(self, exchange: Exchange) -> Answer:
         """A CORS preflight that the route keeps: keyed by what its answer depends on, fresh for the time it says."""
-        route, digest = exchange.route, preflight_digest(exchange.request)
+        route, digest = exchange.match.route, preflight_digest(exchange.request)
         if digest is None or exchange.client.has_body:
             return await self._forwarder.answer(exchange)
         rules = replace(route.cache, ttl_s=route.preflight_s, origin=OriginRule.OVERRIDE)

@@ -48,7 +48,7 @@ class CacheHandler:
 
     async def answer(self, exchange: Exchange, body: bytes | None = None, body_digest: str | None = None) -> Answer:
         """The answer to a request that may be looked up. `body` and its digest belong to QUERY."""
-        route = exchange.route
+        route = exchange.match.route
         rules = route.cache
         wanted = cache_request(exchange)
         search = self._services.searches.of(wanted)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from veneer.core.entry import CodedBody
-from veneer.core.fields import Fields
-from veneer.core.forwarding import aged, delayed_age
+from veneer.core.fields import Fields, Pair
+from veneer.core.forwarding import age_line, delay_line
 from veneer.core.messages import ResponseHead
 from veneer.core.negotiation import passing_form
 from veneer.core.rate import RateVerdict
 from veneer.core.remaining import with_remaining_lifetime
+from veneer.core.streams import is_stream
 from veneer.pipeline.account import SentResponse
 from veneer.pipeline.answer import Answer, BytesBody, StoredBody, StreamBody, TunnelBody
 from veneer.pipeline.context import Exchange, ServedHit, Services
-from veneer.pipeline.dress import add_proxy_fields
+from veneer.pipeline.dress import proxy_lines, with_lines
 from veneer.pipeline.exchange import CacheResult
 from veneer.pipeline.represent import Representation, represent
 from veneer.pipeline.tunnel import relay
@@ -41,18 +44,32 @@ class Replier:
                 return await self._stored(exchange, answer, body, rate)
             case BytesBody(data=data):
                 head = answer.head
-                dressed = self._dressed(exchange, answer, head.fields, head, rate, self._services.clock.now())
+                dressed = self._dressed(exchange, answer, head, None, rate, self._services.clock.now())
                 await exchange.client.whole(dressed, data)
                 return SentResponse(head.status)
             case StreamBody() as stream:
                 try:
-                    return await self._stream(exchange, answer, stream, rate)
+                    if not is_stream(answer.head.fields):
+                        return await self._stream(exchange, answer, stream, rate)
+                    with self._place_left():
+                        return await self._stream(exchange, answer, stream, rate)
                 finally:
                     await stream.aclose()
             case TunnelBody(response=response):
-                idle_s = exchange.route.tunnel_idle_s
-                passed = await relay(self._services.tasks, exchange.client, response, idle_s)
+                idle_s = exchange.match.route.tunnel_idle_s
+                with self._place_left():
+                    passed = await relay(self._services.tasks, exchange.client, response, idle_s)
                 return SentResponse(101, passed=passed)
+
+    @contextmanager
+    def _place_left(self) -> Iterator[None]:
+        """What lasts, a tunnel or a stream of events, leaves its place in flight to others: its upstream bounds it."""
+        in_flight = self._services.in_flight
+        in_flight.give_back()
+        try:
+            yield
+        finally:
+            in_flight.take_anyhow()
 
     async def _stored(
         self, exchange: Exchange, answer: Answer, body: StoredBody, rate: RateVerdict | None
@@ -60,15 +77,17 @@ class Replier:
         clock = self._services.clock
         shown = represent(exchange, body.entry, clock.now())
         raw: bytes | tuple[BytesLike, ...] = shown.pieces or shown.body
-        in_pieces = shown.uncoded and len(raw) > exchange.route.compress.stream_over_bytes
+        in_pieces = shown.uncoded and len(raw) > exchange.match.route.compress.stream_over_bytes
         if shown.uncoded and not in_pieces:
             raw = await self._coded(exchange, body, shown.coding)
-        now = clock.now()
-        if body.age_s is not None:
-            fields = _told_lifetime(exchange.route, shown.head.fields, body.age_s, now)
+        now, head = clock.now(), shown.head
+        if body.age_s is None:
+            age = delay_line(head.fields, now - exchange.received)
+        elif (remaining := _remaining_lifetime(exchange.match.route, head.fields, body.age_s, now)) is not None:
+            age, head = None, ResponseHead(head.status, head.reason, remaining)
         else:
-            fields = delayed_age(shown.head.fields, now - exchange.received)
-        head = self._dressed(exchange, answer, fields, shown.head, rate, now)
+            age = age_line(body.age_s)
+        head = self._dressed(exchange, answer, head, age, rate, now)
         if in_pieces:
             await self._code(exchange, head, shown)
             return SentResponse(shown.head.status, shown.coding, shown.identity_bytes)
@@ -86,7 +105,7 @@ class Replier:
 
     async def _coded(self, exchange: Exchange, body: StoredBody, coding: str) -> bytes:
         """The body in `coding`: kept with the entry, or made now and kept from now on."""
-        services, entry, key, compress = self._services, body.entry, body.key, exchange.route.compress
+        services, entry, key, compress = self._services, body.entry, body.key, exchange.match.route.compress
         kept = entry.coded_in(coding)
         if kept is not None:
             if key is not None and not kept.dense:
@@ -102,7 +121,7 @@ class Replier:
         client = exchange.client
         await client.begin(head, None)
         if exchange.request.method != "HEAD":
-            encoder = self._services.codec.stream(shown.coding, exchange.route.compress.level)
+            encoder = self._services.codec.stream(shown.coding, exchange.match.route.compress.level)
             for start in range(0, len(shown.body), PIECE_BYTES):
                 await client.send(encoder.feed(shown.body[start : start + PIECE_BYTES]))
                 await asyncio.sleep(0)
@@ -112,7 +131,7 @@ class Replier:
     async def _stream(
         self, exchange: Exchange, answer: Answer, stream: StreamBody, rate: RateVerdict | None
     ) -> SentResponse:
-        compress, request = exchange.route.compress, exchange.request
+        compress, request = exchange.match.route.compress, exchange.request
         form = passing_form(request, answer.head, stream.length, compress.coding if compress.enabled else None)
         fields, length, coding = form.fields, stream.length, form.coding or ""
         encoder: StreamEncoder | None = None
@@ -121,8 +140,9 @@ class Replier:
             if request.method != "HEAD":
                 encoder = self._services.codec.stream(form.coding, compress.level)
         now = self._services.clock.now()
-        fields = delayed_age(fields, now - exchange.received)
-        await exchange.client.begin(self._dressed(exchange, answer, fields, answer.head, rate, now), length)
+        age = delay_line(fields, now - exchange.received)
+        head = ResponseHead(answer.head.status, answer.head.reason, fields)
+        await exchange.client.begin(self._dressed(exchange, answer, head, age, rate, now), length)
         identity_bytes = await self._pass(exchange, stream, encoder)
         return SentResponse(answer.head.status, coding, identity_bytes if coding else 0)
 
@@ -151,25 +171,21 @@ class Replier:
         self,
         exchange: Exchange,
         answer: Answer,
-        fields: Fields,
         head: ResponseHead,
+        age: Pair | None,
         rate: RateVerdict | None,
         now: float,
     ) -> ResponseHead:
         services = self._services
         elapsed_ms = (services.clock.monotonic() - exchange.started_s) * 1000
-        shown = ResponseHead(head.status, head.reason, fields)
-        return add_proxy_fields(shown, answer.cache, exchange.request_id, elapsed_ms, rate, via=services.via, now=now)
+        own_id, via = exchange.request_id, services.via
+        return with_lines(head, proxy_lines(head.fields, answer.cache, own_id, elapsed_ms, rate, via=via, now=now), age)
 
 
 def _size(raw: bytes | tuple[BytesLike, ...]) -> int:
     return len(raw) if isinstance(raw, bytes) else sum(map(len, raw))
 
 
-def _told_lifetime(route: Route, fields: Fields, age_s: float, now: float) -> Fields:
-    """The fields of an answer from the store, with its age or without it as the route says."""
-    if route.client_lifetime is ClientLifetime.REMAINING:
-        remaining = with_remaining_lifetime(fields, age_s, now)
-        if remaining is not None:
-            return remaining
-    return aged(fields, age_s)
+def _remaining_lifetime(route: Route, fields: Fields, age_s: float, now: float) -> Fields | None:
+    """The fields of an answer from the store with the lifetime that is left, where the route wants that told."""
+    return with_remaining_lifetime(fields, age_s, now) if route.client_lifetime is ClientLifetime.REMAINING else None

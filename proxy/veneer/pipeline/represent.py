@@ -11,7 +11,7 @@ from dataclasses import replace
 from veneer.core.entry import Entry
 from veneer.core.fields import Fields
 from veneer.core.messages import BytesLike, RequestHead, ResponseHead
-from veneer.core.negotiation import choose_coding, coded_fields, passing_form, why_not_coded
+from veneer.core.negotiation import choose_coding, coded_fields_of_entry, passing_form, why_not_coded
 from veneer.core.preconditions import Precondition, evaluate, not_modified_fields
 from veneer.core.ranges import (
     OF_THE_CONTENT,
@@ -83,7 +83,7 @@ def _conditional(
         case Precondition.FAILED:
             return Representation(ResponseHead(412, "Precondition Failed", Fields()), b"")
     if coding is not None and "if-none-match" in request.fields.joined:
-        other = coded_fields(entry.fields, coding, dense=not _is_dense(entry, coding))
+        other = coded_fields_of_entry(entry.fields, coding, dense=not _is_dense(entry, coding))
         if evaluate(request, entry.status, other, now) is Precondition.NOT_MODIFIED:
             return Representation(ResponseHead(304, "Not Modified", not_modified_fields(other)), b"")
     return None
@@ -94,15 +94,13 @@ def coded_form(exchange: Exchange, entry: Entry) -> tuple[str | None, Fields]:
     compress = exchange.match.route.compress
     if not compress.enabled:
         return None, entry.fields
-    head = ResponseHead(entry.status, entry.reason, entry.fields)
-    request = exchange.request
+    head, request = ResponseHead(entry.status, entry.reason, entry.fields), exchange.request
     get = replace(request, method="GET") if request.method == "HEAD" else request
     if why_not_coded(get, head, len(entry.body), compress.coding) is not None:
         return None, entry.fields
-    coding = choose_coding(request.fields.get("accept-encoding"), compress.coding.prefer)
-    if "range" in request.fields.joined:
-        coding = None
-    return coding, coded_fields(entry.fields, coding, dense=coding is not None and _is_dense(entry, coding))
+    asked = request.fields.joined
+    coding = None if "range" in asked else choose_coding(asked.get("accept-encoding"), compress.coding.prefer)
+    return coding, coded_fields_of_entry(entry.fields, coding, dense=coding is not None and _is_dense(entry, coding))
 
 
 def _is_dense(entry: Entry, coding: str) -> bool:

@@ -66,11 +66,11 @@ class Recompressor:
 
     def consider(self, key: str, entry: Entry, coding: str, rules: CompressRules) -> None:
         """Watch this body from now on, if it is worth it. Past the bound the one unused for longest gives way."""
-        if len(entry.body) > rules.idle_most_bytes or rules.level >= self._codec.hardest(coding):
-            return
         name = (key, entry.vary, coding)
         known = self._candidates.get(name)
         if known is not None and known.entry is entry:
+            return
+        if len(entry.body) > rules.idle_most_bytes or rules.level >= self._codec.hardest(coding):
             return
         self._candidates[name] = _Candidate(entry)
         if len(self._candidates) > MAX_CANDIDATES:

@@ -18,7 +18,6 @@ from veneer.core.storability import NotStorable, Storable, judge
 from veneer.core.tags import tags_of
 from veneer.core.target import TargetRefusal
 from veneer.policy.model import Match, Policy
-from veneer.policy.targets import read_target
 from veneer.policy.units import format_duration
 
 DEFAULT_AUTHORITY = "policy.test"
@@ -88,7 +87,7 @@ def request_head(
     policy: Policy, method: str, target: str, headers: Iterable[Pair], authority: str = DEFAULT_AUTHORITY
 ) -> RequestHead:
     """The request as the pipeline would see it. Raises BadTargetError."""
-    found = read_target(policy, target, [authority], method=method)
+    found = policy.read_target(target, [authority], method=method)
     if isinstance(found, TargetRefusal):
         msg = f'"{target}" would be refused: {found.reason.value}'
         raise BadTargetError(msg)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -13,7 +13,7 @@ from mypy_extensions import mypyc_attr
 from veneer.core.outcome import Reason
 from veneer.core.rate import RateLimit
 from veneer.core.rules import CacheRules, CodingRules, KeyRules
-from veneer.core.target import NOTHING_ODD
+from veneer.core.target import NOTHING_ODD, Target, TargetRefusal, normalise_path, parse_target
 from veneer.policy.problems import ConfigError
 from veneer.policy.template import PathTemplate, TagTemplate
 
@@ -348,3 +348,21 @@ class Policy:
         Linear in the length of the path, whatever the number of routes is.
         """
         return self.matcher.match(method, path, query)
+
+    def read_target(
+        self,
+        raw: str,
+        hosts: Sequence[str],
+        *,
+        method: str,
+        scheme: str = "http",
+        version: tuple[int, int] = (1, 1),
+    ) -> Target | TargetRefusal:
+        """As `core.target.parse_target`; what some route keeps (`limits`) is refused on all routes that do not."""
+        kept = self.kept
+        target = parse_target(raw, hosts, method=method, scheme=scheme, version=version, kept=kept)
+        if not kept or isinstance(target, TargetRefusal) or target.path == "*":
+            return target
+        here = self.match(method, target.path, target.query).route.kept
+        again = target.path if here == kept else normalise_path(target.path, here)
+        return TargetRefusal(again) if isinstance(again, Reason) else target

@@ -37,16 +37,12 @@ class PolicySource:
     """Holds the policy in force. `current` is replaced whole: whoever takes it once sees one policy to the end."""
 
     def __init__(self, policy: Policy, load: Load | None = None, listener: Listener | None = None) -> None:
-        self._current = policy
+        self.current = policy
+        """The policy in force now; `reload` alone changes it."""
         self._started_with = policy
         self._load = load
         self._listener = listener
         self._loading = asyncio.Lock()
-
-    @property
-    def current(self) -> Policy:
-        """The policy in force now."""
-        return self._current
 
     async def reload(self) -> ReloadOutcome:
         """Load again and put the result in force; a bad file leaves the running policy and is reported.
@@ -54,19 +50,19 @@ class PolicySource:
         The listener hears of every outcome but "nothing changed". Loading happens in a thread, one at a time.
         """
         if self._load is None:
-            return ReloadOutcome(self._current, changed=False)
+            return ReloadOutcome(self.current, changed=False)
         async with self._loading:
             try:
                 policy = await asyncio.to_thread(self._load)
-                refuse_emptied(self._current, policy)
+                refuse_emptied(self.current, policy)
             except PolicyError as error:
-                outcome = ReloadOutcome(self._current, changed=False, error=error)
+                outcome = ReloadOutcome(self.current, changed=False, error=error)
             else:
-                changed = policy.version_digest != self._current.version_digest
+                changed = policy.version_digest != self.current.version_digest
                 if changed:
-                    self._current = policy
+                    self.current = policy
                 outcome = ReloadOutcome(
-                    self._current, changed, needs_restart=restart_reasons(self._started_with, policy)
+                    self.current, changed, needs_restart=restart_reasons(self._started_with, policy)
                 )
         if self._listener is not None and (outcome.changed or outcome.error is not None):
             self._listener(outcome)

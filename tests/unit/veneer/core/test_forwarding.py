@@ -6,9 +6,9 @@ from tests.support.exchanges import DATE, T, request
 from veneer.core.fields import Fields, Pair
 from veneer.core.forwarding import (
     Peer,
-    aged,
+    age_line,
     client_address,
-    delayed_age,
+    delay_line,
     passed_before,
     strip_untrusted,
     to_client,
@@ -131,13 +131,13 @@ def test_responses_gain_via_and_a_date_only_where_absent() -> None:
 
 def test_age_is_rounded_to_the_nearest_second() -> None:
     for age_s, text in ((0.4, "0"), (2.6, "3"), (-1.0, "0")):
-        assert aged(Fields([DATE, ("Age", "77")]), age_s).lines("age") == (text,)
+        assert age_line(age_s) == ("Age", text)
 
 
 def test_a_slow_origin_shows_in_age_from_one_second_up() -> None:
-    assert "age" not in delayed_age(Fields(), 0.9)
-    assert delayed_age(Fields(), 5.2).get("age") == "5"
-    assert delayed_age(Fields([("Age", "1")]), 5.2).get("age") == "1"
+    assert delay_line(Fields(), 0.9) is None
+    assert delay_line(Fields(), 5.2) == ("Age", "5")
+    assert delay_line(Fields([("Age", "1")]), 5.2) is None
 
 
 @pytest.mark.parametrize(

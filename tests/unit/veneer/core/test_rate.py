@@ -10,7 +10,6 @@ from veneer.core.rate import (
     backlog,
     grants,
     limit_field,
-    policy_field,
     retry_after_field,
 )
 
@@ -69,7 +68,7 @@ def test_the_past_is_an_empty_backlog() -> None:
 
 def test_fields_of_an_admitted_request() -> None:
     answer = RateVerdict(PER_CLIENT, True, PER_CLIENT.interval_us)
-    assert policy_field(PER_CLIENT) == '"per-client";q=1000;w=60'
+    assert PER_CLIENT.policy_text == '"per-client";q=1000;w=60'
     assert limit_field(answer) == '"per-client";r=99;t=1'
 
 
@@ -87,7 +86,7 @@ def test_retry_after_is_rounded_up(seconds: float, text: str) -> None:
 
 
 def test_names_are_quoted_as_structured_field_strings() -> None:
-    assert policy_field(RateLimit('a"b\\c', 1, 1.5, 1)) == '"a\\"b\\\\c";q=1;w=2'
+    assert RateLimit('a"b\\c', 1, 1.5, 1).policy_text == '"a\\"b\\\\c";q=1;w=2'
 
 
 def test_a_share_is_named_like_the_whole_but_counted_apart() -> None:

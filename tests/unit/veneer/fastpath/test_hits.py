@@ -14,7 +14,7 @@ from tests.unit.veneer.observe.records import quiet_observer
 from veneer.compiling.form import BuildKind, form
 from veneer.core.entry import CodedBody, Entry
 from veneer.core.fields import Fields
-from veneer.core.forwarding import Peer, aged
+from veneer.core.forwarding import Peer, age_line
 from veneer.core.invalidation import Invalidation, Validity
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.outcome import CacheStatus
@@ -26,7 +26,7 @@ from veneer.limits.rate_memory import MemoryRates
 from veneer.loop.tasks import Tasks
 from veneer.pipeline.admit import count
 from veneer.pipeline.context import Exchange, ServedHit, Services
-from veneer.pipeline.dress import add_proxy_fields
+from veneer.pipeline.dress import proxy_lines, with_lines
 from veneer.pipeline.exchange import CacheResult, ExchangeRecord
 from veneer.pipeline.request_ids import RequestIds
 from veneer.policy.load import parse_policy
@@ -102,8 +102,9 @@ class Stage:
     def see(self, path: str, entry: Entry, coding: str = "", fields: Fields | None = None) -> None:
         """Let the fast path see a stored entry served."""
         exchange = self.exchange(path, fields)
-        head, cache = ResponseHead(200, "OK", aged(entry.fields, 5.0)), CacheStatus(hit=True, ttl_s=60)
-        head = add_proxy_fields(head, cache, "first", 1.0, None, via="veneer", now=self.clock.now())
+        cache, now = CacheStatus(hit=True, ttl_s=60), self.clock.now()
+        lines = proxy_lines(entry.fields, cache, "first", 1.0, None, via="veneer", now=now)
+        head = with_lines(ResponseHead(200, "OK", entry.fields), lines, age_line(5.0))
         self.fastpath.learn(exchange, ServedHit(entry, path, 5.0, 60.0, head, len(entry.body), coding))
 
     def ask(self, path: str = "/a", request: bytes | None = None) -> bytes | None:
@@ -152,7 +153,7 @@ async def test_what_changes_after_it_was_foreseen_counts(stage: Stage, change: s
     data = b"BREW /a HTTP/1.1\r\nHost: site\r\n\r\n" if change == "odd" else REQUEST % b"/a"
     stage.fastpath.prefetch([stage.talk], [data])
     if change == "policy":
-        stage.source._current = parse_policy(POLICY + "\n# another\n", "test")
+        stage.source.current = parse_policy(POLICY + "\n# another\n", "test")
     elif change == "entry":
         stage.store.drop("/a")
     elif change == "tag":
@@ -222,7 +223,7 @@ async def test_another_entry_at_the_same_time_is_answered_with_its_own_head(stag
 
 async def test_it_stops_when_another_policy_is_in_force(stage: Stage) -> None:
     await stage.serve("/a", stage.entry("/a"))
-    stage.source._current = parse_policy(POLICY + "\n# another\n", "test")
+    stage.source.current = parse_policy(POLICY + "\n# another\n", "test")
     assert stage.ask() is None
 
 

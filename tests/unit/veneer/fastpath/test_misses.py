@@ -382,7 +382,7 @@ async def test_another_policy_begins_anew(stage: Stage) -> None:
     await stage.teach()
     assert stage.ask("/second")
     assert stage.backend.says(came())
-    stage.source._current = parse_policy(POLICY.replace("limited", "other"), "test")
+    stage.source.current = parse_policy(POLICY.replace("limited", "other"), "test")
     assert stage.ask("/third")
     assert not stage.backend.says(came())
     await stage.line.is_over.wait()
