@@ -130,7 +130,7 @@ def to_origin(request: RequestHead, peer: Peer, *, via: str, codings: tuple[str,
     """
     fields = request.fields
     previous = fields.joined.get("via")
-    own_via = f"{_version(request.version)} {via}"
+    own_via = f"{request.version[0]}.{request.version[1]} {via}"
     told = f"{previous}, {own_via}" if previous else own_via
     seen = _known_seen((peer.address, request.authority, request.scheme, told))
     if peer.trusted:
@@ -219,7 +219,7 @@ def to_client(fields: Fields, *, via: str, now: float, version: tuple[int, int] 
 
 def via_and_date(fields: Fields, *, via: str, now: float, version: tuple[int, int] = (1, 1)) -> tuple[Pair, ...]:
     """The lines that a response gets in place of its Via on its way to the client."""
-    own = f"{_version(version)} {via}"
+    own = f"{version[0]}.{version[1]} {via}"
     previous = fields.joined.get("via")
     line = ("Via", f"{previous}, {own}" if previous else own)
     return (line,) if "date" in fields.joined else (line, ("Date", format_date(now)))
@@ -237,7 +237,3 @@ AGE_DELAY_S: Final = 1.0
 def delay_line(fields: Fields, delay_s: float) -> Pair | None:
     """The Age of a forwarded response that took long: it counts the delay (RFC 9111 section 4.2.3)."""
     return None if delay_s < AGE_DELAY_S or "age" in fields.joined else ("Age", str(round(delay_s)))
-
-
-def _version(version: tuple[int, int]) -> str:
-    return "1.1" if version == (1, 1) else f"{version[0]}.{version[1]}"

@@ -38,6 +38,8 @@ class Targets:
 
 INVALIDATE_FIELD: Final = "x-cache-invalidate"
 GROUP_FIELD: Final = "cache-group-invalidation"
+NAMING_FIELDS: Final = frozenset({INVALIDATE_FIELD, GROUP_FIELD, "location", "content-location"})
+"""The fields of a response that `invalidated_by` reads: without any, all that counts is whether it is a success."""
 
 
 def invalidated_by(

@@ -23,6 +23,10 @@ NOT_IN_304: Final = CONTENT_DIGESTS | {
 """Representation metadata, left out of a 304 (RFC 9110 section 15.4.5), and digests of content, for it has none."""
 
 
+CONDITIONS: Final = frozenset({"if-match", "if-modified-since", "if-none-match", "if-unmodified-since"})
+"""The fields that `evaluate` reads: a request with none of them has no condition."""
+
+
 class Precondition(Enum):
     """What the request's conditions make of a response that would otherwise be sent (RFC 9110 section 13.2)."""
 

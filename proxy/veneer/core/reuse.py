@@ -151,17 +151,15 @@ def _not_looked_up(request: RequestHead, rules: CacheRules) -> Miss | None:
         return Miss(Forward.METHOD, Reason.METHOD)
     if passes(request.fields, rules):
         return Miss(Forward.BYPASS, Reason.COOKIE)
-    return Miss(Forward.REQUEST, Reason.REQUEST_CONDITION) if _has_origin_condition(request) else None
+    asked = request.fields.joined
+    if "if-match" in asked or "if-unmodified-since" in asked:
+        # Conditions that only the origin may evaluate (section 4.3.2): they are about the state of the resource.
+        return Miss(Forward.REQUEST, Reason.REQUEST_CONDITION)
+    return None
 
 
 def _received(candidate: Candidate) -> float:
     return candidate[0].response_time
-
-
-def _has_origin_condition(request: RequestHead) -> bool:
-    """Conditions that only the origin may evaluate (section 4.3.2): they are about the state of the resource."""
-    asked = request.fields.joined
-    return "if-match" in asked or "if-unmodified-since" in asked
 
 
 def _choose(request: RequestHead, matching: list[Candidate]) -> Candidate | None:

@@ -185,7 +185,7 @@ def _host(hosts: Sequence[str], scheme: str, version: tuple[int, int]) -> str | 
         return TargetRefusal(Reason.HOST_REPEATED)
     if not hosts:
         return "" if version < (1, 1) else TargetRefusal(Reason.HOST_MISSING)
-    authority = parse_authority(hosts[0], scheme) if hosts[0] else ""
+    authority = _known_authority((hosts[0], scheme)) if hosts[0] else ""
     return TargetRefusal(Reason.HOST_INVALID) if authority is None else authority
 
 

@@ -15,7 +15,7 @@ from veneer.fastpath.scan import HeadShape
 from veneer.fastpath.spots import HeadTemplate, HotEntry, VariantReply
 from veneer.limits.keys import client_key
 from veneer.observe.repeats import NONE, CompactRecord, RecordTemplate
-from veneer.pipeline.dress import millis
+from veneer.pipeline.represent import millis
 from veneer.pipeline.request_ids import accepted
 from veneer.server.quick import FastPathHandler
 

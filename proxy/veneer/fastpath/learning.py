@@ -28,7 +28,7 @@ COUNTED_TOGETHER = frozenset({RateKeyKind.CLIENT_IP, RateKeyKind.ROUTE, RateKeyK
 OWN_LINES = (
     rb"X-Request-ID: [^\r]*\r\nX-Response-Time: [^\r]*\r\n(?:RateLimit-Policy: [^\r]*\r\nRateLimit: [^\r]*\r\n)?"
 )
-"""The lines of an answer that are another request's in another one (pipeline.dress)."""
+"""The lines of an answer that are another request's in another one (pipeline.represent)."""
 
 _PIECES = re.compile(
     rb"(.*\r\nAge: )\d+(\r\n.*\r\nCache-Status: [^\r]*; ttl=)\d+\r\n" + OWN_LINES + rb"(.*)", re.DOTALL

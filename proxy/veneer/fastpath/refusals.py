@@ -10,7 +10,7 @@ from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.admit import refused_by_rate
 from veneer.pipeline.answer import BytesBody
 from veneer.pipeline.context import Services
-from veneer.pipeline.dress import proxy_lines, with_lines
+from veneer.pipeline.represent import proxy_lines, with_lines
 from veneer.server.wire import BodyFraming, framing_of, serialise
 from veneer.server.wire import FramingFacts as WireExchange
 

@@ -12,7 +12,7 @@ from veneer.core.problem import Problem, problem_head
 from veneer.core.redact import redacted
 from veneer.fastpath.hits import HitFastPath
 from veneer.fastpath.take_over import PipelineHandoff
-from veneer.observe.tracing import PassThrough, Tracing
+from veneer.observe.tracing import OwnSpans
 from veneer.pipeline.arrival import ExchangeFactory, HeadRefusal, RequestStart, head_of
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import ExchangeRecord, Refusal
@@ -51,7 +51,7 @@ class RequestGateway:
         services: Services,
         policies: PolicySource,
         ids: RequestIds | None = None,
-        tracing: Tracing | None = None,
+        spans: OwnSpans | None = None,
         *,
         tls: bool = False,
     ) -> None:
@@ -60,7 +60,7 @@ class RequestGateway:
         self._handler = Handler(services)
         self._scheme = "https" if tls else "http"
         self._ids = ids or RequestIds()
-        self._arrivals = ExchangeFactory(services.clock, self._ids, (tracing or PassThrough()).enter)
+        self._arrivals = ExchangeFactory(services.clock, self._ids, None if spans is None else spans.enter)
 
     def open_fastpath(self, fastpath: HitFastPath) -> None:
         """Let the fast path send on misses, and take over what is unusual about them."""

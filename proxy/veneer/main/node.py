@@ -32,7 +32,6 @@ from veneer.main.shared import StoreSet, open_shared
 from veneer.observe.counters import Snapshot
 from veneer.observe.metrics import Metrics
 from veneer.observe.observation import Observation
-from veneer.observe.tracing import PassThrough
 from veneer.pipeline.context import Services
 from veneer.pipeline.request_ids import RequestIds
 from veneer.pipeline.upgrade import RecompressionCounts, Recompressor
@@ -189,7 +188,7 @@ class Node:
         if self._has_fastpath():
             fastpath = HitFastPath(services, self._policies, ids, self._observation.observer)
             services = replace(services, hits=fastpath)
-        front = RequestGateway(services, self._policies, ids, self._observation.tracing)
+        front = RequestGateway(services, self._policies, ids, self._observation.spans)
         if fastpath is not None:
             front.open_fastpath(fastpath)
         server = FrontServer(
@@ -208,7 +207,7 @@ class Node:
             self._tasks.start(self._warm(address, policy.warm), "warm the cache")
 
     def _has_fastpath(self) -> bool:
-        if not self._options.fastpath or not isinstance(self._observation.tracing, PassThrough):
+        if not self._options.fastpath or self._observation.spans is not None:
             return False
         info = sys.hash_info
         if not is_keyed_hash(info.algorithm, info.hash_bits, info.cutoff):

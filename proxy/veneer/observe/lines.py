@@ -69,7 +69,7 @@ class Lines:
     def write(self, record: ExchangeRecord) -> None:
         """Have one exchange's line written."""
         try:
-            self._writer.offer(self._renderer.line(record))
+            self._writer.offer_all((self._renderer.line(record),))
         except ValueError:
             self._writer.dropped += 1
 

@@ -13,7 +13,7 @@ from veneer.observe.errors import ErrorReports
 from veneer.observe.lines import JsonLines, JsonMessages, Lines, TextLines, TextMessages
 from veneer.observe.observer import Observer
 from veneer.observe.settings import ObserveSettings
-from veneer.observe.tracing import OwnSpans, PassThrough, SpanExporter, Tracing
+from veneer.observe.tracing import OwnSpans, SpanExporter
 from veneer.observe.writer import LineWriter, MessageHandler
 from veneer.pipeline.exchange import ExchangeRecord
 
@@ -22,10 +22,10 @@ STDOUT, STDERR = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The recorder of exchanges, their place in traces, whether metrics are shown, and how many lines each log lost."""
+    """The recorder of exchanges, their own spans where traced, whether metrics are shown, what lines each log lost."""
 
     observer: Observer
-    tracing: Tracing
+    spans: OwnSpans | None
     metrics: bool
     dropped: Callable[[], dict[str, int]]
 
@@ -49,12 +49,12 @@ def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Ob
         handler = MessageHandler(messages, JsonMessages() if as_json else TextMessages())
         logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
         also: list[Callable[[ExchangeRecord], None]] = []
-        tracing: Tracing = PassThrough()
+        spans: OwnSpans | None = None
         if settings.otlp_endpoint is not None:
             exporter = SpanExporter(settings.otlp_endpoint, settings.service)
             closing.callback(exporter.close)
             also.append(exporter)
-            tracing = OwnSpans(sampler=settings.sampler)
+            spans = OwnSpans(sampler=settings.sampler)
         if settings.sentry_dsn is not None:
             closing.callback(ErrorReports(settings.sentry_dsn).close)
 
@@ -65,4 +65,4 @@ def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Ob
             Lines(JsonLines() if as_json else TextLines(), lines), also, clock=SystemClock(), later=in_this_loop
         )
         closing.callback(observer.work_off)
-        yield Observation(observer, tracing, settings.metrics, dropped)
+        yield Observation(observer, spans, settings.metrics, dropped)

@@ -57,7 +57,8 @@ class Observer:
         self._counts.count(record)
         if self._lines is not None:
             self._lines.write(record)
-        self._show(record)
+        if self._also:
+            self._show(record)
 
     def note(self, note: CompactRecord) -> None:
         """Record an exchange that began and ended at once, soon."""

@@ -1,4 +1,4 @@
-"""Traces: passed through as they came, or, where switched on, with a span of the proxy's own for each exchange.
+"""Traces: where they are switched on, a span of the proxy's own for each exchange. Otherwise they pass as they came.
 
 Spans are made from the exchange's record when it has ended; OpenTelemetry's batch processor takes them without
 waiting, bounded, and sends them from its own thread.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from secrets import randbits
-from typing import Protocol
 
 from veneer.core.fields import Fields
 from veneer.core.trace import TraceParent, trace_parent
@@ -19,22 +18,6 @@ from veneer.ports import UpstreamFailure
 _EVERY_TRACE = Sampler()
 _NANOS_PER_S = 1_000_000_000
 _NANOS_PER_MS = 1_000_000
-
-
-class Tracing(Protocol):
-    """Gives an exchange its place in a trace."""
-
-    def enter(self, fields: Fields) -> tuple[Fields, TraceParent | None, str]:
-        """The fields to send on, the place of this exchange (its own span), and the span of its parent or ""."""
-        ...
-
-
-class PassThrough:
-    """Leaves traceparent and tracestate as they came; the log names the client's trace and span."""
-
-    def enter(self, fields: Fields) -> tuple[Fields, TraceParent | None, str]:
-        """The fields unchanged."""
-        return fields, trace_parent(fields) if "traceparent" in fields else None, ""
 
 
 class OwnSpans:

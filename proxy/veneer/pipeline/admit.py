@@ -39,13 +39,9 @@ async def count(services: Services, exchange: Exchange) -> RateVerdict | None:
     rule = exchange.match.route.rate_limit
     if rule is None:
         return None
-    return count_now(services, exchange, rule) or await services.rates.admit(rate_client(exchange, rule), rule.limit)
-
-
-def count_now(services: Services, exchange: Exchange, rule: RateRule) -> RateVerdict | None:
-    """As `count`, where nothing has to be waited for; None where it has, and then nothing has been counted."""
-    key = client_key(rule.limit, rate_client(exchange, rule))
-    return services.rates.admit_now(key, rule.limit, services.clock.monotonic())
+    client, limit = rate_client(exchange, rule), rule.limit
+    at_once = services.rates.admit_now(client_key(limit, client), limit, services.clock.monotonic())
+    return at_once or await services.rates.admit(client, limit)
 
 
 def refused_by_rate(target: str, request_id: str, rate: RateVerdict) -> Answer:
@@ -80,11 +76,11 @@ def refused_by_loop(services: Services, exchange: Exchange) -> Answer | None:
 
 def refused_by_size(exchange: Exchange) -> Answer | None:
     """413 for a body announced as too large (RFC 9110 section 15.5.14)."""
-    announced = exchange.request.fields.get("content-length")
-    limit_bytes = body_limit(exchange)
-    if announced is None or not announced.isdecimal() or int(announced) <= limit_bytes:
+    announced = exchange.request.fields.joined.get("content-length")
+    if announced is None or not announced.isdecimal():
         return None
-    return too_large(exchange, limit_bytes)
+    limit_bytes = body_limit(exchange)
+    return too_large(exchange, limit_bytes) if int(announced) > limit_bytes else None
 
 
 def too_large(exchange: Exchange, limit_bytes: int) -> Answer:

@@ -14,7 +14,7 @@ from veneer.core.forwarding import Peer, client_address, strip_untrusted
 from veneer.core.headers import end_to_end
 from veneer.core.messages import RequestHead
 from veneer.core.target import TargetRefusal
-from veneer.core.trace import TraceParent
+from veneer.core.trace import TraceParent, trace_parent
 from veneer.core.upgrades import asked_upgrade, negotiable
 from veneer.pipeline.context import Exchange
 from veneer.pipeline.request_ids import RequestIds
@@ -27,7 +27,7 @@ CONTINUE: Final = "100-continue"
 """The one expectation there is (RFC 9110 section 10.1.1); of HTTP/1.0 it is ignored, and others are dropped."""
 
 EnterTrace = Callable[[Fields], tuple[Fields, TraceParent | None, str]]
-"""Gives an exchange its place in a trace (veneer.observe.tracing)."""
+"""Gives an exchange a span of its own (veneer.observe.tracing)."""
 
 
 class RequestStart(NamedTuple):
@@ -49,7 +49,7 @@ class HeadRefusal:
 class ExchangeFactory:
     """Makes exchanges."""
 
-    def __init__(self, clock: Clock, ids: RequestIds, enter_trace: EnterTrace) -> None:
+    def __init__(self, clock: Clock, ids: RequestIds, enter_trace: EnterTrace | None = None) -> None:
         self._clock = clock
         self._ids = ids
         self._enter_trace = enter_trace
@@ -61,10 +61,14 @@ class ExchangeFactory:
             own_id = self._ids.of(head.fields.joined.get("x-request-id"))
             came = RequestStart(own_id, self._clock.now(), self._clock.monotonic())
         address = client.address
-        trusted = self._trust.covers(address, policy.trusted_proxies)
+        listed = policy.trusted_proxies
+        trusted = bool(listed) and self._trust.covers(address, listed)
         peer = Peer(address, trusted)
         told = strip_untrusted(head.fields, peer, self._trust.knows, policy.pass_fields)
-        fields, trace, trace_parent_id = self._enter_trace(told)
+        if self._enter_trace is None:  # the log names the client's own trace and span
+            fields, trace, parent_id = told, trace_parent(told) if "traceparent" in told.joined else None, ""
+        else:
+            fields, trace, parent_id = self._enter_trace(told)
         match = policy.match(head.method, head.path, head.query)
         request = head.with_fields(fields.replaced("X-Request-ID", came.request_id))
         if "upgrade" in request.fields.joined:
@@ -80,7 +84,7 @@ class ExchangeFactory:
             received=came.received,
             started_s=came.started_s,
             trace=trace,
-            trace_parent_id=trace_parent_id,
+            trace_parent_id=parent_id,
         )
 
 
@@ -145,8 +149,6 @@ class TrustedPeers:
 
     def covers(self, address: str, listed: Sequence[str]) -> bool:
         """Whether `address` belongs to one of the listed addresses or networks."""
-        if not listed:
-            return False
         if listed is not self._listed:
             self._networks = [ipaddress.ip_network(text, strict=False) for text in listed]
             self._listed = listed

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from veneer.core.entry import Entry, Position
 from veneer.core.fields import Fields
 from veneer.core.forwarding import to_origin
-from veneer.core.invalidating import GROUP_FIELD, INVALIDATE_FIELD, Targets, in_doubt, invalidated_by
+from veneer.core.invalidating import GROUP_FIELD, INVALIDATE_FIELD, NAMING_FIELDS, Targets, in_doubt, invalidated_by
 from veneer.core.invalidation import Invalidation
 from veneer.core.key import cache_key
 from veneer.core.messages import RequestHead, ResponseHead
@@ -38,6 +38,8 @@ SMALL_BYTES = 128 * 1024
 
 NOTHING_SPARED: Final = frozenset[str]()
 
+Events = tuple[Invalidation, ...]
+
 
 class AsGet(NamedTuple):
     """How a response to POST is stored for later GETs."""
@@ -65,9 +67,10 @@ class Forwarder:
         status = CacheStatus(forward=Forward.BYPASS if bypassed else Forward.METHOD)
         if safe:
             with Heeded(exchange.client) as demand:
-                return await self._exchange(exchange, status, content, demand)
-        if not self._done(exchange):
-            return await self._write(exchange, status, content)
+                return await self._exchange(exchange, status, content, demand, ())
+        done = self._done(exchange)
+        if not done:
+            return await self._write(exchange, status, content, done)
         log = self._services.log
         # Where this node vanishes from the others' sight, it may be waiting still before the write settles.
         if not await log.begin_write(exchange.match.route.unheard_s, strict=_is_strict(exchange)):
@@ -75,15 +78,15 @@ class Forwarder:
             unsent = replace(status, detail=Refusal.LOG_LOST.value)
             return refuse(exchange, 503, detail, Refusal.LOG_LOST, unsent, ("Retry-After", "1"))
         try:
-            return await self._write(exchange, status, content)
+            return await self._write(exchange, status, content, done)
         finally:
             log.end_write()
 
-    async def _write(self, exchange: Exchange, status: CacheStatus, content: Content | None) -> Answer:
+    async def _write(self, exchange: Exchange, status: CacheStatus, content: Content | None, done: Events) -> Answer:
         client, demand = exchange.client, Demand()
         client.hold(demand.asker_left)  # once it is sent it goes on, but not before
         try:
-            answer = await self._exchange(exchange, status, content, demand)
+            answer = await self._exchange(exchange, status, content, demand, done)
         finally:
             left = client.let_go()
         if left:
@@ -92,13 +95,14 @@ class Forwarder:
         return answer
 
     async def _exchange(
-        self, exchange: Exchange, status: CacheStatus, content: Content | None, demand: Demand
+        self, exchange: Exchange, status: CacheStatus, content: Content | None, demand: Demand, done: Events
     ) -> Answer:
+        """One exchange with the backend, and what it invalidates; `done` is that of a success that names nothing."""
         services = self._services
         known = as_origin_knows(exchange.request, coded_here=exchange.match.route.compress.enabled)
         request = to_origin(known, exchange.peer, via=services.instance)
         born, request_time, started_s = services.log.position, services.clock.now(), services.clock.monotonic()
-        response = await self._send(exchange, request, content, demand)
+        response = await self._send(exchange, request, content, demand, done)
         if isinstance(response, UpstreamError):
             return upstream_failed(exchange, response, status)
         upstream_ms = (services.clock.monotonic() - started_s) * 1000
@@ -109,7 +113,7 @@ class Forwarder:
         try:
             head = response.head
             settles_s = exchange.match.route.write_settles_s if in_doubt(head.status, head.fields) else 0.0
-            receipt = await self._invalidate(exchange, self._named_by(exchange, head), settles_s)
+            receipt = await self._invalidate(exchange, self._named_by(exchange, head, done), settles_s)
             if receipt is not None and not receipt.shared and _is_strict(exchange):
                 # The response itself must not be seen before every node knows: somebody could read older after it.
                 await response.aclose()
@@ -130,7 +134,7 @@ class Forwarder:
             raise
 
     async def _send(
-        self, exchange: Exchange, request: RequestHead, content: Content | None, demand: Demand
+        self, exchange: Exchange, request: RequestHead, content: Content | None, demand: Demand, done: Events
     ) -> UpstreamResponse | UpstreamError:
         """One exchange with the backend. A write that may have arrived counts as done, however the exchange ended."""
         sent = True
@@ -143,10 +147,10 @@ class Forwarder:
             return await asked_for(request, response)
         except UpstreamError as error:
             sent = error.sent
-            await self._invalidate_unknown(exchange, sent=sent)
+            await self._invalidate_unknown(exchange, done, sent=sent)
             return error
         except BaseException:
-            await self._invalidate_unknown(exchange, sent=sent)
+            await self._invalidate_unknown(exchange, done, sent=sent)
             raise
 
     async def _storable_as_get(
@@ -188,43 +192,48 @@ class Forwarder:
             unconditional=wanted,
         )
 
-    def _named_by(self, exchange: Exchange, head: ResponseHead, *, counts: bool = False) -> tuple[Invalidation, ...]:
+    def _named_by(self, exchange: Exchange, head: ResponseHead, done: Events) -> Events:
         """What the response says it has made invalid, with what the policy says of the route."""
         route = exchange.match.route
+        counts = head.status in route.invalidates_on or in_doubt(head.status, head.fields)
+        if NAMING_FIELDS.isdisjoint(head.fields.joined):
+            return done if counts else ()
         named = GROUP_FIELD in head.fields or INVALIDATE_FIELD in head.fields
         named_already = named and route.invalidates_when is InvalidatesWhen.SILENT
-        spared = route.spare_target_keyed_by if named and head.status < 400 else NOTHING_SPARED
         return invalidated_by(
             exchange.request,
             head.status,
             head.fields,
-            targets=Targets(
-                stored_as=partial(exchange.policy.stored_as, spared=spared),
-                keyed_as=exchange.policy.keyed_as,
-                backend=exchange.policy.upstreams[route.upstream].url,
-            ),
+            targets=_targets(exchange, route.spare_target_keyed_by if named and head.status < 400 else NOTHING_SPARED),
             policy_tags=() if named_already else route.invalidates(exchange.match.params),
-            counts=counts or head.status in route.invalidates_on or in_doubt(head.status, head.fields),
+            counts=counts,
         )
 
-    def _done(self, exchange: Exchange) -> tuple[Invalidation, ...]:
-        """What the request invalidates when it is done, as far as that is known without a response."""
-        return self._named_by(exchange, ResponseHead(204, "", Fields()), counts=True)
+    def _done(self, exchange: Exchange) -> Events:
+        """What the request invalidates when it is done and its response names nothing, or there is none."""
+        policy_tags = exchange.match.route.invalidates(exchange.match.params)
+        targets = _targets(exchange, NOTHING_SPARED)
+        return invalidated_by(exchange.request, 204, Fields(), targets=targets, policy_tags=policy_tags)
 
-    async def _invalidate_unknown(self, exchange: Exchange, *, sent: bool) -> None:
+    async def _invalidate_unknown(self, exchange: Exchange, done: Events, *, sent: bool) -> None:
         """Invalidate what a success would have: nobody knows whether, and when, the backend carries the request out."""
-        if sent and not exchange.request.is_safe:
-            await self._invalidate(exchange, self._done(exchange), exchange.match.route.write_settles_s)
+        if sent and done:
+            await self._invalidate(exchange, done, exchange.match.route.write_settles_s)
 
-    async def _invalidate(
-        self, exchange: Exchange, events: tuple[Invalidation, ...], settles_s: float
-    ) -> Receipt | None:
+    async def _invalidate(self, exchange: Exchange, events: Events, settles_s: float) -> Receipt | None:
         """Append the events; the receipt of the last, which says whether all are shared."""
         receipt, shared = None, True
         for event in events:
             receipt = await self._services.log.append(event, strict=_is_strict(exchange), settles_s=settles_s)
             shared = shared and receipt.shared
         return receipt if receipt is None or receipt.shared == shared else replace(receipt, shared=shared)
+
+
+def _targets(exchange: Exchange, spared: frozenset[str]) -> Targets:
+    """How the policy files the targets that a write names; `spared` as in `Policy.stored_as`."""
+    policy = exchange.policy
+    stored_as = partial(policy.stored_as, spared=spared) if spared else policy.stored_as
+    return Targets(stored_as, policy.keyed_as, policy.upstreams[exchange.match.route.upstream].url)
 
 
 def _is_strict(exchange: Exchange) -> bool:

@@ -51,7 +51,7 @@ class CacheHandler:
         route = exchange.match.route
         rules = route.cache
         wanted = cache_request(exchange)
-        search = self._services.searches.of(wanted)
+        search = None if wanted.query is None else self._services.searches.of(wanted)
         key = cache_key(wanted, rules, body_digest=body_digest, search=search)
         lost = self._services.log.lease_state() is LeaseState.EXPIRED
         candidates: Sequence[Candidate] = []

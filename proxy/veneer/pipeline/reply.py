@@ -17,11 +17,10 @@ from veneer.core.streams import is_stream
 from veneer.pipeline.account import SentResponse
 from veneer.pipeline.answer import Answer, BytesBody, StoredBody, StreamBody, TunnelBody
 from veneer.pipeline.context import Exchange, ServedHit, Services
-from veneer.pipeline.dress import proxy_lines, with_lines
 from veneer.pipeline.exchange import CacheResult
-from veneer.pipeline.represent import Representation, represent
+from veneer.pipeline.represent import Representation, proxy_lines, represent, with_lines
 from veneer.pipeline.tunnel import relay
-from veneer.policy.model import ClientLifetime, Route
+from veneer.policy.model import ClientLifetime
 from veneer.ports import BytesLike, StreamEncoder, UpstreamError
 
 PIECE_BYTES = 32 * 1024
@@ -83,10 +82,10 @@ class Replier:
         now, head = clock.now(), shown.head
         if body.age_s is None:
             age = delay_line(head.fields, now - exchange.received)
-        elif (remaining := _remaining_lifetime(exchange.match.route, head.fields, body.age_s, now)) is not None:
-            age, head = None, ResponseHead(head.status, head.reason, remaining)
         else:
-            age = age_line(body.age_s)
+            age, told = age_line(body.age_s), exchange.match.route.client_lifetime
+            if told is ClientLifetime.REMAINING and (left := with_remaining_lifetime(head.fields, body.age_s, now)):
+                age, head = None, ResponseHead(head.status, head.reason, left)
         head = self._dressed(exchange, answer, head, age, rate, now)
         if in_pieces:
             await self._code(exchange, head, shown)
@@ -184,8 +183,3 @@ class Replier:
 
 def _size(raw: bytes | tuple[BytesLike, ...]) -> int:
     return len(raw) if isinstance(raw, bytes) else sum(map(len, raw))
-
-
-def _remaining_lifetime(route: Route, fields: Fields, age_s: float, now: float) -> Fields | None:
-    """The fields of an answer from the store with the lifetime that is left, where the route wants that told."""
-    return with_remaining_lifetime(fields, age_s, now) if route.client_lifetime is ClientLifetime.REMAINING else None

@@ -1,18 +1,22 @@
 """From a stored response to what this client gets: coding, conditions, ranges, in the order of RFC 9110 section 13.2.
 
-Nothing is waited for here: a body that is to be coded is left to the reply.
+The lines that this proxy adds to every response stand here as well. Nothing is waited for: a body that is to be coded
+is left to the reply.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 from veneer.core.entry import Entry
-from veneer.core.fields import Fields
+from veneer.core.fields import Fields, Pair
+from veneer.core.forwarding import VIA, via_and_date
 from veneer.core.messages import BytesLike, RequestHead, ResponseHead
 from veneer.core.negotiation import choose_coding, coded_fields_of_entry, passing_form, why_not_coded
-from veneer.core.preconditions import Precondition, evaluate, not_modified_fields
+from veneer.core.outcome import CACHE_STATUS, CacheStatus, cache_status_line
+from veneer.core.preconditions import CONDITIONS, Precondition, evaluate, not_modified_fields
 from veneer.core.ranges import (
     OF_THE_CONTENT,
     Part,
@@ -25,6 +29,7 @@ from veneer.core.ranges import (
     multipart,
     slice_of,
 )
+from veneer.core.rate import RateVerdict, limit_field
 from veneer.core.record import fast_struct
 from veneer.pipeline.context import Exchange
 
@@ -56,10 +61,12 @@ def represent(exchange: Exchange, entry: Entry, now: float) -> Representation:
     if entry.span is not None:
         return _varied(exchange, _from_part(request, entry))
     coding, fields = coded_form(exchange, entry)
-    conditional = _conditional(request, entry, coding, fields, now)
-    if conditional is not None:
-        return conditional
-    if "range" in request.fields.joined:
+    asked = request.fields.joined
+    if not CONDITIONS.isdisjoint(asked):
+        conditional = _conditional(request, entry, coding, fields, now)
+        if conditional is not None:
+            return conditional
+    if "range" in asked:
         ranged = _ranged(request, entry, fields)
         if ranged is not None:
             return ranged
@@ -83,7 +90,8 @@ def _conditional(
         case Precondition.FAILED:
             return Representation(ResponseHead(412, "Precondition Failed", Fields()), b"")
     if coding is not None and "if-none-match" in request.fields.joined:
-        other = coded_fields_of_entry(entry.fields, coding, dense=not _is_dense(entry, coding))
+        kept = entry.coded_in(coding)
+        other = coded_fields_of_entry(entry.fields, coding, dense=kept is None or not kept.dense)
         if evaluate(request, entry.status, other, now) is Precondition.NOT_MODIFIED:
             return Representation(ResponseHead(304, "Not Modified", not_modified_fields(other)), b"")
     return None
@@ -100,12 +108,8 @@ def coded_form(exchange: Exchange, entry: Entry) -> tuple[str | None, Fields]:
         return None, entry.fields
     asked = request.fields.joined
     coding = None if "range" in asked else choose_coding(asked.get("accept-encoding"), compress.coding.prefer)
-    return coding, coded_fields_of_entry(entry.fields, coding, dense=coding is not None and _is_dense(entry, coding))
-
-
-def _is_dense(entry: Entry, coding: str) -> bool:
-    kept = entry.coded_in(coding)
-    return kept is not None and kept.dense
+    kept = None if coding is None else entry.coded_in(coding)
+    return coding, coded_fields_of_entry(entry.fields, coding, dense=kept is not None and kept.dense)
 
 
 def _varied(exchange: Exchange, part: Representation) -> Representation:
@@ -149,3 +153,48 @@ def _multipart(parts: Iterable[Part], entry: Entry, fields: Fields) -> Represent
     kept = fields.without(OF_THE_CONTENT | {"content-type"})
     typed = kept.added(("Content-Type", f"multipart/byteranges; boundary={boundary}"))
     return Representation(ResponseHead(206, "Partial Content", typed), b"", pieces=pieces)
+
+
+CACHE_NAME: Final = "Veneer"
+"""This cache's name in Cache-Status (RFC 9211 section 2)."""
+
+OWN_FIELDS: Final = frozenset({"x-cache-invalidate", "x-request-id", "x-response-time"})
+"""Fields that the backend sends for this proxy, or that this proxy speaks for itself."""
+
+_REPLACED: Final = OWN_FIELDS | CACHE_STATUS | VIA
+_REPLACED_WITH_AGE: Final = _REPLACED | {"age"}
+
+
+def proxy_lines(
+    fields: Fields,
+    cache: CacheStatus,
+    request_id: str,
+    elapsed_ms: float,
+    rate: RateVerdict | None,
+    *,
+    via: str,
+    now: float,
+) -> tuple[Pair, ...]:
+    """What every response with `fields` gets on its way to the client.
+
+    What every response to a client has (core.forwarding.to_client), and behind that Cache-Status, request ID, response
+    time and rate limit, in this order.
+    """
+    told = cache_status_line(fields, CACHE_NAME, cache)
+    took = ("X-Response-Time", millis(int(elapsed_ms * 1000 + 0.5)))
+    own = (*via_and_date(fields, via=via, now=now), told, ("X-Request-ID", request_id), took)
+    if rate is None:
+        return own
+    return *own, ("RateLimit-Policy", rate.limit.policy_text), ("RateLimit", limit_field(rate))
+
+
+def with_lines(head: ResponseHead, lines: tuple[Pair, ...], age: Pair | None = None) -> ResponseHead:
+    """The head with `proxy_lines` in place of what they replace, and `age`, where it is given, in place of its own."""
+    if age is None:
+        return ResponseHead(head.status, head.reason, head.fields.changed(_REPLACED, lines))
+    return ResponseHead(head.status, head.reason, head.fields.changed(_REPLACED_WITH_AGE, (age, *lines)))
+
+
+def millis(elapsed_us: int) -> str:
+    """Milliseconds with three decimals; a format would cost three times as much."""
+    return f"{elapsed_us // 1000}.{str(1000 + elapsed_us % 1000)[1:]}ms"

@@ -41,4 +41,6 @@ class RequestIds:
 
     def of(self, text: str | None) -> str:
         """The client's ID or a new one."""
-        return text if text is not None and accepted(text.encode("latin-1")) else self.make()
+        if text is not None and accepted(text.encode("latin-1")):
+            return text
+        return self.make_bytes().decode("ascii")

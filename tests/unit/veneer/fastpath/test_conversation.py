@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from veneer.fastpath.conversation import response_time_line
-from veneer.pipeline.dress import millis
+from veneer.pipeline.represent import millis
 
 
 @pytest.mark.parametrize("took_us", [0, 7, 999, 1000, 1001, 12_345, 3_600_000_050])

@@ -26,8 +26,8 @@ from veneer.limits.rate_memory import MemoryRates
 from veneer.loop.tasks import Tasks
 from veneer.pipeline.admit import count
 from veneer.pipeline.context import Exchange, ServedHit, Services
-from veneer.pipeline.dress import proxy_lines, with_lines
 from veneer.pipeline.exchange import CacheResult, ExchangeRecord
+from veneer.pipeline.represent import proxy_lines, with_lines
 from veneer.pipeline.request_ids import RequestIds
 from veneer.policy.load import parse_policy
 from veneer.policy.watch import PolicySource

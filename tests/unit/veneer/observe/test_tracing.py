@@ -9,7 +9,7 @@ from tests.unit.veneer.observe.records import record
 from veneer.core.fields import Fields
 from veneer.core.trace import TraceParent
 from veneer.observe.settings import ObserveSettingsError, Sampler
-from veneer.observe.tracing import OwnSpans, PassThrough, SpanExporter, attributes
+from veneer.observe.tracing import OwnSpans, SpanExporter, attributes
 from veneer.pipeline.exchange import ExchangeRecord, Refusal
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -18,13 +18,6 @@ CAME = Fields([("Traceparent", f"00-{TRACE}-{SPAN}-00"), ("tracestate", "a=b"), 
 
 def ones(_bits: int) -> int:
     return 1
-
-
-def test_pass_through_changes_nothing_and_names_the_clients_span() -> None:
-    fields, place, parent = PassThrough().enter(CAME)
-    assert fields is CAME
-    assert (place, parent) == (TraceParent(TRACE, SPAN, sampled=False), "")
-    assert PassThrough().enter(Fields()) == (Fields(), None, "")
 
 
 def test_an_own_span_continues_the_clients_trace() -> None:

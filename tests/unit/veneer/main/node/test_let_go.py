@@ -21,7 +21,6 @@ from tests.unit.veneer.observe.records import quiet_observer
 from veneer.main.node import Node
 from veneer.main.options import AdminOff, ServeOptions
 from veneer.observe.observation import Observation
-from veneer.observe.tracing import PassThrough
 from veneer.pipeline.exchange import ExchangeRecord
 from veneer.policy.load import parse_policy
 from veneer.server.listener import Address
@@ -76,7 +75,7 @@ async def script(connection: OriginConnection) -> None:
 async def scene() -> AsyncIterator[Scene]:
     """A node before an origin, both in this loop."""
     seen: list[ExchangeRecord] = []
-    observation = Observation(quiet_observer(seen.append), PassThrough(), metrics=False, dropped=dict)
+    observation = Observation(quiet_observer(seen.append), None, metrics=False, dropped=dict)
     async with running_origin(script) as origin:
         policy = parse_policy(f"version: 1\nupstreams: {{a: {{url: '{origin.url}'}}}}\n", "test")
         port = free_port()
