@@ -12,8 +12,7 @@ from redis import asyncio as aioredis
 
 from devstack.redis import RedisServer
 from tests.support.calling import calling
-from veneer.core.rate import Accuracy, RateLimit, RateOnStoreLoss, grants
-from veneer.limits.keys import client_key
+from veneer.core.rate import Accuracy, RateLimit, RateOnStoreLoss, client_key, grants
 from veneer.limits.rate_memory import MemoryRates
 from veneer.limits.rate_redis import RedisRates, RedisRateSettings
 from veneer.loop.clock import SystemClock

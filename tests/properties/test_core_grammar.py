@@ -20,10 +20,10 @@ from veneer.core.cache_control import (
 )
 from veneer.core.fields import Fields
 from veneer.core.headers import end_to_end, split_list
+from veneer.core.key import no_vary_search, normalised_query
 from veneer.core.percent import has_bad_percent, normalise_percent
 from veneer.core.range_fields import parse_content_range, parse_range
 from veneer.core.rules import KeyRules
-from veneer.core.search import no_vary_search, normalised_query
 from veneer.core.target import Target, parse_target, resolve
 from veneer.core.validators import split_etags
 from veneer.core.vary import normalise

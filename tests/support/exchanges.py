@@ -5,10 +5,9 @@ from __future__ import annotations
 from veneer.core.dates import format_date
 from veneer.core.entry import Entry, Position
 from veneer.core.fields import Fields, Pair
-from veneer.core.key import uri
+from veneer.core.key import no_vary_search, uri
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.rules import CacheRules
-from veneer.core.search import no_vary_search
 from veneer.core.storability import Storable, check_body, judge
 
 T = 1_800_000_000.0

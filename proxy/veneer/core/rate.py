@@ -8,6 +8,7 @@ here and in Redis. An interval is rounded up: never more than the quota is admit
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -19,6 +20,9 @@ MICROS: Final = 1_000_000
 
 _MAX_TOLERANCE_US: Final = 2**52
 """Keeps clock + backlog within the integers that Redis' Lua numbers (doubles) hold exactly, for a century or so."""
+
+
+_LONGEST_CLIENT: Final = 64
 
 
 class RateOnStoreLoss(Enum):
@@ -160,6 +164,16 @@ def limit_numbers(answer: RateVerdict) -> tuple[int, int]:
     remaining = 0 if spare_us < 0 else spare_us // limit.interval_us + 1
     wait_us = backlog_us if answer.allowed else max(0, -spare_us)
     return remaining, -(-wait_us // MICROS)
+
+
+def client_key(limit: RateLimit, client: str) -> str:
+    """The key of one client's state under one limit. Long clients (a token, say) are hashed: they would fill the store.
+
+    So are those with braces or control characters: a brace would choose the slot in a Redis Cluster.
+    """
+    if len(client) > _LONGEST_CLIENT or "{" in client or not client.isprintable():
+        client = hashlib.blake2b(client.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{limit.key}|{client}"
 
 
 def retry_after_field(answer: RateVerdict) -> str:

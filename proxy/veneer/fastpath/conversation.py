@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Final
 from mypy_extensions import i64
 
 from veneer.core.address import client_network
-from veneer.core.rate import RateLimit, RateVerdict, limit_numbers
+from veneer.core.rate import RateLimit, RateVerdict, client_key, limit_numbers
 from veneer.fastpath.marks import fingerprint_at
 from veneer.fastpath.pattern import Values, is_printable_ascii
 from veneer.fastpath.scan import HeadShape
 from veneer.fastpath.spots import HeadTemplate, HotEntry, VariantReply
-from veneer.limits.keys import client_key
 from veneer.observe.repeats import NONE, CompactRecord, RecordTemplate
 from veneer.pipeline.represent import millis
 from veneer.pipeline.request_ids import accepted

@@ -11,7 +11,6 @@ from veneer.core.messages import RequestHead
 from veneer.core.rate import RateLimit
 from veneer.core.sharing import has_credentials, shows_all
 from veneer.fastpath.spots import HeadTemplate, LimitedTarget, RouteFacts, VariantReply, VariantSelector
-from veneer.limits.keys import shared_client
 from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.context import Exchange, ServedHit
 from veneer.policy.model import ClientLifetime, Policy, RateKeyKind, Route
@@ -81,7 +80,7 @@ def limited_target(exchange: Exchange, refused: Callable[[str, str], RecordTempl
 
 def shared_rate_key(route: Route) -> str | None:
     """The name under which all requests on a route are counted together (pipeline.admit); None is each client's own."""
-    return None if route.rate_limit is None else shared_client(route.name, route.rate_limit.key.kind)
+    return None if route.rate_limit is None else route.rate_limit.shared_client(route.name)
 
 
 def target_key(request: RequestHead) -> bytes:

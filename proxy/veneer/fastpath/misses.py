@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from veneer.core.codings import CODINGS
 from veneer.core.entry import Entry
-from veneer.core.key import flight_key, key_within
+from veneer.core.key import flight_key, key_within, normalised_query
 from veneer.core.messages import ResponseHead
 from veneer.core.negotiation import DENSE_MARK
 from veneer.core.rate import RateVerdict
-from veneer.core.search import normalised_query
 from veneer.core.target import normal_target
 from veneer.core.validators import OWN_MARK, make_etag
 from veneer.fastpath.miss import MAX_BODY_BYTES, FastMiss

@@ -7,8 +7,7 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
-from veneer.core.rate import MICROS, RateLimit, RateVerdict, backlog
-from veneer.limits.keys import client_key
+from veneer.core.rate import MICROS, RateLimit, RateVerdict, backlog, client_key
 from veneer.ports import Clock
 
 _HANDS: Final = 2

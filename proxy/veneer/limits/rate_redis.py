@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from veneer.core.rate import MICROS, RateLimit, RateOnStoreLoss, RateVerdict
+from veneer.core.rate import MICROS, RateLimit, RateOnStoreLoss, RateVerdict, client_key
 from veneer.limits.bounded import BoundedMap
-from veneer.limits.keys import client_key
 from veneer.limits.rate_memory import MemoryRates
 from veneer.ports import Clock
 from veneer.redis.keys import rate_key

@@ -8,8 +8,7 @@ from veneer.core.address import client_network
 from veneer.core.forwarding import passed_before
 from veneer.core.outcome import CacheStatus
 from veneer.core.problem import QUOTA_EXCEEDED, Problem
-from veneer.core.rate import RateVerdict, retry_after_field
-from veneer.limits.keys import client_key, shared_client
+from veneer.core.rate import RateVerdict, client_key, retry_after_field
 from veneer.pipeline.answer import Answer
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import Refusal
@@ -20,7 +19,7 @@ from veneer.ports import BodyError, BodyTooLargeError, BodyTooSlowError
 
 def rate_client(exchange: Exchange, rule: RateRule) -> str:
     """The name under which this request is counted."""
-    shared = shared_client(exchange.match.route.name, rule.key.kind)
+    shared = rule.shared_client(exchange.match.route.name)
     if shared is not None:
         return shared
     named = None

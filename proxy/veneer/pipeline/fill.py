@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from veneer.core.entry import Entry
-from veneer.core.key import cache_key
+from veneer.core.key import cache_key, no_vary_search
 from veneer.core.messages import ResponseHead
 from veneer.core.outcome import Reason
 from veneer.core.ranges import combine
-from veneer.core.search import no_vary_search
 from veneer.core.storability import NotStorable, Storable, check_body, judge
 from veneer.core.tags import tags_of
 from veneer.core.validation import Freshened, Mismatch, entry_for_304, freshen, freshen_from_head, outdates

@@ -9,12 +9,11 @@ from mypy_extensions import mypyc_attr
 
 from veneer.core.entry import Entry, Position
 from veneer.core.fields import Fields, shared_text, shared_texts
-from veneer.core.key import uri
+from veneer.core.key import NoVarySearch, no_vary_search, uri
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.outcome import Reason
 from veneer.core.record import fast_struct
 from veneer.core.rules import CacheRules
-from veneer.core.search import NoVarySearch, no_vary_search
 from veneer.core.storability import NotStorable, Storable, judge
 from veneer.core.tags import search_tags, tags_of
 from veneer.core.validators import make_etag

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from veneer.core.key import path_key
+from veneer.core.key import NoVarySearch, path_key
 from veneer.core.messages import RequestHead
-from veneer.core.search import NoVarySearch
 
 LIMIT = 10_000
 """Paths that are remembered. Forgetting one costs a miss, never a wrong answer: the entry says what it covers."""

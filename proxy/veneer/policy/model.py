@@ -78,6 +78,16 @@ class RateRule:
     limit: RateLimit
     key: RateKey = RateKey(RateKeyKind.CLIENT_IP)
 
+    def shared_client(self, route: str) -> str | None:
+        """The name under which all clients of a route are counted together; None where each is counted alone."""
+        match self.key.kind:
+            case RateKeyKind.ROUTE:
+                return f"route:{route}"
+            case RateKeyKind.GLOBAL:
+                return "global"
+            case _:
+                return None
+
 
 @dataclass(frozen=True, slots=True)
 class CompressRules:

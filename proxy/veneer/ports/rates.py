@@ -18,7 +18,7 @@ class RateStore(Protocol):
         """As `admit`, when no waiting is needed; None when it is, and then nothing has been counted.
 
         For callers that come often, as `refusal_now` is: `key` is the client's under the limit
-        (limits.keys.client_key), `now_s` monotonic.
+        (core.rate.client_key), `now_s` monotonic.
         """
         ...
 

@@ -27,7 +27,7 @@ def turn_key(digest: str) -> str:
 
 
 def rate_key(client: str) -> str:
-    """What one client has used of one limit (limits.keys)."""
+    """What one client has used of one limit (core.rate.client_key)."""
     return f"{PREFIX}:rate:{client}"
 
 

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 from tests.support.clock import ManualClock
-from veneer.core.rate import RateLimit, RateVerdict
-from veneer.limits.keys import client_key
+from veneer.core.rate import RateLimit, RateVerdict, client_key
 from veneer.limits.rate_memory import MemoryRates
 
 LIMIT = RateLimit("p", 60, 60, 3)

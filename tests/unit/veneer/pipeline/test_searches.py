@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.exchanges import request
-from veneer.core.search import NoVarySearch
+from veneer.core.key import NoVarySearch
 from veneer.pipeline import searches
 from veneer.pipeline.searches import NoVarySearchHints
 
