@@ -18,6 +18,12 @@ class Use(Flag):
     """For every recipient: Connection may not name it, and does so only in attacks that want a protection removed."""
     FRAMING = auto()
     """How the message is read, or what crosses the connection after it: a request with it is for the whole parser."""
+    WRITTEN = auto()
+    """Written by whoever sends a message, whatever he was given: how it is framed, and what the connection is for."""
+    ASKED = auto()
+    """Written so in requests: where they go, and what the next recipient is asked for."""
+    STEP = auto()
+    """Of a request, for its next recipient: this proxy drops it, and asks for the same where it wants that."""
     CHOICE = auto()
     """What the right answer to this one request is, beyond what the fast path looks at."""
     ONCE = auto()
@@ -39,32 +45,32 @@ FIELDS: Final = {
     "cache-group-invalidation": Use.ONCE,
     "cache-status": Use.ONCE,
     "cdn-cache-control": Use.ALL,
-    "connection": Use.HOP,
+    "connection": Use.HOP | Use.WRITTEN,
     "content-digest": Use.DIGEST,
     "content-encoding": Use.ALL | Use.CHOICE,
-    "content-length": Use.ALL | Use.CHOICE | Use.CONTENT,
+    "content-length": Use.ALL | Use.CHOICE | Use.CONTENT | Use.WRITTEN,
     "content-md5": Use.DIGEST,
     "content-range": Use.ALL | Use.ONCE | Use.CONTENT,
     "content-type": Use.ALL | Use.CHOICE,
     "cookie": Use.ALL,
     "date": Use.ALL,
     "digest": Use.DIGEST,
-    "expect": Use.FRAMING,
+    "expect": Use.FRAMING | Use.ASKED | Use.STEP,
     "expires": Use.ALL,
     "forwarded": Use.PEERS,
-    "host": Use.ALL,
-    "http2-settings": Use.FRAMING,
+    "host": Use.ALL | Use.ASKED,
+    "http2-settings": Use.FRAMING | Use.STEP,
     "if-match": Use.CHOICE,
     "if-range": Use.CHOICE,
     "if-unmodified-since": Use.CHOICE,
-    "keep-alive": Use.HOP,
+    "keep-alive": Use.HOP | Use.WRITTEN,
     "max-forwards": Use.CHOICE,
     "no-vary-search": Use.ONCE,
     "pragma": Use.CHOICE,
     "proxy-authenticate": Use.HOP,
     "proxy-authentication-info": Use.HOP,
     "proxy-authorization": Use.HOP,
-    "proxy-connection": Use.HOP,
+    "proxy-connection": Use.HOP | Use.ASKED,
     "range": Use.CHOICE,
     "sec-websocket-key1": Use.FRAMING,
     "set-cookie": Use.ALL | Use.ONCE,
@@ -72,8 +78,8 @@ FIELDS: Final = {
     "te": Use.HOP | Use.FRAMING,
     "traceparent": Use.CHOICE,
     "trailer": Use.FRAMING | Use.ONCE,
-    "transfer-encoding": Use.HOP | Use.FRAMING,
-    "upgrade": Use.HOP | Use.FRAMING,
+    "transfer-encoding": Use.HOP | Use.FRAMING | Use.WRITTEN,
+    "upgrade": Use.HOP | Use.FRAMING | Use.ASKED,
     "vary": Use.ALL,
     "via": Use.ONCE,
     "warning": Use.ONCE,

@@ -11,11 +11,11 @@ from veneer.core.messages import RequestHead
 from veneer.core.rate import RateLimit
 from veneer.core.sharing import has_credentials, shows_all
 from veneer.fastpath.spots import HeadTemplate, LimitedTarget, RouteFacts, VariantReply, VariantSelector
+from veneer.http1.framing import FramingFacts, framing_of
+from veneer.http1.serialise import serialise
 from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.context import Exchange, ServedHit
 from veneer.policy.model import ClientLifetime, Policy, RateKeyKind, Route
-from veneer.server.wire import FramingFacts as WireExchange
-from veneer.server.wire import framing_of, serialise
 
 T = TypeVar("T")
 
@@ -137,7 +137,7 @@ def build_reply(
 
     `other` is what was learned of the same entry before.
     """
-    wire = WireExchange(exchange.request.method, (1, 1), keep_alive=True)
+    wire = FramingFacts(exchange.request.method, (1, 1), keep_alive=True)
     framing = framing_of(wire, served.head.status, served.length)
     pieces = _PIECES.fullmatch(serialise(served.head, wire, framing, served.length))
     body = reply_body(served)

@@ -13,11 +13,11 @@ from veneer.core.validators import make_etag
 from veneer.fastpath.pattern import Values
 from veneer.fastpath.replies import ResponseTemplate
 from veneer.fastpath.ways import UpstreamTemplate
+from veneer.http1.serialise import serialise_interim
 from veneer.pipeline.coalesce import Flight
 from veneer.pipeline.made import FetchTimes, entry_of_head, judge_head
 from veneer.policy.model import Match
 from veneer.ports import FirstBytesHandler, LeasedConnection
-from veneer.server.wire import serialise_interim
 
 if TYPE_CHECKING:
     from veneer.fastpath.conversation import FastPathConnection

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from veneer.http1.framing import FramingFacts
 from veneer.server.client import ClientTransport, PlainClient
-from veneer.server.wire import FramingFacts
 
 if TYPE_CHECKING:
     from veneer.fastpath.miss import FastMiss

@@ -16,9 +16,12 @@ from veneer.core.validators import OWN_MARK, make_etag
 from veneer.fastpath.miss import MAX_BODY_BYTES, FastMiss
 from veneer.fastpath.miss_client import MissClient
 from veneer.fastpath.pattern import Values
-from veneer.fastpath.replies import END, MAX_HEAD_BYTES, PRIVATE, ResponseTemplate, response_template
+from veneer.fastpath.replies import PRIVATE, ResponseTemplate, response_template
 from veneer.fastpath.scan import HeadShape
 from veneer.fastpath.ways import UpstreamTemplate, upstream_template
+from veneer.http1.framing import BodyFraming, FramingFacts
+from veneer.http1.grammar import HEAD_END, MAX_PLAIN_HEAD_BYTES
+from veneer.http1.serialise import serialise
 from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.answer import Answer
 from veneer.pipeline.coalesce import Flight
@@ -26,8 +29,6 @@ from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import CacheResult
 from veneer.policy.model import Policy, Route
 from veneer.ports import LeaseState
-from veneer.server.wire import BodyFraming, serialise
-from veneer.server.wire import FramingFacts as WireExchange
 
 if TYPE_CHECKING:
     from veneer.fastpath.conversation import FastPathConnection
@@ -213,7 +214,7 @@ class MissFastPath:
             return
         if not (cache.stored or detail in PRIVATE):
             return
-        miss, wire = client.miss, WireExchange("GET", (1, 1), keep_alive=True)
+        miss, wire = client.miss, FramingFacts("GET", (1, 1), keep_alive=True)
         served = serialise(head, wire, BodyFraming.LENGTH, length)
         facts = RecordTemplate(
             "GET",
@@ -223,7 +224,7 @@ class MissFastPath:
             cache_forward=cache.forward.value,
             cache_reason=detail,
         )
-        etag = make_etag(miss.offered.partition(END)[2]).encode("ascii")
+        etag = make_etag(miss.offered.partition(HEAD_END)[2]).encode("ascii")
         reply = response_template(miss.offered, served, facts, "" if cache.stored else detail, etag)
         if reply is not None:
             miss.way.replies.learn(reply)
@@ -231,5 +232,5 @@ class MissFastPath:
 
 def _streams(raw: bytes) -> bool:
     """Whether a response that begins so is chunked, or longer than what is answered here."""
-    found = _LENGTH_OR_CHUNKED.search(raw, 0, raw.find(END, 0, MAX_HEAD_BYTES) + 1)
+    found = _LENGTH_OR_CHUNKED.search(raw, 0, raw.find(HEAD_END, 0, MAX_PLAIN_HEAD_BYTES) + 1)
     return found is not None and (found[1] is None or int(found[1]) > MAX_BODY_BYTES)

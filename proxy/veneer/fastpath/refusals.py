@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from veneer.core.rate import RateVerdict
+from veneer.http1.framing import BodyFraming, FramingFacts, framing_of
+from veneer.http1.serialise import serialise
 from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.admit import refused_by_rate
 from veneer.pipeline.answer import BytesBody
 from veneer.pipeline.context import Services
 from veneer.pipeline.represent import proxy_lines, with_lines
-from veneer.server.wire import BodyFraming, framing_of, serialise
-from veneer.server.wire import FramingFacts as WireExchange
 
 MAX_KEPT: Final = 256
 _UNTAKEN_MS: Final = b"\r\nX-Response-Time: 0.000ms\r\n"
@@ -76,7 +76,7 @@ class RejectionCache:
         via, now = self._services.via, self._services.clock.now()
         lines = proxy_lines(answer.head.fields, answer.cache, mark, 0.0, rate, via=via, now=now)
         head = with_lines(answer.head, lines)
-        wire, data = WireExchange(method, (1, 1), keep_alive=True), answer.body.data
+        wire, data = FramingFacts(method, (1, 1), keep_alive=True), answer.body.data
         framing = framing_of(wire, head.status, len(data))
         raw = mark.encode("ascii")
         before_id, after_time = serialise(head, wire, framing, len(data)).split(raw + _UNTAKEN_MS)

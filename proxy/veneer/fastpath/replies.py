@@ -14,10 +14,17 @@ from veneer.core.storability import PERSISTENT_REASONS
 from veneer.core.tags import TAG_FIELDS
 from veneer.fastpath.learning import OWN_LINES
 from veneer.fastpath.pattern import Pattern, Template, Values, is_printable_ascii
+from veneer.http1.grammar import (
+    CRLF,
+    HEAD_END,
+    MAX_PLAIN_HEAD_BYTES,
+    PRINTABLE,
+    lines_named,
+    says_keep_alive,
+    status_line,
+)
 from veneer.observe.repeats import RecordTemplate
 
-END: Final = b"\r\n\r\n"
-MAX_HEAD_BYTES: Final = 8 * 1024
 MAX_REPLIES: Final = 64
 """Shapes of response remembered for one way to a backend."""
 
@@ -51,11 +58,11 @@ PRIVATE: Final = frozenset(
 
 REMEMBERED: Final = frozenset(reason.value for reason in PERSISTENT_REASONS)
 
-_CHANGING_LINE: Final = re.compile(
-    rb"(\r\n(?i:" + b"|".join(name.encode() for name in CHANGING) + rb"): )([^\r\n]*)(?=\r\n)"
-)
+_CHANGING_LINE: Final = lines_named(CHANGING)
 _STATUS: Final = b"HTTP/1.1 200 "
-_STATUS_LINE: Final = re.compile(_STATUS + rb"[ -~]*\r\n")
+_STATUS_LINE: Final = re.compile(
+    b"(?=%b)%b%b" % (_STATUS, status_line("200", f"{PRINTABLE}*", "1").encode("ascii"), CRLF)
+)
 _SERVED: Final = re.compile(rb"(.*\r\n)" + OWN_LINES + rb"\r\n", re.DOTALL)
 
 
@@ -70,12 +77,12 @@ class ReadHead(NamedTuple):
 
 def read(raw: bytes) -> ReadHead | None:
     """The plain head, of a 200, at the beginning of a response; None for anything else, which is not an error."""
-    end = raw.find(END, 0, MAX_HEAD_BYTES)
+    end = raw.find(HEAD_END, 0, MAX_PLAIN_HEAD_BYTES)
     if end < 0:
         return None
     head = raw[: end + 2]
     parts = _CHANGING_LINE.split(head)
-    names = tuple(part[2:-2].decode("ascii").lower() for part in parts[1::3])
+    names = tuple(part[2:].partition(b":")[0].decode("ascii").lower() for part in parts[1::3])
     lines = head.splitlines(keepends=True)
     if not head.isascii() or len(set(names)) != len(names) or not _STATUS_LINE.fullmatch(lines[0]):
         return None
@@ -86,7 +93,7 @@ def read(raw: bytes) -> ReadHead | None:
         plain = line.endswith(b"\r\n") and colon and is_token(name) and is_trimmed_ascii(value)
         if not plain or name in NOT_PLAIN or name in seen:
             return None
-        if name == "connection" and value.lower() != b"keep-alive":
+        if name == "connection" and not says_keep_alive(value.decode("ascii")):
             return None
         seen.add(name)
     if "date" not in names or "content-length" not in names:
@@ -230,6 +237,6 @@ class ResponseTemplates:
             if last is None or values is None:
                 return None
             self._last = last
-        if last.pattern.stop > MAX_HEAD_BYTES:
+        if last.pattern.stop > MAX_PLAIN_HEAD_BYTES:
             return None
         return (last, values) if last.are_clean(values) else None

@@ -7,7 +7,6 @@ between the values.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from mypy_extensions import i64
@@ -17,9 +16,8 @@ from veneer.core.headers import OWS, is_token
 from veneer.core.sharing import has_credentials
 from veneer.fastpath.pattern import Pattern, Values, is_printable_ascii
 from veneer.fastpath.spots import VariantSelector
+from veneer.http1.grammar import HEAD_END, MAX_PLAIN_HEAD_BYTES, lines_named, says_keep_alive
 
-END: Final = b"\r\n\r\n"
-MAX_HEAD_BYTES: Final = 8 * 1024
 MAX_LINES: Final = 64
 MAX_SHAPES: Final = 2048
 VERSION: Final = b"HTTP/1.1\r\n"
@@ -52,9 +50,7 @@ CHANGING: Final = (
 READ: Final = frozenset({"host", "accept-encoding", "if-none-match", "if-modified-since", "x-request-id", "user-agent"})
 """Fields whose values the fast path looks at; one of them given twice is not plain."""
 
-_CHANGING_LINE: Final = re.compile(
-    rb"(\r\n(?i:" + b"|".join(name.encode() for name in CHANGING) + rb"):[ \t]*)([ -~]*)(?=\r\n)"
-)
+_CHANGING_LINE: Final = lines_named(CHANGING)
 
 
 class HeadShape(Pattern):
@@ -122,8 +118,8 @@ class HeadShape(Pattern):
 class Scanner:
     """Reads heads of at most `max_bytes` and `max_lines`, and remembers their shapes, so many at most."""
 
-    def __init__(self, max_bytes: int = MAX_HEAD_BYTES, max_lines: int = MAX_LINES) -> None:
-        self.max_bytes = min(max_bytes, MAX_HEAD_BYTES)
+    def __init__(self, max_bytes: int = MAX_PLAIN_HEAD_BYTES, max_lines: int = MAX_LINES) -> None:
+        self.max_bytes = min(max_bytes, MAX_PLAIN_HEAD_BYTES)
         self._max_lines = min(max_lines, MAX_LINES)
         self._shapes: dict[tuple[bytes, ...], HeadShape] = {}
 
@@ -151,7 +147,7 @@ class Scanner:
 
     def _read(self, method: bytes, rest: bytes, texts: list[bytes], names: list[bytes]) -> HeadShape | None:
         """The shape of a head, whose `rest` stands behind the target; None where the request is not plain."""
-        if not rest.startswith(VERSION) or rest.find(END, len(VERSION)) != len(rest) - 4 or not rest.isascii():
+        if not rest.startswith(VERSION) or rest.find(HEAD_END, len(VERSION)) != len(rest) - 4 or not rest.isascii():
             return None
         lines = rest[len(VERSION) : -4].decode("ascii").split("\r\n")
         fixed: dict[str, str] = {}
@@ -162,7 +158,7 @@ class Scanner:
             if not plain or name in NOT_PLAIN or (name in READ and (name in fixed or name in changing)):
                 return None
             value = value.strip(OWS)
-            if name == "connection" and value.lower() != "keep-alive":
+            if name == "connection" and not says_keep_alive(value):
                 return None
             if name in CHANGING:
                 changing.append(name)

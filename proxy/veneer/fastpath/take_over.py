@@ -6,6 +6,7 @@ from typing import Protocol
 
 from veneer.fastpath.miss import FastMiss
 from veneer.fastpath.miss_client import MissClient
+from veneer.http1.framing import FramingFacts
 from veneer.pipeline.arrival import RequestStart
 from veneer.pipeline.begun import SentMiss
 from veneer.pipeline.context import Exchange, Services, cache_request
@@ -15,9 +16,8 @@ from veneer.pipeline.plan import CacheLookup, plan_of
 from veneer.ports import Client
 from veneer.server.client import PlainClient
 from veneer.server.link import ConnectionHandle
-from veneer.server.wire import FramingFacts as WireExchange
 
-GET = WireExchange("GET", (1, 1), keep_alive=True)
+GET = FramingFacts("GET", (1, 1), keep_alive=True)
 
 
 class ExchangeSource(Protocol):

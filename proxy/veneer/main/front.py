@@ -12,6 +12,8 @@ from veneer.core.problem import Problem, problem_head
 from veneer.core.redact import redacted
 from veneer.fastpath.hits import HitFastPath
 from veneer.fastpath.take_over import PipelineHandoff
+from veneer.http1.framing import FramingFacts, framing_of
+from veneer.http1.serialise import serialise
 from veneer.observe.tracing import OwnSpans
 from veneer.pipeline.arrival import ExchangeFactory, HeadRefusal, RequestStart, head_of
 from veneer.pipeline.context import Exchange, Services
@@ -26,8 +28,6 @@ from veneer.server.client import AiohttpClient, PlainClient
 from veneer.server.link import ConnectionHandle
 from veneer.server.plain import PlainRequest, read_plain
 from veneer.server.protocol import AiohttpProtocol, AlreadySent
-from veneer.server.wire import FramingFacts as WireExchange
-from veneer.server.wire import framing_of, serialise
 
 REFUSALS = {
     400: Refusal.MALFORMED,
@@ -79,7 +79,7 @@ class RequestGateway:
         """Answer one request; the response has left when this returns."""
         policy = self._policies.current
         version = (request.version.major, request.version.minor)
-        wire = WireExchange(request.method, version, bool(request.keep_alive))
+        wire = FramingFacts(request.method, version, bool(request.keep_alive))
         protocol = request.protocol
         assert isinstance(protocol, AiohttpProtocol)
         connection = protocol.connection
@@ -106,7 +106,7 @@ class RequestGateway:
             if isinstance(head, HeadRefusal):
                 link.write(self.refuse(head.status, head.detail, link.address, request.method, request.target))
                 return
-            client = PlainClient(request.content, link, WireExchange(request.method, (1, 1), keep_alive=True))
+            client = PlainClient(request.content, link, FramingFacts(request.method, (1, 1), keep_alive=True))
             link.on_disconnect(client)
             await self._handler.handle(self._arrivals.exchange(head, client, policy))
             keep_alive = client.keep_alive
@@ -144,7 +144,7 @@ class RequestGateway:
                 error=detail,
             )
         )
-        wire = WireExchange(method, (1, 1), keep_alive=False)
+        wire = FramingFacts(method, (1, 1), keep_alive=False)
         if method == "HEAD":  # which never has a body (RFC 9110 section 9.3.2)
             body = b""
         return serialise(head, wire, framing_of(wire, status, len(body)), len(body)) + body

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final, NamedTuple
 
-from veneer.core.field_table import HOP_BY_HOP
+from veneer.core.field_table import Use, fields_with
 from veneer.core.fields import Fields
 from veneer.core.forwarding import Peer, client_address, strip_untrusted
 from veneer.core.headers import end_to_end
@@ -21,7 +21,7 @@ from veneer.pipeline.request_ids import RequestIds
 from veneer.policy.model import Policy
 from veneer.ports import Client, Clock
 
-HOP_BY_HOP_AND_EXPECT: Final = HOP_BY_HOP | {"expect", "http2-settings"}
+NOT_FORWARDED: Final = fields_with(Use.HOP | Use.STEP)
 
 CONTINUE: Final = "100-continue"
 """The one expectation there is (RFC 9110 section 10.1.1); of HTTP/1.0 it is ignored, and others are dropped."""
@@ -137,7 +137,7 @@ def _unspoken(method: str, fields: Fields, version: tuple[int, int]) -> HeadRefu
 
 def _kept(fields: Fields) -> Fields:
     """End-to-end fields."""
-    return end_to_end(fields, HOP_BY_HOP_AND_EXPECT)
+    return end_to_end(fields, NOT_FORWARDED)
 
 
 class TrustedPeers:

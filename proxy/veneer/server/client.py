@@ -12,14 +12,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from veneer.core.fields import Fields
 from veneer.core.messages import ResponseHead
+from veneer.http1.framing import BodyFraming, FramingFacts, framing_of
+from veneer.http1.serialise import CONTINUE, chunk_size, last_chunk, serialise, serialise_interim
 from veneer.ports import BodyMalformedError, BodyTooLargeError, BodyTooSlowError, BytesLike, ClientGoneError, Tunnel
 from veneer.server.tunnel import ClientTunnel
-from veneer.server.wire import BodyFraming, FramingFacts, framing_of, serialise, serialise_interim
 
 LARGE_BYTES = 32 * 1024
 """From here on two pieces in one call are cheaper than a copy."""
-
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class ClientTransport(Protocol):
@@ -175,7 +174,7 @@ class WireClient:
         self.bytes_out += size
         pending, self._pending = self._pending, b""
         if self._framing is BodyFraming.CHUNKED:
-            pieces = (b"%b%x\r\n" % (pending, size), *pieces, b"\r\n")
+            pieces = (pending + chunk_size(size), *pieces, b"\r\n")
         elif pending:
             pieces = (pending, *pieces)
         return self._wire.write_all(pieces)
@@ -187,8 +186,7 @@ class WireClient:
     async def finish(self, trailers: Fields) -> None:
         """End the body."""
         if self._framing is BodyFraming.CHUNKED:
-            lines = "".join(f"{name}: {value}\r\n" for name, value in trailers)
-            self._write(b"0\r\n" + lines.encode("latin-1") + b"\r\n")
+            self._write(last_chunk(trailers))
         elif self._pending:
             self._write(b"")
         await self._wire.drain()

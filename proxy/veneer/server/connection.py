@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from veneer.core.address import node_address
+from veneer.http1.grammar import HEAD_END
 from veneer.loop.turn import Outgoing
 from veneer.ports import BytesLike, ClientGoneError
 from veneer.server.arrivals import BatchedConnection, TickBatcher
@@ -15,7 +16,6 @@ from veneer.server.client import WireClient
 from veneer.server.link import AiohttpFallback, PendingReply, PlainWay
 from veneer.server.plain import read_plain
 from veneer.server.quick import FastPath, FastPathHandler
-from veneer.server.segments import HEAD_END
 from veneer.server.tunnel import ClientTunnel
 
 HELD_BYTES: Final = 64 * 1024

@@ -13,11 +13,14 @@ from veneer.core.field_table import Use, fields_with
 from veneer.core.fields import Fields
 from veneer.core.record import fast_struct
 from veneer.core.remembered import memoised
-from veneer.upstream.head import MalformedError, parse_fields
+from veneer.http1.framing import MalformedError
+from veneer.http1.grammar import CRLF, HEAD_END, MAX_PLAIN_HEAD_BYTES, request_line, says_keep_alive
+from veneer.http1.heads import parse_fields
 
-_REQUEST_LINE: Final = re.compile(rb'(GET|HEAD|POST|PUT|PATCH|DELETE) (/[!"$-~]*) HTTP/1\.1\r\n')
+_REQUEST_LINE: Final = re.compile(
+    request_line("GET|HEAD|POST|PUT|PATCH|DELETE", '/[!"$-~]*', "1").encode("ascii") + CRLF
+)
 _NOT_PLAIN: Final = fields_with(Use.FRAMING)
-_MAX_HEAD_BYTES: Final = 8 * 1024
 
 
 @fast_struct
@@ -32,11 +35,11 @@ class PlainRequest:
 
 def read_plain(data: bytes, max_target_bytes: int, max_fields: int) -> PlainRequest | None:
     """The request if `data` is exactly one plain one; None for anything else, which is not an error."""
-    end = data.find(b"\r\n\r\n", 0, _MAX_HEAD_BYTES)
+    end = data.find(HEAD_END, 0, MAX_PLAIN_HEAD_BYTES)
     line = _REQUEST_LINE.match(data) if end != -1 else None
     if line is None:
         return None
-    method, target = cast("tuple[bytes, bytes]", line.groups())
+    method, target = cast("tuple[bytes, bytes]", line.group(1, 2))
     fields = _known_fields(data[line.end() : end + 2])
     if fields is None or len(fields.pairs) > max_fields or len(target) > max_target_bytes:
         return None
@@ -49,7 +52,7 @@ def read_plain(data: bytes, max_target_bytes: int, max_fields: int) -> PlainRequ
 def _plain_fields(block: bytes) -> Fields | None:
     """The fields in these lines; None where they are not plain."""
     try:
-        fields = parse_fields(block.decode("latin-1"), _MAX_HEAD_BYTES)
+        fields = parse_fields(block.decode("latin-1"), MAX_PLAIN_HEAD_BYTES)
     except MalformedError:
         return None
     return fields if _are_plain(fields) else None
@@ -67,5 +70,5 @@ def _are_plain(fields: Fields) -> bool:
         len(said) == len(fields.pairs)
         and "host" in said
         and _NOT_PLAIN.isdisjoint(said)
-        and said.get("connection", "keep-alive").lower() == "keep-alive"
+        and ("connection" not in said or says_keep_alive(said["connection"]))
     )

@@ -16,6 +16,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
+from veneer.http1.segments import body_left, split_at_heads
 from veneer.loop.turn import Outgoing, WriteBatch
 from veneer.ports import ClientGoneError
 from veneer.server.arrivals import TickBatcher
@@ -24,7 +25,7 @@ from veneer.server.connection import ClientConnection
 from veneer.server.link import PlainWay
 from veneer.server.methods import AnyMethodParser
 from veneer.server.quick import FastPath
-from veneer.server.segments import body_left, has_rare_method, needs_patience, parted, started
+from veneer.server.segments import has_rare_method, needs_patience, started
 from veneer.server.tunnel import ClientTunnel
 
 logger = logging.getLogger(__name__)
@@ -171,7 +172,7 @@ class AiohttpProtocol(RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Parse these bytes; aiohttp itself calls this with none to go on with what it has kept."""
         self._body_left = body_left(self._body_left, data)
-        for piece in parted(data):
+        for piece in split_at_heads(data):
             super().data_received(piece)
         self._tell_reader()
         self._time_head()

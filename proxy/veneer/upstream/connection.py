@@ -7,12 +7,12 @@ import select
 from collections.abc import Sequence
 from typing import Final, cast
 
+from veneer.http1.framing import MalformedError
+from veneer.http1.parser import Phase, ResponseParser
 from veneer.loop.turn import Outgoing, WriteBatch
 from veneer.ports import ByteSink, BytesLike, FirstBytesHandler, InterimSink, UpstreamError, UpstreamFailure
 from veneer.upstream.buffer import BEGINNING_BYTES, READ_BYTES, ReadBuffer
-from veneer.upstream.head import MalformedError
 from veneer.upstream.owner import ConnectionOwner
-from veneer.upstream.parser import Phase, ResponseParser
 from veneer.upstream.settings import PoolSettings
 from veneer.upstream.silence import ReadTimer
 

@@ -7,25 +7,28 @@ from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from veneer.core.forwarding import located
 from veneer.core.messages import RequestHead
 from veneer.core.streams import is_stream
+from veneer.http1.parser import Phase
 from veneer.loop.tasks import Tasks
 from veneer.loop.turn import WriteBatch
 from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
 from veneer.upstream.buffer import ReadBuffer
 from veneer.upstream.connection import Connection
 from veneer.upstream.dial import dial
-from veneer.upstream.keepalive import idle_limit_s
 from veneer.upstream.lease import ConnectionLender, PoolLease
 from veneer.upstream.names import Names
-from veneer.upstream.parser import Phase
 from veneer.upstream.request import WrittenHead, write_head
 from veneer.upstream.response import BackendResponse
 from veneer.upstream.sender import at_hand, send_body
 from veneer.upstream.settings import PoolSettings
 from veneer.upstream.unwanted import Unwanted
+
+_MAX_IDLE_S: Final = 60.0
+"""Longer than that no backend is believed that it keeps a connection."""
 
 
 class UpstreamPool(ConnectionLender):
@@ -341,7 +344,10 @@ class UpstreamPool(ConnectionLender):
         elif connection.ended or self._closed:
             self._discard(connection)
         else:
-            connection.idle_until_s = self._monotonic() + idle_limit_s(connection.parser.final, self._keepalive_s)
+            final, idle_s = connection.parser.final, self._keepalive_s
+            if final is not None and final.idle_s is not None:
+                idle_s = min(max(final.idle_s - 1.0, 0.0), _MAX_IDLE_S)  # a second before the backend closes
+            connection.idle_until_s = self._monotonic() + idle_s
             self._idle.append(connection)
             if self._sweeper is None:
                 self._sweeper = asyncio.get_running_loop().call_later(self._keepalive_s, self._sweep)

@@ -7,14 +7,15 @@ from typing import Final
 
 from msgspec import Struct
 
-from veneer.core.fields import Fields, Pair, lower_name, pieces_of
+from veneer.core.field_table import Use, fields_with
+from veneer.core.fields import Fields, Pair, lower_name
 from veneer.core.messages import RequestHead
+from veneer.http1.grammar import is_length
+from veneer.http1.serialise import serialise_request
 from veneer.upstream.settings import PoolSettings
 
 # Framing and connection management are decided here; a line that came in with the fields must never contradict them.
-_OWN_LINES: Final = frozenset(
-    {"connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"}
-)
+_OWN_LINES: Final = fields_with(Use.WRITTEN | Use.ASKED)
 _METHODS_WITH_CONTENT: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -46,7 +47,7 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
     if not has_body and (host_alone or not own):
         if request.method in _METHODS_WITH_CONTENT:
             lines.append(("Content-Length", "0"))
-        return WrittenHead(_raw(start, lines))
+        return WrittenHead(serialise_request(start, lines))
     length: int | None = 0
     if has_body:
         length = _announced_length(fields.lines("content-length"))
@@ -59,7 +60,7 @@ def write_head(request: RequestHead, settings: PoolSettings, *, has_body: bool) 
     expects = has_body and (fields.get("expect") or "").lower() == "100-continue"
     if expects:
         lines.append(("Expect", "100-continue"))
-    return WrittenHead(_raw(start, lines), length, expects, upgrade is not None)
+    return WrittenHead(serialise_request(start, lines), length, expects, upgrade is not None)
 
 
 def _without_host(fields: Fields) -> Sequence[Pair]:
@@ -74,16 +75,6 @@ def _without(fields: Fields, own: list[str]) -> Sequence[Pair]:
     return [pair for pair in fields.pairs if lower_name(pair[0]) not in own] if own else fields.pairs
 
 
-def _raw(start: str, lines: list[Pair]) -> bytes:
-    pieces = pieces_of(lines)
-    said = start + "".join(pieces[::2])  # names and values
-    if "\n" in said or "\r" in said or "\0" in said:
-        raise ValueError("a field of the request holds CR, LF or NUL; it must be refused before it is forwarded")
-    return f"{start}\r\n{''.join(pieces)}\r\n".encode("latin-1")
-
-
 def _announced_length(lines: tuple[str, ...]) -> int | None:
     """The one length the client announced; None when there is none, and the body is then chunked."""
-    if len(lines) != 1 or not (lines[0].isascii() and lines[0].isdigit()):
-        return None
-    return int(lines[0])
+    return int(lines[0]) if len(lines) == 1 and is_length(lines[0]) else None

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable
 
 from veneer.core.fields import Fields
 from veneer.core.messages import ResponseHead
+from veneer.http1.heads import ParsedHead
+from veneer.http1.parser import Phase
 from veneer.ports import ByteSink, UpstreamError, UpstreamFailure
 from veneer.upstream.connection import Connection
-from veneer.upstream.head import ParsedHead
-from veneer.upstream.parser import Phase
 from veneer.upstream.tunnel import BackendTunnel
 
 Release = Callable[[Connection, bool], None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from veneer.http1.serialise import LAST_CHUNK, chunk_size
 from veneer.ports import UpstreamError
 from veneer.upstream.connection import Connection
 from veneer.upstream.request import WrittenHead
@@ -53,7 +54,7 @@ async def _send_pieces(connection: Connection, length: int | None, body: AsyncIt
         else:
             await connection.write(piece)
     if length is None:
-        await connection.write(b"0\r\n\r\n")
+        await connection.write(LAST_CHUNK)
     elif sent != length:
         msg = f"the request body ended after {sent} of {length} bytes"
         raise BodyLengthError(msg)
@@ -61,7 +62,7 @@ async def _send_pieces(connection: Connection, length: int | None, body: AsyncIt
 
 
 async def _write_chunk(connection: Connection, piece: bytes) -> None:
-    size_line = b"%x\r\n" % len(piece)
+    size_line = chunk_size(len(piece))
     if len(piece) < _SEPARATE_WRITE_BYTES:
         await connection.write(b"%b%b\r\n" % (size_line, piece))
         return

@@ -6,13 +6,13 @@ import pytest
 
 from veneer.core.fields import Fields
 from veneer.fastpath.replies import (
-    MAX_HEAD_BYTES,
     MAX_REPLIES,
     ResponseTemplate,
     ResponseTemplates,
     read,
     response_template,
 )
+from veneer.http1.grammar import MAX_PLAIN_HEAD_BYTES
 from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.exchange import CacheResult
 
@@ -90,7 +90,7 @@ def test_the_fields_are_those_of_the_response() -> None:
         (b"Date: now", b"Date: now\r\nSet-Cookie: a=b"),
         (b"Connection: keep-alive", b"Connection: close"),
         (b"Connection: keep-alive", b"Keep-Alive: timeout=1"),
-        (b"Date: now", b"Date: " + b"x" * MAX_HEAD_BYTES),
+        (b"Date: now", b"Date: " + b"x" * MAX_PLAIN_HEAD_BYTES),
     ],
 )
 def test_what_differs_in_anything_else_is_not_answered(old: bytes, new: bytes) -> None:

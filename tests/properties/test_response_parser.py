@@ -7,8 +7,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veneer.upstream.head import MalformedError
-from veneer.upstream.parser import ResponseParser
+from veneer.http1.framing import MalformedError
+from veneer.http1.parser import ResponseParser
 
 HEADS = [
     b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nA: \xfc\r\n\r\n",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from veneer.upstream.head import MalformedError
-from veneer.upstream.parser import Phase, ResponseParser
+from veneer.http1.framing import MalformedError
+from veneer.http1.parser import Phase, ResponseParser
 
 
 def parse(raw: bytes, *, for_head: bool = False, upgrading: bool = False, end: bool = True) -> ResponseParser:
@@ -131,7 +131,7 @@ def test_hop_by_hop_fields_and_those_named_by_connection_are_gone() -> None:
     )
     assert parser.final is not None
     assert parser.final.head.fields.pairs == (("X-Two", "2"),)
-    assert parser.final.keep_alive == "timeout=5"
+    assert parser.final.idle_s == 5
 
 
 @pytest.mark.parametrize("lines", [b"Content-Length: 3\r\nContent-Length: 3", b"content-length: 3, 3"])

@@ -1,4 +1,4 @@
-"""Response heads, scanned strictly (RFC 9112 sections 2 to 6).
+"""Heads, scanned strictly (RFC 9112 sections 2 to 5).
 
 llhttp is not used: it cannot be told that a response answers HEAD, takes bytes past Content-Length for the next
 response and drops what it has already read when it refuses. This scan costs the same.
@@ -10,31 +10,23 @@ import re
 from dataclasses import dataclass
 from typing import Final, cast
 
-from veneer.core.field_table import CONNECTION_MAY_NOT_NAME, HOP_BY_HOP
+from veneer.core.field_table import CONNECTION_MAY_NOT_NAME, HOP_BY_HOP, Use, fields_with
 from veneer.core.fields import Fields, Pair, lower_name
 from veneer.core.messages import ResponseHead
 from veneer.core.remembered import memoised
+from veneer.http1.framing import MalformedError, announced_length, connection_options, is_chunked
+from veneer.http1.grammar import FIELD_LINE, STATUS_LINE, is_length
 
-_STATUS_LINE: Final = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
-_FIELD_LINE: Final = re.compile(
-    r"([!#$%&'*+\-.^_`|~0-9A-Za-z]++):[ \t]*+((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*+"
-)
 _REMEMBERED_BYTES: Final = 256
 """Longer lines are read each time."""
-_MAX_DIGITS: Final = 18
-_NO_OPTIONS: Final[frozenset[str]] = frozenset()
-_KEEP_ALIVE: Final = frozenset({"keep-alive"})
 _LENGTH: Final = "content-length"
-_MEANINGFUL: Final = HOP_BY_HOP | {_LENGTH}
+_MEANINGFUL: Final = fields_with(Use.HOP | Use.WRITTEN)
+_KEEP_ALIVE_TIMEOUT: Final = re.compile(r"(?:^|,)[ \t]*timeout[ \t]*=[ \t]*\"?([0-9]{1,6})", re.IGNORECASE)
 
 # What the lines of a head have to do with framing and the connection, added up.
 _NOTHING: Final = 0
 _ANNOUNCED: Final = 1  # Content-Length, once
 _FRAMED: Final = 2  # as much or more: any other field, or several lengths
-
-
-class MalformedError(ValueError):
-    """The backend broke HTTP's grammar; the message says where."""
 
 
 # With a way of its own to be made: that of a dataclass runs Python even where the class is compiled.
@@ -43,7 +35,7 @@ class ParsedHead:
     """A head and what it says about the bytes after it.
 
     `length` is the announced Content-Length. `coded` is set by any Transfer-Encoding, `chunked` when it is exactly
-    "chunked".
+    "chunked". `idle_s` is the timeout that Keep-Alive tells of.
     """
 
     head: ResponseHead
@@ -51,7 +43,7 @@ class ParsedHead:
     coded: bool
     chunked: bool
     persistent: bool
-    keep_alive: str | None
+    idle_s: int | None
 
     def __init__(
         self,
@@ -61,14 +53,14 @@ class ParsedHead:
         coded: bool = False,
         chunked: bool = False,
         persistent: bool = True,
-        keep_alive: str | None = None,
+        idle_s: int | None = None,
     ) -> None:
         self.head = head
         self.length = length
         self.coded = coded
         self.chunked = chunked
         self.persistent = persistent
-        self.keep_alive = keep_alive
+        self.idle_s = idle_s
 
     def saying(self, head: ResponseHead) -> ParsedHead:
         """The same message with another head."""
@@ -78,7 +70,7 @@ class ParsedHead:
             coded=self.coded,
             chunked=self.chunked,
             persistent=self.persistent,
-            keep_alive=self.keep_alive,
+            idle_s=self.idle_s,
         )
 
 
@@ -90,7 +82,7 @@ class _Line:
     def __init__(self, spelt: str, value: str) -> None:
         self.name: Final = lower_name(spelt)
         self.value: Final = value
-        self.length: Final = int(value) if self.name == _LENGTH and _is_length(value) else -1
+        self.length: Final = int(value) if self.name == _LENGTH and is_length(value) else -1
         self.pair: Final[object] = (spelt, value)  # as a Pair, compiled, each reader would get another
         self.framing: Final = (
             (_ANNOUNCED if self.name == _LENGTH else _FRAMED) if self.name in _MEANINGFUL else _NOTHING
@@ -99,7 +91,7 @@ class _Line:
 
 def _read_line(text: str) -> _Line | None:
     """A line without its CRLF; None where it is no field line."""
-    match = _FIELD_LINE.fullmatch(text)
+    match = FIELD_LINE.fullmatch(text)
     return None if match is None else _Line(match[1], match[2])
 
 
@@ -120,9 +112,9 @@ def _scan(block: str, max_fields: int) -> tuple[Fields, int, int]:
     """As `parse_fields`, with what the lines have to do with framing, and the length that is announced alone or -1."""
     lines = block.split("\r\n")
     if lines.pop():
-        raise MalformedError("a field line of the response is malformed")
+        raise MalformedError("a field line is malformed")
     if len(lines) > max_fields:
-        msg = f"{len(lines)} field lines in the response; at most {max_fields} are taken"
+        msg = f"{len(lines)} field lines; at most {max_fields} are taken"
         raise MalformedError(msg)
     pairs: list[object] = []
     joined: dict[str, str] = {}
@@ -130,7 +122,7 @@ def _scan(block: str, max_fields: int) -> tuple[Fields, int, int]:
     for text in lines:
         line = _known_line(text) if len(text) <= _REMEMBERED_BYTES else _read_line(text)
         if line is None:
-            raise MalformedError("a field line of the response is malformed")
+            raise MalformedError("a field line is malformed")
         pairs.append(line.pair)
         joined[line.name] = line.value
         if line.framing != _NOTHING:
@@ -170,7 +162,7 @@ def parse_head(raw: bytes, max_fields: int) -> ParsedHead:
 
 def _read_status_line(line: str) -> tuple[str, int, str] | None:
     """The minor version, status and reason of a line without its CRLF; None where it is no status line."""
-    match = _STATUS_LINE.fullmatch(line)
+    match = STATUS_LINE.fullmatch(line)
     return None if match is None else (match[1], int(match[2]), match[3] or "")
 
 
@@ -180,10 +172,10 @@ _known_status_line: Final = memoised(_read_status_line, 256)
 def _with_framing(head: ResponseHead, minor: str) -> ParsedHead:
     fields = head.fields
     lengths = fields.lines("content-length")
-    length = _length(lengths) if lengths else None
+    length = announced_length(lengths) if lengths else None
     codings = fields.lines("transfer-encoding")
-    chunked = _is_chunked(codings, minor, length) if codings else False
-    options = _connection_options(fields.lines("connection")) if "connection" in fields else _NO_OPTIONS
+    chunked = is_chunked(codings, minor, length) if codings else False
+    options = connection_options(fields.lines("connection"))
     drop = HOP_BY_HOP | (options - CONNECTION_MAY_NOT_NAME)
     kept = fields.without(drop if head.status != 101 else drop - {"upgrade"})
     if len(lengths) > 1 or any("," in value for value in lengths):
@@ -194,48 +186,10 @@ def _with_framing(head: ResponseHead, minor: str) -> ParsedHead:
         coded=bool(codings),
         chunked=chunked,
         persistent="close" not in options and (minor != "0" or "keep-alive" in options),
-        keep_alive=fields.first("keep-alive"),
+        idle_s=_idle_s(fields.first("keep-alive")),
     )
 
 
-def _length(lines: tuple[str, ...]) -> int:
-    """One length from equal ones (RFC 9110 section 8.6)."""
-    if len(lines) == 1 and _is_length(lines[0]):
-        return int(lines[0])
-    values = {value.strip(" \t") for line in lines for value in line.split(",")}
-    if len(values) != 1:
-        msg = f"Content-Length says different things: {', '.join(lines)!r}"
-        raise MalformedError(msg)
-    value = values.pop()
-    if not _is_length(value):
-        msg = f"Content-Length {value!r} is not a number of bytes"
-        raise MalformedError(msg)
-    return int(value)
-
-
-def _is_length(text: str) -> bool:
-    return len(text) <= _MAX_DIGITS and text.isascii() and text.isdigit()
-
-
-def _is_chunked(lines: tuple[str, ...], minor: str, length: int | None) -> bool:
-    """Whether the body is chunked; an unknown coding alone is read to the end of the connection.
-
-    RFC 9112 section 6.3, with everything ambiguous refused: Content-Length beside it, HTTP/1.0, chunked among others.
-    """
-    if length is not None:
-        raise MalformedError("both Content-Length and Transfer-Encoding")
-    if minor == "0":
-        raise MalformedError("Transfer-Encoding in an HTTP/1.0 response")
-    codings = [coding.strip(" \t").lower() for line in lines for coding in line.split(",")]
-    if codings == ["chunked"]:
-        return True
-    if any(coding.partition(";")[0].strip(" \t") == "chunked" for coding in codings):
-        msg = f"Transfer-Encoding {', '.join(lines)!r} was not asked for"
-        raise MalformedError(msg)
-    return False
-
-
-def _connection_options(lines: tuple[str, ...]) -> frozenset[str]:
-    if len(lines) == 1 and lines[0].lower() == "keep-alive":
-        return _KEEP_ALIVE
-    return frozenset(option.strip(" \t").lower() for line in lines for option in line.split(","))
+def _idle_s(keep_alive: str | None) -> int | None:
+    match = None if keep_alive is None else _KEEP_ALIVE_TIMEOUT.search(keep_alive)
+    return None if match is None else int(match[1])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from veneer.server.segments import MAX_PIECES, body_left, parted
+from veneer.http1.segments import MAX_PIECES, body_left, split_at_heads
 
 
 @pytest.mark.parametrize(
@@ -37,12 +37,12 @@ def test_what_is_left(before: int | None, data: bytes, left: int | None) -> None
         (b"a\r\n\r\nb\r\n\r\nc", [b"a\r\n\r\n", b"b\r\n\r\n", b"c"]),
     ],
 )
-def test_a_segment_is_parted_where_heads_may_end(data: bytes, pieces: list[bytes]) -> None:
-    assert list(parted(data)) == pieces
+def test_a_segment_is_split_where_heads_may_end(data: bytes, pieces: list[bytes]) -> None:
+    assert list(split_at_heads(data)) == pieces
 
 
-def test_a_segment_is_parted_a_bounded_number_of_times() -> None:
+def test_a_segment_is_split_a_bounded_number_of_times() -> None:
     data = b"\r\n\r\n" * 1000
-    pieces = list(parted(data))
+    pieces = list(split_at_heads(data))
     assert len(pieces) == MAX_PIECES
     assert b"".join(pieces) == data

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 from typing import Final
 
 from veneer.core.fields import Fields
 from veneer.core.messages import ResponseHead
-from veneer.upstream.head import MalformedError, ParsedHead, parse_head, parse_trailers
+from veneer.http1.framing import MalformedError, ends_with_head
+from veneer.http1.grammar import BARE_LF, BETWEEN_CHUNKS, CHUNK_SIZE, CRLF, HEAD_END, MAX_CHUNK_LINE_BYTES
+from veneer.http1.heads import ParsedHead, parse_head, parse_trailers
 
-_BARE_LF: Final = re.compile(rb"(?<!\r)\n")
-_CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]*)?")
-_BETWEEN_CHUNKS: Final = re.compile(rb"\r\n(0{0,7}[1-9A-Fa-f][0-9A-Fa-f]{0,7})\r\n")
-"""The end of a chunk and the plain beginning of another that is not the last."""
-
-_MAX_CHUNK_LINE_BYTES: Final = 4096
 MAX_INTERIMS: Final = 1000
 """Interim responses before one final: a report each second for a quarter of an hour."""
 _NO_FIELDS: Final = Fields()
-_NO_BODY: Final = frozenset({204, 304})
 
 
 class Phase(Enum):
@@ -140,7 +134,7 @@ class ResponseParser:
                 pieces.append(raw[at:])
                 return pieces, size
             pieces.append(raw[at:end])
-            line = _BETWEEN_CHUNKS.match(raw, end)
+            line = BETWEEN_CHUNKS.match(raw, end)
             if line is None:
                 self._remaining = 0
                 self.phase = Phase.CHUNK_END
@@ -159,7 +153,7 @@ class ResponseParser:
             start = max(len(self._pending) - 3, 0)
             if self._pending:
                 data, self._pending = self._pending + data, b""
-            end = data.find(b"\r\n\r\n", start)
+            end = data.find(HEAD_END, start)
             if end < 0 or end > self._max_head_bytes:
                 self._keep_partial_head(data)
                 return b""
@@ -175,7 +169,7 @@ class ResponseParser:
         if not data.startswith(b"HTTP/1."[: len(data)]):
             msg = f"not a response of HTTP/1.x: {data[:40]!r}"
             raise MalformedError(msg)
-        if _BARE_LF.search(data):
+        if BARE_LF.search(data):
             raise MalformedError("a line of the response head ends in a bare LF")
         if len(data) > self._max_head_bytes:
             msg = f"the response head is longer than {self._max_head_bytes} bytes"
@@ -201,7 +195,7 @@ class ResponseParser:
         self.final = parsed
         if status == 101:
             self.phase = Phase.TUNNEL
-        elif self.for_head or status in _NO_BODY:
+        elif ends_with_head(status, for_head=self.for_head):
             self.phase = Phase.DONE
         elif parsed.chunked:
             self.phase = Phase.CHUNK_LINE
@@ -240,15 +234,15 @@ class ResponseParser:
             self.pieces.append(data[at:end])
             self.phase = Phase.CHUNK_END
             at = end
-            if data.startswith(b"\r\n", at):
+            if data.startswith(CRLF, at):
                 self.phase = Phase.CHUNK_LINE
                 at = self._size_line(data, at + 2)
         return data[at:]
 
     def _size_line(self, data: bytes, at: int) -> int:
         """Take the line of a chunk's size at `at` if it is whole and right; where to go on."""
-        end = data.find(b"\r\n", at)
-        line = _CHUNK_LINE.fullmatch(data, at, end) if end >= 0 else None
+        end = data.find(CRLF, at)
+        line = CHUNK_SIZE.fullmatch(data, at, end) if end >= 0 else None
         if line is None:
             return at
         self._remaining = int(line[1], 16)
@@ -261,7 +255,7 @@ class ResponseParser:
             data, self._pending = self._pending + data, b""
         if self.phase is Phase.TRAILERS:
             return self._feed_trailers(data)
-        end = data.find(b"\r\n")
+        end = data.find(CRLF)
         if self.phase is Phase.CHUNK_END:
             if end != 0 and data != b"\r":
                 raise MalformedError("a chunk is longer than its size says")
@@ -277,22 +271,22 @@ class ResponseParser:
         return data[begins:]
 
     def _keep_partial_line(self, data: bytes) -> bytes:
-        if b"\n" in data or len(data) > _MAX_CHUNK_LINE_BYTES:
+        if b"\n" in data or len(data) > MAX_CHUNK_LINE_BYTES:
             msg = f"not a chunk size: {data[:40]!r}"
             raise MalformedError(msg)
         self._pending = data
         return b""
 
     def _feed_trailers(self, data: bytes) -> bytes:
-        if data.startswith(b"\r\n"):
+        if data.startswith(CRLF):
             self.phase = Phase.DONE
             return data[2:]
-        end = data.find(b"\r\n\r\n")
+        end = data.find(HEAD_END)
         if end < 0 or end > self._max_head_bytes:
             if len(data) > self._max_head_bytes:
                 msg = f"the trailer section is longer than {self._max_head_bytes} bytes"
                 raise MalformedError(msg)
-            if _BARE_LF.search(data):
+            if BARE_LF.search(data):
                 raise MalformedError("a trailer line ends in a bare LF")
             self._pending = data
             return b""
