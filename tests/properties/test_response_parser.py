@@ -42,7 +42,7 @@ def events(segments: list[bytes], *, cutting: bool = False) -> Events:
     error = ""
     try:
         for segment in segments:
-            pieces, done = parser.cut(memoryview(segment)) if cutting else ([], 0)
+            pieces, done = parser.split_body(memoryview(segment)) if cutting else ([], 0)
             parser.pieces += map(bytes, pieces)
             parser.feed(segment[done:])
     except MalformedError:

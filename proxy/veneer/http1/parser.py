@@ -80,7 +80,7 @@ class ResponseParser:
         return self.phase is Phase.DONE and not self.excess and final is not None and final.persistent
 
     @property
-    def untouched(self) -> bool:
+    def no_bytes_seen(self) -> bool:
         """Whether not one byte has come since `begin`."""
         return self.phase is Phase.HEAD and not self._pending and not self.interim_count
 
@@ -106,14 +106,14 @@ class ResponseParser:
             else:
                 data = self._feed_line(data)
 
-    def cut(self, raw: memoryview) -> tuple[list[memoryview], int]:
+    def split_body(self, raw: memoryview) -> tuple[list[memoryview], int]:
         """The body at the beginning of what arrived, where it lies, and how much of `raw` is done with.
 
         `feed` has to have the rest: heads, trailers, and lines of the chunked coding that are not whole or not plain.
         """
         size = len(raw)
         if self.phase is Phase.CHUNK_DATA:
-            return self._cut_chunks(raw, size)
+            return self._split_chunks(raw, size)
         if self.phase is Phase.UNTIL_CLOSE:
             return [raw], size
         if self.phase is not Phase.LENGTH:
@@ -124,7 +124,7 @@ class ResponseParser:
             self.phase = Phase.DONE
         return [raw[:taken]], taken
 
-    def _cut_chunks(self, raw: memoryview, size: int) -> tuple[list[memoryview], int]:
+    def _split_chunks(self, raw: memoryview, size: int) -> tuple[list[memoryview], int]:
         pieces: list[memoryview] = []
         at = 0
         while True:

@@ -35,14 +35,14 @@ class StoredBody:
 class StreamBody:
     """A body passing through; `length` None when unknown. `aclose` must be awaited on every path.
 
-    `pour` does with `chunks` what is to be done where they only have to be sent.
+    `stream_into` does with `chunks` what is to be done where they only have to be sent.
     """
 
     chunks: AsyncIterator[bytes]
     length: int | None
     aclose: Callable[[], Awaitable[None]]
     trailers: Callable[[], Fields] = no_trailers
-    pour: Callable[[ByteSink], Awaitable[None]] | None = None
+    stream_into: Callable[[ByteSink], Awaitable[None]] | None = None
 
 
 @fast_struct

@@ -254,7 +254,7 @@ async def private_answer(
     if not (
         exchange.request.method == "GET" and head.status == 200 and length is not None and 0 < length <= SMALL_BYTES
     ):
-        stream = StreamBody(response.body(), length, response.aclose, lambda: response.trailers, response.pour)
+        stream = StreamBody(response.body(), length, response.aclose, lambda: response.trailers, response.stream_into)
         return Answer(head, stream, status, use, upstream_ms)
     try:
         body = b"".join([piece async for piece in response.body()])

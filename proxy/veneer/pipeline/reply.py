@@ -152,8 +152,8 @@ class Replier:
         try:
             if stream.length is None:
                 await client.flush()
-            if encoder is None and stream.pour is not None:
-                await stream.pour(client)
+            if encoder is None and stream.stream_into is not None:
+                await stream.stream_into(client)
             else:
                 async for piece in stream.chunks:
                     passed += len(piece)

@@ -39,7 +39,7 @@ class ClientGoneError(ConnectionError):
 
 
 class Client(ByteSink, Protocol):
-    """The client's side of one exchange: the only way to answer it. As an outlet it takes bytes of the body."""
+    """The client's side of one exchange: the only way to answer it. As a sink it takes bytes of the body."""
 
     def body(self, limit_bytes: int) -> Content | None:
         """The request body, at hand or as it arrives; None when there is none.

@@ -51,8 +51,8 @@ class LeasedConnection:
         """Nothing is to be sent."""
 
     @abstractmethod
-    def send(self, head: bytes, taker: FirstBytesHandler, read_timeout_s: float | None) -> None:
-        """Send a GET without content, whose head these bytes are (`Upstream.head_bytes`)."""
+    def send(self, head: bytes, first: FirstBytesHandler, read_timeout_s: float | None) -> None:
+        """Send a GET without content, whose head these bytes are (`Upstream.head_bytes`); `first` sees what comes."""
 
     @abstractmethod
     async def response(self, on_interim: InterimSink) -> UpstreamResponse:

@@ -76,10 +76,10 @@ class UpstreamResponse(Protocol):
         """The body in pieces as they arrive. Raises UpstreamError when it is cut short."""
         ...
 
-    async def pour(self, outlet: ByteSink) -> None:
-        """Push what is left of the body into `outlet` as it arrives; the backend waits while the outlet is slow.
+    async def stream_into(self, sink: ByteSink) -> None:
+        """Push what is left of the body into `sink` as it arrives; the backend waits while the sink is slow.
 
-        Raises UpstreamError when the body is cut short, and what the outlet raises.
+        Raises UpstreamError when the body is cut short, and what the sink raises.
         """
         ...
 

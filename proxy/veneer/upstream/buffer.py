@@ -15,16 +15,16 @@ class ReadBuffer:
     """Memory that the connections of one pool share.
 
     What was read is dealt with in the callback that read it, so one buffer is enough for all: it stays in the
-    processor's cache, and what is only passed on is not copied. Who needs bytes for longer copies them, or gives the
-    buffer away.
+    processor's cache, and what is only passed on is not copied. Who needs bytes for longer copies them, or detaches
+    the buffer.
     """
 
     __slots__ = ("beginning", "view")
 
     def __init__(self) -> None:
-        self.give_away()
+        self.detach()
 
-    def give_away(self) -> None:
+    def detach(self) -> None:
         """Leave the memory to whoever holds a part of it now, and go on with other memory."""
         self.view = memoryview(bytearray(READ_BYTES))
         self.beginning = self.view[:BEGINNING_BYTES]

@@ -4,20 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import Sequence
+from abc import abstractmethod
 from typing import Final, cast
+
+from mypy_extensions import mypyc_attr
 
 from veneer.http1.framing import MalformedError
 from veneer.http1.parser import Phase, ResponseParser
 from veneer.loop.turn import Outgoing, WriteBatch
-from veneer.ports import ByteSink, BytesLike, FirstBytesHandler, InterimSink, UpstreamError, UpstreamFailure
-from veneer.upstream.buffer import BEGINNING_BYTES, READ_BYTES, ReadBuffer
-from veneer.upstream.owner import ConnectionOwner
+from veneer.ports import ByteSink, FirstBytesHandler, InterimSink, UpstreamError, UpstreamFailure
+from veneer.upstream.buffer import ReadBuffer
+from veneer.upstream.flow import ReadFlow, ReadTimer, Waker
+from veneer.upstream.phase import ENDED, TRANSITIONS, UNDER_WAY, ExchangeEvent, ExchangePhase, PhaseError
+from veneer.upstream.readers import BodyReader, Pull, SinkReader
 from veneer.upstream.settings import PoolSettings
-from veneer.upstream.silence import ReadTimer
 
-MAX_FILLED: Final = 4
-"""So many full buffers pour before others have their turn: a millisecond's work."""
+# To look a member of an Enum up runs Python.
+_IDLE: Final = ExchangePhase.IDLE
+_SENDING: Final = ExchangePhase.SENDING
+_AWAITING: Final = ExchangePhase.AWAITING
+_RECEIVING: Final = ExchangePhase.RECEIVING
+_WHOLE: Final = ExchangePhase.WHOLE
+_WHOLE_EARLY: Final = ExchangePhase.WHOLE_EARLY
+_TUNNEL: Final = ExchangePhase.TUNNEL
+_CLOSED: Final = ExchangePhase.CLOSED
+_REQUEST_WRITTEN: Final = ExchangeEvent.REQUEST_WRITTEN
+_HEAD: Final = ExchangeEvent.HEAD
+_RESPONSE_ENDED: Final = ExchangeEvent.RESPONSE_ENDED
+_RELEASED: Final = ExchangeEvent.RELEASED
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class ConnectionOwner:
+    """Whom connections belong to. A class to derive from: a call of its methods is direct where both are compiled."""
+
+    @abstractmethod
+    def closed(self, connection: Connection) -> None:
+        """The connection is closed."""
+
+    @abstractmethod
+    def released(self, connection: Connection) -> None:
+        """The connection has carried an exchange whose response was taken, and may carry another."""
 
 
 class Connection:
@@ -26,12 +53,11 @@ class Connection:
     It is an asyncio.BufferedProtocol to uvloop, which looks at the methods, and an asyncio.Protocol to asyncio's own
     loop; derived from neither, so that it can be compiled.
 
-    One consumer waits at a time. A failure is kept and raised to that consumer; the transport is closed with it.
-    Until it asks for the body no more than a beginning is read ahead. `idle_until_s` and `retire_s` are for the
-    pool: until when (monotonic) it may be used again after it was last used, and at all.
+    Where it stands is its `phase`. One consumer waits at a time. A failure is kept and raised to that consumer; the
+    transport is closed with it. `idle_until_s` and `retire_s` are for the pool: until when (monotonic) it may be used
+    again after it was last used, and at all.
 
-    It may also let the body *pour*: what arrives goes to an outlet within the callback that read it, as long as the
-    outlet takes it. The consumer is woken at the end, or when the outlet is *clogged*.
+    The body of a response waits to be taken, or streams into a sink (`veneer.upstream.readers`).
     """
 
     def __init__(
@@ -46,41 +72,34 @@ class Connection:
         self._loop = loop
         self._buffer = buffer
         self._owner = owner
+        self.phase = ExchangePhase.CONNECTING
         self.parser = ResponseParser(settings.max_head_bytes, settings.max_fields)
         self.transport: asyncio.Transport | None = None
         self._outgoing = Outgoing(turn)
         self.served = 0
         self.idle_until_s = self.retire_s = 0.0
-        self.busy = False
-        self.closed = False
         self.failure: UpstreamError | None = None
         self.body_error: Exception | None = None
-        self.request_sent = False
-        self.continued = False
-        self.ended = False
-        self.write_blocked = False
-        self._cut: list[memoryview] = []
-        self._filled = 0
-        self._first_room = min(BEGINNING_BYTES // 2, settings.body_buffer_bytes)
-        self._room = 0
-        self._outlet: ByteSink | None = None
+        self.timer = ReadTimer(settings.read_timeout_s, loop, self._on_read_timeout)
+        self._flow = ReadFlow(self.timer)
+        self._progress = Waker(loop)
+        self._drained = Waker(loop)
+        self._answered = Waker(loop)
+        self._pull = Pull(self.parser, self._flow, self._progress, settings.body_buffer_bytes)
+        self._sink_reader: SinkReader | None = None
+        self._first: FirstBytesHandler | None = None
         self._on_interim: InterimSink | None = None
-        self._taker: FirstBytesHandler | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._drain_waiter: asyncio.Future[None] | None = None
-        self._continue_waiter: asyncio.Future[None] | None = None
+        self._continued = False
         self._writing_paused = False
-        self._reading_paused = False
-        self._buffered = 0
         self._poll: select.poll | None = None
-        self.silence = ReadTimer(settings.read_timeout_s, loop, self._fallen_silent)
 
     # ---- what the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport; watch its socket for bytes that come while nobody asked."""
-        self.transport = cast("asyncio.Transport", transport)
+        self.transport = self._flow.transport = cast("asyncio.Transport", transport)
         self._outgoing.open(self.transport)
+        self._move(ExchangeEvent.CONNECTED)
         socket = transport.get_extra_info("socket")
         if socket is not None and hasattr(select, "poll"):
             self._poll = select.poll()
@@ -91,81 +110,83 @@ class Connection:
         return self._buffer.view if self.parser.final is not None else self._buffer.beginning
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Pour what is body from where it lies; parse a copy of what is not."""
+        """Stream what is body from where it lies; parse a copy of what is not."""
         raw = self._buffer.view[:nbytes]
-        if self._outlet is None:
+        reader = self._sink_reader
+        if reader is None:
             self.data_received(raw.tobytes())
-            return
-        self._cut, done = self.parser.cut(raw)
-        self.data_received(raw[done:].tobytes())
-        if self.write_blocked:
-            self._buffer.give_away()
-        self._let_others(nbytes)
+        else:
+            self.data_received(raw[reader.split(raw) :].tobytes())
+            reader.dealt_with(nbytes)
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived; bytes nobody asked for end the connection (RFC 9112 section 9.2)."""
-        if not self.busy:
+        if self.phase is _IDLE:
             self.abort()
             return
-        if self._taker is not None and self._taken(self._taker, data):
+        if self._first is not None and self._taken(self._first, data):
             return
         parser = self.parser
+        reader: BodyReader = self._pull if self._sink_reader is None else self._sink_reader
         try:
             parser.feed(data)
         except MalformedError as error:
             self._relay_interims()
-            self._pour_parsed()
+            reader.parsed(0)
             self.fail(UpstreamFailure.MALFORMED, str(error))
             return
         if parser.interims:
             self._relay_interims()
-        self._pour_parsed()
-        self._advance(len(data))
+        reader.parsed(len(data))
+        if parser.final is None:
+            self.timer.touch()
+        elif not self.ended:
+            self._advance(parser.phase)
 
-    def _advance(self, size: int) -> None:
-        """See where the exchange stands now that `size` bytes more have been dealt with."""
-        if self.parser.phase is Phase.DONE:
-            self.silence.end()
+    def _advance(self, part: Phase) -> None:
+        """See where the exchange stands now that more of the response is here."""
+        if part is Phase.DONE:
+            if self.phase is not _WHOLE and self.phase is not _WHOLE_EARLY:
+                self._move(_RESPONSE_ENDED)
+                self._flow.expect_nothing()
             if not self.parser.reusable and self.transport is not None:
                 self.transport.pause_reading()
-            self.wake()
-            return
-        if self.parser.phase is Phase.TUNNEL:
-            self.silence.end()  # here it counts both ways, for whoever passes the bytes on
+            self._progress.wake()
+        elif part is Phase.TUNNEL:
+            if self.phase is not _TUNNEL:
+                self._move(ExchangeEvent.SWITCHED)
+                self._flow.expect_nothing()  # here silence counts both ways, for whoever passes the bytes on
         else:
-            self.silence.heard()
-        if self._outlet is None:
-            self._buffered += size
-            # Nobody takes the bytes of a head away, which the parser bounds: held back, it would never go on.
-            if self._buffered > self._room and self.parser.final is not None:
-                self._pause_reading()
-            self.wake()
+            if self.phase is _AWAITING or self.phase is _SENDING:
+                self._move(_HEAD)
+            self.timer.touch()
+        self._answered.wake()
 
     def eof_received(self) -> bool:
         """The backend has nothing more to send; a tunnel's other direction stays open."""
-        self.ended = True
-        if not self.busy:
-            return False
-        if self.parser.phase is Phase.TUNNEL:
+        before = self.phase
+        self._move(ExchangeEvent.EOF)
+        if before is _TUNNEL:
             self.wake()
             return True
-        if not self.parser.end():
+        if before in UNDER_WAY and not self.parser.end():
             self._fail_incomplete("the backend closed the connection")
         self.wake()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Whatever was under way has failed unless it was whole."""
-        self.closed = self.ended = True
+        before = self.phase
+        self._move(ExchangeEvent.LOST)
         self._poll = None
         self._outgoing.close()
-        self.silence.close()
-        if self.busy and self.failure is None and not self._carried:
+        self._flow.close()
+        if self.failure is None and before in UNDER_WAY:
             self._fail_incomplete(str(exc) if exc else "the connection was closed")
         self._writing_paused = False
-        self._settle(self._drain_waiter)
+        self._drained.wake()
         self.wake()
-        self._owner.lost(self)
+        self._owner.closed(self)
 
     def pause_writing(self) -> None:
         """The transport's buffer is full."""
@@ -174,13 +195,28 @@ class Connection:
     def resume_writing(self) -> None:
         """The transport's buffer has room again."""
         self._writing_paused = False
-        self._settle(self._drain_waiter)
+        self._drained.wake()
 
     # ---- one exchange
 
+    @property
+    def ended(self) -> bool:
+        """Whether no exchange can begin or go on any more, but for what is still sent through a tunnel."""
+        return self.phase in ENDED
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether nothing more can come of the exchange."""
+        return self.failure is not None or self.body_error is not None or self.phase is _CLOSED
+
+    @property
+    def reusable(self) -> bool:
+        """Whether request and response are whole, and another exchange may follow."""
+        return self.phase is _WHOLE and self.parser.reusable
+
     def usable(self) -> bool:
         """Whether a request may be written: still open, and nothing unread has come since the last response."""
-        if self.ended or self.transport is None or self.transport.is_closing():
+        if self.phase is not _IDLE or self.transport is None or self.transport.is_closing():
             return False
         return self._poll is None or not self._poll.poll(0)
 
@@ -188,32 +224,35 @@ class Connection:
         self,
         head: bytes,
         *,
-        for_head: bool,
-        upgrading: bool,
+        for_head: bool = False,
+        upgrading: bool = False,
+        whole: bool = True,
         on_interim: InterimSink | None = None,
-        taker: FirstBytesHandler | None = None,
+        first: FirstBytesHandler | None = None,
     ) -> None:
-        """Write a request head and expect its response.
+        """Write a request head, with all of the request unless more follows (`whole`), and expect its response.
 
-        `taker` is offered the first bytes; where it has passed on, it takes 1xx responses in place of `on_interim`.
+        `first` is offered the first bytes; where it has passed on, it takes 1xx responses in place of `on_interim`.
+        Raises UpstreamError RESET where the connection has been lost since it was leased.
         """
-        assert self.transport is not None
+        if self.ended:
+            raise UpstreamError(UpstreamFailure.RESET, "the connection was closed before the request", sent=False)
+        self._move(_REQUEST_WRITTEN if whole else ExchangeEvent.REQUEST_BEGUN)
         self.parser.begin(for_head=for_head, upgrading=upgrading)
-        self.busy = True
-        self.continued = False
-        self._room = self._first_room
+        self._continued = False
+        self._pull.begin()
         self._on_interim = on_interim
-        self._taker = taker
-        self._buffered = 0
-        self.request_sent = False
+        self._first = first
         self.body_error = None
         self._outgoing.send([head])
+        if whole:
+            self._flow.expect()
 
-    def listen(self) -> None:
+    def request_sent(self) -> None:
         """The whole request has been sent: from now on silence counts."""
-        self.request_sent = True
-        if not self._carried and not self._reading_paused:
-            self.silence.begin()
+        self._move(ExchangeEvent.REQUEST_ENDED)
+        if self.phase is _AWAITING or self.phase is _RECEIVING:
+            self._flow.expect()
 
     async def write(self, data: bytes) -> None:
         """Write, waiting while the backend is slow.
@@ -221,21 +260,18 @@ class Connection:
         Raises UpstreamError WRITE_TIMEOUT, or why the connection has ended.
         """
         self._raise_failure()
-        if self.closed or self.transport is None:
+        if self.phase is _CLOSED or self.transport is None:
             raise UpstreamError(UpstreamFailure.RESET, "the connection was closed", sent=True)
         self._outgoing.flush()
         self.transport.write(data)
         if not self._writing_paused:
             return
-        self._drain_waiter = self._loop.create_future()
         try:
             async with asyncio.timeout(self._settings.write_timeout_s):
-                await self._drain_waiter
+                await self._drained.wait()
         except TimeoutError:
             limit = self._settings.write_timeout_s
             self.fail(UpstreamFailure.WRITE_TIMEOUT, f"the backend took no bytes for {limit:g} s")
-        finally:
-            self._drain_waiter = None
         self._raise_failure()
 
     def check(self) -> None:
@@ -255,57 +291,47 @@ class Connection:
         if self.failure is not None:
             raise self.failure.again()
 
-    def change(self) -> asyncio.Future[None]:
+    def wait_for_progress(self) -> asyncio.Future[None]:
         """Done as soon as bytes have arrived or the connection has ended. One consumer waits at a time."""
-        waiter = self._waiter = self._loop.create_future()
-        return waiter
+        return self._progress.wait()
 
     def wake(self) -> None:
-        """Let the consumer look again."""
-        if self._taker is not None:
-            self._pass_on(self._taker)
-        self._settle(self._waiter)
-        if self._continue_waiter is not None and (self.continued or self.over):
-            self._settle(self._continue_waiter)
+        """Let whoever waits look again."""
+        if self._first is not None:
+            self._pass_on(self._first)
+        self._progress.wake()
+        if self._is_over():
+            self._answered.wake()
 
-    @property
-    def over(self) -> bool:
+    def _is_over(self) -> bool:
         """Whether the final head has arrived, or none can arrive any more."""
-        return self.parser.final is not None or self.failure is not None or self.closed
+        return self.parser.final is not None or self.failure is not None or self.phase is _CLOSED
 
     async def may_continue(self) -> bool:
         """Wait for 100 Continue, but not for ever (RFC 9110 section 10.1.1); False when an answer came instead."""
-        if not self.continued and not self.over:
-            self._continue_waiter = self._loop.create_future()
+        if not self._continued and not self._is_over():
             try:
                 async with asyncio.timeout(self._settings.continue_timeout_s):
-                    await self._continue_waiter
+                    await self._answered.wait()
             except TimeoutError:
                 return True
-            finally:
-                self._continue_waiter = None
-        return self.continued and not self.over
+        return self._continued and not self._is_over()
 
     def take(self) -> list[bytes]:
         """The body pieces that have arrived; a held-back backend may go on."""
-        self._room = self._settings.body_buffer_bytes
-        pieces = self._take_pieces()
-        self._resume_reading()
-        return pieces
+        return self._pull.take()
 
-    def pour(self, outlet: ByteSink) -> None:
-        """Let `outlet` have what has arrived and from now on what arrives, unless it is clogged."""
-        self._outlet = outlet
-        self.write_blocked = False
-        self._pour_parsed()
-        if not self.write_blocked:
-            self._resume_reading()
+    def stream_into(self, sink: ByteSink) -> SinkReader:
+        """Let `sink` have what has arrived, and from now on what arrives, until it is blocked."""
+        reader = self._sink_reader = SinkReader(self._pull, sink, self._buffer, self._loop)
+        reader.go_on()
+        return reader
 
     def finish(self) -> None:
         """The exchange is over and whole; the connection may be used again."""
-        self.busy = False
-        self._on_interim = self._taker = None
-        self._outlet = None
+        self._move(_RELEASED)
+        self._on_interim = self._first = None
+        self._sink_reader = None
         self.served += 1
 
     def fail(self, failure: UpstreamFailure, detail: str) -> None:
@@ -323,34 +349,35 @@ class Connection:
 
     def abort(self) -> None:
         """Close at once; nothing that is still buffered goes out."""
-        self.ended = True
-        self.silence.end()
+        self._move(ExchangeEvent.ABORTED)
+        self._flow.expect_nothing()
         self._outgoing.close()
-        self._outlet = None
+        self._sink_reader = None
         if self.transport is not None:
             self.transport.abort()
 
     # ---- inside
 
-    def _taken(self, taker: FirstBytesHandler, data: bytes) -> bool:
+    def _move(self, event: ExchangeEvent) -> None:
+        found = TRANSITIONS[self.phase].get(event)
+        if found is None:
+            raise PhaseError(self.phase, event)
+        self.phase = found
+
+    def _taken(self, first: FirstBytesHandler, data: bytes) -> bool:
         """Offer the first bytes of a response; whether they were all of it, so that the exchange is over."""
-        if taker.take(data):
-            self.silence.end()
-            self._owner.freed(self)
+        if first.take(data):
+            self._move(_RESPONSE_ENDED)
+            self._flow.expect_nothing()
+            self._owner.released(self)
             return True
-        self._pass_on(taker)
+        self._pass_on(first)
         return False
 
-    def _pass_on(self, taker: FirstBytesHandler) -> None:
-        self._taker = None
-        self._on_interim = taker.interim
-        taker.pass_on()
-
-    @property
-    def _carried(self) -> bool:
-        """Whether nothing more is due from the backend: its response is whole, or a tunnel speaks at its leisure."""
-        phase = self.parser.phase
-        return phase is Phase.DONE or phase is Phase.TUNNEL
+    def _pass_on(self, first: FirstBytesHandler) -> None:
+        self._first = None
+        self._on_interim = first.interim
+        first.pass_on()
 
     def _fail_incomplete(self, detail: str) -> None:
         if self.parser.final is None:
@@ -362,61 +389,10 @@ class Connection:
         interims, self.parser.interims = self.parser.interims, []
         for head in interims:
             if head.status == 100:
-                self.continued = True
+                self._continued = True
+                self._answered.wake()
             elif self._on_interim is not None:
                 self._on_interim(head)
 
-    def _take_pieces(self) -> list[bytes]:
-        parser = self.parser
-        pieces, parser.pieces = parser.pieces, []
-        self._buffered = 0
-        return pieces
-
-    def _pour_parsed(self) -> None:
-        cut, self._cut = self._cut, []
-        if self._outlet is not None and (cut or self.parser.pieces):
-            self._pour(self._outlet, [*cut, *self._take_pieces()])
-
-    def _pour(self, outlet: ByteSink, pieces: Sequence[BytesLike]) -> None:
-        """Push bytes out. Where they do not all leave at once, nothing more is read until the consumer says so."""
-        try:
-            self.write_blocked = not outlet.push(pieces)
-        except ConnectionError:
-            self.write_blocked = True  # the consumer finds out why when it waits for the outlet
-        if self.write_blocked and self.parser.phase is not Phase.DONE:
-            self._pause_reading()
-            self.wake()
-
-    def _resume_reading(self) -> None:
-        if self._reading_paused and self.transport is not None and not self.closed:
-            self._reading_paused = False
-            self.transport.resume_reading()
-            if self.request_sent:
-                self.listen()
-
-    def _let_others(self, size: int) -> None:
-        """Let go of the loop now and then: it reads on within one callback for as long as a buffer is filled."""
-        self._filled = self._filled + 1 if size == READ_BYTES else 0
-        if self._filled == MAX_FILLED:
-            self._filled = 0
-            if not self._reading_paused and self.parser.phase is not Phase.DONE:
-                self._pause_reading()
-                self._loop.call_soon(self._read_on)
-
-    def _read_on(self) -> None:
-        if not self.write_blocked:
-            self._resume_reading()
-
-    def _pause_reading(self) -> None:
-        if not self._reading_paused and self.transport is not None and not self.transport.is_closing():
-            self._reading_paused = True
-            self.silence.end()
-            self.transport.pause_reading()
-
-    def _fallen_silent(self) -> None:
-        self.fail(UpstreamFailure.READ_TIMEOUT, f"the backend sent nothing for {self.silence.limit_s:g} s")
-
-    @staticmethod
-    def _settle(waiter: asyncio.Future[None] | None) -> None:
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+    def _on_read_timeout(self) -> None:
+        self.fail(UpstreamFailure.READ_TIMEOUT, f"the backend sent nothing for {self.timer.limit_s:g} s")

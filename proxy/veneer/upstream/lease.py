@@ -6,8 +6,7 @@ from abc import abstractmethod
 
 from veneer import ports
 from veneer.ports import Demand, FirstBytesHandler, InterimSink, UpstreamFailure
-from veneer.upstream.connection import Connection
-from veneer.upstream.owner import ConnectionOwner
+from veneer.upstream.connection import Connection, ConnectionOwner
 from veneer.upstream.request import WrittenHead
 from veneer.upstream.response import BackendResponse
 
@@ -24,7 +23,7 @@ class ConnectionLender(ConnectionOwner):
         """Let the exchange on the connection give way to others when nobody waits for it."""
 
     @abstractmethod
-    async def answered(
+    async def await_response(
         self, connection: Connection, written: WrittenHead, on_interim: InterimSink, demand: Demand | None
     ) -> BackendResponse:
         """The response to a GET that was sent over the connection."""
@@ -45,17 +44,16 @@ class PoolLease(ports.LeasedConnection):
         """Nothing is to be sent."""
         self._lender.give_back(self._connection)
 
-    def send(self, head: bytes, taker: FirstBytesHandler, read_timeout_s: float | None) -> None:
+    def send(self, head: bytes, first: FirstBytesHandler, read_timeout_s: float | None) -> None:
         """Send a GET without content, whose head these bytes are."""
         connection = self._connection
         self._sent = head
-        connection.silence.allow(read_timeout_s)
-        connection.start(head, for_head=False, upgrading=False, taker=taker)
-        connection.listen()
+        connection.timer.set_limit(read_timeout_s)
+        connection.start(head, first=first)
 
     async def response(self, on_interim: InterimSink) -> BackendResponse:
         """The response, once its final head is here. Raises UpstreamError."""
-        return await self._lender.answered(self._connection, WrittenHead(self._sent), on_interim, self._demand)
+        return await self._lender.await_response(self._connection, WrittenHead(self._sent), on_interim, self._demand)
 
     def watch(self, demand: Demand) -> None:
         """Give way to others when nobody waits."""

@@ -46,7 +46,7 @@ class UpstreamPool(ConnectionLender):
         self._names = names or Names(settings.endpoint, clock)
         self._tasks = tasks
         self._buffer = ReadBuffer()
-        self._turn: WriteBatch | None = None
+        self._batch: WriteBatch | None = None
         self._idle: list[Connection] = []  # the one used last at the end
         self._taken = 0  # connections leased, idle or being opened, but for those of streams
         self._streams: set[Connection] = set()
@@ -117,7 +117,7 @@ class UpstreamPool(ConnectionLender):
         """Take back a connection that was leased for nothing."""
         self._hand_back(connection)
 
-    async def answered(
+    async def await_response(
         self, connection: Connection, written: WrittenHead, on_interim: InterimSink, demand: Demand | None
     ) -> BackendResponse:
         """The response to a GET that was sent over a lease. Raises UpstreamError."""
@@ -146,7 +146,7 @@ class UpstreamPool(ConnectionLender):
             fresh = await self._acquire(demand, fresh=True)
         except UpstreamError as failed:
             raise UpstreamError(failed.failure, failed.detail, sent=True) from failed
-        fresh.silence.allow(connection.silence.limit_s)
+        fresh.timer.set_limit(connection.timer.limit_s)
         if demand is not None:
             self.watch(fresh, demand)
         return await self._attempt(fresh, written, None, on_interim, for_head=for_head)
@@ -191,10 +191,14 @@ class UpstreamPool(ConnectionLender):
     ) -> BackendResponse:
         sender: asyncio.Task[None] | None = None
         try:
-            connection.start(written.raw, for_head=for_head, upgrading=written.upgrading, on_interim=on_interim)
-            if body is None:
-                connection.listen()
-            else:
+            connection.start(
+                written.raw,
+                for_head=for_head,
+                upgrading=written.upgrading,
+                whole=body is None,
+                on_interim=on_interim,
+            )
+            if body is not None:
                 sender = self._tasks.start(send_body(connection, written, body), "upstream request body")
             return await self._response(connection, sender)
         except BaseException:
@@ -206,14 +210,14 @@ class UpstreamPool(ConnectionLender):
     async def _response(self, connection: Connection, sender: asyncio.Task[None] | None) -> BackendResponse:
         while (final := connection.parser.final) is None:
             connection.check()
-            await connection.change()
+            await connection.wait_for_progress()
         if self._settings.rewrite_location and "location" in final.head.fields.joined:
             final = final.saying(located(final.head, self._settings.endpoint.origin))
         if connection.parser.phase is Phase.TUNNEL:
             self._set_apart(connection)
         elif is_stream(final.head.fields) and connection.parser.phase is not Phase.DONE:
             self._set_apart(connection)
-            connection.silence.extend(self._settings.stream_idle_s)
+            connection.timer.extend(self._settings.stream_idle_s)
         return BackendResponse(connection, final, self._release, sender)
 
     def _set_apart(self, connection: Connection) -> None:
@@ -234,7 +238,7 @@ class UpstreamPool(ConnectionLender):
     async def _lease(self, demand: Demand | None, read_timeout_s: float | None) -> Connection:
         """A connection for an exchange that may be silent for so long."""
         connection = self._take_idle(self._monotonic()) or await self._acquire(demand)
-        connection.silence.allow(read_timeout_s)
+        connection.timer.set_limit(read_timeout_s)
         return connection
 
     def watch(self, connection: Connection, demand: Demand) -> None:
@@ -266,7 +270,7 @@ class UpstreamPool(ConnectionLender):
         if self._taken < self._settings.max_connections:
             self._taken += 1
         else:
-            connection = await self._wait_turn(demand)
+            connection = await self._wait_for_connection(demand)
             if connection is not None:
                 if not fresh and connection.usable():
                     return connection
@@ -279,25 +283,25 @@ class UpstreamPool(ConnectionLender):
         connection.retire_s = self._monotonic() + self._settings.max_age_s
         return connection
 
-    async def _wait_turn(self, demand: Demand | None) -> Connection | None:
+    async def _wait_for_connection(self, demand: Demand | None) -> Connection | None:
         """Somebody else's connection, or None for the right to open one.
 
         Raises UpstreamError POOL_TIMEOUT, and ABANDONED when nobody waits for the response any more.
         """
-        turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         if demand is not None:
-            leave = partial(_leave_queue, turn, demand)
+            leave = partial(_leave_queue, waiter, demand)
             demand.when_unwanted(leave)
             if not demand.wanted:
                 leave()
-        self._waiting.append(turn)
+        self._waiting.append(waiter)
         self._unwanted.make_room(len(self._waiting))
         try:
             async with asyncio.timeout(self._settings.pool_timeout_s):
-                connection = await turn
+                connection = await waiter
         except (TimeoutError, asyncio.CancelledError) as error:
-            if turn.done() and not turn.cancelled() and not _was_dropped(demand):
-                self._hand_back(turn.result())
+            if waiter.done() and not waiter.cancelled() and not _was_dropped(demand):
+                self._hand_back(waiter.result())
             if isinstance(error, TimeoutError):
                 limit = self._settings.max_connections
                 detail = f"all {limit} connections were in use for {self._settings.pool_timeout_s:g} s"
@@ -306,8 +310,8 @@ class UpstreamPool(ConnectionLender):
         finally:
             if demand is not None:
                 demand.when_unwanted(None)
-            if turn in self._waiting:
-                self._waiting.remove(turn)
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
         if _was_dropped(demand):
             detail = "the client left before there was a connection to the backend"
             raise UpstreamError(UpstreamFailure.ABANDONED, detail, sent=False)
@@ -315,11 +319,11 @@ class UpstreamPool(ConnectionLender):
 
     def _make_connection(self) -> Connection:
         loop = asyncio.get_running_loop()
-        if self._turn is None:
-            self._turn = WriteBatch(loop.call_soon)
-        return Connection(self._settings, loop, self._turn, self._buffer, self)
+        if self._batch is None:
+            self._batch = WriteBatch(loop.call_soon)
+        return Connection(self._settings, loop, self._batch, self._buffer, self)
 
-    def freed(self, connection: Connection) -> None:
+    def released(self, connection: Connection) -> None:
         """A response was taken whole: the connection may carry another exchange."""
         self._release(connection, True)
 
@@ -335,9 +339,9 @@ class UpstreamPool(ConnectionLender):
     def _hand_back(self, connection: Connection | None) -> None:
         """Pass a connection, or a free slot, to whoever waits longest; keep or free it when nobody does."""
         while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(connection)
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
                 return
         if connection is None:
             self._taken -= 1
@@ -363,7 +367,7 @@ class UpstreamPool(ConnectionLender):
     def _free_slot(self) -> None:
         self._hand_back(None)
 
-    def lost(self, connection: Connection) -> None:
+    def closed(self, connection: Connection) -> None:
         """The backend closed an idle connection."""
         if connection in self._idle:
             self._idle.remove(connection)
@@ -381,17 +385,17 @@ class UpstreamPool(ConnectionLender):
             self._sweeper = asyncio.get_running_loop().call_later(self._keepalive_s, self._sweep)
 
 
-def _leave_queue(turn: asyncio.Future[Connection | None], demand: Demand) -> None:
+def _leave_queue(waiter: asyncio.Future[Connection | None], demand: Demand) -> None:
     """Wait no more for a connection: nobody wants what would be asked for."""
-    if not turn.done():
+    if not waiter.done():
         demand.dropped = True
-        turn.set_result(None)
+        waiter.set_result(None)
 
 
 def _may_repeat(connection: Connection, error: UpstreamError, demand: Demand | None) -> bool:
     """Whether a reused connection died before one byte of an answer to a safe request that somebody waits for."""
-    untouched = error.failure is UpstreamFailure.RESET and connection.parser.untouched
-    return untouched and (demand is None or demand.wanted)
+    unanswered = error.failure is UpstreamFailure.RESET and connection.parser.no_bytes_seen
+    return unanswered and (demand is None or demand.wanted)
 
 
 def _was_dropped(demand: Demand | None) -> bool:

@@ -83,35 +83,34 @@ class BackendResponse:
             self._pieces.reverse()
             if connection.parser.phase is Phase.DONE:
                 self._end()
-            elif not self._pieces and _has_failed(connection):
+            elif not self._pieces and connection.has_failed:
                 self._give_back(reusable=False)
                 raise _failure(connection)
             if self._pieces:
                 return self._pieces.pop()
             if self._connection is not None:
-                await connection.change()
+                await connection.wait_for_progress()
         if not self._whole and self._tunnel is None:
             raise UpstreamError(UpstreamFailure.TRUNCATED, "the response was closed before its end", sent=True)
         raise StopAsyncIteration
 
-    async def pour(self, outlet: ByteSink) -> None:
-        """Push the rest of the body into `outlet` as it arrives. Raises UpstreamError when it is cut short."""
+    async def stream_into(self, sink: ByteSink) -> None:
+        """Push the rest of the body into `sink` as it arrives. Raises UpstreamError when it is cut short."""
         pieces, self._pieces = self._pieces[::-1], []
-        if pieces and not outlet.push(pieces):
-            await outlet.drained()
-        if self._connection is not None:
-            self._connection.pour(outlet)
-        while (connection := self._connection) is not None:
+        if pieces and not sink.push(pieces):
+            await sink.drained()
+        reader = None if self._connection is None else self._connection.stream_into(sink)
+        while reader is not None and (connection := self._connection) is not None:
             if connection.parser.phase is Phase.DONE:
                 self._end()
-            elif connection.write_blocked:
-                await outlet.drained()
-                connection.pour(outlet)
-            elif _has_failed(connection):
+            elif reader.blocked:
+                await sink.drained()
+                reader.go_on()
+            elif connection.has_failed:
                 self._give_back(reusable=False)
                 raise _failure(connection)
             else:
-                await connection.change()
+                await connection.wait_for_progress()
         if not self._whole:
             raise UpstreamError(UpstreamFailure.TRUNCATED, "the response was closed before its end", sent=True)
 
@@ -119,7 +118,7 @@ class BackendResponse:
         """Give the connection back if the message was whole, close it otherwise. Idempotent."""
         connection = self._connection
         if connection is not None:
-            self._give_back(reusable=connection.parser.reusable and connection.request_sent)
+            self._give_back(reusable=connection.reusable)
 
     def _end(self) -> None:
         """The response is whole, and its last pieces are here; the connection is free unless the request is not."""
@@ -127,7 +126,7 @@ class BackendResponse:
         connection = self._connection
         if connection is not None:
             self._trailers = connection.parser.trailers
-            self._give_back(reusable=connection.parser.reusable and connection.request_sent)
+            self._give_back(reusable=connection.reusable)
 
     def _end_tunnel(self) -> None:
         self._give_back(reusable=False)
@@ -139,10 +138,6 @@ class BackendResponse:
         if self._sender is not None:
             self._sender.cancel()
         self._release(connection, reusable)
-
-
-def _has_failed(connection: Connection) -> bool:
-    return connection.failure is not None or connection.body_error is not None or connection.closed
 
 
 def _failure(connection: Connection) -> UpstreamError:

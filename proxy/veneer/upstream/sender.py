@@ -31,7 +31,7 @@ async def send_body(connection: Connection, written: WrittenHead, body: AsyncIte
         if written.expects_continue and not await connection.may_continue():
             return
         if await _send_pieces(connection, written.length, body):
-            connection.listen()
+            connection.request_sent()
     except UpstreamError:
         return  # the connection has noted it, and whoever waits for the response raises it
     except Exception as error:  # noqa: BLE001 - whatever the body raises belongs to the one who gave it

@@ -32,7 +32,7 @@ class BackendTunnel:
         connection = self._connection
         pieces: list[bytes] = []
         while not self.stopped and not (pieces := connection.take()) and not connection.ended:
-            await connection.change()
+            await connection.wait_for_progress()
         last, self._last = self._last, []
         return b"".join([*pieces, *last])
 
@@ -70,7 +70,7 @@ class BackendTunnel:
                 await self.end()
                 while not connection.ended:
                     connection.take()
-                    await connection.change()
+                    await connection.wait_for_progress()
         self.cut()
 
     def cut(self) -> None:

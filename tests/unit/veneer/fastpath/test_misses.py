@@ -68,8 +68,8 @@ class Response:
             raise StopAsyncIteration
         return self._pieces.pop()
 
-    async def pour(self, outlet: ByteSink) -> None:
-        raise AssertionError(outlet)
+    async def stream_into(self, sink: ByteSink) -> None:
+        raise AssertionError(sink)
 
     async def aclose(self) -> None:
         self._pieces.clear()

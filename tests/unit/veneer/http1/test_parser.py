@@ -195,7 +195,7 @@ def test_what_is_ambiguous_is_refused(raw: bytes, step: int) -> None:
 
 
 def cut(parser: ResponseParser, raw: bytes) -> tuple[bytes, int]:
-    pieces, done = parser.cut(memoryview(raw))
+    pieces, done = parser.split_body(memoryview(raw))
     return b"".join(pieces), done
 
 

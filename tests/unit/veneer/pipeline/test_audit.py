@@ -41,8 +41,8 @@ class Said:
     async def body(self) -> AsyncIterator[bytes]:
         yield self._body
 
-    async def pour(self, outlet: ByteSink) -> None:
-        outlet.push((self._body,))
+    async def stream_into(self, sink: ByteSink) -> None:
+        sink.push((self._body,))
 
     async def aclose(self) -> None:
         self.closed = True

@@ -23,10 +23,9 @@ from veneer.loop.turn import WriteBatch
 from veneer.ports import UpstreamError, UpstreamFailure
 from veneer.upstream import dial as dialling
 from veneer.upstream.buffer import ReadBuffer
-from veneer.upstream.connection import Connection
+from veneer.upstream.connection import Connection, ConnectionOwner
 from veneer.upstream.dial import dial
 from veneer.upstream.names import Names
-from veneer.upstream.owner import ConnectionOwner
 from veneer.upstream.pool import UpstreamPool
 from veneer.upstream.settings import Endpoint, PoolSettings
 
@@ -37,10 +36,10 @@ HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 class Nobody(ConnectionOwner):
     """Lets go of connections."""
 
-    def lost(self, connection: Connection) -> None:
+    def closed(self, connection: Connection) -> None:
         pass
 
-    def freed(self, connection: Connection) -> None:
+    def released(self, connection: Connection) -> None:
         pass
 
 
