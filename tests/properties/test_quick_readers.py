@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from veneer.core.fields import Fields, Pair
 from veneer.fastpath.replies import read
-from veneer.fastpath.scan import CHANGING, Scanner
+from veneer.fastpath.scan import PER_REQUEST, Scanner
 from veneer.http1.framing import MalformedError
 from veneer.http1.grammar import HEAD_END, REQUEST_LINE
 from veneer.http1.heads import parse_fields, parse_head
-from veneer.http1.parser import Phase, ResponseParser
+from veneer.http1.parser import MessagePart, ResponseParser
 from veneer.http1.segments import body_left
 from veneer.server.plain import read_plain
 
@@ -21,7 +21,7 @@ ANY = 10_000
 
 NAMES = st.sampled_from(
     ["Host", "X-A", "Connection", "Content-Length", "Transfer-Encoding", "Upgrade", "Date", "ETag", "Server", "TE"]
-    + [name.title() for name in (*CHANGING[:4], "x-request-id", "if-none-match", "accept-encoding")]
+    + [name.title() for name in (*PER_REQUEST[:4], "x-request-id", "if-none-match", "accept-encoding")]
 )
 VALUES = st.one_of(
     st.sampled_from(["", "a", "3", "keep-alive", "Keep-Alive", "close", "chunked", '"e"', "a b", "\xfc", "x\ty", "0"]),
@@ -100,7 +100,7 @@ def test_the_scanner_takes_what_the_grammar_takes_and_reads_the_same(raw: bytes)
         return
     head, rest = strict
     assert (head.method, head.target.encode("latin-1"), head.version, rest) == (shape.method, values[0], "1", b"")
-    changing = [pair for pair in head.fields.pairs if pair[0].lower() in CHANGING]
+    changing = [pair for pair in head.fields.pairs if pair[0].lower() in PER_REQUEST]
     assert [(name.lower(), value) for name, value in changing] == stripped(
         list(zip(shape.changing, values[1:], strict=True))
     )
@@ -108,13 +108,13 @@ def test_the_scanner_takes_what_the_grammar_takes_and_reads_the_same(raw: bytes)
     assert head.fields.joined.get("accept-encoding") == shape.wishes[1]
     assert head.fields.joined.get("user-agent", "") == shape.user_agent
     assert head.fields.joined.keys().isdisjoint({"content-length", "transfer-encoding", "upgrade", "te"})
-    assert shape.whole(raw) == values
+    assert shape.match_head(raw) == values
 
 
 @given(REQUESTS, SPOILED_REQUESTS)
 def test_a_head_of_a_known_shape_is_one_for_the_grammar_too(first: str, raw: bytes) -> None:
     found = Scanner().scan(first.encode("latin-1"))
-    values = None if found is None else found[0].whole(raw)
+    values = None if found is None else found[0].match_head(raw)
     if values is None or b"\n" in b"".join(values) or not b"".join(values).isascii():
         return
     again = Scanner().scan(raw)
@@ -170,4 +170,4 @@ def test_a_response_that_is_read_quickly_is_one_for_the_grammar_and_the_same(raw
     parser = ResponseParser()
     parser.feed(raw)
     assert parser.final is not None
-    assert parser.phase in {Phase.LENGTH, Phase.DONE}
+    assert parser.part in {MessagePart.LENGTH, MessagePart.DONE}

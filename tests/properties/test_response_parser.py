@@ -50,7 +50,7 @@ def events(segments: list[bytes], *, cutting: bool = False) -> Events:
     heads = tuple(parser.interims), parser.final
     if error:
         return *heads, error
-    before = parser.phase
+    before = parser.part
     whole = parser.end()
     return *heads, b"".join(parser.pieces), parser.trailers, before, whole, parser.reusable
 

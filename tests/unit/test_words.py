@@ -22,6 +22,10 @@ INSTEAD = {
     "companion": "listener",
     "landing": "outcome",
     "fewest": "min",
+    "outlet": "sink",
+    "clogged": "blocked",
+    "pour": "stream",
+    "pours": "streams",
 }
 """Words of our own that the field has others for; docs/glossary.md has those that stay."""
 

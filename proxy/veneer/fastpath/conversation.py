@@ -139,7 +139,7 @@ class FastPathConnection(FastPathHandler):
             self._keys.clear()
         shape = self._shape
         if shape is not None and len(data) <= fastpath.scanner.max_bytes:
-            values = shape.whole(data)
+            values = shape.match_head(data)
             if values is not None:
                 return values
         read = fastpath.scanner.scan(data)

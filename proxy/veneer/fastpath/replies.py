@@ -28,7 +28,7 @@ from veneer.observe.repeats import RecordTemplate
 MAX_REPLIES: Final = 64
 """Shapes of response remembered for one way to a backend."""
 
-CHANGING: Final = (
+PER_RESPONSE: Final = (
     *TAG_FIELDS,
     "cf-ray",
     "content-length",
@@ -45,20 +45,20 @@ CHANGING: Final = (
 )
 """Fields whose values differ from response to response, and on which nothing depends that is remembered here."""
 
-NOT_PLAIN: Final = fields_with(Use.HOP | Use.ONCE) - {"connection"}
+UNSUPPORTED: Final = fields_with(Use.HOP | Use.ONCE) - {"connection"}
 """Fields that mean something for this exchange alone: not for the fast path."""
 
-OWN: Final = frozenset({"cache-status", "vary", "via"})
+ADDED_HERE: Final = frozenset({"cache-status", "vary", "via"})
 """Fields of an answer that this proxy adds or adds to, the same for all alike."""
 
 PRIVATE: Final = frozenset(
     reason.value for reason in (Reason.AUTHORIZATION, Reason.CACHE_OFF, Reason.COOKIE, Reason.NO_STORE, Reason.PRIVATE)
 )
-"""Why a response is not stored, where no value of CHANGING can make a difference."""
+"""Why a response is not stored, where no value of PER_RESPONSE can make a difference."""
 
 REMEMBERED: Final = frozenset(reason.value for reason in PERSISTENT_REASONS)
 
-_CHANGING_LINE: Final = lines_named(CHANGING)
+_PER_RESPONSE_LINE: Final = lines_named(PER_RESPONSE)
 _STATUS: Final = b"HTTP/1.1 200 "
 _STATUS_LINE: Final = re.compile(
     b"(?=%b)%b%b" % (_STATUS, status_line("200", f"{PRINTABLE}*", "1").encode("ascii"), CRLF)
@@ -81,7 +81,7 @@ def read(raw: bytes) -> ReadHead | None:
     if end < 0:
         return None
     head = raw[: end + 2]
-    parts = _CHANGING_LINE.split(head)
+    parts = _PER_RESPONSE_LINE.split(head)
     names = tuple(part[2:].partition(b":")[0].decode("ascii").lower() for part in parts[1::3])
     lines = head.splitlines(keepends=True)
     if not head.isascii() or len(set(names)) != len(names) or not _STATUS_LINE.fullmatch(lines[0]):
@@ -91,7 +91,7 @@ def read(raw: bytes) -> ReadHead | None:
         spelt, colon, value = line[:-2].partition(b": ")
         name = spelt.decode("ascii").lower()
         plain = line.endswith(b"\r\n") and colon and is_token(name) and is_trimmed_ascii(value)
-        if not plain or name in NOT_PLAIN or name in seen:
+        if not plain or name in UNSUPPORTED or name in seen:
             return None
         if name == "connection" and not says_keep_alive(value.decode("ascii")):
             return None
@@ -200,7 +200,7 @@ def response_template(
         if place is not None:
             if not head.add_line(line, place, said[place]):
                 return None
-        elif name in OWN or line in reading.lines:
+        elif name in ADDED_HERE or line in reading.lines:
             head.add(line)
         else:
             return None

@@ -1,8 +1,8 @@
 """A strict reading of one complete request head: only plain GET and HEAD, only fields that are well understood.
 
-What a client sends again and again is the same but for a few values: the target, and those of the fields in CHANGING.
-A `HeadShape` is everything else of a head, read once; a head of a known shape is recognised by comparing the bytes
-between the values.
+What a client sends again and again is the same but for a few values: the target, and those of the fields in
+PER_REQUEST. A `HeadShape` is everything else of a head, read once; a head of a known shape is recognised by comparing
+the bytes between the values.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ MAX_SHAPES: Final = 2048
 VERSION: Final = b"HTTP/1.1\r\n"
 METHODS: Final = frozenset({b"GET", b"HEAD"})
 
-NOT_PLAIN: Final = fields_with(Use.HOP | Use.FRAMING | Use.CHOICE) - {"connection"}
+UNSUPPORTED: Final = fields_with(Use.HOP | Use.FRAMING | Use.CHOICE) - {"connection"}
 """Fields that change what the right answer is, or how the request is framed: not for the fast path."""
 
-CHANGING: Final = (
+PER_REQUEST: Final = (
     "authorization",
     "cf-connecting-ip",
     "cf-ray",
@@ -47,10 +47,12 @@ CHANGING: Final = (
 )
 """Fields whose values differ from user to user, page to page or request to request."""
 
-READ: Final = frozenset({"host", "accept-encoding", "if-none-match", "if-modified-since", "x-request-id", "user-agent"})
+INSPECTED: Final = frozenset(
+    {"host", "accept-encoding", "if-none-match", "if-modified-since", "x-request-id", "user-agent"}
+)
 """Fields whose values the fast path looks at; one of them given twice is not plain."""
 
-_CHANGING_LINE: Final = lines_named(CHANGING)
+_PER_REQUEST_LINE: Final = lines_named(PER_REQUEST)
 
 
 class HeadShape(Pattern):
@@ -80,7 +82,7 @@ class HeadShape(Pattern):
         """`head` is what stands before, between and after the values; `changing` names those after the target."""
         super().__init__(head, [b" ", *(b"\r\n" for _ in changing)])
         places = {name: number for number, name in enumerate(changing, 1)}
-        self._ignored = tuple(number for name, number in places.items() if name not in READ)
+        self._ignored = tuple(number for name, number in places.items() if name not in INSPECTED)
         self.changing = tuple(changing)
         self.credentials = has_credentials(changing)
         self.method = method.decode("ascii")
@@ -103,7 +105,7 @@ class HeadShape(Pattern):
             values[since].decode("latin-1") if since else None,
         )
 
-    def whole(self, data: bytes) -> Values | None:
+    def match_head(self, data: bytes) -> Values | None:
         """The values if `data` is exactly one head of this shape; None where it is anything else."""
         values = self.values(data)
         if values is None or self.stop != len(data):
@@ -132,7 +134,7 @@ class Scanner:
         if len(data) > self.max_bytes or method not in METHODS:
             return None
         target, _, rest = rest.partition(b" ")
-        parts = _CHANGING_LINE.split(rest)
+        parts = _PER_REQUEST_LINE.split(rest)
         texts, names = parts[::3], parts[1::3]
         key = (method, *texts, *names)
         shape = self._shapes.get(key)
@@ -155,12 +157,12 @@ class Scanner:
         for line in lines:
             name, colon, value = line.partition(":")
             name, plain = name.lower(), bool(colon) and line.isprintable() and is_token(name)
-            if not plain or name in NOT_PLAIN or (name in READ and (name in fixed or name in changing)):
+            if not plain or name in UNSUPPORTED or (name in INSPECTED and (name in fixed or name in changing)):
                 return None
             value = value.strip(OWS)
             if name == "connection" and not says_keep_alive(value):
                 return None
-            if name in CHANGING:
+            if name in PER_REQUEST:
                 changing.append(name)
             else:
                 fixed[name] = value

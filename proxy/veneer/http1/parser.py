@@ -16,7 +16,7 @@ MAX_INTERIMS: Final = 1000
 _NO_FIELDS: Final = Fields()
 
 
-class Phase(Enum):
+class MessagePart(Enum):
     """What the next byte belongs to."""
 
     HEAD = "head"
@@ -47,7 +47,7 @@ class ResponseParser:
         "for_head",
         "interim_count",
         "interims",
-        "phase",
+        "part",
         "pieces",
         "trailers",
         "upgrading",
@@ -60,7 +60,7 @@ class ResponseParser:
 
     def begin(self, *, for_head: bool, upgrading: bool) -> None:
         """Expect a response, to a HEAD request if `for_head`; 101 is refused unless `upgrading`."""
-        self.phase = Phase.HEAD
+        self.part = MessagePart.HEAD
         self.for_head = for_head
         self.upgrading = upgrading
         self.final: ParsedHead | None = None
@@ -77,31 +77,31 @@ class ResponseParser:
     def reusable(self) -> bool:
         """Whether the response ended where it said it would and another may follow on the connection."""
         final = self.final
-        return self.phase is Phase.DONE and not self.excess and final is not None and final.persistent
+        return self.part is MessagePart.DONE and not self.excess and final is not None and final.persistent
 
     @property
     def no_bytes_seen(self) -> bool:
         """Whether not one byte has come since `begin`."""
-        return self.phase is Phase.HEAD and not self._pending and not self.interim_count
+        return self.part is MessagePart.HEAD and not self._pending and not self.interim_count
 
     def feed(self, data: bytes) -> None:
         """Take what arrived.
 
         Raises MalformedError; the response is then lost, and the connection with it.
         """
-        if self.phase is Phase.HEAD:
+        if self.part is MessagePart.HEAD:
             data = self._feed_head(data)
         while data:
-            phase = self.phase
-            if phase is Phase.LENGTH:
+            part = self.part
+            if part is MessagePart.LENGTH:
                 data = self._feed_length(data)
-            elif phase is Phase.UNTIL_CLOSE or phase is Phase.TUNNEL:
+            elif part is MessagePart.UNTIL_CLOSE or part is MessagePart.TUNNEL:
                 self.pieces.append(data)
                 return
-            elif phase is Phase.DONE:
+            elif part is MessagePart.DONE:
                 self.excess = True
                 return
-            elif phase is Phase.CHUNK_DATA:
+            elif part is MessagePart.CHUNK_DATA:
                 data = self._feed_chunks(data)
             else:
                 data = self._feed_line(data)
@@ -112,16 +112,16 @@ class ResponseParser:
         `feed` has to have the rest: heads, trailers, and lines of the chunked coding that are not whole or not plain.
         """
         size = len(raw)
-        if self.phase is Phase.CHUNK_DATA:
+        if self.part is MessagePart.CHUNK_DATA:
             return self._split_chunks(raw, size)
-        if self.phase is Phase.UNTIL_CLOSE:
+        if self.part is MessagePart.UNTIL_CLOSE:
             return [raw], size
-        if self.phase is not Phase.LENGTH:
+        if self.part is not MessagePart.LENGTH:
             return [], 0
         taken = min(size, self._remaining)
         self._remaining -= taken
         if not self._remaining:
-            self.phase = Phase.DONE
+            self.part = MessagePart.DONE
         return [raw[:taken]], taken
 
     def _split_chunks(self, raw: memoryview, size: int) -> tuple[list[memoryview], int]:
@@ -137,16 +137,16 @@ class ResponseParser:
             line = BETWEEN_CHUNKS.match(raw, end)
             if line is None:
                 self._remaining = 0
-                self.phase = Phase.CHUNK_END
+                self.part = MessagePart.CHUNK_END
                 return pieces, end
             self._remaining = int(line[1], 16)
             at = line.end()
 
     def end(self) -> bool:
         """The connection has ended in good order; returns whether the response is whole."""
-        if self.phase is Phase.UNTIL_CLOSE:
-            self.phase = Phase.DONE
-        return self.phase is Phase.DONE
+        if self.part is MessagePart.UNTIL_CLOSE:
+            self.part = MessagePart.DONE
+        return self.part is MessagePart.DONE
 
     def _feed_head(self, data: bytes) -> bytes:
         while data:
@@ -194,16 +194,16 @@ class ResponseParser:
             raise MalformedError("101 Switching Protocols, which the request did not ask for")
         self.final = parsed
         if status == 101:
-            self.phase = Phase.TUNNEL
+            self.part = MessagePart.TUNNEL
         elif ends_with_head(status, for_head=self.for_head):
-            self.phase = Phase.DONE
+            self.part = MessagePart.DONE
         elif parsed.chunked:
-            self.phase = Phase.CHUNK_LINE
+            self.part = MessagePart.CHUNK_LINE
         elif parsed.length is None:
-            self.phase = Phase.UNTIL_CLOSE
+            self.part = MessagePart.UNTIL_CLOSE
         else:
             self._remaining = parsed.length
-            self.phase = Phase.LENGTH if parsed.length else Phase.DONE
+            self.part = MessagePart.LENGTH if parsed.length else MessagePart.DONE
 
     def _feed_length(self, data: bytes) -> bytes:
         size = len(data)
@@ -211,7 +211,7 @@ class ResponseParser:
             self._remaining -= size
             self.pieces.append(data)
             return b""
-        self.phase = Phase.DONE
+        self.part = MessagePart.DONE
         if size == self._remaining:
             self.pieces.append(data)
             return b""
@@ -225,17 +225,17 @@ class ResponseParser:
         Stops at what `_feed_line` has to look at: a line that is not whole, or not right, and trailers.
         """
         at, size = 0, len(data)
-        while self.phase is Phase.CHUNK_DATA:
+        while self.part is MessagePart.CHUNK_DATA:
             end = at + self._remaining
             if end > size:
                 self._remaining = end - size
                 self.pieces.append(data[at:])
                 return b""
             self.pieces.append(data[at:end])
-            self.phase = Phase.CHUNK_END
+            self.part = MessagePart.CHUNK_END
             at = end
             if data.startswith(CRLF, at):
-                self.phase = Phase.CHUNK_LINE
+                self.part = MessagePart.CHUNK_LINE
                 at = self._size_line(data, at + 2)
         return data[at:]
 
@@ -246,21 +246,21 @@ class ResponseParser:
         if line is None:
             return at
         self._remaining = int(line[1], 16)
-        self.phase = Phase.CHUNK_DATA if self._remaining else Phase.TRAILERS
+        self.part = MessagePart.CHUNK_DATA if self._remaining else MessagePart.TRAILERS
         return end + 2
 
     def _feed_line(self, data: bytes) -> bytes:
         """Lines of the chunked coding (RFC 9112 section 7.1): sizes, the CRLF after data, trailers."""
         if self._pending:
             data, self._pending = self._pending + data, b""
-        if self.phase is Phase.TRAILERS:
+        if self.part is MessagePart.TRAILERS:
             return self._feed_trailers(data)
         end = data.find(CRLF)
-        if self.phase is Phase.CHUNK_END:
+        if self.part is MessagePart.CHUNK_END:
             if end != 0 and data != b"\r":
                 raise MalformedError("a chunk is longer than its size says")
             if end == 0:
-                self.phase = Phase.CHUNK_LINE
+                self.part = MessagePart.CHUNK_LINE
                 return data[2:]
         if end < 0:
             return self._keep_partial_line(data)
@@ -279,7 +279,7 @@ class ResponseParser:
 
     def _feed_trailers(self, data: bytes) -> bytes:
         if data.startswith(CRLF):
-            self.phase = Phase.DONE
+            self.part = MessagePart.DONE
             return data[2:]
         end = data.find(HEAD_END)
         if end < 0 or end > self._max_head_bytes:
@@ -291,5 +291,5 @@ class ResponseParser:
             self._pending = data
             return b""
         self.trailers = parse_trailers(data[: end + 2], self._max_fields)
-        self.phase = Phase.DONE
+        self.part = MessagePart.DONE
         return data[end + 4 :]

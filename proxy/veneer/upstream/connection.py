@@ -10,7 +10,7 @@ from typing import Final, cast
 from mypy_extensions import mypyc_attr
 
 from veneer.http1.framing import MalformedError
-from veneer.http1.parser import Phase, ResponseParser
+from veneer.http1.parser import MessagePart, ResponseParser
 from veneer.loop.turn import Outgoing, WriteBatch
 from veneer.ports import ByteSink, FirstBytesHandler, InterimSink, UpstreamError, UpstreamFailure
 from veneer.upstream.buffer import ReadBuffer
@@ -64,7 +64,7 @@ class Connection:
         self,
         settings: PoolSettings,
         loop: asyncio.AbstractEventLoop,
-        turn: WriteBatch,
+        batch: WriteBatch,
         buffer: ReadBuffer,
         owner: ConnectionOwner,
     ) -> None:
@@ -75,7 +75,7 @@ class Connection:
         self.phase = ExchangePhase.CONNECTING
         self.parser = ResponseParser(settings.max_head_bytes, settings.max_fields)
         self.transport: asyncio.Transport | None = None
-        self._outgoing = Outgoing(turn)
+        self._outgoing = Outgoing(batch)
         self.served = 0
         self.idle_until_s = self.retire_s = 0.0
         self.failure: UpstreamError | None = None
@@ -141,18 +141,18 @@ class Connection:
         if parser.final is None:
             self.timer.touch()
         elif not self.ended:
-            self._advance(parser.phase)
+            self._advance(parser.part)
 
-    def _advance(self, part: Phase) -> None:
+    def _advance(self, part: MessagePart) -> None:
         """See where the exchange stands now that more of the response is here."""
-        if part is Phase.DONE:
+        if part is MessagePart.DONE:
             if self.phase is not _WHOLE and self.phase is not _WHOLE_EARLY:
                 self._move(_RESPONSE_ENDED)
                 self._flow.expect_nothing()
             if not self.parser.reusable and self.transport is not None:
                 self.transport.pause_reading()
             self._progress.wake()
-        elif part is Phase.TUNNEL:
+        elif part is MessagePart.TUNNEL:
             if self.phase is not _TUNNEL:
                 self._move(ExchangeEvent.SWITCHED)
                 self._flow.expect_nothing()  # here silence counts both ways, for whoever passes the bytes on
@@ -317,9 +317,9 @@ class Connection:
                 return True
         return self._continued and not self._is_over()
 
-    def take(self) -> list[bytes]:
+    def pop_pieces(self) -> list[bytes]:
         """The body pieces that have arrived; a held-back backend may go on."""
-        return self._pull.take()
+        return self._pull.pop()
 
     def stream_into(self, sink: ByteSink) -> SinkReader:
         """Let `sink` have what has arrived, and from now on what arrives, until it is blocked."""

@@ -12,7 +12,7 @@ from typing import Final
 from veneer.core.forwarding import located
 from veneer.core.messages import RequestHead
 from veneer.core.streams import is_stream
-from veneer.http1.parser import Phase
+from veneer.http1.parser import MessagePart
 from veneer.loop.tasks import Tasks
 from veneer.loop.turn import WriteBatch
 from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
@@ -213,9 +213,9 @@ class UpstreamPool(ConnectionLender):
             await connection.wait_for_progress()
         if self._settings.rewrite_location and "location" in final.head.fields.joined:
             final = final.saying(located(final.head, self._settings.endpoint.origin))
-        if connection.parser.phase is Phase.TUNNEL:
+        if connection.parser.part is MessagePart.TUNNEL:
             self._set_apart(connection)
-        elif is_stream(final.head.fields) and connection.parser.phase is not Phase.DONE:
+        elif is_stream(final.head.fields) and connection.parser.part is not MessagePart.DONE:
             self._set_apart(connection)
             connection.timer.extend(self._settings.stream_idle_s)
         return BackendResponse(connection, final, self._release, sender)
@@ -229,7 +229,7 @@ class UpstreamPool(ConnectionLender):
         if len(self._streams) >= most:
             detail = f"{most} tunnels and streams are open already"
             raise UpstreamError(UpstreamFailure.STREAMS_FULL, detail, sent=True)
-        self._unwanted.over(connection)
+        self._unwanted.exchange_done(connection)
         self._streams.add(connection)
         self._free_slot()
 
@@ -331,7 +331,7 @@ class UpstreamPool(ConnectionLender):
         may = reusable and not self._closed and not connection.ended and connection not in self._streams
         if may and self._monotonic() < connection.retire_s:
             connection.finish()
-            self._unwanted.over(connection)
+            self._unwanted.exchange_done(connection)
             self._hand_back(connection)
         else:
             self._discard(connection)
@@ -358,7 +358,7 @@ class UpstreamPool(ConnectionLender):
 
     def _discard(self, connection: Connection) -> None:
         connection.abort()
-        self._unwanted.over(connection)
+        self._unwanted.exchange_done(connection)
         if connection in self._streams:
             self._streams.remove(connection)
         else:

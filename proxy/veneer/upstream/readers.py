@@ -9,7 +9,7 @@ import asyncio
 from abc import abstractmethod
 from typing import Final
 
-from veneer.http1.parser import Phase, ResponseParser
+from veneer.http1.parser import MessagePart, ResponseParser
 from veneer.ports import ByteSink, BytesLike
 from veneer.upstream.buffer import BEGINNING_BYTES, READ_BYTES, ReadBuffer
 from veneer.upstream.flow import ReadFlow, Waker
@@ -56,14 +56,14 @@ class Pull(BodyReader):
         Nobody takes the bytes of a head away, which the parser bounds: held back, it would never go on.
         """
         parser = self.parser
-        if parser.phase is Phase.DONE:
+        if parser.part is MessagePart.DONE:
             return
         self._ahead += size
         if self._ahead > self._room and parser.final is not None:
             self.flow.pause()
         self.progress.wake()
 
-    def take(self) -> list[bytes]:
+    def pop(self) -> list[bytes]:
         """The pieces that have come; a backend that was held back may go on."""
         parser = self.parser
         self._room = self._full_room
@@ -106,7 +106,7 @@ class SinkReader(BodyReader):
         self._filled = self._filled + 1 if size == READ_BYTES else 0
         if self._filled == MAX_FILLED:
             self._filled = 0
-            if not self.flow.paused and self.parser.phase is not Phase.DONE:
+            if not self.flow.paused and self.parser.part is not MessagePart.DONE:
                 self.flow.pause()
                 self._loop.call_soon(self._read_on)
 
@@ -122,7 +122,7 @@ class SinkReader(BodyReader):
             self.blocked = not self._sink.push(said)
         except ConnectionError:
             self.blocked = True  # the consumer finds out why when it waits for the sink
-        if self.blocked and parser.phase is not Phase.DONE:
+        if self.blocked and parser.part is not MessagePart.DONE:
             self.flow.pause()
             self.progress.wake()
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from veneer.core.fields import Fields
 from veneer.core.messages import ResponseHead
 from veneer.http1.heads import ParsedHead
-from veneer.http1.parser import Phase
+from veneer.http1.parser import MessagePart
 from veneer.ports import ByteSink, UpstreamError, UpstreamFailure
 from veneer.upstream.connection import Connection
 from veneer.upstream.tunnel import BackendTunnel
@@ -39,13 +39,13 @@ class BackendResponse:
         self._length = final.length
         self._tunnel: BackendTunnel | None = None
         self._whole = False
-        if parser.phase is Phase.DONE:
+        if parser.part is MessagePart.DONE:
             pieces = self._pieces = parser.pieces
             pieces.reverse()
             if not parser.trailers.pairs:  # trailers need a body that is sent in chunks
                 self._length = sum(map(len, pieces))
             self._end()
-        elif parser.phase is Phase.TUNNEL:
+        elif parser.part is MessagePart.TUNNEL:
             self._tunnel = BackendTunnel(connection, self._end_tunnel)
 
     @property
@@ -79,9 +79,9 @@ class BackendResponse:
         if self._pieces:
             return self._pieces.pop()
         while (connection := self._connection) is not None and self._tunnel is None:
-            self._pieces = connection.take()
+            self._pieces = connection.pop_pieces()
             self._pieces.reverse()
-            if connection.parser.phase is Phase.DONE:
+            if connection.parser.part is MessagePart.DONE:
                 self._end()
             elif not self._pieces and connection.has_failed:
                 self._give_back(reusable=False)
@@ -101,7 +101,7 @@ class BackendResponse:
             await sink.drained()
         reader = None if self._connection is None else self._connection.stream_into(sink)
         while reader is not None and (connection := self._connection) is not None:
-            if connection.parser.phase is Phase.DONE:
+            if connection.parser.part is MessagePart.DONE:
                 self._end()
             elif reader.blocked:
                 await sink.drained()

@@ -31,7 +31,7 @@ class BackendTunnel:
         """The next bytes; empty at the end."""
         connection = self._connection
         pieces: list[bytes] = []
-        while not self.stopped and not (pieces := connection.take()) and not connection.ended:
+        while not self.stopped and not (pieces := connection.pop_pieces()) and not connection.ended:
             await connection.wait_for_progress()
         last, self._last = self._last, []
         return b"".join([*pieces, *last])
@@ -58,7 +58,7 @@ class BackendTunnel:
         """Take no more from the backend."""
         if not self.stopped:
             self.stopped = True
-            self._last = self._connection.take()
+            self._last = self._connection.pop_pieces()
             self._connection.wake()
 
     async def aclose(self) -> None:
@@ -69,7 +69,7 @@ class BackendTunnel:
             async with asyncio.timeout(LINGER_S):
                 await self.end()
                 while not connection.ended:
-                    connection.take()
+                    connection.pop_pieces()
                     await connection.wait_for_progress()
         self.cut()
 

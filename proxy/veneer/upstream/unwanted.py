@@ -23,7 +23,7 @@ class Unwanted:
         """Nobody waits for what this connection carries."""
         self._found[connection] = demand
 
-    def over(self, connection: Connection) -> None:
+    def exchange_done(self, connection: Connection) -> None:
         """The exchange has ended, however it did."""
         if self._found:
             self._found.pop(connection, None)

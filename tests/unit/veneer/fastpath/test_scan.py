@@ -84,7 +84,7 @@ def test_an_unfinished_or_huge_head_takes_the_normal_way() -> None:
 def test_a_head_of_the_same_shape_gives_its_own_values() -> None:
     shape, _ = scan(PLAIN)
     other = PLAIN.replace(b"/a?b=c", b"/").replace(b"r1", b"another").replace(b"a=b", b"").replace(b'"e"', b"*")
-    values = shape.whole(other)
+    values = shape.match_head(other)
     assert values is not None
     assert (values[0], values[shape.request_id], shape.wishes_in(values)[2]) == (b"/", b"another", "*")
     assert scan(other)[1] == values
@@ -97,7 +97,7 @@ def test_a_shape_takes_no_head_that_a_scan_would_not(number: int) -> None:
     for instead in (b"", b"\r", b"\n", b"\x00", b"\xff", b" ", b":", b"\r\n", b"\r\n\r\n", b"x"):
         for width in (0, 1):
             data = PLAIN[:number] + instead + PLAIN[number + width :]
-            values = shape.whole(data)
+            values = shape.match_head(data)
             found = Scanner().scan(data)
             if values is None:
                 continue

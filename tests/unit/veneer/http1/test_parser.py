@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from veneer.http1.framing import MalformedError
-from veneer.http1.parser import Phase, ResponseParser
+from veneer.http1.parser import MessagePart, ResponseParser
 
 
 def parse(raw: bytes, *, for_head: bool = False, upgrading: bool = False, end: bool = True) -> ResponseParser:
@@ -53,7 +53,7 @@ def test_chunks_extensions_and_trailers() -> None:
 
 def test_a_body_until_close() -> None:
     parser = parse(b"HTTP/1.1 200 OK\r\n\r\nabc", end=False)
-    assert parser.phase is Phase.UNTIL_CLOSE
+    assert parser.part is MessagePart.UNTIL_CLOSE
     assert parser.end()
     assert body(parser) == b"abc"
 
@@ -68,7 +68,7 @@ def test_an_unknown_transfer_coding_is_read_to_the_end_and_dropped() -> None:
 def test_bytes_past_the_announced_length_are_not_another_response() -> None:
     parser = parse(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789HTTP/1.1 200 OK\r\n\r\n")
     assert body(parser) == b"0123456789"
-    assert parser.phase is Phase.DONE
+    assert parser.part is MessagePart.DONE
     assert not parser.reusable
 
 
@@ -84,7 +84,7 @@ def test_bytes_past_the_announced_length_are_not_another_response() -> None:
 )
 def test_responses_without_a_body(raw: bytes, for_head: bool) -> None:
     parser = parse(raw, for_head=for_head, end=False)
-    assert parser.phase is Phase.DONE
+    assert parser.part is MessagePart.DONE
     assert parser.reusable
     assert not parser.pieces
 
@@ -105,7 +105,7 @@ def test_switching_protocols_keeps_the_first_bytes_of_the_stream() -> None:
         upgrading=True,
         end=False,
     )
-    assert parser.phase is Phase.TUNNEL
+    assert parser.part is MessagePart.TUNNEL
     assert body(parser) == b"\x81\x00\r\n"
     assert parser.final is not None
     assert parser.final.head.fields.pairs == (("Upgrade", "websocket"),)
@@ -202,20 +202,20 @@ def cut(parser: ResponseParser, raw: bytes) -> tuple[bytes, int]:
 @pytest.mark.parametrize(
     ("head", "raw", "taken", "done", "phase"),
     [
-        (b"Content-Length: 10\r\n\r\nabc", b"defg", b"defg", 4, Phase.LENGTH),
-        (b"Content-Length: 10\r\n\r\nabc", b"defghij", b"defghij", 7, Phase.DONE),
-        (b"Content-Length: 10\r\n\r\nabc", b"defghijklm", b"defghij", 7, Phase.DONE),
-        (b"\r\nabc", b"defg", b"defg", 4, Phase.UNTIL_CLOSE),
-        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bc", b"bc", 2, Phase.CHUNK_DATA),
-        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bcd", b"bcd", 3, Phase.CHUNK_END),
-        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bcd\r\n02\r\nefX", b"bcdef", 11, Phase.CHUNK_END),
-        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bcd\r\n2;x\r\nef", b"bcd", 3, Phase.CHUNK_END),
-        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bcd\r\n0\r\n\r\n", b"bcd", 3, Phase.CHUNK_END),
-        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bcd\r\n2", b"bcd", 3, Phase.CHUNK_END),
-        (b"Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n", b"2\r\nef", b"", 0, Phase.CHUNK_LINE),
+        (b"Content-Length: 10\r\n\r\nabc", b"defg", b"defg", 4, MessagePart.LENGTH),
+        (b"Content-Length: 10\r\n\r\nabc", b"defghij", b"defghij", 7, MessagePart.DONE),
+        (b"Content-Length: 10\r\n\r\nabc", b"defghijklm", b"defghij", 7, MessagePart.DONE),
+        (b"\r\nabc", b"defg", b"defg", 4, MessagePart.UNTIL_CLOSE),
+        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bc", b"bc", 2, MessagePart.CHUNK_DATA),
+        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bcd", b"bcd", 3, MessagePart.CHUNK_END),
+        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bcd\r\n02\r\nefX", b"bcdef", 11, MessagePart.CHUNK_END),
+        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bcd\r\n2;x\r\nef", b"bcd", 3, MessagePart.CHUNK_END),
+        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bcd\r\n0\r\n\r\n", b"bcd", 3, MessagePart.CHUNK_END),
+        (b"Transfer-Encoding: chunked\r\n\r\n4\r\na", b"bcd\r\n2", b"bcd", 3, MessagePart.CHUNK_END),
+        (b"Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n", b"2\r\nef", b"", 0, MessagePart.CHUNK_LINE),
     ],
 )
-def test_a_body_is_cut_where_it_lies(head: bytes, raw: bytes, taken: bytes, done: int, phase: Phase) -> None:
+def test_a_body_is_cut_where_it_lies(head: bytes, raw: bytes, taken: bytes, done: int, phase: MessagePart) -> None:
     parser = parse(b"HTTP/1.1 200 OK\r\n" + head, end=False)
     assert cut(parser, raw) == (taken, done)
-    assert parser.phase is phase
+    assert parser.part is phase
