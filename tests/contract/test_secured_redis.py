@@ -22,7 +22,7 @@ from veneer.core.rate import RateLimit
 from veneer.limits.rate_redis import RedisRates, RedisRateSettings
 from veneer.loop.clock import SystemClock
 from veneer.loop.tasks import Tasks
-from veneer.ports import LeaseState, TurnOver
+from veneer.ports import LeaseState, LockReleased
 from veneer.redis.connect import ConnectSettings
 from veneer.stores.assemble import Stores, StoresConfig, redis_stores
 from veneer.stores.redis_log import RedisLog
@@ -72,10 +72,10 @@ async def use_everything(url: str) -> None:
         assert len(receipt.acknowledged) == 1
         await shared.forget("key", stored(log.position))
         assert not await shared.lookup("key", get(), RULES)
-        turn = await stores.turns.take("key", 1.0)
-        assert not isinstance(turn, TurnOver)
-        await turn.done(stored=True)
-        assert isinstance(await stores.turns.take("key", 1.0), TurnOver)
+        lock = await stores.locks.acquire("key", 1.0)
+        assert not isinstance(lock, LockReleased)
+        await lock.release(stored=True)
+        assert isinstance(await stores.locks.acquire("key", 1.0), LockReleased)
         rates = RedisRates(brief, SystemClock(), lambda: 1, RedisRateSettings(timeout_s=5))
         assert (await rates.admit("somebody", RateLimit("limit", 10, 60, 1))).allowed
         assert rates.available

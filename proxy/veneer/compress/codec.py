@@ -47,7 +47,7 @@ class Codecs:
         async with self._places:
             return await asyncio.get_running_loop().run_in_executor(self._threads, how.encode, body, level)
 
-    async def encode_densely(self, coding: str, body: bytes) -> bytes:
+    async def encode_hardest(self, coding: str, body: bytes) -> bytes:
         """The whole body coded as hard as the coding can, in one thread of low priority that needs no interpreter.
 
         Raises ValueError for an unknown coding.
@@ -56,7 +56,7 @@ class Codecs:
         return await asyncio.get_running_loop().run_in_executor(self._idle_thread, how.encode, body, how.levels.highest)
 
     def hardest(self, coding: str) -> int:
-        """The level of `encode_densely`. Raises ValueError for an unknown coding."""
+        """The level of `encode_hardest`. Raises ValueError for an unknown coding."""
         return coding_named(coding).levels.highest
 
     def stream(self, coding: str, level: int) -> StreamEncoder:

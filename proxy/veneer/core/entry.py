@@ -41,12 +41,12 @@ class ByteSpan:
 class CodedBody:
     """The entry's body in one content coding, made by this cache.
 
-    `dense` is the form made later, as small as the coding can make it: other bytes, and so another entity tag.
+    `recompressed` is the form made later, as small as the coding can make it: other bytes, and so another entity tag.
     """
 
     coding: str
     body: bytes
-    dense: bool = False
+    recompressed: bool = False
 
 
 @mypyc_attr(acyclic=True)
@@ -147,9 +147,9 @@ class Entry:
         entry.memo.through = self.memo.through
         return entry
 
-    def rest(self) -> None:
+    def drop_derived(self) -> None:
         """Let go of what was worked out of the fields: nobody may ask for it again for a long time."""
-        self.fields.rest()
+        self.fields.drop_derived()
         memo = self.memo
         memo.rules = memo.terms = None
 

@@ -188,11 +188,11 @@ class Fields:
         lines = cast("tuple[Sequence[str], ...]", self.pairs)  # as pairs, compiled, they would be made anew
         return Fields(cast("list[Pair]", [shared_line(line) for line in lines]), self._joined, shared=True)
 
-    def rest(self) -> None:
-        """Let go of what was worked out of the lines: until `wake` it is worked out each time it is asked for."""
+    def drop_derived(self) -> None:
+        """Let go of what was worked out of the lines: until `rebuild_derived` it is made each time it is asked for."""
         self._joined = self._derived = None
 
-    def wake(self) -> None:
+    def rebuild_derived(self) -> None:
         """Work it out once again."""
         if self._joined is None:
             self._joined = _join(self.pairs)

@@ -18,13 +18,13 @@ from veneer.core.remembered import memoised
 from veneer.core.rules import CodingRules
 from veneer.core.validators import etag_of, is_own, is_weak, split_etags
 
-DENSE_MARK: Final = "+"
-"""What the entity tag of a dense form ends in, after its coding."""
+RECOMPRESSED_SUFFIX: Final = "+"
+"""What the entity tag of a recompressed form ends in, after its coding."""
 
 _OF_THE_BYTES: Final = CONTENT_DIGESTS | {"content-length", "repr-digest"}
 """What is said of the very bytes of a form."""
 
-_SUFFIXES: Final = tuple(f'-{coding}{mark}"' for coding in CODINGS for mark in ("", DENSE_MARK))
+_SUFFIXES: Final = tuple(f'-{coding}{mark}"' for coding in CODINGS for mark in ("", RECOMPRESSED_SUFFIX))
 
 
 def choose_coding(accept_encoding: str | None, available: tuple[str, ...]) -> str | None:
@@ -89,15 +89,15 @@ def is_compressible_type(content_type: str | None, rules: CodingRules) -> bool:
     return essence.partition("/")[0] + "/" in rules.types
 
 
-def coded_etag(etag: str, coding: str, *, dense: bool = False) -> str:
+def coded_etag(etag: str, coding: str, *, recompressed: bool = False) -> str:
     """The entity tag of the form in `coding` of what has `etag`. A weak tag stays: coded forms are equivalent to it.
 
-    A strong tag names bytes (section 8.8.1). The dense form has others than the one made first, and somebody behind
-    this proxy may put ranges together or meet both forms on two nodes: so it has a tag of its own.
+    A strong tag names bytes (section 8.8.1). The recompressed form has others than the one made first, and somebody
+    behind this proxy may put ranges together or meet both forms on two nodes: so it has a tag of its own.
     """
     if is_weak(etag) or not etag.endswith('"'):
         return etag
-    return f'{etag[:-1]}-{coding}{DENSE_MARK if dense else ""}"'
+    return f'{etag[:-1]}-{coding}{RECOMPRESSED_SUFFIX if recompressed else ""}"'
 
 
 def uncoded_etag(etag: str) -> str:
@@ -148,12 +148,12 @@ def as_client_knows(request: RequestHead, head: ResponseHead, rules: CodingRules
         tag for sent in split_etags(none_match) if uncoded_etag(tag := sent.removeprefix("W/")) == etag or tag == etag
     ]
     wanted = choose_coding(request.fields.joined.get("accept-encoding"), rules.prefer)
-    forms = [etag] if wanted is None else [coded_etag(etag, wanted), coded_etag(etag, wanted, dense=True)]
+    forms = [etag] if wanted is None else [coded_etag(etag, wanted), coded_etag(etag, wanted, recompressed=True)]
     best = next((tag for tag in held if tag in forms), held[0] if held else etag)
     return head if best == etag else ResponseHead(head.status, head.reason, head.fields.replaced("ETag", best))
 
 
-def coded_fields(fields: Fields, coding: str | None, *, dense: bool = False) -> Fields:
+def coded_fields(fields: Fields, coding: str | None, *, recompressed: bool = False) -> Fields:
     """The fields of the form in `coding` of a response that can be coded; None for its uncoded form.
 
     Length and digests of the bytes go (RFC 9530: Repr-Digest and Content-Digest are of coded bytes), the entity tag
@@ -165,7 +165,7 @@ def coded_fields(fields: Fields, coding: str | None, *, dense: bool = False) -> 
     changed = varied.without(_OF_THE_BYTES)
     changed = changed.replaced("Content-Encoding", coding)
     etag = fields.get("etag")
-    if etag is not None and (own := coded_etag(etag, coding, dense=dense)) != etag:
+    if etag is not None and (own := coded_etag(etag, coding, recompressed=recompressed)) != etag:
         changed = changed.replaced("ETag", own)
     return changed
 
@@ -173,22 +173,26 @@ def coded_fields(fields: Fields, coding: str | None, *, dense: bool = False) -> 
 class _CodedForm:
     """`coded_fields` of one coding and density, as `Fields.once` takes it: told apart by identity."""
 
-    __slots__ = ("_coding", "_dense")
+    __slots__ = ("_coding", "_recompressed")
 
-    def __init__(self, coding: str | None, dense: bool) -> None:
+    def __init__(self, coding: str | None, recompressed: bool) -> None:
         self._coding: Final = coding
-        self._dense: Final = dense
+        self._recompressed: Final = recompressed
 
     def __call__(self, fields: Fields) -> Fields:
-        return coded_fields(fields, self._coding, dense=self._dense)
+        return coded_fields(fields, self._coding, recompressed=self._recompressed)
 
 
-_FORMS: Final = {(coding, dense): _CodedForm(coding, dense) for coding in (None, *CODINGS) for dense in (False, True)}
+_FORMS: Final = {
+    (coding, recompressed): _CodedForm(coding, recompressed)
+    for coding in (None, *CODINGS)
+    for recompressed in (False, True)
+}
 
 
-def coded_fields_of_entry(fields: Fields, coding: str | None, *, dense: bool) -> Fields:
+def coded_fields_of_entry(fields: Fields, coding: str | None, *, recompressed: bool) -> Fields:
     """As `coded_fields`, made once: for what is stored, and asked for again and again."""
-    return fields.once(_FORMS[coding, dense])
+    return fields.once(_FORMS[coding, recompressed])
 
 
 def with_vary(fields: Fields, name: str) -> Fields:

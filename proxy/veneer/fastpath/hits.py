@@ -124,7 +124,7 @@ class HitFastPath(FastPath):
             spot.other = form
         elif not self._settle(marks, served, form, shown_to_all=for_all(exchange, served)):
             return
-        served.entry.rest()
+        served.entry.drop_derived()
 
     def learn_miss(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int) -> None:
         """Remember how a miss that began here was answered, where its body was passed on as it came."""

@@ -153,7 +153,7 @@ class FastMiss(FirstBytesHandler):
             etag = make_etag(body) if entry is None else entry.fields.joined["etag"]
             values.append(etag.encode("ascii"))
         if entry is not None:
-            entry.rest()
+            entry.drop_derived()
             misses.keep(self, entry, may_share=self.may_share)
         self.talk.answer_miss(self, reply, values, body, int((now_s - self.started_s) * 1e6 + 0.5))
         misses.over(self, reply)

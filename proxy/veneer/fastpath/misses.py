@@ -9,7 +9,7 @@ from veneer.core.codings import CODINGS
 from veneer.core.entry import Entry
 from veneer.core.key import flight_key, key_within, normalised_query
 from veneer.core.messages import ResponseHead
-from veneer.core.negotiation import DENSE_MARK
+from veneer.core.negotiation import RECOMPRESSED_SUFFIX
 from veneer.core.rate import RateVerdict
 from veneer.core.target import normal_target
 from veneer.core.validators import OWN_MARK, make_etag
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _HELD: Final = LeaseState.HELD  # to look a member of an Enum up runs Python
 _LENGTH_OR_CHUNKED: Final = re.compile(rb"\r\n(?i:content-length: *(\d{1,18})|transfer-encoding:)")
-_CODED_END: Final = f'-(?:{"|".join(CODINGS)}){re.escape(DENSE_MARK)}?"'
+_CODED_END: Final = f'-(?:{"|".join(CODINGS)}){re.escape(RECOMPRESSED_SUFFIX)}?"'
 _OURS: Final = re.compile(f"{re.escape(OWN_MARK)}|{_CODED_END}".encode())
 """Part of every entity tag that this proxy made, or made of the origin's."""
 
@@ -73,7 +73,7 @@ class MissFastPath:
         self._in_flight = services.in_flight
         self._flights = services.flights
         self._searches = services.searches
-        self._alone = services.turns.alone
+        self._alone = services.locks.alone
         self._monotonic = services.clock.monotonic
         self._pipeline = pipeline
         self._store = services.store.local

@@ -97,7 +97,7 @@ class HugePages:
         self._resident_bytes = min(self._resident_bytes, now_bytes)
         return self.is_under_way or now_bytes >= self._resident_bytes + GROWN_BYTES
 
-    def turn(self) -> None:
+    def run_round(self) -> None:
         """Go on with a round. What the process gives back meanwhile the system refuses to move."""
         places = [place for region in regions(_MAPS.read_text("utf-8").splitlines()) for place in region]
         self._huge.intersection_update(places)
@@ -131,4 +131,4 @@ async def keep_on_huge_pages(sleep: Callable[[float], Awaitable[None]]) -> None:
         with suppress(OSError):  # no file descriptor is left to look with, for one; later there may be
             pages.ask_ahead()
             if pages.is_due():
-                await asyncio.to_thread(pages.turn)
+                await asyncio.to_thread(pages.run_round)

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from veneer.limits.rate_redis import RedisRates
 from veneer.main.shared import StoreSet
 from veneer.observe.counters import Gauges, StoreGauges
-from veneer.pipeline.upgrade import RecompressionCounts
+from veneer.pipeline.recompress import RecompressionCounts
 from veneer.policy.model import StoreSettings
 from veneer.ports import LeaseState
 from veneer.stores.redis_log import RedisLog
 
 
 def gauges_of(
-    shared: StoreSet, settings: StoreSettings, upgrades: RecompressionCounts, dropped: Callable[[], dict[str, int]]
+    shared: StoreSet, settings: StoreSettings, recompression: RecompressionCounts, dropped: Callable[[], dict[str, int]]
 ) -> Gauges:
     """Stores, log and limits as they stand; `dropped` tells how many log lines were lost, by log."""
     errors: dict[str, int] = {}
@@ -38,8 +38,8 @@ def gauges_of(
         redis_errors=errors,
         log_dropped=dropped(),
         rate_fallbacks=fallbacks,
-        coded_anew=upgrades.upgraded,
-        coded_anew_saved_bytes=upgrades.saved_bytes,
+        coded_anew=recompression.recompressed,
+        coded_anew_saved_bytes=recompression.saved_bytes,
         rates_refused_locally=refused_locally,
         nodes_lost=nodes_lost,
     )

@@ -33,8 +33,8 @@ from veneer.observe.counters import Snapshot
 from veneer.observe.metrics import Metrics
 from veneer.observe.observation import Observation
 from veneer.pipeline.context import Services
+from veneer.pipeline.recompress import RecompressionCounts, Recompressor
 from veneer.pipeline.request_ids import RequestIds
-from veneer.pipeline.upgrade import RecompressionCounts, Recompressor
 from veneer.policy.model import Policy
 from veneer.policy.warnings import report
 from veneer.policy.watch import Load, PolicySource, ReloadOutcome, watch_file
@@ -117,29 +117,29 @@ class Node:
         if shared.stores.redis is not None and self._speaks:
             tasks.start(check_memory_policy(shared.stores.redis), "redis: memory policy")
         log, store = shared.stores.log, shared.stores.store
-        upgrader = Recompressor(store, log, codec, clock, time.thread_time)
-        tasks.start(upgrader.run(asyncio.sleep), "make coded bodies smaller")
+        recompressor = Recompressor(store, log, codec, clock, time.thread_time)
+        tasks.start(recompressor.run(asyncio.sleep), "make coded bodies smaller")
         services = Services(
             clock=clock,
             store=store,
             log=log,
-            turns=shared.stores.turns,
+            locks=shared.stores.locks,
             rates=shared.rates,
             codec=codec,
             upstreams=self._backends,
             recorder=self._observation.observer,
             in_flight=self._in_flight,
             tasks=tasks,
-            upgrades=upgrader,
+            recompression=recompressor,
         )
         if self._options.policies is not None:
             tasks.start(watch_file(self._policies, self._options.policies, asyncio.sleep), "watch the policy file")
-        await self._administer(shared, policy, upgrader.counts)
+        await self._administer(shared, policy, recompressor.counts)
         await self._listen(services, policy)
 
-    async def _administer(self, shared: StoreSet, policy: Policy, upgrades: RecompressionCounts) -> None:
+    async def _administer(self, shared: StoreSet, policy: Policy, recompression: RecompressionCounts) -> None:
         """Open the admin listener; a worker answers its supervisor instead."""
-        snapshot = partial(self._snapshot, shared, policy, upgrades)
+        snapshot = partial(self._snapshot, shared, policy, recompression)
         if self._place is not None:
             access, report = AdminAccess(None), partial(self._report, shared, snapshot)
             self._exit.callback(self._leave, self._place, report)
@@ -168,9 +168,9 @@ class Node:
             draining=lambda: self._draining,
         )
 
-    def _snapshot(self, shared: StoreSet, policy: Policy, upgrades: RecompressionCounts) -> Snapshot:
+    def _snapshot(self, shared: StoreSet, policy: Policy, recompression: RecompressionCounts) -> Snapshot:
         watched = self._observation
-        return watched.observer.snapshot(lambda: gauges_of(shared, policy.stores, upgrades, watched.dropped))
+        return watched.observer.snapshot(lambda: gauges_of(shared, policy.stores, recompression, watched.dropped))
 
     def _report(self, shared: StoreSet, snapshot: Callable[[], Snapshot]) -> Report:
         return Report(next(self._reports), snapshot(), shared.stores.log.position, self._serving)

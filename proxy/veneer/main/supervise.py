@@ -21,9 +21,9 @@ from veneer.policy.settings import Overrides
 from veneer.policy.watch import PolicySource, watch_file
 from veneer.server.listener import Address, ListenError
 from veneer.server.scarcity import Scarcity
-from veneer.workers.desk import AdminAggregator, DeskDeps
+from veneer.workers.aggregator import AdminAggregator, AggregatorDeps
+from veneer.workers.counter_totals import CounterTotals
 from veneer.workers.last_good import LastGood
-from veneer.workers.ledger import CounterTotals
 from veneer.workers.supervisor import Supervisor, SupervisorSettings
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
         if options.admin is not AdminOff.OFF:
             admin = options.admin or Address.parse(policy.admin.listen)
             access = access_for(admin, policy)
-            deps = DeskDeps(
+            deps = AggregatorDeps(
                 access, ledger, supervisor.sockets, options.workers, lambda: supervisor.stopping, observation.metrics
             )
             await leaving.enter_async_context(listening(AdminAggregator(deps).application(), admin))

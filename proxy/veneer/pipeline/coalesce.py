@@ -78,14 +78,14 @@ FetchOutcome = Complete | Streaming | Uncacheable | OriginError | Unreachable
 
 
 class Flight(Demand):
-    """One fetch under way, and the `turn` it is made in. The leader flies it, for most alone."""
+    """One fetch under way, and the `lock` it is made in. The leader flies it, for most alone."""
 
-    __slots__ = ("_landed", "key", "outcome", "turn")
+    __slots__ = ("_landed", "key", "lock", "outcome")
 
     def __init__(self, key: str) -> None:
         super().__init__()
         self.key = key
-        self.turn: FetchLock | None = None
+        self.lock: FetchLock | None = None
         self.outcome: FetchOutcome | None = None
         """How it ended; None while under way."""
         self._landed: asyncio.Future[None] | None = None

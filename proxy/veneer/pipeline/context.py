@@ -21,8 +21,8 @@ from veneer.pipeline.content import Budget
 from veneer.pipeline.exchange import Recorder
 from veneer.pipeline.searches import NoVarySearchHints
 from veneer.policy.model import CompressRules, Match, Policy, Route
-from veneer.ports import Client, Clock, Codec, EntryStore, FetchTurns, InvalidationLog, RateStore, Upstream
-from veneer.stores.turns import LocalTurns
+from veneer.ports import Client, Clock, Codec, EntryStore, FetchLocks, InvalidationLog, RateStore, Upstream
+from veneer.stores.fetch_locks import LocalLocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class NoHitMemory:
         """Forget it."""
 
 
-class Upgrades(Protocol):
+class Recompression(Protocol):
     """Makes the coded bodies smaller that are asked for again and again."""
 
     def consider(self, key: str, entry: Entry, coding: str, rules: CompressRules) -> None:
@@ -78,7 +78,7 @@ class Upgrades(Protocol):
         ...
 
 
-class NoUpgrades:
+class NoRecompression:
     """Leaves coded bodies as they are."""
 
     def consider(self, key: str, entry: Entry, coding: str, rules: CompressRules) -> None:
@@ -102,13 +102,13 @@ class Services:
     recorder: Recorder
     tasks: Tasks
     flights: Flights = field(default_factory=Flights)
-    turns: FetchTurns = field(default_factory=LocalTurns)
+    locks: FetchLocks = field(default_factory=LocalLocks)
     searches: NoVarySearchHints = field(default_factory=NoVarySearchHints)
     via: str = "veneer"
     instance: str = field(default_factory=lambda: f"veneer-{secrets.token_hex(6)}")
     in_flight: InFlight = field(default_factory=lambda: InFlight(None))
     hits: FastPathLearner = field(default_factory=NoHitMemory)
-    upgrades: Upgrades = field(default_factory=NoUpgrades)
+    recompression: Recompression = field(default_factory=NoRecompression)
     budget: Budget = field(default_factory=lambda: Budget(64 * 1024 * 1024))
 
 

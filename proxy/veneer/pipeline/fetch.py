@@ -31,11 +31,11 @@ from veneer.ports import (
     FetchLock,
     InterimSink,
     LeaseState,
-    TurnOver,
+    LockReleased,
     UpstreamError,
     UpstreamFailure,
 )
-from veneer.stores.turns import FreeTurn
+from veneer.stores.fetch_locks import FreeLock
 
 READ_WHOLE_BYTES = 128 * 1024
 """A response announced to be at most this long is read before its head is passed on: one write, one stored body."""
@@ -62,10 +62,10 @@ class Fetcher:
                 flight = flights.open(group)
                 if plan.for_all:
                     plan = replace(plan, outgoing=plan.unconditional)
-                if self._services.turns.alone:
+                if self._services.locks.alone:
                     flying = self._fly(flight, plan, client.interim)
                 else:
-                    flying = self._fly_in_turn(flight, plan, client.interim, looked=looked)
+                    flying = self._fly_with_lock(flight, plan, client.interim, looked=looked)
                 return await self._to_the_end(flight, flying, client), False
             outcome = await self._follow(flight, plan)
             if outcome is not None:
@@ -204,24 +204,24 @@ class Fetcher:
             case Streaming(place=place):
                 place.close()
 
-    async def _fly_in_turn(self, flight: Flight, plan: Plan, interim: InterimSink, *, looked: bool) -> FetchOutcome:
+    async def _fly_with_lock(self, flight: Flight, plan: Plan, interim: InterimSink, *, looked: bool) -> FetchOutcome:
         """Fly when no other node is fetching the same; land with what another node has fetched meanwhile.
 
         `looked` says that the store was asked just now.
         """
         try:
-            turn = await self._turn(plan, looked=looked)
+            lock = await self._acquire(plan, looked=looked)
         except BaseException as error:
-            detail = f"the wait for a turn was stopped: {error!r}"
+            detail = f"the wait for the lock was stopped: {error!r}"
             self._end(flight, Unreachable(UpstreamError(UpstreamFailure.RESET, detail, sent=False)))
             raise
-        if isinstance(turn, Entry):
-            return self._end(flight, Complete(turn, turn, stored=True, may_share=True, upstream_ms=0.0))
-        flight.turn = turn
+        if isinstance(lock, Entry):
+            return self._end(flight, Complete(lock, lock, stored=True, may_share=True, upstream_ms=0.0))
+        flight.lock = lock
         return await self._fly(flight, plan, interim)
 
-    async def _turn(self, plan: Plan, *, looked: bool) -> FetchLock | Entry:
-        """The turn to fetch, or the response that another node has fetched while this one waited for its turn."""
+    async def _acquire(self, plan: Plan, *, looked: bool) -> FetchLock | Entry:
+        """The lock, or the response that another node has fetched while this one waited for it."""
         services = self._services
         deadline = services.clock.monotonic() + plan.match.route.coalesce_wait_s
         again, group = False, self._group(plan)
@@ -230,13 +230,13 @@ class Fetcher:
             stored = None if looked else await self._stored(plan)
             if stored is not None:
                 return stored
-            turn = await services.turns.take(group, deadline - services.clock.monotonic(), again=again)
-            if not isinstance(turn, TurnOver):
-                return turn
-            services.flights.learn(plan.key, turn.varies)
+            lock = await services.locks.acquire(group, deadline - services.clock.monotonic(), again=again)
+            if not isinstance(lock, LockReleased):
+                return lock
+            services.flights.learn(plan.key, lock.varies)
             before, group = group, self._group(plan)
             looked, again = False, group == before
-        return FreeTurn()
+        return FreeLock()
 
     async def _stored(self, plan: Plan) -> Entry | None:
         """What answers the plan from the store by now."""
@@ -271,12 +271,14 @@ class Fetcher:
         flight.land(outcome)
         flight.when_unwanted(None)
         self._services.flights.close(flight)
-        turn, flight.turn = flight.turn, None
-        if turn is not None and not isinstance(turn, FreeTurn):
+        lock, flight.lock = flight.lock, None
+        if lock is not None and not isinstance(lock, FreeLock):
             brought = flight.outcome.entry if isinstance(flight.outcome, Complete | Streaming) else None
             varies = [name for name, _ in brought.vary] if brought is not None else []
             with suppress(TaskGroupClosedError):  # it expires
-                self._services.tasks.start(turn.done(stored=brought is not None, varies=varies), "turn: done")
+                self._services.tasks.start(
+                    lock.release(stored=brought is not None, varies=varies), "release a fetch lock"
+                )
         return outcome
 
     async def _ask(self, plan: Plan, request: RequestHead, interim: InterimSink, demand: Demand) -> FetchedResponse:

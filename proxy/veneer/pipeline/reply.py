@@ -99,7 +99,7 @@ class Replier:
         elif body.age_s is None:
             if not shown.coding:
                 self._services.hits.learn_miss(exchange, answer, head, _size(raw))
-            body.entry.rest()  # it may never be asked for again
+            body.entry.drop_derived()  # it may never be asked for again
         return SentResponse(shown.head.status, shown.coding, shown.identity_bytes)
 
     async def _coded(self, exchange: Exchange, body: StoredBody, coding: str) -> bytes:
@@ -107,8 +107,8 @@ class Replier:
         services, entry, key, compress = self._services, body.entry, body.key, exchange.match.route.compress
         kept = entry.coded_in(coding)
         if kept is not None:
-            if key is not None and not kept.dense:
-                services.upgrades.consider(key, entry, coding, compress)
+            if key is not None and not kept.recompressed:
+                services.recompression.consider(key, entry, coding, compress)
             return kept.body
         raw = await services.codec.encode(coding, compress.level, entry.body)
         if key is not None:

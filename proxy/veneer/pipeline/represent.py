@@ -91,7 +91,7 @@ def _conditional(
             return Representation(ResponseHead(412, "Precondition Failed", Fields()), b"")
     if coding is not None and "if-none-match" in request.fields.joined:
         kept = entry.coded_in(coding)
-        other = coded_fields_of_entry(entry.fields, coding, dense=kept is None or not kept.dense)
+        other = coded_fields_of_entry(entry.fields, coding, recompressed=kept is None or not kept.recompressed)
         if evaluate(request, entry.status, other, now) is Precondition.NOT_MODIFIED:
             return Representation(ResponseHead(304, "Not Modified", not_modified_fields(other)), b"")
     return None
@@ -109,7 +109,7 @@ def coded_form(exchange: Exchange, entry: Entry) -> tuple[str | None, Fields]:
     asked = request.fields.joined
     coding = None if "range" in asked else choose_coding(asked.get("accept-encoding"), compress.coding.prefer)
     kept = None if coding is None else entry.coded_in(coding)
-    return coding, coded_fields_of_entry(entry.fields, coding, dense=kept is not None and kept.dense)
+    return coding, coded_fields_of_entry(entry.fields, coding, recompressed=kept is not None and kept.recompressed)
 
 
 def _varied(exchange: Exchange, part: Representation) -> Representation:

@@ -28,12 +28,12 @@ class Codec(Protocol):
         """The whole body coded; larger bodies off the event loop."""
         ...
 
-    async def encode_densely(self, coding: str, body: bytes) -> bytes:
+    async def encode_hardest(self, coding: str, body: bytes) -> bytes:
         """The whole body coded as hard as the coding can, however long that takes, without hindering anybody."""
         ...
 
     def hardest(self, coding: str) -> int:
-        """The level of `encode_densely`."""
+        """The level of `encode_hardest`."""
         ...
 
     def stream(self, coding: str, level: int) -> StreamEncoder:

@@ -1,4 +1,4 @@
-"""Stored responses, the order of invalidations, and turns to fetch."""
+"""Stored responses, the order of invalidations, and the locks of fetches."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ class InvalidationLog(Protocol):
 class FetchLock(Protocol):
     """The right to fetch a key from the backend while other nodes wait."""
 
-    async def done(self, *, stored: bool, varies: Sequence[str] = ()) -> None:
+    async def release(self, *, stored: bool, varies: Sequence[str] = ()) -> None:
         """The fetch is over, on whatever path; `stored` when its response is in the shared store. Never raises.
 
         `varies` are the request fields by which that response varies, in lower case: those who waited learn whether it
@@ -176,24 +176,24 @@ class FetchLock(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class TurnOver:
-    """Another node's fetch is over and stored, so that it is worth looking again; `varies` as in `FetchLock.done`."""
+class LockReleased:
+    """Another node's fetch is over and stored: it is worth looking again; `varies` as in `FetchLock.release`."""
 
     varies: tuple[str, ...] = ()
 
 
-class FetchTurns(Protocol):
+class FetchLocks(Protocol):
     """One upstream fetch per key, over all nodes."""
 
     @property
     def alone(self) -> bool:
-        """Whether no other node takes turns, so that each is free."""
+        """Whether no other node takes locks, so that each is free."""
         ...
 
-    async def take(self, key: str, wait_s: float, *, again: bool = False) -> FetchLock | TurnOver:
-        """The turn to fetch `key`, or word that another node has fetched it.
+    async def acquire(self, key: str, wait_s: float, *, again: bool = False) -> FetchLock | LockReleased:
+        """The lock of `key`, or word that another node has fetched it.
 
-        It is this node's turn at the latest after `wait_s`, or when nobody can be asked. `again` says that a response
+        It is free at the latest after `wait_s`, or when nobody can be asked. `again` says that a response
         stored just now was looked at and is of no use.
         """
         ...

@@ -21,9 +21,9 @@ def entry_key(epoch: str, digest: str) -> str:
     return f"{entries_of(epoch)}{digest}"
 
 
-def turn_key(digest: str) -> str:
-    """Whose turn it is to fetch what one cache key names."""
-    return f"{PREFIX}:turn:{digest}"
+def lock_key(digest: str) -> str:
+    """Who holds the lock to fetch what one cache key names."""
+    return f"{PREFIX}:lock:{digest}"
 
 
 def rate_key(client: str) -> str:

@@ -13,6 +13,7 @@ from veneer.redis.dial import Dialer
 from veneer.redis.keys import LogKeys
 from veneer.redis.line import caller_for
 from veneer.redis.script import RedisCaller
+from veneer.stores.fetch_locks import LocalLocks, LockSettings, RedisLocks
 from veneer.stores.log_link import LinkSettings, LogLink
 from veneer.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_VARIANTS, MemoryStore
 from veneer.stores.memory_log import MemoryLog
@@ -20,7 +21,6 @@ from veneer.stores.redis_log import LogSettings, RedisLog
 from veneer.stores.redis_store import RedisStore, RedisStoreSettings
 from veneer.stores.sampler import Sample, StoreSampler
 from veneer.stores.tiered import TieredStore
-from veneer.stores.turns import LocalTurns, RedisTurns, TurnSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class StoresConfig:
     link: LinkSettings = field(default_factory=LinkSettings)
     log: LogSettings = field(default_factory=LogSettings)
     shared: RedisStoreSettings = field(default_factory=RedisStoreSettings)
-    turns: TurnSettings = field(default_factory=TurnSettings)
+    locks: LockSettings = field(default_factory=LockSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Stores:
     log: MemoryLog | RedisLog
     store: MemoryStore | TieredStore
     memory: MemoryStore
-    turns: LocalTurns | RedisTurns = field(default_factory=LocalTurns)
+    locks: LocalLocks | RedisLocks = field(default_factory=LocalLocks)
     shared: RedisStore | None = None
     redis: RedisClient | None = None
     sampler: StoreSampler | None = None
@@ -94,6 +94,6 @@ def redis_stores(url: str, clock: Clock, tasks: Tasks, settings: StoresConfig | 
     caller, brief = caller_for(client, dial, tasks), caller_for(client, dial, tasks, 1)
     shared = RedisStore(caller, clock, lambda: log.epoch, chosen.shared, log.announce)
     tiered = TieredStore(memory, shared, log)
-    turns = RedisTurns(caller, clock, log.announce_turn, tasks, chosen.turns)
-    log.listen(on_replaced=tiered.replaced, on_reset=memory.clear, on_turn_over=turns.over)
-    return Stores(log, tiered, memory, turns, shared, client, StoreSampler(client, lambda: log.epoch), caller, brief)
+    locks = RedisLocks(caller, clock, log.announce_release, tasks, chosen.locks)
+    log.listen(on_replaced=tiered.replaced, on_reset=memory.clear, on_lock_released=locks.on_released)
+    return Stores(log, tiered, memory, locks, shared, client, StoreSampler(client, lambda: log.epoch), caller, brief)

@@ -21,11 +21,11 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """`node` has replaced what the shared store holds under `key`, or with `turn`, its turn to fetch that is over."""
+    """`node` has replaced what the shared store holds under `key`, or with `released`, its lock is free."""
 
     node: str
     key: str
-    turn: bool = False
+    released: bool = False
 
 
 @dataclass(slots=True)
@@ -85,6 +85,6 @@ class StreamDecoder:
     def _take_notice(self, heard: ReadBatch, fields: Mapping[bytes, bytes]) -> None:
         node = fields.get(b"n", b"").decode("utf-8", "replace")
         if node != self._node:
-            turn = fields.get(b"t")
-            key = fields.get(b"k", b"") if turn is None else turn
-            heard.notices.append(Notice(node, key.decode("utf-8", "surrogateescape"), turn is not None))
+            released = fields.get(b"t")
+            key = fields.get(b"k", b"") if released is None else released
+            heard.notices.append(Notice(node, key.decode("utf-8", "surrogateescape"), released is not None))

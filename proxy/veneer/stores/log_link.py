@@ -69,7 +69,7 @@ class LogLink:
         `writes` is what the others have to know of this node's writes, should it vanish.
         """
         chosen = self._settings
-        told = (writes.turn, round(writes.settles_s * 1000))
+        told = (writes.telling, round(writes.settles_s * 1000))
         arguments = [*self._arguments(), epoch, applied, chosen.catch_up, chosen.replay, *told]
         renewal = parse_renewal(await self._run(_RENEW, self._log_keys(), arguments))
         if self._reader.ear.notices_at is None:
@@ -98,9 +98,9 @@ class LogLink:
         """Tell the writers without waiting for Redis: who hears nothing waits for this node's lease."""
         self._say(told.commands(self._keys, self.node))
 
-    def announce(self, key: str, *, turn: bool = False) -> None:
-        """Tell the other nodes that `key` was replaced, or a turn is over. It has no position, and may be lost."""
-        name = "t" if turn else "k"
+    def announce(self, key: str, *, released: bool = False) -> None:
+        """Tell the other nodes that `key` was replaced, or its lock released. It has no position, and may be lost."""
+        name = "t" if released else "k"
         words = ("XADD", self._keys.notices, "MAXLEN", "~", _NOTICES_KEPT, "*", "n", self.node, name, key)
         self._say([command(*words)])
 

@@ -41,18 +41,18 @@ def _costs_bytes(key: str, entries: Sequence[Entry]) -> int:
 class _KeyRecord:
     """A key's variants, newest first, its place in the queue, and who is told when the variants change.
 
-    `used`, or that of a listener, is set by every hit. `MemoryStore.used_since` moves it into `noticed`; for SIEVE
+    `used`, or that of a listener, is set by every hit. `MemoryStore.used_since` moves it into `spared_once`; for SIEVE
     either counts.
     """
 
-    __slots__ = ("entries", "key", "listener", "listeners", "newer", "noticed", "older", "size_bytes", "used")
+    __slots__ = ("entries", "key", "listener", "listeners", "newer", "older", "size_bytes", "spared_once", "used")
 
     def __init__(self, key: str) -> None:
         self.key: Final = key
         self.entries: tuple[Entry, ...] = ()
         self.size_bytes = 0
         self.used = False
-        self.noticed = False
+        self.spared_once = False
         self.listener: EvictionListener | None = None
         self.listeners: tuple[EvictionListener, ...] = ()
         self.newer: _KeyRecord | None = None
@@ -75,7 +75,7 @@ class _KeyRecord:
             oldest.part()
         self.listeners += (listener,)
 
-    def take_mark(self) -> bool:
+    def take_used(self) -> bool:
         """Whether it was used since this was asked last."""
         used, self.used = self.used, False
         if self.listener is None:
@@ -87,7 +87,7 @@ class _KeyRecord:
 
     def dismiss(self) -> None:
         """Tell all listeners."""
-        self.used = self.take_mark()
+        self.used = self.take_used()
         first, others = self.listener, self.listeners
         self.listener, self.listeners = None, ()
         if first is not None:
@@ -125,13 +125,13 @@ class _Queue:
             place.older.newer = place.newer
         place.newer = place.older = None
 
-    def victim(self, spare: _KeyRecord | None) -> _KeyRecord | None:
-        """The next place to go, never `spare`; None when there is no other."""
-        if self._oldest is None or (self._oldest is spare and self._newest is spare):
+    def victim(self, exempt: _KeyRecord | None) -> _KeyRecord | None:
+        """The next place to go, never `exempt`; None when there is no other."""
+        if self._oldest is None or (self._oldest is exempt and self._newest is exempt):
             return None
         hand = self._hand or self._oldest
-        while hand.take_mark() or hand.noticed or hand is spare:
-            hand.noticed = False
+        while hand.take_used() or hand.spared_once or hand is exempt:
+            hand.spared_once = False
             hand = hand.newer or self._oldest
         self._hand = hand
         return hand
@@ -217,7 +217,7 @@ class MemoryStore:
             return ()
         place.used = True
         for entry in place.entries:
-            entry.fields.wake()
+            entry.fields.rebuild_derived()
         return place.entries
 
     def add_listener(self, key: str, entry: Entry, listener: EvictionListener) -> bool:
@@ -261,11 +261,11 @@ class MemoryStore:
         place = self._holding(key, entry)
         if place is None:
             return False
-        fatter = entry.with_coded(coded)
-        cost = cost_bytes(key, fatter)
+        with_coded = entry.with_coded(coded)
+        cost = cost_bytes(key, with_coded)
         if cost > self._max_entry_bytes:
             return False
-        entries = tuple(fatter if other is entry else other for other in place.entries)
+        entries = tuple(with_coded if other is entry else other for other in place.entries)
         self._set(key, place, entries, place.size_bytes - cost_bytes(key, entry) + cost)
         return True
 
@@ -274,8 +274,8 @@ class MemoryStore:
         place = self._holding(key, entry)
         if place is None:
             return None
-        used = place.take_mark()
-        place.noticed = used or place.noticed
+        used = place.take_used()
+        place.spared_once = used or place.spared_once
         return used
 
     def _holding(self, key: str, entry: Entry) -> _KeyRecord | None:
@@ -326,11 +326,11 @@ class MemoryStore:
         place.change(entries)
         self._make_room(place)
 
-    def _make_room(self, spare: _KeyRecord) -> None:
+    def _make_room(self, exempt: _KeyRecord) -> None:
         while self._bytes > self._max_bytes:
-            victim = self._queue.victim(spare)
+            victim = self._queue.victim(exempt)
             if victim is None:
-                self._drop_oldest_variant(spare)
+                self._drop_oldest_variant(exempt)
                 continue
             self.drop(victim.key)
             self._evicted += 1

@@ -20,10 +20,10 @@ _LEAST_SETTLES_S: Final = 0.001
 class WriteMark(NamedTuple):
     """What a renewal tells: for how long after the node's end a write of it may still be carried out; 0 for none.
 
-    `turn` grows with each telling: one that comes late changes nothing.
+    `telling` grows with each telling: one that comes late changes nothing.
     """
 
-    turn: int
+    telling: int
     settles_s: float
 
 

@@ -63,7 +63,7 @@ class RedisLog:
         self._settings = settings or LogSettings()
         self._on_replaced: Callable[[str], None] = lambda _key: None
         self._on_reset: Callable[[], None] = lambda: None
-        self._on_turn_over: Callable[[str], None] = lambda _digest: None
+        self._on_lock_released: Callable[[str], None] = lambda _digest: None
         self._table = SubjectTable(self._settings.max_table_bytes)
         self._doubts = Doubts(self._table, clock)
         self._writes = OpenWrites(clock)
@@ -179,16 +179,16 @@ class RedisLog:
 
     async def announce(self, key: str) -> None:
         """Tell the other nodes that `key` was replaced in the shared store; a hint that may be lost."""
-        await self._announce(key, turn=False)
+        await self._announce(key, released=False)
 
-    async def announce_turn(self, notice: str) -> None:
-        """Tell the other nodes that a turn to fetch is over; a hint that may be lost."""
-        await self._announce(notice, turn=True)
+    async def announce_release(self, notice: str) -> None:
+        """Tell the other nodes that the lock of a fetch is released; a hint that may be lost."""
+        await self._announce(notice, released=True)
 
-    async def _announce(self, key: str, *, turn: bool) -> None:
+    async def _announce(self, key: str, *, released: bool) -> None:
         if self._is_reached():
             try:
-                self._link.announce(key, turn=turn)
+                self._link.announce(key, released=released)
             except FAILURES as error:
                 self._failed(error)
 
@@ -199,13 +199,13 @@ class RedisLog:
         *,
         on_replaced: Callable[[str], None],
         on_reset: Callable[[], None],
-        on_turn_over: Callable[[str], None] = lambda _digest: None,
+        on_lock_released: Callable[[str], None] = lambda _digest: None,
     ) -> None:
         """Tell `on_replaced` each key that another node replaces in the shared store, `on_reset` when all is dead.
 
-        `on_turn_over` gets what `announce_turn` was given at another node.
+        `on_lock_released` gets what `announce_release` was given at another node.
         """
-        self._on_replaced, self._on_reset, self._on_turn_over = on_replaced, on_reset, on_turn_over
+        self._on_replaced, self._on_reset, self._on_lock_released = on_replaced, on_reset, on_lock_released
 
     async def start(self) -> None:
         """Join the log if Redis can be reached at once; otherwise keep trying in the background."""
@@ -356,7 +356,7 @@ class RedisLog:
         for ack in heard.acknowledgements:
             self._acks.heard(ack.node, ack.epoch_ms, ack.seq)
         for notice in heard.notices:
-            (self._on_turn_over if notice.turn else self._on_replaced)(notice.key)
+            (self._on_lock_released if notice.released else self._on_replaced)(notice.key)
         if any(event.epoch_ms != self._epoch_ms for event in heard.events):
             return None
         if heard.events and heard.events[0].seq > self._applied + 1:

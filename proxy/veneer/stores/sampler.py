@@ -16,7 +16,7 @@ from veneer.redis.keys import entries_of
 from veneer.redis.script import FAILURES, Script, ViaRedisPy
 from veneer.stores.pack import from_bytes
 
-_GLANCE = Script.load("glance")
+_SAMPLE = Script.load("sample")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class StoreSampler:
 
     async def _read(self, name: str, sample: Sample) -> None:
         chosen = self._settings
-        reply = await _GLANCE.run(ViaRedisPy(self._redis), (name,), (chosen.key_bytes,), chosen.within_s)
+        reply = await _SAMPLE.run(ViaRedisPy(self._redis), (name,), (chosen.key_bytes,), chosen.within_s)
         if not isinstance(reply, list):
             return
         responses, raw, shown = reply

@@ -44,20 +44,20 @@ class TieredStore:
 
     async def lookup(self, key: str, request: RequestHead, rules: CacheRules) -> Sequence[Entry]:
         """From memory where it holds a valid response that fits, else from the shared store, and then from both."""
-        near = self._memory.get_local(key)
-        serves = any(self._serves(entry, request, rules) for entry in near)
+        l1 = self._memory.get_local(key)
+        serves = any(self._serves(entry, request, rules) for entry in l1)
         self._memory.count(found=serves)
         if serves:
-            return near
+            return l1
         before = self._replacements
-        far = await self._shared.lookup(key, request, rules)
-        if not far:
+        l2 = await self._shared.lookup(key, request, rules)
+        if not l2:
             return self._memory.get_local(key)
         if before != self._replacements:  # what was just read may be what was just replaced
-            return far
+            return l2
         alive = [entry for entry in self._memory.get_local(key) if self._log.validity(entry) is not Validity.DEAD]
-        self._memory.keep(key, _newest_first(far, alive))
-        return self._memory.get_local(key) or far
+        self._memory.keep(key, _newest_first(l2, alive))
+        return self._memory.get_local(key) or l2
 
     def add_listener(self, key: str, entry: Entry, listener: EvictionListener) -> bool:
         """Tell `listener` when memory no longer holds `entry` alone."""
@@ -85,9 +85,9 @@ class TieredStore:
         return self._log.validity(entry) is Validity.VALID and matches(entry, request, rules)
 
 
-def _newest_first(far: Sequence[Entry], near: Sequence[Entry]) -> list[Entry]:
+def _newest_first(l2: Sequence[Entry], l1: Sequence[Entry]) -> list[Entry]:
     """What both levels hold, each response once: where both hold it, the one received later."""
     latest: dict[tuple[object, object], Entry] = {}
-    for entry in sorted((*far, *near), key=lambda entry: entry.response_time):
+    for entry in sorted((*l2, *l1), key=lambda entry: entry.response_time):
         latest[entry.vary, entry.span] = entry
     return sorted(latest.values(), key=lambda entry: entry.response_time, reverse=True)

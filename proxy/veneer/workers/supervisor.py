@@ -15,9 +15,9 @@ from veneer.loop.tasks import Tasks
 from veneer.policy.watch import ReloadOutcome
 from veneer.ports import Clock
 from veneer.server.listener import Address, ListenError
-from veneer.workers.hearing import hear_all
-from veneer.workers.ledger import CounterTotals
+from veneer.workers.counter_totals import CounterTotals
 from veneer.workers.slot import WorkerProcess, listen, spawn
+from veneer.workers.worker_client import collect_reports
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ EXIT_MARGIN_S = 15.0
 """A worker that is told to stop has its drain time and so much more to end, then it is killed."""
 
 LOOK_EVERY_S = 0.05
-HEAR_EVERY_S = 1.0
+COLLECT_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,9 @@ class Slot:
 class Supervisor:
     """Starts the workers, replaces those that die, rolls on request, and ends when all have ended."""
 
-    def __init__(self, orders: SupervisorSettings, ledger: CounterTotals, clock: Clock, tasks: Tasks) -> None:
+    def __init__(self, orders: SupervisorSettings, totals: CounterTotals, clock: Clock, tasks: Tasks) -> None:
         self._orders = orders
-        self._ledger = ledger
+        self._totals = totals
         self._clock = clock
         self._tasks = tasks
         self._address = orders.address
@@ -101,7 +101,7 @@ class Supervisor:
 
     async def run(self) -> int:
         """Run until told to stop; returns the exit status."""
-        self._tasks.start(self._hear(), "hear the workers")
+        self._tasks.start(self._collect(), "collect the reports of the workers")
         try:
             return max(await asyncio.gather(*(self._keep(slot) for slot in self._slots)))
         finally:
@@ -145,15 +145,15 @@ class Supervisor:
         """Keep what a worker counted once it has ended."""
         await worker.process.wait()
         del self._living[worker.name]
-        self._ledger.ended(worker.name, worker.last_words())
+        self._totals.ended(worker.name, worker.last_words())
         worker.tidy()
 
     async def _serves(self, worker: WorkerProcess) -> bool:
         """Wait until a worker takes requests; False when it ends or is stopped before, or takes too long."""
         deadline_s = self._clock.monotonic() + START_TIMEOUT_S
         while worker.process.returncode is None and self._clock.monotonic() < deadline_s and not self._stop.is_set():
-            await hear_all(self.sockets, self._ledger)
-            if worker.name in self._ledger.serving():
+            await collect_reports(self.sockets, self._totals)
+            if worker.name in self._totals.serving():
                 return True
             await asyncio.sleep(LOOK_EVERY_S)
         return False
@@ -219,11 +219,11 @@ class Supervisor:
 
     # ------------------------------------------------------------ all of them
 
-    async def _hear(self) -> None:
+    async def _collect(self) -> None:
         """Keep up with what the workers count, so that little is lost with one that dies."""
         while True:
-            await asyncio.sleep(HEAR_EVERY_S)
-            await hear_all(self.sockets, self._ledger)
+            await asyncio.sleep(COLLECT_EVERY_S)
+            await collect_reports(self.sockets, self._totals)
 
     async def _roll_all(self) -> None:
         async with self._rolling:

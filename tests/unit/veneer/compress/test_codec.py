@@ -44,10 +44,10 @@ async def test_the_same_bytes_each_time_and_on_each_path(codecs: Codecs, name: s
 
 
 @pytest.mark.parametrize("name", CODINGS)
-async def test_the_densest_form_is_the_hardest_level_beside_the_loop(codecs: Codecs, name: str) -> None:
-    dense = await codecs.encode_densely(name, JSON)
-    assert dense == await codecs.encode(name, codecs.hardest(name), JSON)
-    assert decode(name, dense) == JSON
+async def test_the_hardest_level_is_worked_out_beside_the_loop(codecs: Codecs, name: str) -> None:
+    recompressed = await codecs.encode_hardest(name, JSON)
+    assert recompressed == await codecs.encode(name, codecs.hardest(name), JSON)
+    assert decode(name, recompressed) == JSON
 
 
 def test_each_coding_there_is_has_levels_and_an_encoder() -> None:

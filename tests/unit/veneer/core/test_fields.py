@@ -82,13 +82,13 @@ def test_fields_at_rest_say_the_same_and_wake_up() -> None:
     fields = Fields([("A", "1"), ("B", "2"), ("a", "3")])
     awake = dict(fields.joined)
     assert fields.once(len) == 3
-    fields.rest()
+    fields.drop_derived()
     assert dict(fields.joined) == awake == {"a": "1, 3", "b": "2"}
     assert (fields.get("a"), fields.get("c"), "b" in fields, "c" in fields) == ("1, 3", None, True, False)
     assert fields.without(["a"]).pairs == (("B", "2"),)
     assert fields.added(("C", "4")).get("a") == "1, 3"
     assert fields.once(len) == 3
-    fields.wake()
+    fields.rebuild_derived()
     assert fields.joined == awake
 
 

@@ -82,11 +82,11 @@ def test_each_strong_coded_form_has_a_tag_of_its_own() -> None:
     assert uncoded_etag('"a-b-br-gzip"') == '"a-b-br"'
 
 
-def test_a_dense_form_has_other_bytes_and_so_another_tag() -> None:
-    assert coded_etag('"a"', "br", dense=True) == '"a-br+"'
-    assert coded_etag('W/"a"', "br", dense=True) == 'W/"a"'
+def test_a_recompressed_form_has_other_bytes_and_so_another_tag() -> None:
+    assert coded_etag('"a"', "br", recompressed=True) == '"a-br+"'
+    assert coded_etag('W/"a"', "br", recompressed=True) == 'W/"a"'
     assert uncoded_etag('"a-br+"') == '"a"'
-    assert coded_fields(Fields([("ETag", '"a"')]), "zstd", dense=True).get("etag") == '"a-zstd+"'
+    assert coded_fields(Fields([("ETag", '"a"')]), "zstd", recompressed=True).get("etag") == '"a-zstd+"'
 
 
 def test_fields_of_a_coded_form() -> None:

@@ -57,7 +57,7 @@ def test_what_is_filled_is_moved_and_what_is_not_stays_as_it_is() -> None:
         before = _huge_bytes()
         assert pages.is_due()
         while pages.is_due():
-            pages.turn()
+            pages.run_round()
         assert all(memory[at : at + HUGE_BYTES] == TEXT for at in range(0, filled, HUGE_BYTES))
         if _huge_bytes() == before:
             pytest.skip("the kernel does not do this when it is asked to, or has no memory for it")
@@ -81,7 +81,7 @@ given_unasked = mapped()
 pages.ask_ahead()
 after = fill(AHEAD_BYTES // 2)
 print(mapped() - given_unasked)
-pages.turn()
+pages.run_round()
 pages.ask_ahead()
 del after, before
 pages.ask_ahead()

@@ -6,7 +6,7 @@ from veneer.limits.rate_memory import MemoryRates
 from veneer.loop.clock import SystemClock
 from veneer.main.gauges import gauges_of
 from veneer.main.shared import StoreSet
-from veneer.pipeline.upgrade import RecompressionCounts
+from veneer.pipeline.recompress import RecompressionCounts
 from veneer.policy.model import StoreSettings
 from veneer.stores.assemble import memory_stores
 

@@ -29,7 +29,7 @@ def test_the_three_streams_are_told_apart_and_the_places_kept() -> None:
     )
     assert heard.events == [LogEvent(7, 3, X, "you")]
     assert heard.acknowledgements == [Acknowledgement("you", 7, 2)]
-    assert heard.notices == [Notice("you", "key"), Notice("", "t+", turn=True)]
+    assert heard.notices == [Notice("you", "key"), Notice("", "t+", released=True)]
     assert (ear.inbox_at, ear.notices_at) == ("5-0", "6-2")
 
 

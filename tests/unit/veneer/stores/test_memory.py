@@ -79,7 +79,7 @@ async def test_use_is_noticed_once_and_goes_on_to_keep_what_is_used() -> None:
     assert store.used_since("k0", entry) is None
 
 
-async def test_a_denser_body_takes_the_place_of_the_first_and_gives_its_room_back() -> None:
+async def test_a_recompressed_body_takes_the_place_of_the_first_and_gives_its_room_back() -> None:
     store = MemoryStore()
     await _fill(store, "k")
     (entry,) = store.get_local("k")
@@ -87,10 +87,10 @@ async def test_a_denser_body_takes_the_place_of_the_first_and_gives_its_room_bac
     (coded,) = store.get_local("k")
     before = store.size_bytes
     coded.memo.through = 7
-    assert not store.attach("k", entry, CodedBody("br", b"123", dense=True))
-    assert store.attach("k", coded, CodedBody("br", b"123", dense=True))
-    (dense,) = store.get_local("k")
-    assert (dense.coded, dense.memo.through) == ((CodedBody("br", b"123", dense=True),), 7)
+    assert not store.attach("k", entry, CodedBody("br", b"123", recompressed=True))
+    assert store.attach("k", coded, CodedBody("br", b"123", recompressed=True))
+    (recompressed,) = store.get_local("k")
+    assert (recompressed.coded, recompressed.memo.through) == ((CodedBody("br", b"123", recompressed=True),), 7)
     assert store.size_bytes == before - 5
 
 
@@ -147,7 +147,7 @@ def test_the_estimate_of_memory_is_near_what_python_takes(field_count: int) -> N
     for number in range(2000):
         made = entry(number)
         store.keep(f"key {number}", (made,))
-        made.rest()
+        made.drop_derived()
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert 0.7 * taken < store.size_bytes < 1.5 * taken

@@ -11,7 +11,7 @@ from veneer.loop.tasks import Tasks
 from veneer.policy.load import default_policy
 from veneer.policy.watch import PolicySource
 from veneer.server.listener import Address
-from veneer.workers.ledger import CounterTotals
+from veneer.workers.counter_totals import CounterTotals
 from veneer.workers.supervisor import Supervisor, SupervisorSettings
 
 

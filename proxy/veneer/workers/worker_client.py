@@ -10,7 +10,7 @@ from typing import NamedTuple
 import aiohttp
 import msgspec
 
-from veneer.workers.ledger import CounterTotals
+from veneer.workers.counter_totals import CounterTotals
 from veneer.workers.report import PATH, decode
 
 REPORT_TIMEOUT_S = 1.0
@@ -52,15 +52,15 @@ async def ask(path: Path, question: Question, timeout_s: float) -> WorkerReply:
         return WorkerReply(answer.status, media_type, await answer.read())
 
 
-async def hear_all(sockets: Sockets, ledger: CounterTotals) -> None:
+async def collect_reports(sockets: Sockets, totals: CounterTotals) -> None:
     """Ask every living worker for its report; one that does not answer in time keeps its last one."""
 
-    async def hear(worker: str, path: Path) -> None:
+    async def collect(worker: str, path: Path) -> None:
         try:
             report = decode((await ask(path, Question("GET", PATH), REPORT_TIMEOUT_S)).body)
         except FOREIGN:
             return
         if worker in sockets():  # It may have ended meanwhile, and then its last words count.
-            ledger.heard(worker, report)
+            totals.reported(worker, report)
 
-    await asyncio.gather(*(hear(worker, path) for worker, path in sockets().items()))
+    await asyncio.gather(*(collect(worker, path) for worker, path in sockets().items()))

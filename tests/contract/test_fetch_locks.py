@@ -13,24 +13,24 @@ from tests.support.calling import calling
 from tests.support.shared_log import node, until
 from veneer.loop.clock import SystemClock
 from veneer.loop.tasks import Tasks
-from veneer.ports import FetchLock, TurnOver
-from veneer.stores.turns import FreeTurn, LocalTurns, RedisTurns, TurnSettings
+from veneer.ports import FetchLock, LockReleased
+from veneer.stores.fetch_locks import FreeLock, LocalLocks, LockSettings, RedisLocks
 
-SETTINGS = TurnSettings(timeout_s=2, held_s=0.5, remembered_s=0.3)
+SETTINGS = LockSettings(timeout_s=2, held_s=0.5, remembered_s=0.3)
 
 
 @dataclass(slots=True)
 class Party:
-    """One node's turns."""
+    """One node's locks."""
 
-    turns: RedisTurns
+    locks: RedisLocks
     tasks: Tasks
 
-    async def take(self, wait_s: float = 5, *, again: bool = False) -> FetchLock | TurnOver:
-        return await self.turns.take("key", wait_s, again=again)
+    async def acquire(self, wait_s: float = 5, *, again: bool = False) -> FetchLock | LockReleased:
+        return await self.locks.acquire("key", wait_s, again=again)
 
     async def die(self) -> None:
-        """As kill -9 does: a turn that is held is neither extended nor given back."""
+        """As kill -9 does: a lock that is held is neither extended nor given back."""
         await self.tasks.aclose()
 
 
@@ -44,73 +44,73 @@ async def parties(url: str, count: int) -> AsyncIterator[list[Party]]:
             caller = await stack.enter_async_context(calling(url))
             tasks = Tasks()
             stack.push_async_callback(tasks.aclose)
-            turns = RedisTurns(caller, SystemClock(), one.log.announce_turn, tasks, SETTINGS)
-            one.log.listen(on_replaced=lambda _: None, on_reset=lambda: None, on_turn_over=turns.over)
+            locks = RedisLocks(caller, SystemClock(), one.log.announce_release, tasks, SETTINGS)
+            one.log.listen(on_replaced=lambda _: None, on_reset=lambda: None, on_lock_released=locks.on_released)
             await one.leads()
-            found.append(Party(turns, tasks))
+            found.append(Party(locks, tasks))
         yield found
 
 
 async def test_alone_it_is_always_your_turn() -> None:
-    assert isinstance(await LocalTurns().take("key", 0), FreeTurn)
+    assert isinstance(await LocalLocks().acquire("key", 0), FreeLock)
 
 
 async def test_one_has_the_turn_and_the_others_look_when_its_fetch_is_stored(redis_url: str) -> None:
     async with parties(redis_url, 3) as (a, b, c):
-        turn = await a.take()
-        assert not isinstance(turn, TurnOver)
+        lock = await a.acquire()
+        assert not isinstance(lock, LockReleased)
         async with asyncio.TaskGroup() as group:
-            waiting = [group.create_task(party.take()) for party in (b, c)]
+            waiting = [group.create_task(party.acquire()) for party in (b, c)]
             await asyncio.sleep(0.1)
             assert not any(task.done() for task in waiting)
-            await turn.done(stored=True)
-        assert [task.result() for task in waiting] == [TurnOver(), TurnOver()]
+            await lock.release(stored=True)
+        assert [task.result() for task in waiting] == [LockReleased(), LockReleased()]
 
 
 async def test_who_comes_just_after_a_fetch_looks_before_fetching_and_then_may(redis_url: str) -> None:
     async with parties(redis_url, 2) as (a, b):
-        turn = await a.take()
-        assert not isinstance(turn, TurnOver)
-        await turn.done(stored=True)
-        assert await b.take() == TurnOver()
-        again = await b.take(again=True)
-        assert not isinstance(again, TurnOver | FreeTurn)
+        lock = await a.acquire()
+        assert not isinstance(lock, LockReleased)
+        await lock.release(stored=True)
+        assert await b.acquire() == LockReleased()
+        again = await b.acquire(again=True)
+        assert not isinstance(again, LockReleased | FreeLock)
 
 
 async def test_who_waited_and_who_comes_just_after_learn_by_what_the_response_varies(redis_url: str) -> None:
     async with parties(redis_url, 3) as (a, b, c):
-        turn = await a.take()
-        assert not isinstance(turn, TurnOver)
+        lock = await a.acquire()
+        assert not isinstance(lock, LockReleased)
         async with asyncio.TaskGroup() as group:
-            waiting = group.create_task(b.take())
+            waiting = group.create_task(b.acquire())
             await asyncio.sleep(0.1)
-            await turn.done(stored=True, varies=["accept", "accept-language"])
-        assert waiting.result() == await c.take() == TurnOver(("accept", "accept-language"))
+            await lock.release(stored=True, varies=["accept", "accept-language"])
+        assert waiting.result() == await c.acquire() == LockReleased(("accept", "accept-language"))
 
 
 async def test_a_fetch_that_cannot_be_shared_releases_all_at_once(redis_url: str) -> None:
     async with parties(redis_url, 3) as (a, b, c):
-        turn = await a.take()
-        assert not isinstance(turn, TurnOver)
+        lock = await a.acquire()
+        assert not isinstance(lock, LockReleased)
         async with asyncio.TaskGroup() as group:
-            waiting = [group.create_task(party.take()) for party in (b, c)]
+            waiting = [group.create_task(party.acquire()) for party in (b, c)]
             await asyncio.sleep(0.1)
-            await turn.done(stored=False)
-        assert all(isinstance(task.result(), FreeTurn) for task in waiting)
+            await lock.release(stored=False)
+        assert all(isinstance(task.result(), FreeLock) for task in waiting)
 
 
 async def test_a_leader_that_dies_is_followed_by_one_other_when_its_turn_expires(redis_url: str) -> None:
     async with parties(redis_url, 3) as (a, b, c):
-        assert not isinstance(await a.take(), TurnOver)
+        assert not isinstance(await a.acquire(), LockReleased)
         await a.die()
         taken: list[FetchLock] = []
 
         async def fetch(party: Party) -> None:
-            turn = await party.take()
-            if not isinstance(turn, TurnOver):
-                taken.append(turn)
+            lock = await party.acquire()
+            if not isinstance(lock, LockReleased):
+                taken.append(lock)
                 await asyncio.sleep(0.05)
-                await turn.done(stored=True)
+                await lock.release(stored=True)
 
         await asyncio.gather(fetch(b), fetch(c))
         assert len(taken) == 1
@@ -118,20 +118,20 @@ async def test_a_leader_that_dies_is_followed_by_one_other_when_its_turn_expires
 
 async def test_a_leader_that_takes_long_keeps_its_turn(redis_url: str) -> None:
     async with parties(redis_url, 2) as (a, b):
-        turn = await a.take()
-        assert not isinstance(turn, TurnOver)
+        lock = await a.acquire()
+        assert not isinstance(lock, LockReleased)
         async with asyncio.TaskGroup() as group:
-            waiting = group.create_task(b.take())
+            waiting = group.create_task(b.acquire())
             await asyncio.sleep(3 * SETTINGS.held_s)
             assert not waiting.done()
-            await turn.done(stored=True)
-        assert waiting.result() == TurnOver()
+            await lock.release(stored=True)
+        assert waiting.result() == LockReleased()
 
 
 async def test_nobody_waits_longer_than_it_wants_to(redis_url: str) -> None:
     async with parties(redis_url, 2) as (a, b):
-        assert not isinstance(await a.take(), TurnOver)
-        assert isinstance(await b.take(0.05), FreeTurn)
+        assert not isinstance(await a.acquire(), LockReleased)
+        assert isinstance(await b.acquire(0.05), FreeLock)
 
 
 async def test_without_redis_it_is_everybodys_turn(redis_server: RedisServer, redis_url: str) -> None:
@@ -142,13 +142,13 @@ async def test_without_redis_it_is_everybodys_turn(redis_server: RedisServer, re
 
         brief = replace(SETTINGS, timeout_s=0.05)
         tasks = Tasks()
-        turns = RedisTurns(caller, SystemClock(), announce, tasks, brief)
-        held = await turns.take("key", 1)
+        locks = RedisLocks(caller, SystemClock(), announce, tasks, brief)
+        held = await locks.acquire("key", 1)
         between.hold()
-        assert isinstance(await turns.take("other", 1), FreeTurn)
-        assert not isinstance(held, TurnOver)
-        await held.done(stored=True)
-        await until(lambda: not turns._waiting)
+        assert isinstance(await locks.acquire("other", 1), FreeLock)
+        assert not isinstance(held, LockReleased)
+        await held.release(stored=True)
+        await until(lambda: not locks._waiting)
         await tasks.aclose()
 
 
@@ -162,18 +162,18 @@ async def test_a_turn_given_to_one_who_has_given_up_holds_nobody_up_for_long(
 
         tasks = Tasks()
         patient = replace(SETTINGS, timeout_s=0.2, held_s=60)
-        gone = RedisTurns(far, SystemClock(), announce, tasks, patient)
-        here = RedisTurns(near, SystemClock(), announce, tasks, replace(patient, timeout_s=2))
-        first = await gone.take("other", 1)
-        assert not isinstance(first, TurnOver)
-        await first.done(stored=False)
+        gone = RedisLocks(far, SystemClock(), announce, tasks, patient)
+        here = RedisLocks(near, SystemClock(), announce, tasks, replace(patient, timeout_s=2))
+        first = await gone.acquire("other", 1)
+        assert not isinstance(first, LockReleased)
+        await first.release(stored=False)
         between.hold()
-        assert isinstance(await gone.take("key", 1), FreeTurn)
+        assert isinstance(await gone.acquire("key", 1), FreeLock)
         between.mend()
         # Now the question arrives at Redis, over a connection that nobody listens to any more.
-        while not await near.ask(1, "KEYS", "veneer:turn:*"):
+        while not await near.ask(1, "KEYS", "veneer:lock:*"):
             pass
-        held = await here.take("key", 30)
-        assert not isinstance(held, TurnOver | FreeTurn)
-        await held.done(stored=False)
+        held = await here.acquire("key", 30)
+        assert not isinstance(held, LockReleased | FreeLock)
+        await held.release(stored=False)
         await tasks.aclose()

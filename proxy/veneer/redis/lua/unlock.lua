@@ -1,6 +1,6 @@
--- Give the turn back. ARGV: 1 token, 2 ms to remember that the fetch is stored, 0 when it is not,
+-- Give the lock back. ARGV: 1 token, 2 ms to remember that the fetch is stored, 0 when it is not,
 -- 3 by which request fields that varies.
--- Returns how many wait for it, -1 when the turn was lost before.
+-- Returns how many wait for it, -1 when the lock was lost before.
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then
   return -1
 end

@@ -33,7 +33,7 @@ Name = tuple[str, tuple[tuple[str, str | None], ...], str]
 class RecompressionCounts:
     """Bodies coded anew, and the bytes by which they became smaller."""
 
-    upgraded: int = 0
+    recompressed: int = 0
     saved_bytes: int = 0
 
 
@@ -46,7 +46,7 @@ class _Candidate:
 
 
 class Recompressor:
-    """Implements the pipeline's `Upgrades`. `busy_s` tells the processor time that the calling thread has used."""
+    """Implements the pipeline's `Recompression`. `busy_s` tells the processor time that the calling thread has used."""
 
     def __init__(
         self, store: EntryStore, log: InvalidationLog, codec: Codec, clock: Clock, busy_s: Callable[[], float]
@@ -78,16 +78,16 @@ class Recompressor:
         self._wanted.set()
 
     async def run(self, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """Take a turn every second while there are candidates, until cancelled."""
+        """Take a run_round every second while there are candidates, until cancelled."""
         while True:
             await self._wanted.wait()
             self._is_idle()
             await sleep(LOOK_EVERY_S)
-            await self.turn()
+            await self.run_round()
             if not self._candidates:
                 self._wanted.clear()
 
-    async def turn(self) -> None:
+    async def run_round(self) -> None:
         """Look at every candidate, then code the hot ones while there is time: until the next look is due."""
         due_s = self._clock.monotonic() + LOOK_EVERY_S
         idle = self._is_idle()
@@ -96,7 +96,7 @@ class Recompressor:
                 break
             candidate = self._candidates.pop(name, None)
             if candidate is not None:
-                await self._upgrade(name, candidate.entry)
+                await self._recompress(name, candidate.entry)
                 idle = self._is_idle()
 
     def _look(self) -> list[Name]:
@@ -126,16 +126,16 @@ class Recompressor:
         self._since = (busy_s, now_s)
         return busy_s - before_busy_s < BUSY_MOST * (now_s - before_s)
 
-    async def _upgrade(self, name: Name, entry: Entry) -> None:
+    async def _recompress(self, name: Name, entry: Entry) -> None:
         key, _, coding = name
         kept = entry.coded_in(coding)
-        if kept is None or kept.dense or not self._is_valid(entry):
+        if kept is None or kept.recompressed or not self._is_valid(entry):
             return
-        body = await self._codec.encode_densely(coding, entry.body)
+        body = await self._codec.encode_hardest(coding, entry.body)
         if len(body) > len(kept.body):
             body = kept.body
-        if self._is_valid(entry) and self._store.attach(key, entry, CodedBody(coding, body, dense=True)):
-            self.counts.upgraded += 1
+        if self._is_valid(entry) and self._store.attach(key, entry, CodedBody(coding, body, recompressed=True)):
+            self.counts.recompressed += 1
             self.counts.saved_bytes += len(kept.body) - len(body)
 
     def _is_valid(self, entry: Entry) -> bool:

@@ -15,14 +15,14 @@ class CounterTotals:
         self._living: dict[str, Report] = {}
         self._ended = Snapshot(Counts(), Gauges())
 
-    def heard(self, worker: str, report: Report) -> None:
+    def reported(self, worker: str, report: Report) -> None:
         """Take a report of a living worker, unless a newer one has overtaken it on the way."""
         known = self._living.get(worker)
         if known is None or known.number < report.number:
             self._living[worker] = report
 
     def ended(self, worker: str, last: Report | None) -> None:
-        """Keep what a worker counted: by its last words, else by what was heard of it last."""
+        """Keep what a worker counted: by its last words, else by its last report."""
         known = self._living.pop(worker, None)
         final = last or known
         if final is not None:
@@ -33,10 +33,10 @@ class CounterTotals:
         return merged((self._ended, *(report.snapshot for report in self._living.values())))
 
     def serving(self) -> Iterator[str]:
-        """The workers that take requests, as far as they were heard."""
+        """The workers that take requests, as far as they have reported."""
         return (worker for worker, report in self._living.items() if report.serving)
 
     @property
     def position(self) -> tuple[str, int]:
-        """The position in the invalidation log of a worker; ("", 0) while none was heard."""
+        """The position in the invalidation log of a worker; ("", 0) while none has reported."""
         return next((report.position for report in self._living.values()), ("", 0))

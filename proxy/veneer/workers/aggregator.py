@@ -15,18 +15,18 @@ from veneer.admin.health import Health, PartHealth
 from veneer.admin.hurried import in_time, whole_body
 from veneer.admin.stats import stats_of
 from veneer.observe.metrics import Metrics
-from veneer.workers.hearing import FOREIGN, Question, Sockets, WorkerReply, ask, hear_all
-from veneer.workers.ledger import CounterTotals
+from veneer.workers.counter_totals import CounterTotals
+from veneer.workers.worker_client import FOREIGN, Question, Sockets, WorkerReply, ask, collect_reports
 
 RELAY_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class DeskDeps:
+class AggregatorDeps:
     """`sockets` are where living workers answer, by their names; `wanted` is how many there should be."""
 
     access: AdminAccess
-    ledger: CounterTotals
+    totals: CounterTotals
     sockets: Sockets
     wanted: int
     stopping: Callable[[], bool]
@@ -36,10 +36,10 @@ class DeskDeps:
 class AdminAggregator:
     """Asks workers for their reports, and hands on what only a worker can do."""
 
-    def __init__(self, deps: DeskDeps) -> None:
+    def __init__(self, deps: AggregatorDeps) -> None:
         self._deps = deps
         self._page = Page()
-        self._metrics = Metrics(deps.ledger.total) if deps.metrics else None
+        self._metrics = Metrics(deps.totals.total) if deps.metrics else None
 
     def application(self) -> web.Application:
         """The routes, as a single process has them."""
@@ -59,7 +59,7 @@ class AdminAggregator:
         return application
 
     async def _collect(self) -> None:
-        await hear_all(self._deps.sockets, self._deps.ledger)
+        await collect_reports(self._deps.sockets, self._deps.totals)
 
     async def _health(self, _request: web.Request) -> web.Response:
         """Whether requests are taken or a stop is under way: 503 while no worker takes them."""
@@ -75,13 +75,13 @@ class AdminAggregator:
         if self._deps.stopping():
             return "draining"
         await self._collect()
-        return "ok" if any(self._deps.ledger.serving()) else "starting"
+        return "ok" if any(self._deps.totals.serving()) else "starting"
 
     async def _health_detailed(self, _request: web.Request) -> web.Response:
         """What one worker says of the parts, and how many workers serve."""
         answer = await self._relay(Question("GET", "/health/detailed"))
         found = msgspec.json.decode(answer.body, type=Health)
-        serving = len(list(self._deps.ledger.serving()))
+        serving = len(list(self._deps.totals.serving()))
         all_there = serving >= self._deps.wanted
         workers = PartHealth("up" if all_there else "down", 0.0, f"{serving} of {self._deps.wanted} serve")
         shown = found.status if all_there or found.status != "ok" else "degraded"
@@ -98,7 +98,7 @@ class AdminAggregator:
     async def _stats(self, _request: web.Request) -> web.Response:
         """The sum over all workers, for the page."""
         await self._collect()
-        return json_answer(stats_of(self._deps.ledger.total(), self._deps.ledger.position))
+        return json_answer(stats_of(self._deps.totals.total(), self._deps.totals.position))
 
     async def _purge(self, request: web.Request) -> web.Response:
         """Done by one worker: it tells all the others, as it tells other nodes."""
@@ -111,7 +111,7 @@ class AdminAggregator:
         """A serving worker's answer. Raises HTTPServiceUnavailable where none answers."""
         await self._collect()
         sockets = self._deps.sockets()
-        for worker in self._deps.ledger.serving():
+        for worker in self._deps.totals.serving():
             if worker in sockets:
                 try:
                     return await ask(sockets[worker], question, RELAY_TIMEOUT_S)

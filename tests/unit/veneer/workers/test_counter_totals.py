@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from veneer.observe.counters import Counts, Gauges, RouteCounts, Snapshot, StoreGauges
-from veneer.workers.ledger import CounterTotals
+from veneer.workers.counter_totals import CounterTotals
 from veneer.workers.report import Report, decode, encode
 
 
@@ -13,8 +13,8 @@ def report(requests: int, *, active: int = 0, entries: int = 0, evictions: int =
     return Report(requests, Snapshot(counts, Gauges(stores=(store,), lease_held=False)), ("epoch", requests), serving)
 
 
-def requests(ledger: CounterTotals) -> int:
-    routes = ledger.total().counts.routes
+def requests(totals: CounterTotals) -> int:
+    routes = totals.total().counts.routes
     return sum(sum(sum(classes) for classes in route.requests.values()) for route in routes.values())
 
 
@@ -23,51 +23,51 @@ def test_a_report_survives_the_way_to_the_supervisor() -> None:
 
 
 def test_the_living_are_added_up_by_their_last_report() -> None:
-    ledger = CounterTotals()
-    ledger.heard("w0", report(3, entries=2))
-    ledger.heard("w1", report(5, entries=1, serving=False))
-    ledger.heard("w0", report(4, entries=3))
-    assert requests(ledger) == 9
-    assert ledger.total().gauges.stores[0].entries == 4
-    assert list(ledger.serving()) == ["w0"]
-    assert ledger.position == ("epoch", 4)
+    totals = CounterTotals()
+    totals.reported("w0", report(3, entries=2))
+    totals.reported("w1", report(5, entries=1, serving=False))
+    totals.reported("w0", report(4, entries=3))
+    assert requests(totals) == 9
+    assert totals.total().gauges.stores[0].entries == 4
+    assert list(totals.serving()) == ["w0"]
+    assert totals.position == ("epoch", 4)
 
 
 def test_a_report_that_a_newer_one_has_overtaken_changes_nothing() -> None:
-    ledger = CounterTotals()
+    totals = CounterTotals()
     for heard in (2, 4, 3, 4):
-        ledger.heard("w0", report(heard))
-    assert requests(ledger) == 4
-    assert ledger.position == ("epoch", 4)
+        totals.reported("w0", report(heard))
+    assert requests(totals) == 4
+    assert totals.position == ("epoch", 4)
 
 
 def test_who_ends_in_order_counts_by_its_last_words() -> None:
-    ledger = CounterTotals()
-    ledger.heard("w0", report(3, active=2, entries=2, evictions=1))
-    ledger.ended("w0", report(7, active=1, entries=2, evictions=2))
-    total = ledger.total()
-    assert requests(ledger) == 7
+    totals = CounterTotals()
+    totals.reported("w0", report(3, active=2, entries=2, evictions=1))
+    totals.ended("w0", report(7, active=1, entries=2, evictions=2))
+    total = totals.total()
+    assert requests(totals) == 7
     assert total.counts.active == 0
     assert total.gauges.stores[0].evictions == 2
     assert total.gauges.stores[0].entries is None
     assert total.gauges.lease_held is True
-    assert list(ledger.serving()) == []
+    assert list(totals.serving()) == []
 
 
 def test_who_dies_counts_by_what_was_heard_last_and_its_successor_adds_to_it() -> None:
-    ledger = CounterTotals()
-    ledger.heard("w0-1", report(3, evictions=4))
-    ledger.ended("w0-1", None)
-    ledger.heard("w0-2", report(1, evictions=1))
-    assert requests(ledger) == 4
-    assert ledger.total().gauges.stores[0].evictions == 5
-    ledger.ended("w0-2", None)
-    ledger.ended("w0-2", None)
-    assert requests(ledger) == 4
+    totals = CounterTotals()
+    totals.reported("w0-1", report(3, evictions=4))
+    totals.ended("w0-1", None)
+    totals.reported("w0-2", report(1, evictions=1))
+    assert requests(totals) == 4
+    assert totals.total().gauges.stores[0].evictions == 5
+    totals.ended("w0-2", None)
+    totals.ended("w0-2", None)
+    assert requests(totals) == 4
 
 
 def test_who_was_never_heard_changes_nothing() -> None:
-    ledger = CounterTotals()
-    ledger.ended("w0", None)
-    assert requests(ledger) == 0
-    assert ledger.position == ("", 0)
+    totals = CounterTotals()
+    totals.ended("w0", None)
+    assert requests(totals) == 0
+    assert totals.position == ("", 0)

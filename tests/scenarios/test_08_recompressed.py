@@ -30,8 +30,8 @@ ANSWER = f'200\nCache-Control: max-age=600\nContent-Type: application/json\nETag
 BR = "Accept-Encoding: br"
 
 
-async def _until_dense(talk: Dialogue, *fields: str) -> Response:
-    """Ask until the answer's entity tag is that of the dense form."""
+async def _until_recompressed(talk: Dialogue, *fields: str) -> Response:
+    """Ask until the answer's entity tag is that of the recompressed form."""
     async with asyncio.timeout(20):
         while (response := await talk.ask("GET /page", BR, *fields)).lines.get("ETag") != '"x-br+"':
             assert response.lines.get("ETag") == '"x-br"'
@@ -45,16 +45,16 @@ async def test_a_hot_body_gets_smaller_under_another_tag_and_the_old_one_still_s
     talk.answers(ANSWER)
     first = await talk.ask("GET /page", BR)
     assert first.lines.get("ETag") == '"x-br"'
-    dense = await _until_dense(talk)
-    assert decode("br", dense.body) == decode("br", first.body) == PAGE.encode()
-    assert len(dense.body) < len(first.body)
+    recompressed = await _until_recompressed(talk)
+    assert decode("br", recompressed.body) == decode("br", first.body) == PAGE.encode()
+    assert len(recompressed.body) < len(first.body)
     for _ in range(3):  # by the pipeline, then by the fast path
-        assert (await talk.ask("GET /page", BR)).body == dense.body
+        assert (await talk.ask("GET /page", BR)).body == recompressed.body
         for tag in ('"x-br"', '"x-br+"'):
             held = await talk.ask("GET /page", BR, f"If-None-Match: {tag}")
             assert (held.status, held.lines.get("ETag")) == (304, tag)
         other = await talk.ask("GET /page", BR, 'If-None-Match: "x-zstd"')
-        assert (other.status, other.body) == (200, dense.body)
+        assert (other.status, other.body) == (200, recompressed.body)
     whole = await talk.ask("GET /page")
     assert (whole.lines.get("ETag"), whole.text()) == ('"x"', PAGE)
 
@@ -62,7 +62,7 @@ async def test_a_hot_body_gets_smaller_under_another_tag_and_the_old_one_still_s
 async def test_ranges_are_never_of_coded_bytes(talk: Dialogue) -> None:
     talk.answers(ANSWER)
     await talk.ask("GET /page", BR)
-    await _until_dense(talk)
+    await _until_recompressed(talk)
     for tag in ('"x-br"', '"x-br+"'):
         resumed = await talk.ask("GET /page", BR, "Range: bytes=2-5", f"If-Range: {tag}")
         assert (resumed.status, resumed.text()) == (200, PAGE)

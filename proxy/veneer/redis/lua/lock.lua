@@ -1,4 +1,4 @@
--- Take the turn to fetch a key. KEYS[1]: a hash with the holder's token, "" once its fetch is stored, how many wait, and
+-- Take the lock to fetch a key. KEYS[1]: a hash with the holder's token, "" once its fetch is stored, how many wait, and
 -- by which request fields, separated by commas, what was stored varies.
 -- ARGV: 1 token, 2 ms it may be held, 3 "1" to pass over a fetch that is stored (it was looked at, and is of no use).
 -- Returns 0 when taken, those fields when a fetch was stored just now, else the ms that the holder has left.
