@@ -3,7 +3,8 @@
     python -m benchmarks.walk
 
 One process with the memory store, run as written; counted are Python calls within `veneer`, from the request's first
-byte to the log line of its answer. A request whose way is learned is counted after it was learned.
+byte to the log line of its answer. A request whose way is learned is counted after it was learned. Of several counts
+the one with the fewest calls is told: timers of the process's own fall into the others.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ routes:
     invalidates: ["all"]
 """
 BODY = b'{"id": 1, "name": "Company", "words": ["a", "b"]},' * 60
+COUNTED = 3
+"""So many times a request is counted."""
 SETTLED_S = 0.3
 """After that nothing is going on any more."""
 
@@ -83,7 +86,7 @@ REQUESTS = (
     Request("GET hit, fast path", _get("/hit", CODED), learned=4),
     Request("GET hit, plain (Cache-Control sent)", _get("/hit", CODED, "Cache-Control: max-age=600")),
     Request("GET hit, aiohttp's way (TE sent)", _get("/hit", CODED, "TE: trailers")),
-    Request("GET miss, first of its shape", _get("/first", "X-Shape: another"), learned=0),
+    Request("GET miss, first of its shape", _get(f"/first{NUMBER}", f"X-Shape-{NUMBER}: another"), learned=0),
     Request("GET miss, steady, coded", _get(f"/miss{NUMBER}", CODED), learned=6),
     Request("GET miss, steady, answered by the fast path", _get(f"/plain{NUMBER}"), learned=6),
     Request("PATCH with a tag", "PATCH /hit HTTP/1.1\r\nHost: site\r\nContent-Length: 2\r\n\r\n{}"),
@@ -126,6 +129,10 @@ async def _ask(port: int, sent: str) -> Walk:
     return walk
 
 
+def _calls(figures: tuple[int, int, int, int]) -> int:
+    return figures[2]
+
+
 async def measure() -> list[tuple[str, tuple[int, int, int, int]]]:
     """The figures of each request, by its name."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -137,9 +144,9 @@ async def measure() -> list[tuple[str, tuple[int, int, int, int]]]:
         async with Node(options, policy, lambda: policy, observation):
             numbers = count()
             for request in REQUESTS:
-                sent = [request.sent.replace(NUMBER, str(next(numbers))) for _ in range(request.learned + 1)]
+                sent = [request.sent.replace(NUMBER, str(next(numbers))) for _ in range(request.learned + COUNTED)]
                 figures = [(await _ask(port, each)).figures() for each in sent]
-                found.append((request.name, figures[-1]))
+                found.append((request.name, min(figures[request.learned :], key=_calls)))
     return found
 
 
