@@ -30,8 +30,13 @@ class Stage:
     listener: socket.socket
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave coverage to the other tests, which reach the floors alone: traced, a scenario costs half as much again."""
+    item.add_marker("no_cover")
+
+
 @pytest.fixture(scope="module", params=STORES)
-def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, untraced: None) -> Iterator[Stage]:
     """The proxy of this module; the module's POLICIES, if it has any, are its policy file."""
     assert request.param in KINDS, f"VENEER_SCENARIO_STORES may name {', '.join(KINDS)}"
     redis_url = None if request.param == "memory" else shared_url(request.param, request)
