@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -38,7 +38,21 @@ PAGES = {
     "/private": ["Cache-Control: private, max-age=3600", "Content-Type: application/json"],
     "/slow": ["Cache-Control: no-store", "Content-Type: application/json"],
     "/last": ["Cache-Control: no-store", "Content-Type: text/plain"],
+    "/by-language": ["Cache-Control: max-age=3600", "Content-Type: application/json"],
+    "/with-cookies": ["Cache-Control: max-age=3600", "Content-Type: application/json", "Set-Cookie: s=1"],
+    "/silent": ["Content-Type: application/json"],
+    "/few-parameters": ["Cache-Control: max-age=3600", "Content-Type: text/plain"],
+    "/for-everybody": ["Cache-Control: max-age=3600", "Content-Type: application/json", f"Etag: {ETAG}"],
 }
+POLICIES = """
+routes:
+  - {name: by-language, match: {path: /by-language}, cache: {key: {headers: [Accept-Language], show: true}}}
+  - {name: with-cookies, match: {path: /with-cookies}, cache: {set_cookie: strip, cookies: {ignore: [c], key: [a]}}}
+  - {name: silent, match: {path: /silent}, etag: "off", cache: {ttl: 1h, origin: override}, compress: {enabled: false}}
+  - {name: few, match: {path: /few-parameters}, cache: {key: {query: {only: [n]}}}, compress: {prefer: [gzip]}}
+  - {name: everybody, match: {path: /for-everybody}, cache: {share_authorized: true, obey_request_no_cache: false}}
+"""
+"""All other pages are answered as without a file."""
 MOVING = re.compile(
     rb"(?m)^(?:(Date|X-Request-ID|X-Response-Time): [^\r]*|(Cache-Status: [^\r]*ttl=)-?\d+)"
     rb'|"request_id": "[^"]*"'
@@ -87,11 +101,11 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     directory = tmp_path_factory.mktemp("fastpath")
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         threading.Thread(target=answer_forever, args=(listener,), daemon=True).start()
-        upstream = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        policies = directory / "policies.yaml"
+        policies.write_text(POLICIES, "utf-8")
+        options = ProxyOptions(f"http://127.0.0.1:{listener.getsockname()[1]}", policies)
         fastpath, plain = (
-            ProxyServer(
-                ProxyOptions(upstream=upstream, env={"VENEER_FASTPATH": switch}), directory, name=f"fast paths-{switch}"
-            )
+            ProxyServer(replace(options, env={"VENEER_FASTPATH": switch}), directory, name=f"fast paths-{switch}")
             for switch in ("on", "off")
         )
         fastpath.start()

@@ -41,7 +41,7 @@ def test_names(lines: list[str], names: tuple[str, ...] | None) -> None:
         ("accept-encoding", "", "identity"),
         ("accept-encoding", "gzip, dcz, br, dcb", "br, gzip, dcb, dcz"),
         ("accept-encoding", "gzip;q=1, dcb;q=0, dcz;q=0.5", "gzip, dcz"),
-        ("accept-encoding", "*", "br, zstd, gzip"),
+        ("accept-encoding", "*", ", ".join(CODINGS)),
     ],
 )
 def test_values_of_equal_meaning_are_equal(name: str, value: str | None, normal: str | None) -> None:
@@ -52,8 +52,8 @@ def test_values_of_equal_meaning_are_equal(name: str, value: str | None, normal:
     ("value", "reduced"),
     [
         ("gzip;q=0, br", "br"),
-        ("*", "br, zstd, gzip"),
-        ("*, br;q=0", "zstd, gzip"),
+        ("*", ", ".join(CODINGS)),
+        ("*, br;q=0", ", ".join(name for name in CODINGS if name != "br")),
         ("GZIP;q=0.001", "gzip"),
         ("x-gzip", "gzip"),
         ("identity;q=0, gzip", "gzip, identity;q=0"),
