@@ -8,6 +8,7 @@ TOOLS := .ci/requirements.txt
 PROJECTS := proxy/pyproject.toml backend/pyproject.toml
 INSTALLED := -e './proxy[otel,sentry,compile]' -e './backend[otel,sentry]' -r $(TOOLS)
 PYTEST := $(BIN)/python -m pytest
+WORKERS ?= 2
 STORES ?= redis,sentinel,cluster
 # FORM=compiled runs a target on the compiled form of the proxy, which is made again when a source is newer.
 FORM ?= source
@@ -55,16 +56,16 @@ deep: $(READY) ## The property tests with many more examples (minutes)
 	@$(PYTEST) -q -n 2 --timeout 0 --hypothesis-profile=deep tests/properties
 
 test: $(READY) ## The whole suite on real Redis and PostgreSQL, with coverage
-	@$(PYTEST) -q -n 2 --dist loadfile --cov --cov-report= tests
+	@$(PYTEST) -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report= tests
 	@$(BIN)/coverage report --include='backend/*' --fail-under=80
 	@$(BIN)/coverage report --include='proxy/*' --fail-under=85
 
 test-compiled: $(READY) $(COMPILED) ## What the tests of the proxy say to the compiled form
-	@$(ON_COMPILED) VENEER_SCENARIO_STORES=memory $(PYTEST) -q -n 2 --dist loadfile \
-		tests/unit/veneer tests/properties tests/system/test_fastpath_differential.py tests/scenarios
+	@$(ON_COMPILED) VENEER_SCENARIO_STORES=memory $(PYTEST) -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		tests/system/test_fastpath_differential.py tests/scenarios/test_10_*.py tests/unit/veneer tests/properties
 
 scenarios: $(READY) $(FORM_READY) ## The scenarios on each kind of Redis; STORES=memory,redis,sentinel,cluster to choose
-	@$(ON_FORM) VENEER_SCENARIO_STORES=$(STORES) $(PYTEST) -q -n 2 --dist loadfile tests/scenarios
+	@$(ON_FORM) VENEER_SCENARIO_STORES=$(STORES) $(PYTEST) -q -n $(WORKERS) --dist loadfile tests/scenarios
 
 conformance: $(READY) $(FORM_READY) ## The public HTTP cache tests; ARGS="-v TEST" for one, ARGS="--workers 2" over Redis
 	@$(ON_FORM) $(BIN)/python -m checks.conformance $(ARGS)
@@ -76,7 +77,7 @@ plans: $(READY) ## The plans of all named statements on 200,000 users and 1,000,
 	@ETTER_PLAN_SIZE=load $(PYTEST) -q tests/integration/etter/test_plans.py
 
 real: $(READY) $(FORM_READY) ## Real programs, straight and through Veneer; installs them into .real (ARGS="-m quick")
-	@$(ON_FORM) $(PYTEST) -q -n 2 --dist worksteal tests/real $(ARGS)
+	@$(ON_FORM) $(PYTEST) -q -n $(WORKERS) --dist worksteal tests/real $(ARGS)
 
 fuzz-etter: $(READY) ## Generated requests to the Etter API (SECONDS=600 SEED=1)
 	@$(BIN)/python -m checks.fuzz --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)

@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import settings
 
 from veneer.compiling.form import form
@@ -16,3 +17,12 @@ settings.load_profile("veneer")
 
 # `make FORM=compiled` promises the compiled form: a green run on another one would prove nothing.
 assert form().value == os.environ.get("VENEER_FORM", form().value), form()
+
+
+LONGEST_FIRST = ("test_coherence.py", "test_wheels.py", "test_images.py", "system", "integration", "contract")
+"""What a file's path has to hold, where its tests take long."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files first that take long: a worker that gets one as its last leaves the other idle."""
+    items.sort(key=lambda item: next((n for n, part in enumerate(LONGEST_FIRST) if part in item.path.parts), 99))
