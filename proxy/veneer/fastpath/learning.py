@@ -10,7 +10,7 @@ from veneer.core.freshness import freshness
 from veneer.core.messages import RequestHead
 from veneer.core.rate import RateLimit
 from veneer.core.sharing import has_credentials, shows_all
-from veneer.fastpath.spots import HeadTemplate, LimitedTarget, RouteFacts, VariantReply, VariantSelector
+from veneer.fastpath.hot_entries import HeadTemplate, LimitedTarget, RouteFacts, VariantReply, VariantSelector
 from veneer.http1.framing import FramingFacts, framing_of
 from veneer.http1.serialise import serialise
 from veneer.observe.repeats import RecordTemplate

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import re
+from collections.abc import Callable
+from typing import Final, Protocol
 
 from veneer.core.entry import Entry, Position
 from veneer.core.forwarding import AGE_DELAY_S
@@ -12,71 +14,128 @@ from veneer.core.storability import Storable
 from veneer.core.validators import make_etag
 from veneer.fastpath.pattern import Values
 from veneer.fastpath.replies import ResponseTemplate
-from veneer.fastpath.ways import UpstreamTemplate
+from veneer.fastpath.scan import HeadShape
+from veneer.fastpath.upstream_templates import UpstreamTemplate
+from veneer.http1.grammar import HEAD_END, MAX_PLAIN_HEAD_BYTES
 from veneer.http1.serialise import serialise_interim
 from veneer.pipeline.coalesce import Flight
+from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.made import FetchTimes, entry_of_head, judge_head
 from veneer.policy.model import Match
 from veneer.ports import FirstBytesHandler, LeasedConnection
-
-if TYPE_CHECKING:
-    from veneer.fastpath.conversation import FastPathConnection
+from veneer.server.link import ConnectionHandle
 
 MAX_BODY_BYTES: Final = 64 * 1024
 """A larger body hardly comes in one piece."""
+MAX_STREAMING_TARGETS: Final = 512
+"""Targets remembered at most whose responses are never answered here."""
+
+_LENGTH_OR_CHUNKED: Final = re.compile(rb"\r\n(?i:content-length: *(\d{1,18})|transfer-encoding:)")
+
+Write = Callable[[list[bytes]], None]
+"""Queues bytes in pieces; the list is no longer the caller's."""
+
+AnswerMiss = Callable[["FastMiss", ResponseTemplate, Values, bytes, int], None]
+"""Answers the client of a miss with a response's values and body, which took so many microseconds to come."""
+
+
+class Pipeline(Protocol):
+    """What the fast path needs of the normal way."""
+
+    def sample(self, data: bytes, link: ConnectionHandle, request_id: str) -> Exchange | None:
+        """The exchange that the normal way would make of a request; None where it would refuse that."""
+        ...
+
+    def resume(self, miss: FastMiss) -> None:
+        """Answer what the fast path has sent on, from the response on."""
+        ...
+
+
+class MissServices:
+    """What all misses have to do with: the store, the flights, the bound on what is in flight, and the pipeline."""
+
+    def __init__(self, services: Services, pipeline: Pipeline) -> None:
+        self.flights = services.flights
+        self.in_flight = services.in_flight
+        self.local_store = services.store.local
+        self.monotonic = services.clock.monotonic
+        self.now = services.clock.now
+        self.pipeline = pipeline
+        self.streaming_targets: dict[bytes, None] = {}
+
+
+class MissRequest:
+    """A request that is not stored, as it was read, and how its answer leaves (`answer`), and what comes before it."""
+
+    __slots__ = ("answer", "data", "link", "request_id", "shape", "values", "write")
+
+    def __init__(
+        self,
+        link: ConnectionHandle,
+        shape: HeadShape,
+        values: Values,
+        data: bytes,
+        request_id: bytes,
+        answer: AnswerMiss,
+        write: Write,
+    ) -> None:
+        self.link: Final = link
+        self.shape: Final = shape
+        self.values: Final = values
+        self.data: Final = data
+        self.request_id: Final = request_id
+        self.answer: Final = answer
+        self.write: Final = write
 
 
 class FastMiss(FirstBytesHandler):
     """Implements `veneer.ports.FirstBytesHandler`, and is what the client's connection waits for.
 
-    `shares` tells whether others may wait for the response. `received` is in seconds since the epoch, `started_s`
+    `coalesces` tells whether others may wait for the response. `received` is in seconds since the epoch, `started_s`
     monotonic; `group` is the key of its flight; `born` is the log's position before the request was sent.
+    `client_gone` tells whether nobody is there to be answered; `first_bytes` is what has come of the response.
     """
 
     __slots__ = (
+        "_services",
         "born",
-        "data",
+        "client_gone",
+        "coalesces",
+        "first_bytes",
         "flight",
         "group",
         "key",
         "lease",
-        "left",
+        "link",
         "match",
-        "may_share",
-        "offered",
         "rate",
         "received",
-        "request_id",
-        "shares",
+        "request",
         "started_s",
-        "talk",
-        "target",
+        "template",
         "wanted",
-        "way",
     )
 
     def __init__(
         self,
-        talk: FastPathConnection,
-        way: UpstreamTemplate,
+        services: MissServices,
+        request: MissRequest,
+        template: UpstreamTemplate,
         match: Match,
         wanted: RequestHead,
         key: str,
-        data: bytes,
-        request_id: bytes,
     ) -> None:
-        self.talk = talk
-        self.way = way
-        self.match = match
-        self.wanted = wanted
-        self.key = key
+        self._services = services
+        self.request: Final = request
+        self.link: Final = request.link
+        self.template: Final = template
+        self.match: Final = match
+        self.wanted: Final = wanted
+        self.key: Final = key
         self.group = key
-        self.may_share = False
-        self.data = data
-        self.request_id = request_id
-        self.shares = False
-        self.left = False
-        self.offered = b""
+        self.coalesces = False
+        self.client_gone = False
+        self.first_bytes = b""
 
     def send(
         self,
@@ -86,7 +145,6 @@ class FastMiss(FirstBytesHandler):
         born: Position,
         received: float,
         started_s: float,
-        values: Values,
     ) -> None:
         """Ask the backend."""
         self.lease = lease
@@ -95,13 +153,12 @@ class FastMiss(FirstBytesHandler):
         self.born = born
         self.received = received
         self.started_s = started_s
-        self.target = values[0]
-        way = self.way
-        lease.send(way.head(values, self.request_id), self, way.read_timeout_s)
+        request, template = self.request, self.template
+        lease.send(template.head(request.values, request.request_id), self, template.read_timeout_s)
 
     def leave(self) -> None:
         """The client has gone. The fetch goes on, unless it has to give way: what it brings may be stored."""
-        self.left = True
+        self.client_gone = True
         self.flight.asker_left()
         self.lease.watch(self.flight)
 
@@ -117,60 +174,78 @@ class FastMiss(FirstBytesHandler):
 
     def interim(self, head: ResponseHead) -> None:
         """Relay a 1xx response."""
-        if not self.left:
-            self.talk.write([serialise_interim(head)])
+        if not self.client_gone:
+            self.request.write([serialise_interim(head)])
 
     def pass_on(self) -> None:
-        """The response needs the pipeline."""
-        misses = self.talk.fastpath.misses
-        assert misses is not None
-        misses.pass_on(self)
+        """Leave the rest to the pipeline; the next time from the beginning, where the response does not come whole."""
+        services = self._services
+        targets = services.streaming_targets
+        if _streams(self.first_bytes):
+            if len(targets) >= MAX_STREAMING_TARGETS:
+                targets.clear()
+            targets[self.request.values[0]] = None
+        services.pipeline.resume(self)
 
     def take(self, raw: bytes) -> bool:
         """Answer, if the response is whole and like one that was answered before."""
-        self.offered = raw
-        fastpath = self.talk.fastpath
-        misses = fastpath.misses
-        assert misses is not None
-        now_s = fastpath.monotonic()
+        self.first_bytes = raw
+        services = self._services
+        now_s = services.monotonic()
         # what this has learned to say does not tell the client that its connection ends
-        if self.left or self.flight.followed or self.talk.link.is_last or now_s - self.started_s >= AGE_DELAY_S:
+        if self.client_gone or self.flight.followed or self.link.is_last or now_s - self.started_s >= AGE_DELAY_S:
             return False
-        found = self.way.replies.find(raw)
+        found = self.template.replies.find(raw)
         if found is None:
             return False
         reply, values = found
-        size = self._size_of_body(reply, values, len(raw))
-        if size < 0:
+        size = len(raw) - reply.pattern.stop  # of a body that is all there, and followed by nothing
+        whole = 0 < size <= min(MAX_BODY_BYTES, self.template.route.cache.max_body_bytes)
+        if not whole or values[reply.length] != b"%d" % size:
             return False
         body = raw[len(raw) - size :]
         entry: Entry | None = None
         if reply.stores:
-            entry = self._entry(reply, values, body)
+            entry = self._stored(reply, values, body)
             if entry is None:
                 return False
         if reply.makes_etag:
             etag = make_etag(body) if entry is None else entry.fields.joined["etag"]
             values.append(etag.encode("ascii"))
-        if entry is not None:
-            entry.drop_derived()
-            misses.keep(self, entry, may_share=self.may_share)
-        self.talk.answer_miss(self, reply, values, body, int((now_s - self.started_s) * 1e6 + 0.5))
-        misses.over(self, reply)
+        self.request.answer(self, reply, values, body, int((now_s - self.started_s) * 1e6 + 0.5))
+        if self.coalesces:
+            services.flights.close(self.flight)
+        if reply.remembered and self.template.coalesces:
+            services.flights.mark_uncacheable(self.group, services.monotonic())
+        services.in_flight.give_back()
+        self.link.over(keep_alive=True)
         return True
 
-    def _size_of_body(self, reply: ResponseTemplate, values: Values, received: int) -> int:
-        """The bytes of the body; -1 where it is not all there, empty, or followed by something."""
-        size = received - reply.pattern.stop
-        plain = 0 < size <= min(MAX_BODY_BYTES, self.way.route.cache.max_body_bytes)
-        return size if plain and values[reply.length] == b"%d" % size else -1
+    def _stored(self, reply: ResponseTemplate, values: Values, body: bytes) -> Entry | None:
+        """The response once it is stored; None where it may not be, as one like it was.
 
-    def _entry(self, reply: ResponseTemplate, values: Values, body: bytes) -> Entry | None:
-        """What to store of the response; None where it may not be stored, as one like it was."""
+        It is remembered whether it was worth while to wait for it.
+        """
+        services, template = self._services, self.template
         head = ResponseHead(200, reply.reason, reply.fields(values))
-        now = self.talk.fastpath.now()
-        verdict = judge_head(self.wanted, self.way.route.cache, head, self.received, now)
-        if not isinstance(verdict, Storable) or verdict.span is not None or not self.way.tells(verdict.vary):
+        now = services.now()
+        verdict = judge_head(self.wanted, template.route.cache, head, self.received, now)
+        if not isinstance(verdict, Storable) or verdict.span is not None or not template.covers_vary(verdict.vary):
             return None
-        self.may_share = verdict.may_share
-        return entry_of_head(self.wanted, self.match, head, verdict, body, FetchTimes(self.received, now, self.born))
+        times = FetchTimes(self.received, now, self.born)
+        entry = entry_of_head(self.wanted, self.match, head, verdict, body, times)
+        entry.drop_derived()
+        store = services.local_store
+        assert store is not None
+        store.keep(self.key, (entry,))
+        if verdict.may_share:
+            services.flights.mark_cacheable(self.group)
+        else:
+            services.flights.mark_uncacheable(self.group, services.monotonic())
+        return entry
+
+
+def _streams(raw: bytes) -> bool:
+    """Whether a response that begins so is chunked, or longer than what is answered here."""
+    found = _LENGTH_OR_CHUNKED.search(raw, 0, raw.find(HEAD_END, 0, MAX_PLAIN_HEAD_BYTES) + 1)
+    return found is not None and (found[1] is None or int(found[1]) > MAX_BODY_BYTES)

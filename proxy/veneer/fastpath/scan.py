@@ -14,8 +14,8 @@ from mypy_extensions import i64
 from veneer.core.field_table import Use, fields_with
 from veneer.core.headers import OWS, is_token
 from veneer.core.sharing import has_credentials
+from veneer.fastpath.hot_entries import VariantSelector
 from veneer.fastpath.pattern import Pattern, Values, is_printable_ascii
-from veneer.fastpath.spots import VariantSelector
 from veneer.http1.grammar import HEAD_END, MAX_PLAIN_HEAD_BYTES, lines_named, says_keep_alive
 
 MAX_LINES: Final = 64

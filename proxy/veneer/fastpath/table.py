@@ -7,14 +7,11 @@ by step for all of them, in loops so short that their waits overlap; between two
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from mypy_extensions import i64
 
-from veneer.fastpath.spots import HotEntry
-
-if TYPE_CHECKING:
-    from veneer.fastpath.conversation import FastPathConnection
+from veneer.fastpath.hot_entries import HotEntry
 
 MIN_SLOTS: Final = 1_024
 MAX_SLOTS: Final = 4 * 1_024 * 1_024
@@ -95,13 +92,16 @@ class HotEntryTable:
                 spot = following
         self._count = 0
 
-    def prefetch(self, asked: list[FastPathConnection]) -> i64:
-        """Have what hits for these will read come near, all at once. What it returns only shows that it was read."""
+    def prefetch(self, asked: list[i64]) -> i64:
+        """Have what hits for targets with these first hashes will read come near, all at once.
+
+        What it returns only shows that it was read.
+        """
         firsts = self._firsts
-        found = [firsts[self._slot(talk.hashed)] for talk in asked]
+        found = [firsts[self._slot(hashed)] for hashed in asked]
         seen: i64 = 0
         for number, first in enumerate(found):
-            hashed = asked[number].hashed
+            hashed = asked[number]
             spot = first
             while spot is not None and spot.hashed != hashed:
                 spot = spot.next_in_chain

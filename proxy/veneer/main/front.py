@@ -10,8 +10,8 @@ from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead
 from veneer.core.problem import Problem, problem_head
 from veneer.core.redact import redacted
+from veneer.fastpath.handoff import PipelineHandoff
 from veneer.fastpath.hits import HitFastPath
-from veneer.fastpath.take_over import PipelineHandoff
 from veneer.http1.framing import FramingFacts, framing_of
 from veneer.http1.serialise import serialise
 from veneer.observe.tracing import OwnSpans

@@ -17,8 +17,8 @@ from veneer.admin.access import AdminAccess
 from veneer.admin.application import build_admin
 from veneer.admin.deps import AdminDeps
 from veneer.compress.codec import Codecs
+from veneer.fastpath.fingerprint import is_keyed_hash
 from veneer.fastpath.hits import HitFastPath
-from veneer.fastpath.marks import is_keyed_hash
 from veneer.limits.inflight import InFlight
 from veneer.loop.clock import SystemClock
 from veneer.loop.tasks import Tasks

@@ -76,7 +76,7 @@ class ClientConnection(BatchedConnection):
             return
         self._outgoing.open(self._transport)
         if self._quick is not None and not self._last:
-            self.talk = self._quick.meet(self, self._outgoing.send)
+            self.talk = self._quick.connect(self, self._outgoing.send)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has left. Let go of everything: what stands behind refers to this, and would keep it."""

@@ -28,14 +28,14 @@ class FastPathHandler:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class FastPath:
-    """Gives each connection its talk."""
+    """Gives each connection its handler."""
 
     __slots__ = ()
 
     @abstractmethod
-    def meet(self, link: ConnectionHandle, write: Callable[[list[bytes]], None]) -> FastPathHandler:
+    def connect(self, link: ConnectionHandle, write: Callable[[list[bytes]], None]) -> FastPathHandler:
         """A new connection; `write` queues bytes to be sent on it, in pieces."""
 
     @abstractmethod
-    def prefetch(self, talks: list[FastPathHandler], data: list[bytes]) -> None:
-        """See what each of these talks is to be asked next, in this order, and decide nothing."""
+    def prefetch(self, handlers: list[FastPathHandler], data: list[bytes]) -> None:
+        """See what each of these handlers is to be asked next, in this order, and decide nothing."""

@@ -18,10 +18,10 @@ from veneer.core.forwarding import Peer, age_line
 from veneer.core.invalidation import Invalidation, Validity
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.outcome import CacheStatus
-from veneer.fastpath.hits import MAX_BARRED, HitFastPath
+from veneer.fastpath.fingerprint import fingerprint_of
+from veneer.fastpath.hits import MAX_LIMITED_TARGETS, HitFastPath
+from veneer.fastpath.hot_entries import MAX_FORMS
 from veneer.fastpath.learning import Interner
-from veneer.fastpath.marks import fingerprint_of
-from veneer.fastpath.spots import MAX_FORMS
 from veneer.limits.rate_memory import MemoryRates
 from veneer.loop.tasks import Tasks
 from veneer.pipeline.admit import count
@@ -66,7 +66,7 @@ class Stage:
             tasks=Tasks(),
         )
         self.fastpath = HitFastPath(self.services, self.source, RequestIds(), self.observer)
-        self.talk = self.fastpath.meet(Line(), lambda pieces: self.sent.append(b"".join(pieces)))
+        self.talk = self.fastpath.connect(Line(), lambda pieces: self.sent.append(b"".join(pieces)))
 
     @property
     def noted(self) -> list[ExchangeRecord]:
@@ -192,7 +192,7 @@ async def test_the_log_is_asked_about_an_entry_only_after_it_has_moved(stage: St
 
     log, entry = Log(), stage.entry("/a")
     await stage.serve("/a", entry)
-    spot = stage.fastpath.spots.get(*fingerprint_of(b"site\n/a"))
+    spot = stage.fastpath.state.hot_entries.get(*fingerprint_of(b"site\n/a"))
     assert spot is not None
     for moved, questions in ((0, 0), (1, 1), (1, 1), (2, 2)):
         log.moved = stage.log.moved + moved
@@ -320,9 +320,9 @@ async def test_a_target_may_look_like_the_members_of_a_refusal(stage: Stage) -> 
 
 
 async def test_what_is_remembered_of_refusals_is_bounded(stage: Stage) -> None:
-    for number in range(MAX_BARRED + 10):
+    for number in range(MAX_LIMITED_TARGETS + 10):
         stage.fastpath.learn_refusal(stage.exchange(f"/limited?{number}"))
-    assert len(stage.fastpath.barred) <= MAX_BARRED
+    assert len(stage.fastpath.state.limited_targets) <= MAX_LIMITED_TARGETS
 
 
 async def test_several_answers_of_one_entry_are_told_apart_and_bounded(stage: Stage) -> None:

@@ -14,7 +14,7 @@ from tests.unit.veneer.observe.records import quiet_observer
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.fastpath.hits import HitFastPath
-from veneer.fastpath.misses import MAX_WAYS
+from veneer.fastpath.misses import MAX_UPSTREAM_TEMPLATES
 from veneer.limits.inflight import InFlight
 from veneer.limits.rate_memory import MemoryRates
 from veneer.loop.tasks import Tasks
@@ -162,7 +162,7 @@ class Stage:
         self.fastpath = HitFastPath(services, self.source, ids, self.observer)
         RequestGateway(replace(services, hits=self.fastpath), self.source, ids).open_fastpath(self.fastpath)
         self.line = Line()
-        self.talk = self.fastpath.meet(self.line, self.line.send)
+        self.talk = self.fastpath.connect(self.line, self.line.send)
 
     @property
     def active(self) -> int:
@@ -299,7 +299,7 @@ async def test_a_fetch_under_way_is_not_made_twice(stage: Stage) -> None:
     assert stage.ask("/second")
     stage.backend.free = True
     other = Line("192.0.2.2")
-    assert not stage.fastpath.meet(other, other.send).answer(b"GET /second HTTP/1.1\r\nHost: site\r\n\r\n")
+    assert not stage.fastpath.connect(other, other.send).answer(b"GET /second HTTP/1.1\r\nHost: site\r\n\r\n")
     assert len(stage.backend.heads) == 2
 
 
@@ -389,9 +389,9 @@ async def test_another_policy_begins_anew(stage: Stage) -> None:
 
 
 async def test_what_is_remembered_of_requests_is_bounded(stage: Stage) -> None:
-    assert stage.fastpath.misses is not None
+    assert stage.fastpath.state.misses is not None
     stage.backend.free = False
-    for number in range(MAX_WAYS + 1):
+    for number in range(MAX_UPSTREAM_TEMPLATES + 1):
         line = Line(f"192.0.{number // 256}.{number % 256}")
-        assert not stage.fastpath.meet(line, line.send).answer(b"GET /a HTTP/1.1\r\nHost: site\r\n\r\n")
-    assert len(stage.fastpath.misses) == 1
+        assert not stage.fastpath.connect(line, line.send).answer(b"GET /a HTTP/1.1\r\nHost: site\r\n\r\n")
+    assert len(stage.fastpath.state.misses) == 1

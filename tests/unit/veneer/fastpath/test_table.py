@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from veneer.core.entry import Entry, Position
 from veneer.core.fields import Fields
-from veneer.fastpath.marks import Fingerprint, fingerprint_of
-from veneer.fastpath.spots import HeadTemplate, HotEntry, RouteFacts, VariantReply
+from veneer.fastpath.fingerprint import Fingerprint, fingerprint_of
+from veneer.fastpath.hot_entries import HeadTemplate, HotEntry, RouteFacts, VariantReply
 from veneer.fastpath.table import MAX_SLOTS, MIN_SLOTS, HotEntryTable, slots_for
 from veneer.observe.repeats import RecordTemplate
 

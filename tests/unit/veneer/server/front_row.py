@@ -104,11 +104,11 @@ class Way(FastPath):
     def __init__(self, events: list[str]) -> None:
         self._events = events
 
-    def meet(self, link: ConnectionHandle, write: Callable[[list[bytes]], None]) -> FastPathHandler:
+    def connect(self, link: ConnectionHandle, write: Callable[[list[bytes]], None]) -> FastPathHandler:
         return Talk(self._events, write)
 
-    def prefetch(self, talks: list[FastPathHandler], data: list[bytes]) -> None:
-        assert len(talks) == len(data)
+    def prefetch(self, handlers: list[FastPathHandler], data: list[bytes]) -> None:
+        assert len(handlers) == len(data)
         self._events.append(f"foreseen {b' '.join(data).decode()}")
 
 

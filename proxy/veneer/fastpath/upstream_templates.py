@@ -82,11 +82,11 @@ class UpstreamTemplate:
             said[place] = said[place].strip()
         return self._template.filled(said)
 
-    def tells(self, vary: Variant) -> bool:
+    def covers_vary(self, vary: Variant) -> bool:
         """Whether `fields` hold the values by which a response varies."""
-        return self.tells_names([name for name, _ in vary])
+        return self.covers_names([name for name, _ in vary])
 
-    def tells_names(self, names: Iterable[str]) -> bool:
+    def covers_names(self, names: Iterable[str]) -> bool:
         """Whether `fields` hold the values of the request fields with these lower-case names."""
         changing = self.shape.changing
         return not any(name == "x-request-id" or name in changing for name in names)

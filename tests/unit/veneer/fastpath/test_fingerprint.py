@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead
+from veneer.fastpath.fingerprint import fingerprint_at, fingerprint_of, is_keyed_hash
 from veneer.fastpath.learning import target_key
-from veneer.fastpath.marks import fingerprint_at, fingerprint_of, is_keyed_hash
 from veneer.fastpath.scan import Scanner
 
 HOSTS = st.from_regex(r"[a-z0-9.:-]{1,20}", fullmatch=True)
@@ -51,7 +51,7 @@ def test_a_name_without_a_host_is_refused() -> None:
 
 def test_both_marks_are_others_in_another_process() -> None:
     """Their key is drawn at start: nobody outside can look for two places with the same ones."""
-    script = "from veneer.fastpath.marks import fingerprint_of; print(*fingerprint_of(b'site\\n/a'))"
+    script = "from veneer.fastpath.fingerprint import fingerprint_of; print(*fingerprint_of(b'site\\n/a'))"
     env = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
     runs = [subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=True) for _ in range(2)]
     one, other = [tuple(int(number) for number in run.stdout.split()) for run in runs]

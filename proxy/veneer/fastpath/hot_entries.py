@@ -12,7 +12,7 @@ from mypy_extensions import i64, mypyc_attr
 from veneer.core.entry import Entry
 from veneer.core.invalidation import Validity
 from veneer.core.rate import RateLimit
-from veneer.fastpath.marks import Fingerprint
+from veneer.fastpath.fingerprint import Fingerprint
 from veneer.observe.repeats import RecordTemplate
 from veneer.ports import InvalidationLog
 
@@ -106,7 +106,7 @@ class HotEntry(VariantReply):
     `aged_from` and `fresh_until` are monotonic seconds: when the entry's age was nought, and when it ceases to be
     fresh. `_valid_at` is where the log stood (`validity_generation`) when the entry was last found valid. `used`
     is the store's to clear. Where it is not `for_all`, requests with credentials go the normal way (core.sharing).
-    `hashed`, `check` and `next_in_chain` are the table's: the marks of the target (fastpath.marks),
+    `hashed`, `check` and `next_in_chain` are the table's: the marks of the target (fastpath.fingerprint),
     and the next spot in its chain.
     """
 

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from mypy_extensions import i64
 
 from veneer.core.address import client_network
 from veneer.core.rate import RateLimit, RateVerdict, client_key, limit_numbers
-from veneer.fastpath.marks import fingerprint_at
+from veneer.fastpath.fingerprint import fingerprint_at
+from veneer.fastpath.hot_entries import HeadTemplate, HotEntry, VariantReply
+from veneer.fastpath.miss import FastMiss, MissRequest, Write
 from veneer.fastpath.pattern import Values, is_printable_ascii
+from veneer.fastpath.replies import ResponseTemplate
 from veneer.fastpath.scan import HeadShape
-from veneer.fastpath.spots import HeadTemplate, HotEntry, VariantReply
+from veneer.fastpath.state import FastPathState
+from veneer.fastpath.upstream_templates import UpstreamTemplate
 from veneer.observe.repeats import NONE, CompactRecord, RecordTemplate
 from veneer.pipeline.represent import millis
 from veneer.pipeline.request_ids import accepted
+from veneer.server.link import ConnectionHandle
 from veneer.server.quick import FastPathHandler
-
-if TYPE_CHECKING:
-    from veneer.fastpath.hits import HitFastPath
-    from veneer.fastpath.miss import FastMiss
-    from veneer.fastpath.replies import ResponseTemplate
-    from veneer.fastpath.ways import UpstreamTemplate
-    from veneer.server.link import ConnectionHandle
-
-Write = Callable[[list[bytes]], None]
-"""Queues bytes in pieces; the list is no longer the caller's."""
-
 
 _ID: Final = b"\r\nX-Request-ID: "
 _MICROS: Final = [millis(us).encode("ascii").removeprefix(b"0") + b"\r\n" for us in range(1000)]
@@ -39,6 +32,7 @@ class FastPathConnection(FastPathHandler):
     """Answers on one connection. It remembers the shape of the client's last head and parts of the last answer."""
 
     __slots__ = (
+        "_address",
         "_aged_from",
         "_backlog_us",
         "_foreseen_values",
@@ -47,30 +41,28 @@ class FastPathConnection(FastPathHandler):
         "_keys",
         "_limit",
         "_limit_text",
+        "_link",
         "_own",
         "_policy",
         "_prefetched",
         "_prefix_valid_until",
         "_remaining",
         "_shape",
+        "_state",
+        "_upstream_template",
         "_wording",
-        "address",
+        "_write",
         "check",
-        "fastpath",
         "hashed",
-        "link",
-        "way",
-        "write",
     )
 
-    def __init__(self, fastpath: HitFastPath, link: ConnectionHandle, write: Write) -> None:
-        self.fastpath = fastpath
-        self.link = link
-        self.address = link.address
-        self.write = write
-        self.way: UpstreamTemplate | None = None
-        """How the last request that was sent on went to the backend."""
-        self._policy = fastpath.policy
+    def __init__(self, state: FastPathState, link: ConnectionHandle, write: Write) -> None:
+        self._state = state
+        self._link = link
+        self._address = link.address
+        self._write = write
+        self._upstream_template: UpstreamTemplate | None = None  # of the last request that was sent on
+        self._policy = state.policy
         self._shape: HeadShape | None = None
         self._keys: dict[str, str] = {}
         self._head_prefix = self._own = b""
@@ -96,8 +88,8 @@ class FastPathConnection(FastPathHandler):
 
     def answer(self, data: bytes) -> bool:
         """Answer and record the one request in `data`; False, and nothing done, when it has to take the normal way."""
-        fastpath = self.fastpath
-        if data is not self._prefetched or self._policy is not fastpath.policies.current:
+        state = self._state
+        if data is not self._prefetched or self._policy is not state.policies.current:
             self.prefetch(data)
         values = self._foreseen_values
         self._prefetched = b""
@@ -105,12 +97,12 @@ class FastPathConnection(FastPathHandler):
         shape = self._shape
         if values is None or shape is None:
             return False
-        spot = fastpath.spots.get(self.hashed, self.check)
+        spot = state.hot_entries.get(self.hashed, self.check)
         if spot is None:
-            return self._bar(shape, values) or self._miss(shape, values, data)
-        now_s = fastpath.monotonic()
+            return self._bar(shape, values) or self._send_on(shape, values, data)
+        now_s = state.monotonic()
         form = spot.reply_for(shape.wishes if shape.unconditional else shape.wishes_in(values))
-        if form is None or (shape.credentials and not spot.for_all) or not spot.holds(fastpath.log, now_s):
+        if form is None or (shape.credentials and not spot.for_all) or not spot.holds(state.log, now_s):
             return False
         request_id = self._request_id(shape, values)
         if request_id is None:
@@ -120,29 +112,29 @@ class FastPathConnection(FastPathHandler):
         if limit is None:
             rate = None
         else:
-            rate = fastpath.rates.admit_now(self.rate_key(common.counted_as, limit), limit, now_s)
+            rate = state.rates.admit_now(self._rate_key(common.counted_as, limit), limit, now_s)
             if rate is None:
                 return False
         if rate is None or rate.allowed:
             self._serve(spot, form, shape, values[0], request_id, now_s, rate)
         else:
-            self.refuse(fastpath.refusal_facts(shape.method, common.route), shape, values[0], request_id, now_s, rate)
+            self._refuse(state.rejection_record(shape.method, common.route), shape, values[0], request_id, now_s, rate)
         return True
 
     def _read(self, data: bytes) -> Values | None:
         """The request's values, of the shape that is then the last; None when it is not plain."""
-        fastpath = self.fastpath
-        if fastpath.policies.current is not fastpath.policy:
-            fastpath.renew()
-        if self._policy is not fastpath.policy:
-            self._policy, self._shape, self.way = fastpath.policy, None, None
+        state = self._state
+        if state.policies.current is not state.policy:
+            state.reset_for_policy()
+        if self._policy is not state.policy:
+            self._policy, self._shape, self._upstream_template = state.policy, None, None
             self._keys.clear()
         shape = self._shape
-        if shape is not None and len(data) <= fastpath.scanner.max_bytes:
+        if shape is not None and len(data) <= state.scanner.max_bytes:
             values = shape.match_head(data)
             if values is not None:
                 return values
-        read = fastpath.scanner.scan(data)
+        read = state.scanner.scan(data)
         if read is None:
             return None
         self._shape = read[0]
@@ -151,46 +143,65 @@ class FastPathConnection(FastPathHandler):
     def _request_id(self, shape: HeadShape, values: Values) -> bytes | None:
         """The client's own ID or a new one; None where the request is not plain."""
         if not shape.request_id:
-            return self.fastpath.ids.make_bytes()
+            return self._state.ids.make_bytes()
         given = values[shape.request_id]
         if accepted(given):
             return given
         if not is_printable_ascii(given):
             return None
-        return self.fastpath.ids.of(given.strip().decode("ascii")).encode("ascii")
+        return self._state.ids.of(given.strip().decode("ascii")).encode("ascii")
 
     def _bar(self, shape: HeadShape, values: Values) -> bool:
         """Refuse a request that the pipeline would refuse, for a target of which no more is known than its limit."""
-        fastpath = self.fastpath
-        barred = fastpath.barred.get((shape.method, shape.host + values[0]))
+        state = self._state
+        barred = state.limited_targets.get((shape.method, shape.host + values[0]))
         # Nothing looks the conditions up here: another field could hide in one.
         if barred is None or not (shape.unconditional or is_printable_ascii(b"".join(values))):
             return False
-        now_s = fastpath.monotonic()
-        rate = fastpath.rates.refusal_now(self.rate_key(barred.counted_as, barred.limit), barred.limit, now_s)
+        now_s = state.monotonic()
+        rate = state.rates.refusal_now(self._rate_key(barred.counted_as, barred.limit), barred.limit, now_s)
         request_id = None if rate is None else self._request_id(shape, values)
         if rate is None or request_id is None:
             return False
-        self.refuse(barred.facts, shape, values[0], request_id, now_s, rate)
+        self._refuse(barred.facts, shape, values[0], request_id, now_s, rate)
         return True
 
-    def _miss(self, shape: HeadShape, values: Values, data: bytes) -> bool:
-        """Send on what is not stored."""
+    def _send_on(self, shape: HeadShape, values: Values, data: bytes) -> bool:
+        """Send on what is not stored, or refuse it for its rate; False, and nothing done, for the normal way."""
         if not shape.unconditional or shape.method != "GET":
             return False
+        state = self._state
+        misses = state.misses
         request_id = self._request_id(shape, values)
-        misses = self.fastpath.misses
         if request_id is None or misses is None:
             return False
-        return misses.send(self, self._policy, shape, values, data, request_id)
+        now_s = state.monotonic()
+        request = MissRequest(self._link, shape, values, data, request_id, self._answer_miss, self._write)
+        miss = misses.prepare(request, self._upstream_template, self._policy, now_s)
+        lease = None if miss is None else miss.template.upstream.lease_now(now_s)
+        if miss is None or lease is None:
+            return False
+        template = self._upstream_template = miss.template
+        limit = template.limit
+        rate: RateVerdict | None = None
+        if limit is not None:
+            rate = state.rates.admit_now(self._rate_key(template.counted_as, limit), limit, now_s)
+            if rate is None or not rate.allowed:
+                lease.give_back()
+                if rate is not None:
+                    record = state.rejection_record("GET", miss.match.route.name)
+                    self._refuse(record, shape, values[0], request_id, now_s, rate)
+                return rate is not None
+        misses.send(miss, lease, rate, now_s)
+        return True
 
-    def rate_key(self, counted_as: str | None, limit: RateLimit) -> str:
+    def _rate_key(self, counted_as: str | None, limit: RateLimit) -> str:
         """Under which key this client's requests are counted; `shared_rate_key` is the name of all together."""
         if counted_as is not None:
             return client_key(limit, counted_as)
         key = self._keys.get(limit.key)
         if key is None:
-            key = self._keys[limit.key] = client_key(limit, client_network(self.address, limit.ipv6_bits))
+            key = self._keys[limit.key] = client_key(limit, client_network(self._address, limit.ipv6_bits))
         return key
 
     def _serve(
@@ -211,14 +222,14 @@ class FastPathConnection(FastPathHandler):
         if rate is not None:
             limits = self._limits(wording.common.limit_lines, rate)
             remaining = self._remaining
-        body, fastpath = form.body, self.fastpath
-        took_us = int((fastpath.monotonic() - now_s) * 1e6 + 0.5)
-        self.write([self._head_prefix, request_id, response_time_line(took_us), limits, wording.tail, body])
-        note = CompactRecord(wording.facts, self.address, shape.user_agent, now_s, target, request_id, took_us)
+        body, state = form.body, self._state
+        took_us = int((state.monotonic() - now_s) * 1e6 + 0.5)
+        self._write([self._head_prefix, request_id, response_time_line(took_us), limits, wording.tail, body])
+        note = CompactRecord(wording.facts, self._address, shape.user_agent, now_s, target, request_id, took_us)
         note.bytes_out = len(body)
         note.bytes_identity = form.identity_bytes
         note.remaining = remaining
-        fastpath.observer.note(note)
+        state.observer.note(note)
 
     def _prefix_reusable(self, spot: HotEntry, form: VariantReply) -> bool:
         """Whether the last answer began as this one does: all it is made of is the same."""
@@ -251,38 +262,39 @@ class FastPathConnection(FastPathHandler):
             self._limit_text = b"%b%d;t=%d\r\n" % (lines, self._remaining, wait_s)
         return self._limit_text
 
-    def answer_miss(
+    def _answer_miss(
         self, miss: FastMiss, reply: ResponseTemplate, values: Values, body: bytes, upstream_us: int
     ) -> None:
         """Answer with what the backend said, and record it."""
-        fastpath, rate = self.fastpath, miss.rate
+        state, rate, request = self._state, miss.rate, miss.request
         remaining, limits = NONE, b""
         if rate is not None:
-            limits = self._limits(miss.way.limit_lines, rate)
+            limits = self._limits(miss.template.limit_lines, rate)
             remaining = self._remaining
-        took_us = int((fastpath.monotonic() - miss.started_s) * 1e6 + 0.5)
-        self.write(reply.head.pieces(values, [miss.request_id, response_time_line(took_us), limits, b"\r\n", body]))
-        agent = miss.way.shape.user_agent
-        note = CompactRecord(reply.facts, self.address, agent, miss.started_s, miss.target, miss.request_id, took_us)
+        took_us = int((state.monotonic() - miss.started_s) * 1e6 + 0.5)
+        request_id, target = request.request_id, request.values[0]
+        self._write(reply.head.pieces(values, [request_id, response_time_line(took_us), limits, b"\r\n", body]))
+        agent = request.shape.user_agent
+        note = CompactRecord(reply.facts, self._address, agent, miss.started_s, target, request_id, took_us)
         note.bytes_out = len(body)
         note.remaining = remaining
         note.upstream_us = upstream_us
-        fastpath.observer.finish_noted(note)
+        state.observer.finish_noted(note)
 
-    def refuse(
+    def _refuse(
         self, facts: RecordTemplate, shape: HeadShape, target: bytes, request_id: bytes, now_s: float, rate: RateVerdict
     ) -> None:
         """Answer a request that its rate refuses, and record it."""
-        fastpath = self.fastpath
+        state = self._state
         remaining, wait_s = limit_numbers(rate)
-        pieces = fastpath.refusals.pieces(facts, target, len(request_id), rate, wait_s)
+        pieces = state.rejections.pieces(facts, target, len(request_id), rate, wait_s)
         body = b"" if pieces.body is None else b"%b%b%b" % (pieces.body[0], request_id, pieces.body[1])
-        took_us = int((fastpath.monotonic() - now_s) * 1e6 + 0.5)
-        self.write([pieces.before_id, request_id, response_time_line(took_us), pieces.after_time, body])
-        note = CompactRecord(facts, self.address, shape.user_agent, now_s, target, request_id, took_us)
+        took_us = int((state.monotonic() - now_s) * 1e6 + 0.5)
+        self._write([pieces.before_id, request_id, response_time_line(took_us), pieces.after_time, body])
+        note = CompactRecord(facts, self._address, shape.user_agent, now_s, target, request_id, took_us)
         note.bytes_out = len(body)
         note.remaining = remaining
-        fastpath.observer.note(note)
+        state.observer.note(note)
 
 
 def response_time_line(took_us: int) -> bytes:

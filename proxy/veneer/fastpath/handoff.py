@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 from veneer.fastpath.miss import FastMiss
-from veneer.fastpath.miss_client import MissClient
 from veneer.http1.framing import FramingFacts
 from veneer.pipeline.arrival import RequestStart
 from veneer.pipeline.begun import SentMiss
@@ -14,10 +13,20 @@ from veneer.pipeline.handle import Handler
 from veneer.pipeline.made import FetchedResponse
 from veneer.pipeline.plan import CacheLookup, plan_of
 from veneer.ports import Client
-from veneer.server.client import PlainClient
+from veneer.server.client import ClientTransport, PlainClient
 from veneer.server.link import ConnectionHandle
 
 GET = FramingFacts("GET", (1, 1), keep_alive=True)
+
+
+class MissClient(PlainClient):
+    """As any client whose request came whole; it remembers with what the fast path began."""
+
+    __slots__ = ("miss",)
+
+    def __init__(self, miss: FastMiss, wire: ClientTransport) -> None:
+        super().__init__(b"", wire, GET)
+        self.miss = miss
 
 
 class ExchangeSource(Protocol):
@@ -43,21 +52,21 @@ class PipelineHandoff:
             data, PlainClient(b"", link, GET), RequestStart(request_id, clock.now(), clock.monotonic())
         )
 
-    def take_over(self, miss: FastMiss) -> None:
+    def resume(self, miss: FastMiss) -> None:
         """Answer what the fast path has sent on, from the response on, in a task of its own."""
         self._services.tasks.start(self._answer(miss), "answer a miss")
 
     async def _answer(self, miss: FastMiss) -> None:
-        link, keep_alive = miss.talk.link, False
+        link, keep_alive = miss.link, False
         miss.lease.watch(miss.flight)
         try:
             client = MissClient(miss, link)
             client.hold()  # what was begun goes on, as any flight does
             link.on_disconnect(client)
-            if miss.left:
+            if miss.client_gone:
                 client.leave()
-            came = RequestStart(miss.request_id.decode("ascii"), miss.received, miss.started_s)
-            exchange = self._door.plain_exchange(miss.data, client, came)
+            came = RequestStart(miss.request.request_id.decode("ascii"), miss.received, miss.started_s)
+            exchange = self._door.plain_exchange(miss.request.data, client, came)
             assert exchange is not None, "what was a sample for others is a plain request"
             await self._handler.handle(exchange, self._begun(miss, exchange))
             keep_alive = client.keep_alive
@@ -65,7 +74,7 @@ class PipelineHandoff:
             link.over(keep_alive=keep_alive)
 
     def _begun(self, miss: FastMiss, exchange: Exchange) -> SentMiss:
-        decision = miss.way.decision
+        decision = miss.template.decision
         plan = plan_of(exchange, CacheLookup(cache_request(exchange), miss.key), decision, self._services.instance)
         return SentMiss(plan, decision, miss.rate, miss.flight, self._fetched(miss))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from veneer.fastpath.conversation import response_time_line
+from veneer.fastpath.connection import response_time_line
 from veneer.pipeline.represent import millis
 
 

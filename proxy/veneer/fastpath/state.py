@@ -1,0 +1,75 @@
+"""What all connections of the fast path share: the policy in force, what was learned under it, and what it needs."""
+
+from __future__ import annotations
+
+from veneer.fastpath.hot_entries import LimitedTarget, RouteFacts
+from veneer.fastpath.learning import Interner, limit_lines, shared_rate_key
+from veneer.fastpath.misses import MissFastPath
+from veneer.fastpath.rejections import RejectionCache
+from veneer.fastpath.scan import Scanner
+from veneer.fastpath.table import HotEntryTable, slots_for
+from veneer.observe.observer import Observer
+from veneer.observe.repeats import RecordTemplate
+from veneer.pipeline.context import Exchange, ServedHit, Services
+from veneer.pipeline.exchange import CacheResult, Refusal
+from veneer.pipeline.request_ids import RequestIds
+from veneer.policy.model import Route
+from veneer.policy.watch import PolicySource
+
+
+class FastPathState:
+    """One per process. `misses` is None until the pipeline is there to take over what is unusual about them."""
+
+    def __init__(self, services: Services, policies: PolicySource, ids: RequestIds, observer: Observer) -> None:
+        self.policies = policies
+        self.ids = ids
+        self.observer = observer
+        self.misses: MissFastPath | None = None
+        self.monotonic = services.clock.monotonic
+        self.log = services.log
+        self.rates = services.rates
+        self.rejections = RejectionCache(services)
+        self.hot_entries = HotEntryTable(slots_for(policies.current.stores.memory_bytes))
+        self._forget = self.hot_entries.discard
+        self.reset_for_policy()
+
+    def reset_for_policy(self) -> None:
+        """Begin anew under the policy in force."""
+        self.policy = self.policies.current
+        limits = self.policy.limits
+        self.scanner = Scanner(limits.head_bytes, limits.header_count)
+        self.hot_entries.clear()
+        self.limited_targets: dict[tuple[str, bytes], LimitedTarget] = {}
+        self.interner = Interner()
+        self._route_facts: dict[str, RouteFacts] = {}
+        self._records: dict[tuple[str, str, int, str], RecordTemplate] = {}
+        self._rejection_records: dict[tuple[str, str], RecordTemplate] = {}
+        if self.misses is not None:
+            self.misses.reset()
+
+    def rejection_record(self, method: str, route: str) -> RecordTemplate:
+        """What is recorded of every refusal on a route."""
+        record = self._rejection_records.get((method, route))
+        if record is None:
+            record = RecordTemplate(method, route, 429, refused=Refusal.RATE)
+            self._rejection_records[method, route] = record
+        return record
+
+    def facts_of(self, route: Route) -> RouteFacts:
+        """What the hot entries of a route have in common, the same object for all."""
+        facts = self._route_facts.get(route.name)
+        if facts is None:
+            limit = None if route.rate_limit is None else route.rate_limit.limit
+            lines = b"" if limit is None else limit_lines(limit)
+            facts = RouteFacts(route.name, limit, lines, shared_rate_key(route), self._forget)
+            self._route_facts[route.name] = facts
+        return facts
+
+    def record_of(self, exchange: Exchange, served: ServedHit) -> RecordTemplate:
+        """What is recorded of every exchange with this answer, the same object for all alike."""
+        alike = exchange.request.method, exchange.match.route.name, served.head.status, served.coding or ""
+        record = self._records.get(alike)
+        if record is None:
+            method, route, status, coding = alike
+            record = self._records[alike] = RecordTemplate(method, route, status, coding, CacheResult.HIT)
+        return record
