@@ -19,8 +19,7 @@ from veneer.fastpath.upstream_templates import UpstreamTemplate
 from veneer.observe.repeats import NONE, CompactRecord, RecordTemplate
 from veneer.pipeline.represent import millis
 from veneer.pipeline.request_ids import accepted
-from veneer.server.link import ConnectionHandle
-from veneer.server.quick import FastPathHandler
+from veneer.server.ports import ConnectionHandle, FastPathHandler
 
 _ID: Final = b"\r\nX-Request-ID: "
 _MICROS: Final = [millis(us).encode("ascii").removeprefix(b"0") + b"\r\n" for us in range(1000)]

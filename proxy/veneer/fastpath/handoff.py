@@ -14,7 +14,7 @@ from veneer.pipeline.made import FetchedResponse
 from veneer.pipeline.plan import CacheLookup, plan_of
 from veneer.ports import Client
 from veneer.server.client import ClientTransport, PlainClient
-from veneer.server.link import ConnectionHandle
+from veneer.server.ports import ConnectionHandle
 
 GET = FramingFacts("GET", (1, 1), keep_alive=True)
 
@@ -71,7 +71,7 @@ class PipelineHandoff:
             await self._handler.handle(exchange, self._begun(miss, exchange))
             keep_alive = client.keep_alive
         finally:
-            link.over(keep_alive=keep_alive)
+            link.exchange_done(keep_alive=keep_alive)
 
     def _begun(self, miss: FastMiss, exchange: Exchange) -> SentMiss:
         decision = miss.template.decision

@@ -19,8 +19,7 @@ from veneer.pipeline.answer import Answer
 from veneer.pipeline.context import Exchange, ServedHit, Services
 from veneer.pipeline.request_ids import RequestIds
 from veneer.policy.watch import PolicySource
-from veneer.server.link import ConnectionHandle
-from veneer.server.quick import FastPath, FastPathHandler
+from veneer.server.ports import ConnectionHandle, FastPath, FastPathHandler
 
 MAX_LIMITED_TARGETS: Final = 4096
 """Targets remembered for whose sake requests were refused."""
@@ -41,9 +40,9 @@ class HitFastPath(FastPath):
     def __len__(self) -> int:
         return len(self.state.hot_entries)
 
-    def connect(self, link: ConnectionHandle, write: Write) -> FastPathConnection:
+    def connect(self, connection: ConnectionHandle, write: Write) -> FastPathConnection:
         """A new connection, and how bytes leave it."""
-        return FastPathConnection(self.state, link, write)
+        return FastPathConnection(self.state, connection, write)
 
     def prefetch(self, handlers: list[FastPathHandler], data: list[bytes]) -> None:
         """As `FastPath`; and have what these hits will read come near."""

@@ -23,7 +23,7 @@ from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.made import FetchTimes, entry_of_head, judge_head
 from veneer.policy.model import Match
 from veneer.ports import FirstBytesHandler, LeasedConnection
-from veneer.server.link import ConnectionHandle
+from veneer.server.ports import ConnectionHandle
 
 MAX_BODY_BYTES: Final = 64 * 1024
 """A larger body hardly comes in one piece."""
@@ -218,7 +218,7 @@ class FastMiss(FirstBytesHandler):
         if reply.remembered and self.template.coalesces:
             services.flights.mark_uncacheable(self.group, services.monotonic())
         services.in_flight.give_back()
-        self.link.over(keep_alive=True)
+        self.link.exchange_done(keep_alive=True)
         return True
 
     def _stored(self, reply: ResponseTemplate, values: Values, body: bytes) -> Entry | None:

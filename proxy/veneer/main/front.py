@@ -23,10 +23,10 @@ from veneer.pipeline.request_ids import RequestIds
 from veneer.policy.model import Policy
 from veneer.policy.watch import PolicySource
 from veneer.ports import Client
-from veneer.server.bounds import MalformedRequest
 from veneer.server.client import AiohttpClient, PlainClient
-from veneer.server.link import ConnectionHandle
+from veneer.server.limits import MalformedRequest
 from veneer.server.plain import PlainRequest, read_plain
+from veneer.server.ports import ConnectionHandle
 from veneer.server.protocol import AiohttpProtocol, AlreadySent
 
 REFUSALS = {
@@ -94,24 +94,26 @@ class RequestGateway:
         connection.on_disconnect(None)
         return AlreadySent(keep_alive=client.keep_alive)
 
-    def begin(self, request: PlainRequest, link: ConnectionHandle) -> asyncio.Task[None]:
+    def begin(self, request: PlainRequest, connection: ConnectionHandle) -> asyncio.Task[None]:
         """Answer a plain request in a task of its own."""
-        return self._services.tasks.start(self._answer(request, link), "answer a plain request")
+        return self._services.tasks.start(self._answer(request, connection), "answer a plain request")
 
-    async def _answer(self, request: PlainRequest, link: ConnectionHandle) -> None:
+    async def _answer(self, request: PlainRequest, connection: ConnectionHandle) -> None:
         keep_alive = False
         try:
             policy = self._policies.current
             head = head_of(request.method, request.target, request.fields, (1, 1), policy, self._scheme)
             if isinstance(head, HeadRefusal):
-                link.write(self.refuse(head.status, head.detail, link.address, request.method, request.target))
+                connection.write(
+                    self.refuse(head.status, head.detail, connection.address, request.method, request.target)
+                )
                 return
-            client = PlainClient(request.content, link, FramingFacts(request.method, (1, 1), keep_alive=True))
-            link.on_disconnect(client)
+            client = PlainClient(request.content, connection, FramingFacts(request.method, (1, 1), keep_alive=True))
+            connection.on_disconnect(client)
             await self._handler.handle(self._arrivals.exchange(head, client, policy))
             keep_alive = client.keep_alive
         finally:
-            link.over(keep_alive=keep_alive)
+            connection.exchange_done(keep_alive=keep_alive)
 
     def malformed(self, found: MalformedRequest) -> bytes:
         """The answer to what aiohttp's parser refused."""

@@ -38,7 +38,7 @@ from veneer.pipeline.request_ids import RequestIds
 from veneer.policy.model import Policy
 from veneer.policy.warnings import report
 from veneer.policy.watch import Load, PolicySource, ReloadOutcome, watch_file
-from veneer.server.bounds import ConnectionSettings
+from veneer.server.limits import ConnectionSettings
 from veneer.server.listener import Address, Listener
 from veneer.server.protocol import FrontServer
 from veneer.server.scarcity import Scarcity

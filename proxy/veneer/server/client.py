@@ -44,7 +44,7 @@ class ClientTransport(Protocol):
         """Cut the connection."""
         ...
 
-    def take_over(self) -> ClientTunnel:
+    def detach_stream(self) -> ClientTunnel:
         """Stop parsing and hand out the raw stream."""
         ...
 
@@ -231,7 +231,7 @@ class WireClient:
         self._framing = BodyFraming.CLOSE
         switched = ResponseHead(head.status, head.reason, Fields((("Connection", "Upgrade"), *head.fields.pairs)))
         self._wire.write(serialise_interim(switched))
-        return self._wire.take_over()
+        return self._wire.detach_stream()
 
 
 class PlainClient(WireClient):

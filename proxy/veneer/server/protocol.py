@@ -19,13 +19,13 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from veneer.http1.segments import body_left, split_at_heads
 from veneer.loop.turn import Outgoing, WriteBatch
 from veneer.ports import ClientGoneError
-from veneer.server.arrivals import TickBatcher
-from veneer.server.bounds import CUT_S, ConnectionSettings, MalformedCallback, MalformedRequest
+from veneer.server.any_method import AnyMethodParser
+from veneer.server.batching import TickBatcher
 from veneer.server.connection import ClientConnection
-from veneer.server.link import PlainWay
-from veneer.server.methods import AnyMethodParser
-from veneer.server.quick import FastPath
+from veneer.server.limits import CUT_S, ConnectionSettings, MalformedCallback, MalformedRequest
+from veneer.server.ports import FastPath, PlainHandler
 from veneer.server.segments import has_rare_method, needs_patience, started
+from veneer.server.states import CLOSING
 from veneer.server.tunnel import ClientTunnel
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ OPENING_BYTES = 2048
 
 
 class AiohttpProtocol(RequestHandler):
-    """aiohttp's side of a connection (implements `Behind`): reads and answers what is not answered without it.
+    """aiohttp's side of a connection (implements `AiohttpFallback`): reads and answers what is not answered without it.
 
     `_body_left` tells how much of a body is still to come before the next request begins; None once that cannot be told
     any more: a guess here would let one request's bytes be read as another's. A head that has begun has to be whole in
@@ -71,12 +71,10 @@ class AiohttpProtocol(RequestHandler):
 
     __slots__ = (
         "_body_left",
-        "_closes_after_body",
         "_front",
         "_head_timer",
         "_malformed",
         "_settings",
-        "_tunnel",
         "connection",
         "opening",
     )
@@ -106,8 +104,6 @@ class AiohttpProtocol(RequestHandler):
         self._malformed = malformed
         self._settings = settings
         self._body_left: int | None = 0
-        self._closes_after_body = False
-        self._tunnel: ClientTunnel | None = None
         self.opening = b""
         """How the request begins that is read; empty where that is not certain, and once it is answered."""
 
@@ -132,16 +128,9 @@ class AiohttpProtocol(RequestHandler):
         transport.close()
 
     def close(self) -> None:
-        """Answer no other request. What is still to come of a body on its way is read: aiohttp would drop it.
-
-        A tunnel takes no more, and ends.
-        """
+        """Answer no other request. What is still to come of a body on its way is read: aiohttp would drop it."""
         self.connection.close()
-        if self._tunnel is not None:
-            self._tunnel.stop()
-        if self._receives():
-            self._closes_after_body = True
-        else:
+        if not self._receives():
             super().close()
 
     def _receives(self) -> bool:
@@ -157,10 +146,7 @@ class AiohttpProtocol(RequestHandler):
         super().force_close()
 
     def take(self, data: bytes) -> None:
-        """Read these bytes, with the parser that they need; a tunnel's are not aiohttp's business."""
-        if self._tunnel is not None:
-            self._tunnel.feed_data(data)
-            return
+        """Read these bytes, with the parser that they need."""
         self.opening = b""
         if self._body_left == 0 and self._between_requests():
             self.opening = data[:OPENING_BYTES]
@@ -174,12 +160,12 @@ class AiohttpProtocol(RequestHandler):
         self._body_left = body_left(self._body_left, data)
         for piece in split_at_heads(data):
             super().data_received(piece)
-        self._tell_reader()
+        self._propagate_body_error()
         self._time_head()
-        if self._closes_after_body and not self._receives():
+        if self.connection.state is CLOSING and not self._receives():
             super().close()
 
-    def _tell_reader(self) -> None:
+    def _propagate_body_error(self) -> None:
         """Tell who reads a body that the rest of it was refused: aiohttp's compiled parser does not."""
         last = self._messages[-1][0] if self._messages else None
         if not isinstance(last, _ErrInfo) or not isinstance(last.exc, HttpProcessingError):
@@ -195,7 +181,7 @@ class AiohttpProtocol(RequestHandler):
 
     def _time_head(self) -> None:
         """Give a head that has begun, and is not whole, its time; one timer for each such head, not for each byte."""
-        if not self._waits():
+        if not self._awaits_request():
             self._stop_head_timer()
         elif self._head_timer is None:
             self._head_timer = self._loop.call_later(self._settings.head_timeout_s, self._head_is_late)
@@ -246,9 +232,9 @@ class AiohttpProtocol(RequestHandler):
 
     def is_idle(self) -> bool:
         """Whether what comes next begins a request, and none is being read or answered."""
-        return self._body_left == 0 and self._waits()
+        return self._body_left == 0 and self._awaits_request()
 
-    def _waits(self) -> bool:
+    def _awaits_request(self) -> bool:
         """Whether no request is being answered or waits to be, and the client keeps up with reading.
 
         While aiohttp waits for a message there is none, and nothing but the end of a body can lie before the next one.
@@ -298,11 +284,8 @@ class AiohttpProtocol(RequestHandler):
         return super()._handle_request(request, start_time, request_handler)
 
     def client_ended(self) -> bool:
-        """The client sends no more; what is whole is still answered, and a tunnel's other direction stays open."""
+        """The client sends no more; what is whole is still answered."""
         self.eof_received()
-        if self._tunnel is not None:
-            self._tunnel.feed_eof()
-            return True
         if self._receives() or not (self._messages or self._current_request is not None):
             return False
         return self.connection.is_waited_for()
@@ -316,9 +299,8 @@ class AiohttpProtocol(RequestHandler):
         await self._drain_helper()
 
     def feed(self, tunnel: ClientTunnel) -> None:
-        """Read no more requests, and let the tunnel have what comes."""
+        """Read no more requests, and let the tunnel have what has come already."""
         self.keep_alive(False)
-        self._tunnel = tunnel
         self._upgraded = True
         self.set_parser(tunnel)  # type: ignore[arg-type]  # aiohttp calls feed_data and feed_eof only
 
@@ -356,18 +338,18 @@ class FrontServer(web.Server):
         handler: RequestCallback,
         settings: ConnectionSettings,
         malformed: MalformedCallback,
-        quick: FastPath | None = None,
-        plain: PlainWay | None = None,
+        fastpath: FastPath | None = None,
+        plain: PlainHandler | None = None,
     ) -> None:
         super().__init__(handler)
         self._settings = settings
         self._malformed = malformed
         self._plain = plain
         call_soon = asyncio.get_running_loop().call_soon
-        self._turn = WriteBatch(call_soon)
-        self._quick = quick
+        self._writes = WriteBatch(call_soon)
+        self._fastpath = fastpath
         self._last = False
-        self._arrivals = TickBatcher(call_soon, self._turn, quick)
+        self._batcher = TickBatcher(call_soon, self._writes, fastpath)
 
     def end_connections(self) -> None:
         """From now on every answer is the last on its connection; idle ones stay until their client asks or leaves.
@@ -385,11 +367,11 @@ class FrontServer(web.Server):
 
     def connection(self) -> asyncio.Protocol:
         """The protocol of one accepted connection."""
-        outgoing = Outgoing(self._turn)
+        outgoing = Outgoing(self._writes)
         connection = ClientConnection(
-            asyncio.get_running_loop(), outgoing, self._arrivals, self._settings, self._quick, self._plain
+            asyncio.get_running_loop(), outgoing, self._batcher, self._settings, self._fastpath, self._plain
         )
-        connection.place(AiohttpProtocol(self, self._settings, self._malformed, connection))
+        connection.set_fallback(AiohttpProtocol(self, self._settings, self._malformed, connection))
         if self._last:
             connection.end_after_next()
         return cast("asyncio.Protocol", connection)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from veneer.ports import BytesLike
 from veneer.server.client import WireClient
-from veneer.server.link import PendingReply
+from veneer.server.ports import PendingReply
 from veneer.server.tunnel import ClientTunnel
 
 
@@ -43,7 +43,7 @@ class Line:
     def abort(self) -> None:
         raise AssertionError
 
-    def take_over(self) -> ClientTunnel:
+    def detach_stream(self) -> ClientTunnel:
         raise AssertionError
 
     def reserve_for(self, pending: PendingReply) -> None:
@@ -53,7 +53,7 @@ class Line:
     def on_disconnect(self, client: WireClient | None) -> None:
         self.client = client
 
-    def over(self, *, keep_alive: bool) -> None:
+    def exchange_done(self, *, keep_alive: bool) -> None:
         self.pending = None
         self.overs.append(keep_alive)
         self.is_over.set()

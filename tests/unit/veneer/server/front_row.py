@@ -1,4 +1,4 @@
-"""Connections on a loop whose turn ends when the test says so, and what is asked and sent on them."""
+"""Connections on a loop whose iteration ends when the test says so, and what is asked and sent on them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Callable
 
 from veneer.loop.turn import Outgoing, WriteBatch
-from veneer.server.arrivals import TickBatcher
-from veneer.server.bounds import ConnectionSettings, MalformedRequest
+from veneer.server.batching import TickBatcher
 from veneer.server.connection import ClientConnection
-from veneer.server.link import ConnectionHandle
-from veneer.server.quick import FastPath, FastPathHandler
+from veneer.server.limits import ConnectionSettings, MalformedRequest
+from veneer.server.ports import ConnectionHandle, FastPath, FastPathHandler, PlainHandler
 from veneer.server.tunnel import ClientTunnel
 
 
@@ -19,7 +18,7 @@ def refused(found: MalformedRequest) -> bytes:
     return f"HTTP/1.1 {found.status} No\r\n\r\n".encode()
 
 
-class Behind:
+class Fallback:
     """Takes everything, and refers to its connection as aiohttp's protocol does."""
 
     def __init__(self, connection: ClientConnection) -> None:
@@ -27,9 +26,10 @@ class Behind:
         self.taken: list[bytes] = []
         self.ended = self.lost = False
         self.idle = True
+        self.accepts = True
 
     def connection_taken(self, transport: asyncio.Transport) -> bool:
-        return True
+        return self.accepts
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.lost = True
@@ -80,53 +80,74 @@ class Transport(asyncio.Transport):
     def abort(self) -> None:
         self._events.append("aborted")
 
+    def resume_reading(self) -> None:
+        return
 
-class Talk(FastPathHandler):
-    """Answers what does not begin with "not", and fails at what begins with "fail"."""
 
-    def __init__(self, events: list[str], write: Callable[[list[bytes]], None]) -> None:
+class Pending:
+    """An answer that is on its way."""
+
+    def leave(self) -> None:
+        return
+
+    def ended(self) -> bool:
+        return True
+
+    def cancel(self) -> None:
+        return
+
+
+class Handler(FastPathHandler):
+    """Answers at once what is no "GET not", "GET miss" or "GET fail"."""
+
+    def __init__(self, events: list[str], connection: ConnectionHandle, write: Callable[[list[bytes]], None]) -> None:
         self._events = events
+        self._connection = connection
         self._write = write
 
     def answer(self, data: bytes) -> bool:
-        if data.startswith(b"not"):
+        if data.startswith(b"GET not"):
             return False
-        if data.startswith(b"fail"):
+        if data.startswith(b"GET fail"):
             raise ZeroDivisionError
         self._events.append(f"asked {data.decode()}")
-        self._write([data.upper()])
+        if data.startswith(b"GET miss"):
+            self._connection.reserve_for(Pending())
+        else:
+            self._write([data.upper()])
         return True
 
 
-class Way(FastPath):
+class Shown(FastPath):
     """Tells what it was shown."""
 
     def __init__(self, events: list[str]) -> None:
         self._events = events
 
-    def connect(self, link: ConnectionHandle, write: Callable[[list[bytes]], None]) -> FastPathHandler:
-        return Talk(self._events, write)
+    def connect(self, connection: ConnectionHandle, write: Callable[[list[bytes]], None]) -> FastPathHandler:
+        return Handler(self._events, connection, write)
 
     def prefetch(self, handlers: list[FastPathHandler], data: list[bytes]) -> None:
         assert len(handlers) == len(data)
-        self._events.append(f"foreseen {b' '.join(data).decode()}")
+        self._events.append(f"shown {b' '.join(data).decode()}")
 
 
 class FrontRow:
     """Connections of one loop. `events` tells what was shown, asked and sent, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, plain: PlainHandler | None = None) -> None:
         self.events: list[str] = []
         self._calls: list[Callable[[], None]] = []
-        self._turn = WriteBatch(self._call_soon)
-        self._way = Way(self.events)
-        self._arrivals = TickBatcher(self._call_soon, self._turn, self._way)
+        self._writes = WriteBatch(self._call_soon)
+        self._fastpath = Shown(self.events)
+        self._plain = plain
+        self._batcher = TickBatcher(self._call_soon, self._writes, self._fastpath)
 
     def _call_soon(self, callback: Callable[[], None]) -> None:
         self._calls.append(callback)
 
-    def end_turn(self) -> list[str]:
-        """What has happened up to the end of the turn."""
+    def end_iteration(self) -> list[str]:
+        """What has happened up to the end of the loop's iteration."""
         calls, self._calls = self._calls, []
         for call in calls:
             call()
@@ -134,14 +155,14 @@ class FrontRow:
         self.events.clear()
         return events
 
-    def connection(self) -> tuple[ClientConnection, Behind]:
+    def connection(self, kind: type[ClientConnection] = ClientConnection) -> tuple[ClientConnection, Fallback]:
         """One more, open."""
         loop, settings = asyncio.get_running_loop(), ConnectionSettings()
-        connection = ClientConnection(loop, Outgoing(self._turn), self._arrivals, settings, self._way)
-        behind = Behind(connection)
-        connection.place(behind)
+        connection = kind(loop, Outgoing(self._writes), self._batcher, settings, self._fastpath, self._plain)
+        fallback = Fallback(connection)
+        connection.set_fallback(fallback)
         connection.connection_made(Transport(self.events))
-        return connection, behind
+        return connection, fallback
 
     def connections(self, count: int) -> list[ClientConnection]:
         """So many, open."""

@@ -1,4 +1,4 @@
-"""A connection and what stands behind it."""
+"""A connection and its fallback."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tests.unit.veneer.server.front_row import FrontRow
 
 
 async def test_a_lost_connection_keeps_nothing_alive() -> None:
-    connection, behind = FrontRow().connection()
-    kept = weakref.ref(behind)
+    connection, fallback = FrontRow().connection()
+    kept = weakref.ref(fallback)
     gc.disable()
     try:
         connection.connection_lost(None)
-        assert behind.lost
-        del behind
+        assert fallback.lost
+        del fallback
         assert kept() is None
     finally:
         gc.enable()

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from tests.unit.veneer.server.front_row import refused
 from veneer.loop.tasks import Tasks
-from veneer.server.bounds import ConnectionSettings
+from veneer.server.limits import ConnectionSettings
 from veneer.server.listener import Address, Listener, ListenError
 from veneer.server.protocol import FrontServer
 

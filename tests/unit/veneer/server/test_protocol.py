@@ -9,10 +9,10 @@ import pytest
 from aiohttp import web
 
 from tests.unit.veneer.server.front_row import Transport, refused
-from veneer.server.bounds import ConnectionSettings
 from veneer.server.connection import ClientConnection
-from veneer.server.link import ConnectionHandle
+from veneer.server.limits import ConnectionSettings
 from veneer.server.plain import PlainRequest
+from veneer.server.ports import ConnectionHandle
 from veneer.server.protocol import AlreadySent, FrontServer
 
 
@@ -55,12 +55,12 @@ class Telling:
             raise
         return AlreadySent(keep_alive=False)
 
-    def begin(self, _request: PlainRequest, link: ConnectionHandle) -> asyncio.Task[None]:
+    def begin(self, _request: PlainRequest, connection: ConnectionHandle) -> asyncio.Task[None]:
         async def run() -> None:
             try:
                 await self.answer(cast("web.BaseRequest", None))
             finally:
-                link.over(keep_alive=False)
+                connection.exchange_done(keep_alive=False)
 
         return asyncio.get_running_loop().create_task(run())
 

@@ -1,9 +1,17 @@
-"""A connection as those see it who answer on it without aiohttp, and they as the connection sees them."""
+"""A connection as those see it who answer on it, and they as the connection sees them.
+
+`FastPath` and `FastPathHandler` are classes to derive from, unlike most ports: where both sides are compiled, a call of
+one's method is direct.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from mypy_extensions import mypyc_attr
 
 from veneer.server.client import ClientTransport, WireClient
 from veneer.server.plain import PlainRequest
@@ -22,7 +30,7 @@ class PendingReply(Protocol):
         ...
 
     def cancel(self) -> None:
-        """The proxy stops, and waits no longer; the connection's `over` is to follow soon."""
+        """The proxy stops, and waits no longer; the connection's `exchange_done` is to follow soon."""
         ...
 
 
@@ -30,28 +38,58 @@ class ConnectionHandle(ClientTransport, Protocol):
     """A connection, for who answers on it without aiohttp."""
 
     def reserve_for(self, pending: PendingReply) -> None:
-        """The request just offered will be answered later; until `over` the next ones have to wait."""
+        """The request just offered will be answered later; until `exchange_done` the next ones have to wait."""
         ...
 
     def on_disconnect(self, client: WireClient | None) -> None:
         """Tell this client when the connection is lost."""
         ...
 
-    def over(self, *, keep_alive: bool) -> None:
+    def exchange_done(self, *, keep_alive: bool) -> None:
         """The request is answered, or cannot be."""
         ...
 
 
-class PlainWay(Protocol):
+FASTPATH_METHODS: Final = (b"GET ", b"HEAD ")
+"""How the requests begin that a fast path is asked about."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class FastPathHandler:
+    """Answers some requests of one connection from their bytes alone."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def answer(self, data: bytes) -> bool:
+        """Answer the one request in `data`; False, and nothing done, when it has to take the normal way."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class FastPath:
+    """Gives each connection its handler."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def connect(self, connection: ConnectionHandle, write: Callable[[list[bytes]], None]) -> FastPathHandler:
+        """A new connection; `write` queues bytes to be sent on it, in pieces."""
+
+    @abstractmethod
+    def prefetch(self, handlers: list[FastPathHandler], data: list[bytes]) -> None:
+        """See what each of these handlers is to be asked next, in this order, and decide nothing."""
+
+
+class PlainHandler(Protocol):
     """Answers plain requests without aiohttp."""
 
-    def begin(self, request: PlainRequest, link: ConnectionHandle) -> asyncio.Task[None]:
-        """The task that answers on `link` and calls its `over` at its end, on whatever path."""
+    def begin(self, request: PlainRequest, connection: ConnectionHandle) -> asyncio.Task[None]:
+        """The task that answers on `connection` and calls its `exchange_done` at its end, on whatever path."""
         ...
 
 
 class AiohttpFallback(Protocol):
-    """What stands behind a connection and takes all that is not answered without aiohttp."""
+    """aiohttp's side of a connection: takes all that is not answered without it."""
 
     def connection_taken(self, transport: asyncio.Transport) -> bool:
         """Whether it begins with a connection; False when it has refused it."""
