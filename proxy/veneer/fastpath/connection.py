@@ -34,7 +34,6 @@ class FastPathConnection(FastPathHandler):
         "_address",
         "_aged_from",
         "_backlog_us",
-        "_foreseen_values",
         "_fresh_until",
         "_head_prefix",
         "_keys",
@@ -49,6 +48,7 @@ class FastPathConnection(FastPathHandler):
         "_shape",
         "_state",
         "_upstream_template",
+        "_values",
         "_wording",
         "_write",
         "check",
@@ -71,17 +71,31 @@ class FastPathConnection(FastPathHandler):
         self._backlog_us = self._remaining = 0
         self._limit_text = b""
         self._prefetched = b""
-        self._foreseen_values: Values | None = None
+        self._values: Values | None = None
         self.hashed: i64 = 0
         self.check: i64 = 0
 
     def prefetch(self, data: bytes) -> bool:
-        """Read the request that is to be answered next; whether it is plain, and then its marks."""
+        """Read the request that is to be answered next; whether it is plain, and then its fingerprint."""
+        state = self._state
         self._prefetched = data
-        values = self._foreseen_values = self._read(data)
+        self._values = None
+        if state.policies.current is not state.policy:
+            state.reset_for_policy()
+        if self._policy is not state.policy:
+            self._policy, self._shape, self._upstream_template = state.policy, None, None
+            self._keys.clear()
         shape = self._shape
-        if values is None or shape is None:
-            return False
+        values: Values | None = None
+        if shape is not None and len(data) <= state.scanner.max_bytes:
+            values = shape.match_head(data)
+        if shape is None or values is None:
+            read = state.scanner.scan(data)
+            if read is None:
+                return False
+            shape, values = read
+            self._shape = shape
+        self._values = values
         self.hashed, self.check = fingerprint_at(shape.host, shape.host_hashed, values[0])
         return True
 
@@ -90,9 +104,9 @@ class FastPathConnection(FastPathHandler):
         state = self._state
         if data is not self._prefetched or self._policy is not state.policies.current:
             self.prefetch(data)
-        values = self._foreseen_values
+        values = self._values
         self._prefetched = b""
-        self._foreseen_values = None  # What a client has sent is kept for no longer than it takes.
+        self._values = None  # What a client has sent is kept for no longer than it takes.
         shape = self._shape
         if values is None or shape is None:
             return False
@@ -119,25 +133,6 @@ class FastPathConnection(FastPathHandler):
         else:
             self._refuse(state.rejection_record(shape.method, common.route), shape, values[0], request_id, now_s, rate)
         return True
-
-    def _read(self, data: bytes) -> Values | None:
-        """The request's values, of the shape that is then the last; None when it is not plain."""
-        state = self._state
-        if state.policies.current is not state.policy:
-            state.reset_for_policy()
-        if self._policy is not state.policy:
-            self._policy, self._shape, self._upstream_template = state.policy, None, None
-            self._keys.clear()
-        shape = self._shape
-        if shape is not None and len(data) <= state.scanner.max_bytes:
-            values = shape.match_head(data)
-            if values is not None:
-                return values
-        read = state.scanner.scan(data)
-        if read is None:
-            return None
-        self._shape = read[0]
-        return read[1]
 
     def _request_id(self, shape: HeadShape, values: Values) -> bytes | None:
         """The client's own ID or a new one; None where the request is not plain."""
@@ -191,7 +186,7 @@ class FastPathConnection(FastPathHandler):
                     record = state.rejection_record("GET", miss.match.route.name)
                     self._refuse(record, shape, values[0], request_id, now_s, rate)
                 return rate is not None
-        misses.send(miss, lease, rate, now_s)
+        miss.send(lease, rate, now_s)
         return True
 
     def _rate_key(self, counted_as: str | None, limit: RateLimit) -> str:

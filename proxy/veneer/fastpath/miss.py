@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from veneer.core.entry import Entry, Position
+from veneer.core.entry import Entry
 from veneer.core.forwarding import AGE_DELAY_S
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.rate import RateVerdict
@@ -55,6 +55,8 @@ class MissServices:
     """What all misses have to do with: the store, the flights, the bound on what is in flight, and the pipeline."""
 
     def __init__(self, services: Services, pipeline: Pipeline) -> None:
+        self.log = services.log
+        self.recorder = services.recorder
         self.flights = services.flights
         self.in_flight = services.in_flight
         self.local_store = services.store.local
@@ -137,23 +139,18 @@ class FastMiss(FirstBytesHandler):
         self.client_gone = False
         self.first_bytes = b""
 
-    def send(
-        self,
-        lease: LeasedConnection,
-        flight: Flight,
-        rate: RateVerdict | None,
-        born: Position,
-        received: float,
-        started_s: float,
-    ) -> None:
-        """Ask the backend."""
+    def send(self, lease: LeasedConnection, rate: RateVerdict | None, started_s: float) -> None:
+        """Ask the backend, now that the rate admits it."""
+        services, request, template = self._services, self.request, self.template
+        services.recorder.begin()
+        services.in_flight.take()
+        self.link.reserve_for(self)
         self.lease = lease
-        self.flight = flight
+        self.flight = services.flights.open(self.group) if self.coalesces else Flight(self.group)
         self.rate = rate
-        self.born = born
-        self.received = received
+        self.born = services.log.position
+        self.received = services.now()
         self.started_s = started_s
-        request, template = self.request, self.template
         lease.send(template.head(request.values, request.request_id), self, template.read_timeout_s)
 
     def leave(self) -> None:
@@ -230,7 +227,9 @@ class FastMiss(FirstBytesHandler):
         head = ResponseHead(200, reply.reason, reply.fields(values))
         now = services.now()
         verdict = judge_head(self.wanted, template.route.cache, head, self.received, now)
-        if not isinstance(verdict, Storable) or verdict.span is not None or not template.covers_vary(verdict.vary):
+        if not isinstance(verdict, Storable) or verdict.span is not None:
+            return None
+        if verdict.vary and not template.covers([name for name, _ in verdict.vary]):
             return None
         times = FetchTimes(self.received, now, self.born)
         entry = entry_of_head(self.wanted, self.match, head, verdict, body, times)

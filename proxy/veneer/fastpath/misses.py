@@ -6,7 +6,6 @@ from typing import Final
 
 from veneer.core.key import flight_key, key_within, normalised_query
 from veneer.core.messages import ResponseHead
-from veneer.core.rate import RateVerdict
 from veneer.core.target import normal_target
 from veneer.core.validators import make_etag
 from veneer.fastpath.handoff import MissClient
@@ -19,11 +18,10 @@ from veneer.http1.grammar import HEAD_END
 from veneer.http1.serialise import serialise
 from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.answer import Answer
-from veneer.pipeline.coalesce import Flight
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import CacheResult
 from veneer.policy.model import Policy, Route
-from veneer.ports import LeasedConnection, LeaseState
+from veneer.ports import LeaseState
 
 _HELD: Final = LeaseState.HELD  # to look a member of an Enum up runs Python
 MAX_UPSTREAM_TEMPLATES: Final = 4096
@@ -40,7 +38,6 @@ class MissFastPath:
     def __init__(self, services: Services, pipeline: Pipeline) -> None:
         self._services = services
         self._log = services.log
-        self._recorder = services.recorder
         self._searches = services.searches
         self._alone = services.locks.alone
         self._shared = MissServices(services, pipeline)
@@ -79,7 +76,7 @@ class MissFastPath:
         store, flights = shared.local_store, shared.flights
         stored = rules.enabled and (store is None or store.get_local(key))
         varies = flights.varies(key)
-        if stored or (varies and not template.covers_names(varies)):
+        if stored or (varies and not template.covers(varies)):
             return None
         miss = FastMiss(shared, request, template, match, wanted, key)
         miss.group = group = flight_key(key, wanted, rules, varies)
@@ -88,15 +85,6 @@ class MissFastPath:
                 return None  # it would have to wait for another, here or at another node
             miss.coalesces = True
         return miss
-
-    def send(self, miss: FastMiss, lease: LeasedConnection, rate: RateVerdict | None, now_s: float) -> None:
-        """Send it on, now that its rate admits it."""
-        shared = self._shared
-        self._recorder.begin()
-        shared.in_flight.take()
-        miss.link.reserve_for(miss)
-        flight = shared.flights.open(miss.group) if miss.coalesces else Flight(miss.group)
-        miss.send(lease, flight, rate, self._log.position, shared.now(), now_s)
 
     def _template(self, request: MissRequest, route: Route) -> UpstreamTemplate | None:
         link, shape = request.link, request.shape

@@ -10,7 +10,6 @@ from veneer.core.key import cache_key, key_frame
 from veneer.core.messages import RequestHead
 from veneer.core.rate import RateLimit
 from veneer.core.reuse import Miss, decide
-from veneer.core.vary import Variant
 from veneer.fastpath.learning import depends_on_target, limit_lines, shared_rate_key
 from veneer.fastpath.pattern import Template, Values
 from veneer.fastpath.replies import ResponseTemplates
@@ -30,6 +29,7 @@ class UpstreamTemplate:
     """
 
     __slots__ = (
+        "_blanked",
         "_template",
         "authority",
         "coalesces",
@@ -63,6 +63,7 @@ class UpstreamTemplate:
         self.route = route
         self.authority = wanted.authority
         self.scheme = wanted.scheme
+        self._blanked = frozenset({*shape.changing, "x-request-id"})
         self.fields = blanked(wanted.fields, shape)
         self.key_frame = key_frame(self.wanted("", None), route.cache)
         self.decision = decision
@@ -82,14 +83,9 @@ class UpstreamTemplate:
             said[place] = said[place].strip()
         return self._template.filled(said)
 
-    def covers_vary(self, vary: Variant) -> bool:
-        """Whether `fields` hold the values by which a response varies."""
-        return self.covers_names([name for name, _ in vary])
-
-    def covers_names(self, names: Iterable[str]) -> bool:
+    def covers(self, names: Iterable[str]) -> bool:
         """Whether `fields` hold the values of the request fields with these lower-case names."""
-        changing = self.shape.changing
-        return not any(name == "x-request-id" or name in changing for name in names)
+        return self._blanked.isdisjoint(names)
 
     def wanted(self, path: str, query: str | None) -> RequestHead:
         """The request as the cache sees it, as far as `fields` go."""

@@ -29,9 +29,10 @@ from veneer.server.states import (
     FASTPATH,
     IDLE,
     PLAIN,
+    TRANSITIONS,
     TUNNEL,
     ConnectionState,
-    check_transition,
+    TransitionError,
 )
 from veneer.server.stream import ClientStream
 from veneer.server.tunnel import ClientTunnel
@@ -160,21 +161,32 @@ class ClientConnection(ClientStream):
             self._behind.take(data)
 
     def process(self) -> None:
-        """Answer what has arrived at once where the fast path can, else go the normal way with the same bytes."""
+        """Answer what has arrived at once where the fast path can, else go the normal way with the same bytes.
+
+        That is a task, without aiohttp, for one plain request; all else is left to that.
+        """
         data, self.arrived = self.arrived, b""
         if not data:
             return
         handler = self.handler
         if handler is not None and data.startswith(FASTPATH_METHODS) and not self._paused:
             data = b"" if handler.answer(data) else self._answer_pipelined(data, handler)
-            if self.is_answering():
+            if self.state is not BATCHED:
                 self._buffer_pipelined(data)
                 return
             if not data:
                 self.state = IDLE
                 self._answered_s = self._time()
                 return
-        self._begin(data)
+        if self._plain is not None and not self._paused:
+            settings = self._settings
+            request = read_plain(data, settings.max_line_bytes - 64, settings.max_fields - 1)
+            if request is not None:
+                self._enter(PLAIN)
+                self._pending = self._plain.begin(request, self)
+                return
+        self._enter(AIOHTTP)
+        self._behind.take(data)
 
     def fail(self, error: Exception) -> None:
         """End the connection and report an error of our own, as the loop does with those of `data_received`."""
@@ -188,7 +200,8 @@ class ClientConnection(ClientStream):
 
     def _enter(self, state: ConnectionState) -> None:
         """Change the state. Raises TransitionError."""
-        check_transition(self.state, state)
+        if state not in TRANSITIONS[self.state]:
+            raise TransitionError(self.state, state)
         self.state = state
 
     @property
@@ -211,22 +224,10 @@ class ClientConnection(ClientStream):
         start, end = 0, data.find(HEAD_END) + len(HEAD_END)
         if end == len(data):
             return data  # one request, which it was asked about already
-        while end >= len(HEAD_END) and not (self.is_answering() or self._paused) and handler.answer(data[start:end]):
+        while end >= len(HEAD_END) and self.state is BATCHED and not self._paused and handler.answer(data[start:end]):
             start = end
             end = data.find(HEAD_END, start) + len(HEAD_END)
         return data[start:]
-
-    def _begin(self, data: bytes) -> None:
-        """Answer a plain request in a task, without aiohttp; leave all else to that."""
-        settings = self._settings
-        if self._plain is not None and not self._paused:
-            request = read_plain(data, settings.max_line_bytes - 64, settings.max_fields - 1)
-            if request is not None:
-                self._enter(PLAIN)
-                self._pending = self._plain.begin(request, self)
-                return
-        self._enter(AIOHTTP)
-        self._behind.take(data)
 
     def _buffer_pipelined(self, data: bytes) -> None:
         """Keep what comes before its turn; a client that sends much of that has to wait."""

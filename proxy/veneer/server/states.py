@@ -60,12 +60,8 @@ TRANSITIONS: Final[dict[ConnectionState, dict[ConnectionState, str]]] = {
 """What may follow each state, and when it does."""
 
 
-class TransitionError(RuntimeError):
+class TransitionError(Exception):
     """A fault of our own: the connection was to enter a state that cannot follow the one that it is in."""
 
-
-def check_transition(before: ConnectionState, after: ConnectionState) -> None:
-    """Raises TransitionError where `after` cannot follow `before`."""
-    if after not in TRANSITIONS[before]:
-        message = f"a connection that is {before.name} cannot become {after.name}"
-        raise TransitionError(message)
+    def __init__(self, before: ConnectionState, after: ConnectionState) -> None:
+        super().__init__(f"a connection that is {before.name} cannot become {after.name}")
