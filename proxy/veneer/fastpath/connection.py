@@ -34,46 +34,46 @@ class FastPathConnection(FastPathHandler):
         "_address",
         "_aged_from",
         "_backlog_us",
+        "_connection",
         "_fresh_until",
         "_head_prefix",
         "_keys",
         "_limit",
         "_limit_text",
-        "_link",
-        "_own",
         "_policy",
         "_prefetched",
         "_prefix_valid_until",
         "_remaining",
         "_shape",
         "_state",
+        "_template",
+        "_unique_lines",
         "_upstream_template",
         "_values",
-        "_wording",
         "_write",
-        "check",
-        "hashed",
+        "hash_a",
+        "hash_b",
     )
 
-    def __init__(self, state: FastPathState, link: ConnectionHandle, write: Write) -> None:
+    def __init__(self, state: FastPathState, connection: ConnectionHandle, write: Write) -> None:
         self._state = state
-        self._link = link
-        self._address = link.address
+        self._connection = connection
+        self._address = connection.address
         self._write = write
         self._upstream_template: UpstreamTemplate | None = None  # of the last request that was sent on
         self._policy = state.policy
         self._shape: HeadShape | None = None
         self._keys: dict[str, str] = {}
-        self._head_prefix = self._own = b""
-        self._wording: HeadTemplate | None = None
+        self._head_prefix = self._unique_lines = b""
+        self._template: HeadTemplate | None = None
         self._aged_from = self._fresh_until = self._prefix_valid_until = 0.0
         self._limit: RateLimit | None = None
         self._backlog_us = self._remaining = 0
         self._limit_text = b""
         self._prefetched = b""
         self._values: Values | None = None
-        self.hashed: i64 = 0
-        self.check: i64 = 0
+        self.hash_a: i64 = 0
+        self.hash_b: i64 = 0
 
     def prefetch(self, data: bytes) -> bool:
         """Read the request that is to be answered next; whether it is plain, and then its fingerprint."""
@@ -96,7 +96,7 @@ class FastPathConnection(FastPathHandler):
             shape, values = read
             self._shape = shape
         self._values = values
-        self.hashed, self.check = fingerprint_at(shape.host, shape.host_hashed, values[0])
+        self.hash_a, self.hash_b = fingerprint_at(shape.host, shape.host_hashed, values[0])
         return True
 
     def answer(self, data: bytes) -> bool:
@@ -110,28 +110,30 @@ class FastPathConnection(FastPathHandler):
         shape = self._shape
         if values is None or shape is None:
             return False
-        spot = state.hot_entries.get(self.hashed, self.check)
-        if spot is None:
-            return self._bar(shape, values) or self._send_on(shape, values, data)
+        hot_entry = state.hot_entries.get(self.hash_a, self.hash_b)
+        if hot_entry is None:
+            return self._reject_limited(shape, values) or self._send_on(shape, values, data)
         now_s = state.monotonic()
-        form = spot.reply_for(shape.wishes if shape.unconditional else shape.wishes_in(values))
-        if form is None or (shape.credentials and not spot.for_all) or not spot.holds(state.log, now_s):
+        reply = hot_entry.reply_for(shape.selector if shape.unconditional else shape.selector_of(values))
+        withheld = shape.credentials and not hot_entry.for_all
+        if reply is None or withheld or not hot_entry.is_servable(state.log, now_s):
             return False
         request_id = self._request_id(shape, values)
         if request_id is None:
             return False
-        common = form.wording.common
-        limit = common.limit
+        route_facts = reply.template.route_facts
+        limit = route_facts.limit
         if limit is None:
             rate = None
         else:
-            rate = state.rates.admit_now(self._rate_key(common.counted_as, limit), limit, now_s)
+            rate = state.rates.admit_now(self._rate_key(route_facts.shared_rate_key, limit), limit, now_s)
             if rate is None:
                 return False
         if rate is None or rate.allowed:
-            self._serve(spot, form, shape, values[0], request_id, now_s, rate)
+            self._serve(hot_entry, reply, shape, values[0], request_id, now_s, rate)
         else:
-            self._refuse(state.rejection_record(shape.method, common.route), shape, values[0], request_id, now_s, rate)
+            record = state.rejection_record(shape.method, route_facts.route)
+            self._reject(record, shape, values[0], request_id, now_s, rate)
         return True
 
     def _request_id(self, shape: HeadShape, values: Values) -> bytes | None:
@@ -145,19 +147,19 @@ class FastPathConnection(FastPathHandler):
             return None
         return self._state.ids.of(given.strip().decode("ascii")).encode("ascii")
 
-    def _bar(self, shape: HeadShape, values: Values) -> bool:
+    def _reject_limited(self, shape: HeadShape, values: Values) -> bool:
         """Refuse a request that the pipeline would refuse, for a target of which no more is known than its limit."""
         state = self._state
-        barred = state.limited_targets.get((shape.method, shape.host + values[0]))
+        limited = state.limited_targets.get((shape.method, shape.host + values[0]))
         # Nothing looks the conditions up here: another field could hide in one.
-        if barred is None or not (shape.unconditional or is_printable_ascii(b"".join(values))):
+        if limited is None or not (shape.unconditional or is_printable_ascii(b"".join(values))):
             return False
         now_s = state.monotonic()
-        rate = state.rates.refusal_now(self._rate_key(barred.counted_as, barred.limit), barred.limit, now_s)
+        rate = state.rates.refusal_now(self._rate_key(limited.shared_rate_key, limited.limit), limited.limit, now_s)
         request_id = None if rate is None else self._request_id(shape, values)
         if rate is None or request_id is None:
             return False
-        self._refuse(barred.facts, shape, values[0], request_id, now_s, rate)
+        self._reject(limited.facts, shape, values[0], request_id, now_s, rate)
         return True
 
     def _send_on(self, shape: HeadShape, values: Values, data: bytes) -> bool:
@@ -170,7 +172,7 @@ class FastPathConnection(FastPathHandler):
         if request_id is None or misses is None:
             return False
         now_s = state.monotonic()
-        request = MissRequest(self._link, shape, values, data, request_id, self._answer_miss, self._write)
+        request = MissRequest(self._connection, shape, values, data, request_id, self._answer_miss, self._write)
         miss = misses.prepare(request, self._upstream_template, self._policy, now_s)
         lease = None if miss is None else miss.template.upstream.lease_now(now_s)
         if miss is None or lease is None:
@@ -179,20 +181,20 @@ class FastPathConnection(FastPathHandler):
         limit = template.limit
         rate: RateVerdict | None = None
         if limit is not None:
-            rate = state.rates.admit_now(self._rate_key(template.counted_as, limit), limit, now_s)
+            rate = state.rates.admit_now(self._rate_key(template.shared_rate_key, limit), limit, now_s)
             if rate is None or not rate.allowed:
                 lease.give_back()
                 if rate is not None:
                     record = state.rejection_record("GET", miss.match.route.name)
-                    self._refuse(record, shape, values[0], request_id, now_s, rate)
+                    self._reject(record, shape, values[0], request_id, now_s, rate)
                 return rate is not None
         miss.send(lease, rate, now_s)
         return True
 
-    def _rate_key(self, counted_as: str | None, limit: RateLimit) -> str:
+    def _rate_key(self, shared_rate_key: str | None, limit: RateLimit) -> str:
         """Under which key this client's requests are counted; `shared_rate_key` is the name of all together."""
-        if counted_as is not None:
-            return client_key(limit, counted_as)
+        if shared_rate_key is not None:
+            return client_key(limit, shared_rate_key)
         key = self._keys.get(limit.key)
         if key is None:
             key = self._keys[limit.key] = client_key(limit, client_network(self._address, limit.ipv6_bits))
@@ -200,50 +202,50 @@ class FastPathConnection(FastPathHandler):
 
     def _serve(
         self,
-        spot: HotEntry,
-        form: VariantReply,
+        hot_entry: HotEntry,
+        reply: VariantReply,
         shape: HeadShape,
         target: bytes,
         request_id: bytes,
         now_s: float,
         rate: RateVerdict | None,
     ) -> None:
-        spot.used = True
-        wording = form.wording
-        if now_s >= self._prefix_valid_until or not self._prefix_reusable(spot, form):
-            self._render_prefix(spot, form, now_s)
+        hot_entry.used = True
+        template = reply.template
+        if now_s >= self._prefix_valid_until or not self._prefix_reusable(hot_entry, reply):
+            self._render_prefix(hot_entry, reply, now_s)
         remaining, limits = NONE, b""
         if rate is not None:
-            limits = self._limits(wording.common.limit_lines, rate)
+            limits = self._limits(template.route_facts.limit_lines, rate)
             remaining = self._remaining
-        body, state = form.body, self._state
+        body, state = reply.body, self._state
         took_us = int((state.monotonic() - now_s) * 1e6 + 0.5)
-        self._write([self._head_prefix, request_id, response_time_line(took_us), limits, wording.tail, body])
-        note = CompactRecord(wording.facts, self._address, shape.user_agent, now_s, target, request_id, took_us)
+        self._write([self._head_prefix, request_id, response_time_line(took_us), limits, template.suffix, body])
+        note = CompactRecord(template.facts, self._address, shape.user_agent, now_s, target, request_id, took_us)
         note.bytes_out = len(body)
-        note.bytes_identity = form.identity_bytes
+        note.bytes_identity = reply.identity_bytes
         note.remaining = remaining
         state.observer.note(note)
 
-    def _prefix_reusable(self, spot: HotEntry, form: VariantReply) -> bool:
+    def _prefix_reusable(self, hot_entry: HotEntry, reply: VariantReply) -> bool:
         """Whether the last answer began as this one does: all it is made of is the same."""
-        if form.wording is not self._wording or form.own is not self._own:
+        if reply.template is not self._template or reply.unique_lines is not self._unique_lines:
             return False
-        return spot.aged_from == self._aged_from and spot.fresh_until == self._fresh_until
+        return hot_entry.aged_from == self._aged_from and hot_entry.fresh_until == self._fresh_until
 
-    def _render_prefix(self, spot: HotEntry, form: VariantReply, now_s: float) -> None:
+    def _render_prefix(self, hot_entry: HotEntry, reply: VariantReply, now_s: float) -> None:
         """Put together the head up to the request ID; it holds until age or ttl say something else."""
-        age, ttl, until_s = spot.texts(now_s)
-        wording = form.wording
-        # Not the spot and the form themselves: an idle connection would keep a body that the store let go of.
-        self._wording, self._own, self._prefix_valid_until = wording, form.own, until_s
-        self._aged_from, self._fresh_until = spot.aged_from, spot.fresh_until
+        age, ttl, until_s = hot_entry.age_and_ttl(now_s)
+        template = reply.template
+        # Not the hot entry and the variant themselves: an idle connection would keep a body that the store let go of.
+        self._template, self._unique_lines, self._prefix_valid_until = template, reply.unique_lines, until_s
+        self._aged_from, self._fresh_until = hot_entry.aged_from, hot_entry.fresh_until
         self._head_prefix = b"%b%b%b%b%b%b%b" % (
-            wording.lead,
-            form.own,
-            wording.before_age,
+            template.prefix,
+            reply.unique_lines,
+            template.before_age,
             age,
-            wording.before_ttl,
+            template.before_ttl,
             ttl,
             _ID,
         )
@@ -275,7 +277,7 @@ class FastPathConnection(FastPathHandler):
         note.upstream_us = upstream_us
         state.observer.finish_noted(note)
 
-    def _refuse(
+    def _reject(
         self, facts: RecordTemplate, shape: HeadShape, target: bytes, request_id: bytes, now_s: float, rate: RateVerdict
     ) -> None:
         """Answer a request that its rate refuses, and record it."""

@@ -1,8 +1,8 @@
-"""Under which numbers the fast path knows a target.
+"""Under which numbers, its fingerprint, the fast path knows a target.
 
 The name of a target lies in memory of its own. To compare it costs two or three reads from there and the look for their
-page, for every hit, and where entries are many that is a good part of what a hit costs. So a spot has 128 bits of keyed
-hash in its place, as other caches know an entry by the digest of its key. Both halves are the process's SipHash
+page, for every hit, and where entries are many that is a good part of what a hit costs. So a hot entry has 128 bits of
+keyed hash in its place, as other caches know an entry by the digest of its key. Both halves are the process's SipHash
 (PEP 456), whose key is drawn at start: one of host and target together, one of each by itself. With a million entries
 the chance that any two of them have the same is below 2 to the power of -88, and nobody can look for two from outside.
 Where PYTHONHASHSEED gives the key away, both halves would still have to meet at once.
@@ -13,7 +13,7 @@ from __future__ import annotations
 from mypy_extensions import i64
 
 Fingerprint = tuple[i64, i64]
-"""The hash of the place, and the check: the hash of its target and that of its host, each by itself, in one number."""
+"""The hash of host and target together; and the hash of the target and that of the host, in one number."""
 
 
 def is_keyed_hash(algorithm: str, hash_bits: int, cutoff: int) -> bool:
@@ -25,13 +25,13 @@ def is_keyed_hash(algorithm: str, hash_bits: int, cutoff: int) -> bool:
 
 
 def fingerprint_at(host: bytes, host_hashed: i64, target: bytes) -> Fingerprint:
-    """The marks of a target at a host that ends in LF, whose hash is known."""
+    """The fingerprint of a target at a host that ends in LF, whose hash is known."""
     target_hashed: i64 = hash(target)
     return hash(host + target), target_hashed ^ host_hashed
 
 
-def fingerprint_of(place: bytes) -> Fingerprint:
-    """The marks of a place (learning.place_of). Raises ValueError where it is none."""
-    begin = place.index(b"\n") + 1
-    host = place[:begin]
-    return fingerprint_at(host, hash(host), place[begin:])
+def fingerprint_of(target_key: bytes) -> Fingerprint:
+    """The fingerprint of a target key (learning.target_key). Raises ValueError where it is none."""
+    begin = target_key.index(b"\n") + 1
+    host = target_key[:begin]
+    return fingerprint_at(host, hash(host), target_key[begin:])

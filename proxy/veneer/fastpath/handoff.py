@@ -40,16 +40,16 @@ class ExchangeSource(Protocol):
 class PipelineHandoff:
     """Implements the fast path's `Pipeline`."""
 
-    def __init__(self, services: Services, handler: Handler, door: ExchangeSource) -> None:
+    def __init__(self, services: Services, handler: Handler, source: ExchangeSource) -> None:
         self._services = services
         self._handler = handler
-        self._door = door
+        self._source = source
 
-    def sample(self, data: bytes, link: ConnectionHandle, request_id: str) -> Exchange | None:
+    def sample(self, data: bytes, connection: ConnectionHandle, request_id: str) -> Exchange | None:
         """The exchange that the normal way would make of a request; None where it would refuse that."""
         clock = self._services.clock
-        return self._door.plain_exchange(
-            data, PlainClient(b"", link, GET), RequestStart(request_id, clock.now(), clock.monotonic())
+        return self._source.plain_exchange(
+            data, PlainClient(b"", connection, GET), RequestStart(request_id, clock.now(), clock.monotonic())
         )
 
     def resume(self, miss: FastMiss) -> None:
@@ -57,21 +57,21 @@ class PipelineHandoff:
         self._services.tasks.start(self._answer(miss), "answer a miss")
 
     async def _answer(self, miss: FastMiss) -> None:
-        link, keep_alive = miss.link, False
+        connection, keep_alive = miss.connection, False
         miss.lease.watch(miss.flight)
         try:
-            client = MissClient(miss, link)
+            client = MissClient(miss, connection)
             client.hold()  # what was begun goes on, as any flight does
-            link.on_disconnect(client)
+            connection.on_disconnect(client)
             if miss.client_gone:
                 client.leave()
             came = RequestStart(miss.request.request_id.decode("ascii"), miss.received, miss.started_s)
-            exchange = self._door.plain_exchange(miss.request.data, client, came)
+            exchange = self._source.plain_exchange(miss.request.data, client, came)
             assert exchange is not None, "what was a sample for others is a plain request"
             await self._handler.handle(exchange, self._begun(miss, exchange))
             keep_alive = client.keep_alive
         finally:
-            link.exchange_done(keep_alive=keep_alive)
+            connection.exchange_done(keep_alive=keep_alive)
 
     def _begun(self, miss: FastMiss, exchange: Exchange) -> SentMiss:
         decision = miss.template.decision

@@ -50,7 +50,7 @@ class HitFastPath(FastPath):
         for number, handler in enumerate(handlers):
             connection = cast("FastPathConnection", handler)
             if connection.prefetch(data[number]):
-                asked.append(connection.hashed)
+                asked.append(connection.hash_a)
         self.state.hot_entries.prefetch(asked)
 
     def open(self, pipeline: Pipeline) -> None:
@@ -58,30 +58,30 @@ class HitFastPath(FastPath):
         self.state.misses = MissFastPath(self._services, pipeline)
 
     def learn(self, exchange: Exchange, served: ServedHit) -> None:
-        """Remember a hit whose answer depends on nothing but the target and the wishes that are looked at here."""
+        """Remember a hit whose answer depends on nothing but the target and the selector that are looked at here."""
         state = self.state
         if state.policies.current is not state.policy:
             state.reset_for_policy()
         if exchange.policy is not state.policy or not may_learn(exchange, served):
             return
         fingerprint = fingerprint_of(target_key(exchange.request))
-        spot = state.hot_entries.get(fingerprint[0], fingerprint[1])
-        if spot is not None and spot.entry is not served.entry:
-            spot = None
-        if spot is not None and (
-            not spot.may_add_variant or spot.reply_for(variant_selector(exchange.request)) is not None
+        hot_entry = state.hot_entries.get(fingerprint[0], fingerprint[1])
+        if hot_entry is not None and hot_entry.entry is not served.entry:
+            hot_entry = None
+        if hot_entry is not None and (
+            not hot_entry.may_add_variant or hot_entry.reply_for(variant_selector(exchange.request)) is not None
         ):
             return
-        other = None if spot is None else spot.other
+        next_variant = None if hot_entry is None else hot_entry.next_variant
         record, facts = state.record_of(exchange, served), state.facts_of(exchange.match.route)
-        reply = build_reply(exchange, served, record, facts, state.interner, other)
+        reply = build_reply(exchange, served, record, facts, state.interner, next_variant)
         if reply is None:
             return
-        if spot is not None:
-            spot.other = reply
+        if hot_entry is not None:
+            hot_entry.next_variant = reply
         else:
             now_s = state.monotonic()
-            spot = HotEntry(
+            hot_entry = HotEntry(
                 fingerprint,
                 served.entry,
                 reply,
@@ -89,10 +89,11 @@ class HitFastPath(FastPath):
                 fresh_until=now_s + served.ttl_s,
                 for_all=for_all(exchange, served),
             )
-            if not self._services.store.add_listener(served.key, served.entry, spot):
+            if not self._services.store.add_listener(served.key, served.entry, hot_entry):
                 return  # memory does not hold this entry alone
-            state.hot_entries.put(spot)
-            spot.holds(state.log, now_s)  # Found out while the entry is at hand, it is not looked for at the first hit.
+            state.hot_entries.put(hot_entry)
+            # Found out while the entry is at hand, it is not looked for at the first hit.
+            hot_entry.is_servable(state.log, now_s)
         served.entry.drop_derived()
 
     def learn_miss(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int) -> None:

@@ -35,7 +35,7 @@ _PIECES = re.compile(
 
 
 def may_learn(exchange: Exchange, served: ServedHit) -> bool:
-    """Whether the answer depends on nothing but the target and the wishes that the fast path looks at."""
+    """Whether the answer depends on nothing but the target and the selector that the fast path looks at."""
     route, entry = exchange.match.route, served.entry
     return (
         served.head.status in LEARNT_STATUSES
@@ -59,7 +59,7 @@ def for_all(exchange: Exchange, served: ServedHit) -> bool:
 
 
 def depends_on_target(policy: Policy, route: Route) -> bool:
-    """Whether a request on the route is treated as any other with its target, its wishes and the same fields."""
+    """Whether a request on the route is treated as any other with its target, its selector and the same fields."""
     rule = route.rate_limit
     counted_together = rule is None or rule.key.kind in COUNTED_TOGETHER
     return counted_together and not policy.trusted_proxies and not route.cache.key.headers
@@ -100,13 +100,13 @@ class Interner:
     def __init__(self) -> None:
         self._known: dict[object, object] = {}
 
-    def one(self, value: T) -> T:
+    def intern(self, value: T) -> T:
         """The value, or an equal one that came earlier."""
         if len(self._known) >= _MAX_SHARED:
             self._known.clear()
         return cast("T", self._known.setdefault(value, value))
 
-    def parts(self, head: bytes) -> tuple[bytes, bytes, bytes]:
+    def split_head(self, head: bytes) -> tuple[bytes, bytes, bytes]:
         """The lines of `head` up to the first that did not come lately, from there to the last such one, and the rest.
 
         Most heads differ in few lines: the first and the last part are kept once.
@@ -114,10 +114,10 @@ class Interner:
         lines = head.splitlines(keepends=True)
         new = [number for number, line in enumerate(lines) if line not in self._known]
         for number in new:
-            self.one(lines[number])
+            self.intern(lines[number])
         first, end = (new[0], new[-1] + 1) if new else (len(lines), len(lines))
-        lead, own, rest = (b"".join(part) for part in (lines[:first], lines[first:end], lines[end:]))
-        return self.one(lead), own, self.one(rest)
+        prefix, unique_lines, rest = (b"".join(part) for part in (lines[:first], lines[first:end], lines[end:]))
+        return self.intern(prefix), unique_lines, self.intern(rest)
 
 
 def limit_lines(limit: RateLimit) -> bytes:
@@ -129,13 +129,13 @@ def build_reply(
     exchange: Exchange,
     served: ServedHit,
     facts: RecordTemplate,
-    common: RouteFacts,
-    sharing: Interner,
-    other: VariantReply | None,
+    route_facts: RouteFacts,
+    interner: Interner,
+    next_variant: VariantReply | None,
 ) -> VariantReply | None:
     """The answer in pieces; None when its head is not put together as expected, or its body is not at hand.
 
-    `other` is what was learned of the same entry before.
+    `next_variant` is what was learned of the same entry before.
     """
     wire = FramingFacts(exchange.request.method, (1, 1), keep_alive=True)
     framing = framing_of(wire, served.head.status, served.length)
@@ -143,12 +143,12 @@ def build_reply(
     body = reply_body(served)
     if pieces is None or body is None:
         return None
-    head, before_ttl, tail = pieces.groups()
-    lead, own, before_age = sharing.parts(head)
-    wording = sharing.one(
-        HeadTemplate(variant_selector(exchange.request), lead, before_age, before_ttl, tail, facts, common)
+    head, before_ttl, suffix = pieces.groups()
+    prefix, unique_lines, before_age = interner.split_head(head)
+    template = interner.intern(
+        HeadTemplate(variant_selector(exchange.request), prefix, before_age, before_ttl, suffix, facts, route_facts)
     )
-    return VariantReply(wording, own, body, len(served.entry.body) if served.coding else 0, other)
+    return VariantReply(template, unique_lines, body, len(served.entry.body) if served.coding else 0, next_variant)
 
 
 def reply_body(served: ServedHit) -> bytes | None:

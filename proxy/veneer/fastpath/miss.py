@@ -42,7 +42,7 @@ AnswerMiss = Callable[["FastMiss", ResponseTemplate, Values, bytes, int], None]
 class Pipeline(Protocol):
     """What the fast path needs of the normal way."""
 
-    def sample(self, data: bytes, link: ConnectionHandle, request_id: str) -> Exchange | None:
+    def sample(self, data: bytes, connection: ConnectionHandle, request_id: str) -> Exchange | None:
         """The exchange that the normal way would make of a request; None where it would refuse that."""
         ...
 
@@ -69,11 +69,11 @@ class MissServices:
 class MissRequest:
     """A request that is not stored, as it was read, and how its answer leaves (`answer`), and what comes before it."""
 
-    __slots__ = ("answer", "data", "link", "request_id", "shape", "values", "write")
+    __slots__ = ("answer", "connection", "data", "request_id", "shape", "values", "write")
 
     def __init__(
         self,
-        link: ConnectionHandle,
+        connection: ConnectionHandle,
         shape: HeadShape,
         values: Values,
         data: bytes,
@@ -81,7 +81,7 @@ class MissRequest:
         answer: AnswerMiss,
         write: Write,
     ) -> None:
-        self.link: Final = link
+        self.connection: Final = connection
         self.shape: Final = shape
         self.values: Final = values
         self.data: Final = data
@@ -103,12 +103,12 @@ class FastMiss(FirstBytesHandler):
         "born",
         "client_gone",
         "coalesces",
+        "connection",
         "first_bytes",
         "flight",
         "group",
         "key",
         "lease",
-        "link",
         "match",
         "rate",
         "received",
@@ -129,7 +129,7 @@ class FastMiss(FirstBytesHandler):
     ) -> None:
         self._services = services
         self.request: Final = request
-        self.link: Final = request.link
+        self.connection: Final = request.connection
         self.template: Final = template
         self.match: Final = match
         self.wanted: Final = wanted
@@ -144,7 +144,7 @@ class FastMiss(FirstBytesHandler):
         services, request, template = self._services, self.request, self.template
         services.recorder.begin()
         services.in_flight.take()
-        self.link.reserve_for(self)
+        self.connection.reserve_for(self)
         self.lease = lease
         self.flight = services.flights.open(self.group) if self.coalesces else Flight(self.group)
         self.rate = rate
@@ -190,7 +190,7 @@ class FastMiss(FirstBytesHandler):
         services = self._services
         now_s = services.monotonic()
         # what this has learned to say does not tell the client that its connection ends
-        if self.client_gone or self.flight.followed or self.link.is_last or now_s - self.started_s >= AGE_DELAY_S:
+        if self.client_gone or self.flight.followed or self.connection.is_last or now_s - self.started_s >= AGE_DELAY_S:
             return False
         found = self.template.replies.find(raw)
         if found is None:
@@ -215,7 +215,7 @@ class FastMiss(FirstBytesHandler):
         if reply.remembered and self.template.coalesces:
             services.flights.mark_uncacheable(self.group, services.monotonic())
         services.in_flight.give_back()
-        self.link.exchange_done(keep_alive=True)
+        self.connection.exchange_done(keep_alive=True)
         return True
 
     def _stored(self, reply: ResponseTemplate, values: Values, body: bytes) -> Entry | None:

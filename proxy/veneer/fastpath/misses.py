@@ -87,11 +87,11 @@ class MissFastPath:
         return miss
 
     def _template(self, request: MissRequest, route: Route) -> UpstreamTemplate | None:
-        link, shape = request.link, request.shape
-        known = (shape, route.name, link.address)
+        connection, shape = request.connection, request.shape
+        known = (shape, route.name, connection.address)
         if known in self._templates:
             return self._templates[known]
-        sample = self._shared.pipeline.sample(request.data, link, request.request_id.decode("ascii"))
+        sample = self._shared.pipeline.sample(request.data, connection, request.request_id.decode("ascii"))
         template = None if sample is None else upstream_template(self._services, sample, shape, request.values)
         if len(self._templates) >= MAX_UPSTREAM_TEMPLATES:
             self._templates.clear()

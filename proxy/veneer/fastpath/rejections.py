@@ -14,11 +14,11 @@ from veneer.pipeline.answer import BytesBody
 from veneer.pipeline.context import Services
 from veneer.pipeline.represent import proxy_lines, with_lines
 
-MAX_KEPT: Final = 256
+MAX_REJECTIONS: Final = 256
 _UNTAKEN_MS: Final = b"\r\nX-Response-Time: 0.000ms\r\n"
 
 
-class Pieces(NamedTuple):
+class RejectionPieces(NamedTuple):
     """A refusal: the head up to the request ID and from the response time on, and the body around its request ID."""
 
     before_id: bytes
@@ -27,14 +27,14 @@ class Pieces(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Last:
+class _LastRejection:
     """What was asked for last: who is refused comes again, and to compare is quicker than to look up."""
 
     target: bytes
     facts: RecordTemplate
     wait_s: int
     id_length: int
-    pieces: Pieces
+    pieces: RejectionPieces
 
 
 class RejectionCache:
@@ -43,11 +43,13 @@ class RejectionCache:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._now = services.clock.now
-        self._kept: dict[tuple[bytes, RecordTemplate, int, int], Pieces] = {}
+        self._pieces: dict[tuple[bytes, RecordTemplate, int, int], RejectionPieces] = {}
         self._second = 0
-        self._last: _Last | None = None
+        self._last: _LastRejection | None = None
 
-    def pieces(self, facts: RecordTemplate, target: bytes, id_length: int, rate: RateVerdict, wait_s: int) -> Pieces:
+    def pieces(
+        self, facts: RecordTemplate, target: bytes, id_length: int, rate: RateVerdict, wait_s: int
+    ) -> RejectionPieces:
         """The pieces for a request ID of this length, while `wait_s` (core.rate.limit_numbers) is the same."""
         now_s = int(self._now())
         last = self._last
@@ -60,28 +62,28 @@ class RejectionCache:
             and target == last.target
         ):
             return last.pieces
-        if now_s != self._second or len(self._kept) >= MAX_KEPT:
-            self._kept.clear()
+        if now_s != self._second or len(self._pieces) >= MAX_REJECTIONS:
+            self._pieces.clear()
             self._second = now_s
         key = (target, facts, wait_s, id_length)  # facts name the route of one policy, and so its limit
-        pieces = self._kept.get(key)
+        pieces = self._pieces.get(key)
         if pieces is None:
-            pieces = self._kept[key] = self._made(facts.method, target.decode("ascii"), "~" * id_length, rate)
-        self._last = _Last(target, facts, wait_s, id_length, pieces)
+            pieces = self._pieces[key] = self._rejection(facts.method, target.decode("ascii"), "~" * id_length, rate)
+        self._last = _LastRejection(target, facts, wait_s, id_length, pieces)
         return pieces
 
-    def _made(self, method: str, target: str, mark: str, rate: RateVerdict) -> Pieces:
-        answer = refused_by_rate(target, mark, rate)
+    def _rejection(self, method: str, target: str, placeholder_id: str, rate: RateVerdict) -> RejectionPieces:
+        answer = refused_by_rate(target, placeholder_id, rate)
         assert isinstance(answer.body, BytesBody)
         via, now = self._services.via, self._services.clock.now()
-        lines = proxy_lines(answer.head.fields, answer.cache, mark, 0.0, rate, via=via, now=now)
+        lines = proxy_lines(answer.head.fields, answer.cache, placeholder_id, 0.0, rate, via=via, now=now)
         head = with_lines(answer.head, lines)
         wire, data = FramingFacts(method, (1, 1), keep_alive=True), answer.body.data
         framing = framing_of(wire, head.status, len(data))
-        raw = mark.encode("ascii")
+        raw = placeholder_id.encode("ascii")
         before_id, after_time = serialise(head, wire, framing, len(data)).split(raw + _UNTAKEN_MS)
         if framing is not BodyFraming.LENGTH:
-            return Pieces(before_id, after_time, None)
+            return RejectionPieces(before_id, after_time, None)
         # Quotes within a text are escaped, so that no target can look like this member.
         before, after = data.split(b'"request_id": "%b"' % raw)
-        return Pieces(before_id, after_time, (b'%b"request_id": "' % before, b'"%b' % after))
+        return RejectionPieces(before_id, after_time, (b'%b"request_id": "' % before, b'"%b' % after))

@@ -73,9 +73,9 @@ class HeadShape(Pattern):
         "if_none_match",
         "method",
         "request_id",
+        "selector",
         "unconditional",
         "user_agent",
-        "wishes",
     )
 
     def __init__(self, method: bytes, head: list[bytes], fixed: dict[str, str], changing: list[str]) -> None:
@@ -93,14 +93,14 @@ class HeadShape(Pattern):
         self.if_none_match = places.get("if-none-match", 0)
         self.if_modified_since = places.get("if-modified-since", 0)
         self.unconditional = not self.if_none_match and not self.if_modified_since
-        self.wishes: VariantSelector = (self.method, fixed.get("accept-encoding"), None, None)
+        self.selector: VariantSelector = (self.method, fixed.get("accept-encoding"), None, None)
 
-    def wishes_in(self, values: Values) -> VariantSelector:
-        """The wishes of a head with these values."""
+    def selector_of(self, values: Values) -> VariantSelector:
+        """The selector of a head with these values."""
         none_match, since = self.if_none_match, self.if_modified_since
         return (
             self.method,
-            self.wishes[1],
+            self.selector[1],
             values[none_match].decode("latin-1") if none_match else None,
             values[since].decode("latin-1") if since else None,
         )

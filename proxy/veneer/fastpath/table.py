@@ -1,6 +1,6 @@
-"""The spots by their marks.
+"""The hot entries by their fingerprints.
 
-Where entries are many, each step of a lookup waits for memory far away: the slot, the spot, what the spot leads to. A
+Where entries are many, each step of a lookup waits for memory far away: the slot, the hot entry, what that leads to. A
 processor goes on past such a wait for some hundreds of instructions. So what several requests ask for is looked up step
 by step for all of them, in loops so short that their waits overlap; between two lookups in a dict lies too much.
 """
@@ -15,8 +15,8 @@ from veneer.fastpath.hot_entries import HotEntry
 
 MIN_SLOTS: Final = 1_024
 MAX_SLOTS: Final = 4 * 1_024 * 1_024
-SLOTS_FOR_A_SPOT: Final = 4
-"""While there are more to be had. Of 100 spots 88 are then the first that their slot leads to."""
+SLOTS_FOR_AN_ENTRY: Final = 4
+"""While there are more to be had. Of 100 hot entries 88 are then the first that their slot leads to."""
 MEMORY_FOR_A_SLOT_BYTES: Final = 2_048
 """Of what the store may hold: a slot of 8 bytes for so much."""
 
@@ -27,49 +27,49 @@ def slots_for(memory_bytes: int) -> int:
 
 
 class HotEntryTable:
-    """A hash table with chains through the spots, over at most `slots` slots.
+    """A hash table with chains through the hot entries, over at most `slots` slots.
 
     It takes slots into use one by one (linear hashing: Litwin, VLDB 1980), so that no addition pays for all before it,
-    and few spots lie close together. The list has them all from the start: one that is made before the process serves
-    is one that the cycle collector does not walk through (app.tuning).
+    and few hot entries lie close together. The list has them all from the start: one that is made before the process
+    serves is one that the cycle collector does not walk through (loop.tuning).
     """
 
-    __slots__ = ("_count", "_firsts", "_mask", "_used")
+    __slots__ = ("_count", "_firsts", "_level_mask", "_split_pointer")
 
     def __init__(self, slots: int) -> None:
         self._firsts: list[HotEntry | None] = [None] * slots
         self._count: i64 = 0
-        self._used: i64 = 1
-        self._mask: i64 = 0
+        self._split_pointer: i64 = 1
+        self._level_mask: i64 = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def get(self, hashed: i64, check: i64) -> HotEntry | None:
-        """The spot with these marks."""
-        spot = self._firsts[self._slot(hashed)]
-        while spot is not None and (spot.hashed != hashed or spot.check != check):
-            spot = spot.next_in_chain
-        return spot
+    def get(self, hash_a: i64, hash_b: i64) -> HotEntry | None:
+        """The hot entry with this fingerprint."""
+        hot_entry = self._firsts[self._slot(hash_a)]
+        while hot_entry is not None and (hot_entry.hash_a != hash_a or hot_entry.hash_b != hash_b):
+            hot_entry = hot_entry.next_in_chain
+        return hot_entry
 
-    def put(self, spot: HotEntry) -> None:
-        """Keep it, in place of another one with its marks."""
-        old = self.get(spot.hashed, spot.check)
+    def put(self, hot_entry: HotEntry) -> None:
+        """Keep it, in place of another one with its fingerprint."""
+        old = self.get(hot_entry.hash_a, hot_entry.hash_b)
         if old is not None:
             self.discard(old)
         self._count += 1
-        while self._used < SLOTS_FOR_A_SPOT * self._count and self._used < len(self._firsts):
+        while self._split_pointer < SLOTS_FOR_AN_ENTRY * self._count and self._split_pointer < len(self._firsts):
             self._split_next_bucket()
-        slot = self._slot(spot.hashed)
-        spot.next_in_chain = self._firsts[slot]
-        self._firsts[slot] = spot
+        slot = self._slot(hot_entry.hash_a)
+        hot_entry.next_in_chain = self._firsts[slot]
+        self._firsts[slot] = hot_entry
 
-    def discard(self, spot: HotEntry) -> None:
+    def discard(self, hot_entry: HotEntry) -> None:
         """Forget this one, where it is kept."""
-        slot = self._slot(spot.hashed)
+        slot = self._slot(hot_entry.hash_a)
         before: HotEntry | None = None
         at = self._firsts[slot]
-        while at is not None and at is not spot:
+        while at is not None and at is not hot_entry:
             before, at = at, at.next_in_chain
         if at is None:
             return
@@ -81,15 +81,15 @@ class HotEntryTable:
         self._count -= 1
 
     def clear(self) -> None:
-        """Forget all. Spots live on with their entries; none must keep the next one alive."""
+        """Forget all. Hot entries live on with their entries; none must keep the next one alive."""
         firsts = self._firsts
-        for slot in range(self._used):
-            spot = firsts[slot]
+        for slot in range(self._split_pointer):
+            hot_entry = firsts[slot]
             firsts[slot] = None
-            while spot is not None:
-                following = spot.next_in_chain
-                spot.next_in_chain = None
-                spot = following
+            while hot_entry is not None:
+                following = hot_entry.next_in_chain
+                hot_entry.next_in_chain = None
+                hot_entry = following
         self._count = 0
 
     def prefetch(self, asked: list[i64]) -> i64:
@@ -98,48 +98,48 @@ class HotEntryTable:
         What it returns only shows that it was read.
         """
         firsts = self._firsts
-        found = [firsts[self._slot(hashed)] for hashed in asked]
+        found = [firsts[self._slot(hash_a)] for hash_a in asked]
         seen: i64 = 0
         for number, first in enumerate(found):
-            hashed = asked[number]
-            spot = first
-            while spot is not None and spot.hashed != hashed:
-                spot = spot.next_in_chain
-            if spot is not None:
-                # `aged_from` is on the spot's last line of memory. The processor reads the lines of the body behind its
-                # first by itself. Each length is a machine integer before it is added: with Python's the loop is
-                # longer, and fewer waits overlap.
-                if spot.aged_from > 0.0:
+            hash_a = asked[number]
+            hot_entry = first
+            while hot_entry is not None and hot_entry.hash_a != hash_a:
+                hot_entry = hot_entry.next_in_chain
+            if hot_entry is not None:
+                # `aged_from` is on the last line of memory of a hot entry. The processor reads the lines of the body
+                # behind its first by itself. Each length is a machine integer before it is added: with Python's the
+                # loop is longer, and fewer waits overlap.
+                if hot_entry.aged_from > 0.0:
                     seen += 1
-                own = spot.own
-                own_bytes: i64 = len(own)
+                unique_lines = hot_entry.unique_lines
+                own_bytes: i64 = len(unique_lines)
                 if own_bytes > 0:
-                    seen += own[own_bytes - 1]
-                body_bytes: i64 = len(spot.body)
+                    seen += unique_lines[own_bytes - 1]
+                body_bytes: i64 = len(hot_entry.body)
                 seen += body_bytes
         return seen
 
-    def _slot(self, hashed: i64) -> i64:
-        slot = hashed & self._mask
-        return slot if slot < self._used else slot & (self._mask >> 1)
+    def _slot(self, hash_a: i64) -> i64:
+        slot = hash_a & self._level_mask
+        return slot if slot < self._split_pointer else slot & (self._level_mask >> 1)
 
     def _split_next_bucket(self) -> None:
-        """Part the spots of another slot with the next one."""
-        firsts, new = self._firsts, self._used
-        if new > self._mask:
-            self._mask = 2 * self._mask + 1
-        self._used = new + 1
-        old = new & (self._mask >> 1)
-        spot = firsts[old]
+        """Part the hot entries of another slot with the next one."""
+        firsts, new = self._firsts, self._split_pointer
+        if new > self._level_mask:
+            self._level_mask = 2 * self._level_mask + 1
+        self._split_pointer = new + 1
+        old = new & (self._level_mask >> 1)
+        hot_entry = firsts[old]
         stays: HotEntry | None = None
         goes: HotEntry | None = None
-        while spot is not None:
-            following = spot.next_in_chain
-            if spot.hashed & self._mask == new:
-                spot.next_in_chain = goes
-                goes = spot
+        while hot_entry is not None:
+            following = hot_entry.next_in_chain
+            if hot_entry.hash_a & self._level_mask == new:
+                hot_entry.next_in_chain = goes
+                goes = hot_entry
             else:
-                spot.next_in_chain = stays
-                stays = spot
-            spot = following
+                hot_entry.next_in_chain = stays
+                stays = hot_entry
+            hot_entry = following
         firsts[old], firsts[new] = stays, goes

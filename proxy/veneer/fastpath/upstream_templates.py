@@ -29,11 +29,10 @@ class UpstreamTemplate:
     """
 
     __slots__ = (
-        "_blanked",
+        "_blank_names",
         "_template",
         "authority",
         "coalesces",
-        "counted_as",
         "decision",
         "fields",
         "key_frame",
@@ -44,6 +43,7 @@ class UpstreamTemplate:
         "route",
         "scheme",
         "shape",
+        "shared_rate_key",
         "upstream",
     )
 
@@ -63,8 +63,8 @@ class UpstreamTemplate:
         self.route = route
         self.authority = wanted.authority
         self.scheme = wanted.scheme
-        self._blanked = frozenset({*shape.changing, "x-request-id"})
-        self.fields = blanked(wanted.fields, shape)
+        self._blank_names = frozenset({*shape.changing, "x-request-id"})
+        self.fields = with_blank_values(wanted.fields, shape)
         self.key_frame = key_frame(self.wanted("", None), route.cache)
         self.decision = decision
         self.upstream = upstream
@@ -73,7 +73,7 @@ class UpstreamTemplate:
         self.read_timeout_s = route.read_timeout_s
         self.limit: RateLimit | None = None if rule is None else rule.limit
         self.limit_lines = b"" if rule is None else limit_lines(rule.limit)
-        self.counted_as = shared_rate_key(route)
+        self.shared_rate_key = shared_rate_key(route)
         self.replies = ResponseTemplates()
 
     def head(self, values: Values, request_id: bytes) -> bytes:
@@ -85,20 +85,20 @@ class UpstreamTemplate:
 
     def covers(self, names: Iterable[str]) -> bool:
         """Whether `fields` hold the values of the request fields with these lower-case names."""
-        return self._blanked.isdisjoint(names)
+        return self._blank_names.isdisjoint(names)
 
     def wanted(self, path: str, query: str | None) -> RequestHead:
         """The request as the cache sees it, as far as `fields` go."""
         return RequestHead("GET", path, query, self.authority, self.fields, self.scheme)
 
 
-def blanked(fields: Fields, shape: HeadShape) -> Fields:
+def with_blank_values(fields: Fields, shape: HeadShape) -> Fields:
     """The fields with nothing in place of the values that change from request to request."""
     changing = frozenset(shape.changing)
     return Fields([(name, "" if name.lower() in changing else value) for name, value in fields.pairs])
 
 
-def may_lead(policy: Policy, route: Route) -> bool:
+def depends_only_on_target(policy: Policy, route: Route) -> bool:
     """Whether a miss on the route depends on nothing but the target and what is fixed in a shape."""
     return depends_on_target(policy, route) and not route.show_key
 
@@ -110,7 +110,7 @@ def upstream_template(
     route, now = exchange.match.route, services.clock.now()
     wanted = cache_request(exchange)
     decision = decide(wanted, (), route.cache, now)
-    if not may_lead(exchange.policy, route) or not isinstance(decision, Miss):
+    if not depends_only_on_target(exchange.policy, route) or not isinstance(decision, Miss):
         return None
     if passed_before(wanted.fields, services.instance):
         return None
@@ -119,13 +119,13 @@ def upstream_template(
     plan = plan_of(exchange, CacheLookup(wanted, cache_key(wanted, route.cache)), decision, services.instance)
     upstream = services.upstreams[route.upstream]
     raw = upstream.head_bytes(plan.outgoing)
-    found = _taken_apart(raw, plan.outgoing.target, exchange.request_id, shape, values)
+    found = _template_from(raw, plan.outgoing.target, exchange.request_id, shape, values)
     if found is None:
         return None
     return UpstreamTemplate(shape, wanted, route, decision, upstream, found, coalesces=plan.coalesce)
 
 
-def _taken_apart(raw: bytes, target: str, request_id: str, shape: HeadShape, values: Values) -> Template | None:
+def _template_from(raw: bytes, target: str, request_id: str, shape: HeadShape, values: Values) -> Template | None:
     """What a head that was made for these values has in common with others; None where that is not clear.
 
     The request ID takes the place behind the values.

@@ -1,4 +1,4 @@
-"""The marks of a place tell it from every other, in whatever way they are made."""
+"""The fingerprint of a target tells it from every other, in whatever way they are made."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ TARGETS = st.from_regex(r"/[a-z0-9/?=%-]{0,40}", fullmatch=True)
 
 @given(st.sets(st.tuples(HOSTS, TARGETS), min_size=2, max_size=12))
 def test_different_places_differ_in_both_marks(places: set[tuple[str, str]]) -> None:
-    marks = [fingerprint_of(f"{host}\n{target}".encode()) for host, target in places]
-    assert len({hashed for hashed, _ in marks}) == len(places)
-    assert len({check for _, check in marks}) == len(places)
+    fingerprint = [fingerprint_of(f"{host}\n{target}".encode()) for host, target in places]
+    assert len({hash_a for hash_a, _ in fingerprint}) == len(places)
+    assert len({hash_b for _, hash_b in fingerprint}) == len(places)
 
 
 def test_what_moves_from_host_to_target_changes_the_marks() -> None:

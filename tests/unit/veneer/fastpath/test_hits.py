@@ -20,7 +20,7 @@ from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.outcome import CacheStatus
 from veneer.fastpath.fingerprint import fingerprint_of
 from veneer.fastpath.hits import MAX_LIMITED_TARGETS, HitFastPath
-from veneer.fastpath.hot_entries import MAX_FORMS
+from veneer.fastpath.hot_entries import MAX_VARIANTS
 from veneer.fastpath.learning import Interner
 from veneer.limits.rate_memory import MemoryRates
 from veneer.loop.tasks import Tasks
@@ -66,7 +66,7 @@ class Stage:
             tasks=Tasks(),
         )
         self.fastpath = HitFastPath(self.services, self.source, RequestIds(), self.observer)
-        self.talk = self.fastpath.connect(Line(), lambda pieces: self.sent.append(b"".join(pieces)))
+        self.handler = self.fastpath.connect(Line(), lambda pieces: self.sent.append(b"".join(pieces)))
 
     @property
     def noted(self) -> list[ExchangeRecord]:
@@ -110,7 +110,7 @@ class Stage:
     def ask(self, path: str = "/a", request: bytes | None = None) -> bytes | None:
         """The answer; None when it has to come the normal way, and then nothing has been sent or noted."""
         before = len(self.sent), len(self.noted)
-        if self.talk.answer(request or REQUEST % path.encode()):
+        if self.handler.answer(request or REQUEST % path.encode()):
             assert len(self.noted) == before[1] + 1
             return b"".join(self.sent[before[0] :])
         assert (len(self.sent), len(self.noted)) == before
@@ -136,22 +136,22 @@ async def test_a_served_hit_is_repeated_with_its_age_and_what_is_left_of_its_lif
     assert stage.noted[0].cache is CacheResult.HIT
 
 
-async def test_what_is_foreseen_is_answered_as_what_is_not(stage: Stage) -> None:
+async def test_what_is_prefetched_is_answered_as_what_is_not(stage: Stage) -> None:
     await stage.serve("/a", stage.entry("/a"))
     await stage.serve("/b", stage.entry("/b", body=b"other"))
-    for foreseen, asked, body in (("/a", "/a", b"body"), ("/a", "/b", b"other"), ("/none", "/b", b"other")):
+    for prefetched, asked, body in (("/a", "/a", b"body"), ("/a", "/b", b"other"), ("/none", "/b", b"other")):
         data = REQUEST % asked.encode()
-        stage.fastpath.prefetch([stage.talk], [data if foreseen == asked else REQUEST % foreseen.encode()])
+        stage.fastpath.prefetch([stage.handler], [data if prefetched == asked else REQUEST % prefetched.encode()])
         answer = stage.ask(request=data)
         assert answer is not None
         assert answer.endswith(b"\r\n\r\n" + body)
 
 
 @pytest.mark.parametrize("change", ["policy", "entry", "tag", "odd"])
-async def test_what_changes_after_it_was_foreseen_counts(stage: Stage, change: str) -> None:
+async def test_what_changes_after_it_was_prefetched_counts(stage: Stage, change: str) -> None:
     await stage.serve("/a", stage.entry("/a"))
     data = b"BREW /a HTTP/1.1\r\nHost: site\r\n\r\n" if change == "odd" else REQUEST % b"/a"
-    stage.fastpath.prefetch([stage.talk], [data])
+    stage.fastpath.prefetch([stage.handler], [data])
     if change == "policy":
         stage.source.current = parse_policy(POLICY + "\n# another\n", "test")
     elif change == "entry":
@@ -192,11 +192,11 @@ async def test_the_log_is_asked_about_an_entry_only_after_it_has_moved(stage: St
 
     log, entry = Log(), stage.entry("/a")
     await stage.serve("/a", entry)
-    spot = stage.fastpath.state.hot_entries.get(*fingerprint_of(b"site\n/a"))
-    assert spot is not None
+    hot_entry = stage.fastpath.state.hot_entries.get(*fingerprint_of(b"site\n/a"))
+    assert hot_entry is not None
     for moved, questions in ((0, 0), (1, 1), (1, 1), (2, 2)):
         log.moved = stage.log.moved + moved
-        assert spot.holds(log, stage.clock.monotonic())  # type: ignore[arg-type]  # the rest is not asked for
+        assert hot_entry.is_servable(log, stage.clock.monotonic())  # type: ignore[arg-type]  # the rest is not asked for
         assert asked == [entry] * questions
 
 
@@ -227,7 +227,7 @@ async def test_it_stops_when_another_policy_is_in_force(stage: Stage) -> None:
     assert stage.ask() is None
 
 
-async def test_other_wishes_take_the_normal_way(stage: Stage) -> None:
+async def test_another_selector_takes_the_normal_way(stage: Stage) -> None:
     await stage.serve("/a", stage.entry("/a"))
     assert stage.ask(request=b"GET /a HTTP/1.1\r\nHost: site\r\nAccept-Encoding: br\r\n\r\n") is None
     assert stage.ask(request=b"GET /a HTTP/1.1\r\nHost: other\r\n\r\n") is None
@@ -329,10 +329,10 @@ async def test_several_answers_of_one_entry_are_told_apart_and_bounded(stage: St
     entry = stage.entry("/a")
     ask = "GET /a HTTP/1.1\r\nHost: site\r\nIf-None-Match: %s\r\n\r\n"
     await stage.serve("/a", entry)
-    for number in range(MAX_FORMS + 1):
+    for number in range(MAX_VARIANTS + 1):
         stage.see("/a", entry, fields=Fields([("If-None-Match", f'"{number}"')]))
-    answered = [stage.ask(request=(ask % f'"{number}"').encode()) is not None for number in range(MAX_FORMS + 1)]
-    assert answered == [True] * (MAX_FORMS - 1) + [False] * 2
+    answered = [stage.ask(request=(ask % f'"{number}"').encode()) is not None for number in range(MAX_VARIANTS + 1)]
+    assert answered == [True] * (MAX_VARIANTS - 1) + [False] * 2
     assert stage.ask() is not None
 
 
@@ -348,13 +348,13 @@ async def test_the_collector_looks_at_little_of_what_is_kept(stage: Stage) -> No
 
 
 def test_heads_share_the_lines_around_those_that_differ() -> None:
-    sharing = Interner()
+    interner = Interner()
     head = b"HTTP/1.1 200 OK\r\nServer: x\r\nETag: %s\r\nVia: y\r\nAge: "
-    first, second, third = (sharing.parts(head % tag) for tag in (b"one", b"two", b"three"))
+    first, second, third = (interner.split_head(head % tag) for tag in (b"one", b"two", b"three"))
     assert b"".join(first) == head % b"one"
     assert second == (b"HTTP/1.1 200 OK\r\nServer: x\r\n", b"ETag: two\r\n", b"Via: y\r\nAge: ")
     assert third[0] is second[0]
     assert third[2] is second[2]
-    again = sharing.parts(head % b"two")
+    again = interner.split_head(head % b"two")
     assert b"".join(again) == head % b"two"
-    assert sharing.parts(head % b"two")[0] is again[0]
+    assert interner.split_head(head % b"two")[0] is again[0]

@@ -162,7 +162,7 @@ class Stage:
         self.fastpath = HitFastPath(services, self.source, ids, self.observer)
         RequestGateway(replace(services, hits=self.fastpath), self.source, ids).open_fastpath(self.fastpath)
         self.line = Line()
-        self.talk = self.fastpath.connect(self.line, self.line.send)
+        self.handler = self.fastpath.connect(self.line, self.line.send)
 
     @property
     def active(self) -> int:
@@ -171,7 +171,7 @@ class Stage:
     def ask(self, target: str, *fields: str, method: str = "GET") -> bool:
         """Whether the fast path takes the request."""
         lines = [f"{method} {target} HTTP/1.1", "Host: site", *fields, "", ""]
-        return self.talk.answer("\r\n".join(lines).encode("latin-1"))
+        return self.handler.answer("\r\n".join(lines).encode("latin-1"))
 
     async def teach(self, target: str = "/first", body: bytes = b"body") -> None:
         """Have the pipeline answer one."""
@@ -375,7 +375,7 @@ async def test_what_never_comes_whole_is_the_pipelines_from_the_beginning_the_ne
     assert not stage.backend.says(raw)
     await stage.line.is_over.wait()
     elsewhere = b"GET /second HTTP/1.1\r\nHost: elsewhere\r\n\r\n"  # there is nothing stored of it
-    assert stage.talk.answer(elsewhere) is sends_on
+    assert stage.handler.answer(elsewhere) is sends_on
 
 
 async def test_another_policy_begins_anew(stage: Stage) -> None:

@@ -24,13 +24,13 @@ def test_a_plain_request_is_understood() -> None:
     assert (shape.method, values[0], shape.host, shape.user_agent) == ("GET", b"/a?b=c", b"site\n", "x/1")
     assert values[shape.request_id] == b"r1"
     assert not shape.unconditional
-    assert shape.wishes_in(values) == ("GET", "br, gzip", '"e"', None)
+    assert shape.selector_of(values) == ("GET", "br, gzip", '"e"', None)
 
 
 def test_without_conditions_the_wishes_are_the_shapes() -> None:
     shape, values = scan(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
     assert shape.unconditional
-    assert shape.wishes == shape.wishes_in(values) == ("HEAD", None, None, None)
+    assert shape.selector == shape.selector_of(values) == ("HEAD", None, None, None)
     assert (shape.request_id, values) == (0, [b"/"])
 
 
@@ -86,7 +86,7 @@ def test_a_head_of_the_same_shape_gives_its_own_values() -> None:
     other = PLAIN.replace(b"/a?b=c", b"/").replace(b"r1", b"another").replace(b"a=b", b"").replace(b'"e"', b"*")
     values = shape.match_head(other)
     assert values is not None
-    assert (values[0], values[shape.request_id], shape.wishes_in(values)[2]) == (b"/", b"another", "*")
+    assert (values[0], values[shape.request_id], shape.selector_of(values)[2]) == (b"/", b"another", "*")
     assert scan(other)[1] == values
 
 
@@ -105,7 +105,7 @@ def test_a_shape_takes_no_head_that_a_scan_would_not(number: int) -> None:
             if all(value.isascii() and value.decode().isprintable() and b" " not in value for value in harmless):
                 assert found is not None, data
                 assert [value.strip() for value in found[1]] == [value.strip() for value in values], data
-                assert found[0].wishes_in(found[1]) == shape.wishes_in(values)
+                assert found[0].selector_of(found[1]) == shape.selector_of(values)
 
 
 def test_what_is_remembered_of_shapes_is_bounded() -> None:

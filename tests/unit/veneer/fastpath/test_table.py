@@ -17,16 +17,18 @@ PLACES = [b"site\n/%d" % number for number in range(12)]
 BODY, OWN = b"body", b"ETag: 1"
 
 
-def spot_at(place: bytes) -> HotEntry:
-    return spot_of(fingerprint_of(place))
+def hot_entry_at(place: bytes) -> HotEntry:
+    return hot_entry_of(fingerprint_of(place))
 
 
-def spot_of(marks: Fingerprint) -> HotEntry:
+def hot_entry_of(fingerprint: Fingerprint) -> HotEntry:
     entry = Entry(200, "OK", Fields(), BODY, 0.0, 0.0, "key", Position("epoch", 0))
-    common = RouteFacts("route", None, b"", None, lambda _: None)
-    wording = HeadTemplate(("GET", None, None, None), b"", b"", b"", b"", RecordTemplate("GET", "route", 200), common)
+    route_facts = RouteFacts("route", None, b"", None, lambda _: None)
+    template = HeadTemplate(
+        ("GET", None, None, None), b"", b"", b"", b"", RecordTemplate("GET", "route", 200), route_facts
+    )
     return HotEntry(
-        marks, entry, VariantReply(wording, OWN, BODY, 0, None), aged_from=0.0, fresh_until=60.0, for_all=True
+        fingerprint, entry, VariantReply(template, OWN, BODY, 0, None), aged_from=0.0, fresh_until=60.0, for_all=True
     )
 
 
@@ -40,13 +42,13 @@ def test_it_is_a_dict_to_whoever_asks(slots: int, steps: list[tuple[str, bytes]]
         if step == "put":
             if place in known:
                 gone.append(known[place])
-            known[place] = spot_at(place)
+            known[place] = hot_entry_at(place)
             table.put(known[place])
         elif step == "discard" and place in known:
             gone.append(known.pop(place))
             table.discard(gone[-1])
         elif step == "another":
-            table.discard(spot_at(place))
+            table.discard(hot_entry_at(place))
         elif step == "clear":
             table.clear()
             gone.extend(known.values())
@@ -54,15 +56,17 @@ def test_it_is_a_dict_to_whoever_asks(slots: int, steps: list[tuple[str, bytes]]
         assert table.get(*fingerprint_of(place)) is known.get(place)
         assert len(table) == len(known)
     assert [table.get(*fingerprint_of(place)) for place in PLACES] == [known.get(place) for place in PLACES]
-    assert [spot.next_in_chain for spot in gone] == [None] * len(gone), "one that is gone keeps another one alive"
+    assert [hot_entry.next_in_chain for hot_entry in gone] == [None] * len(gone), (
+        "one that is gone keeps another one alive"
+    )
 
 
 @pytest.mark.parametrize("others", [(7, 2), (9, 1), (9, 2)])
 def test_half_of_the_marks_is_not_enough(others: Fingerprint) -> None:
-    table, one = HotEntryTable(1), spot_of((7, 1))
+    table, one = HotEntryTable(1), hot_entry_of((7, 1))
     table.put(one)
     assert table.get(*others) is None
-    other = spot_of(others)
+    other = hot_entry_of(others)
     table.put(other)
     assert (table.get(7, 1), table.get(*others), len(table)) == (one, other, 2)
     table.discard(one)
@@ -70,13 +74,15 @@ def test_half_of_the_marks_is_not_enough(others: Fingerprint) -> None:
 
 
 def test_many_are_found_while_slots_are_taken_into_use() -> None:
-    table, spots = HotEntryTable(MIN_SLOTS), [spot_at(b"site\n/%d" % number) for number in range(2_000)]
-    for count, spot in enumerate(spots, 1):
-        table.put(spot)
-        earlier = spots[count * 7 // 8]
-        assert table.get(earlier.hashed, earlier.check) is earlier
-    assert all(table.get(spot.hashed, spot.check) is spot for spot in spots)
-    assert sum(spot.next_in_chain is not None for spot in spots) < len(spots) - MIN_SLOTS / 2, "few slots are in use"
+    table, hot_entries = HotEntryTable(MIN_SLOTS), [hot_entry_at(b"site\n/%d" % number) for number in range(2_000)]
+    for count, hot_entry in enumerate(hot_entries, 1):
+        table.put(hot_entry)
+        earlier = hot_entries[count * 7 // 8]
+        assert table.get(earlier.hash_a, earlier.hash_b) is earlier
+    assert all(table.get(hot_entry.hash_a, hot_entry.hash_b) is hot_entry for hot_entry in hot_entries)
+    assert sum(hot_entry.next_in_chain is not None for hot_entry in hot_entries) < len(hot_entries) - MIN_SLOTS / 2, (
+        "few slots are in use"
+    )
 
 
 @pytest.mark.parametrize(
