@@ -24,8 +24,8 @@ class MissClient(PlainClient):
 
     __slots__ = ("miss",)
 
-    def __init__(self, miss: FastMiss, wire: ClientTransport) -> None:
-        super().__init__(b"", wire, GET)
+    def __init__(self, miss: FastMiss, transport: ClientTransport) -> None:
+        super().__init__(b"", transport, GET)
         self.miss = miss
 
 
@@ -61,7 +61,7 @@ class PipelineHandoff:
         miss.lease.watch(miss.flight)
         try:
             client = MissClient(miss, connection)
-            client.hold()  # what was begun goes on, as any flight does
+            client.detach()  # what was begun goes on, as any flight does
             connection.on_disconnect(client)
             if miss.client_gone:
                 client.leave()

@@ -144,11 +144,11 @@ class Fetcher:
 
         A flight that nobody waits for any more gives way to others, if the backend is busy.
         """
-        client.hold(flight.asker_left)
+        client.detach(flight.asker_left)
         try:
             outcome = await flying
         finally:
-            left = client.let_go()
+            left = client.reattach()
         if left:
             self._release(outcome)
             raise ClientGoneError("the client left before the response came")

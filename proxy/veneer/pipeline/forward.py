@@ -84,11 +84,11 @@ class Forwarder:
 
     async def _write(self, exchange: Exchange, status: CacheStatus, content: Content | None, done: Events) -> Answer:
         client, demand = exchange.client, Demand()
-        client.hold(demand.asker_left)  # once it is sent it goes on, but not before
+        client.detach(demand.asker_left)  # once it is sent it goes on, but not before
         try:
             answer = await self._exchange(exchange, status, content, demand, done)
         finally:
-            left = client.let_go()
+            left = client.reattach()
         if left:
             await _close(answer.body)
             raise ClientGoneError("the client left before its write was answered")

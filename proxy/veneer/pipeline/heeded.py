@@ -15,11 +15,11 @@ class Heeded:
         self._demand = Demand()
 
     def __enter__(self) -> Demand:
-        self._client.heed(self._demand.asker_left)
+        self._client.on_leave(self._demand.asker_left)
         return self._demand
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._client.heed(None)
+        self._client.on_leave(None)
         self._demand.when_unwanted(None)  # which refers to the demand
         if kind is None:
             self._demand.join()  # who is answered is there, until sending shows that he is not

@@ -44,7 +44,7 @@ class Replier:
             case BytesBody(data=data):
                 head = answer.head
                 dressed = self._dressed(exchange, answer, head, None, rate, self._services.clock.now())
-                await exchange.client.whole(dressed, data)
+                await exchange.client.send_full(dressed, data)
                 return SentResponse(head.status)
             case StreamBody() as stream:
                 try:
@@ -90,7 +90,7 @@ class Replier:
         if in_pieces:
             await self._code(exchange, head, shown)
             return SentResponse(shown.head.status, shown.coding, shown.identity_bytes)
-        await exchange.client.whole(head, raw)
+        await exchange.client.send_full(head, raw)
         if answer.use is CacheResult.HIT and body.age_s is not None and body.key is not None:
             coding = shown.coding if shown.has_body and exchange.request.method != "HEAD" else None
             ttl_s = answer.cache.ttl_s or 0.0

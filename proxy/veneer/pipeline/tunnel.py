@@ -57,7 +57,7 @@ async def relay(tasks: Tasks, client: Client, response: UpstreamResponse, idle_s
     backend_side = response.tunnel
     assert backend_side is not None
     client_side: Tunnel | None = None
-    client.hold()  # that it leaves is an end like others
+    client.detach()  # that it leaves is an end like others
     try:
         client_side = await client.upgrade(response.head)
         up = _Way(client_side, backend_side, TunnelEnd.CLIENT)
@@ -79,7 +79,7 @@ async def relay(tasks: Tasks, client: Client, response: UpstreamResponse, idle_s
         await backend_side.aclose()
         return Passed(up.passed, down.passed, end)
     finally:
-        client.let_go()
+        client.reattach()
         backend_side.cut()
         if client_side is not None:
             client_side.cut()

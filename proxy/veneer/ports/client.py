@@ -48,19 +48,19 @@ class Client(ByteSink, Protocol):
         """
         ...
 
-    def hold(self, left: Callable[[], None] | None = None) -> None:
-        """Until `let_go` the exchange goes on although the client may leave; else it is cancelled then.
+    def detach(self, left: Callable[[], None] | None = None) -> None:
+        """Until `reattach` the exchange goes on although the client may leave; else it is cancelled then.
 
         `left` is called when the client leaves meanwhile, and now if it has left already.
         """
         ...
 
-    def heed(self, left: Callable[[], None] | None) -> None:
+    def on_leave(self, left: Callable[[], None] | None) -> None:
         """Call `left` when the client leaves or may have left, for it sends no more; None to do so no longer."""
         ...
 
-    def let_go(self) -> bool:
-        """The end of what `hold` began; whether the client has left meanwhile, so that nothing can be sent to it."""
+    def reattach(self) -> bool:
+        """The end of what `detach` began; whether the client has left meanwhile, so that nothing can be sent to it."""
         ...
 
     @property
@@ -100,7 +100,7 @@ class Client(ByteSink, Protocol):
         """Send body bytes, waiting while the client is slow. Raises ClientGoneError."""
         ...
 
-    async def whole(self, head: ResponseHead, body: bytes | Sequence[BytesLike]) -> None:
+    async def send_full(self, head: ResponseHead, body: bytes | Sequence[BytesLike]) -> None:
         """Send the final head and all of its body: `begin`, `send` and `finish` in one."""
         ...
 

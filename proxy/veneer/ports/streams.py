@@ -55,10 +55,10 @@ class Tunnel(Protocol):
 class ByteSink(Protocol):
     """Where the bytes of a body leave without the turn of a task for each piece."""
 
-    def push(self, pieces: Sequence[BytesLike]) -> bool:
+    def write_now(self, pieces: Sequence[BytesLike]) -> bool:
         """Send bytes now; whether all have left.
 
-        Those that have not still lie where they lay: their memory must not change, and nothing more should be pushed,
+        Those that have not still lie where they lay: their memory must not change, and nothing more should be written,
         until `drained` returns. Raises ConnectionError when nobody takes them any more.
         """
         ...

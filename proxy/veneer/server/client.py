@@ -66,31 +66,31 @@ class WireClient:
     """
 
     __slots__ = (
+        "_detached",
         "_exchange",
         "_framing",
         "_left",
         "_may_have_left",
         "_on_leaving",
         "_pending",
-        "_pipelined",
         "_task",
-        "_wire",
+        "_transport",
         "address",
         "bytes_in",
         "bytes_out",
     )
 
-    def __init__(self, wire: ClientTransport, exchange: FramingFacts) -> None:
-        self._wire = wire
+    def __init__(self, transport: ClientTransport, exchange: FramingFacts) -> None:
+        self._transport = transport
         self._exchange = exchange
         self._framing: BodyFraming | None = None
         self._pending = b""
         self._task = asyncio.current_task()
-        self._pipelined = False
+        self._detached = False
         self._left = False
         self._may_have_left = False
         self._on_leaving: Callable[[], None] | None = None
-        self.address = wire.address
+        self.address = transport.address
         """The peer's address without port; "unix" on a Unix socket."""
         self.bytes_in = 0
         """Bytes of the request body read so far."""
@@ -103,7 +103,7 @@ class WireClient:
         if self._on_leaving is not None:
             self._on_leaving()
         task, self._task = self._task, None  # which refers to this for as long as it is kept
-        if not self._pipelined and task is not None:
+        if not self._detached and task is not None:
             task.cancel()
 
     def ended(self) -> bool:
@@ -119,20 +119,20 @@ class WireClient:
             self._on_leaving()
         return True
 
-    def heed(self, left: Callable[[], None] | None) -> None:
+    def on_leave(self, left: Callable[[], None] | None) -> None:
         """Call `left` when the client leaves, or may have left."""
         self._on_leaving = left
         if left is not None and (self._left or self._may_have_left):
             left()
 
-    def hold(self, left: Callable[[], None] | None = None) -> None:
-        """Until `let_go` the exchange goes on although the client may leave, which calls `left`."""
-        self._pipelined = True
-        self.heed(left)
+    def detach(self, left: Callable[[], None] | None = None) -> None:
+        """Until `reattach` the exchange goes on although the client may leave, which calls `left`."""
+        self._detached = True
+        self.on_leave(left)
 
-    def let_go(self) -> bool:
-        """The end of what `hold` began; whether the client has left meanwhile."""
-        self._pipelined = False
+    def reattach(self) -> bool:
+        """The end of what `detach` began; whether the client has left meanwhile."""
+        self._detached = False
         self._on_leaving = None
         return self._left
 
@@ -150,7 +150,7 @@ class WireClient:
     def interim(self, head: ResponseHead) -> None:
         """Relay a 1xx response; HTTP/1.0 clients never see one (RFC 9110 section 15.2)."""
         if self._exchange.version >= (1, 1) and not self.started and not self._left:
-            self._wire.write(serialise_interim(head))
+            self._transport.write(serialise_interim(head))
 
     async def begin(self, head: ResponseHead, length: int | None) -> None:
         """Choose the framing and hold the head until the first bytes of the body."""
@@ -160,10 +160,10 @@ class WireClient:
 
     async def send(self, data: bytes) -> None:
         """Send body bytes in the chosen framing."""
-        self.push((data,))
-        await self._wire.drain()
+        self.write_now((data,))
+        await self._transport.drain()
 
-    def push(self, pieces: Sequence[BytesLike]) -> bool:
+    def write_now(self, pieces: Sequence[BytesLike]) -> bool:
         """Send body bytes in the chosen framing, all pieces as one chunk; whether they have left.
 
         Raises ClientGoneError.
@@ -177,11 +177,11 @@ class WireClient:
             pieces = (pending + chunk_size(size), *pieces, b"\r\n")
         elif pending:
             pieces = (pending, *pieces)
-        return self._wire.write_all(pieces)
+        return self._transport.write_all(pieces)
 
     async def drained(self) -> None:
         """Return when all bytes have left. Raises ClientGoneError."""
-        await self._wire.drained()
+        await self._transport.drained()
 
     async def finish(self, trailers: Fields) -> None:
         """End the body."""
@@ -189,9 +189,9 @@ class WireClient:
             self._write(last_chunk(trailers))
         elif self._pending:
             self._write(b"")
-        await self._wire.drain()
+        await self._transport.drain()
 
-    async def whole(self, head: ResponseHead, body: bytes | Sequence[BytesLike]) -> None:
+    async def send_full(self, head: ResponseHead, body: bytes | Sequence[BytesLike]) -> None:
         """Send the head and all of its body."""
         self._note_last()
         pieces = (body,) if isinstance(body, bytes) else body
@@ -202,36 +202,36 @@ class WireClient:
             pieces, length = (), 0
         self.bytes_out += length
         if length < LARGE_BYTES:
-            self._wire.write(b"".join((raw, *pieces)))
+            self._transport.write(b"".join((raw, *pieces)))
         else:
-            self._wire.write_all((raw, *pieces))
-        await self._wire.drain()
+            self._transport.write_all((raw, *pieces))
+        await self._transport.drain()
 
     async def flush(self) -> None:
         """Send a held head now: the body may be long in coming."""
         if self._pending:
             self._write(b"")
-            await self._wire.drain()
+            await self._transport.drain()
 
     def _note_last(self) -> None:
         """A connection that is to end says so with its last answer (RFC 9112 section 9.6)."""
-        if self._wire.is_last and self._exchange.keep_alive:
+        if self._transport.is_last and self._exchange.keep_alive:
             self._exchange = replace(self._exchange, keep_alive=False)
 
     def _write(self, data: bytes) -> None:
         pending, self._pending = self._pending, b""
-        self._wire.write(pending + data)
+        self._transport.write(pending + data)
 
     def abort(self) -> None:
         """Cut the connection, so that a body begun is not taken for whole."""
-        self._wire.abort()
+        self._transport.abort()
 
     async def upgrade(self, head: ResponseHead) -> Tunnel:
         """Send 101 with its Connection and Upgrade fields and hand over the stream."""
         self._framing = BodyFraming.CLOSE
         switched = ResponseHead(head.status, head.reason, Fields((("Connection", "Upgrade"), *head.fields.pairs)))
-        self._wire.write(serialise_interim(switched))
-        return self._wire.detach_stream()
+        self._transport.write(serialise_interim(switched))
+        return self._transport.detach_stream()
 
 
 class PlainClient(WireClient):
@@ -239,8 +239,8 @@ class PlainClient(WireClient):
 
     __slots__ = ("_content", "has_body")
 
-    def __init__(self, content: bytes, wire: ClientTransport, exchange: FramingFacts) -> None:
-        super().__init__(wire, exchange)
+    def __init__(self, content: bytes, transport: ClientTransport, exchange: FramingFacts) -> None:
+        super().__init__(transport, exchange)
         self._content = content
         self.has_body = bool(content)
         """Whether the request brings content."""
@@ -259,9 +259,9 @@ class AiohttpClient(WireClient):
     __slots__ = ("_awaiting_continue", "_body_timeout_s", "_request")
 
     def __init__(
-        self, request: web.BaseRequest, wire: ClientTransport, exchange: FramingFacts, body_timeout_s: float
+        self, request: web.BaseRequest, transport: ClientTransport, exchange: FramingFacts, body_timeout_s: float
     ) -> None:
-        super().__init__(wire, exchange)
+        super().__init__(transport, exchange)
         self._request = request
         self._body_timeout_s = body_timeout_s
         expect = request.headers.get("Expect", "")
@@ -291,7 +291,7 @@ class AiohttpClient(WireClient):
     async def _read(self, limit_bytes: int) -> AsyncIterator[bytes]:
         if self._awaiting_continue and not self.started:
             self._awaiting_continue = False
-            self._wire.write(CONTINUE)
+            self._transport.write(CONTINUE)
         try:
             while data := await self._piece():
                 self.bytes_in += len(data)

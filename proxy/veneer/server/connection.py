@@ -263,7 +263,7 @@ class ClientConnection(ClientStream):
         self._last = True
         self.handler = None
 
-    async def settle(self, timeout_s: float | None) -> None:
+    async def finish_exchange(self, timeout_s: float | None) -> None:
         """Give the exchange under way so long, then cut it short.
 
         Its client sees the end no earlier than it has ended: where it was a write, others have been told by then that

@@ -1,4 +1,4 @@
-"""The bounds of client connections, and what is refused for passing them."""
+"""The limits of client connections, and what is refused for passing them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MalformedCallback = Callable[[MalformedRequest], bytes]
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
-    """Bounds of client connections; all are of one but `most_connections`."""
+    """Limits of client connections; all are of one but `most_connections`."""
 
     keepalive_timeout_s: float = 75.0
     head_timeout_s: float = 15.0

@@ -17,7 +17,7 @@ BACKLOG = 2048
 
 
 ACCEPTED_AT_ONCE = 64
-"""Connections accepted in one turn of the loop. uvloop takes one: a busy loop would leave clients waiting for long."""
+"""Connections accepted in one iteration of the loop. uvloop takes one: in a busy loop clients would wait for long."""
 
 
 class ListenError(Exception):
@@ -93,12 +93,12 @@ class Listener:
                 try:
                     connection, _ = queue.accept()
                 except OSError as error:  # Nobody waits, or has given up, unless something is missing.
-                    scarce = self._scarcity.met(error) or scarce
+                    scarce = self._scarcity.is_scarce(error) or scarce
                     break
                 connection.setblocking(False)
                 self._tasks.start(self._take(connection), "take a connection")
         if not scarce:
-            self._scarcity.over()
+            self._scarcity.accepted()
         return self._server.connection()
 
     async def _take(self, connection: socket.socket) -> None:

@@ -150,9 +150,9 @@ class AiohttpProtocol(RequestHandler):
         self.opening = b""
         if self._body_left == 0 and self._between_requests():
             self.opening = data[:OPENING_BYTES]
-            patient = isinstance(self._parser, AnyMethodParser)
-            if not patient and (has_rare_method(data) or needs_patience(data)):
-                self._parser = self._patient_parser()
+            any_method = isinstance(self._parser, AnyMethodParser)
+            if not any_method and (has_rare_method(data) or needs_patience(data)):
+                self._parser = self._any_method_parser()
         self.data_received(data)
 
     def data_received(self, data: bytes) -> None:
@@ -215,7 +215,7 @@ class AiohttpProtocol(RequestHandler):
         """
         patience_s = _LAST_S if timeout is None else max(timeout - 2 * _LAST_S, 0.0)
         began_s = self._loop.time()
-        await self.connection.settle(patience_s)
+        await self.connection.finish_exchange(patience_s)
         if self._task_handler is not None:
             left_s = max(patience_s - (self._loop.time() - began_s), 0.0)
             await asyncio.wait([self._task_handler], timeout=left_s)
@@ -223,7 +223,7 @@ class AiohttpProtocol(RequestHandler):
         await super().shutdown(_LAST_S)
 
     async def _cut_short(self, handler: asyncio.Task[None]) -> None:
-        """End a request that aiohttp has begun; its client sees that no earlier than it has ended (as `settle`)."""
+        """End a request that aiohttp has begun; its client sees that once it has ended (as `finish_exchange`)."""
         if self._request_in_progress:
             await asyncio.wait([handler], timeout=2 * _LAST_S)
         if self._request_in_progress:
@@ -256,7 +256,7 @@ class AiohttpProtocol(RequestHandler):
             and not self._force_close
         )
 
-    def _patient_parser(self) -> AnyMethodParser:
+    def _any_method_parser(self) -> AnyMethodParser:
         """The slower parser, for a connection on which a method came that few know."""
         settings = self._settings
         return AnyMethodParser(
@@ -331,7 +331,7 @@ class AiohttpProtocol(RequestHandler):
 
 
 class FrontServer(web.Server):
-    """Makes a `ClientConnection` for each client, aiohttp's protocol behind it, and closes them in order at the end."""
+    """Makes a `ClientConnection` for each client, aiohttp's protocol its fallback, and closes them in order at the end."""
 
     def __init__(
         self,

@@ -20,33 +20,33 @@ class Scarcity:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._met_s: float | None = None
+        self._last_s: float | None = None
 
-    def met(self, error: OSError) -> bool:
+    def is_scarce(self, error: OSError) -> bool:
         """See why accepting failed; whether the system is short of something."""
         if error.errno not in SCARCE:
             return False
-        if self._met_s is None:
+        if self._last_s is None:
             logger.warning(
                 "no more connections can be accepted for now: %s; raise the bound on open files (ulimit -n), or lower "
                 "`limits.connections` and the upstreams' `max_connections`",
                 error.strerror or error,
             )
-        self._met_s = self._now()
+        self._last_s = self._now()
         return True
 
-    def over(self) -> None:
+    def accepted(self) -> None:
         """Nothing was missing."""
-        if self._met_s is not None and self._now() - self._met_s >= CALM_S:
-            self._met_s = None
+        if self._last_s is not None and self._now() - self._last_s >= CALM_S:
+            self._last_s = None
             logger.info("connections can be accepted again")
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hear of the loop's own accepting as well: asyncio's reports each connection that it could not take."""
-        loop.set_exception_handler(self._hear)
+        loop.set_exception_handler(self._loop_failed)
 
-    def _hear(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         accepting = "accept" in str(context.get("message", ""))
-        if not (accepting and isinstance(error, OSError) and self.met(error)):
+        if not (accepting and isinstance(error, OSError) and self.is_scarce(error)):
             loop.default_exception_handler(context)

@@ -13,7 +13,7 @@ from veneer.server.batching import BatchedConnection
 
 
 class ClientStream(BatchedConnection):
-    """What `ClientTransport` and `RawWire` ask of a connection, but for what depends on its requests."""
+    """What `ClientTransport` and `RawStream` ask of a connection, but for what depends on its requests."""
 
     def __init__(self, outgoing: Outgoing) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ LINGER_S = 2.0
 """So long a client that has been told the end may take to read it and to end too."""
 
 
-class RawWire(Protocol):
+class RawStream(Protocol):
     """Bytes out, back-pressure, and reading switched off and on."""
 
     def write(self, data: bytes) -> None:
@@ -46,8 +46,8 @@ class RawWire(Protocol):
 class ClientTunnel:
     """Implements the `Tunnel` port; fed by the protocol, which also stops it when the proxy stops."""
 
-    def __init__(self, wire: RawWire) -> None:
-        self._wire = wire
+    def __init__(self, stream: RawStream) -> None:
+        self._stream = stream
         self._chunks: deque[bytes] = deque()
         self._buffered_bytes = 0
         self._ended = False
@@ -62,7 +62,7 @@ class ClientTunnel:
             self._chunks.append(bytes(data))
             self._buffered_bytes += len(data)
             if self._buffered_bytes > HIGH_WATER_BYTES:
-                self._wire.set_reading(False)
+                self._stream.set_reading(False)
             self._arrived.set()
         return False, b""
 
@@ -74,7 +74,7 @@ class ClientTunnel:
     def stop(self) -> None:
         """Take no more. The socket is still read, so that the client's end is seen."""
         self.stopped = True
-        self._wire.set_reading(True)
+        self._stream.set_reading(True)
         self._arrived.set()
 
     async def read(self) -> bytes:
@@ -87,21 +87,21 @@ class ClientTunnel:
         data = b"".join(self._chunks)
         self._chunks.clear()
         self._buffered_bytes = 0
-        self._wire.set_reading(True)
+        self._stream.set_reading(True)
         return data
 
     async def write(self, data: bytes) -> None:
         """Send bytes, waiting while the client is slow."""
         if not self._told_end:
-            self._wire.write(data)
-            await self._wire.drain()
+            self._stream.write(data)
+            await self._stream.drain()
 
     async def end(self) -> None:
         """Tell the client that nothing more comes, once all that was written has left."""
         if not self._told_end:
             self._told_end = True
-            await self._wire.drained()
-            self._wire.end_writing()
+            await self._stream.drained()
+            self._stream.end_writing()
 
     async def aclose(self) -> None:
         """Close the connection once the client has everything and has ended too, but wait for that only briefly."""
@@ -116,4 +116,4 @@ class ClientTunnel:
 
     def cut(self) -> None:
         """Close the connection at once."""
-        self._wire.abort()
+        self._stream.abort()

@@ -119,7 +119,7 @@ class SinkReader(BodyReader):
             return
         said: list[BytesLike] = [*cut, *pieces]
         try:
-            self.blocked = not self._sink.push(said)
+            self.blocked = not self._sink.write_now(said)
         except ConnectionError:
             self.blocked = True  # the consumer finds out why when it waits for the sink
         if self.blocked and parser.part is not MessagePart.DONE:

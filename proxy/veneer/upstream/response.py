@@ -97,7 +97,7 @@ class BackendResponse:
     async def stream_into(self, sink: ByteSink) -> None:
         """Push the rest of the body into `sink` as it arrives. Raises UpstreamError when it is cut short."""
         pieces, self._pieces = self._pieces[::-1], []
-        if pieces and not sink.push(pieces):
+        if pieces and not sink.write_now(pieces):
             await sink.drained()
         reader = None if self._connection is None else self._connection.stream_into(sink)
         while reader is not None and (connection := self._connection) is not None:

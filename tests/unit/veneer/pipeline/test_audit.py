@@ -42,7 +42,7 @@ class Said:
         yield self._body
 
     async def stream_into(self, sink: ByteSink) -> None:
-        sink.push((self._body,))
+        sink.write_now((self._body,))
 
     async def aclose(self) -> None:
         self.closed = True

@@ -79,10 +79,10 @@ class Switching:
         self._end = end
         self.held = False
 
-    def hold(self) -> None:
+    def detach(self) -> None:
         self.held = True
 
-    def let_go(self) -> bool:
+    def reattach(self) -> bool:
         self.held = False
         return False
 

@@ -30,20 +30,20 @@ def test_what_is_missing_is_told_once_and_so_is_the_end(
     number: int, scarcity: Scarcity, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(1000):
-        assert scarcity.met(OSError(number, "none left"))
+        assert scarcity.is_scarce(OSError(number, "none left"))
         clock.advance(0.01)
-        scarcity.over()
+        scarcity.accepted()
     (line,) = caplog.messages
     assert line.startswith("no more connections can be accepted for now: none left; raise the bound on open files")
     clock.advance(CALM_S)
-    scarcity.over()
-    scarcity.over()
+    scarcity.accepted()
+    scarcity.accepted()
     assert caplog.messages[1:] == ["connections can be accepted again"]
 
 
 def test_nobody_waiting_is_no_scarcity(scarcity: Scarcity, caplog: pytest.LogCaptureFixture) -> None:
-    assert not scarcity.met(BlockingIOError(errno.EAGAIN, "nobody waits"))
-    scarcity.over()
+    assert not scarcity.is_scarce(BlockingIOError(errno.EAGAIN, "nobody waits"))
+    scarcity.accepted()
     assert caplog.messages == []
 
 

@@ -26,7 +26,7 @@ class Drain:
         self.raw = bytearray()
         self.first = asyncio.Event()
 
-    def push(self, pieces: Sequence[BytesLike]) -> bool:
+    def write_now(self, pieces: Sequence[BytesLike]) -> bool:
         self.raw += b"".join(pieces)
         self.first.set()
         return True
@@ -48,7 +48,7 @@ class Slow:
     def raw(self) -> bytearray:
         return self._gone + b"".join(self._kept)
 
-    def push(self, pieces: Sequence[BytesLike]) -> bool:
+    def write_now(self, pieces: Sequence[BytesLike]) -> bool:
         assert not self._kept, "nothing may come before it is empty again"
         self._kept += pieces
         return False
@@ -64,7 +64,7 @@ class Slow:
 class Gone:
     """A sink that nobody is behind any more."""
 
-    def push(self, pieces: Sequence[BytesLike]) -> bool:
+    def write_now(self, pieces: Sequence[BytesLike]) -> bool:
         raise ConnectionError("gone")
 
     async def drained(self) -> None:
