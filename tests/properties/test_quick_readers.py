@@ -105,7 +105,7 @@ def test_the_scanner_takes_what_the_grammar_takes_and_reads_the_same(raw: bytes)
         list(zip(shape.changing, values[1:], strict=True))
     )
     assert (head.fields.joined["host"] + "\n").encode("latin-1") == shape.host
-    assert head.fields.joined.get("accept-encoding") == shape.wishes[1]
+    assert head.fields.joined.get("accept-encoding") == shape.selector[1]
     assert head.fields.joined.get("user-agent", "") == shape.user_agent
     assert head.fields.joined.keys().isdisjoint({"content-length", "transfer-encoding", "upgrade", "te"})
     assert shape.match_head(raw) == values

@@ -60,7 +60,7 @@ class RequestGateway:
         self._handler = Handler(services)
         self._scheme = "https" if tls else "http"
         self._ids = ids or RequestIds()
-        self._arrivals = ExchangeFactory(services.clock, self._ids, None if spans is None else spans.enter)
+        self._exchanges = ExchangeFactory(services.clock, self._ids, None if spans is None else spans.enter)
 
     def open_fastpath(self, fastpath: HitFastPath) -> None:
         """Let the fast path send on misses, and take over what is unusual about them."""
@@ -73,7 +73,7 @@ class RequestGateway:
         if request is None or request.content:
             return None
         head = head_of(request.method, request.target, request.fields, (1, 1), policy, self._scheme)
-        return None if isinstance(head, HeadRefusal) else self._arrivals.exchange(head, client, policy, came)
+        return None if isinstance(head, HeadRefusal) else self._exchanges.exchange(head, client, policy, came)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; the response has left when this returns."""
@@ -90,7 +90,7 @@ class RequestGateway:
         if isinstance(head, HeadRefusal):
             connection.write(self.refuse(head.status, head.detail, client.address, request.method, raw_target(request)))
             return AlreadySent(keep_alive=False)
-        await self._handler.handle(self._arrivals.exchange(head, client, policy))
+        await self._handler.handle(self._exchanges.exchange(head, client, policy))
         connection.on_disconnect(None)
         return AlreadySent(keep_alive=client.keep_alive)
 
@@ -110,7 +110,7 @@ class RequestGateway:
                 return
             client = PlainClient(request.content, connection, FramingFacts(request.method, (1, 1), keep_alive=True))
             connection.on_disconnect(client)
-            await self._handler.handle(self._arrivals.exchange(head, client, policy))
+            await self._handler.handle(self._exchanges.exchange(head, client, policy))
             keep_alive = client.keep_alive
         finally:
             connection.exchange_done(keep_alive=keep_alive)

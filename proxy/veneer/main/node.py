@@ -211,9 +211,7 @@ class Node:
             return False
         info = sys.hash_info
         if not is_keyed_hash(info.algorithm, info.hash_bits, info.cutoff):
-            logger.warning(
-                "hits take the normal way: the quick one needs SipHash with 64 bits, and this Python has %s", info
-            )
+            logger.warning("the fast path is off: it needs SipHash with 64 bits, and this Python has %s", info)
             return False
         return True
 

@@ -64,7 +64,7 @@ Body = StoredBody | StreamBody | BytesBody | TunnelBody
 
 @fast_struct
 class Answer:
-    """The answer to one exchange before it meets the client's wishes (codings, ranges, conditions)."""
+    """The answer to one exchange before it meets what the client prefers (codings, ranges, conditions)."""
 
     head: ResponseHead
     body: Body

@@ -331,7 +331,7 @@ class AiohttpProtocol(RequestHandler):
 
 
 class FrontServer(web.Server):
-    """Makes a `ClientConnection` for each client, aiohttp's protocol its fallback, and closes them in order at the end."""
+    """Makes a `ClientConnection` for each client, aiohttp's protocol its fallback, and ends them in order."""
 
     def __init__(
         self,
