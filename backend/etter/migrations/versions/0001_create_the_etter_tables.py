@@ -28,9 +28,11 @@ _TABLES = (
 
 def upgrade() -> None:
     """Apply the change."""
-    _create_library()
+    _create_roles()
+    _create_workflows()
     _create_people()
     _create_work()
+    _create_history()
 
 
 def downgrade() -> None:
@@ -39,7 +41,7 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def _create_library() -> None:
+def _create_roles() -> None:
     op.create_table(
         "companies",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -73,6 +75,9 @@ def _create_library() -> None:
         ),
         sa.PrimaryKeyConstraint("role_id", "adjacent_role_id"),
     )
+
+
+def _create_workflows() -> None:
     op.create_table(
         "tasks",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -190,6 +195,9 @@ def _create_work() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _create_history() -> None:
     op.create_table(
         "user_workflow_history",
         sa.Column("id", sa.BigInteger(), nullable=False),
