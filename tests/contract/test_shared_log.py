@@ -110,7 +110,7 @@ async def test_a_write_is_under_way_until_its_event_is_shared(redis_server: Redi
         b.log.end_write()
         entry = stored(a.log.position, "y")
         await until(lambda: a.log.validity(entry) is Validity.DEAD)
-        assert b.log._writes.mark(queued=True).settles_s == 0.5
+        assert b.log._writes.report(queued=True).settles_s == 0.5
         between.mend()
         await b.leads()
 
@@ -118,7 +118,7 @@ async def test_a_write_is_under_way_until_its_event_is_shared(redis_server: Redi
 async def test_a_renewal_that_comes_late_does_not_hide_a_write(redis_url: str) -> None:
     async with node("a", redis_url) as a, node("b", redis_url) as b:
         await _settled(a, b)
-        earlier = b.log._writes.mark(queued=False)
+        earlier = b.log._writes.report(queued=False)
         assert await b.log.begin_write(0.5, strict=True)
         entry = stored(a.log.position, "y")
         await b.freeze()

@@ -15,7 +15,7 @@ import pytest
 
 from checks.conformance.client import Response
 from tests.scenarios.dialogue import HANG_UP, Answer, Asked, Dialogue, ago, framed
-from veneer.core.sharing import STATED, TABLE, Mark, Share, Source
+from veneer.core.sharing import STATED, TABLE, PrivacySignal, Share, Source
 
 POLICIES = """\
 version: 1
@@ -38,12 +38,12 @@ FRESH = {
 AGED = {Source.EXPLICIT: 1200, Source.POLICY: 4200, Source.HEURISTIC: 87_000, Source.NONE: 1200}
 """Seconds that are past the lifetime, and within the windows of the routes."""
 BESIDE = {
-    Mark.NONE: "X-Beside: nothing",
-    Mark.PRIVATE: "Cache-Control: private",
-    Mark.NO_CACHE: "Cache-Control: no-cache",
-    Mark.SET_COOKIE: "Set-Cookie: sid={who}",
+    PrivacySignal.NONE: "X-Beside: nothing",
+    PrivacySignal.PRIVATE: "Cache-Control: private",
+    PrivacySignal.NO_CACHE: "Cache-Control: no-cache",
+    PrivacySignal.SET_COOKIE: "Set-Cookie: sid={who}",
 }
-IN_REQUESTS = (Mark.NONE, Mark.AUTHORIZATION, Mark.COOKIE)
+IN_REQUESTS = (PrivacySignal.NONE, PrivacySignal.AUTHORIZATION, PrivacySignal.COOKIE)
 
 
 @dataclass(eq=False)
@@ -52,9 +52,9 @@ class Case:
 
     talk: Dialogue
     source: Source
-    first: Mark
-    second: Mark
-    beside: Mark
+    first: PrivacySignal
+    second: PrivacySignal
+    beside: PrivacySignal
     path: str
     aged: bool
     error: Answer | None = None
@@ -68,8 +68,11 @@ class Case:
         """Bob asks."""
         return await self._ask(BOB, self.second)
 
-    async def _ask(self, who: str, mark: Mark) -> Response:
-        credentials = {Mark.AUTHORIZATION: f"Authorization: {who}", Mark.COOKIE: f"Cookie: sid={who}"}.get(mark)
+    async def _ask(self, who: str, signal: PrivacySignal) -> Response:
+        credentials = {
+            PrivacySignal.AUTHORIZATION: f"Authorization: {who}",
+            PrivacySignal.COOKIE: f"Cookie: sid={who}",
+        }.get(signal)
         fields = (f"X-Who: {who}", *([credentials] if credentials else []))
         return await self.talk.ask(f"GET {self.path}", *fields, client=self.talk.client())
 
@@ -92,7 +95,7 @@ class Case:
 
     def is_shareable(self) -> bool:
         """What the table says."""
-        if self.beside is not Mark.NONE or self.source is Source.NONE:
+        if self.beside is not PrivacySignal.NONE or self.source is Source.NONE:
             return False
         row = TABLE[self.source]
         # Section 3.5 of RFC 9111 is about what was asked for with Authorization, not about who is given it.

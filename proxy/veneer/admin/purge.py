@@ -151,11 +151,11 @@ def _split(text: str, what: str) -> tuple[str, str]:
         raise PurgeError(msg)
     if text.startswith("/"):
         return "", text
-    scheme, mark, rest = text.partition("://")
+    scheme, separator, rest = text.partition("://")
     scheme = scheme.lower()
     cut = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
     authority, target = rest[:cut].lower(), rest[cut:]
-    if not mark or scheme not in DEFAULT_PORTS or not authority or "@" in authority:
+    if not separator or scheme not in DEFAULT_PORTS or not authority or "@" in authority:
         msg = f'{what} {text[:200]!r}: write "http://host/path" for one host or "/path" for every host'
         raise PurgeError(msg)
     return authority.removesuffix(f":{DEFAULT_PORTS[scheme]}"), target if target.startswith("/") else f"/{target}"

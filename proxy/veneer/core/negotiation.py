@@ -24,7 +24,7 @@ RECOMPRESSED_SUFFIX: Final = "+"
 _OF_THE_BYTES: Final = CONTENT_DIGESTS | {"content-length", "repr-digest"}
 """What is said of the very bytes of a form."""
 
-_SUFFIXES: Final = tuple(f'-{coding}{mark}"' for coding in CODINGS for mark in ("", RECOMPRESSED_SUFFIX))
+_SUFFIXES: Final = tuple(f'-{coding}{suffix}"' for coding in CODINGS for suffix in ("", RECOMPRESSED_SUFFIX))
 
 
 def choose_coding(accept_encoding: str | None, available: tuple[str, ...]) -> str | None:

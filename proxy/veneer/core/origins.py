@@ -75,8 +75,8 @@ def _told_prefixes(fields: Fields) -> list[str]:
 
 def _read_backend(url: str) -> tuple[str, str]:
     """The authority by which the backend calls itself, and the path before all its targets."""
-    scheme, mark, rest = url.partition("://")
-    if not mark:
+    scheme, separator, rest = url.partition("://")
+    if not separator:
         return ("localhost", "") if url.startswith("unix:") else ("", "")
     host, slash, path = rest.partition("/")
     return parse_authority(host, scheme.lower()) or "", normalise_percent(slash + path).rstrip("/")

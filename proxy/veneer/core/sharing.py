@@ -26,7 +26,7 @@ class Source(Enum):
     NONE = "none"
 
 
-class Mark(Enum):
+class PrivacySignal(Enum):
     """What is beside a response: in the request that fetched it or wants it, or in the response itself."""
 
     NONE = "no credentials"
@@ -47,20 +47,20 @@ class Share(Enum):
     NO = "never"
 
 
-TABLE: Final[dict[Source, dict[Mark, Share]]] = {
+TABLE: Final[dict[Source, dict[PrivacySignal, Share]]] = {
     source: {
-        Mark.NONE: Share.VALIDATED if source is Source.NONE else Share.YES,
-        Mark.AUTHORIZATION: Share.DECLARED if source is Source.EXPLICIT else Share.BY_POLICY,
-        Mark.COOKIE: Share.YES if source is Source.EXPLICIT else Share.BY_POLICY,
-        Mark.SET_COOKIE: Share.BY_POLICY,
-        Mark.PRIVATE: Share.NO,
-        Mark.NO_CACHE: Share.VALIDATED,
+        PrivacySignal.NONE: Share.VALIDATED if source is Source.NONE else Share.YES,
+        PrivacySignal.AUTHORIZATION: Share.DECLARED if source is Source.EXPLICIT else Share.BY_POLICY,
+        PrivacySignal.COOKIE: Share.YES if source is Source.EXPLICIT else Share.BY_POLICY,
+        PrivacySignal.SET_COOKIE: Share.BY_POLICY,
+        PrivacySignal.PRIVATE: Share.NO,
+        PrivacySignal.NO_CACHE: Share.VALIDATED,
     }
     for source in Source
 }
 """By whose word it is fresh, and what is beside it. `public` from the origin counts as its word (EXPLICIT)."""
 
-GUARDED: Final = tuple([source for source in Source if TABLE[source][Mark.COOKIE] is not Share.YES])
+GUARDED: Final = tuple([source for source in Source if TABLE[source][PrivacySignal.COOKIE] is not Share.YES])
 """What nobody but the policy, or nobody at all, declared shareable: not for requests with credentials."""
 
 STATED: Final = (Source.EXPLICIT, Source.POLICY)

@@ -166,9 +166,9 @@ def _bad_byte(raw: str) -> TargetRefusal | None:
 
 def _absolute(raw: str) -> tuple[str, str, str] | TargetRefusal:
     """Scheme, authority and the rest of an absolute-form target (RFC 9112 section 3.2.2)."""
-    scheme, mark, rest = raw.partition("://")
+    scheme, separator, rest = raw.partition("://")
     scheme = scheme.lower()
-    if not mark or scheme not in DEFAULT_PORTS:
+    if not separator or scheme not in DEFAULT_PORTS:
         return TargetRefusal(Reason.TARGET_FORM)
     ends = [at for at in (rest.find("/"), rest.find("?")) if at != -1]
     end = min(ends, default=len(rest))

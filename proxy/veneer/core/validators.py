@@ -12,7 +12,7 @@ from veneer.core.headers import OWS
 
 _ETAG: Final = re.compile(r'(?:W/)?"[!#-~\x80-\U0010ffff]*"')
 
-OWN_MARK: Final = '"v.'
+OWN_ETAG_PREFIX: Final = '"v.'
 """How every entity tag begins that this proxy made: the origin does not know it and must not be asked about it."""
 
 
@@ -90,9 +90,9 @@ def split_etags(value: str) -> list[str]:
 def make_etag(body: bytes) -> str:
     """A strong entity tag for a response that has none: a digest of its bytes, the same in every process."""
     digest = urlsafe_b64encode(blake2b(body, digest_size=15).digest()).decode("ascii")
-    return f'{OWN_MARK}{digest}"'
+    return f'{OWN_ETAG_PREFIX}{digest}"'
 
 
 def is_own(etag: str) -> bool:
     """Whether this proxy (or another instance of it) made the tag."""
-    return etag.removeprefix("W/").startswith(OWN_MARK)
+    return etag.removeprefix("W/").startswith(OWN_ETAG_PREFIX)

@@ -213,7 +213,7 @@ class FastMiss(FirstBytesHandler):
         if self.coalesces:
             services.flights.close(self.flight)
         if reply.remembered and self.template.coalesces:
-            services.flights.mark_uncacheable(self.group, services.monotonic())
+            services.flights.remember_uncacheable(self.group, services.monotonic())
         services.in_flight.give_back()
         self.connection.exchange_done(keep_alive=True)
         return True
@@ -238,9 +238,9 @@ class FastMiss(FirstBytesHandler):
         assert store is not None
         store.keep(self.key, (entry,))
         if verdict.may_share:
-            services.flights.mark_cacheable(self.group)
+            services.flights.forget_uncacheable(self.group)
         else:
-            services.flights.mark_uncacheable(self.group, services.monotonic())
+            services.flights.remember_uncacheable(self.group, services.monotonic())
         return entry
 
 

@@ -80,7 +80,7 @@ FetchOutcome = Complete | Streaming | Uncacheable | OriginError | Unreachable
 class Flight(Demand):
     """One fetch under way, and the `lock` it is made in. The leader flies it, for most alone."""
 
-    __slots__ = ("_landed", "key", "lock", "outcome")
+    __slots__ = ("_resolved", "key", "lock", "outcome")
 
     def __init__(self, key: str) -> None:
         super().__init__()
@@ -88,27 +88,27 @@ class Flight(Demand):
         self.lock: FetchLock | None = None
         self.outcome: FetchOutcome | None = None
         """How it ended; None while under way."""
-        self._landed: asyncio.Future[None] | None = None
+        self._resolved: asyncio.Future[None] | None = None
 
     @property
     def followed(self) -> bool:
         """Whether anybody waits, or has waited, for the outcome."""
-        return self._landed is not None
+        return self._resolved is not None
 
-    def land(self, outcome: FetchOutcome) -> None:
+    def resolve(self, outcome: FetchOutcome) -> None:
         """Tell everybody who waits."""
         if self.outcome is not None:
             return
         self.outcome = outcome
-        if self._landed is not None:
-            self._landed.set_result(None)
+        if self._resolved is not None:
+            self._resolved.set_result(None)
 
     async def wait(self) -> FetchOutcome:
         """Wait for the outcome without owning it: cancelling the waiter does not cancel the flight."""
         while self.outcome is None:
-            if self._landed is None:
-                self._landed = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._landed)
+            if self._resolved is None:
+                self._resolved = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._resolved)
         return self.outcome
 
 
@@ -158,14 +158,14 @@ class Flights:
         if self._flights.get(flight.key) is flight:
             del self._flights[flight.key]
 
-    def mark_uncacheable(self, key: str, now_s: float) -> None:
+    def remember_uncacheable(self, key: str, now_s: float) -> None:
         """Remember (bounded, for a while) that waiting for `key` gains nothing. `now_s` is monotonic."""
         self._uncacheable[key] = now_s + UNCACHEABLE_KEPT_S
         self._uncacheable.move_to_end(key)
         while len(self._uncacheable) > UNCACHEABLE_LIMIT:
             self._uncacheable.popitem(last=False)
 
-    def mark_cacheable(self, key: str) -> None:
+    def forget_uncacheable(self, key: str) -> None:
         """Forget that `key` was uncacheable."""
         if self._uncacheable:
             self._uncacheable.pop(key, None)

@@ -96,9 +96,9 @@ class Fetcher:
         flights.learn(plan.key, vary_names(head.fields) or ())
         group = self._group(plan)
         if isinstance(verdict, Storable) and verdict.may_share:
-            flights.mark_cacheable(group)
+            flights.forget_uncacheable(group)
         elif isinstance(verdict, Storable) or verdict.remember:
-            flights.mark_uncacheable(group, self._services.clock.monotonic())
+            flights.remember_uncacheable(group, self._services.clock.monotonic())
 
     async def take_over(
         self, plan: Plan, flight: Flight, asked: Awaitable[FetchedResponse], client: Client
@@ -268,7 +268,7 @@ class Fetcher:
 
     def _end(self, flight: Flight, outcome: FetchOutcome) -> FetchOutcome:
         """Land, and let the next request for the key start another flight, here and on other nodes."""
-        flight.land(outcome)
+        flight.resolve(outcome)
         flight.when_unwanted(None)
         self._services.flights.close(flight)
         lock, flight.lock = flight.lock, None
@@ -342,7 +342,7 @@ class Fetcher:
         entry = entry_of(plan, fetched, storable)
         own = as_it_came(entry, response.head.fields, storable)
         outcome = Streaming(entry, own, shared, length, storable.may_share, fetched.upstream_ms, shared.open())
-        flight.land(outcome)
+        flight.resolve(outcome)
         self._services.tasks.start(self._pump(flight, plan, fetched, storable, shared), "receive a body")
         return outcome
 

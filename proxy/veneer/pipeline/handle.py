@@ -67,7 +67,7 @@ class Handler:
                 rate = begun.rate
             try:
                 if begun is not None:
-                    answer = await self._reader.landed(exchange, begun)
+                    answer = await self._reader.finish_sent(exchange, begun)
                 elif rate is not None and not rate.allowed:
                     answer = refused_by_rate(exchange.request.target, exchange.request_id, rate)
                     services.hits.learn_refusal(exchange)

@@ -104,16 +104,16 @@ class CacheHandler:
         outcome, collapsed = await self._fetcher.fetch(plan, exchange.client)
         detail = "store-lost" if lost else why.value if why is not None else None
         status = CacheStatus(forward=forward, collapsed=collapsed, detail=detail)
-        return await self._landed(exchange, plan, decision, outcome, status)
+        return await self._answer_of(exchange, plan, decision, outcome, status)
 
-    async def landed(self, exchange: Exchange, begun: SentMiss) -> Answer:
+    async def finish_sent(self, exchange: Exchange, begun: SentMiss) -> Answer:
         """The answer to a miss that the backend has been asked for already."""
         plan, decision = begun.plan, begun.decision
         outcome = await self._fetcher.take_over(plan, begun.flight, begun.fetched, exchange.client)
         status = CacheStatus(forward=decision.forward, detail=decision.reason.value if decision.reason else None)
-        return await self._landed(exchange, plan, decision, outcome, status)
+        return await self._answer_of(exchange, plan, decision, outcome, status)
 
-    async def _landed(
+    async def _answer_of(
         self, exchange: Exchange, plan: Plan, decision: Decision, outcome: FetchOutcome, status: CacheStatus
     ) -> Answer:
         match outcome:
@@ -128,7 +128,7 @@ class CacheHandler:
             case Complete():
                 return whole_answer(outcome, plan, status)
             case _:
-                return await landed_answer(self._services, exchange, outcome, status)
+                return await unstored_answer(self._services, exchange, outcome, status)
 
     def _stand_in(self, decision: Decision, plan: Plan, *, answered: bool) -> Answer | None:
         """The stale response in place of the backend's failure (RFC 5861 section 4, RFC 9111 section 4.2.4)."""
@@ -168,7 +168,7 @@ def whole_answer(outcome: Complete, plan: Plan, status: CacheStatus) -> Answer:
     return stored_answer(outcome.own, None, plan.key, told, use, outcome.upstream_ms)
 
 
-async def landed_answer(
+async def unstored_answer(
     services: Services, exchange: Exchange, outcome: Streaming | Uncacheable, status: CacheStatus
 ) -> Answer:
     """The answer that a flight brings."""

@@ -39,8 +39,8 @@ class Builder:
 
     def problem(self, path: KeyPath, message: str, suggestion: str | None = None, *, key: bool = False) -> None:
         """Note what is wrong at a place."""
-        mark = self.document.locate(path, key=key)
-        self.problems.append(ConfigError(mark.line, mark.column, show_path(path), message, suggestion))
+        position = self.document.locate(path, key=key)
+        self.problems.append(ConfigError(position.line, position.column, show_path(path), message, suggestion))
 
     def build(self, digest: str, indices: Iterable[int]) -> model.Policy:
         """The policy; only to be used when `problems` is empty."""

@@ -50,9 +50,9 @@ def decode(document: Document) -> Decoded:
     """Check a document against the schema, collecting every problem."""
     plain = document.plain()
     if not isinstance(plain, dict):
-        mark = document.locate(())
+        position = document.locate(())
         return _empty(
-            (ConfigError(mark.line, mark.column, "", "the file must be a mapping", "begin with `version: 1`"),)
+            (ConfigError(position.line, position.column, "", "the file must be a mapping", "begin with `version: 1`"),)
         )
     routes, tests = _indices(plain, "routes"), _indices(plain, "tests")
     try:
@@ -97,8 +97,8 @@ def _problem(document: Document, detail: ErrorDetails) -> ConfigError:
         path = path[:-1]
     if kind == "missing":
         path = path[:-1]
-    mark = document.locate(path, key=on_key)
-    return ConfigError(mark.line, mark.column, show_path(path), message, suggestion)
+    position = document.locate(path, key=on_key)
+    return ConfigError(position.line, position.column, show_path(path), message, suggestion)
 
 
 def _out_of_bounds(

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import yaml
 from yaml import events
 
-from veneer.policy.problems import ConfigError, PolicyError, SourceMark
+from veneer.policy.problems import ConfigError, PolicyError, SourcePosition
 
 MAX_CHARS = 256 * 1024
 MAX_DEPTH = 32
@@ -35,12 +35,12 @@ _WORDS: dict[str, bool | None] = {
 class YamlNode:
     """A value and its place; `value` has the value's nodes, by key or index, as `items` for mappings and lists."""
 
-    at: SourceMark
+    at: SourcePosition
     kind: Literal["scalar", "list", "mapping"]
     scalar: str | int | float | bool | None = None
     items: tuple[YamlNode, ...] = ()
     keys: tuple[str, ...] = ()
-    key_marks: tuple[SourceMark, ...] = ()
+    key_positions: tuple[SourcePosition, ...] = ()
 
     def plain(self) -> Plain:
         """The value without places."""
@@ -78,22 +78,22 @@ class Document:
             node = None if node is None else node.child(step)
         return node
 
-    def locate(self, path: KeyPath, *, key: bool = False) -> SourceMark:
+    def locate(self, path: KeyPath, *, key: bool = False) -> SourcePosition:
         """The place of the value at `path`, or of its key; of the nearest enclosing value when there is none."""
-        node, mark = self.root, SourceMark(1, 1)
+        node, position = self.root, SourcePosition(1, 1)
         if node is None:
-            return mark
-        mark = node.at
+            return position
+        position = node.at
         for index, step in enumerate(path):
             parent = node
             node = parent.child(step)
             if node is None:
                 break
-            mark = node.at
+            position = node.at
             last = index == len(path) - 1
             if key and last and parent.kind == "mapping":
-                mark = parent.key_marks[parent.keys.index(str(step))]
-        return mark
+                position = parent.key_positions[parent.keys.index(str(step))]
+        return position
 
 
 def read_document(text: str, name: str) -> Document:
@@ -104,10 +104,10 @@ def read_document(text: str, name: str) -> Document:
         return _Composer(name, yaml.parse(text, Loader=yaml.SafeLoader)).document()
     except yaml.MarkedYAMLError as error:
         found = error.problem_mark or error.context_mark
-        mark = _mark(found)
+        position = _position(found)
         words = " ".join(part for part in (error.context, error.problem) if part)
-        hint = _hint(words, text.splitlines()[mark.line - 1 : mark.line])
-        raise PolicyError(name, [ConfigError(mark.line, mark.column, "", f"not YAML: {words}", hint)]) from None
+        hint = _hint(words, text.splitlines()[position.line - 1 : position.line])
+        raise PolicyError(name, [ConfigError(position.line, position.column, "", f"not YAML: {words}", hint)]) from None
     except yaml.YAMLError as error:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         raise PolicyError(name, [ConfigError(line, 1, "", f"not YAML: {' '.join(str(error).split())[:200]}")]) from None
@@ -165,11 +165,11 @@ class _Composer:
             raise self._fatal(event, show_path(path)[:120], f"nested deeper than {MAX_DEPTH} levels")
         tag = getattr(event, "tag", None)
         if tag not in (None, "!"):
-            self._problem(_mark(event.start_mark), path, f'the tag "{tag}" has no meaning here')
+            self._problem(_position(event.start_mark), path, f'the tag "{tag}" has no meaning here')
         if isinstance(event, events.ScalarEvent):
-            node = YamlNode(_mark(event.start_mark), "scalar", _scalar(event))
+            node = YamlNode(_position(event.start_mark), "scalar", _scalar(event))
         elif isinstance(event, events.SequenceStartEvent):
-            node = YamlNode(_mark(event.start_mark), "list", items=tuple(self._items(path)))
+            node = YamlNode(_position(event.start_mark), "list", items=tuple(self._items(path)))
         else:
             node = self._mapping(event, path)
         if event.anchor is not None:
@@ -183,7 +183,7 @@ class _Composer:
             index += 1
 
     def _mapping(self, start: events.NodeEvent, path: KeyPath) -> YamlNode:
-        found: dict[str, tuple[SourceMark, YamlNode]] = {}
+        found: dict[str, tuple[SourcePosition, YamlNode]] = {}
         while not isinstance(event := next(self.stream), events.MappingEndEvent):
             key_node = self._node(event, (*path, "?"))
             key = key_node.scalar if isinstance(event, events.ScalarEvent) else None
@@ -199,9 +199,9 @@ class _Composer:
                 self._problem(key_node.at, (*path, str(key)), f"given twice; the first is on line {first}")
             else:
                 found[str(key)] = (key_node.at, value)
-        marks = tuple(mark for mark, _ in found.values())
+        positions = tuple(mark for mark, _ in found.values())
         values: Sequence[YamlNode] = [node for _, node in found.values()]
-        return YamlNode(_mark(start.start_mark), "mapping", None, tuple(values), tuple(found), marks)
+        return YamlNode(_position(start.start_mark), "mapping", None, tuple(values), tuple(found), positions)
 
     def _alias(self, event: events.AliasEvent, path: KeyPath) -> YamlNode:
         if event.anchor not in self.anchors:
@@ -215,12 +215,13 @@ class _Composer:
         if self.nodes > MAX_NODES:
             raise self._fatal(event, show_path(path)[:120], f"more than {MAX_NODES} values, aliases expanded")
 
-    def _problem(self, mark: SourceMark, path: KeyPath, message: str, suggestion: str | None = None) -> None:
-        self.problems.append(ConfigError(mark.line, mark.column, show_path(path), message, suggestion))
+    def _problem(self, position: SourcePosition, path: KeyPath, message: str, suggestion: str | None = None) -> None:
+        self.problems.append(ConfigError(position.line, position.column, show_path(path), message, suggestion))
 
     def _fatal(self, event: events.Event, key: str, message: str, suggestion: str | None = None) -> PolicyError:
-        mark = _mark(event.start_mark)
-        return PolicyError(self.name, [*self.problems, ConfigError(mark.line, mark.column, key, message, suggestion)])
+        position = _position(event.start_mark)
+        error = ConfigError(position.line, position.column, key, message, suggestion)
+        return PolicyError(self.name, [*self.problems, error])
 
 
 class _Place(Protocol):
@@ -228,10 +229,10 @@ class _Place(Protocol):
     column: int
 
 
-def _mark(mark: _Place | None) -> SourceMark:
-    if mark is None:
-        return SourceMark(1, 1)
-    return SourceMark(mark.line + 1, mark.column + 1)
+def _position(found: _Place | None) -> SourcePosition:
+    if found is None:
+        return SourcePosition(1, 1)
+    return SourcePosition(found.line + 1, found.column + 1)
 
 
 def _scalar(event: events.ScalarEvent) -> str | int | float | bool | None:

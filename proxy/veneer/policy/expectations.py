@@ -49,14 +49,15 @@ def run_tests(
             written = ResponseHead(test.response.status, "", Fields(test.response.headers.items()))
             found = list(compare(policy, request, asked or written, test.expect))
         except (BadTargetError, UnansweredError) as error:
-            mark = document.locate((*at, "request"))
-            yield ConfigError(mark.line, mark.column, show_path((*at, "request")), str(error))
+            position = document.locate((*at, "request"))
+            yield ConfigError(position.line, position.column, show_path((*at, "request")), str(error))
             continue
         for wrong in found:
             path: KeyPath = (*at, "expect", wrong.key)
-            mark = document.locate(path, key=True)
+            position = document.locate(path, key=True)
             shown = f"{test.request.method} {test.request.path}" + (", as it is answered now" if asked else "")
-            yield ConfigError(mark.line, mark.column, show_path(path), f"test failed for {shown}: {wrong.truth}")
+            message = f"test failed for {shown}: {wrong.truth}"
+            yield ConfigError(position.line, position.column, show_path(path), message)
 
 
 def compare(policy: Policy, request: RequestHead, head: ResponseHead, expect: ExpectShape) -> Iterator[Disagreement]:

@@ -11,14 +11,14 @@ MAX_PROBLEMS = 100
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class SourceMark:
+class SourcePosition:
     """A place in the text; line and column count from 1."""
 
     line: int
     column: int
 
 
-NOWHERE = SourceMark(0, 0)
+NOWHERE = SourcePosition(0, 0)
 """The place of a problem that has no line: an unreadable file, an environment variable."""
 
 

@@ -80,8 +80,8 @@ def report(warnings: Sequence[ConfigError], name: str) -> list[str]:
 
 
 def _problem(document: Document, path: KeyPath, message: str, remedy: str) -> ConfigError:
-    mark = document.locate(path, key=True)
-    return ConfigError(mark.line, mark.column, show_path(path), message, remedy)
+    position = document.locate(path, key=True)
+    return ConfigError(position.line, position.column, show_path(path), message, remedy)
 
 
 def _naming(problem: ConfigError, routes: Sequence[str]) -> ConfigError:

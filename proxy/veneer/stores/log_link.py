@@ -14,7 +14,7 @@ from veneer.redis.script import Argument, Reply, Script
 from veneer.redis.wire import command
 from veneer.stores.events import Appended, Renewal, encode_event, parse_appended, parse_renewal
 from veneer.stores.log_reader import Applied, LogReader, OnBatch
-from veneer.stores.open_writes import NO_WRITE, WriteMark
+from veneer.stores.open_writes import NO_WRITE, WriteReport
 
 logger = logging.getLogger(__name__)
 _RENEW = Script.load("state", "renew")
@@ -63,7 +63,7 @@ class LogLink:
     async def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Reply:
         return await script.run(self._line, keys, arguments, self._settings.timeout_s)
 
-    async def renew(self, epoch: str, applied: int, writes: WriteMark = NO_WRITE) -> Renewal:
+    async def renew(self, epoch: str, applied: int, writes: WriteReport = NO_WRITE) -> Renewal:
         """Renew this node's lease; the answer holds events after `applied` of `epoch`, or for a newcomer the last.
 
         `writes` is what the others have to know of this node's writes, should it vanish.

@@ -17,7 +17,7 @@ _LINGER_S: Final = 5.0
 _LEAST_SETTLES_S: Final = 0.001
 
 
-class WriteMark(NamedTuple):
+class WriteReport(NamedTuple):
     """What a renewal tells: for how long after the node's end a write of it may still be carried out; 0 for none.
 
     `telling` grows with each telling: one that comes late changes nothing.
@@ -27,7 +27,7 @@ class WriteMark(NamedTuple):
     settles_s: float
 
 
-NO_WRITE: Final = WriteMark(0, 0.0)
+NO_WRITE: Final = WriteReport(0, 0.0)
 
 
 class OpenWrites:
@@ -54,17 +54,17 @@ class OpenWrites:
         self._open -= 1
         self._ended_s = self._clock.monotonic()
 
-    def mark(self, *, queued: bool) -> WriteMark:
+    def report(self, *, queued: bool) -> WriteReport:
         """What the next renewal is to tell. `queued` says that events of writes wait to be shared."""
         if not self._open and not queued and self._clock.monotonic() - self._ended_s >= _LINGER_S:
             self._settles_s = 0.0
             self._known_s = -1.0  # from now on it may say so
         self._turn += 1
-        return WriteMark(self._turn, self._settles_s)
+        return WriteReport(self._turn, self._settles_s)
 
-    def told(self, mark: WriteMark) -> None:
+    def told(self, report: WriteReport) -> None:
         """A renewal has told it."""
-        self._known_s = mark.settles_s or -1.0
+        self._known_s = report.settles_s or -1.0
         self._changed.set()
         self._changed = asyncio.Event()
 

@@ -292,10 +292,10 @@ class RedisLog:
         try:
             await self._outbox.share()
             began = self._clock.monotonic()
-            mark = self._writes.mark(queued=self._outbox.waits)
-            renewal = await self._link.renew(self._epoch, self._applied, mark)
+            report = self._writes.report(queued=self._outbox.waits)
+            renewal = await self._link.renew(self._epoch, self._applied, report)
             await self._renewed(renewal, began)
-            self._writes.told(mark)
+            self._writes.told(report)
         except FAILURES as error:
             self._failed(error)
             return False

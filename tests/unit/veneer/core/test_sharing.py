@@ -18,7 +18,7 @@ from veneer.core.messages import RequestHead
 from veneer.core.outcome import Forward, Reason
 from veneer.core.reuse import Decision, Hit, Miss, Revalidate, ServeStale, decide
 from veneer.core.rules import CacheRules, CookieRules, KeyRules
-from veneer.core.sharing import GUARDED, STATED, TABLE, Mark, Share, Source, cookie_names, withheld
+from veneer.core.sharing import GUARDED, STATED, TABLE, PrivacySignal, Share, Source, cookie_names, withheld
 from veneer.core.storability import NotStorable, judge
 
 GUARANTEES = Path(__file__).parents[4] / "docs" / "guarantees.md"
@@ -33,11 +33,11 @@ MADE: dict[Source, tuple[tuple[Pair, ...], CacheRules]] = {
     Source.HEURISTIC: ((ETAG, ("Last-Modified", format_date(T - 600))), WINDOWS),
     Source.NONE: ((ETAG,), WINDOWS),
 }
-CREDENTIALS = {Mark.NONE: (), Mark.AUTHORIZATION: (AUTH,), Mark.COOKIE: (COOKIE,)}
+CREDENTIALS = {PrivacySignal.NONE: (), PrivacySignal.AUTHORIZATION: (AUTH,), PrivacySignal.COOKIE: (COOKIE,)}
 MOMENTS = {"fresh": 1.0, "just stale": 100.0, "long stale": 5000.0}
 
 
-def asked(mark: Mark) -> RequestHead:
+def asked(mark: PrivacySignal) -> RequestHead:
     return request(*CREDENTIALS[mark])
 
 
@@ -46,7 +46,7 @@ def decided(entry: Entry, to: RequestHead, rules: CacheRules, after_s: float) ->
 
 
 @pytest.mark.parametrize(("source", "mark"), list(product(MADE, CREDENTIALS)))
-def test_what_is_stored_of_whose_request(source: Source, mark: Mark) -> None:
+def test_what_is_stored_of_whose_request(source: Source, mark: PrivacySignal) -> None:
     fields, rules = MADE[source]
     verdict = judge(asked(mark), dated(*fields), rules, T, T)
     stored = not isinstance(verdict, NotStorable)
@@ -54,18 +54,18 @@ def test_what_is_stored_of_whose_request(source: Source, mark: Mark) -> None:
 
 
 @pytest.mark.parametrize(("source", "mark", "after"), list(product(MADE, CREDENTIALS, MOMENTS)))
-def test_what_a_guest_s_answer_is_to_others(source: Source, mark: Mark, after: str) -> None:
+def test_what_a_guest_s_answer_is_to_others(source: Source, mark: PrivacySignal, after: str) -> None:
     fields, rules = MADE[source]
     entry = entry_of(dated(*fields), rules=rules)
     assert freshness(entry, rules, T).terms.guarded is (source in GUARDED)
     found = decided(entry, asked(mark), rules, MOMENTS[after])
-    if mark is not Mark.NONE and TABLE[source][mark] is Share.BY_POLICY:
+    if mark is not PrivacySignal.NONE and TABLE[source][mark] is Share.BY_POLICY:
         assert isinstance(found, Miss)
         assert found.forward is Forward.REQUEST
         assert found.variants == ()
         return
     if isinstance(found, Hit):
-        assert TABLE[source][Mark.NONE] is Share.YES
+        assert TABLE[source][PrivacySignal.NONE] is Share.YES
         assert after == "fresh"
     elif isinstance(found, ServeStale):
         assert source in STATED
@@ -91,7 +91,7 @@ def test_what_the_response_says_against_it(source: Source) -> None:
 
 @pytest.mark.parametrize("status", [301, 404, 410, 501])
 def test_redirects_and_errors_are_no_exception(status: int) -> None:
-    for mark in (Mark.AUTHORIZATION, Mark.COOKIE):
+    for mark in (PrivacySignal.AUTHORIZATION, PrivacySignal.COOKIE):
         assert isinstance(judge(asked(mark), dated(ETAG, status=status), WINDOWS, T, T), NotStorable)
     entry = entry_of(dated(ETAG, status=status), rules=WINDOWS)
     found = decided(entry, request(), WINDOWS, 1.0)
@@ -101,9 +101,11 @@ def test_redirects_and_errors_are_no_exception(status: int) -> None:
 
 def test_an_overriding_lifetime_leaves_what_the_origin_declared() -> None:
     rules = CacheRules(ttl_s=60, origin=CacheRules().origin.OVERRIDE)
-    assert not isinstance(judge(asked(Mark.COOKIE), dated(("Cache-Control", "max-age=9")), rules, T, T), NotStorable)
+    assert not isinstance(
+        judge(asked(PrivacySignal.COOKIE), dated(("Cache-Control", "max-age=9")), rules, T, T), NotStorable
+    )
     for said in ("max-age=0", "no-cache, max-age=9"):
-        assert isinstance(judge(asked(Mark.COOKIE), dated(("Cache-Control", said)), rules, T, T), NotStorable)
+        assert isinstance(judge(asked(PrivacySignal.COOKIE), dated(("Cache-Control", said)), rules, T, T), NotStorable)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +157,7 @@ def test_names_of_cookies_on_several_lines() -> None:
 
 def test_the_page_shows_the_table() -> None:
     text = GUARANTEES.read_text("utf-8")
-    marks = list(Mark)
+    marks = list(PrivacySignal)
     assert f"| Fresh by | {' | '.join(mark.value for mark in marks)} |" in text
     for source, row in TABLE.items():
         assert f"| {source.value} | {' | '.join(row[mark].value for mark in marks)} |" in text

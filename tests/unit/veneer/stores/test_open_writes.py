@@ -10,7 +10,7 @@ from veneer.stores.open_writes import OpenWrites
 
 def _told(writes: OpenWrites, *, queued: bool = False) -> float:
     """What the next renewal tells, which arrives."""
-    mark = writes.mark(queued=queued)
+    mark = writes.report(queued=queued)
     writes.told(mark)
     return mark.settles_s
 
@@ -39,7 +39,7 @@ def test_it_is_unknown_from_the_moment_a_renewal_leaves_that_says_none() -> None
     _told(writes)
     writes.end()
     clock.advance(6.0)
-    writes.mark(queued=False)
+    writes.report(queued=False)
     assert not writes.is_known(1.0), "it may have been carried out, whatever becomes of its answer"
 
 
@@ -66,7 +66,7 @@ def test_what_waits_to_be_shared_is_under_way() -> None:
 
 async def test_who_waits_is_let_go_by_the_telling_that_covers_it() -> None:
     writes = OpenWrites(ManualClock())
-    early = writes.mark(queued=False)
+    early = writes.report(queued=False)
     writes.begin(5.0)
     waiting = asyncio.gather(writes.known(5.0))
     await asyncio.sleep(0)
