@@ -9,8 +9,6 @@ from typing import Final
 from veneer.core.fields import Fields
 from veneer.core.remembered import memoised
 
-IPV6_BITS: Final = 128
-
 _PAIR: Final = re.compile(r'([\w!#$%&\'*+.^`|~-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;,\s"]*))')
 """One parameter of Forwarded. A quoted value is taken as a whole: what it holds is no parameter."""
 
@@ -35,24 +33,6 @@ node_address: Final = memoised(_read_address, 4096)
 "1.2.3.4:5001", "[2001:DB8::1]:443" and "::ffff:1.2.3.4" are how proxies and dual-stack sockets write addresses. What is
 no address ("unknown", an obfuscated "_name") stays as it is.
 """
-
-
-def _read_network(asked: tuple[str, int]) -> str:
-    address, bits = asked
-    if ":" not in address or bits >= IPV6_BITS:
-        return address
-    try:
-        return str(ipaddress.IPv6Network((address, bits), strict=False))
-    except ValueError:
-        return address
-
-
-_known_network: Final = memoised(_read_network, 4096)
-
-
-def client_network(address: str, ipv6_bits: int) -> str:
-    """What counts as one client: an IPv4 address, or the IPv6 network of so many bits, since a subscriber has many."""
-    return address if ":" not in address else _known_network((address, ipv6_bits))
 
 
 def told_clients(fields: Fields) -> list[str]:

@@ -37,24 +37,21 @@ class Lifetime:
 @mypyc_attr(acyclic=True)
 @dataclass(init=False, slots=True, unsafe_hash=True)
 class Freshness:
-    """How a stored response stands at one moment: its terms and its age."""
+    """How a stored response stands at one moment: its terms, its age, and the freshness left.
+
+    `ttl_s` is zero or less when it is stale: it is fresh while the lifetime exceeds the age (section 4.2).
+    """
 
     terms: Final[FreshnessTerms]
     age_s: Final[float]
+    ttl_s: Final[float]
+    is_fresh: Final[bool]
 
     def __init__(self, terms: FreshnessTerms, age_s: float) -> None:
         self.terms = terms
         self.age_s = age_s
-
-    @property
-    def ttl_s(self) -> float:
-        """Freshness left; zero or less when stale."""
-        return self.terms.lifetime_s - self.age_s
-
-    @property
-    def is_fresh(self) -> bool:
-        """Fresh while the lifetime exceeds the age (section 4.2)."""
-        return self.terms.lifetime_s > self.age_s
+        self.ttl_s = terms.lifetime_s - age_s
+        self.is_fresh = terms.lifetime_s > age_s
 
     @property
     def staleness_s(self) -> float:

@@ -112,34 +112,32 @@ class CacheStatus:
     key: str | None = None
     detail: str | None = None
 
-    def text(self, name: str) -> str:
-        """This cache's member of the Cache-Status list, under `name`, a structured-field token."""
-        parts = [name]
-        if self.hit:
-            parts.append("hit")
-        elif self.forward is not None:
-            parts.append("fwd=" + self.forward._value_)  # `value` is a property that runs Python
-            if self.forward_status is not None:
-                parts.append(f"fwd-status={self.forward_status}")
-        ttl_s = self.ttl_s
-        if ttl_s is not None:
-            parts.append(f"ttl={int(ttl_s // 1)}")
-        if self.stored:
-            parts.append("stored")
-        if self.collapsed:
-            parts.append("collapsed")
-        key, detail = self.key, self.detail
-        if key is not None:
-            parts.append("key=" + _string(key))
-        if detail is not None:
-            parts.append("detail=" + (detail if _is_token(detail) else _string(detail)))
-        return "; ".join(parts)
-
 
 def cache_status_line(fields: Fields, name: str, status: CacheStatus) -> Pair:
-    """The whole Cache-Status of a response with `fields`: what they say, then this cache's member (section 2)."""
-    before = fields.joined.get("cache-status")
-    own = status.text(name)
+    """The whole Cache-Status of a response with `fields` (section 2): what they say, then this cache's member.
+
+    `name` is this cache's, a structured-field token.
+    """
+    parts = [name]
+    if status.hit:
+        parts.append("hit")
+    elif status.forward is not None:
+        parts.append("fwd=" + status.forward._value_)  # `value` is a property that runs Python
+        if status.forward_status is not None:
+            parts.append(f"fwd-status={status.forward_status}")
+    ttl_s = status.ttl_s
+    if ttl_s is not None:
+        parts.append(f"ttl={int(ttl_s // 1)}")
+    if status.stored:
+        parts.append("stored")
+    if status.collapsed:
+        parts.append("collapsed")
+    key, detail = status.key, status.detail
+    if key is not None:
+        parts.append("key=" + _string(key))
+    if detail is not None:
+        parts.append("detail=" + (detail if _is_token(detail) else _string(detail)))
+    before, own = fields.joined.get("cache-status"), "; ".join(parts)
     return "Cache-Status", f"{before}, {own}" if before else own
 
 

@@ -9,11 +9,14 @@ here and in Redis. An interval is rounded up: never more than the quota is admit
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
 from mypy_extensions import mypyc_attr
+
+from veneer.core.remembered import memoised
 
 MICROS: Final = 1_000_000
 """Microseconds in a second."""
@@ -22,6 +25,7 @@ _MAX_TOLERANCE_US: Final = 2**52
 """Keeps clock + backlog within the integers that Redis' Lua numbers (doubles) hold exactly, for a century or so."""
 
 
+IPV6_BITS: Final = 128
 _LONGEST_CLIENT: Final = 64
 
 
@@ -164,6 +168,24 @@ def limit_numbers(answer: RateVerdict) -> tuple[int, int]:
     remaining = 0 if spare_us < 0 else spare_us // limit.interval_us + 1
     wait_us = backlog_us if answer.allowed else max(0, -spare_us)
     return remaining, -(-wait_us // MICROS)
+
+
+def _read_network(asked: tuple[str, int]) -> str:
+    address, bits = asked
+    if ":" not in address or bits >= IPV6_BITS:
+        return address
+    try:
+        return str(ipaddress.IPv6Network((address, bits), strict=False))
+    except ValueError:
+        return address
+
+
+_known_network: Final = memoised(_read_network, 4096)
+
+
+def client_network(address: str, ipv6_bits: int) -> str:
+    """What counts as one client: an IPv4 address, or the IPv6 network of so many bits, since a subscriber has many."""
+    return address if ":" not in address else _known_network((address, ipv6_bits))
 
 
 def client_key(limit: RateLimit, client: str) -> str:

@@ -132,7 +132,7 @@ def decide(request: RequestHead, candidates: Sequence[Candidate], rules: CacheRu
         usable = [c for c in usable if not freshness(c[0], rules, now).terms.guarded]
         if not usable:
             return _miss(wants, Miss(Forward.REQUEST, why_not))
-    matching = [c for c in usable if matches(c[0], request, rules)]
+    matching = [c for c in usable if not c[0].vary or matches(c[0], request, rules)]
     if not matching:
         return _miss(wants, Miss(Forward.VARY_MISS, variants=offerable([entry for entry, _ in usable], request)))
     if len(matching) > 1:

@@ -6,8 +6,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from veneer.core.address import client_network
-from veneer.core.rate import RateLimit, RateVerdict, client_key, limit_numbers
+from veneer.core.rate import RateLimit, RateVerdict, client_key, client_network, limit_numbers
 from veneer.fastpath.fingerprint import fingerprint_at
 from veneer.fastpath.hot_entries import HeadTemplate, HotEntry, VariantReply
 from veneer.fastpath.miss import FastMiss, MissRequest, Write
@@ -118,7 +117,7 @@ class FastPathConnection(FastPathHandler):
         withheld = shape.credentials and not hot_entry.for_all
         if reply is None or withheld or not hot_entry.is_servable(state.log, now_s):
             return False
-        request_id = self._request_id(shape, values)
+        request_id = self._client_id(values[shape.request_id]) if shape.request_id else state.ids.make_bytes()
         if request_id is None:
             return False
         route_facts = reply.template.route_facts
@@ -136,11 +135,8 @@ class FastPathConnection(FastPathHandler):
             self._reject(record, shape, values[0], request_id, now_s, rate)
         return True
 
-    def _request_id(self, shape: HeadShape, values: Values) -> bytes | None:
-        """The client's own ID or a new one; None where the request is not plain."""
-        if not shape.request_id:
-            return self._state.ids.make_bytes()
-        given = values[shape.request_id]
+    def _client_id(self, given: bytes) -> bytes | None:
+        """The ID that a client gives, or a new one where it may not; None where the request is not plain."""
         if accepted(given):
             return given
         if not is_printable_ascii(given):
@@ -156,8 +152,10 @@ class FastPathConnection(FastPathHandler):
             return False
         now_s = state.monotonic()
         rate = state.rates.refusal_now(self._rate_key(limited.shared_rate_key, limited.limit), limited.limit, now_s)
-        request_id = None if rate is None else self._request_id(shape, values)
-        if rate is None or request_id is None:
+        if rate is None:
+            return False
+        request_id = self._client_id(values[shape.request_id]) if shape.request_id else state.ids.make_bytes()
+        if request_id is None:
             return False
         self._reject(limited.facts, shape, values[0], request_id, now_s, rate)
         return True
@@ -168,7 +166,7 @@ class FastPathConnection(FastPathHandler):
             return False
         state = self._state
         misses = state.misses
-        request_id = self._request_id(shape, values)
+        request_id = self._client_id(values[shape.request_id]) if shape.request_id else state.ids.make_bytes()
         if request_id is None or misses is None:
             return False
         now_s = state.monotonic()

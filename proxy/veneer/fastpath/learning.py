@@ -36,18 +36,20 @@ _PIECES = re.compile(
 
 def may_learn(exchange: Exchange, served: ServedHit) -> bool:
     """Whether the answer depends on nothing but the target and the selector that the fast path looks at."""
-    route, entry = exchange.match.route, served.entry
+    route, entry, asked = exchange.match.route, served.entry, exchange.request.fields.joined
     return (
-        served.head.status in LEARNT_STATUSES
+        "cache-control" not in asked
+        and "pragma" not in asked
+        and "range" not in asked
+        and served.head.status in LEARNT_STATUSES
         and entry.status == 200
         and entry.span is None
         and exchange.request.method in {"GET", "HEAD"}
-        and (for_all(exchange, served) or not has_credentials(exchange.request.fields.joined))
+        and (for_all(exchange, served) or not has_credentials(asked))
         and depends_on_target(exchange.policy, route)
         and not route.audit_share
         and route.client_lifetime is ClientLifetime.AGE
         and all(name == "accept-encoding" and route.compress.enabled for name, _ in entry.vary)
-        and not ({"cache-control", "pragma", "range"} & set(exchange.request.fields.names()))
     )
 
 

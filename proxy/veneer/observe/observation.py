@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from veneer.loop.clock import SystemClock
 from veneer.observe.errors import ErrorReports
 from veneer.observe.lines import JsonLines, JsonMessages, Lines, TextLines, TextMessages
-from veneer.observe.observer import Observer
+from veneer.observe.observer import Observer, in_this_loop
 from veneer.observe.settings import ObserveSettings
 from veneer.observe.tracing import OwnSpans, SpanExporter
 from veneer.observe.writer import LineWriter, MessageHandler
@@ -28,11 +27,6 @@ class Observation:
     spans: OwnSpans | None
     metrics: bool
     dropped: Callable[[], dict[str, int]]
-
-
-def in_this_loop(delay_s: float, call: Callable[[], None]) -> asyncio.TimerHandle:
-    """Call something in the running event loop after a while."""
-    return asyncio.get_running_loop().call_later(delay_s, call)
 
 
 @contextmanager

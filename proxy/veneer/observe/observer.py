@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -19,6 +20,11 @@ MAX_NOTES: Final = 16
 """Notes that wait at most. Whoever comes while they are worked off waits as well: more would be seen in the p99."""
 _GATHER_S: Final = 0.05
 """How long notes wait at most."""
+
+
+def in_this_loop(delay_s: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+    """Call something in the running event loop after a while."""
+    return asyncio.get_running_loop().call_later(delay_s, call)
 
 
 class Observer:

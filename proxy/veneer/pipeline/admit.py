@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from veneer.core.address import client_network
 from veneer.core.forwarding import passed_before
 from veneer.core.outcome import CacheStatus
 from veneer.core.problem import QUOTA_EXCEEDED, Problem
-from veneer.core.rate import RateVerdict, client_key, retry_after_field
+from veneer.core.rate import RateVerdict, client_key, client_network, retry_after_field
 from veneer.pipeline.answer import Answer
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import Refusal
@@ -67,7 +66,8 @@ def refused_by_load(exchange: Exchange) -> Answer:
 
 def refused_by_loop(services: Services, exchange: Exchange) -> Answer | None:
     """508 for a request that has passed this process before (RFC 9110 section 7.6.3; the status is RFC 5842's)."""
-    if not passed_before(exchange.request.fields, services.instance):
+    fields = exchange.request.fields
+    if "via" not in fields.joined or not passed_before(fields, services.instance):
         return None
     detail = "the request has come back to this proxy: the upstream of its route leads here"
     return refuse(exchange, 508, detail, Refusal.LOOP)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from veneer.core.entry import CodedBody
 from veneer.core.fields import Fields, Pair
@@ -25,6 +26,10 @@ from veneer.ports import BytesLike, StreamEncoder, UpstreamError
 
 PIECE_BYTES = 32 * 1024
 """Of a large body this much is coded before others have their turn."""
+
+
+NO_CONTENT: Final = frozenset({204, 304})
+"""Statuses that allow no content (RFC 9110 section 6.4.1)."""
 
 
 class Replier:
@@ -92,13 +97,15 @@ class Replier:
             return SentResponse(shown.head.status, shown.coding, shown.identity_bytes)
         await exchange.client.send_full(head, raw)
         if answer.use is CacheResult.HIT and body.age_s is not None and body.key is not None:
-            coding = shown.coding if shown.has_body and exchange.request.method != "HEAD" else None
-            ttl_s = answer.cache.ttl_s or 0.0
-            served = ServedHit(body.entry, body.key, body.age_s, ttl_s, head, _size(raw), coding)
+            bodiless = exchange.request.method == "HEAD" or shown.head.status in NO_CONTENT
+            length = len(raw) if isinstance(raw, bytes) else sum(map(len, raw))
+            ttl_s, coding = answer.cache.ttl_s or 0.0, None if bodiless else shown.coding
+            served = ServedHit(body.entry, body.key, body.age_s, ttl_s, head, length, coding)
             self._services.hits.learn(exchange, served)
         elif body.age_s is None:
             if not shown.coding:
-                self._services.hits.learn_miss(exchange, answer, head, _size(raw))
+                length = len(raw) if isinstance(raw, bytes) else sum(map(len, raw))
+                self._services.hits.learn_miss(exchange, answer, head, length)
             body.entry.drop_derived()  # it may never be asked for again
         return SentResponse(shown.head.status, shown.coding, shown.identity_bytes)
 
@@ -179,7 +186,3 @@ class Replier:
         elapsed_ms = (services.clock.monotonic() - exchange.started_s) * 1000
         own_id, via = exchange.request_id, services.via
         return with_lines(head, proxy_lines(head.fields, answer.cache, own_id, elapsed_ms, rate, via=via, now=now), age)
-
-
-def _size(raw: bytes | tuple[BytesLike, ...]) -> int:
-    return len(raw) if isinstance(raw, bytes) else sum(map(len, raw))

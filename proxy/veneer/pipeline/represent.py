@@ -49,11 +49,6 @@ class Representation:
     uncoded: bool = False
     pieces: tuple[BytesLike, ...] = ()
 
-    @property
-    def has_body(self) -> bool:
-        """Whether the status allows content (RFC 9110 section 6.4.1)."""
-        return self.head.status not in {204, 304}
-
 
 def represent(exchange: Exchange, entry: Entry, now: float) -> Representation:
     """The representation of `entry` that answers the request at `now` (seconds since the epoch)."""

@@ -207,7 +207,8 @@ class MemoryStore:
     ) -> Sequence[Entry]:
         """Every stored response under `key`, newest first."""
         found = self.get_local(key)
-        self.count(found=bool(found))
+        self._lookups += 1
+        self._found += bool(found)
         return found
 
     def get_local(self, key: str) -> Sequence[Entry]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veneer.core.address import client_network, node_address, told_clients
+from veneer.core.address import node_address, told_clients
 from veneer.core.fields import Fields
 
 
@@ -36,22 +36,6 @@ def test_ways_to_write_an_address_are_one(text: str, address: str) -> None:
 def test_a_port_never_makes_another_client(address: ipaddress.IPv6Address, port: int) -> None:
     alone = node_address(str(address))
     assert node_address(f"[{address.exploded.upper()}]:{port}") == alone == node_address(alone)
-
-
-@pytest.mark.parametrize(
-    ("address", "bits", "network"),
-    [
-        ("192.0.2.1", 64, "192.0.2.1"),
-        ("2001:db8::1", 64, "2001:db8::/64"),
-        ("2001:db8::ffff:1", 64, "2001:db8::/64"),
-        ("2001:db8:0:1::1", 64, "2001:db8:0:1::/64"),
-        ("2001:db8:0:1::1", 48, "2001:db8::/48"),
-        ("2001:db8::1", 128, "2001:db8::1"),
-        ("a:b", 64, "a:b"),
-    ],
-)
-def test_a_network_of_version_six_is_one_client(address: str, bits: int, network: str) -> None:
-    assert client_network(address, bits) == network
 
 
 @pytest.mark.parametrize(

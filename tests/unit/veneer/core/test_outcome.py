@@ -28,7 +28,7 @@ from veneer.core.outcome import CacheStatus, Forward, Reason, cache_status_line
     ],
 )
 def test_texts(status: CacheStatus, text: str) -> None:
-    assert status.text("Veneer") == text
+    assert cache_status_line(Fields(), "Veneer", status) == ("Cache-Status", text)
     http_sf.parse(text.encode(), tltype="list")
 
 

@@ -8,6 +8,7 @@ from veneer.core.rate import (
     RateOnStoreLoss,
     RateVerdict,
     backlog,
+    client_network,
     grants,
     limit_field,
     retry_after_field,
@@ -94,3 +95,19 @@ def test_a_share_is_named_like_the_whole_but_counted_apart() -> None:
     assert (share.name, share.interval_us, share.burst) == ("per-client", 240_000, 25)
     assert share.key != PER_CLIENT.key
     assert PER_CLIENT.share(0) == PER_CLIENT
+
+
+@pytest.mark.parametrize(
+    ("address", "bits", "network"),
+    [
+        ("192.0.2.1", 64, "192.0.2.1"),
+        ("2001:db8::1", 64, "2001:db8::/64"),
+        ("2001:db8::ffff:1", 64, "2001:db8::/64"),
+        ("2001:db8:0:1::1", 64, "2001:db8:0:1::/64"),
+        ("2001:db8:0:1::1", 48, "2001:db8::/48"),
+        ("2001:db8::1", 128, "2001:db8::1"),
+        ("a:b", 64, "a:b"),
+    ],
+)
+def test_a_network_of_version_six_is_one_client(address: str, bits: int, network: str) -> None:
+    assert client_network(address, bits) == network
