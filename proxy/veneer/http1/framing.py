@@ -6,7 +6,9 @@ from enum import Enum
 from typing import Final
 
 from veneer.core.record import fast_struct
-from veneer.http1.grammar import is_length
+
+MAX_DIGITS: Final = 18
+"""Of a length: more would not fit into 64 bits."""
 
 _NO_OPTIONS: Final[frozenset[str]] = frozenset()
 _KEEP_ALIVE: Final = frozenset({"keep-alive"})
@@ -46,6 +48,11 @@ def framing_of(facts: FramingFacts, status: int, length: int | None) -> BodyFram
     if length is not None:
         return BodyFraming.LENGTH
     return BodyFraming.CHUNKED if facts.version >= (1, 1) else BodyFraming.CLOSE
+
+
+def is_length(text: str) -> bool:
+    """Whether `text` is a number of bytes (RFC 9110 section 8.6)."""
+    return len(text) <= MAX_DIGITS and text.isascii() and text.isdigit()
 
 
 def announced_length(lines: tuple[str, ...]) -> int:

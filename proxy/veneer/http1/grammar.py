@@ -13,8 +13,6 @@ HEAD_END: Final = b"\r\n\r\n"
 
 MAX_PLAIN_HEAD_BYTES: Final = 8 * 1024
 """Longer heads are left to the readers that take any."""
-MAX_DIGITS: Final = 18
-"""Of a length: more would not fit into 64 bits."""
 MAX_CHUNK_LINE_BYTES: Final = 4096
 
 TOKEN: Final = f"[{re.escape(''.join(sorted(TOKEN_CHARACTERS)))}]++"
@@ -61,11 +59,6 @@ def lines_named(names: Iterable[str]) -> re.Pattern[bytes]:
     The groups are what stands before the value, from the CRLF before the name on, and the value.
     """
     return re.compile(rf"(\r\n(?i:{'|'.join(names)}):[ \t]*)({PRINTABLE}*)(?=\r\n)".encode("ascii"))
-
-
-def is_length(text: str) -> bool:
-    """Whether `text` is a number of bytes (RFC 9110 section 8.6)."""
-    return len(text) <= MAX_DIGITS and text.isascii() and text.isdigit()
 
 
 def says_keep_alive(connection: str) -> bool:

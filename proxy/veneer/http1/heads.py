@@ -14,8 +14,8 @@ from veneer.core.field_table import CONNECTION_MAY_NOT_NAME, HOP_BY_HOP, Use, fi
 from veneer.core.fields import Fields, Pair, lower_name
 from veneer.core.messages import ResponseHead
 from veneer.core.remembered import memoised
-from veneer.http1.framing import MalformedError, announced_length, connection_options, is_chunked
-from veneer.http1.grammar import FIELD_LINE, STATUS_LINE, is_length
+from veneer.http1.framing import MalformedError, announced_length, connection_options, is_chunked, is_length
+from veneer.http1.grammar import FIELD_LINE, STATUS_LINE
 
 _REMEMBERED_BYTES: Final = 256
 """Longer lines are read each time."""

@@ -30,6 +30,18 @@ class MessagePart(Enum):
     TUNNEL = "tunnel"  # after 101: nothing is parsed any more
 
 
+# To look a member of an Enum up runs Python.
+_HEAD: Final = MessagePart.HEAD
+_LENGTH: Final = MessagePart.LENGTH
+_CHUNK_LINE: Final = MessagePart.CHUNK_LINE
+_CHUNK_DATA: Final = MessagePart.CHUNK_DATA
+_CHUNK_END: Final = MessagePart.CHUNK_END
+_TRAILERS: Final = MessagePart.TRAILERS
+_UNTIL_CLOSE: Final = MessagePart.UNTIL_CLOSE
+_DONE: Final = MessagePart.DONE
+_TUNNEL: Final = MessagePart.TUNNEL
+
+
 class ResponseParser:
     """Splits bytes into interim heads, a final head, body pieces and trailers.
 
@@ -60,7 +72,7 @@ class ResponseParser:
 
     def begin(self, *, for_head: bool, upgrading: bool) -> None:
         """Expect a response, to a HEAD request if `for_head`; 101 is refused unless `upgrading`."""
-        self.part = MessagePart.HEAD
+        self.part = _HEAD
         self.for_head = for_head
         self.upgrading = upgrading
         self.final: ParsedHead | None = None
@@ -77,31 +89,31 @@ class ResponseParser:
     def reusable(self) -> bool:
         """Whether the response ended where it said it would and another may follow on the connection."""
         final = self.final
-        return self.part is MessagePart.DONE and not self.excess and final is not None and final.persistent
+        return self.part is _DONE and not self.excess and final is not None and final.persistent
 
     @property
     def no_bytes_seen(self) -> bool:
         """Whether not one byte has come since `begin`."""
-        return self.part is MessagePart.HEAD and not self._pending and not self.interim_count
+        return self.part is _HEAD and not self._pending and not self.interim_count
 
     def feed(self, data: bytes) -> None:
         """Take what arrived.
 
         Raises MalformedError; the response is then lost, and the connection with it.
         """
-        if self.part is MessagePart.HEAD:
+        if self.part is _HEAD:
             data = self._feed_head(data)
         while data:
             part = self.part
-            if part is MessagePart.LENGTH:
+            if part is _LENGTH:
                 data = self._feed_length(data)
-            elif part is MessagePart.UNTIL_CLOSE or part is MessagePart.TUNNEL:
+            elif part is _UNTIL_CLOSE or part is _TUNNEL:
                 self.pieces.append(data)
                 return
-            elif part is MessagePart.DONE:
+            elif part is _DONE:
                 self.excess = True
                 return
-            elif part is MessagePart.CHUNK_DATA:
+            elif part is _CHUNK_DATA:
                 data = self._feed_chunks(data)
             else:
                 data = self._feed_line(data)
@@ -112,16 +124,16 @@ class ResponseParser:
         `feed` has to have the rest: heads, trailers, and lines of the chunked coding that are not whole or not plain.
         """
         size = len(raw)
-        if self.part is MessagePart.CHUNK_DATA:
+        if self.part is _CHUNK_DATA:
             return self._split_chunks(raw, size)
-        if self.part is MessagePart.UNTIL_CLOSE:
+        if self.part is _UNTIL_CLOSE:
             return [raw], size
-        if self.part is not MessagePart.LENGTH:
+        if self.part is not _LENGTH:
             return [], 0
         taken = min(size, self._remaining)
         self._remaining -= taken
         if not self._remaining:
-            self.part = MessagePart.DONE
+            self.part = _DONE
         return [raw[:taken]], taken
 
     def _split_chunks(self, raw: memoryview, size: int) -> tuple[list[memoryview], int]:
@@ -137,16 +149,16 @@ class ResponseParser:
             line = BETWEEN_CHUNKS.match(raw, end)
             if line is None:
                 self._remaining = 0
-                self.part = MessagePart.CHUNK_END
+                self.part = _CHUNK_END
                 return pieces, end
             self._remaining = int(line[1], 16)
             at = line.end()
 
     def end(self) -> bool:
         """The connection has ended in good order; returns whether the response is whole."""
-        if self.part is MessagePart.UNTIL_CLOSE:
-            self.part = MessagePart.DONE
-        return self.part is MessagePart.DONE
+        if self.part is _UNTIL_CLOSE:
+            self.part = _DONE
+        return self.part is _DONE
 
     def _feed_head(self, data: bytes) -> bytes:
         while data:
@@ -194,16 +206,16 @@ class ResponseParser:
             raise MalformedError("101 Switching Protocols, which the request did not ask for")
         self.final = parsed
         if status == 101:
-            self.part = MessagePart.TUNNEL
+            self.part = _TUNNEL
         elif ends_with_head(status, for_head=self.for_head):
-            self.part = MessagePart.DONE
+            self.part = _DONE
         elif parsed.chunked:
-            self.part = MessagePart.CHUNK_LINE
+            self.part = _CHUNK_LINE
         elif parsed.length is None:
-            self.part = MessagePart.UNTIL_CLOSE
+            self.part = _UNTIL_CLOSE
         else:
             self._remaining = parsed.length
-            self.part = MessagePart.LENGTH if parsed.length else MessagePart.DONE
+            self.part = _LENGTH if parsed.length else _DONE
 
     def _feed_length(self, data: bytes) -> bytes:
         size = len(data)
@@ -211,7 +223,7 @@ class ResponseParser:
             self._remaining -= size
             self.pieces.append(data)
             return b""
-        self.part = MessagePart.DONE
+        self.part = _DONE
         if size == self._remaining:
             self.pieces.append(data)
             return b""
@@ -225,17 +237,17 @@ class ResponseParser:
         Stops at what `_feed_line` has to look at: a line that is not whole, or not right, and trailers.
         """
         at, size = 0, len(data)
-        while self.part is MessagePart.CHUNK_DATA:
+        while self.part is _CHUNK_DATA:
             end = at + self._remaining
             if end > size:
                 self._remaining = end - size
                 self.pieces.append(data[at:])
                 return b""
             self.pieces.append(data[at:end])
-            self.part = MessagePart.CHUNK_END
+            self.part = _CHUNK_END
             at = end
             if data.startswith(CRLF, at):
-                self.part = MessagePart.CHUNK_LINE
+                self.part = _CHUNK_LINE
                 at = self._size_line(data, at + 2)
         return data[at:]
 
@@ -246,21 +258,21 @@ class ResponseParser:
         if line is None:
             return at
         self._remaining = int(line[1], 16)
-        self.part = MessagePart.CHUNK_DATA if self._remaining else MessagePart.TRAILERS
+        self.part = _CHUNK_DATA if self._remaining else _TRAILERS
         return end + 2
 
     def _feed_line(self, data: bytes) -> bytes:
         """Lines of the chunked coding (RFC 9112 section 7.1): sizes, the CRLF after data, trailers."""
         if self._pending:
             data, self._pending = self._pending + data, b""
-        if self.part is MessagePart.TRAILERS:
+        if self.part is _TRAILERS:
             return self._feed_trailers(data)
         end = data.find(CRLF)
-        if self.part is MessagePart.CHUNK_END:
+        if self.part is _CHUNK_END:
             if end != 0 and data != b"\r":
                 raise MalformedError("a chunk is longer than its size says")
             if end == 0:
-                self.part = MessagePart.CHUNK_LINE
+                self.part = _CHUNK_LINE
                 return data[2:]
         if end < 0:
             return self._keep_partial_line(data)
@@ -279,7 +291,7 @@ class ResponseParser:
 
     def _feed_trailers(self, data: bytes) -> bytes:
         if data.startswith(CRLF):
-            self.part = MessagePart.DONE
+            self.part = _DONE
             return data[2:]
         end = data.find(HEAD_END)
         if end < 0 or end > self._max_head_bytes:
@@ -291,5 +303,5 @@ class ResponseParser:
             self._pending = data
             return b""
         self.trailers = parse_trailers(data[: end + 2], self._max_fields)
-        self.part = MessagePart.DONE
+        self.part = _DONE
         return data[end + 4 :]

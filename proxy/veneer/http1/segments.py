@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from veneer.http1.framing import MalformedError
-from veneer.http1.grammar import HEAD_END, is_length
+from veneer.http1.framing import MalformedError, is_length
+from veneer.http1.grammar import HEAD_END
 from veneer.http1.heads import parse_fields
 
 MAX_PIECES: Final = 16

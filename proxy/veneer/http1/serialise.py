@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final
 
+from msgspec import Struct
+
 from veneer.core.field_table import Use, fields_with
-from veneer.core.fields import Fields, Pair, pieces_of
-from veneer.core.messages import ResponseHead
-from veneer.http1.framing import BodyFraming, FramingFacts
+from veneer.core.fields import Fields, Pair, lower_name, pieces_of
+from veneer.core.messages import RequestHead, ResponseHead
+from veneer.http1.framing import BodyFraming, FramingFacts, is_length
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK: Final = b"0\r\n\r\n"
 
 _WRITTEN: Final = fields_with(Use.WRITTEN)
 _WRITTEN_BUT_LENGTH: Final = _WRITTEN - {"content-length"}
+_OWN_LINES: Final = fields_with(Use.WRITTEN | Use.ASKED)
+"""Framing and the connection are decided here; a line that came in with the fields must never contradict that."""
+_METHODS_WITH_CONTENT: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
 def serialise(head: ResponseHead, facts: FramingFacts, framing: BodyFraming, length: int | None) -> bytes:
@@ -47,7 +52,66 @@ def serialise_interim(head: ResponseHead) -> bytes:
     return "\r\n".join(lines).encode("latin-1")
 
 
-def serialise_request(start: str, lines: Sequence[Pair]) -> bytes:
+class WrittenHead(Struct, frozen=True):
+    """The bytes of a request head and how its body is framed: `length` bytes, or chunked when that is None."""
+
+    raw: bytes
+    length: int | None = 0
+    expects_continue: bool = False
+    upgrading: bool = False
+
+
+def write_head(
+    request: RequestHead, authority: str, prefix: str, *, preserve_host: bool, has_body: bool
+) -> WrittenHead:
+    """The head of `request` with Host first and its fields byte for byte as given.
+
+    `authority` is the backend's, and `prefix` stands before each of its targets. With `preserve_host`, Host is the
+    authority that the request was keyed by, whatever its own Host field says (RFC 9112 section 3.2.2).
+    The announced Content-Length is kept for a body; a body without one is chunked. A request with an Upgrade field gets
+    the Connection field that goes with it, and one whose content waits for 100 (Continue) says so. Raises ValueError
+    when a line would break out of its place.
+    """
+    fields = request.fields
+    target = f"{prefix}{request.target}" if prefix and request.path != "*" else request.target
+    own = _OWN_LINES.intersection(fields.joined)
+    host_alone = len(own) == 1 and "host" in own
+    start = f"{request.method} {target} HTTP/1.1"
+    lines: list[Pair] = [("Host", (request.authority if preserve_host else "") or authority)]
+    lines += _without_host(fields) if host_alone else _without(fields, own)
+    if not has_body and (host_alone or not own):
+        if request.method in _METHODS_WITH_CONTENT:
+            lines.append(("Content-Length", "0"))
+        return WrittenHead(_raw_request(start, lines))
+    length: int | None = 0
+    if has_body:
+        lengths = fields.lines("content-length")
+        length = int(lengths[0]) if len(lengths) == 1 and is_length(lengths[0]) else None
+        lines.append(("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length)))
+    elif request.method in _METHODS_WITH_CONTENT or "content-length" in fields:
+        lines.append(("Content-Length", "0"))
+    upgrade = fields.get("upgrade")
+    if upgrade is not None:
+        lines += [("Connection", "Upgrade"), ("Upgrade", upgrade)]
+    expects = has_body and (fields.get("expect") or "").lower() == "100-continue"
+    if expects:
+        lines.append(("Expect", "100-continue"))
+    return WrittenHead(_raw_request(start, lines), length, expects, upgrade is not None)
+
+
+def _without_host(fields: Fields) -> Sequence[Pair]:
+    """The lines less Host, which most requests bring at the head of them."""
+    pairs = fields.pairs
+    first = lower_name(pairs[0][0]) == "host" and len(fields.joined) == len(pairs)
+    return pairs[1:] if first else _without(fields, {"host"})
+
+
+def _without(fields: Fields, own: Set[str]) -> Sequence[Pair]:
+    """The lines that are not ours to write."""
+    return [pair for pair in fields.pairs if lower_name(pair[0]) not in own] if own else fields.pairs
+
+
+def _raw_request(start: str, lines: Sequence[Pair]) -> bytes:
     """The head of a request: its request line without CRLF, and its field lines.
 
     Raises ValueError when a line would break out of its place.

@@ -140,7 +140,7 @@ class Connection:
         reader.parsed(len(data))
         if parser.final is None:
             self.timer.touch()
-        elif not self.ended:
+        elif self.phase not in ENDED:
             self._advance(parser.part)
 
     def _advance(self, part: MessagePart) -> None:
@@ -235,7 +235,7 @@ class Connection:
         `first` is offered the first bytes; where it has passed on, it takes 1xx responses in place of `on_interim`.
         Raises UpstreamError RESET where the connection has been lost since it was leased.
         """
-        if self.ended:
+        if self.phase in ENDED:
             raise UpstreamError(UpstreamFailure.RESET, "the connection was closed before the request", sent=False)
         self._move(_REQUEST_WRITTEN if whole else ExchangeEvent.REQUEST_BEGUN)
         self.parser.begin(for_head=for_head, upgrading=upgrading)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from veneer import ports
+from veneer.http1.serialise import WrittenHead
 from veneer.ports import Demand, FirstBytesHandler, InterimSink, UpstreamFailure
 from veneer.upstream.connection import Connection, ConnectionOwner
-from veneer.upstream.request import WrittenHead
 from veneer.upstream.response import BackendResponse
 
 

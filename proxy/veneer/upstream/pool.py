@@ -13,6 +13,7 @@ from veneer.core.forwarding import located
 from veneer.core.messages import RequestHead
 from veneer.core.streams import is_stream
 from veneer.http1.parser import MessagePart
+from veneer.http1.serialise import WrittenHead, write_head
 from veneer.loop.tasks import Tasks
 from veneer.loop.turn import WriteBatch
 from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
@@ -21,7 +22,6 @@ from veneer.upstream.connection import Connection
 from veneer.upstream.dial import dial
 from veneer.upstream.lease import ConnectionLender, PoolLease
 from veneer.upstream.names import Names
-from veneer.upstream.request import WrittenHead, write_head
 from veneer.upstream.response import BackendResponse
 from veneer.upstream.sender import at_hand, send_body
 from veneer.upstream.settings import PoolSettings
@@ -42,6 +42,8 @@ class UpstreamPool(ConnectionLender):
         self._settings = settings
         self._clock = clock
         self._keepalive_s = settings.keepalive_s
+        self._authority = settings.endpoint.authority
+        self._prefix = settings.endpoint.prefix
         self._monotonic = clock.monotonic
         self._names = names or Names(settings.endpoint, clock)
         self._tasks = tasks
@@ -77,19 +79,30 @@ class UpstreamPool(ConnectionLender):
 
         Raises UpstreamError, and whatever `body` raised.
         """
-        written = write_head(request, self._settings, has_body=body is not None)
-        if isinstance(body, bytes):
-            return await self._exchange_at_hand(written, body, on_interim, read_timeout_s, demand)
-        connection = await self._lease(demand, read_timeout_s)
-        if demand is not None and request.is_safe:
+        written = write_head(
+            request,
+            self._authority,
+            self._prefix,
+            preserve_host=self._settings.preserve_host,
+            has_body=body is not None,
+        )
+        is_safe = request.is_safe
+        follows: AsyncIterator[bytes] | None = None
+        if not isinstance(body, bytes):
+            follows = body
+        elif written.length == len(body) and not written.expects_continue:
+            written = WrittenHead(written.raw + body, upgrading=written.upgrading)  # leaves in one write
+        else:
+            follows = at_hand(body)
+        connection = self._take_idle(self._monotonic()) or await self._acquire(demand)
+        connection.timer.set_limit(read_timeout_s)
+        if demand is not None and is_safe and not isinstance(body, bytes):
             self.watch(connection, demand)
         for_head = request.method == "HEAD"
-        if body is not None or not connection.served or not request.is_safe:
-            return await self._attempt(connection, written, body, on_interim, for_head=for_head)
         try:
-            return await self._attempt(connection, written, None, on_interim, for_head=for_head)
+            return await self._attempt(connection, written, follows, on_interim, for_head=for_head)
         except UpstreamError as error:
-            if not _may_repeat(connection, error, demand):
+            if body is not None or not is_safe or not connection.served or not _may_repeat(connection, error, demand):
                 raise
         return await self._once_more(connection, written, on_interim, demand, for_head=for_head)
 
@@ -106,7 +119,10 @@ class UpstreamPool(ConnectionLender):
 
     def head_bytes(self, request: RequestHead) -> bytes:
         """The head of a request without content, as `exchange` sends it."""
-        return write_head(request, self._settings, has_body=False).raw
+        written = write_head(
+            request, self._authority, self._prefix, preserve_host=self._settings.preserve_host, has_body=False
+        )
+        return written.raw
 
     def lease_now(self, now_s: float) -> PoolLease | None:
         """An idle connection; None where there is none."""
@@ -150,21 +166,6 @@ class UpstreamPool(ConnectionLender):
         if demand is not None:
             self.watch(fresh, demand)
         return await self._attempt(fresh, written, None, on_interim, for_head=for_head)
-
-    async def _exchange_at_hand(
-        self,
-        written: WrittenHead,
-        body: bytes,
-        on_interim: InterimSink | None,
-        read_timeout_s: float | None,
-        demand: Demand | None,
-    ) -> BackendResponse:
-        """Send head and body in one write where nothing has to be waited for between the two."""
-        connection = await self._lease(demand, read_timeout_s)
-        if written.length != len(body) or written.expects_continue:
-            return await self._attempt(connection, written, at_hand(body), on_interim)
-        whole = WrittenHead(written.raw + body, upgrading=written.upgrading)
-        return await self._attempt(connection, whole, None, on_interim)
 
     async def aclose(self) -> None:
         """Close idle connections now and leased ones as they come back.
@@ -234,12 +235,6 @@ class UpstreamPool(ConnectionLender):
         self._free_slot()
 
     # ---- leases
-
-    async def _lease(self, demand: Demand | None, read_timeout_s: float | None) -> Connection:
-        """A connection for an exchange that may be silent for so long."""
-        connection = self._take_idle(self._monotonic()) or await self._acquire(demand)
-        connection.timer.set_limit(read_timeout_s)
-        return connection
 
     def watch(self, connection: Connection, demand: Demand) -> None:
         """Let the exchange on the connection give way to others when nobody waits for it."""
@@ -328,10 +323,11 @@ class UpstreamPool(ConnectionLender):
         self._release(connection, True)
 
     def _release(self, connection: Connection, reusable: bool) -> None:
-        may = reusable and not self._closed and not connection.ended and connection not in self._streams
+        may = reusable and not self._closed and connection not in self._streams
         if may and self._monotonic() < connection.retire_s:
             connection.finish()
-            self._unwanted.exchange_done(connection)
+            if self._unwanted.any:
+                self._unwanted.exchange_done(connection)
             self._hand_back(connection)
         else:
             self._discard(connection)

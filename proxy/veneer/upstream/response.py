@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from veneer.core.fields import Fields
-from veneer.core.messages import ResponseHead
 from veneer.http1.heads import ParsedHead
 from veneer.http1.parser import MessagePart
 from veneer.ports import ByteSink, UpstreamError, UpstreamFailure
@@ -24,49 +22,43 @@ class BackendResponse:
     would cost more than the rest of a small response.
     """
 
-    __slots__ = ("_connection", "_final", "_length", "_pieces", "_release", "_sender", "_trailers", "_tunnel", "_whole")
+    __slots__ = (
+        "_connection",
+        "_pieces",
+        "_release",
+        "_sender",
+        "_whole",
+        "content_length",
+        "head",
+        "trailers",
+        "tunnel",
+    )
 
     def __init__(
         self, connection: Connection, final: ParsedHead, release: Release, sender: asyncio.Task[None] | None
     ) -> None:
         parser = connection.parser
         self._connection: Connection | None = connection
-        self._final = final
         self._release = release
         self._sender = sender
-        self._trailers = parser.trailers
         self._pieces: list[bytes] = []
-        self._length = final.length
-        self._tunnel: BackendTunnel | None = None
         self._whole = False
+        self.head = final.head
+        """Status and end-to-end fields."""
+        self.content_length = final.length
+        """Bytes to come if known."""
+        self.trailers = parser.trailers
+        """Trailer fields; empty until the body has ended."""
+        self.tunnel: BackendTunnel | None = None
+        """The raw stream after 101."""
         if parser.part is MessagePart.DONE:
             pieces = self._pieces = parser.pieces
             pieces.reverse()
             if not parser.trailers.pairs:  # trailers need a body that is sent in chunks
-                self._length = sum(map(len, pieces))
+                self.content_length = sum(map(len, pieces))
             self._end()
         elif parser.part is MessagePart.TUNNEL:
-            self._tunnel = BackendTunnel(connection, self._end_tunnel)
-
-    @property
-    def head(self) -> ResponseHead:
-        """Status and end-to-end fields."""
-        return self._final.head
-
-    @property
-    def content_length(self) -> int | None:
-        """Bytes to come if known."""
-        return self._length
-
-    @property
-    def trailers(self) -> Fields:
-        """Trailer fields; empty until the body has ended."""
-        return self._trailers
-
-    @property
-    def tunnel(self) -> BackendTunnel | None:
-        """The raw stream after 101."""
-        return self._tunnel
+            self.tunnel = BackendTunnel(connection, self._end_tunnel)
 
     def body(self) -> AsyncIterator[bytes]:
         """The body in pieces as they arrive. Raises UpstreamError when it is cut short."""
@@ -78,7 +70,7 @@ class BackendResponse:
     async def __anext__(self) -> bytes:
         if self._pieces:
             return self._pieces.pop()
-        while (connection := self._connection) is not None and self._tunnel is None:
+        while (connection := self._connection) is not None and self.tunnel is None:
             self._pieces = connection.pop_pieces()
             self._pieces.reverse()
             if connection.parser.part is MessagePart.DONE:
@@ -90,7 +82,7 @@ class BackendResponse:
                 return self._pieces.pop()
             if self._connection is not None:
                 await connection.wait_for_progress()
-        if not self._whole and self._tunnel is None:
+        if not self._whole and self.tunnel is None:
             raise UpstreamError(UpstreamFailure.TRUNCATED, "the response was closed before its end", sent=True)
         raise StopAsyncIteration
 
@@ -125,7 +117,7 @@ class BackendResponse:
         self._whole = True
         connection = self._connection
         if connection is not None:
-            self._trailers = connection.parser.trailers
+            self.trailers = connection.parser.trailers
             self._give_back(reusable=connection.reusable)
 
     def _end_tunnel(self) -> None:

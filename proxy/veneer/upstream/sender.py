@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from veneer.http1.serialise import LAST_CHUNK, chunk_size
+from veneer.http1.serialise import LAST_CHUNK, WrittenHead, chunk_size
 from veneer.ports import UpstreamError
 from veneer.upstream.connection import Connection
-from veneer.upstream.request import WrittenHead
 
 _SEPARATE_WRITE_BYTES = 16 * 1024
 

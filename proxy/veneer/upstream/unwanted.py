@@ -18,17 +18,19 @@ class Unwanted:
     def __init__(self) -> None:
         self._found: dict[Connection, Demand] = {}
         self._dropped: set[Connection] = set()
+        self.any = False
+        """Whether `exchange_done` has to be told of one that ends."""
 
     def add(self, connection: Connection, demand: Demand) -> None:
         """Nobody waits for what this connection carries."""
         self._found[connection] = demand
+        self.any = True
 
     def exchange_done(self, connection: Connection) -> None:
         """The exchange has ended, however it did."""
-        if self._found:
-            self._found.pop(connection, None)
-        if self._dropped:
-            self._dropped.discard(connection)
+        self._found.pop(connection, None)
+        self._dropped.discard(connection)
+        self.any = bool(self._found or self._dropped)
 
     def make_room(self, waiting: int) -> None:
         """Drop exchanges until as many connections become free as requests wait for one."""

@@ -15,6 +15,7 @@ from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.fastpath.hits import HitFastPath
 from veneer.fastpath.misses import MAX_UPSTREAM_TEMPLATES
+from veneer.http1.serialise import write_head
 from veneer.limits.inflight import InFlight
 from veneer.limits.rate_memory import MemoryRates
 from veneer.loop.tasks import Tasks
@@ -27,8 +28,6 @@ from veneer.policy.watch import PolicySource
 from veneer.ports import ByteSink, Content, Demand, FirstBytesHandler, InterimSink, LeasedConnection
 from veneer.stores.memory import MemoryStore
 from veneer.stores.memory_log import MemoryLog
-from veneer.upstream.request import write_head
-from veneer.upstream.settings import Endpoint, PoolSettings
 
 POLICY = """
 version: 1
@@ -86,7 +85,7 @@ class Backend(LeasedConnection):
         self.aborted = False
 
     def head_bytes(self, request: RequestHead) -> bytes:
-        return write_head(request, PoolSettings(Endpoint("127.0.0.1", 1)), has_body=False).raw
+        return write_head(request, "127.0.0.1:1", "", preserve_host=True, has_body=False).raw
 
     def lease_now(self, now_s: float) -> Backend | None:
         taken, self.free = self.free, False

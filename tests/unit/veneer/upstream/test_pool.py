@@ -342,6 +342,14 @@ async def test_a_connection_is_used_for_a_while_only(age_s: float, connections: 
         assert len(bench.origin.connections) == connections
 
 
+async def test_the_response_to_a_head_with_content_has_no_body() -> None:
+    async with pool_for(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")) as bench:
+        asked = request("HEAD", "/", ("Content-Length", "2"))
+        for _ in range(2):
+            assert await read(await bench.pool.exchange(asked, b"{}")) == b""
+        assert len(bench.origin.connections) == 1
+
+
 async def test_a_connection_in_steady_use_retires_as_well() -> None:
     async with pool_for(answering(HELLO), max_connections=1) as bench:
         for _ in range(8):
