@@ -1,3 +1,1 @@
 """Veneer: a sidecar reverse proxy that caches, compresses and limits in front of an unchanged service."""
-
-__version__ = "0.1.0"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import email
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -41,6 +43,10 @@ class Wheel:
         with zipfile.ZipFile(self.path) as archive:
             (name,) = (name for name in archive.namelist() if name.endswith(ending))
             return archive.read(name).decode()
+
+    def version(self) -> str:
+        """As the wheel's metadata say."""
+        return str(email.message_from_string(self.read(".dist-info/METADATA"))["Version"])
 
     def required(self) -> set[str]:
         """The distributions that are installed with it, extras aside."""
@@ -102,6 +108,18 @@ def test_the_wheels_hold_one_package_each_and_all_of_its_files(wheel: Callable[[
         assert f"{name} = {name}." in wheel(folder).read("entry_points.txt")
 
 
+def test_the_version_is_that_of_the_history_and_without_one_the_fallback(
+    wheel: Callable[[str], Wheel], tmp_path: Path
+) -> None:
+    told = wheel("proxy").version()
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+\+g[0-9a-f]+(\.d\d+)?)?", told), told
+    assert wheel("backend").version() == told
+    shutil.copytree(ROOT / "proxy", tmp_path / "proxy", ignore=shutil.ignore_patterns("__pycache__"))
+    _run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, tmp_path / "proxy")
+    (path,) = tmp_path.glob("*.whl")
+    assert Wheel(path).version() == "0.1.0"
+
+
 def test_neither_asks_for_what_only_the_other_needs(wheel: Callable[[str], Wheel]) -> None:
     proxy, backend = wheel("proxy").required(), wheel("backend").required()
     assert proxy >= PROXYS_ALONE
@@ -115,6 +133,7 @@ def test_each_runs_from_an_environment_of_its_own(
 ) -> None:
     proxy, backend = (_installed(wheel(folder), tmp_path / folder) for folder in ("proxy", "backend"))
     assert _megabytes(tmp_path / "proxy") < LARGEST_MB
+    assert _run(proxy / "veneer", "--version") == f"veneer {wheel('proxy').version()} (interpreted)\n"
     assert _distributions(tmp_path / "proxy").isdisjoint(BACKENDS_ALONE)
     assert _distributions(tmp_path / "backend").isdisjoint(PROXYS_ALONE)
     public, inner = free_port(), free_port()

@@ -6,18 +6,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from veneer import __version__
 from veneer.cli.check_policies import add_check_policies_flags, check_policies
 from veneer.cli.explain import add_explain_flags, explain_request
 from veneer.cli.warm import add_warm_flags, warm_proxy
 from veneer.compiling.form import BuildKind, StaleFormError, form
 from veneer.main.options import add_serve_flags, environment, options_from
+from veneer.version import running_version
 
 
 def build_parser(running: BuildKind = BuildKind.INTERPRETED) -> argparse.ArgumentParser:
     """All commands and flags."""
     parser = argparse.ArgumentParser(prog="veneer", description="A caching sidecar in front of your HTTP service.")
-    parser.add_argument("--version", action="version", version=f"veneer {__version__} ({running.value})")
+    parser.add_argument("--version", action="version", version=f"veneer {running_version()} ({running.value})")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_serve_flags(commands.add_parser("serve", help="run the proxy"), environment())
     add_check_policies_flags(commands.add_parser("check-policies", help="check policy files and run their tests"))

@@ -9,7 +9,6 @@ from functools import partial
 
 import uvloop
 
-from veneer import __version__
 from veneer.compiling.form import form
 from veneer.loop.huge_pages import keep_on_huge_pages
 from veneer.loop.tasks import Tasks
@@ -26,6 +25,7 @@ from veneer.policy.problems import PolicyError
 from veneer.policy.settings import Overrides, read_environment
 from veneer.redis.connect import RedisUrlError
 from veneer.server.listener import ListenError
+from veneer.version import running_version
 from veneer.workers.place import place_of
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def _run(options: ServeOptions, policy: Policy, reload: partial[Policy], observa
 
 
 async def _serve(options: ServeOptions, policy: Policy, reload: partial[Policy], observation: Observation) -> int:
-    logger.info("veneer %s, %s", __version__, form().value)
+    logger.info("veneer %s, %s", running_version(), form().value)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     place = place_of(environment())
