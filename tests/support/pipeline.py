@@ -64,7 +64,7 @@ class ScriptedResponse:
 
     async def stream_into(self, sink: ByteSink) -> None:
         async for piece in self.body():
-            sink.push((piece,))
+            sink.write_now((piece,))
 
     async def aclose(self) -> None:
         self.closed = True
@@ -153,13 +153,13 @@ class ScriptedClient:
             raise self._content
         return self._content
 
-    def hold(self, left: Callable[[], None] | None = None) -> None:
-        self.heed(left)
+    def detach(self, left: Callable[[], None] | None = None) -> None:
+        self.on_leave(left)
 
-    def heed(self, left: Callable[[], None] | None) -> None:
+    def on_leave(self, left: Callable[[], None] | None) -> None:
         self._left = [] if left is None else [left]
 
-    def let_go(self) -> bool:
+    def reattach(self) -> bool:
         self._left = []
         return self.gone
 
@@ -174,7 +174,7 @@ class ScriptedClient:
         self._check()
         self.body_sent += data
 
-    async def whole(self, head: ResponseHead, body: bytes | Sequence[BytesLike]) -> None:
+    async def send_full(self, head: ResponseHead, body: bytes | Sequence[BytesLike]) -> None:
         await self.begin(head, None)
         await self.send(body if isinstance(body, bytes) else b"".join(body))
         await self.finish(Fields())
@@ -191,7 +191,7 @@ class ScriptedClient:
     async def upgrade(self, head: ResponseHead) -> Tunnel:
         raise AssertionError(head)
 
-    def push(self, pieces: Sequence[BytesLike]) -> bool:
+    def write_now(self, pieces: Sequence[BytesLike]) -> bool:
         self._check()
         self.body_sent += b"".join(pieces)
         return True

@@ -19,7 +19,7 @@ import pytest
 from devstack.process import Launch, ManagedProcess, free_port, port_is_open, wait_until
 from tests.support.client import fetch
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.slow, pytest.mark.timeout(180)]
 
 READY_LINE = "Ctrl-C stops everything."
 
