@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from veneer.loop.turn import WriteBatch
-from veneer.server.ports import FASTPATH_METHODS, FastPath, FastPathHandler
+from veneer.server.ports import FastPath, FastPathHandler, G, H
 
 MAX_BATCH: Final = 32
 """Connections whose requests wait at most: the first of them waits until all were shown."""
@@ -79,7 +79,7 @@ class TickBatcher:
         data: list[bytes] = []
         for connection in waiting:
             handler, arrived = connection.handler, connection.arrived
-            if handler is not None and arrived.startswith(FASTPATH_METHODS):
+            if handler is not None and arrived and arrived[0] in (G, H):
                 handlers.append(handler)
                 data.append(arrived)
         fastpath.prefetch(handlers, data)

@@ -50,8 +50,9 @@ class ConnectionHandle(ClientTransport, Protocol):
         ...
 
 
-FASTPATH_METHODS: Final = (b"GET ", b"HEAD ")
-"""How the requests begin that a fast path is asked about."""
+G: Final = 0x47
+H: Final = 0x48
+"""How GET and HEAD begin: a fast path is asked about nothing that begins otherwise."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
