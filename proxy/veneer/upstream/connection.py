@@ -116,7 +116,8 @@ class Connection:
         if reader is None:
             self.data_received(raw.tobytes())
         else:
-            self.data_received(raw[reader.split(raw) :].tobytes())
+            done = reader.split(raw)  # compiled, a call within the bounds of a slice is made twice
+            self.data_received(raw[done:].tobytes())
             reader.dealt_with(nbytes)
 
     def data_received(self, data: bytes) -> None:
