@@ -25,10 +25,14 @@ def _lines(policy: Policy) -> Iterator[str]:
         title = f"rate limit {limit.name}: {limit.quota} in {limit.window_s:g}s, burst {limit.burst}"
         plain = RateRule(RateLimit(limit.name, limit.quota, limit.window_s, limit.burst))
         yield from _block(title, rule, plain)
-    yield from _section("limits", policy.limits, SizeLimits())
-    yield from _section("timeouts", policy.timeouts, ClientTimeouts())
-    yield from _section("admin", policy.admin, AdminSettings())
-    yield from _section("stores", policy.stores, StoreSettings())
+    for title, given, plain_section in (
+        ("limits", policy.limits, SizeLimits()),
+        ("timeouts", policy.timeouts, ClientTimeouts()),
+        ("admin", policy.admin, AdminSettings()),
+        ("stores", policy.stores, StoreSettings()),
+    ):
+        if given != plain_section:
+            yield from _block(title, given, plain_section)
     for name, values in (("trusted proxies", policy.trusted_proxies), ("warm", policy.warm)):
         if values:
             yield f"{name}: {', '.join(values)}"
@@ -36,14 +40,8 @@ def _lines(policy: Policy) -> Iterator[str]:
         methods = ",".join(sorted(route.methods)) if route.methods is not None else "any method"
         query = "".join(f" {condition.name}={condition.value}" for condition in route.conditions)
         bare = Route(route.name, route.upstream, parse_path("/"), route.methods, route.conditions)
-        yield from _block(
-            f"route {route.name}: {methods} {route.template.text}{query} -> {route.upstream}", route, bare
-        )
-
-
-def _section(title: str, given: object, plain: object) -> Iterator[str]:
-    if given != plain:
-        yield from _block(title, given, plain)
+        title = f"route {route.name}: {methods} {route.template.text}{query} -> {route.upstream}"
+        yield from _block(title, route, bare)
 
 
 def _block(title: str, given: object, plain: object) -> Iterator[str]:

@@ -72,8 +72,8 @@ class LogLink:
         told = (writes.telling, round(writes.settles_s * 1000))
         arguments = [*self._arguments(), epoch, applied, chosen.catch_up, chosen.replay, *told]
         renewal = parse_renewal(await self._run(_RENEW, self._log_keys(), arguments))
-        if self._reader.ear.notices_at is None:
-            self._reader.ear.notices_at = f"{renewal.redis_ms}-0"
+        if self._reader.decoder.notices_at is None:
+            self._reader.decoder.notices_at = f"{renewal.redis_ms}-0"
         return renewal
 
     async def append(self, events: Sequence[tuple[Invalidation, bool, float]]) -> Appended:

@@ -11,7 +11,7 @@ from veneer.redis.line import Dial
 from veneer.redis.patience import LagTolerantTimeout
 from veneer.redis.script import Reply
 from veneer.redis.wire import RedisConnection, command
-from veneer.stores.heard import ReadBatch, StreamDecoder
+from veneer.stores.stream_decoder import ReadBatch, StreamDecoder
 
 _READ_AT_MOST = 100
 _INBOX_KEEPS = 1000
@@ -52,7 +52,7 @@ class LogReader:
         self._node = node
         self._block_ms = round(block_s * 1000)
         self._patience_s = block_s + silence_s
-        self.ear = StreamDecoder(keys, node)
+        self.decoder = StreamDecoder(keys, node)
 
     async def listen(self, start: Applied, hear: OnBatch) -> None:
         """Read from `start` until `hear` says None. Raises one of `script.FAILURES`."""
@@ -72,9 +72,9 @@ class LogReader:
 
     def commands(self, told: Applied) -> list[bytes]:
         """What tells the writers, and the command that waits for events after `told`, acknowledgements and notices."""
-        keys, ear = self._keys, self.ear
+        keys, decoder = self._keys, self.decoder
         streams = (keys.stream, keys.inbox(self._node), keys.notices)
-        places = (f"{told.epoch_ms}-{told.applied}", ear.inbox_at, ear.notices_at or "$")
+        places = (f"{told.epoch_ms}-{told.applied}", decoder.inbox_at, decoder.notices_at or "$")
         read = command("XREAD", "COUNT", _READ_AT_MOST, "BLOCK", self._block_ms, "STREAMS", *streams, *places)
         return [*told.commands(keys, self._node), read]
 
@@ -118,7 +118,7 @@ class _Reading:
             self.end(reply)
             return
         try:
-            told = self._hear(self._reader.ear.understand(reply))
+            told = self._hear(self._reader.decoder.decode_batch(reply))
             if told is None:
                 self.end()
             else:

@@ -15,7 +15,6 @@ from veneer.redis.script import FAILURES
 from veneer.stores.acks import Acknowledgements
 from veneer.stores.doubts import Doubts
 from veneer.stores.events import Appended, LogEvent, Renewal
-from veneer.stores.heard import ReadBatch
 from veneer.stores.lease import NodeLease
 from veneer.stores.log_counts import LogCounts
 from veneer.stores.log_link import LogLink
@@ -23,6 +22,7 @@ from veneer.stores.log_reader import Applied
 from veneer.stores.open_writes import OpenWrites
 from veneer.stores.outbox import Outbox
 from veneer.stores.recent import RecentEvents
+from veneer.stores.stream_decoder import ReadBatch
 from veneer.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
 from veneer.troubles import Troubles
 

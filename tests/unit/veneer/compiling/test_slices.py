@@ -1,4 +1,4 @@
-"""mypyc may make a call in a slice's bounds twice (findings/mypyc-calls-in-slice-bounds.sh): none may change a thing."""
+"""mypyc may make a call in a slice's bounds twice (findings/mypyc-calls-in-slice-bounds.sh): none may change things."""
 
 from __future__ import annotations
 

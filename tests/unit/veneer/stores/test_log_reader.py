@@ -12,8 +12,8 @@ from tests.support.wires import Transport, wired
 from veneer.loop.tasks import Tasks
 from veneer.redis.keys import LogKeys
 from veneer.redis.wire import RedisConnection, command
-from veneer.stores.heard import ReadBatch
 from veneer.stores.log_reader import Applied, LogReader
+from veneer.stores.stream_decoder import ReadBatch
 
 KEYS = LogKeys("v")
 NOTHING = b"*-1\r\n"

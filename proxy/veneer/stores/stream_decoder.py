@@ -1,8 +1,7 @@
-"""What a node hears of the log: events, acknowledgements of its own, and notices; the streams that bring it."""
+"""What the streams of the log bring a node: events, acknowledgements of its own, and notices."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from veneer.redis.keys import LogKeys
@@ -50,19 +49,19 @@ class StreamDecoder:
         self.inbox_at = "0-0"
         self.notices_at: str | None = None
 
-    def understand(self, reply: Reply) -> ReadBatch:
+    def decode_batch(self, reply: Reply) -> ReadBatch:
         """An answer: [[stream, [[id, [name, value, ...]], ...]], ...], or None. Raises ReplyError."""
-        heard = ReadBatch()
+        batch = ReadBatch()
         for stream in reply if isinstance(reply, list) else ():
             match stream:
                 case [bytes(name), list(items)]:
                     for item in items:
-                        self._take(heard, name, item)
+                        self._add(batch, name, item)
                 case _:
                     raise ReplyError("a stream", stream)
-        return heard
+        return batch
 
-    def _take(self, heard: ReadBatch, stream: bytes, item: Reply) -> None:
+    def _add(self, batch: ReadBatch, stream: bytes, item: Reply) -> None:
         match item:
             case [bytes(raw), list(flat)]:
                 place = raw.decode()
@@ -71,20 +70,16 @@ class StreamDecoder:
             case _:
                 raise ReplyError("an item of a stream", item)
         if stream == self._stream:
-            heard.events.append(log_event(place, {name.decode("latin-1"): value for name, value in fields.items()}))
+            batch.events.append(log_event(place, {name.decode("latin-1"): value for name, value in fields.items()}))
         elif stream == self._notices:
             self.notices_at = place
-            self._take_notice(heard, fields)
+            node, released = fields.get(b"n", b"").decode("utf-8", "replace"), fields.get(b"t")
+            if node != self._node:
+                key = fields.get(b"k", b"") if released is None else released
+                batch.notices.append(Notice(node, key.decode("utf-8", "surrogateescape"), released is not None))
         else:
             self.inbox_at = place
             node = fields.get(b"n", b"").decode("utf-8", "replace")
             epoch_ms, _, seq = fields.get(b"p", b"").partition(b"-")
             if epoch_ms.isdigit() and seq.isdigit():
-                heard.acknowledgements.append(Acknowledgement(node, int(epoch_ms), int(seq)))
-
-    def _take_notice(self, heard: ReadBatch, fields: Mapping[bytes, bytes]) -> None:
-        node = fields.get(b"n", b"").decode("utf-8", "replace")
-        if node != self._node:
-            released = fields.get(b"t")
-            key = fields.get(b"k", b"") if released is None else released
-            heard.notices.append(Notice(node, key.decode("utf-8", "surrogateescape"), released is not None))
+                batch.acknowledgements.append(Acknowledgement(node, int(epoch_ms), int(seq)))
