@@ -37,6 +37,17 @@ INSTEAD = {
 }
 """Words of our own that the field has others for; docs/glossary.md has those that stay."""
 
+INSTEAD_IN_NAMES = {
+    "dense": "recompressed",
+    "desk": "aggregator",
+    "land": "resolve",
+    "landed": "resolved",
+    "ledger": "totals",
+    "turn": "lock, iteration, round or batch",
+    "turns": "locks, iterations, rounds or batches",
+}
+"""Words that text may use as everybody does, and that names of ours had other meanings for."""
+
 PRODUCTS = (ROOT / "proxy" / "veneer", ROOT / "backend" / "etter")
 
 
@@ -67,6 +78,14 @@ def words(text: str) -> Iterator[str]:
     return (word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", text.replace("octet-stream", "")))
 
 
+def named(file: Path) -> Iterator[tuple[int, str]]:
+    """The names in a file, with their lines, and its own."""
+    yield 0, file.stem
+    for token in tokenize.generate_tokens(io.StringIO(file.read_text("utf-8")).readline):
+        if token.type == tokenize.NAME:
+            yield token.start[0], token.string
+
+
 def told(file: Path) -> Iterator[tuple[int, str]]:
     """The names, texts and comments of a file, with their lines."""
     kinds = (tokenize.NAME, tokenize.STRING, tokenize.COMMENT)
@@ -84,6 +103,24 @@ def test_nothing_is_called_by_a_word_that_the_field_has_another_for(product: Pat
         for word in set(words(text)) & INSTEAD.keys()
     }
     assert not found
+
+
+@pytest.mark.parametrize("product", PRODUCTS, ids=lambda path: path.name)
+def test_no_name_gives_a_word_a_meaning_of_its_own(product: Path) -> None:
+    found = {
+        f"{file.relative_to(ROOT)}:{line}: {word} -> {INSTEAD_IN_NAMES[word]}"
+        for file in product.rglob("*.py")
+        for line, text in named(file)
+        for word in set(words(text)) & INSTEAD_IN_NAMES.keys()
+    }
+    assert not found
+
+
+def test_such_a_word_would_be_found_in_names_alone(tmp_path: Path) -> None:
+    file = tmp_path / "turn.py"
+    file.write_text("class FreeTurn:\n    'It turns; take turns.'\n", "utf-8")
+    found = [word for _, text in named(file) for word in words(text) if word in INSTEAD_IN_NAMES]
+    assert found == ["turn", "turn"]
 
 
 def test_such_a_word_would_be_found_in_names_and_texts(tmp_path: Path) -> None:

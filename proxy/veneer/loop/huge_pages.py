@@ -29,8 +29,8 @@ AHEAD_BYTES = 128 * 1024 * 1024
 So much that is freed at the end of the heap is kept as well.
 """
 GROWN_BYTES = 64 * 1024 * 1024
-TURN_EVERY_S = 0.5
-MAX_PER_TURN = 4
+ROUND_EVERY_S = 0.5
+MAX_PER_ROUND = 4
 """Moving one takes some milliseconds."""
 
 _MADV_HUGEPAGE, _MADV_COLLAPSE = 14, 25  # madvise(2)
@@ -102,11 +102,11 @@ class HugePages:
         places = [place for region in regions(_MAPS.read_text("utf-8").splitlines()) for place in region]
         self._huge.intersection_update(places)
         new = (place for place in places if place not in self._huge and self._is_filled(place))
-        moved = list(islice(new, MAX_PER_TURN))
+        moved = list(islice(new, MAX_PER_ROUND))
         for place in moved:
             self._madvise(place, HUGE_BYTES, _MADV_COLLAPSE)
         self._huge.update(moved)
-        self.is_under_way = len(moved) == MAX_PER_TURN
+        self.is_under_way = len(moved) == MAX_PER_ROUND
         if not self.is_under_way:
             self._resident_bytes = resident_bytes()
 
@@ -127,7 +127,7 @@ async def keep_on_huge_pages(sleep: Callable[[float], Awaitable[None]]) -> None:
         return
     pages = HugePages()
     while True:
-        await sleep(TURN_EVERY_S)
+        await sleep(ROUND_EVERY_S)
         with suppress(OSError):  # no file descriptor is left to look with, for one; later there may be
             pages.ask_ahead()
             if pages.is_due():

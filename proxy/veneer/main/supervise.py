@@ -40,7 +40,7 @@ def supervise(options: ServeOptions, policy: Policy, overrides: Overrides, obser
 
 
 async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides, observation: Observation) -> int:
-    ledger, tasks = CounterTotals(), Tasks()
+    totals, tasks = CounterTotals(), Tasks()
     Scarcity(SystemClock().monotonic).watch(asyncio.get_running_loop())
     async with AsyncExitStack() as leaving:
         # Only its owner may enter a directory made so: whoever reaches a worker's socket may purge.
@@ -61,14 +61,14 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
             reload=source.reload,
             policies=None if options.policies is None else copy,
         )
-        supervisor = Supervisor(orders, ledger, SystemClock(), tasks)
+        supervisor = Supervisor(orders, totals, SystemClock(), tasks)
         on_signals(asyncio.get_running_loop(), supervisor.stop, supervisor.roll)
         address = supervisor.listen()
         if options.admin is not AdminOff.OFF:
             admin = options.admin or Address.parse(policy.admin.listen)
             access = access_for(admin, policy)
             deps = AggregatorDeps(
-                access, ledger, supervisor.sockets, options.workers, lambda: supervisor.stopping, observation.metrics
+                access, totals, supervisor.sockets, options.workers, lambda: supervisor.stopping, observation.metrics
             )
             await leaving.enter_async_context(listening(AdminAggregator(deps).application(), admin))
             logger.info("admin on http://%s", admin)

@@ -147,7 +147,7 @@ def connect(address: RedisAddress, settings: ConnectSettings | None = None) -> R
 
     A call on a connection that turns out to be closed is tried once more; nothing else is retried here, so that an
     outage is seen at once by those who must know. No call has a time-out of its own: its caller sets one for the whole
-    of it, and before Python 3.12 the client's would put every command into a task of its own, a loop's turn later.
+    of it, and before Python 3.12 the client's would put every command into a task of its own, a loop's iteration later.
     """
     chosen = settings or ConnectSettings()
     options: dict[str, object] = {

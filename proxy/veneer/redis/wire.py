@@ -1,7 +1,7 @@
-"""One pipelined connection to Redis: what is said leaves at once, an answer is handed on in the turn that reads it.
+"""One pipelined connection to Redis: what is said leaves at once, an answer is handed on as soon as it is read.
 
 A write waits for several answers in a row, at several nodes. The client library takes a lock, a connection and a
-pair of streams for each command, and its answer reaches who waits for it some turns of the loop later.
+pair of streams for each command, and its answer reaches who waits for it some iterations of the loop later.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from redis.exceptions import InvalidResponse, NoScriptError, ResponseError
 from veneer.redis.script import Argument, Reply
 
 OnReply = Callable[[Reply | Exception], None]
-"""Called in the loop's turn that reads the answer; it must not raise. An exception is what Redis refused, or a loss."""
+"""Called as the answer is read, without waiting; it must not raise. An exception is what Redis refused, or a loss."""
 
 
 def command(*words: Argument) -> bytes:
@@ -87,7 +87,7 @@ class RedisConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's does not say that it is one
-        # Otherwise uvloop writes at the end of its turn, which is long when it is busy.
+        # Otherwise uvloop writes at the end of its iteration, which is long when it is busy.
         self._transport.set_write_buffer_limits(high=0)
 
     def data_received(self, data: bytes) -> None:

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Final
 
-from veneer.loop.turn import WriteBatch
+from veneer.loop.batched_writes import WriteBatch
 from veneer.server.ports import FastPath, FastPathHandler, G, H
 
 MAX_BATCH: Final = 32

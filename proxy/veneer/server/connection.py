@@ -6,7 +6,7 @@ import asyncio
 from typing import Final, cast
 
 from veneer.http1.grammar import HEAD_END
-from veneer.loop.turn import Outgoing
+from veneer.loop.batched_writes import WriteBuffer
 from veneer.ports import ClientGoneError
 from veneer.server.batching import TickBatcher
 from veneer.server.client import WireClient
@@ -39,7 +39,7 @@ from veneer.server.stream import ClientStream
 from veneer.server.tunnel import ClientTunnel
 
 PIPELINED_BYTES: Final = 64 * 1024
-"""So much of what a client sends ahead of its turn is taken before it has to wait."""
+"""So much of what a client sends ahead of its time is taken before it has to wait."""
 
 
 class ClientConnection(ClientStream):
@@ -59,7 +59,7 @@ class ClientConnection(ClientStream):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        outgoing: Outgoing,
+        outgoing: WriteBuffer,
         batcher: TickBatcher,
         settings: ConnectionSettings,
         fastpath: FastPath | None = None,
@@ -231,7 +231,7 @@ class ClientConnection(ClientStream):
         return data[start:]
 
     def _buffer_pipelined(self, data: bytes) -> None:
-        """Keep what comes before its turn; a client that sends much of that has to wait."""
+        """Keep what comes before its time; a client that sends much of that has to wait."""
         self._pipelined += data
         if len(self._pipelined) >= PIPELINED_BYTES and self._transport is not None:
             self._transport.pause_reading()

@@ -17,7 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from veneer.http1.segments import body_left, split_at_heads
-from veneer.loop.turn import Outgoing, WriteBatch
+from veneer.loop.batched_writes import WriteBatch, WriteBuffer
 from veneer.ports import ClientGoneError
 from veneer.server.any_method import AnyMethodParser
 from veneer.server.batching import TickBatcher
@@ -110,7 +110,7 @@ class AiohttpProtocol(RequestHandler):
     def connection_taken(self, transport: asyncio.Transport) -> bool:
         """Begin with a connection; False when it was refused, for there are too many."""
         if self._front.full:
-            self._turn_away(transport)
+            self._reject_connection(transport)
             return False
         self.connection_made(transport)
         return True
@@ -120,7 +120,7 @@ class AiohttpProtocol(RequestHandler):
         self._stop_head_timer()
         super().connection_lost(exc)
 
-    def _turn_away(self, transport: asyncio.Transport) -> None:
+    def _reject_connection(self, transport: asyncio.Transport) -> None:
         """Say 503 and close; aiohttp never learns of the connection."""
         self.force_close()
         detail = "too many connections; try again later"
@@ -367,7 +367,7 @@ class FrontServer(web.Server):
 
     def connection(self) -> asyncio.Protocol:
         """The protocol of one accepted connection."""
-        outgoing = Outgoing(self._writes)
+        outgoing = WriteBuffer(self._writes)
         connection = ClientConnection(
             asyncio.get_running_loop(), outgoing, self._batcher, self._settings, self._fastpath, self._plain
         )

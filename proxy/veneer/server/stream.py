@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 from veneer.core.address import node_address
-from veneer.loop.turn import Outgoing
+from veneer.loop.batched_writes import WriteBuffer
 from veneer.ports import BytesLike, ClientGoneError
 from veneer.server.batching import BatchedConnection
 
@@ -15,7 +15,7 @@ from veneer.server.batching import BatchedConnection
 class ClientStream(BatchedConnection):
     """What `ClientTransport` and `RawStream` ask of a connection, but for what depends on its requests."""
 
-    def __init__(self, outgoing: Outgoing) -> None:
+    def __init__(self, outgoing: WriteBuffer) -> None:
         super().__init__()
         self._transport: asyncio.Transport | None = None
         self._outgoing = outgoing

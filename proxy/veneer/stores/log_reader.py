@@ -80,7 +80,7 @@ class LogReader:
 
 
 class _Reading:
-    """The reads on one connection, each begun where the one before has ended, in the turn that brought its answer."""
+    """The reads on one connection, each begun where the one before has ended, as soon as its answer is there."""
 
     def __init__(self, wire: RedisConnection, reader: LogReader, hear: OnBatch) -> None:
         self._wire = wire

@@ -35,7 +35,7 @@ class OpenWrites:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._turn = 0
+        self._telling = 0
         self._open = 0
         self._settles_s = 0.0
         self._ended_s = float("-inf")
@@ -59,8 +59,8 @@ class OpenWrites:
         if not self._open and not queued and self._clock.monotonic() - self._ended_s >= _LINGER_S:
             self._settles_s = 0.0
             self._known_s = -1.0  # from now on it may say so
-        self._turn += 1
-        return WriteReport(self._turn, self._settles_s)
+        self._telling += 1
+        return WriteReport(self._telling, self._settles_s)
 
     def told(self, report: WriteReport) -> None:
         """A renewal has told it."""

@@ -11,7 +11,7 @@ from mypy_extensions import mypyc_attr
 
 from veneer.http1.framing import MalformedError
 from veneer.http1.parser import MessagePart, ResponseParser
-from veneer.loop.turn import Outgoing, WriteBatch
+from veneer.loop.batched_writes import WriteBatch, WriteBuffer
 from veneer.ports import ByteSink, FirstBytesHandler, InterimSink, UpstreamError, UpstreamFailure
 from veneer.upstream.buffer import ReadBuffer
 from veneer.upstream.flow import ReadFlow, ReadTimer, Waker
@@ -75,7 +75,7 @@ class Connection:
         self.phase = ExchangePhase.CONNECTING
         self.parser = ResponseParser(settings.max_head_bytes, settings.max_fields)
         self.transport: asyncio.Transport | None = None
-        self._outgoing = Outgoing(batch)
+        self._outgoing = WriteBuffer(batch)
         self.served = 0
         self.idle_until_s = self.retire_s = 0.0
         self.failure: UpstreamError | None = None

@@ -14,8 +14,8 @@ from veneer.core.messages import RequestHead
 from veneer.core.streams import is_stream
 from veneer.http1.parser import MessagePart
 from veneer.http1.serialise import WrittenHead, write_head
+from veneer.loop.batched_writes import WriteBatch
 from veneer.loop.tasks import Tasks
-from veneer.loop.turn import WriteBatch
 from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
 from veneer.upstream.buffer import ReadBuffer
 from veneer.upstream.connection import Connection

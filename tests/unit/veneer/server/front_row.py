@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from veneer.loop.turn import Outgoing, WriteBatch
+from veneer.loop.batched_writes import WriteBatch, WriteBuffer
 from veneer.server.batching import TickBatcher
 from veneer.server.connection import ClientConnection
 from veneer.server.limits import ConnectionSettings, MalformedRequest
@@ -158,7 +158,7 @@ class FrontRow:
     def connection(self, kind: type[ClientConnection] = ClientConnection) -> tuple[ClientConnection, Fallback]:
         """One more, open."""
         loop, settings = asyncio.get_running_loop(), ConnectionSettings()
-        connection = kind(loop, Outgoing(self._writes), self._batcher, settings, self._fastpath, self._plain)
+        connection = kind(loop, WriteBuffer(self._writes), self._batcher, settings, self._fastpath, self._plain)
         fallback = Fallback(connection)
         connection.set_fallback(fallback)
         connection.connection_made(Transport(self.events))

@@ -18,8 +18,8 @@ from aiohappyeyeballs import start_connection
 from tests.support.clock import ManualClock
 from tests.support.origin import OriginConnection, answering, running_origin
 from tests.unit.veneer.upstream.conftest import request
+from veneer.loop.batched_writes import WriteBatch
 from veneer.loop.tasks import Tasks
-from veneer.loop.turn import WriteBatch
 from veneer.ports import UpstreamError, UpstreamFailure
 from veneer.upstream import dial as dialling
 from veneer.upstream.buffer import ReadBuffer

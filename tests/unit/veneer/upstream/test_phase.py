@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.diagrams import drawn, state_diagram
 from veneer.core.messages import ResponseHead
-from veneer.loop.turn import WriteBatch
+from veneer.loop.batched_writes import WriteBatch
 from veneer.ports import FirstBytesHandler, UpstreamError, UpstreamFailure
 from veneer.upstream.buffer import ReadBuffer
 from veneer.upstream.connection import Connection, ConnectionOwner

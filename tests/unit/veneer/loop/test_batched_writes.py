@@ -1,4 +1,4 @@
-"""Writes wait for the end of the loop's turn, in order, and never for long."""
+"""Writes wait for the end of the loop's iteration, in order, and never for long."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from veneer.loop.turn import MAX_BYTES, MAX_WAITING, Outgoing, WriteBatch
+from veneer.loop.batched_writes import MAX_BYTES, MAX_WAITING, WriteBatch, WriteBuffer
 
 
 class Loop:
-    """A loop whose turn ends when the test says so."""
+    """A loop whose iteration ends when the test says so."""
 
     def __init__(self) -> None:
         self.calls: list[Callable[[], None]] = []
@@ -44,11 +44,11 @@ class Stage:
 
     def __init__(self) -> None:
         self.loop = Loop()
-        self.turn = WriteBatch(self.loop.call_soon)
+        self.batch = WriteBatch(self.loop.call_soon)
         self.sent: list[tuple[str, bytes | list[bytes]]] = []
 
-    def connection(self, name: str = "a") -> Outgoing:
-        outgoing = Outgoing(self.turn)
+    def connection(self, name: str = "a") -> WriteBuffer:
+        outgoing = WriteBuffer(self.batch)
         outgoing.open(Transport(name, self.sent))
         return outgoing
 
@@ -137,7 +137,7 @@ def test_what_a_write_brings_about_waits_for_the_next_turn(stage: Stage) -> None
         def write(self, data: bytes) -> None:
             answer.send([data.upper()])
 
-    question = Outgoing(stage.turn)
+    question = WriteBuffer(stage.batch)
     question.open(Echo("question", stage.sent))
     question.send([b"one"])
     stage.loop.end_turn()

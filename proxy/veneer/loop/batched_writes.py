@@ -1,7 +1,7 @@
-"""Writes that wait for the end of the loop's turn, so that many leave one after the other.
+"""Writes that wait for the end of the loop's iteration, so that many leave one after the other.
 
 A process that sleeps is woken by the first bytes that come for it, which costs the sender more than to write them.
-Whoever gets the bytes of a whole turn at once is woken once.
+Whoever gets the bytes of a whole iteration at once is woken once.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class WriteBatch:
 
     def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
         self._call_soon = call_soon
-        self._waiting: list[Outgoing] = []
+        self._waiting: list[WriteBuffer] = []
         self._awaited = False
 
-    def add(self, outgoing: Outgoing) -> None:
-        """Have it sent at the end of the turn, or before, when many wait."""
+    def add(self, outgoing: WriteBuffer) -> None:
+        """Have it sent at the end of the iteration, or before, when many wait."""
         waiting = self._waiting
         waiting.append(outgoing)
         if len(waiting) >= MAX_WAITING:
@@ -58,17 +58,17 @@ class WriteBatch:
             outgoing.flush()
 
 
-class Outgoing:
+class WriteBuffer:
     """What is to leave on one connection. Whoever writes there in another way, or closes it, has to flush it first.
 
     What waits are the pieces as they came. They are put together when they leave: sixteen answers that wait in memory
     between bodies that stay would leave holes there.
     """
 
-    __slots__ = ("_raw", "_sink", "_turn", "_unsent")
+    __slots__ = ("_batch", "_raw", "_sink", "_unsent")
 
-    def __init__(self, turn: WriteBatch) -> None:
-        self._turn = turn
+    def __init__(self, batch: WriteBatch) -> None:
+        self._batch = batch
         self._sink: Sink | None = None
         self._unsent: list[bytes] = []
         self._raw = 0
@@ -84,12 +84,12 @@ class Outgoing:
         self._raw = 0
 
     def send(self, pieces: list[bytes]) -> None:
-        """Send at the end of the turn, or at once where it is much. The list is no longer the caller's."""
+        """Send at the end of the iteration, or at once where it is much. The list is no longer the caller's."""
         if self._unsent:
             self._unsent.extend(pieces)
         else:
             self._unsent = pieces
-            self._turn.add(self)
+            self._batch.add(self)
         raw = self._raw
         for piece in pieces:
             raw += len(piece)
