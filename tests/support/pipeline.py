@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from tests.support.clock import ManualClock
 from veneer.compress.codec import Codecs
-from veneer.core.entry import Entry
+from veneer.core.entry import Entry, Position
 from veneer.core.fields import Fields, Pair
 from veneer.core.forwarding import Peer
-from veneer.core.invalidation import Invalidation
+from veneer.core.invalidation import Invalidation, Validity
 from veneer.core.messages import BytesLike, RequestHead, ResponseHead
 from veneer.limits.rate_memory import MemoryRates
 from veneer.loop.tasks import Tasks
@@ -204,18 +204,31 @@ class ScriptedClient:
             raise ClientGoneError("gone")
 
 
-class Log(MemoryLog):
-    """The log of memory, whose lease and reach a test decides; it keeps what it was told."""
+class Log:
+    """The log of memory, whose lease and reach a test decides; it keeps what it was told.
+
+    It has one rather than being one: compiled, nothing inherits from it.
+    """
 
     def __init__(self, clock: ManualClock) -> None:
-        super().__init__(clock)
+        self._log = MemoryLog(clock)
         self.lease = LeaseState.HELD
         self.reachable = self.writable = True
         self.appended: list[tuple[Invalidation, float]] = []
         self.open_writes = 0
 
+    @property
+    def position(self) -> Position:
+        return self._log.position
+
     def lease_state(self) -> LeaseState:
         return self.lease
+
+    def validity(self, entry: Entry) -> Validity:
+        return self._log.validity(entry)
+
+    def validity_generation(self, now_s: float) -> int:
+        return self._log.validity_generation(now_s)
 
     async def begin_write(self, settles_s: float, *, strict: bool) -> bool:
         self.open_writes += self.writable
@@ -226,8 +239,11 @@ class Log(MemoryLog):
 
     async def append(self, invalidation: Invalidation, *, strict: bool, settles_s: float = 0.0) -> Receipt:
         self.appended.append((invalidation, settles_s))
-        receipt = await super().append(invalidation, strict=strict, settles_s=settles_s)
+        receipt = await self._log.append(invalidation, strict=strict, settles_s=settles_s)
         return replace(receipt, shared=self.reachable)
+
+    async def spares(self, entry: Entry, until: Position) -> bool:
+        return await self._log.spares(entry, until)
 
 
 class Records:
