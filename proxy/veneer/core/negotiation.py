@@ -171,7 +171,7 @@ def coded_fields(fields: Fields, coding: str | None, *, recompressed: bool = Fal
 
 
 class _CodedForm:
-    """`coded_fields` of one coding and density, as `Fields.once` takes it: told apart by identity."""
+    """`coded_fields` of one coding, recompressed or not, as `Fields.once` takes it: told apart by identity."""
 
     __slots__ = ("_coding", "_recompressed")
 

@@ -78,7 +78,7 @@ class Recompressor:
         self._wanted.set()
 
     async def run(self, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """Take a run_round every second while there are candidates, until cancelled."""
+        """Look every second while there are candidates, until cancelled."""
         while True:
             await self._wanted.wait()
             self._is_idle()

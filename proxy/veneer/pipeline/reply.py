@@ -89,22 +89,22 @@ class Replier:
             age = delay_line(head.fields, now - exchange.received)
         else:
             age, told = age_line(body.age_s), exchange.match.route.client_lifetime
-            if told is ClientLifetime.REMAINING and (left := with_remaining_lifetime(head.fields, body.age_s, now)):
+            left = with_remaining_lifetime(head.fields, body.age_s, now) if told is ClientLifetime.REMAINING else None
+            if left is not None:
                 age, head = None, ResponseHead(head.status, head.reason, left)
         head = self._dressed(exchange, answer, head, age, rate, now)
         if in_pieces:
             await self._code(exchange, head, shown)
             return SentResponse(shown.head.status, shown.coding, shown.identity_bytes)
         await exchange.client.send_full(head, raw)
+        length = len(raw) if isinstance(raw, bytes) else sum(map(len, raw))
         if answer.use is CacheResult.HIT and body.age_s is not None and body.key is not None:
             bodiless = exchange.request.method == "HEAD" or shown.head.status in NO_CONTENT
-            length = len(raw) if isinstance(raw, bytes) else sum(map(len, raw))
             ttl_s, coding = answer.cache.ttl_s or 0.0, None if bodiless else shown.coding
             served = ServedHit(body.entry, body.key, body.age_s, ttl_s, head, length, coding)
             self._services.hits.learn(exchange, served)
         elif body.age_s is None:
             if not shown.coding:
-                length = len(raw) if isinstance(raw, bytes) else sum(map(len, raw))
                 self._services.hits.learn_miss(exchange, answer, head, length)
             body.entry.drop_derived()  # it may never be asked for again
         return SentResponse(shown.head.status, shown.coding, shown.identity_bytes)

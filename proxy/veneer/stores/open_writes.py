@@ -20,7 +20,7 @@ _LEAST_SETTLES_S: Final = 0.001
 class WriteReport(NamedTuple):
     """What a renewal tells: for how long after the node's end a write of it may still be carried out; 0 for none.
 
-    `telling` grows with each telling: one that comes late changes nothing.
+    `telling` grows with each renewal that tells of writes: one that comes late changes nothing.
     """
 
     telling: int
