@@ -14,6 +14,7 @@ from devstack.process import port_is_open, wait_until
 from devstack.proxy import ProxyOptions, ProxyServer
 from tests.support.client import fetch
 from tests.support.origin import OriginConnection, answering, held, running_origin
+from tests.support.processes import is_alive, live_children
 
 NewProxy = Callable[[ProxyOptions], ProxyServer]
 
@@ -180,7 +181,7 @@ async def test_many_workers_share_a_port_and_stop_together(new_proxy: NewProxy, 
             assert (answer.status, answer.body) == (200, b"plain")
         await asyncio.to_thread(proxy.stop)
         assert proxy.process.exit_code == 0
-        assert not [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+        assert not any(map(is_alive, family))
 
 
 async def test_a_bad_file_on_disk_does_not_keep_a_dead_worker_from_being_replaced(
@@ -191,13 +192,12 @@ async def test_a_bad_file_on_disk_does_not_keep_a_dead_worker_from_being_replace
     async with running_origin(answering(PLAIN)) as origin:
         options = ProxyOptions(upstream=origin.url, redis_url=redis_url, workers=2, policies=policies)
         proxy = await asyncio.to_thread(new_proxy, options)
-        supervisor = psutil.Process(proxy.process.pid)
-        before = {worker.pid for worker in supervisor.children()}
+        before = {worker.pid for worker in live_children(proxy.process.pid)}
         policies.write_text(BROKEN)
         psutil.Process(min(before)).kill()
 
         def replaced() -> bool:
-            now = {worker.pid for worker in supervisor.children() if worker.status() != psutil.STATUS_ZOMBIE}
+            now = {worker.pid for worker in live_children(proxy.process.pid)}
             return len(now) == 2 and now != before
 
         assert await asyncio.to_thread(wait_until, replaced, timeout_s=20), proxy.process.log_text()

@@ -18,6 +18,7 @@ import pytest
 
 from devstack.process import Launch, ManagedProcess, free_port, port_is_open, wait_until
 from tests.support.client import fetch
+from tests.support.processes import is_alive, live_children
 
 pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -48,7 +49,7 @@ class Run:
         return [line for line in self.process.log_lines() if line.startswith("error:")]
 
     def child(self, word: str) -> psutil.Process:
-        (found,) = (one for one in psutil.Process(self.process.pid).children() if word in " ".join(one.cmdline()))
+        (found,) = (one for one in live_children(self.process.pid) if word in " ".join(one.cmdline()))
         return found
 
 
@@ -68,7 +69,7 @@ def new_run() -> Iterator[Callable[..., Run]]:
 
 
 def _all_gone(family: list[psutil.Process]) -> bool:
-    return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family)
+    return not any(map(is_alive, family))
 
 
 def _curl_lines(text: str) -> list[str]:

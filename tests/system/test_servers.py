@@ -8,13 +8,13 @@ from collections.abc import Callable
 from itertools import chain, count
 from pathlib import Path
 
-import psutil
 import psycopg2
 import pytest
 
 from devstack.postgres import PostgresServer
 from devstack.process import LOWEST_PORT, Launch, ManagedProcess, Ports, StartError, port_is_open, wait_until
 from devstack.redis import RedisServer
+from tests.support.processes import is_alive_pid
 
 
 def _run_sql(url: str, statement: str) -> list[tuple[object, ...]]:
@@ -147,8 +147,4 @@ def test_stopping_ends_grandchildren_too(tmp_path: Path) -> None:
     grandchild = int(child.log_lines()[0])
     child.stop()
     assert not child.running
-    assert wait_until(lambda: not _alive(grandchild), timeout_s=5)
-
-
-def _alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    assert wait_until(lambda: not is_alive_pid(grandchild), timeout_s=5)

@@ -17,6 +17,7 @@ from devstack.process import wait_until
 from devstack.proxy import ProxyOptions, ProxyServer
 from tests.support.client import fetch
 from tests.support.origin import answering, held, running_origin
+from tests.support.processes import live_children
 
 NewProxy = Callable[[ProxyOptions], ProxyServer]
 
@@ -27,7 +28,7 @@ BROKEN = "version: 1\nroutes:\n  - {name: all, match: {path: /}, cache: {tttl: 1
 
 
 def workers_of(proxy: ProxyServer) -> set[int]:
-    return {child.pid for child in psutil.Process(proxy.process.pid).children()}
+    return {child.pid for child in live_children(proxy.process.pid)}
 
 
 def get(url: str) -> str:
