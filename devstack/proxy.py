@@ -20,7 +20,8 @@ SHIPPED_POLICIES = ROOT / "policies.yaml"
 class ProxyOptions:
     """The flags of `python -m veneer serve` that a test or a run chooses; None leaves a flag away.
 
-    `under` is a command that runs the proxy as its own child or in its own process: a profiler.
+    `program` is the Veneer that runs. `under` is a command that runs the proxy as its own child or in its own process:
+    a profiler.
     """
 
     upstream: str | None
@@ -32,6 +33,7 @@ class ProxyOptions:
     admin_port: int | None = None
     env: dict[str, str] = field(default_factory=dict[str, str])
     under: tuple[str, ...] = ()
+    program: tuple[str, ...] = (sys.executable, "-m", "veneer")
 
 
 class ProxyServer:
@@ -40,7 +42,7 @@ class ProxyServer:
     def __init__(self, options: ProxyOptions, directory: Path, *, name: str = "proxy") -> None:
         self.port = options.port or free_port()
         self.admin_port = options.admin_port or free_port()
-        argv = [*options.under, sys.executable, "-m", "veneer", "serve"]
+        argv = [*options.under, *options.program, "serve"]
         argv += ["--upstream", options.upstream] if options.upstream else []
         argv += ["--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin_port}"]
         argv += ["--policies", str(options.policies)] if options.policies else []

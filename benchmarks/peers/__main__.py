@@ -15,11 +15,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.peers.cases import NGINX, all_cases
+from benchmarks.peers.builds import EARLIER, provide_build, why_not
+from benchmarks.peers.cases import NGINX
 from benchmarks.peers.field import Field, Setting
 from benchmarks.peers.growth import Growth, measure_growth
 from benchmarks.peers.idle import Idle, measure_idle
 from benchmarks.peers.latency import Latency, measure_latency
+from benchmarks.peers.lineup import every_case
 from benchmarks.peers.machine import Cores, counts_instructions, fast_directory, on_core, raise_open_files
 from benchmarks.peers.report import write
 from benchmarks.peers.results import Results
@@ -36,6 +38,11 @@ def main() -> int:
     """Run the comparison; returns 0 when everything that was asked for was measured."""
     options = _options()
     missing = provide(install=not (options.quick or options.no_install))
+    if any(name.startswith("shipped") for name in options.cases):
+        if not (options.quick or options.no_install):
+            provide_build(EARLIER, _say)
+        if why := why_not(EARLIER):
+            missing.append(why)
     for line in missing:
         _say(line)
     if find("wrk") is None:
@@ -71,7 +78,7 @@ def _measure(field: Field, options: argparse.Namespace, missing: list[str]) -> R
             elif name == GROWTH:
                 growth = measure_growth(field, options.entries, _say)
             else:
-                outcomes.append(measure(all_cases()[name], field, _say))
+                outcomes.append(measure(every_case()[name], field, _say))
         except (LoadError, StartError, OSError) as error:
             failed.append(f"{name}: {error}")
             _say(f"{name} failed: {error}")
@@ -114,7 +121,7 @@ def _conditions(setting: Setting, missing: list[str]) -> dict[str, str]:
 
 
 def _options() -> argparse.Namespace:
-    names = (*all_cases(), *EXTRA)
+    names = (*every_case(), *EXTRA)
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("--cases", default=",".join(names), help=f"of {', '.join(names)}")
     parser.add_argument("--rounds", type=int, default=5)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from benchmarks.peers.cases import (
     FASTAPI,
     NGINX,
+    NGINX_PASS,
     NGINX_PLAIN,
     VARNISH,
     VENEER,
@@ -17,6 +18,7 @@ from benchmarks.peers.cases import (
 )
 from benchmarks.peers.growth import ALIKE, FEW, FEWEST
 from benchmarks.peers.results import Results, cost_ratio, speed_ratio
+from benchmarks.peers.shipped import EARLIER, EARLIER_TWO, OWN, SHARED_TWO
 from benchmarks.peers.wrk import Window
 from benchmarks.targets import Target
 
@@ -37,6 +39,16 @@ class Bar:
 
 
 BARS = (
+    Bar("shipped hit : own memory and limit", "shipped-hit", 0.85, OWN),
+    Bar("shipped hit : nginx, same features", "shipped-hit", 1.5, NGINX),
+    Bar("shipped miss, stored : Veneer 880bd00", "shipped-miss", 6.0, EARLIER),
+    Bar("shipped miss, stored : own memory and limit", "shipped-miss", 0.6, OWN),
+    Bar("miss coded, own memory and limit : nginx, gzip on", "shipped-miss", 1.2, NGINX, OWN),
+    Bar("hit that only Redis has : Veneer 880bd00", "shipped-l2", 8.0, EARLIER),
+    Bar("POST, own memory and limit : nginx pass-through, all on", "shipped-post", 0.5, NGINX_PASS, OWN),
+    Bar("shipped POST : Veneer 880bd00", "shipped-post", 3.0, EARLIER),
+    Bar("95/5, own memory and limit : nginx, same features", "shipped-mix", 1.0, NGINX, OWN),
+    Bar("shipped 95/5, two workers : Veneer 880bd00, two workers", "shipped-mix", 5.0, EARLIER_TWO, SHARED_TWO),
     Bar("hit 2 KB, changing heads : nginx, same features", "hit-changing", 1.2, NGINX),
     Bar("hit 2 KB : Varnish", "hit", 1.2, VARNISH),
     Bar("304 : nginx, same features", "304", 1.2, NGINX),

@@ -8,11 +8,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.peers.builds import EARLIER, build_of, why_not
 from benchmarks.peers.machine import Cores, on_core
-from benchmarks.peers.servers import FastApi, Nginx, Origin, Server, Varnish, Veneer
+from benchmarks.peers.servers import FastApi, Nginx, Origin, Server, Varnish, Veneer, Way
 from benchmarks.peers.tools import fastapi_ready, find
 from benchmarks.peers.wrk import NUMBERS_A_WINDOW, Shot, Window, shoot
 from devstack.redis import RedisServer, find_redis_binary
+
+_SHARED = frozenset(f"{build}-{form}" for build in ("veneer", "earlier") for form in ("shared", "shared-2", "l2"))
+"""Servers over Redis: this Veneer or an earlier one, with one worker or two, or with hardly any memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +58,13 @@ class Field:
             "varnish": (find("varnishd") is not None, "Varnish is not installed"),
             "varnish-log": (find("varnishncsa") is not None, "Varnish is not installed"),
             "fastapi": (fastapi_ready(), "the FastAPI environment is not there"),
-            "veneer-l2": (find_redis_binary() is not None, "there is no Redis"),
         }
         there, why = needs.get(name, (True, ""))
-        return None if there else why
+        if not there:
+            return why
+        if name in _SHARED and find_redis_binary() is None:
+            return "there is no Redis"
+        return why_not(EARLIER) if name.startswith("earlier") else None
 
     def server(self, name: str) -> Server:
         """The running server of that name."""
@@ -103,17 +110,23 @@ class Field:
         port, directory = self.origin.port, self.setting.directory / name
         makers: dict[str, Callable[[], Server]] = {
             "veneer": lambda: Veneer(port, directory),
-            "veneer-l2": lambda: Veneer(port, directory, memory="1MB", redis_url=self._redis_url()),
             "nginx": lambda: Nginx(port, directory, self.setting.files_most),
             "varnish": lambda: Varnish(port, directory, logged=False),
             "varnish-log": lambda: Varnish(port, directory, logged=True),
             "fastapi": lambda: FastApi(directory),
         }
-        return makers[name]()
+        return self._shared(name) if name in _SHARED else makers[name]()
 
-    def _redis_url(self) -> str:
+    def _shared(self, name: str) -> Server:
+        """Veneer, this one or an earlier one, with a Redis of its own."""
+        build = build_of(EARLIER) if name.startswith("earlier") else None
+        way = Way(redis_url=self._redis_url(name), workers=2 if name.endswith("-2") else None, build=build)
+        memory = "1MB" if name.endswith("-l2") else "512MB"
+        return Veneer(self.origin.port, self.setting.directory / name, memory=memory, way=way)
+
+    def _redis_url(self, name: str) -> str:
         """A Redis beside the load: it is not what is measured."""
-        redis = RedisServer(self.setting.directory / "redis")
+        redis = RedisServer(self.setting.directory / f"redis-of-{name}")
         with on_core(self.setting.cores.load):
             redis.start()
         self._exit.callback(redis.stop)

@@ -53,17 +53,17 @@ def zipf(keys: int, draws: int, seed: int) -> Sequence[int]:
     return drawn
 
 
-def mix(keys: int = 10_000, draws: int = 65_536, seed: int = 7) -> tuple[bytes, ...]:
-    """95 % reads and 5 % writes of the same keys."""
+def mix(*fields: str, keys: int = 10_000, draws: int = 65_536, seed: int = 7) -> tuple[bytes, ...]:
+    """95 % reads and 5 % writes of the same keys, each request with these fields."""
     random = Random(seed)
     return tuple(
-        request(f"/small/key{key}", method="PUT", body=WRITTEN)
+        request(f"/small/key{key}", *fields, method="PUT", body=WRITTEN)
         if random.random() < 0.05
-        else request(f"/small/key{key}")
+        else request(f"/small/key{key}", *fields)
         for key in zipf(keys, draws, seed)
     )
 
 
-def each(keys: int, place: str = "key") -> tuple[bytes, ...]:
-    """One read of each of so many keys."""
-    return tuple(request(f"/small/{place}{key}") for key in range(keys))
+def each(keys: int, *fields: str, place: str = "key") -> tuple[bytes, ...]:
+    """One read of each of so many keys, each with these fields."""
+    return tuple(request(f"/small/{place}{key}", *fields) for key in range(keys))

@@ -6,12 +6,13 @@ import getpass
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from string import Template
 from typing import Protocol
 
 from benchmarks.peers.bodies import documents
+from benchmarks.peers.builds import Build
 from benchmarks.peers.machine import on_core
 from benchmarks.peers.tools import ENVIRONMENT, find
 from devstack.backend import answers
@@ -50,14 +51,20 @@ class Server(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How Veneer is run when it is not simply run: under a command that watches it, with more in its environment."""
+    """How Veneer is run: over which Redis, with how many workers, which build, under a command that watches it."""
 
-    under: tuple[str, ...]
-    env: Mapping[str, str]
+    under: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    redis_url: str | None = None
+    workers: int | None = None
+    build: Build | None = None
+
+
+ONE_WORKER = Way()
 
 
 class Veneer:
-    """One worker with JSON log lines, metrics, request IDs, rate limits, compression and Cache-Status."""
+    """With JSON log lines, metrics, request IDs, rate limits, compression and Cache-Status."""
 
     def __init__(
         self,
@@ -65,10 +72,9 @@ class Veneer:
         directory: Path,
         *,
         memory: str = "512MB",
-        redis_url: str | None = None,
         routes_before: int = 0,
         tags: int = 0,
-        way: Way | None = None,
+        way: Way = ONE_WORKER,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         policies = directory / "policies.yaml"
@@ -77,8 +83,12 @@ class Veneer:
         text = Template((FILES / "policies.yaml").read_text("utf-8"))
         policies.write_text(text.substitute(memory=memory, more_routes="\n".join(before), more_cache=tagged), "utf-8")
         upstream = f"http://127.0.0.1:{origin_port}"
-        under, env = (way.under, way.env) if way else ((), {})
-        options = ProxyOptions(upstream, policies=policies, redis_url=redis_url, under=under, env=dict(env))
+        env = {**way.env, **(way.build.env if way.build else {})}
+        options = ProxyOptions(
+            upstream, policies=policies, redis_url=way.redis_url, workers=way.workers, under=way.under, env=env
+        )
+        if way.build is not None:
+            options = replace(options, program=way.build.program)
         self._proxy = ProxyServer(options, directory, name="veneer")
 
     @property

@@ -6,11 +6,12 @@ import dataclasses
 
 import pytest
 
-from benchmarks.peers.bars import judged
+from benchmarks.peers.bars import BARS, judged
 from benchmarks.peers.bodies import documents, rows
-from benchmarks.peers.cases import FASTAPI, NGINX, VARNISH, VENEER, Case, Entrant, Reaches, all_cases
+from benchmarks.peers.cases import FASTAPI, NGINX, VARNISH, VENEER, Case, Entrant, Reaches
 from benchmarks.peers.growth import ALIKE, FEW, Growth, Step
 from benchmarks.peers.latency import Latency
+from benchmarks.peers.lineup import every_case
 from benchmarks.peers.report import markdown
 from benchmarks.peers.requests import MARK, changing, mix
 from benchmarks.peers.results import Results
@@ -64,8 +65,14 @@ def test_changing_heads_change_in_their_request_id_and_their_cookie() -> None:
     assert changing("/x").count(MARK.encode()) == 2
 
 
+def test_bars_name_contenders_of_their_case() -> None:
+    for bar in BARS:
+        labels = {entrant.label for entrant in every_case()[bar.case].entrants}
+        assert {bar.ours, bar.theirs} <= labels
+
+
 def test_cases_name_their_contenders_once() -> None:
-    for case in all_cases().values():
+    for case in every_case().values():
         labels = [entrant.label for entrant in case.entrants]
         assert len(labels) == len(set(labels))
         assert labels[0].startswith("Veneer")
