@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from veneer.core.fields import Fields, Pair
-from veneer.fastpath.replies import read
+from veneer.fastpath.response_shapes import read
 from veneer.fastpath.scan import PER_REQUEST, Scanner
 from veneer.http1.framing import MalformedError
 from veneer.http1.grammar import HEAD_END, REQUEST_LINE

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.scenarios.dialogue import HANG_UP, Dialogue, framed
+from tests.support.codings import decode
 
 POLICIES = """\
 version: 1
@@ -150,6 +153,70 @@ async def test_entity_tags_that_this_proxy_makes_are_each_bodys_own(talk: Dialog
     talk.answers(*(f"{FRESH}\n\nbody {number}" for number in range(TIMES)))
     tags = {(await talk.ask(f"GET /marked/{number}")).lines.get("etag") for number in range(TIMES)}
     assert len(tags) == TIMES
+
+
+CHOICES = {
+    "gzip, deflate": "gzip",
+    "gzip, deflate, br, zstd": "br",
+    "br;q=0.1, zstd": "zstd",
+    "gzip;q=0.5, br;q=0": "gzip",
+    "*": "br",
+    "*;q=0, gzip": "gzip",
+    "gzip, identity;q=0": "gzip",
+    "identity;q=0, deflate": "",
+    "identity, gzip;q=0.5": "",
+    "GZIP": "gzip",
+    "x-gzip": "gzip",
+}
+"""What clients say that they accept, and the coding that they get."""
+
+
+@pytest.mark.parametrize(("accepted", "coding"), CHOICES.items())
+async def test_each_client_gets_the_coding_it_likes_best(talk: Dialogue, accepted: str, coding: str) -> None:
+    bodies = [f"{number} " * 1000 for number in range(TIMES)]
+    typed = f"{FRESH}\nContent-Type: text/plain"
+    talk.answers(*(f'{typed}\nETag: "{number}"\n\n{body}' for number, body in enumerate(bodies)))
+    told = set[str]()
+    for number, body in enumerate(bodies):
+        for turn in ("miss", "hit", "hit again"):
+            answer = await talk.ask(f"GET /a/{number}", f"Accept-Encoding: {accepted}")
+            told.add(", ".join(name.lower() for name, _ in answer.lines if name.lower() != "age" or turn == "miss"))
+            assert decode(coding, answer.body) == body.encode()
+            assert answer.lines.all("content-encoding") == ([coding] if coding else [])
+            assert answer.lines.get("etag") == (f'"{number}-{coding}"' if coding else f'"{number}"')
+            assert answer.lines.all("vary") == ["Accept-Encoding"]
+        assert (await talk.ask(f"GET /a/{number}")).text() == body
+    assert len(told) == 1
+
+
+async def test_who_may_not_be_coded_for_is_not(talk: Dialogue) -> None:
+    """The same head but for its length, and once with a word that forbids it."""
+    typed, long, accepts = f"{FRESH}\nContent-Type: text/plain", "long " * 500, "Accept-Encoding: gzip"
+    talk.answers(*[f"{typed}\n\n{long}"] * TIMES, *[f"{typed}\n\nshort"] * TIMES, f"{typed}, charset=x\n\n{long}")
+    await ask_in_turn(talk, "/long/", accepts)
+    for number in range(TIMES):
+        answer = await talk.ask(f"GET /short/{number}", accepts)
+        assert (answer.text(), answer.lines.all("vary")) == ("short", [])
+    assert (await talk.ask("GET /long/again", accepts)).lines.get("content-encoding") == "gzip"
+    talk.answers(f"{typed}\nCache-Control: no-transform\n\n{long}")
+    assert (await talk.ask("GET /as-it-is", accepts)).text() == long
+
+
+async def test_coded_answers_that_are_not_stored_are_made_for_each(talk: Dialogue) -> None:
+    bodies = [f"{number} " * 1000 for number in range(TIMES)]
+    talk.answers(*(f"200\nCache-Control: no-store\nContent-Type: text/plain\n\n{body}" for body in bodies))
+    for number, body in enumerate(bodies):
+        answer = await talk.ask(f"GET /a/{number}", "Accept-Encoding: gzip")
+        assert decode("gzip", answer.body) == body.encode()
+        assert answer.lines.get("cache-status") == "Veneer; fwd=uri-miss; detail=no-store"
+
+
+async def test_entity_tags_made_here_name_the_coding_too(talk: Dialogue) -> None:
+    talk.answers(*(f"{FRESH}\nContent-Type: text/plain\n\n{f'{number} ' * 1000}" for number in range(TIMES)))
+    for number in range(TIMES):
+        coded = await talk.ask(f"GET /marked/{number}", "Accept-Encoding: gzip")
+        whole = await talk.ask(f"GET /marked/{number}")
+        assert coded.lines.get("etag") == (whole.lines.get("etag") or "")[:-1] + '-gzip"'
 
 
 async def test_a_response_varies_by_what_its_own_request_said(talk: Dialogue) -> None:

@@ -28,6 +28,7 @@ SILENCE_S = 1.5
 SLOW_S = 0.02
 """What is sent while such a request is answered has to wait for its turn."""
 BODY = b'{"text": "' + b"abc " * 500 + b'"}'
+SHORT_BODY = b'{"text": "too short to be coded"}'
 
 PAGES = {
     "/cached": [
@@ -87,8 +88,9 @@ def serve(connection: socket.socket) -> None:
                 time.sleep(SLOW_S)
             lines = PAGES.get(target.partition("?")[0], ["Cache-Control: no-store"])
             head = ["HTTP/1.1 200 OK", "Date: " + time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()), *lines]
-            head += [f"Content-Length: {len(BODY)}", "", ""]
-            connection.sendall("\r\n".join(head).encode("latin-1") + (b"" if method == "HEAD" else BODY))
+            body = SHORT_BODY if target.endswith("-3") else BODY
+            head += [f"Content-Length: {len(body)}", "", ""]
+            connection.sendall("\r\n".join(head).encode("latin-1") + (b"" if method == "HEAD" else body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,11 @@ GOOD_FIELDS = st.sampled_from(
         "Accept-Encoding: gzip, br",
         "Accept-Encoding: br;q=0.1, zstd",
         "Accept-Encoding: identity",
+        "Accept-Encoding: gzip, deflate",
+        "Accept-Encoding: *",
+        "Accept-Encoding: gzip;q=0.5, *;q=0.1, br;q=0",
+        "Accept-Encoding: identity;q=0, gzip",
+        "Accept-Encoding: zstd, identity;q=0.9",
         f"If-None-Match: {ETAG}",
         'If-None-Match: "one-br", "two"',
         "If-None-Match: *",
@@ -289,7 +296,7 @@ def test_requests_in_a_segment_each(pair: Pair, sent: list[bytes]) -> None:
 @settings(UNHURRIED, max_examples=30)
 @given(page=st.sampled_from(list(PAGES)), fields=st.lists(GOOD_FIELDS, max_size=3))
 def test_misses_in_turn(pair: Pair, page: str, fields: list[str]) -> None:
-    """Alike but for the target: what the first two teach is used for the others."""
+    """Alike but for the target and one shorter body: what the first two teach is used for the others."""
     sent = [
         "\r\n".join([f"GET {page}?NAME-{number} HTTP/1.1", "Host: site", *fields, "", ""]).encode("latin-1")
         for number in range(5)

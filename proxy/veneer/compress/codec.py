@@ -19,9 +19,13 @@ would make the event loop wait for it."""
 
 @dataclass(frozen=True, slots=True)
 class CodecSettings:
-    """Bodies of at most `inline_bytes` are coded at once, larger ones (and slow levels) in one of `threads` threads."""
+    """Bodies of at most `inline_bytes` are coded at once, larger ones (and slow levels) in one of `threads` threads.
+
+    With a quick level it is `quick_inline_bytes`: what takes less than a millisecond is not worth a change of threads.
+    """
 
     inline_bytes: int = 16 * 1024
+    quick_inline_bytes: int = 64 * 1024
     threads: int = 2
 
 
@@ -40,12 +44,23 @@ class Codecs:
 
         Raises ValueError for an unknown coding.
         """
+        coded = self.encode_now(coding, level, body)
+        if coded is not None:
+            return coded
         how = coding_named(coding)
         level = how.levels.nearest(level)
-        if len(body) <= self._settings.inline_bytes and level < how.levels.slow_from:
-            return how.encode(body, level)
         async with self._places:
             return await asyncio.get_running_loop().run_in_executor(self._threads, how.encode, body, level)
+
+    def encode_now(self, coding: str, level: int, body: bytes) -> bytes | None:
+        """The same bytes at once; None where that would take too long for an event loop.
+
+        Raises ValueError for an unknown coding.
+        """
+        how, settings = coding_named(coding), self._settings
+        level = how.levels.nearest(level)
+        inline_bytes = settings.quick_inline_bytes if level <= how.levels.quick_to else settings.inline_bytes
+        return how.encode(body, level) if len(body) <= inline_bytes and level < how.levels.slow_from else None
 
     async def encode_hardest(self, coding: str, body: bytes) -> bytes:
         """The whole body coded as hard as the coding can, in one thread of low priority that needs no interpreter.

@@ -21,6 +21,7 @@ else:
     from backports import zstd
 
 _GZIP_WBITS = 31  # gzip framing; zlib leaves the time of modification at 0
+_GZIP_LEAST_MEMORY = 5
 _STREAM_BROTLI_WINDOW_LOG = 18
 _STREAM_ZSTD_WINDOW_LOG = 20
 """Streams keep their window in memory for as long as the client takes: 256 KB and 1 MB rather than 4 and 8."""
@@ -79,7 +80,11 @@ def _zstd(body: bytes, level: int) -> bytes:
 
 
 def _gzip(body: bytes, level: int) -> bytes:
-    return zlib.compress(body, level, _GZIP_WBITS)
+    # As many symbols as the body may have (2 to the power of the memory level + 6): to lay out room for more would take
+    # longer than to code a short body. The bytes depend on nothing but body and level all the same.
+    memory = min(max((len(body) - 1).bit_length() - 6, _GZIP_LEAST_MEMORY), zlib.DEF_MEM_LEVEL)
+    encoder = zlib.compressobj(level, zlib.DEFLATED, _GZIP_WBITS, memory)
+    return encoder.compress(body) + encoder.flush()
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,12 @@ def why_not_coded(
         return Reason.ALREADY_CODED
     if not is_compressible_type(said.get("content-type"), rules):
         return Reason.MEDIA_TYPE
-    return Reason.TOO_SMALL if length is not None and length < rules.min_bytes else None
+    return Reason.TOO_SMALL if length is not None and not is_worth_coding(length, rules) else None
+
+
+def is_worth_coding(length: int, rules: CodingRules) -> bool:
+    """Whether content of this length is long enough to be coded."""
+    return length >= rules.min_bytes
 
 
 def is_compressible_type(content_type: str | None, rules: CodingRules) -> bool:

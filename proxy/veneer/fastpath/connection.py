@@ -257,9 +257,15 @@ class FastPathConnection(FastPathHandler):
         return self._limit_text
 
     def _answer_miss(
-        self, miss: FastMiss, reply: ResponseTemplate, values: Values, body: bytes, upstream_us: int
+        self,
+        miss: FastMiss,
+        reply: ResponseTemplate,
+        values: Values,
+        body: bytes,
+        identity_bytes: int,
+        upstream_us: int,
     ) -> None:
-        """Answer with what the backend said, and record it."""
+        """Answer with what the backend said, and record it; `identity_bytes` as in `VariantReply`."""
         state, rate, request = self._state, miss.rate, miss.request
         remaining, limits = NONE, b""
         if rate is not None:
@@ -267,10 +273,13 @@ class FastPathConnection(FastPathHandler):
             remaining = self._remaining
         took_us = int((state.monotonic() - miss.started_s) * 1e6 + 0.5)
         request_id, target = request.request_id, request.values[0]
-        self._write(reply.head.pieces(values, [request_id, response_time_line(took_us), limits, b"\r\n", body]))
+        self._write(
+            reply.head.pieces(values, [request_id, response_time_line(took_us), limits, reply.end(len(body)), body])
+        )
         agent = request.shape.user_agent
         note = CompactRecord(reply.facts, self._address, agent, miss.started_s, target, request_id, took_us)
         note.bytes_out = len(body)
+        note.bytes_identity = identity_bytes
         note.remaining = remaining
         note.upstream_us = upstream_us
         state.observer.finish_noted(note)

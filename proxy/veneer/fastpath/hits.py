@@ -96,11 +96,11 @@ class HitFastPath(FastPath):
             hot_entry.is_servable(state.log, now_s)
         served.entry.drop_derived()
 
-    def learn_miss(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int) -> None:
-        """Remember how a miss that began here was answered, where its body was passed on as it came."""
+    def learn_miss(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int, coding: str) -> None:
+        """Remember how a miss that began here was answered."""
         misses = self.state.misses
         if exchange.policy is self.state.policy and misses is not None:
-            misses.learn(exchange, answer, head, length)
+            misses.learn(exchange, answer, head, length, coding)
 
     def learn_refusal(self, exchange: Exchange) -> None:
         """Remember which limit holds for a target: whoever is above it comes again soon."""

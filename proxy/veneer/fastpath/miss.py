@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from veneer.core.entry import Entry
+from veneer.core.entry import CodedBody, Entry
 from veneer.core.forwarding import AGE_DELAY_S
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.rate import RateVerdict
 from veneer.core.storability import Storable
 from veneer.core.validators import make_etag
 from veneer.fastpath.pattern import Values
-from veneer.fastpath.replies import ResponseTemplate
+from veneer.fastpath.replies import FoundReply, ResponseTemplate
 from veneer.fastpath.scan import HeadShape
 from veneer.fastpath.upstream_templates import UpstreamTemplate
 from veneer.http1.grammar import HEAD_END, MAX_PLAIN_HEAD_BYTES
@@ -35,8 +35,11 @@ _LENGTH_OR_CHUNKED: Final = re.compile(rb"\r\n(?i:content-length: *(\d{1,18})|tr
 Write = Callable[[list[bytes]], None]
 """Queues bytes in pieces; the list is no longer the caller's."""
 
-AnswerMiss = Callable[["FastMiss", ResponseTemplate, Values, bytes, int], None]
-"""Answers the client of a miss with a response's values and body, which took so many microseconds to come."""
+AnswerMiss = Callable[["FastMiss", ResponseTemplate, Values, bytes, int, int], None]
+"""Answers the client of a miss with a response's values and body.
+
+Then come the body's length before this proxy coded it, 0 where it did not, and the microseconds that the backend took.
+"""
 
 
 class Pipeline(Protocol):
@@ -57,6 +60,7 @@ class MissServices:
     def __init__(self, services: Services, pipeline: Pipeline) -> None:
         self.log = services.log
         self.recorder = services.recorder
+        self.codec = services.codec
         self.flights = services.flights
         self.in_flight = services.in_flight
         self.local_store = services.store.local
@@ -193,38 +197,58 @@ class FastMiss(FirstBytesHandler):
         if self.client_gone or self.flight.followed or self.connection.is_last or now_s - self.started_s >= AGE_DELAY_S:
             return False
         found = self.template.replies.find(raw)
-        if found is None:
+        if found is None or not self._is_whole(found):
             return False
-        reply, values = found
-        size = len(raw) - reply.pattern.stop  # of a body that is all there, and followed by nothing
-        whole = 0 < size <= min(MAX_BODY_BYTES, self.template.route.cache.max_body_bytes)
-        if not whole or values[reply.length] != b"%d" % size:
+        body = raw[len(raw) - found.came_bytes :]
+        sent = self._coded(found.template.coding, body)
+        if sent is None:
             return False
-        body = raw[len(raw) - size :]
         entry: Entry | None = None
-        if reply.stores:
-            entry = self._stored(reply, values, body)
+        if found.template.stores:
+            entry = self._stored(found, body, sent)
             if entry is None:
                 return False
-        if reply.makes_etag:
-            etag = make_etag(body) if entry is None else entry.fields.joined["etag"]
-            values.append(etag.encode("ascii"))
-        self.request.answer(self, reply, values, body, int((now_s - self.started_s) * 1e6 + 0.5))
+        self._answer(found, body, sent, entry, int((now_s - self.started_s) * 1e6 + 0.5))
         if self.coalesces:
             services.flights.close(self.flight)
-        if reply.remembered and self.template.coalesces:
+        if found.template.remembered and self.template.coalesces:
             services.flights.remember_uncacheable(self.group, services.monotonic())
         services.in_flight.give_back()
         self.connection.exchange_done(keep_alive=True)
         return True
 
-    def _stored(self, reply: ResponseTemplate, values: Values, body: bytes) -> Entry | None:
-        """The response once it is stored; None where it may not be, as one like it was.
+    def _is_whole(self, found: FoundReply) -> bool:
+        """Whether a body that may be answered here is all there, and followed by nothing."""
+        size = found.came_bytes
+        most = min(MAX_BODY_BYTES, self.template.route.cache.max_body_bytes)
+        return 0 < size <= most and found.values[found.shape.length] == b"%d" % size
+
+    def _coded(self, coding: str, body: bytes) -> bytes | None:
+        """The body as it leaves in the coding, "" for none; None where the pipeline codes it."""
+        if not coding:
+            return body
+        compress = self.template.route.compress
+        if len(body) > compress.stream_over_bytes:
+            return None
+        return self._services.codec.encode_now(coding, compress.level, body)
+
+    def _answer(self, found: FoundReply, body: bytes, sent: bytes, entry: Entry | None, upstream_us: int) -> None:
+        """Answer with the body as it is `sent`."""
+        reply, shape, values, _ = found
+        if reply.makes_etag:
+            etag = make_etag(body) if entry is None else entry.fields.joined["etag"]
+        else:
+            etag = "" if shape.etag < 0 else values[shape.etag].decode("ascii")
+        values.append(reply.etag_of(etag))
+        self.request.answer(self, reply, values, sent, len(body) if reply.coding else 0, upstream_us)
+
+    def _stored(self, found: FoundReply, body: bytes, sent: bytes) -> Entry | None:
+        """The response once it is stored, with the body that is `sent`; None where it may not be, as one like it was.
 
         It is remembered whether it was worth while to wait for it.
         """
         services, template = self._services, self.template
-        head = ResponseHead(200, reply.reason, reply.fields(values))
+        head = ResponseHead(200, found.shape.reason, found.shape.fields(found.values))
         now = services.now()
         verdict = judge_head(self.wanted, template.route.cache, head, self.received, now)
         if not isinstance(verdict, Storable) or verdict.span is not None:
@@ -232,7 +256,9 @@ class FastMiss(FirstBytesHandler):
         if verdict.vary and not template.covers([name for name, _ in verdict.vary]):
             return None
         times = FetchTimes(self.received, now, self.born)
-        entry = entry_of_head(self.wanted, self.match, head, verdict, body, times)
+        coding = found.template.coding
+        coded = (CodedBody(coding, sent),) if coding else ()
+        entry = entry_of_head(self.wanted, self.match, head, verdict, body, times, coded)
         entry.drop_derived()
         store = services.local_store
         assert store is not None

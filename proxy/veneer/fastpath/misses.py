@@ -10,7 +10,7 @@ from veneer.core.target import normal_target
 from veneer.core.validators import make_etag
 from veneer.fastpath.handoff import MissClient
 from veneer.fastpath.miss import FastMiss, MissRequest, MissServices, Pipeline
-from veneer.fastpath.replies import PRIVATE, response_template
+from veneer.fastpath.replies import PRIVATE, AnsweredMiss
 from veneer.fastpath.scan import HeadShape
 from veneer.fastpath.upstream_templates import UpstreamTemplate, upstream_template
 from veneer.http1.framing import BodyFraming, FramingFacts
@@ -98,7 +98,7 @@ class MissFastPath:
         self._templates[known] = template
         return template
 
-    def learn(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int) -> None:
+    def learn(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int, coding: str) -> None:
         """See how the pipeline has answered a miss: the next response like this one is answered so here."""
         client, cache = exchange.client, answer.cache
         if not isinstance(client, MissClient) or head.status != 200:
@@ -114,11 +114,11 @@ class MissFastPath:
             "GET",
             exchange.match.route.name,
             200,
+            coding,
             cache=CacheResult.MISS,
             cache_forward=cache.forward.value,
             cache_reason=detail,
         )
-        etag = make_etag(miss.first_bytes.partition(HEAD_END)[2]).encode("ascii")
-        reply = response_template(miss.first_bytes, served, facts, "" if cache.stored else detail, etag)
-        if reply is not None:
-            miss.template.replies.learn(reply)
+        refusal, etag = "" if cache.stored else detail, make_etag(miss.first_bytes.partition(HEAD_END)[2])
+        answered = AnsweredMiss(miss.first_bytes, served, refusal, etag)
+        miss.template.replies.learn(answered, facts)

@@ -74,7 +74,7 @@ class UpstreamTemplate:
         self.limit: RateLimit | None = None if rule is None else rule.limit
         self.limit_lines = b"" if rule is None else limit_lines(rule.limit)
         self.shared_rate_key = shared_rate_key(route)
-        self.replies = ResponseTemplates()
+        self.replies = ResponseTemplates(route.compress.coding)
 
     def head(self, values: Values, request_id: bytes) -> bytes:
         """The head of a request with these values, as it goes to the backend."""

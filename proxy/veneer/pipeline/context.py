@@ -48,8 +48,11 @@ class FastPathLearner(Protocol):
         """See a hit that was served."""
         ...
 
-    def learn_miss(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int) -> None:
-        """See a miss answered with what the backend sent, uncoded: the head as it left, and the body's length."""
+    def learn_miss(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int, coding: str) -> None:
+        """See a miss answered with what the backend sent: the head as it left, the body's length, and its coding.
+
+        The coding is "" where this proxy has made none.
+        """
         ...
 
     def learn_refusal(self, exchange: Exchange) -> None:
@@ -63,7 +66,7 @@ class NoHitMemory:
     def learn(self, exchange: Exchange, served: ServedHit) -> None:
         """Forget it."""
 
-    def learn_miss(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int) -> None:
+    def learn_miss(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int, coding: str) -> None:
         """Forget it."""
 
     def learn_refusal(self, exchange: Exchange) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
-from veneer.core.entry import Entry, Position
+from veneer.core.entry import CodedBody, Entry, Position
 from veneer.core.fields import Fields, shared_text, shared_texts
 from veneer.core.key import NoVarySearch, no_vary_search, uri
 from veneer.core.messages import RequestHead, ResponseHead
@@ -85,6 +85,7 @@ def entry_of_head(
     storable: Storable,
     body: bytes | None,
     when: FetchTimes,
+    coded: tuple[CodedBody, ...] = (),
 ) -> Entry:
     """As `entry_of`, of the parts. Where the route asks for that and the origin gave none, it has an entity tag."""
     fields, route = storable.fields, match.route
@@ -103,6 +104,7 @@ def entry_of_head(
         storable.vary,
         _tags(wanted, match, fields, search),
         storable.span,
+        coded,
     )
 
 

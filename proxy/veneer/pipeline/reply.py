@@ -104,8 +104,7 @@ class Replier:
             served = ServedHit(body.entry, body.key, body.age_s, ttl_s, head, length, coding)
             self._services.hits.learn(exchange, served)
         elif body.age_s is None:
-            if not shown.coding:
-                self._services.hits.learn_miss(exchange, answer, head, length)
+            self._services.hits.learn_miss(exchange, answer, head, length, shown.coding)
             body.entry.drop_derived()  # it may never be asked for again
         return SentResponse(shown.head.status, shown.coding, shown.identity_bytes)
 

@@ -98,7 +98,7 @@ class CompressRules:
     """
 
     enabled: bool = True
-    level: int = 6
+    level: int = 1
     stream_over_bytes: int = 500_000
     idle_most_bytes: int = 256 * 1024
     coding: CodingRules = field(default_factory=CodingRules)

@@ -145,7 +145,13 @@ class CompressShape(Shape):
 
     enabled: bool = option(True, "`false` passes bodies as they are.")
     min_size: Size = option(1024, "Smaller bodies are left alone.", ge=0)
-    level: int = option(6, "1 to 11; bounded to what each coding has.", ge=1, le=11)
+    level: int = option(
+        1,
+        "1 to 11; bounded to what each coding has. How hard a body is coded when it is asked for first, or passes: "
+        "somebody waits for it, and `idle` makes a better form of what is in demand.",
+        ge=1,
+        le=11,
+    )
     prefer: list[CodingName] = option(
         list(get_args(CodingName)),
         "Codings, best first, among those the client likes equally.",

@@ -28,6 +28,10 @@ class Codec(Protocol):
         """The whole body coded; larger bodies off the event loop."""
         ...
 
+    def encode_now(self, coding: str, level: int, body: bytes) -> bytes | None:
+        """As `encode`, without waiting; None where that would hold up the event loop."""
+        ...
+
     async def encode_hardest(self, coding: str, body: bytes) -> bytes:
         """The whole body coded as hard as the coding can, however long that takes, without hindering anybody."""
         ...

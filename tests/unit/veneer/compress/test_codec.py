@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import zlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -89,6 +90,25 @@ async def test_large_bodies_and_slow_levels_leave_the_loop(
     monkeypatch.setattr(codec_module, "coding_named", lambda _name: watched)
     await codecs.encode("br", level, bytes(size))
     assert (used == [threading.get_ident()]) is inline
+
+
+@pytest.mark.parametrize("name", CODINGS)
+async def test_quick_levels_code_more_at_once(name: str) -> None:
+    codecs, quick = Codecs(CodecSettings(inline_bytes=100, quick_inline_bytes=200)), LEVELS[name].quick_to
+    assert codecs.encode_now(name, quick, bytes(200)) == await codecs.encode(name, quick, bytes(200))
+    assert codecs.encode_now(name, quick, bytes(201)) is None
+    assert codecs.encode_now(name, quick + 1, bytes(101)) is None
+    assert codecs.encode_now(name, quick + 1, bytes(100)) is not None
+    assert codecs.encode_now(name, 100, b"") is None or LEVELS[name].slow_from > LEVELS[name].highest
+    await codecs.aclose()
+
+
+@pytest.mark.parametrize("size", [0, 1, 2048, 2049, 4096, 8192, 8193, 70_000])
+def test_a_gzip_body_of_any_length_is_no_longer_than_with_all_the_memory_there_is(size: int) -> None:
+    body = (JSON * (size // len(JSON) + 1))[:size]
+    coded = coding("gzip").encode(body, 6)
+    assert decode("gzip", coded) == body
+    assert len(coded) <= len(zlib.compress(body, 6, 31)) + 16
 
 
 async def test_a_cancelled_request_gives_its_place_back(codecs: Codecs) -> None:

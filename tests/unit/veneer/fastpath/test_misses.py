@@ -9,8 +9,11 @@ from dataclasses import replace
 import pytest
 
 from tests.support.clock import ManualClock
+from tests.support.codings import decode
 from tests.unit.veneer.fastpath.line import Line
 from tests.unit.veneer.observe.records import quiet_observer
+from veneer.compress.codec import Codecs
+from veneer.core.entry import CodedBody
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.fastpath.hits import HitFastPath
@@ -35,13 +38,21 @@ upstreams: {backend: {url: "http://127.0.0.1:1"}}
 rate_limits: {few: {key: client_ip, rate: 3/60s, burst: 3}}
 routes:
   - {name: limited, match: {path: "/limited/{id}"}, rate_limit: few}
+  - {name: streams, match: {path: "/streams/{id}"}, compress: {stream_over: 3KB}}
 """
+LONG = b"[" + b'{"id": 1}, ' * 200 + b"{}]"
+BR = "Accept-Encoding: br"
 CAME = b"HTTP/1.1 200 OK\r\nDate: %b\r\nCache-Control: max-age=60\r\nContent-Length: %d\r\n\r\n%b"
 DATE = b"Wed, 18 Nov 2026 11:06:40 GMT"
 
 
-def came(body: bytes = b"body", date: bytes = DATE) -> bytes:
-    return CAME % (date, len(body), body)
+JSON = b"Content-Type: application/json\r\nContent-Length"
+
+
+def came(body: bytes = b"body", date: bytes = DATE, *, coded: bool = False) -> bytes:
+    """A response; `coded` says that its type is one that this proxy codes."""
+    raw = CAME % (date, len(body), body)
+    return raw.replace(b"Content-Length", JSON) if coded else raw
 
 
 class Response:
@@ -50,8 +61,9 @@ class Response:
     trailers = Fields()
     tunnel = None
 
-    def __init__(self, body: bytes) -> None:
-        fields = Fields([("Date", DATE.decode()), ("Cache-Control", "max-age=60"), ("Content-Length", str(len(body)))])
+    def __init__(self, head: bytes, body: bytes) -> None:
+        lines = [line.partition(": ") for line in head.decode("latin-1").split("\r\n")[1:]]
+        fields = Fields([(name, value) for name, _, value in lines])
         self.head = ResponseHead(200, "OK", fields)
         self.content_length = len(body)
         self._pieces = [body]
@@ -107,7 +119,8 @@ class Backend(LeasedConnection):
             self.free = True
             return True
         taker.pass_on()
-        self.answered.set_result(Response(raw.partition(b"\r\n\r\n")[2]))
+        head, _, body = raw.partition(b"\r\n\r\n")
+        self.answered.set_result(Response(head, body))
         return False
 
     async def response(self, on_interim: InterimSink) -> Response:
@@ -150,7 +163,7 @@ class Stage:
             store=self.store,
             log=self.log,
             rates=MemoryRates(self.clock),
-            codec=None,  # type: ignore[arg-type]  # nothing is coded
+            codec=Codecs(),
             upstreams={"backend": self.backend},
             recorder=self.observer,
             tasks=Tasks(),
@@ -172,10 +185,10 @@ class Stage:
         lines = [f"{method} {target} HTTP/1.1", "Host: site", *fields, "", ""]
         return self.handler.answer("\r\n".join(lines).encode("latin-1"))
 
-    async def teach(self, target: str = "/first", body: bytes = b"body") -> None:
+    async def teach(self, target: str = "/first", body: bytes = b"body", *fields: str, coded: bool = False) -> None:
         """Have the pipeline answer one."""
-        assert self.ask(target)
-        assert not self.backend.says(came(body))
+        assert self.ask(target, *fields)
+        assert not self.backend.says(came(body, coded=coded))
         await self.line.is_over.wait()
         self.line.is_over.clear()
         self.line.sent.clear()
@@ -230,6 +243,42 @@ async def test_the_record_tells_of_the_backend(stage: Stage) -> None:
     assert (record.path, record.query, record.request_id) == ("/third", None, "mine")
     assert (record.client, record.bytes_out) == ("192.0.2.1", 4)
     assert (record.duration_ms, record.upstream_ms) == (250, 250)
+
+
+async def test_a_coded_answer_is_stored_with_its_coded_body(stage: Stage) -> None:
+    await stage.teach("/first", LONG, BR, coded=True)
+    assert stage.ask("/second", BR)
+    other = LONG.replace(b"1", b"2")
+    assert stage.backend.says(came(other, coded=True))
+    head, _, body = b"".join(stage.line.sent).partition(b"\r\n\r\n")
+    assert decode("br", body) == other
+    assert b"\r\nContent-Encoding: br\r\n" in head
+    assert head.endswith(b"\r\nContent-Length: %d" % len(body))
+    assert b"\r\nVary: Accept-Encoding\r\n" in head
+    (entry,) = [entry for entry in stage.store.entries() if entry.uri.endswith("/second")]
+    assert (entry.body, entry.coded) == (other, (CodedBody("br", body),))
+    stage.observer.work_off()
+    record = stage.seen[-1]
+    assert (record.coding, record.bytes_out, record.bytes_identity) == ("br", len(body), len(other))
+
+
+async def test_a_body_too_short_to_be_coded_is_learned_by_itself(stage: Stage) -> None:
+    await stage.teach("/first", LONG, BR, coded=True)
+    await stage.teach("/short", b"{}", BR, coded=True)
+    for number, (body, coding) in enumerate([(LONG, "br"), (b"{}", ""), (LONG, "br")]):
+        assert stage.ask(f"/{number}", BR)
+        assert stage.backend.says(came(body, coded=True))
+        head, _, sent = b"".join(stage.line.sent).partition(b"\r\n\r\n")
+        assert decode(coding, sent) == body
+        assert (b"\r\nVary: Accept-Encoding" in head) is bool(coding)
+        stage.line.sent.clear()
+
+
+async def test_what_is_coded_as_it_passes_is_left_to_the_pipeline(stage: Stage) -> None:
+    await stage.teach("/streams/1", LONG, BR, coded=True)
+    assert stage.ask("/streams/2", BR)
+    assert not stage.backend.says(came(LONG * 2, coded=True))
+    await stage.line.is_over.wait()
 
 
 async def test_what_is_stored_is_not_sent_on(stage: Stage) -> None:

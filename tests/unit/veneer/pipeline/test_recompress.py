@@ -35,6 +35,9 @@ class SlowCodec:
     async def encode(self, coding: str, level: int, body: bytes) -> bytes:
         raise NotImplementedError
 
+    def encode_now(self, coding: str, level: int, body: bytes) -> bytes | None:
+        raise NotImplementedError
+
     async def encode_hardest(self, coding: str, body: bytes) -> bytes:
         """The given bytes, after a tenth of a second."""
         assert (coding, body) == ("br", b"hello")

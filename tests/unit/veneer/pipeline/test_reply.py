@@ -33,7 +33,7 @@ class Learner:
         self.seen.append("hit")
         self.served = served
 
-    def learn_miss(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int) -> None:
+    def learn_miss(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int, coding: str) -> None:
         self.seen.append("miss")
 
     def learn_refusal(self, exchange: Exchange) -> None:

@@ -1,0 +1,135 @@
+"""What is the same in many responses of the backend, and their changing values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple, cast
+
+from veneer.core.field_table import HOP_BY_HOP, Use, fields_with
+from veneer.core.fields import Fields, Pair, shared_line
+from veneer.core.headers import is_token
+from veneer.core.tags import TAG_FIELDS
+from veneer.fastpath.pattern import Pattern, Values, is_printable_ascii
+from veneer.http1.grammar import (
+    CRLF,
+    HEAD_END,
+    MAX_PLAIN_HEAD_BYTES,
+    PRINTABLE,
+    lines_named,
+    says_keep_alive,
+    status_line,
+)
+
+PER_RESPONSE: Final = (
+    *TAG_FIELDS,
+    "cf-ray",
+    "content-length",
+    "date",
+    "etag",
+    "last-modified",
+    "server-timing",
+    "x-amzn-requestid",
+    "x-amzn-trace-id",
+    "x-b3-traceid",
+    "x-correlation-id",
+    "x-runtime",
+    "x-trace-id",
+)
+"""Fields whose values differ from response to response, and on which nothing depends that is remembered here."""
+
+UNSUPPORTED: Final = fields_with(Use.HOP | Use.ONCE) - {"connection"}
+"""Fields that mean something for this exchange alone: not for the fast path."""
+
+_PER_RESPONSE_LINE: Final = lines_named(PER_RESPONSE)
+_STATUS: Final = b"HTTP/1.1 200 "
+_STATUS_LINE: Final = re.compile(
+    b"(?=%b)%b%b" % (_STATUS, status_line("200", f"{PRINTABLE}*", "1").encode("ascii"), CRLF)
+)
+
+
+class ReadHead(NamedTuple):
+    """A response head: its lines, the names of its changing values in lower case, these, and the texts around them."""
+
+    lines: list[bytes]
+    names: tuple[str, ...]
+    values: Values
+    texts: tuple[bytes, ...]
+
+
+def read(raw: bytes) -> ReadHead | None:
+    """The plain head, of a 200, at the beginning of a response; None for anything else, which is not an error."""
+    end = raw.find(HEAD_END, 0, MAX_PLAIN_HEAD_BYTES)
+    if end < 0:
+        return None
+    head = raw[: end + 2]
+    parts = _PER_RESPONSE_LINE.split(head)
+    names = tuple(part[2:].partition(b":")[0].decode("ascii").lower() for part in parts[1::3])
+    lines = head.splitlines(keepends=True)
+    if not head.isascii() or len(set(names)) != len(names) or not _STATUS_LINE.fullmatch(lines[0]):
+        return None
+    seen: set[str] = set()
+    for line in lines[1:]:
+        spelt, colon, value = line[:-2].partition(b": ")
+        name = spelt.decode("ascii").lower()
+        plain = line.endswith(b"\r\n") and colon and is_token(name) and is_trimmed_ascii(value)
+        if not plain or name in UNSUPPORTED or name in seen:
+            return None
+        if name == "connection" and not says_keep_alive(value.decode("ascii")):
+            return None
+        seen.add(name)
+    if "date" not in names or "content-length" not in names:
+        return None
+    texts = [text + name for text, name in zip(parts[::3], [*parts[1::3], b"\r\n"], strict=True)]
+    return ReadHead(lines, names, parts[2::3], tuple(texts))
+
+
+def is_trimmed_ascii(value: bytes) -> bool:
+    """Whether a value is there, in visible ASCII, without whitespace around it."""
+    return is_printable_ascii(value) and value != b"" and value[0] != 0x20 and value[-1] != 0x20
+
+
+class ResponseHeadShape(Pattern):
+    """A response head without its changing values, named by `texts`, which are those around them.
+
+    `length` and `etag` are the places of Content-Length and ETag among the values; `etag` is -1 where there is none.
+    """
+
+    __slots__ = ("_clean", "_joined", "_lines", "_made_of", "_slots", "etag", "length", "reason", "texts")
+
+    def __init__(self, reading: ReadHead) -> None:
+        lines, names, _, self.texts = reading
+        super().__init__(list(self.texts), [b"\r\n" for _ in names])
+        self.length = names.index("content-length")
+        self.etag = names.index("etag") if "etag" in names else -1
+        self.reason = lines[0][len(_STATUS) : -2].decode("ascii")
+        self._clean = [b"" for _ in names]
+        came = [line[:-2].decode("ascii").partition(": ") for line in lines[1:]]
+        kept = [(spelt, value) for spelt, _, value in came if spelt.lower() not in HOP_BY_HOP]
+        order = [spelt.lower() for spelt, _ in kept]
+        fields = Fields(kept).shared()
+        self._lines = cast("list[Sequence[str]]", list(fields.pairs))  # as pairs, compiled, they would be made anew
+        self._joined = dict(fields.joined)
+        self._made_of = [b"" for _ in names]
+        self._slots = [(order.index(name), kept[order.index(name)][0], name) for name in names]
+
+    def are_clean(self, values: Values) -> bool:
+        """Whether each value is clean. Most are those of the last response, which were."""
+        clean = self._clean
+        for number, value in enumerate(values):
+            if value != clean[number]:
+                if not is_trimmed_ascii(value):
+                    return False
+                clean[number] = value
+        return True
+
+    def fields(self, values: Values) -> Fields:
+        """The fields of a response with these values. Lines that are those of the last one are not made anew."""
+        lines, joined, made_of = self._lines, self._joined, self._made_of
+        for number, (line, spelt, name) in enumerate(self._slots):
+            value = values[number]
+            if value != made_of[number]:
+                made_of[number] = value
+                text = joined[name] = value.decode("ascii")
+                lines[line] = shared_line((spelt, text))
+        return Fields(cast("list[Pair]", lines), dict(joined), shared=True)
