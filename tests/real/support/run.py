@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -32,6 +33,10 @@ def run(
 
 
 def exit_code(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> int:
-    """Run a program and return its exit code."""
-    done = subprocess.run(list(argv), cwd=cwd, env=environment(env), capture_output=True, timeout=100, check=False)
+    """Run a program and return its exit code; the output of the test holds what one that failed has said."""
+    done = subprocess.run(
+        list(argv), cwd=cwd, env=environment(env), capture_output=True, text=True, timeout=100, check=False
+    )
+    if done.returncode:
+        sys.stdout.write(f"{argv[0]} ended with {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n")
     return done.returncode
