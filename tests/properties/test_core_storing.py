@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.exchanges import RULES, T
-from tests.support.strategies import latin, request_fields, response_fields, statuses
+from tests.support.strategies import dates, etags, latin, request_fields, response_fields, statuses
 from veneer.core import codec
 from veneer.core.cache_control import governing_directives
 from veneer.core.codings import CODINGS
+from veneer.core.dates import format_date
 from veneer.core.entry import ByteSpan, Entry, Position
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.negotiation import choose_coding, coded_fields
 from veneer.core.preconditions import not_modified_fields
 from veneer.core.ranges import Part, Parts, answer_range, combine
-from veneer.core.storability import Storable, judge
+from veneer.core.rules import CacheRules, OriginRule
+from veneer.core.storability import Storable, StorageTerms, judge, judge_under, storage_terms
 from veneer.core.validation import Freshened, freshen
 
 CDN = ("cdn-cache-control",)
 BORN = Position("e", 1)
+OWN_TTL = replace(RULES, ttl_s=60.0)
+OVERRIDING = replace(OWN_TTL, origin=OriginRule.OVERRIDE)
 
 
 def to(fields: Fields, method: str = "GET") -> RequestHead:
@@ -44,6 +49,48 @@ def test_no_store_and_private_are_never_storable(status: int, asked: Fields, fie
     assert not (directives.private_fields | directives.no_cache_fields) & set(judged.fields.names())
     if "authorization" in asked:
         assert directives.public or directives.must_revalidate or directives.s_maxage_s is not None
+
+
+NONE, COOKIE = Fields([]), Fields([("Cookie", "a=1")])
+
+
+def at(offset_s: int) -> str:
+    return format_date(T + offset_s)
+
+
+VALUES = ("Date", "Last-Modified", "ETag", "Content-Length", "X-Trace-Id")
+
+
+@given(
+    statuses,
+    request_fields,
+    response_fields,
+    st.lists(st.tuples(st.sampled_from(VALUES), dates | etags), max_size=4),
+    st.lists(dates | etags, min_size=4, max_size=4),
+    st.sampled_from([RULES, OWN_TTL, OVERRIDING]),
+    st.floats(0, 5),
+)
+@example(200, NONE, NONE, [("Date", at(0)), ("Last-Modified", at(-9000))], [at(0), at(-10), "", ""], RULES, 1.0)
+@example(200, NONE, Fields([("Expires", at(90))]), [("Date", at(0))], [at(80), "", "", ""], RULES, 1.0)
+@example(200, COOKIE, Fields([("Expires", at(90))]), [("Date", at(0))], [at(100), "", "", ""], OVERRIDING, 1.0)
+@example(404, NONE, Fields([("Expires", at(90))]), [("Date", at(0))], [at(80), "", "", ""], OWN_TTL, 1.0)
+def test_terms_of_one_response_are_those_of_another_that_differs_in_its_values(
+    status: int,
+    asked: Fields,
+    constant: Fields,
+    own: list[tuple[str, str]],
+    others: list[str],
+    rules: CacheRules,
+    later_s: float,
+) -> None:
+    common = [(name, value) for name, value in constant.pairs if name not in VALUES]
+    first = ResponseHead(status, "", Fields([*common, *own]))
+    changed = [(name, value) for (name, _), value in zip(own, others, strict=False)]
+    second = ResponseHead(status, "", Fields([*common, *changed]))
+    terms = storage_terms(to(asked), first, rules, T)
+    if isinstance(terms, StorageTerms) and not terms.depends_on_dates:
+        times = (T + later_s, T + later_s + 1)
+        assert judge_under(terms, second, rules, *times) == judge(to(asked), second, rules, *times)
 
 
 @given(statuses, request_fields, response_fields, response_fields)

@@ -11,7 +11,14 @@ from veneer.core.cache_control import ResponseDirectives, governing_directives, 
 from veneer.core.dates import format_date
 from veneer.core.entry import ByteSpan, FreshnessTerms
 from veneer.core.fields import Fields
-from veneer.core.freshness import HEURISTIC_STATUSES, Lifetime, is_guarded, lifetime_under, terms_under
+from veneer.core.freshness import (
+    HEURISTIC_STATUSES,
+    Lifetime,
+    initial_age,
+    is_guarded,
+    lifetime_under,
+    terms_under,
+)
 from veneer.core.headers import NOT_STORED, end_to_end
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.outcome import Reason
@@ -70,6 +77,35 @@ class Storable:
 
 
 @mypyc_attr(acyclic=True)
+class StorageTerms:
+    """What a response that may be stored says of that, but for its age and its validators: see `judge_under`.
+
+    The initial age in `freshness` is not that of the response. `depends_on_dates` tells whether another Date or
+    Last-Modified would have led to other terms.
+    """
+
+    __slots__ = ("as_get", "depends_on_dates", "directives", "freshness", "lifetime", "span", "vary")
+
+    def __init__(
+        self,
+        directives: ResponseDirectives,
+        lifetime: Lifetime,
+        freshness: FreshnessTerms,
+        vary: Variant,
+        span: ByteSpan | None,
+        as_get: bool,
+        depends_on_dates: bool,
+    ) -> None:
+        self.directives: Final = directives
+        self.lifetime: Final = lifetime
+        self.freshness: Final = freshness
+        self.vary: Final = vary
+        self.span: Final = span
+        self.as_get: Final = as_get
+        self.depends_on_dates: Final = depends_on_dates
+
+
+@mypyc_attr(acyclic=True)
 @dataclass(init=False, slots=True, unsafe_hash=True)
 class NotStorable:
     """The response must not be stored.
@@ -115,6 +151,21 @@ def judge(
 
     The body's size and completeness are not known yet: see `check_body`.
     """
+    terms = storage_terms(request, response, rules, response_time, body_digest=body_digest)
+    if isinstance(terms, NotStorable):
+        return terms
+    return judge_under(terms, response, rules, request_time, response_time)
+
+
+def storage_terms(
+    request: RequestHead,
+    response: ResponseHead,
+    rules: CacheRules,
+    response_time: float,
+    *,
+    body_digest: str | None = None,
+) -> StorageTerms | NotStorable:
+    """What a response says of its storing, but for its age and its validators."""
     directives = governing_directives(response.fields, rules.targeted_fields)
     reason = (
         _refused_by_method(request, response, body_digest)
@@ -138,20 +189,34 @@ def judge(
     span = _span(request, response.fields) if response.status == 206 else None
     if response.status == 206 and span is None:
         return _not_storable(Reason.BAD_CONTENT_RANGE, response)
-    terms = terms_under(directives, life, response.fields, request_time, response_time, rules)
-    keep_s = _keep(terms, rules, can_validate=has_validator(response.fields))
+    freshness = terms_under(directives, life, response.fields, response_time, response_time, rules)
+    dated = _depends_on_dates(directives, life, response.fields)
+    return StorageTerms(directives, life, freshness, vary, span, request.method == "POST", dated)
+
+
+def _depends_on_dates(directives: ResponseDirectives, life: Lifetime, fields: Fields) -> bool:
+    """Whether the lifetime, or who may have it, hangs on a date: Expires less Date, or the time since Last-Modified."""
+    if directives.s_maxage_s is not None or directives.max_age_s is not None:
+        return False
+    return life.source is not Source.POLICY or "expires" in fields.joined
+
+
+def judge_under(
+    terms: StorageTerms, response: ResponseHead, rules: CacheRules, request_time: float, response_time: float
+) -> Judgement:
+    """The judgement of a response to which `terms` apply: those of its own head.
+
+    They are those of another one as well, to a request alike, if the heads differ in nothing but Date, Last-Modified,
+    ETag and what says nothing about storing, unless the terms depend on dates.
+    """
+    age_s = initial_age(response.fields, request_time, response_time)
+    keep_s = _keep(terms.freshness, age_s, rules, can_validate=has_validator(response.fields))
     if keep_s <= 0:
         return _not_storable(Reason.NO_USE, response)
-    fields = stored_fields(response.fields, directives, rules, response_time)
-    fresh = terms.lifetime_s > terms.age_at_receipt_s and not terms.must_validate
+    fields = stored_fields(response.fields, terms.directives, rules, response_time)
+    fresh = terms.freshness.lifetime_s > age_s and not terms.freshness.must_validate
     return Storable(
-        fields=fields,
-        vary=vary,
-        lifetime=life,
-        keep_s=keep_s,
-        may_share=fresh and not _sets_cookie(fields),
-        span=span,
-        as_get=request.method == "POST",
+        fields, terms.vary, terms.lifetime, keep_s, fresh and not _sets_cookie(fields), terms.span, terms.as_get
     )
 
 
@@ -269,11 +334,11 @@ def _refused_for_no_freshness(
     return None if response.status in HEURISTIC_STATUSES else Reason.NO_FRESHNESS
 
 
-def _keep(terms: FreshnessTerms, rules: CacheRules, *, can_validate: bool) -> float:
+def _keep(terms: FreshnessTerms, age_s: float, rules: CacheRules, *, can_validate: bool) -> float:
     """Seconds for which the response can be of use: fresh, stale within a window, or as a base for validation."""
     if terms.must_validate and not can_validate:
         return 0.0
-    left_s = terms.lifetime_s - terms.age_at_receipt_s
+    left_s = terms.lifetime_s - age_s
     fresh_s = max(0.0, left_s)
     keep_s = max(fresh_s, left_s + max(terms.stale_while_revalidate_s, terms.stale_if_error_s))
     if can_validate or (terms.lifetime_s > 0 and terms.may_serve_disconnected):

@@ -10,7 +10,7 @@ from veneer.core.entry import CodedBody, Entry
 from veneer.core.forwarding import AGE_DELAY_S
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.rate import RateVerdict
-from veneer.core.storability import Storable
+from veneer.core.storability import NotStorable, Storable, storage_terms
 from veneer.core.validators import make_etag
 from veneer.fastpath.pattern import Values
 from veneer.fastpath.replies import FoundReply, ResponseTemplate
@@ -20,7 +20,7 @@ from veneer.http1.grammar import HEAD_END, MAX_PLAIN_HEAD_BYTES
 from veneer.http1.serialise import serialise_interim
 from veneer.pipeline.coalesce import Flight
 from veneer.pipeline.context import Exchange, Services
-from veneer.pipeline.made import FetchTimes, entry_of_head, judge_head
+from veneer.pipeline.made import FetchTimes, entry_of_head, judge_alike
 from veneer.policy.model import Match
 from veneer.ports import FirstBytesHandler, LeasedConnection
 from veneer.server.ports import ConnectionHandle
@@ -247,13 +247,11 @@ class FastMiss(FirstBytesHandler):
 
         It is remembered whether it was worth while to wait for it.
         """
-        services, template = self._services, self.template
+        services = self._services
         head = ResponseHead(200, found.shape.reason, found.shape.fields(found.values))
         now = services.now()
-        verdict = judge_head(self.wanted, template.route.cache, head, self.received, now)
-        if not isinstance(verdict, Storable) or verdict.span is not None:
-            return None
-        if verdict.vary and not template.covers([name for name, _ in verdict.vary]):
+        verdict = self._judged(found.template, head, now)
+        if verdict is None:
             return None
         times = FetchTimes(self.received, now, self.born)
         coding = found.template.coding
@@ -268,6 +266,21 @@ class FastMiss(FirstBytesHandler):
         else:
             services.flights.remember_uncacheable(self.group, services.monotonic())
         return entry
+
+    def _judged(self, reply: ResponseTemplate, head: ResponseHead, now: float) -> Storable | None:
+        """How the response may be stored, if it may: on the terms of one like it, where they hold for all alike."""
+        rules, terms = self.template.route.cache, reply.terms
+        if terms is None:
+            found = storage_terms(self.wanted, head, rules, now)
+            if isinstance(found, NotStorable) or found.span is not None:
+                return None
+            if found.vary and not self.template.covers([name for name, _ in found.vary]):
+                return None
+            terms = found
+            if not terms.depends_on_dates:
+                reply.terms = terms
+        verdict = judge_alike(terms, rules, head, self.received, now)
+        return verdict if isinstance(verdict, Storable) else None
 
 
 def _streams(raw: bytes) -> bool:

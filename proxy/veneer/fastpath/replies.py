@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from veneer.core.negotiation import coded_etag, is_worth_coding
 from veneer.core.outcome import Reason
 from veneer.core.rules import CodingRules
-from veneer.core.storability import PERSISTENT_REASONS
+from veneer.core.storability import PERSISTENT_REASONS, StorageTerms
 from veneer.core.tags import TAG_FIELDS
 from veneer.fastpath.learning import OWN_LINES
 from veneer.fastpath.pattern import Template, Values
@@ -49,12 +49,13 @@ class AnsweredMiss(NamedTuple):
 class ResponseTemplate:
     """What answers responses of one shape, whose bodies are long enough to be coded, or are not.
 
-    `stores` tells whether they were stored, `remembered` whether the key is known not to be. `coding` is "" where the
-    body leaves as it came. Where it `makes_etag`, the tag is made of the body. `head` is the answer's up to the value
-    of X-Request-ID; it is filled with the values and the entity tag with which the answer leaves.
+    `stores` tells whether they were stored, `remembered` whether the key is known not to be; `terms` are those of
+    storing one, once they are known and hold for all. `coding` is "" where the body leaves as it came. Where it
+    `makes_etag`, the tag is made of the body. `head` is the answer's up to the value of X-Request-ID; it is filled with
+    the values and the entity tag with which the answer leaves.
     """
 
-    __slots__ = ("coding", "facts", "head", "makes_etag", "remembered", "stores")
+    __slots__ = ("coding", "facts", "head", "makes_etag", "remembered", "stores", "terms")
 
     def __init__(
         self, reading: ReadHead, head: Template, facts: RecordTemplate, refusal: str, *, makes_etag: bool
@@ -63,6 +64,7 @@ class ResponseTemplate:
         self.facts = facts
         self.coding = facts.coding
         self.stores = not refusal
+        self.terms: StorageTerms | None = None
         # Where it varies, what it says of a key is for one variant: the pipeline sees to that.
         self.remembered = refusal in REMEMBERED and not any(line.lower().startswith(b"vary:") for line in reading.lines)
         self.makes_etag = makes_etag

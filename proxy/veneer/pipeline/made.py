@@ -14,7 +14,7 @@ from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.outcome import Reason
 from veneer.core.record import fast_struct
 from veneer.core.rules import CacheRules
-from veneer.core.storability import NotStorable, Storable, judge
+from veneer.core.storability import NotStorable, Storable, StorageTerms, judge, judge_under
 from veneer.core.tags import search_tags, tags_of
 from veneer.core.validators import make_etag
 from veneer.pipeline.plan import Plan
@@ -65,11 +65,20 @@ def judge_head(
     body_digest: str | None = None,
 ) -> Storable | NotStorable:
     """Whether a response of any length may be stored for `wanted`. Times in seconds since the epoch."""
+    return _refused(rules, head) or judge(wanted, head, rules, request_time, response_time, body_digest=body_digest)
+
+
+def judge_alike(
+    terms: StorageTerms, rules: CacheRules, head: ResponseHead, request_time: float, response_time: float
+) -> Storable | NotStorable:
+    """As `judge_head`, where the terms of a response alike are known: see `judge_under` for which these are."""
+    return _refused(rules, head) or judge_under(terms, head, rules, request_time, response_time)
+
+
+def _refused(rules: CacheRules, head: ResponseHead) -> NotStorable | None:
     if not rules.enabled:
         return NotStorable(Reason.CACHE_OFF)
-    if tags_of(head.fields) is None:
-        return NotStorable(Reason.TOO_MANY_TAGS, remember=True)
-    return judge(wanted, head, rules, request_time, response_time, body_digest=body_digest)
+    return NotStorable(Reason.TOO_MANY_TAGS, remember=True) if tags_of(head.fields) is None else None
 
 
 def entry_of(plan: Plan, fetched: FetchedResponse, storable: Storable, body: bytes | None = None) -> Entry:
