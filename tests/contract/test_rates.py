@@ -12,10 +12,12 @@ from redis import asyncio as aioredis
 
 from devstack.redis import RedisServer
 from tests.support.calling import calling
+from tests.support.redis_fixtures import shared_url
 from veneer.core.rate import Accuracy, RateLimit, RateOnStoreLoss, client_key, grants
 from veneer.limits.rate_memory import MemoryRates
 from veneer.limits.rate_redis import RedisRates, RedisRateSettings
 from veneer.loop.clock import SystemClock
+from veneer.loop.tasks import Tasks
 from veneer.ports import RateStore
 from veneer.redis.keys import rate_key
 
@@ -35,15 +37,21 @@ def away(store: RedisRates) -> bool:
 @asynccontextmanager
 async def redis_rates(url: str, settings: RedisRateSettings = PATIENT) -> AsyncIterator[RedisRates]:
     async with calling(url) as caller:
-        yield RedisRates(caller, SystemClock(), two_nodes, settings)
+        tasks = Tasks()
+        rates = RedisRates(caller, SystemClock(), two_nodes, tasks, settings)
+        try:
+            yield rates
+        finally:
+            await rates.aclose()
+            await tasks.aclose()
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "cluster", "sentinel"])
 async def rates(request: pytest.FixtureRequest) -> AsyncIterator[RateStore]:
     if request.param == "memory":
         yield MemoryRates(SystemClock())
     else:
-        async with redis_rates(request.getfixturevalue("redis_url")) as store:
+        async with redis_rates(shared_url(request.param, request)) as store:
             yield store
 
 
@@ -119,7 +127,8 @@ async def test_redis_counts_as_the_core_does(redis_url: str) -> None:
         for backlog_us in (0, 1, limit.interval_us, limit.tolerance_us - 1, limit.tolerance_us, limit.tolerance_us + 9):
             name = f"at-{backlog_us}"
             seconds, micros = await client.time()
-            await client.set(rate_key(client_key(limit, name)), seconds * 1_000_000 + micros + backlog_us + 1_000_000)
+            whole_at_us = seconds * 1_000_000 + micros + backlog_us + 1_000_000
+            await client.set(rate_key(client_key(limit, name)), f"{whole_at_us} 1 0 0 ,")
             answer = await store.admit(name, limit)
             assert answer.allowed == (grants(limit, backlog_us + 500_000) == 1)
 
@@ -141,7 +150,9 @@ async def test_state_leaves_redis_when_it_says_nothing_more(redis_url: str) -> N
     assert 0 < left_ms <= answer.reset_s * 1_000 + 1
 
 
-@pytest.mark.parametrize("value", ["garbage", "", "nan", "inf", "-inf", "1e300", "-5", "1.5"])
+@pytest.mark.parametrize(
+    "value", ["garbage", "", "1e300 0 0 0 ,", f"{10**300} 0 0 0 ,", "-5 0 0 0 ,", "1795000000000000"]
+)
 async def test_a_foreign_value_is_no_failure(redis_url: str, value: str) -> None:
     async with redis_rates(redis_url) as store, aioredis.from_url(redis_url) as client:
         await client.set(rate_key(client_key(SLOW, "a")), value)
@@ -198,7 +209,7 @@ async def test_redis_lost_and_found_without_restart(
 ) -> None:
     server = new_redis()
     caplog.set_level(logging.INFO)
-    limit = RateLimit("p", 1_000, 3_600, 1_000)
+    limit = RateLimit("p", 1_000, 3_600, 1_000, accuracy=Accuracy.EXACT)
     async with redis_rates(server.url, RedisRateSettings(retry_every_s=0.05)) as store:
         assert (await store.admit("a", limit)).allowed
         server.kill()

@@ -76,9 +76,12 @@ async def use_everything(url: str) -> None:
         assert not isinstance(lock, LockReleased)
         await lock.release(stored=True)
         assert isinstance(await stores.locks.acquire("key", 1.0), LockReleased)
-        rates = RedisRates(brief, SystemClock(), lambda: 1, RedisRateSettings(timeout_s=5))
-        assert (await rates.admit("somebody", RateLimit("limit", 10, 60, 1))).allowed
-        assert rates.available
+        tasks = Tasks()
+        rates = RedisRates(brief, SystemClock(), lambda: 1, tasks, RedisRateSettings(timeout_s=5))
+        assert (await rates.admit("somebody", RateLimit("limit", 60, 60, 60))).allowed
+        await rates.aclose()
+        assert (rates.counts.given_back, rates.available) == (3, True)
+        await tasks.aclose()
         assert await stores.sample() is not None
         assert await client.ping()
         assert (log.counts.failures, shared.counts.failures) == (0, 0)

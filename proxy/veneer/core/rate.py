@@ -38,10 +38,11 @@ class RateOnStoreLoss(Enum):
 
 
 class Accuracy(Enum):
-    """How nodes share a limit."""
+    """How nodes share a limit (veneer.core.batches)."""
 
+    ADAPTIVE = "adaptive"  # a node takes batches, which shrink to one near the limit, and gives back what is unspent
     EXACT = "exact"  # every request is counted in the shared store
-    LEASED = "leased"  # a node takes `batch` at once; what it took may come a lease later than it was counted
+    LEASED = "leased"  # a node takes a tenth of the burst at once; what it took may come a second later
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class RateLimit:
     window_s: float
     burst: int
     on_store_loss: RateOnStoreLoss = RateOnStoreLoss.LOCAL_SHARE
-    accuracy: Accuracy = Accuracy.EXACT
+    accuracy: Accuracy = Accuracy.ADAPTIVE
     ipv6_bits: int = 64
     interval_us: int = field(init=False)
     tolerance_us: int = field(init=False)
@@ -91,11 +92,6 @@ class RateLimit:
         quoted = _quoted(self.name)
         object.__setattr__(self, "quoted_name", quoted)
         object.__setattr__(self, "policy_text", f"{quoted};q={self.quota};w={-(-window_us // MICROS)}")
-
-    @property
-    def batch(self) -> int:
-        """Requests a node takes from the shared store at once: one, or a tenth of the burst where leased."""
-        return 1 if self.accuracy is Accuracy.EXACT else max(1, self.burst // 10)
 
     def share(self, nodes: int) -> RateLimit:
         """The part of this limit that one of `nodes` may admit on its own; never less than a burst of 1."""
@@ -150,6 +146,11 @@ def grants(limit: RateLimit, backlog_us: int, most: int = 1) -> int:
     """How many of `most` requests may come at once on top of `backlog_us`; each grant adds one interval to it."""
     spare_us = limit.tolerance_us - backlog_us
     return 0 if spare_us < 0 else min(most, spare_us // limit.interval_us + 1)
+
+
+def refusal_for(limit: RateLimit, wait_s: float) -> RateVerdict:
+    """The refusal of who is admitted in `wait_s` seconds."""
+    return RateVerdict(limit, False, limit.tolerance_us + max(1, round(wait_s * MICROS)))
 
 
 def limit_field(answer: RateVerdict) -> str:

@@ -1,40 +1,31 @@
-"""Rate limits shared through Redis: one call for a request, none for one that is known to be refused."""
+"""Rate limits shared through Redis: no request waits for a call while something is held that was counted beforehand."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final
 
-import msgspec
-
-from veneer.core.rate import MICROS, RateLimit, RateOnStoreLoss, RateVerdict, client_key
-from veneer.limits.bounded import BoundedMap
+from veneer.core.batches import BatchTerms, terms_of
+from veneer.core.rate import RateLimit, RateVerdict, client_key, grants
+from veneer.limits.bucket_calls import BucketCalls, GrantedBatch
+from veneer.limits.held_batches import Batch, ClientBatches, HeldBatches
+from veneer.limits.rate_counts import RateCounts
 from veneer.limits.rate_memory import MemoryRates
+from veneer.limits.refusals import KnownRefusals
+from veneer.limits.unspent import UnspentBatches
+from veneer.limits.without_store import RatesWithoutStore
+from veneer.loop.tasks import Tasks
 from veneer.ports import Clock
-from veneer.redis.keys import rate_key
-from veneer.redis.script import FAILURES, RedisCaller, Script
+from veneer.redis.script import FAILURES, RedisCaller
 from veneer.troubles import Troubles
 
 logger = logging.getLogger(__name__)
 
-_ADMIT = Script.load("admit")
-_LEASE_S = 1.0
-"""How long a leased batch may be used: what is not used by then is not made up for."""
-
-
-@dataclass(slots=True)
-class RateCounts:
-    """What the shared rate store has done since the start."""
-
-    calls: int = 0
-    errors: int = 0
-    refused_locally: int = 0
-    leased: int = 0
-    local_share: int = 0
-    open: int = 0
-    closed: int = 0
+_MOST_JOINED: Final = 2
+"""Batches that a request waits for before it asks for itself alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,36 +37,36 @@ class RedisRateSettings:
     most_clients: int = 100_000
 
 
-class _Lease(NamedTuple):
-    """Requests already counted in Redis that this node may still admit, and the answer to give meanwhile."""
-
-    left: int
-    until_s: float
-    answer: RateVerdict
-
-
 class RedisRates:
     """A RateStore shared by every node on one Redis, Sentinel or Cluster (each call touches one key).
 
-    A client refused once is refused here, without asking, until the moment Redis computed; limits with
-    `accuracy: leased` admit from batches. While Redis is away each limit does what its `on_store_loss` says;
-    `nodes` then tells how many nodes share it. One request tries Redis again every `retry_every_s`.
+    What a limit's accuracy allows is taken in batches (veneer.core.batches) and admitted from them; a client refused
+    once is refused here, without asking, until the moment Redis computed. While Redis is away each limit does what its
+    `on_store_loss` says, and one request tries Redis again every `retry_every_s`. `nodes` tells how many nodes share.
     """
 
     def __init__(
-        self, redis: RedisCaller, clock: Clock, nodes: Callable[[], int], settings: RedisRateSettings | None = None
+        self,
+        redis: RedisCaller,
+        clock: Clock,
+        nodes: Callable[[], int],
+        tasks: Tasks,
+        settings: RedisRateSettings | None = None,
     ) -> None:
-        self._redis = redis
-        self._clock = clock
-        self._nodes = nodes
         self._settings = settings or RedisRateSettings()
+        self._monotonic = clock.monotonic
+        self._nodes = nodes
+        self._tasks = tasks
+        self.counts = RateCounts()
+        self._calls = BucketCalls(redis, self._settings.timeout_s)
+        self._held = HeldBatches(self._settings.most_clients // 10)
+        self._unspent = UnspentBatches(self._calls, clock, tasks, self.counts)
+        self._refusals = KnownRefusals(self._settings.most_clients // 10)
         self._local = MemoryRates(clock, self._settings.most_clients)
-        self._refused_until_s: BoundedMap[float] = BoundedMap(self._settings.most_clients // 10)
-        self._leases: BoundedMap[_Lease] = BoundedMap(self._settings.most_clients // 10)
-        self._shares: BoundedMap[RateLimit] = BoundedMap(1_000)
+        self._alone = RatesWithoutStore(self._local, nodes, self.counts, self._settings.retry_every_s)
         self._troubles = Troubles(logger, clock.monotonic, "rate limits", "each limit's on_store_loss holds")
         self._try_again_s = 0.0
-        self.counts = RateCounts()
+        self._closed = False
 
     @property
     def available(self) -> bool:
@@ -87,106 +78,121 @@ class RedisRates:
         """Clients whose local state was given up while Redis was away, as MemoryRates counts them."""
         return self._local.forgotten
 
+    async def aclose(self) -> None:
+        """Give back what is held; nothing is admitted from now on without asking."""
+        self._closed = True
+        await self._unspent.aclose()
+
     async def admit(self, client: str, limit: RateLimit) -> RateVerdict:
         """Count one request of `client` against `limit`."""
         key = client_key(limit, client)
-        answer = self.admit_now(key, limit, self._clock.monotonic())
+        answer = self.admit_now(key, limit, self._monotonic())
         return answer if answer is not None else await self._ask(key, limit)
 
     def admit_now(self, key: str, limit: RateLimit, now_s: float) -> RateVerdict | None:
-        """The answer that needs no call, or None: a known refusal, a leased place, what holds while Redis is away."""
-        refusal = self.refusal_now(key, limit, now_s)
+        """The answer that needs no call, or None: from a batch, a known refusal, what holds while Redis is away."""
+        held = self._held.get(key)
+        if held is not None:
+            admitted = held.spend(limit, now_s)
+            if admitted is not None:
+                self.counts.batched += 1
+                if held.is_low():
+                    self._ask_ahead(held, now_s)
+                return admitted
+        refusal = self._refusals.now(key, limit, now_s)
         if refusal is not None:
+            self.counts.refused_locally += 1
             return refusal
-        lease = self._leases.get(key)
-        if lease is not None:
-            if lease.left and now_s < lease.until_s:
-                self._leases[key] = lease._replace(left=lease.left - 1)
-                self.counts.leased += 1
-                return _with_left(lease.answer, lease.left - 1)
-            self._leases.discard(key)
         if not self.available and now_s < self._try_again_s:
-            return self._without_redis(key, limit)
+            return self._alone.admit_now(key, limit, now_s)
         return None
 
     def refusal_now(self, key: str, limit: RateLimit, now_s: float) -> RateVerdict | None:
-        """The refusal that Redis computed for this moment."""
-        until_s = self._refused_until_s.get(key)
-        if until_s is None:
+        """The refusal that Redis computed for this moment, where nothing is held."""
+        refusal = self._refusals.now(key, limit, now_s)
+        if refusal is None:
             return None
-        if now_s < until_s:
-            self.counts.refused_locally += 1
-            return _refusal(limit, until_s - now_s)
-        self._refused_until_s.discard(key)
-        return None
+        held = self._held.get(key)
+        if held is not None and held.holds(now_s):
+            return None
+        self.counts.refused_locally += 1
+        return refusal
+
+    def _ask_ahead(self, held: ClientBatches, now_s: float) -> None:
+        """Ask for the next batch beside the requests, unless it comes already or would be none."""
+        if held.asking is not None or held.near or self._closed or self._tasks.full or not self.available:
+            return
+        terms = terms_of(held.limit, self._nodes())
+        want = held.wants(terms, now_s)
+        if want > 1:
+            self._start(held, terms, want, own=0)
 
     async def _ask(self, key: str, limit: RateLimit) -> RateVerdict:
-        before_s = self._clock.monotonic()
+        """Ask Redis, or wait for the batch that another request of this client has asked for."""
+        terms = terms_of(limit, self._nodes())
+        held = self._held.of(key, limit, self._monotonic())
+        for _ in range(_MOST_JOINED):
+            asking = held.asking
+            if asking is None:
+                want = held.wants(terms, self._monotonic())
+                if want < 2 or held.near or self._closed or self._tasks.full:
+                    break
+                # Shielded: what the call brings is for all who wait, also where this client goes.
+                return await asyncio.shield(self._start(held, terms, want, own=1))
+            held.waiting += 1
+            try:
+                await asyncio.wait((asking,))
+            finally:
+                held.waiting -= 1
+            answer = self.admit_now(key, limit, self._monotonic())
+            if answer is not None:
+                return answer
+        return await self._take(held, terms, 1, own=1)
+
+    def _start(self, held: ClientBatches, terms: BatchTerms, want: int, *, own: int) -> asyncio.Task[RateVerdict]:
+        task = held.asking = self._tasks.start(self._take_shared(held, terms, want, own), "rate limits: take a batch")
+        return task
+
+    async def _take_shared(self, held: ClientBatches, terms: BatchTerms, want: int, own: int) -> RateVerdict:
+        try:
+            return await self._take(held, terms, want, own)
+        finally:
+            held.asking = None
+
+    async def _take(self, held: ClientBatches, terms: BatchTerms, want: int, own: int) -> RateVerdict:
+        """Take up to `want`; `own` is 1 where a request asks, whose verdict is returned, 0 where it is done ahead."""
+        limit, before_s = held.limit, self._monotonic()
         if not self.available:  # this request is the one that tries; the others go on without Redis
             self._try_again_s = before_s + self._settings.retry_every_s
-        try:
-            granted, backlog_us = await self._call(key, limit)
-        except FAILURES as error:
-            self._lost(error)
-            return self._without_redis(key, limit)
-        self._found()
-        answer = RateVerdict(limit, granted > 0, backlog_us)
-        if not granted:
-            # From the moment before the call: the local refusal never outlasts the computed one.
-            self._refused_until_s[key] = before_s + answer.retry_after_s
-        elif granted > 1:
-            self._keep(key, _Lease(granted - 1, before_s + _LEASE_S, answer), limit.batch)
-            return _with_left(answer, granted - 1)
-        return answer
-
-    def _keep(self, key: str, lease: _Lease, batch: int) -> None:
-        held = self._leases.get(key)
-        # Requests that asked side by side each brought a batch: one is kept, the bound on what is outstanding.
-        left = lease.left if held is None else min(batch, held.left + lease.left)
-        self._leases[key] = lease._replace(left=left)
-
-    async def _call(self, key: str, limit: RateLimit) -> tuple[int, int]:
-        arguments = (limit.interval_us, limit.tolerance_us, limit.batch)
         self.counts.calls += 1
-        reply = await _ADMIT.run(self._redis, (rate_key(key),), arguments, self._settings.timeout_s)
-        return msgspec.convert(reply, tuple[int, int])
-
-    def _lost(self, error: BaseException) -> None:
-        self.counts.errors += 1
-        self._try_again_s = self._clock.monotonic() + self._settings.retry_every_s
-        self._troubles.met(error)
-
-    def _found(self) -> None:
+        try:
+            granted = await self._calls.take(held.key, limit, want, terms.shares, 2 - own)
+        except FAILURES as error:
+            self.counts.errors += 1
+            self._try_again_s = self._monotonic() + self._settings.retry_every_s
+            self._troubles.met(error)
+            if not own:
+                return RateVerdict(limit, False, 0)
+            return self._alone.admit_now(held.key, limit, self._monotonic())
         self._troubles.over()
+        held.near = grants(limit, granted.backlog_us, 2 * terms.shares) < 2 * terms.shares
+        if granted.granted:
+            return self._keep(held, terms, granted, before_s, own)
+        if own:
+            # From the moment before the call: the local refusal never outlasts the computed one.
+            self._refusals.note(held.key, before_s + RateVerdict(limit, False, granted.backlog_us).retry_after_s)
+        return RateVerdict(limit, False, granted.backlog_us)
 
-    def _without_redis(self, key: str, limit: RateLimit) -> RateVerdict:
-        if limit.on_store_loss is RateOnStoreLoss.OPEN:
-            self.counts.open += 1
-            return RateVerdict(limit, True, limit.interval_us)
-        if limit.on_store_loss is RateOnStoreLoss.CLOSED:
-            self.counts.closed += 1
-            return _refusal(limit, self._settings.retry_every_s)
-        self.counts.local_share += 1
-        share = self._share(limit)
-        answer = self._local.admit_now(f"{key}/{share.key}", share, self._clock.monotonic())
-        # In the limit's own terms: what remains is the share's, and so is the wait.
-        if answer.allowed:
-            return RateVerdict(limit, True, limit.tolerance_us - (answer.remaining - 1) * limit.interval_us)
-        return _refusal(limit, answer.retry_after_s)
-
-    def _share(self, limit: RateLimit) -> RateLimit:
-        nodes = max(1, self._nodes())
-        name = f"{limit.key}/{nodes}"
-        share = self._shares.get(name)
-        if share is None:
-            share = self._shares[name] = limit.share(nodes)
-        return share
-
-
-def _refusal(limit: RateLimit, wait_s: float) -> RateVerdict:
-    return RateVerdict(limit, False, limit.tolerance_us + max(1, round(wait_s * MICROS)))
-
-
-def _with_left(answer: RateVerdict, left: int) -> RateVerdict:
-    """An answer that counts what a lease still holds as not yet used."""
-    return RateVerdict(answer.limit, answer.allowed, answer.backlog_us - left * answer.limit.interval_us)
+    def _keep(
+        self, held: ClientBatches, terms: BatchTerms, granted: GrantedBatch, before_s: float, own: int
+    ) -> RateVerdict:
+        """Keep what was granted beyond the `own` request of who asked."""
+        left, now_s = granted.granted - own, self._monotonic()
+        # From the moment before the call: Redis counted it after that, so it is spent at most one life later.
+        batch = Batch(granted.granted, left, before_s + terms.life_s, granted.ticket, ahead=terms.adapts)
+        if left:
+            self.counts.batches += 1
+            self.counts.refills += 1 - own
+        if left and terms.adapts:
+            self._unspent.watch(held.key, held.limit, batch)
+        return held.add(batch, granted.backlog_us, now_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from veneer.limits.rate_counts import RateCounts
 from veneer.limits.rate_redis import RedisRates
 from veneer.main.shared import StoreSet
 from veneer.observe.counters import Gauges, StoreGauges
@@ -24,23 +25,27 @@ def gauges_of(
     if isinstance(shared.stores.log, RedisLog):
         errors["log"] = shared.stores.log.counts.failures
         nodes_lost = shared.stores.log.counts.nodes_lost
-    fallbacks: dict[str, int] = {}
-    refused_locally = 0
+    counts = RateCounts()
     if isinstance(shared.rates, RedisRates):
         counts = shared.rates.counts
         errors["rates"] = counts.errors
-        fallbacks = {"local_share": counts.local_share, "open": counts.open, "closed": counts.closed}
-        refused_locally = counts.refused_locally
     return Gauges(
         rate_clients_forgotten=shared.rates.forgotten,
         stores=_stores(shared, settings),
         lease_held=shared.stores.log.lease_state() is LeaseState.HELD,
         redis_errors=errors,
         log_dropped=dropped(),
-        rate_fallbacks=fallbacks,
+        rate_fallbacks={"local_share": counts.local_share, "open": counts.open, "closed": counts.closed},
         coded_anew=recompression.recompressed,
         coded_anew_saved_bytes=recompression.saved_bytes,
-        rates_refused_locally=refused_locally,
+        rates_refused_locally=counts.refused_locally,
+        rate_calls=counts.calls,
+        rate_batches={"waited": counts.batches - counts.refills, "ahead": counts.refills},
+        rate_batched={
+            "admitted": counts.batched,
+            "given_back": counts.given_back,
+            "lost": counts.unspent - counts.given_back,
+        },
         nodes_lost=nodes_lost,
     )
 

@@ -35,17 +35,20 @@ async def open_shared(policy: PolicyStores, clock: Clock, tasks: Tasks) -> Async
     else:
         stores = redis_stores(policy.redis_url, clock, tasks, settings)
     await stores.start()
+    rates = _rates(stores, clock, tasks)
     try:
-        yield StoreSet(stores, _rates(stores, clock))
+        yield StoreSet(stores, rates)
     finally:
+        if isinstance(rates, RedisRates):
+            await rates.aclose()
         await stores.aclose()
 
 
-def _rates(stores: Stores, clock: Clock) -> MemoryRates | RedisRates:
+def _rates(stores: Stores, clock: Clock, tasks: Tasks) -> MemoryRates | RedisRates:
     log = stores.log
     if stores.brief is None or not isinstance(log, RedisLog):
         return MemoryRates(clock)
-    return RedisRates(stores.brief, clock, lambda: log.nodes)
+    return RedisRates(stores.brief, clock, lambda: log.nodes, tasks)
 
 
 def store_settings(policy: PolicyStores) -> StoresConfig:

@@ -153,7 +153,8 @@ class StoreGauges(msgspec.Struct, frozen=True):
 class Gauges(msgspec.Struct, frozen=True):
     """The rooms as they stand at the moment of a scrape. `lease_held` tells whether the lease is fresh.
 
-    `redis_errors` is by part (store, log, rates), `log_dropped` by log, `rate_fallbacks` by what was done instead.
+    `redis_errors` is by part (store, log, rates), `log_dropped` by log, `rate_fallbacks` by what was done instead,
+    `rate_batches` by who asked for them, `rate_batched` by what became of the requests in them.
     """
 
     stores: tuple[StoreGauges, ...] = ()
@@ -162,6 +163,9 @@ class Gauges(msgspec.Struct, frozen=True):
     log_dropped: dict[str, int] = {}
     rate_fallbacks: dict[str, int] = {}
     rates_refused_locally: int = 0
+    rate_calls: int = 0
+    rate_batches: dict[str, int] = {}
+    rate_batched: dict[str, int] = {}
     nodes_lost: int = 0
     rate_clients_forgotten: int = 0
     coded_anew: int = 0

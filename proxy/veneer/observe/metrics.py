@@ -204,6 +204,9 @@ def _rooms(gauges: Gauges) -> Iterator[Metric]:
     yield _counter(
         "veneer_rate_refused_locally", "Refusals that needed no call.", (), [((), gauges.rates_refused_locally)]
     )
+    yield _counter("veneer_rate_calls", "Calls to Redis for limits.", (), [((), gauges.rate_calls)])
+    yield _counter("veneer_rate_batches", "Batches of more than one taken.", ("asked",), _by(gauges.rate_batches))
+    yield _counter("veneer_rate_batched", "Requests in these batches.", ("outcome",), _by(gauges.rate_batched))
     yield _counter(
         "veneer_compress_again", "Kept coded bodies made smaller in idle time.", (), [((), gauges.coded_anew)]
     )

@@ -133,10 +133,12 @@ class RateLimitShape(Shape):
         "While Redis is away: count locally, admit all (`open`) or refuse all (`closed`).",
         "`local_share` admits each node its part of the quota; `closed` turns a Redis outage into an outage.",
     )
-    accuracy: Literal["exact", "leased"] = option(
-        "exact",
-        "`exact` asks Redis for each request; `leased` takes batches and asks rarely.",
-        "`leased` may admit up to nodes x batch requests more than the quota.",
+    accuracy: Literal["adaptive", "exact", "leased"] = option(
+        "adaptive",
+        "`adaptive` takes batches from Redis ahead of the requests, and asks for each near the limit; `exact` always "
+        "asks for each; `leased` takes a tenth of the burst at once.",
+        "`adaptive` may admit 1 % more than quota and burst in a window (docs/guarantees.md); `leased` up to nodes x "
+        "batch requests more than the quota.",
     )
 
 

@@ -28,7 +28,7 @@ def lock_key(digest: str) -> str:
 
 def rate_key(client: str) -> str:
     """What one client has used of one limit (core.rate.client_key)."""
-    return f"{PREFIX}:rate:{client}"
+    return f"{PREFIX}:limit:{client}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from veneer.core.rate import (
-    Accuracy,
     RateLimit,
     RateOnStoreLoss,
     RateVerdict,
@@ -55,12 +54,6 @@ def test_several_at_once_count_as_one_after_the_other() -> None:
     assert grants(PER_CLIENT, 10 * PER_CLIENT.interval_us, 7) == 7
     assert grants(PER_CLIENT, PER_CLIENT.tolerance_us, 7) == 1
     assert grants(PER_CLIENT, PER_CLIENT.tolerance_us + 1, 7) == 0
-
-
-def test_only_leased_limits_are_taken_in_batches() -> None:
-    assert PER_CLIENT.batch == 1
-    assert RateLimit("p", 1000, 60, 100, accuracy=Accuracy.LEASED).batch == 10
-    assert RateLimit("p", 1000, 60, 1, accuracy=Accuracy.LEASED).batch == 1
 
 
 def test_the_past_is_an_empty_backlog() -> None:
