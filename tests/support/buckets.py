@@ -1,12 +1,20 @@
-"""What redis/lua/bucket.lua, admit.lua and give_back.lua do, in Python: tests hold the scripts to it."""
+"""What redis/lua/bucket.lua, admit.lua and give_back.lua do, in Python: tests hold the scripts to it.
+
+`BucketServer` is a Redis that knows nothing but these.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Final, NamedTuple
 
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from tests.support.clock import ManualClock
 from veneer.core.rate import RateLimit, grants
 from veneer.limits.held_batches import BatchTicket
+from veneer.redis.script import Argument, Reply, Script
 
 _GIVEN: Final = re.compile(r"(\d+):(\d+)")
 
@@ -73,3 +81,38 @@ def give_back(bucket: Bucket, limit: RateLimit, now_us: int, unspent: int, ticke
     if backlog == back:
         return Bucket(), back
     return Bucket(now_us + backlog - back, after.since_us, after.returned_us + back, floor, batches), back
+
+
+class BucketServer:
+    """A `redis.script.RedisCaller` for the scripts of limits: it fails while it is `gone`, and answers while `open`."""
+
+    def __init__(self, clock: ManualClock, limit: RateLimit) -> None:
+        self._clock = clock
+        self._limit = limit
+        self._admit = Script.load("bucket", "admit").digest
+        self.buckets: dict[str, Bucket] = {}
+        self.gone = False
+        self.open = asyncio.Event()
+        self.open.set()
+        self.called = 0
+
+    async def ask(self, timeout_s: float, *words: Argument) -> Reply:
+        """As the port."""
+        self.called += 1
+        await self.open.wait()
+        if self.gone:
+            raise RedisConnectionError("gone")
+        _, digest, _, key, interval, tolerance, *rest = words
+        assert (interval, tolerance) == (self._limit.interval_us, self._limit.tolerance_us)
+        numbers = [int(word) for word in rest]
+        bucket, now_us = self.buckets.get(str(key), Bucket()), round(self._clock.now() * 1e6)
+        if digest == self._admit:
+            bucket, answer = admit(bucket, self._limit, now_us, *numbers)
+            reply: Reply = [answer.granted, answer.backlog_us, *answer.ticket]
+        else:
+            bucket, reply = give_back(bucket, self._limit, now_us, numbers[0], BatchTicket(*numbers[1:]))
+        self.buckets[str(key)] = bucket
+        return reply
+
+    def close(self) -> None:
+        """As the port."""

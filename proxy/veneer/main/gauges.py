@@ -44,7 +44,7 @@ def gauges_of(
         rate_batched={
             "admitted": counts.batched,
             "given_back": counts.given_back,
-            "lost": counts.unspent - counts.given_back,
+            "worked_off": counts.unspent - counts.given_back,
         },
         nodes_lost=nodes_lost,
     )
