@@ -107,7 +107,7 @@ class Backend:
             raise said
         return said
 
-    def head_bytes(self, request: RequestHead) -> bytes:
+    def head_bytes(self, request: RequestHead, *, has_body: bool = False) -> bytes:
         raise AssertionError(request)
 
     def lease_now(self, now_s: float) -> None:
@@ -229,6 +229,10 @@ class Log:
 
     def validity_generation(self, now_s: float) -> int:
         return self._log.validity_generation(now_s)
+
+    @property
+    def local(self) -> None:
+        return
 
     async def begin_write(self, settles_s: float, *, strict: bool) -> bool:
         self.open_writes += self.writable

@@ -28,6 +28,8 @@ SILENCE_S = 1.5
 SLOW_S = 0.02
 """What is sent while such a request is answered has to wait for its turn."""
 BODY = b'{"text": "' + b"abc " * 500 + b'"}'
+WRITTEN = {"/plain": "204 No Content", "/varies": "201 Created", "/few-parameters": "500 Odd", "/private": "202 Later"}
+"""How the origin answers what is not safe, where that is not 200."""
 SHORT_BODY = b'{"text": "too short to be coded"}'
 
 PAGES = {
@@ -87,9 +89,13 @@ def serve(connection: socket.socket) -> None:
             if target.startswith("/slow"):
                 time.sleep(SLOW_S)
             lines = PAGES.get(target.partition("?")[0], ["Cache-Control: no-store"])
-            head = ["HTTP/1.1 200 OK", "Date: " + time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()), *lines]
+            page = target.partition("?")[0]
+            status = "200 OK" if method in {"GET", "HEAD", "OPTIONS"} else WRITTEN.get(page, "200 OK")
+            head = [f"HTTP/1.1 {status}", "Date: " + time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()), *lines]
             body = SHORT_BODY if target.endswith("-3") else BODY
-            head += [f"Content-Length: {len(body)}", "", ""]
+            if status.startswith("204"):
+                body = b""
+            head += [*([f"Content-Length: {len(body)}"] if body else []), "", ""]
             connection.sendall("\r\n".join(head).encode("latin-1") + (b"" if method == "HEAD" else body))
 
 
@@ -302,6 +308,27 @@ def test_misses_in_turn(pair: Pair, page: str, fields: list[str]) -> None:
         for number in range(5)
     ]
     check(pair, [*sent, *LAST])
+    check(pair, [b"".join([*sent, *LAST])])
+
+
+@settings(UNHURRIED, max_examples=40)
+@given(
+    page=st.sampled_from(list(PAGES)),
+    method=st.sampled_from(["POST", "PUT", "PATCH", "DELETE"]),
+    content=st.sampled_from([b"", b"{}", b"x" * 3000, b"y" * 70_000]),
+    fields=st.lists(GOOD_FIELDS, max_size=3),
+    cut=st.integers(0, 10),
+)
+def test_writes_in_turn(pair: Pair, page: str, method: str, content: bytes, fields: list[str], cut: int) -> None:
+    """Alike but for the target and the content, with reads between them; one comes in two pieces."""
+    sent: list[bytes] = []
+    for number in range(4):
+        own = content + b"%d" % number if content else b""
+        head = [f"{method} {page}?NAME-{number} HTTP/1.1", "Host: site", *([f"Content-Length: {len(own)}"] * bool(own))]
+        sent.append("\r\n".join([*head, *fields, "", ""]).encode("latin-1") + own)
+        sent.append(b"GET %b?NAME-%d HTTP/1.1\r\nHost: site\r\n\r\n" % (page.encode(), number))
+    cut = len(sent[-2]) - cut
+    check(pair, [*sent[:-2], sent[-2][:cut], *([sent[-2][cut:]] * bool(sent[-2][cut:])), sent[-1], *LAST])
     check(pair, [b"".join([*sent, *LAST])])
 
 

@@ -7,18 +7,19 @@ from typing import Final
 from mypy_extensions import i64
 
 from veneer.core.rate import RateLimit, RateVerdict, client_key, client_network, limit_numbers
+from veneer.fastpath.exchange import FastExchange, FastRequest, Write
 from veneer.fastpath.fingerprint import fingerprint_at
 from veneer.fastpath.hot_entries import HeadTemplate, HotEntry, VariantReply
-from veneer.fastpath.miss import FastMiss, MissRequest, Write
+from veneer.fastpath.miss_templates import MissTemplate
 from veneer.fastpath.pattern import Values, is_printable_ascii
 from veneer.fastpath.replies import ResponseTemplate
 from veneer.fastpath.scan import HeadShape
 from veneer.fastpath.state import FastPathState
-from veneer.fastpath.upstream_templates import UpstreamTemplate
+from veneer.fastpath.write_templates import WriteTemplate
 from veneer.observe.repeats import NONE, CompactRecord, RecordTemplate
 from veneer.pipeline.represent import millis
 from veneer.pipeline.request_ids import accepted
-from veneer.server.ports import ConnectionHandle, FastPathHandler
+from veneer.server.ports import ConnectionHandle, D, FastPathHandler, P
 
 _ID: Final = b"\r\nX-Request-ID: "
 _MICROS: Final = [millis(us).encode("ascii").removeprefix(b"0") + b"\r\n" for us in range(1000)]
@@ -39,6 +40,7 @@ class FastPathConnection(FastPathHandler):
         "_keys",
         "_limit",
         "_limit_text",
+        "_miss_template",
         "_policy",
         "_prefetched",
         "_prefix_valid_until",
@@ -47,9 +49,10 @@ class FastPathConnection(FastPathHandler):
         "_state",
         "_template",
         "_unique_lines",
-        "_upstream_template",
         "_values",
         "_write",
+        "_write_shape",
+        "_write_template",
         "hash_a",
         "hash_b",
     )
@@ -59,7 +62,9 @@ class FastPathConnection(FastPathHandler):
         self._connection = connection
         self._address = connection.address
         self._write = write
-        self._upstream_template: UpstreamTemplate | None = None  # of the last request that was sent on
+        self._miss_template: MissTemplate | None = None  # of the last request that was sent on
+        self._write_template: WriteTemplate | None = None
+        self._write_shape: HeadShape | None = None
         self._policy = state.policy
         self._shape: HeadShape | None = None
         self._keys: dict[str, str] = {}
@@ -79,11 +84,8 @@ class FastPathConnection(FastPathHandler):
         state = self._state
         self._prefetched = data
         self._values = None
-        if state.policies.current is not state.policy:
-            state.reset_for_policy()
-        if self._policy is not state.policy:
-            self._policy, self._shape, self._upstream_template = state.policy, None, None
-            self._keys.clear()
+        if self._policy is not state.policies.current:
+            self._take_policy()
         shape = self._shape
         values: Values | None = None
         if shape is not None and len(data) <= state.scanner.max_bytes:
@@ -98,8 +100,20 @@ class FastPathConnection(FastPathHandler):
         self.hash_a, self.hash_b = fingerprint_at(shape.host, shape.host_hashed, values[0])
         return True
 
+    def _take_policy(self) -> None:
+        """Go on under the policy in force, of which nothing is known yet."""
+        state = self._state
+        if state.policies.current is not state.policy:
+            state.reset_for_policy()
+        self._policy, self._shape, self._miss_template = state.policy, None, None
+        self._write_shape = self._write_template = None
+        self._keys.clear()
+
     def answer(self, data: bytes) -> bool:
         """Answer and record the one request in `data`; False, and nothing done, when it has to take the normal way."""
+        return self._send_write(data) if data[0] in (P, D) else self._answer_read(data)
+
+    def _answer_read(self, data: bytes) -> bool:
         state = self._state
         if data is not self._prefetched or self._policy is not state.policies.current:
             self.prefetch(data)
@@ -170,12 +184,40 @@ class FastPathConnection(FastPathHandler):
         if request_id is None or misses is None:
             return False
         now_s = state.monotonic()
-        request = MissRequest(self._connection, shape, values, data, request_id, self._answer_miss, self._write)
-        miss = misses.prepare(request, self._upstream_template, self._policy, now_s)
-        lease = None if miss is None else miss.template.upstream.lease_now(now_s)
-        if miss is None or lease is None:
+        request = FastRequest(self._connection, shape, values, data, request_id, self._answer_sent, self._write)
+        miss = misses.prepare(request, self._miss_template, self._policy, now_s)
+        if miss is None:
             return False
-        template = self._upstream_template = miss.template
+        self._miss_template = miss.template
+        return self._send(miss, now_s)
+
+    def _send_write(self, data: bytes) -> bool:
+        """Send on what is not safe, or refuse it for its rate; False, and nothing done, for the normal way."""
+        state = self._state
+        if self._policy is not state.policies.current:
+            self._take_policy()
+        writes = state.writes
+        read = None if writes is None else writes.read(data, self._write_shape)
+        if writes is None or read is None:
+            return False
+        shape, values = read.shape, read.values
+        self._write_shape = shape
+        request_id = self._client_id(values[shape.request_id]) if shape.request_id else state.ids.make_bytes()
+        if request_id is None:
+            return False
+        request = FastRequest(self._connection, shape, values, data, request_id, self._answer_sent, self._write)
+        write = writes.prepare(request, read.content, self._write_template, self._policy)
+        if write is None:
+            return False
+        self._write_template = write.template
+        return self._send(write, state.monotonic())
+
+    def _send(self, exchange: FastExchange, now_s: float) -> bool:
+        """Send it, or refuse it for its rate; False, and nothing done, where no connection to the backend is idle."""
+        state, request, template = self._state, exchange.request, exchange.way
+        lease = template.upstream.lease_now(now_s)
+        if lease is None:
+            return False
         limit = template.limit
         rate: RateVerdict | None = None
         if limit is not None:
@@ -183,10 +225,10 @@ class FastPathConnection(FastPathHandler):
             if rate is None or not rate.allowed:
                 lease.give_back()
                 if rate is not None:
-                    record = state.rejection_record("GET", miss.match.route.name)
-                    self._reject(record, shape, values[0], request_id, now_s, rate)
+                    record = state.rejection_record(template.method, template.route.name)
+                    self._reject(record, request.shape, request.values[0], request.request_id, now_s, rate)
                 return rate is not None
-        miss.send(lease, rate, now_s)
+        exchange.send(lease, rate, now_s)
         return True
 
     def _rate_key(self, shared_rate_key: str | None, limit: RateLimit) -> str:
@@ -256,9 +298,9 @@ class FastPathConnection(FastPathHandler):
             self._limit_text = b"%b%d;t=%d\r\n" % (lines, self._remaining, wait_s)
         return self._limit_text
 
-    def _answer_miss(
+    def _answer_sent(
         self,
-        miss: FastMiss,
+        exchange: FastExchange,
         reply: ResponseTemplate,
         values: Values,
         body: bytes,
@@ -266,18 +308,19 @@ class FastPathConnection(FastPathHandler):
         upstream_us: int,
     ) -> None:
         """Answer with what the backend said, and record it; `identity_bytes` as in `VariantReply`."""
-        state, rate, request = self._state, miss.rate, miss.request
+        state, rate, request = self._state, exchange.rate, exchange.request
         remaining, limits = NONE, b""
         if rate is not None:
-            limits = self._limits(miss.template.limit_lines, rate)
+            limits = self._limits(exchange.way.limit_lines, rate)
             remaining = self._remaining
-        took_us = int((state.monotonic() - miss.started_s) * 1e6 + 0.5)
+        took_us = int((state.monotonic() - exchange.started_s) * 1e6 + 0.5)
         request_id, target = request.request_id, request.values[0]
         self._write(
             reply.head.pieces(values, [request_id, response_time_line(took_us), limits, reply.end(len(body)), body])
         )
         agent = request.shape.user_agent
-        note = CompactRecord(reply.facts, self._address, agent, miss.started_s, target, request_id, took_us)
+        note = CompactRecord(reply.facts, self._address, agent, exchange.started_s, target, request_id, took_us)
+        note.bytes_in = exchange.bytes_in
         note.bytes_out = len(body)
         note.bytes_identity = identity_bytes
         note.remaining = remaining

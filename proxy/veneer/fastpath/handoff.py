@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from veneer.fastpath.exchange import FastExchange
 from veneer.fastpath.miss import FastMiss
+from veneer.fastpath.write import FastWrite
 from veneer.http1.framing import FramingFacts
 from veneer.pipeline.arrival import RequestStart
-from veneer.pipeline.begun import SentMiss
+from veneer.pipeline.begun import SentMiss, SentWrite
 from veneer.pipeline.context import Exchange, Services, cache_request
 from veneer.pipeline.handle import Handler
 from veneer.pipeline.made import FetchedResponse
 from veneer.pipeline.plan import CacheLookup, plan_of
+from veneer.policy.model import Policy
 from veneer.ports import Client
 from veneer.server.client import ClientTransport, PlainClient
 from veneer.server.ports import ConnectionHandle
@@ -29,16 +32,31 @@ class MissClient(PlainClient):
         self.miss = miss
 
 
+class WriteClient(PlainClient):
+    """The same for a request that is not safe."""
+
+    __slots__ = ("write",)
+
+    def __init__(self, write: FastWrite, transport: ClientTransport) -> None:
+        super().__init__(write.content, transport, FramingFacts(write.template.method, (1, 1), keep_alive=True))
+        self.write = write
+
+
 class ExchangeSource(Protocol):
     """The server's way into the pipeline (veneer.main.front)."""
 
-    def plain_exchange(self, data: bytes, client: Client, came: RequestStart) -> Exchange | None:
-        """The exchange of a plain request without content; None where the bytes are none, or it is refused."""
+    def plain_exchange(
+        self, data: bytes, client: Client, came: RequestStart, policy: Policy | None = None
+    ) -> Exchange | None:
+        """The exchange of a plain request; None where the bytes are none, or it is refused.
+
+        `policy` is what it began under, None for what is in force.
+        """
         ...
 
 
 class PipelineHandoff:
-    """Implements the fast path's `Pipeline`."""
+    """Implements the fast path's `Pipeline` and `WritePipeline`."""
 
     def __init__(self, services: Services, handler: Handler, source: ExchangeSource) -> None:
         self._services = services
@@ -56,22 +74,37 @@ class PipelineHandoff:
         """Answer what the fast path has sent on, from the response on, in a task of its own."""
         self._services.tasks.start(self._answer(miss), "answer a miss")
 
+    def resume_write(self, write: FastWrite) -> None:
+        """As `resume`."""
+        self._services.tasks.start(self._answer_write(write), "answer a write")
+
     async def _answer(self, miss: FastMiss) -> None:
-        connection, keep_alive = miss.connection, False
         miss.lease.watch(miss.flight)
+        client = MissClient(miss, miss.connection)
         try:
-            client = MissClient(miss, connection)
-            client.detach()  # what was begun goes on, as any flight does
-            connection.on_disconnect(client)
-            if miss.client_gone:
-                client.leave()
-            came = RequestStart(miss.request.request_id.decode("ascii"), miss.received, miss.started_s)
-            exchange = self._source.plain_exchange(miss.request.data, client, came)
-            assert exchange is not None, "what was a sample for others is a plain request"
+            exchange = self._resumed(miss, client, None)
             await self._handler.handle(exchange, self._begun(miss, exchange))
-            keep_alive = client.keep_alive
         finally:
-            connection.exchange_done(keep_alive=keep_alive)
+            miss.connection.exchange_done(keep_alive=client.keep_alive)
+
+    async def _answer_write(self, write: FastWrite) -> None:
+        client = WriteClient(write, write.connection)
+        try:
+            begun = SentWrite(write.rate, write.born, write.lease.response(write.interim))
+            await self._handler.handle(self._resumed(write, client, write.policy), begun)
+        finally:
+            write.connection.exchange_done(keep_alive=client.keep_alive)
+
+    def _resumed(self, begun: FastExchange, client: PlainClient, policy: Policy | None) -> Exchange:
+        """The exchange of what was begun; `policy` is that under which it was, or None for the one in force."""
+        client.detach()  # what was begun goes on, as any flight does
+        begun.connection.on_disconnect(client)
+        if begun.client_gone:
+            client.leave()
+        came = RequestStart(begun.request.request_id.decode("ascii"), begun.received, begun.started_s)
+        exchange = self._source.plain_exchange(begun.request.data, client, came, policy)
+        assert exchange is not None, "what was a sample for others is a plain request"
+        return exchange
 
     def _begun(self, miss: FastMiss, exchange: Exchange) -> SentMiss:
         decision = miss.template.decision

@@ -8,12 +8,15 @@ from mypy_extensions import i64
 
 from veneer.core.messages import ResponseHead
 from veneer.fastpath.connection import FastPathConnection
+from veneer.fastpath.exchange import Write
 from veneer.fastpath.fingerprint import fingerprint_of
 from veneer.fastpath.hot_entries import HotEntry
 from veneer.fastpath.learning import build_reply, for_all, limited_target, may_learn, target_key, variant_selector
-from veneer.fastpath.miss import Pipeline, Write
+from veneer.fastpath.miss import Pipeline
 from veneer.fastpath.misses import MissFastPath
 from veneer.fastpath.state import FastPathState
+from veneer.fastpath.write import WritePipeline
+from veneer.fastpath.writes import WriteFastPath
 from veneer.observe.observer import Observer
 from veneer.pipeline.answer import Answer
 from veneer.pipeline.context import Exchange, ServedHit, Services
@@ -53,9 +56,12 @@ class HitFastPath(FastPath):
                 asked.append(connection.hash_a)
         self.state.hot_entries.prefetch(asked)
 
-    def open(self, pipeline: Pipeline) -> None:
-        """Send misses on as well; `pipeline` takes over what is unusual about them."""
-        self.state.misses = MissFastPath(self._services, pipeline)
+    def open(self, pipeline: Pipeline, of_writes: WritePipeline) -> None:
+        """Send misses on as well, and writes; the pipeline takes over what is unusual about them."""
+        state, services = self.state, self._services
+        state.misses = MissFastPath(services, pipeline)
+        if services.log.local is not None:
+            state.writes = WriteFastPath(services, services.log.local, of_writes, state.policy)
 
     def learn(self, exchange: Exchange, served: ServedHit) -> None:
         """Remember a hit whose answer depends on nothing but the target and the selector that are looked at here."""
@@ -101,6 +107,12 @@ class HitFastPath(FastPath):
         misses = self.state.misses
         if exchange.policy is self.state.policy and misses is not None:
             misses.learn(exchange, answer, head, length, coding)
+
+    def learn_passed(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int | None) -> None:
+        """Remember how a write that began here was answered."""
+        writes = self.state.writes
+        if exchange.policy is self.state.policy and writes is not None:
+            writes.learn(exchange, answer, head, length)
 
     def learn_refusal(self, exchange: Exchange) -> None:
         """Remember which limit holds for a target: whoever is above it comes again soon."""

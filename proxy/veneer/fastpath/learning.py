@@ -62,9 +62,13 @@ def for_all(exchange: Exchange, served: ServedHit) -> bool:
 
 def depends_on_target(policy: Policy, route: Route) -> bool:
     """Whether a request on the route is treated as any other with its target, its selector and the same fields."""
+    return counts_alike(policy, route) and not route.cache.key.headers
+
+
+def counts_alike(policy: Policy, route: Route) -> bool:
+    """Whether all requests of one client address on the route are counted alike, whatever they say."""
     rule = route.rate_limit
-    counted_together = rule is None or rule.key.kind in COUNTED_TOGETHER
-    return counted_together and not policy.trusted_proxies and not route.cache.key.headers
+    return (rule is None or rule.key.kind in COUNTED_TOGETHER) and not policy.trusted_proxies
 
 
 def limited_target(exchange: Exchange, refused: Callable[[str, str], RecordTemplate]) -> LimitedTarget | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Final, Protocol
 
 from veneer.core.entry import CodedBody, Entry
@@ -12,17 +11,15 @@ from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.rate import RateVerdict
 from veneer.core.storability import NotStorable, Storable, storage_terms
 from veneer.core.validators import make_etag
-from veneer.fastpath.pattern import Values
+from veneer.fastpath.exchange import FastExchange, FastRequest
+from veneer.fastpath.miss_templates import MissTemplate
 from veneer.fastpath.replies import FoundReply, ResponseTemplate
-from veneer.fastpath.scan import HeadShape
-from veneer.fastpath.upstream_templates import UpstreamTemplate
 from veneer.http1.grammar import HEAD_END, MAX_PLAIN_HEAD_BYTES
-from veneer.http1.serialise import serialise_interim
 from veneer.pipeline.coalesce import Flight
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.made import FetchTimes, entry_of_head, judge_alike
 from veneer.policy.model import Match
-from veneer.ports import FirstBytesHandler, LeasedConnection
+from veneer.ports import LeasedConnection
 from veneer.server.ports import ConnectionHandle
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -31,15 +28,6 @@ MAX_STREAMING_TARGETS: Final = 512
 """Targets remembered at most whose responses are never answered here."""
 
 _LENGTH_OR_CHUNKED: Final = re.compile(rb"\r\n(?i:content-length: *(\d{1,18})|transfer-encoding:)")
-
-Write = Callable[[list[bytes]], None]
-"""Queues bytes in pieces; the list is no longer the caller's."""
-
-AnswerMiss = Callable[["FastMiss", ResponseTemplate, Values, bytes, int, int], None]
-"""Answers the client of a miss with a response's values and body.
-
-Then come the body's length before this proxy coded it, 0 where it did not, and the microseconds that the backend took.
-"""
 
 
 class Pipeline(Protocol):
@@ -70,91 +58,39 @@ class MissServices:
         self.streaming_targets: dict[bytes, None] = {}
 
 
-class MissRequest:
-    """A request that is not stored, as it was read, and how its answer leaves (`answer`), and what comes before it."""
+class FastMiss(FastExchange):
+    """A request for what is not stored.
 
-    __slots__ = ("answer", "connection", "data", "request_id", "shape", "values", "write")
-
-    def __init__(
-        self,
-        connection: ConnectionHandle,
-        shape: HeadShape,
-        values: Values,
-        data: bytes,
-        request_id: bytes,
-        answer: AnswerMiss,
-        write: Write,
-    ) -> None:
-        self.connection: Final = connection
-        self.shape: Final = shape
-        self.values: Final = values
-        self.data: Final = data
-        self.request_id: Final = request_id
-        self.answer: Final = answer
-        self.write: Final = write
-
-
-class FastMiss(FirstBytesHandler):
-    """Implements `veneer.ports.FirstBytesHandler`, and is what the client's connection waits for.
-
-    `coalesces` tells whether others may wait for the response. `received` is in seconds since the epoch, `started_s`
-    monotonic; `group` is the key of its flight; `born` is the log's position before the request was sent.
-    `client_gone` tells whether nobody is there to be answered; `first_bytes` is what has come of the response.
+    `coalesces` tells whether others may wait for the response; `group` is the key of its `flight`. `born` is the log's
+    position before the request was sent.
     """
 
-    __slots__ = (
-        "_services",
-        "born",
-        "client_gone",
-        "coalesces",
-        "connection",
-        "first_bytes",
-        "flight",
-        "group",
-        "key",
-        "lease",
-        "match",
-        "rate",
-        "received",
-        "request",
-        "started_s",
-        "template",
-        "wanted",
-    )
+    __slots__ = ("_services", "born", "coalesces", "flight", "group", "key", "template")
 
     def __init__(
         self,
         services: MissServices,
-        request: MissRequest,
-        template: UpstreamTemplate,
+        request: FastRequest,
+        template: MissTemplate,
         match: Match,
         wanted: RequestHead,
         key: str,
     ) -> None:
+        super().__init__(request, template, match, wanted)
         self._services = services
-        self.request: Final = request
-        self.connection: Final = request.connection
         self.template: Final = template
-        self.match: Final = match
-        self.wanted: Final = wanted
         self.key: Final = key
         self.group = key
         self.coalesces = False
-        self.client_gone = False
-        self.first_bytes = b""
 
     def send(self, lease: LeasedConnection, rate: RateVerdict | None, started_s: float) -> None:
         """Ask the backend, now that the rate admits it."""
         services, request, template = self._services, self.request, self.template
         services.recorder.begin()
         services.in_flight.take()
-        self.connection.reserve_for(self)
-        self.lease = lease
+        self.begin(lease, rate, started_s, services.now())
         self.flight = services.flights.open(self.group) if self.coalesces else Flight(self.group)
-        self.rate = rate
         self.born = services.log.position
-        self.received = services.now()
-        self.started_s = started_s
         lease.send(template.head(request.values, request.request_id), self, template.read_timeout_s)
 
     def leave(self) -> None:
@@ -169,20 +105,11 @@ class FastMiss(FirstBytesHandler):
         self.lease.watch(self.flight)
         return True
 
-    def cancel(self) -> None:
-        """The proxy stops and waits no longer."""
-        self.lease.abort()
-
-    def interim(self, head: ResponseHead) -> None:
-        """Relay a 1xx response."""
-        if not self.client_gone:
-            self.request.write([serialise_interim(head)])
-
     def pass_on(self) -> None:
         """Leave the rest to the pipeline; the next time from the beginning, where the response does not come whole."""
         services = self._services
         targets = services.streaming_targets
-        if _streams(self.first_bytes):
+        if streams(self.first_bytes):
             if len(targets) >= MAX_STREAMING_TARGETS:
                 targets.clear()
             targets[self.request.values[0]] = None
@@ -283,7 +210,7 @@ class FastMiss(FirstBytesHandler):
         return verdict if isinstance(verdict, Storable) else None
 
 
-def _streams(raw: bytes) -> bool:
+def streams(raw: bytes) -> bool:
     """Whether a response that begins so is chunked, or longer than what is answered here."""
     found = _LENGTH_OR_CHUNKED.search(raw, 0, raw.find(HEAD_END, 0, MAX_PLAIN_HEAD_BYTES) + 1)
     return found is not None and (found[1] is None or int(found[1]) > MAX_BODY_BYTES)

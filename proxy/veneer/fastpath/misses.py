@@ -8,11 +8,12 @@ from veneer.core.key import flight_key, key_within, normalised_query
 from veneer.core.messages import ResponseHead
 from veneer.core.target import normal_target
 from veneer.core.validators import make_etag
+from veneer.fastpath.exchange import FastRequest
 from veneer.fastpath.handoff import MissClient
-from veneer.fastpath.miss import FastMiss, MissRequest, MissServices, Pipeline
+from veneer.fastpath.miss import FastMiss, MissServices, Pipeline
+from veneer.fastpath.miss_templates import MissTemplate, miss_template
 from veneer.fastpath.replies import PRIVATE, AnsweredMiss
 from veneer.fastpath.scan import HeadShape
-from veneer.fastpath.upstream_templates import UpstreamTemplate, upstream_template
 from veneer.http1.framing import BodyFraming, FramingFacts
 from veneer.http1.grammar import HEAD_END
 from veneer.http1.serialise import serialise
@@ -41,7 +42,7 @@ class MissFastPath:
         self._searches = services.searches
         self._alone = services.locks.alone
         self._shared = MissServices(services, pipeline)
-        self._templates: dict[tuple[HeadShape, str, str], UpstreamTemplate | None] = {}
+        self._templates: dict[tuple[HeadShape, str, str], MissTemplate | None] = {}
 
     def __len__(self) -> int:
         return len(self._templates)
@@ -51,9 +52,7 @@ class MissFastPath:
         self._templates.clear()
         self._shared.streaming_targets.clear()
 
-    def prepare(
-        self, request: MissRequest, last: UpstreamTemplate | None, policy: Policy, now_s: float
-    ) -> FastMiss | None:
+    def prepare(self, request: FastRequest, last: MissTemplate | None, policy: Policy, now_s: float) -> FastMiss | None:
         """What to send for the request; None where something stored, or somebody else's fetch, may answer it.
 
         `last` is the template of the connection's last miss, most often that of this one too.
@@ -86,13 +85,13 @@ class MissFastPath:
             miss.coalesces = True
         return miss
 
-    def _template(self, request: MissRequest, route: Route) -> UpstreamTemplate | None:
+    def _template(self, request: FastRequest, route: Route) -> MissTemplate | None:
         connection, shape = request.connection, request.shape
         known = (shape, route.name, connection.address)
         if known in self._templates:
             return self._templates[known]
         sample = self._shared.pipeline.sample(request.data, connection, request.request_id.decode("ascii"))
-        template = None if sample is None else upstream_template(self._services, sample, shape, request.values)
+        template = None if sample is None else miss_template(self._services, sample, shape, request.values)
         if len(self._templates) >= MAX_UPSTREAM_TEMPLATES:
             self._templates.clear()
         self._templates[known] = template

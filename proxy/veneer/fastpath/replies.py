@@ -12,7 +12,7 @@ from veneer.core.storability import PERSISTENT_REASONS, StorageTerms
 from veneer.core.tags import TAG_FIELDS
 from veneer.fastpath.learning import OWN_LINES
 from veneer.fastpath.pattern import Template, Values
-from veneer.fastpath.response_shapes import ReadHead, ResponseHeadShape, read
+from veneer.fastpath.response_shapes import MISS_STATUSES, ReadHead, ResponseHeadShape, read
 from veneer.http1.grammar import CRLF, MAX_PLAIN_HEAD_BYTES
 from veneer.observe.repeats import RecordTemplate
 
@@ -119,11 +119,15 @@ class FoundReply(NamedTuple):
 
 
 class ResponseTemplates:
-    """What is known of the responses on one way, so much at most. `rules` tell which are long enough to be coded."""
+    """What is known of the responses on one way, so much at most: of those with these statuses.
 
-    __slots__ = ("_known", "_last", "_rules", "_shapes")
+    `rules` tell which are long enough to be coded.
+    """
 
-    def __init__(self, rules: CodingRules) -> None:
+    __slots__ = ("_known", "_last", "_rules", "_shapes", "_statuses")
+
+    def __init__(self, rules: CodingRules, statuses: frozenset[int] = MISS_STATUSES) -> None:
+        self._statuses = statuses
         self._rules = rules
         self._shapes: dict[tuple[bytes, ...], ResponseHeadShape] = {}
         self._known: dict[tuple[ResponseHeadShape, bool], ResponseTemplate] = {}
@@ -134,9 +138,11 @@ class ResponseTemplates:
 
     def learn(self, answered: AnsweredMiss, facts: RecordTemplate) -> None:
         """Answer from now on in this way what looks like it, where that is clear."""
-        reading = read(answered.raw)
-        length = b"" if reading is None else reading.values[reading.names.index("content-length")]
-        if reading is None or not length.isdigit():
+        reading = read(answered.raw, self._statuses)
+        if reading is None:
+            return
+        length = reading.values[reading.names.index("content-length")] if "content-length" in reading.names else b"0"
+        if not length.isdigit():
             return
         if len(self._known) >= MAX_REPLIES:
             self._known.clear()
@@ -153,7 +159,7 @@ class ResponseTemplates:
         shape = self._last
         values = None if shape is None else shape.values(raw)
         if shape is None or values is None:
-            reading = read(raw)
+            reading = read(raw, self._statuses)
             shape = None if reading is None else self._shapes.get(reading.texts)
             values = None if shape is None else shape.values(raw)
             if shape is None or values is None:

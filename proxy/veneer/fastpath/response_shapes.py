@@ -42,23 +42,30 @@ UNSUPPORTED: Final = fields_with(Use.HOP | Use.ONCE) - {"connection"}
 """Fields that mean something for this exchange alone: not for the fast path."""
 
 _PER_RESPONSE_LINE: Final = lines_named(PER_RESPONSE)
-_STATUS: Final = b"HTTP/1.1 200 "
+MISS_STATUSES: Final = frozenset({200})
+WRITE_STATUSES: Final = frozenset({200, 201, 202, 204})
+"""Statuses of responses that are answered here."""
+_VERSION: Final = b"HTTP/1.1 "
 _STATUS_LINE: Final = re.compile(
-    b"(?=%b)%b%b" % (_STATUS, status_line("200", f"{PRINTABLE}*", "1").encode("ascii"), CRLF)
+    b"(?=%b)%b%b" % (_VERSION, status_line(r"\d\d\d", f"{PRINTABLE}*", "1").encode("ascii"), CRLF)
 )
 
 
 class ReadHead(NamedTuple):
     """A response head: its lines, the names of its changing values in lower case, these, and the texts around them."""
 
+    status: int
     lines: list[bytes]
     names: tuple[str, ...]
     values: Values
     texts: tuple[bytes, ...]
 
 
-def read(raw: bytes) -> ReadHead | None:
-    """The plain head, of a 200, at the beginning of a response; None for anything else, which is not an error."""
+def read(raw: bytes, statuses: frozenset[int] = MISS_STATUSES) -> ReadHead | None:
+    """The plain head, with one of these statuses, at the beginning of a response; None for anything else.
+
+    That is not an error.
+    """
     end = raw.find(HEAD_END, 0, MAX_PLAIN_HEAD_BYTES)
     if end < 0:
         return None
@@ -66,7 +73,8 @@ def read(raw: bytes) -> ReadHead | None:
     parts = _PER_RESPONSE_LINE.split(head)
     names = tuple(part[2:].partition(b":")[0].decode("ascii").lower() for part in parts[1::3])
     lines = head.splitlines(keepends=True)
-    if not head.isascii() or len(set(names)) != len(names) or not _STATUS_LINE.fullmatch(lines[0]):
+    status = _status_of(lines[0])
+    if not head.isascii() or len(set(names)) != len(names) or status not in statuses:
         return None
     seen: set[str] = set()
     for line in lines[1:]:
@@ -78,10 +86,15 @@ def read(raw: bytes) -> ReadHead | None:
         if name == "connection" and not says_keep_alive(value.decode("ascii")):
             return None
         seen.add(name)
-    if "date" not in names or "content-length" not in names:
+    if "date" not in names or ("content-length" not in names and status != 204):
         return None
     texts = [text + name for text, name in zip(parts[::3], [*parts[1::3], b"\r\n"], strict=True)]
-    return ReadHead(lines, names, parts[2::3], tuple(texts))
+    return ReadHead(status, lines, names, parts[2::3], tuple(texts))
+
+
+def _status_of(line: bytes) -> int:
+    """The status in a plain status line, 0 where it is none."""
+    return int(line[len(_VERSION) : len(_VERSION) + 3]) if _STATUS_LINE.fullmatch(line) else 0
 
 
 def is_trimmed_ascii(value: bytes) -> bool:
@@ -92,17 +105,17 @@ def is_trimmed_ascii(value: bytes) -> bool:
 class ResponseHeadShape(Pattern):
     """A response head without its changing values, named by `texts`, which are those around them.
 
-    `length` and `etag` are the places of Content-Length and ETag among the values; `etag` is -1 where there is none.
+    `length` and `etag` are the places of Content-Length and ETag among the values, -1 where there is none.
     """
 
-    __slots__ = ("_clean", "_joined", "_lines", "_made_of", "_slots", "etag", "length", "reason", "texts")
+    __slots__ = ("_clean", "_joined", "_lines", "_made_of", "_slots", "etag", "length", "reason", "status", "texts")
 
     def __init__(self, reading: ReadHead) -> None:
-        lines, names, _, self.texts = reading
+        self.status, lines, names, _, self.texts = reading
         super().__init__(list(self.texts), [b"\r\n" for _ in names])
-        self.length = names.index("content-length")
+        self.length = names.index("content-length") if "content-length" in names else -1
         self.etag = names.index("etag") if "etag" in names else -1
-        self.reason = lines[0][len(_STATUS) : -2].decode("ascii")
+        self.reason = lines[0][len(_VERSION) + 4 : -2].decode("ascii")
         self._clean = [b"" for _ in names]
         came = [line[:-2].decode("ascii").partition(": ") for line in lines[1:]]
         kept = [(spelt, value) for spelt, _, value in came if spelt.lower() not in HOP_BY_HOP]

@@ -22,9 +22,13 @@ MAX_LINES: Final = 64
 MAX_SHAPES: Final = 2048
 VERSION: Final = b"HTTP/1.1\r\n"
 METHODS: Final = frozenset({b"GET", b"HEAD"})
+UNSAFE_METHODS: Final = frozenset({b"POST", b"PUT", b"PATCH", b"DELETE"})
 
 UNSUPPORTED: Final = fields_with(Use.HOP | Use.FRAMING | Use.CHOICE) - {"connection"}
 """Fields that change what the right answer is, or how the request is framed: not for the fast path."""
+
+OF_CONTENT: Final = frozenset({"cache-control", "content-encoding", "content-length", "content-type", "pragma"})
+"""What of these is plain in a request that is not safe: it is passed on, and nothing is looked up for it."""
 
 PER_REQUEST: Final = (
     "authorization",
@@ -52,20 +56,23 @@ INSPECTED: Final = frozenset(
 )
 """Fields whose values the fast path looks at; one of them given twice is not plain."""
 
-_PER_REQUEST_LINE: Final = lines_named(PER_REQUEST)
+PER_WRITE: Final = (*PER_REQUEST, "content-length")
+"""The same of requests that are not safe."""
 
 
 class HeadShape(Pattern):
     """A head without its changing values. The first value is the target; the others follow as their fields came.
 
     `host` ends in LF, so that with a target behind it it names a place without doubt; `host_hashed` is its hash.
-    `request_id`, `if_none_match` and `if_modified_since` tell which value is theirs, 0 where there is none. `changing`
-    names the fields of all values but the first; `credentials` tells whether Cookie or Authorization are among them.
+    `request_id`, `if_none_match`, `if_modified_since` and `content_length` tell which value is theirs, 0 where there is
+    none. `changing` names the fields of all values but the first; `credentials` tells whether Cookie or Authorization
+    are among them.
     """
 
     __slots__ = (
         "_ignored",
         "changing",
+        "content_length",
         "credentials",
         "host",
         "host_hashed",
@@ -92,6 +99,7 @@ class HeadShape(Pattern):
         self.request_id = places.get("x-request-id", 0)
         self.if_none_match = places.get("if-none-match", 0)
         self.if_modified_since = places.get("if-modified-since", 0)
+        self.content_length = places.get("content-length", 0)
         self.unconditional = not self.if_none_match and not self.if_modified_since
         self.selector: VariantSelector = (self.method, fixed.get("accept-encoding"), None, None)
 
@@ -107,8 +115,13 @@ class HeadShape(Pattern):
 
     def match_head(self, data: bytes) -> Values | None:
         """The values if `data` is exactly one head of this shape; None where it is anything else."""
+        values = self.match_beginning(data)
+        return None if values is None or self.stop != len(data) else values
+
+    def match_beginning(self, data: bytes) -> Values | None:
+        """The values if `data` begins with a head of this shape, which ends at `stop`; None where it does not."""
         values = self.values(data)
-        if values is None or self.stop != len(data):
+        if values is None:
             return None
         return (
             None
@@ -118,9 +131,24 @@ class HeadShape(Pattern):
 
 
 class Scanner:
-    """Reads heads of at most `max_bytes` and `max_lines`, and remembers their shapes, so many at most."""
+    """Reads heads of at most `max_bytes` and `max_lines`, and remembers their shapes, so many at most.
 
-    def __init__(self, max_bytes: int = MAX_PLAIN_HEAD_BYTES, max_lines: int = MAX_LINES) -> None:
+    It takes these `methods`; values of the fields `changing` differ from head to head, and `unsupported` are not plain.
+    """
+
+    def __init__(
+        self,
+        max_bytes: int = MAX_PLAIN_HEAD_BYTES,
+        max_lines: int = MAX_LINES,
+        *,
+        methods: frozenset[bytes] = METHODS,
+        changing: tuple[str, ...] = PER_REQUEST,
+        unsupported: frozenset[str] = UNSUPPORTED,
+    ) -> None:
+        self._methods = methods
+        self._changing = frozenset(changing)
+        self._changing_line = lines_named(changing)
+        self._unsupported = unsupported
         self.max_bytes = min(max_bytes, MAX_PLAIN_HEAD_BYTES)
         self._max_lines = min(max_lines, MAX_LINES)
         self._shapes: dict[tuple[bytes, ...], HeadShape] = {}
@@ -131,10 +159,10 @@ class Scanner:
     def scan(self, data: bytes) -> tuple[HeadShape, Values] | None:
         """Shape and values if `data` is exactly one plain request; None for anything else, which is not an error."""
         method, _, rest = data.partition(b" ")
-        if len(data) > self.max_bytes or method not in METHODS:
+        if len(data) > self.max_bytes or method not in self._methods:
             return None
         target, _, rest = rest.partition(b" ")
-        parts = _PER_REQUEST_LINE.split(rest)
+        parts = self._changing_line.split(rest)
         texts, names = parts[::3], parts[1::3]
         key = (method, *texts, *names)
         shape = self._shapes.get(key)
@@ -157,12 +185,12 @@ class Scanner:
         for line in lines:
             name, colon, value = line.partition(":")
             name, plain = name.lower(), bool(colon) and line.isprintable() and is_token(name)
-            if not plain or name in UNSUPPORTED or (name in INSPECTED and (name in fixed or name in changing)):
+            if not plain or name in self._unsupported or (name in INSPECTED and (name in fixed or name in changing)):
                 return None
             value = value.strip(OWS)
             if name == "connection" and not says_keep_alive(value):
                 return None
-            if name in PER_REQUEST:
+            if name in self._changing:
                 changing.append(name)
             else:
                 fixed[name] = value
@@ -170,3 +198,9 @@ class Scanner:
             return None
         between = [text + name for text, name in zip(texts, [*names, b""], strict=True)]
         return HeadShape(method, [method + b" ", b" " + between[0], *between[1:]], fixed, changing)
+
+
+def write_scanner(max_bytes: int, max_lines: int) -> Scanner:
+    """A scanner of heads of requests that are not safe."""
+    unsupported = UNSUPPORTED - OF_CONTENT
+    return Scanner(max_bytes, max_lines, methods=UNSAFE_METHODS, changing=PER_WRITE, unsupported=unsupported)

@@ -8,6 +8,7 @@ from veneer.fastpath.misses import MissFastPath
 from veneer.fastpath.rejections import RejectionCache
 from veneer.fastpath.scan import Scanner
 from veneer.fastpath.table import HotEntryTable, slots_for
+from veneer.fastpath.writes import WriteFastPath
 from veneer.observe.observer import Observer
 from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.context import Exchange, ServedHit, Services
@@ -18,13 +19,14 @@ from veneer.policy.watch import PolicySource
 
 
 class FastPathState:
-    """One per process. `misses` is None until the pipeline is there to take over what is unusual about them."""
+    """One per process. `misses` and `writes` are None until the pipeline is there to take over what is unusual."""
 
     def __init__(self, services: Services, policies: PolicySource, ids: RequestIds, observer: Observer) -> None:
         self.policies = policies
         self.ids = ids
         self.observer = observer
         self.misses: MissFastPath | None = None
+        self.writes: WriteFastPath | None = None
         self.monotonic = services.clock.monotonic
         self.log = services.log
         self.rates = services.rates
@@ -46,6 +48,8 @@ class FastPathState:
         self._rejection_records: dict[tuple[str, str], RecordTemplate] = {}
         if self.misses is not None:
             self.misses.reset()
+        if self.writes is not None:
+            self.writes.reset(self.policy)
 
     def rejection_record(self, method: str, route: str) -> RecordTemplate:
         """What is recorded of every refusal on a route."""

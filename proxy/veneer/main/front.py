@@ -64,13 +64,19 @@ class RequestGateway:
 
     def open_fastpath(self, fastpath: HitFastPath) -> None:
         """Let the fast path send on misses, and take over what is unusual about them."""
-        fastpath.open(PipelineHandoff(self._services, self._handler, self))
+        handoff = PipelineHandoff(self._services, self._handler, self)
+        fastpath.open(handoff, handoff)
 
-    def plain_exchange(self, data: bytes, client: Client, came: RequestStart) -> Exchange | None:
-        """The exchange of a plain request without content; None where the bytes are none, or it is refused."""
-        policy = self._policies.current
+    def plain_exchange(
+        self, data: bytes, client: Client, came: RequestStart, policy: Policy | None = None
+    ) -> Exchange | None:
+        """The exchange of a plain request; None where the bytes are none, or it is refused.
+
+        `policy` is what it began under, None for what is in force.
+        """
+        policy = policy or self._policies.current
         request = read_plain(data, policy.limits.target_bytes, policy.limits.header_count)
-        if request is None or request.content:
+        if request is None:
             return None
         head = head_of(request.method, request.target, request.fields, (1, 1), policy, self._scheme)
         return None if isinstance(head, HeadRefusal) else self._exchanges.exchange(head, client, policy, came)

@@ -31,7 +31,8 @@ _SIZE: Final = 2
 _IDENTITY: Final = 4
 _LIMIT: Final = 8
 _UPSTREAM: Final = 16
-_RARE: Final = _QUERY | _IDENTITY | _UPSTREAM
+_CONTENT: Final = 32
+_RARE: Final = _QUERY | _IDENTITY | _UPSTREAM | _CONTENT
 
 Kind = tuple[RecordTemplate, str, str, int]
 """What decides on the fixed pieces of a line: facts, client, agent, and the members that are there."""
@@ -87,6 +88,7 @@ class NotePieces:
         "_client",
         "_facts",
         "_members",
+        "at_content",
         "at_id",
         "at_identity",
         "at_path",
@@ -100,8 +102,8 @@ class NotePieces:
 
     def __init__(self, kind: Kind, record: ExchangeRecord) -> None:
         """Read the pieces off the line of one such note's record."""
-        at_id, at_client, at_path, at_took, at_query, at_size, at_identity, *more = pattern_of(record)
-        at_upstream, at_remaining, at_agent, end = more
+        at_id, at_client, at_path, at_took, at_query, *more = pattern_of(record)
+        at_content, at_size, at_identity, at_upstream, at_remaining, at_agent, end = more
         facts, client, agent, members = kind
         self._facts = facts
         self._client = client
@@ -111,6 +113,7 @@ class NotePieces:
         self.at_path = at_client + _text(client) + at_path
         self.at_took = at_took
         self.at_query = at_query
+        self.at_content = at_content
         self.at_size = at_size
         self.at_identity = at_identity
         self.at_upstream = at_upstream
@@ -192,7 +195,7 @@ class JsonLines(Renderer):
         """The line of a note with any members: what stands before one that is left out is empty as well."""
         took_us, upstream_us = note.took_us, note.upstream_us
         asked = members & _UPSTREAM != 0
-        return b"%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
+        return b"%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
             self._until(millisecond),
             _MILLIS[millisecond % 1000],
             pieces.at_id,
@@ -204,6 +207,8 @@ class JsonLines(Renderer):
             _FRACTIONS[took_us % 1000],
             pieces.at_query,
             self._query,
+            pieces.at_content,
+            _number(note.bytes_in) if members & _CONTENT else b"",
             pieces.at_size,
             _number(note.bytes_out) if members & _SIZE else b"",
             pieces.at_identity,
@@ -233,6 +238,8 @@ class JsonLines(Renderer):
             members |= _QUERY
         if note.bytes_out:
             members |= _SIZE
+        if note.bytes_in:
+            members |= _CONTENT
         if note.bytes_identity:
             members |= _IDENTITY
         if note.remaining != NONE:

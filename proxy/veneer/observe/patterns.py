@@ -12,6 +12,7 @@ VARYING = (
     "path",
     "duration_ms",
     "query",
+    "bytes_in",
     "bytes_out",
     "bytes_identity",
     "upstream_ms",

@@ -32,13 +32,14 @@ class RecordTemplate:
 class CompactRecord:
     """One exchange. `started_s` is monotonic; texts of bytes are printable ASCII.
 
-    Who makes it sets what further there is: bytes of the body, the same before this proxy coded it, the rate
-    remaining, the microseconds that the backend took.
+    Who makes it sets what further there is: bytes of the request's content, those of the body, the same before this
+    proxy coded it, the rate remaining, the microseconds that the backend took.
     """
 
     __slots__ = (
         "agent",
         "bytes_identity",
+        "bytes_in",
         "bytes_out",
         "client",
         "facts",
@@ -67,6 +68,7 @@ class CompactRecord:
         self.target = target
         self.request_id = request_id
         self.took_us = took_us
+        self.bytes_in: i64 = 0
         self.bytes_out: i64 = 0
         self.bytes_identity: i64 = 0
         self.remaining: i64 = NONE
@@ -87,6 +89,7 @@ def record_of(note: CompactRecord, wall_minus_monotonic_s: float) -> ExchangeRec
         route=facts.route,
         status=facts.status,
         duration_ms=note.took_us / 1000,
+        bytes_in=note.bytes_in,
         bytes_out=note.bytes_out,
         bytes_identity=note.bytes_identity,
         cache=facts.cache,

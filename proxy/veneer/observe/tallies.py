@@ -45,19 +45,21 @@ class Durations:
 class RecordSum:
     """What the notes with the same facts add up to."""
 
-    __slots__ = ("_bytes_identity", "_bytes_out", "_count", "_took", "_upstream", "facts")
+    __slots__ = ("_bytes_identity", "_bytes_in", "_bytes_out", "_count", "_took", "_upstream", "facts")
 
     def __init__(self, facts: RecordTemplate) -> None:
         self.facts = facts
         self._count: i64 = 0
         self._took = Durations()
         self._upstream = Durations()
+        self._bytes_in: i64 = 0
         self._bytes_out: i64 = 0
         self._bytes_identity: i64 = 0
 
     def add(self, note: CompactRecord) -> None:
         """Count one exchange."""
         self._count += 1
+        self._bytes_in += note.bytes_in
         self._bytes_out += note.bytes_out
         self._bytes_identity += note.bytes_identity
         self._took.add(note.took_us)
@@ -69,6 +71,7 @@ class RecordSum:
         route = counts.count_facts(self.facts, self._count)
         route.duration.add(self._took.histogram())
         route.upstream.add(self._upstream.histogram())
+        route.bytes_in += self._bytes_in
         route.bytes_out += self._bytes_out
         if self.facts.coding:
             route.bytes_saved += self._bytes_identity - self._bytes_out

@@ -1,15 +1,17 @@
-"""A miss that was begun elsewhere and ends in the pipeline."""
+"""What was begun elsewhere and ends in the pipeline."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
 
+from veneer.core.entry import Position
 from veneer.core.rate import RateVerdict
 from veneer.core.record import fast_struct
 from veneer.core.reuse import Miss
 from veneer.pipeline.coalesce import Flight
 from veneer.pipeline.made import FetchedResponse
 from veneer.pipeline.plan import Plan
+from veneer.ports import UpstreamResponse
 
 
 @fast_struct
@@ -25,3 +27,15 @@ class SentMiss:
     rate: RateVerdict | None
     flight: Flight
     fetched: Awaitable[FetchedResponse]
+
+
+@fast_struct
+class SentWrite:
+    """A request that is not safe, which a quicker way has sent, admitted and counted as the pipeline would have.
+
+    `born` is the log's position before that. `response` raises UpstreamError.
+    """
+
+    rate: RateVerdict | None
+    born: Position
+    response: Awaitable[UpstreamResponse]

@@ -55,6 +55,10 @@ class FastPathLearner(Protocol):
         """
         ...
 
+    def learn_passed(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int | None) -> None:
+        """See an answer whose body passed as it came: the head as it left, and the body's length, None if unknown."""
+        ...
+
     def learn_refusal(self, exchange: Exchange) -> None:
         """See a request that its rate refused."""
         ...
@@ -67,6 +71,9 @@ class NoHitMemory:
         """Forget it."""
 
     def learn_miss(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int, coding: str) -> None:
+        """Forget it."""
+
+    def learn_passed(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int | None) -> None:
         """Forget it."""
 
     def learn_refusal(self, exchange: Exchange) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import replace
-from functools import partial
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from veneer.core.entry import Entry, Position
-from veneer.core.fields import Fields
 from veneer.core.forwarding import to_origin
-from veneer.core.invalidating import GROUP_FIELD, INVALIDATE_FIELD, NAMING_FIELDS, Targets, in_doubt, invalidated_by
-from veneer.core.invalidation import Invalidation
 from veneer.core.key import cache_key
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.negotiation import as_origin_knows
@@ -21,24 +18,34 @@ from veneer.core.validators import make_etag
 from veneer.pipeline.admit import body_limit
 from veneer.pipeline.ahead import read_ahead
 from veneer.pipeline.answer import Answer, Body, StoredBody, StreamBody, TunnelBody
+from veneer.pipeline.begun import SentWrite
 from veneer.pipeline.context import Exchange, Services, cache_request
 from veneer.pipeline.exchange import CacheResult, Refusal
 from veneer.pipeline.fill import StoreUpdater
 from veneer.pipeline.heeded import Heeded
+from veneer.pipeline.invalidations import Events, done_by, named_by, settles_s
 from veneer.pipeline.made import FetchedResponse, as_it_came, entry_of, judge_fetched
 from veneer.pipeline.plan import Plan
 from veneer.pipeline.refuse import refuse, upstream_failed
 from veneer.pipeline.unasked import asked_for
-from veneer.policy.model import Consistency, EtagRule, InvalidatesWhen
+from veneer.policy.model import Consistency, EtagRule
 from veneer.ports import ClientGoneError, Content, Demand, Receipt, UpstreamError, UpstreamFailure, UpstreamResponse
 
 SMALL_BYTES = 128 * 1024
 """A private response of at most this length is read whole, so that it can get a validator and a compact coding."""
 
 
-NOTHING_SPARED: Final = frozenset[str]()
+class Asked(NamedTuple):
+    """What the backend has been, or is about to be, asked: the request, when, and the response.
 
-Events = tuple[Invalidation, ...]
+    `born` is the log's position before that. `response` raises UpstreamError, and what the request's content raises.
+    """
+
+    request: RequestHead
+    born: Position
+    request_time: float
+    started_s: float
+    response: Awaitable[UpstreamResponse]
 
 
 class AsGet(NamedTuple):
@@ -67,8 +74,8 @@ class Forwarder:
         status = CacheStatus(forward=Forward.BYPASS if bypassed else Forward.METHOD)
         if safe:
             with Heeded(exchange.client) as demand:
-                return await self._exchange(exchange, status, content, demand, ())
-        done = self._done(exchange)
+                return await self._exchange(exchange, status, self._ask(exchange, content, demand), ())
+        done = done_by(exchange.policy, exchange.match, exchange.request)
         if not done:
             return await self._write(exchange, status, content, done)
         log = self._services.log
@@ -82,11 +89,26 @@ class Forwarder:
         finally:
             log.end_write()
 
+    async def finish_sent(self, exchange: Exchange, begun: SentWrite) -> Answer:
+        """The answer to a write that was sent already; there was nobody to whom it had to be made known before."""
+        exchange.client.body(body_limit(exchange))  # was sent with it, and is counted
+        request, done = (
+            sent_as(exchange, self._services.instance),
+            done_by(exchange.policy, exchange.match, exchange.request),
+        )
+        asked = Asked(request, begun.born, exchange.received, exchange.started_s, begun.response)
+        return await self._outlive(exchange, CacheStatus(forward=Forward.METHOD), asked, done)
+
     async def _write(self, exchange: Exchange, status: CacheStatus, content: Content | None, done: Events) -> Answer:
-        client, demand = exchange.client, Demand()
-        client.detach(demand.asker_left)  # once it is sent it goes on, but not before
+        demand = Demand()
+        exchange.client.detach(demand.asker_left)  # once it is sent it goes on, but not before
+        return await self._outlive(exchange, status, self._ask(exchange, content, demand), done)
+
+    async def _outlive(self, exchange: Exchange, status: CacheStatus, asked: Asked, done: Events) -> Answer:
+        """An exchange with the backend of a client that may leave, and is detached."""
+        client = exchange.client
         try:
-            answer = await self._exchange(exchange, status, content, demand, done)
+            answer = await self._exchange(exchange, status, asked, done)
         finally:
             left = client.reattach()
         if left:
@@ -94,15 +116,20 @@ class Forwarder:
             raise ClientGoneError("the client left before its write was answered")
         return answer
 
-    async def _exchange(
-        self, exchange: Exchange, status: CacheStatus, content: Content | None, demand: Demand, done: Events
-    ) -> Answer:
+    def _ask(self, exchange: Exchange, content: Content | None, demand: Demand) -> Asked:
+        """Ask the backend, as soon as the response is awaited."""
+        services, route = self._services, exchange.match.route
+        request = sent_as(exchange, services.instance)
+        response = services.upstreams[route.upstream].exchange(
+            request, content, exchange.client.interim, read_timeout_s=route.read_timeout_s, demand=demand
+        )
+        return Asked(request, services.log.position, services.clock.now(), services.clock.monotonic(), response)
+
+    async def _exchange(self, exchange: Exchange, status: CacheStatus, asked: Asked, done: Events) -> Answer:
         """One exchange with the backend, and what it invalidates; `done` is that of a success that names nothing."""
         services = self._services
-        known = as_origin_knows(exchange.request, coded_here=exchange.match.route.compress.enabled)
-        request = to_origin(known, exchange.peer, via=services.instance)
-        born, request_time, started_s = services.log.position, services.clock.now(), services.clock.monotonic()
-        response = await self._send(exchange, request, content, demand, done)
+        request, born, request_time, started_s, _ = asked
+        response = await self._response(exchange, asked, done)
         if isinstance(response, UpstreamError):
             return upstream_failed(exchange, response, status)
         upstream_ms = (services.clock.monotonic() - started_s) * 1000
@@ -112,8 +139,8 @@ class Forwarder:
             return upstream_failed(exchange, UpstreamError(UpstreamFailure.MALFORMED, detail, sent=True), status)
         try:
             head = response.head
-            settles_s = exchange.match.route.write_settles_s if in_doubt(head.status, head.fields) else 0.0
-            receipt = await self._invalidate(exchange, self._named_by(exchange, head, done), settles_s)
+            named = named_by(exchange.policy, exchange.match, exchange.request, head, done)
+            receipt = await self._invalidate(exchange, named, settles_s(exchange.match.route, head))
             if receipt is not None and not receipt.shared and _is_strict(exchange):
                 # The response itself must not be seen before every node knows: somebody could read older after it.
                 await response.aclose()
@@ -133,18 +160,11 @@ class Forwarder:
             await response.aclose()
             raise
 
-    async def _send(
-        self, exchange: Exchange, request: RequestHead, content: Content | None, demand: Demand, done: Events
-    ) -> UpstreamResponse | UpstreamError:
-        """One exchange with the backend. A write that may have arrived counts as done, however the exchange ended."""
+    async def _response(self, exchange: Exchange, asked: Asked, done: Events) -> UpstreamResponse | UpstreamError:
+        """The backend's response. A write that may have arrived counts as done, however the exchange ended."""
         sent = True
         try:
-            upstream = self._services.upstreams[exchange.match.route.upstream]
-            allowed_s = exchange.match.route.read_timeout_s
-            response = await upstream.exchange(
-                request, content, exchange.client.interim, read_timeout_s=allowed_s, demand=demand
-            )
-            return await asked_for(request, response)
+            return await asked_for(asked.request, await asked.response)
         except UpstreamError as error:
             sent = error.sent
             await self._invalidate_unknown(exchange, done, sent=sent)
@@ -192,29 +212,6 @@ class Forwarder:
             unconditional=wanted,
         )
 
-    def _named_by(self, exchange: Exchange, head: ResponseHead, done: Events) -> Events:
-        """What the response says it has made invalid, with what the policy says of the route."""
-        route = exchange.match.route
-        counts = head.status in route.invalidates_on or in_doubt(head.status, head.fields)
-        if NAMING_FIELDS.isdisjoint(head.fields.joined):
-            return done if counts else ()
-        named = GROUP_FIELD in head.fields or INVALIDATE_FIELD in head.fields
-        named_already = named and route.invalidates_when is InvalidatesWhen.SILENT
-        return invalidated_by(
-            exchange.request,
-            head.status,
-            head.fields,
-            targets=_targets(exchange, route.spare_target_keyed_by if named and head.status < 400 else NOTHING_SPARED),
-            policy_tags=() if named_already else route.invalidates(exchange.match.params),
-            counts=counts,
-        )
-
-    def _done(self, exchange: Exchange) -> Events:
-        """What the request invalidates when it is done and its response names nothing, or there is none."""
-        policy_tags = exchange.match.route.invalidates(exchange.match.params)
-        targets = _targets(exchange, NOTHING_SPARED)
-        return invalidated_by(exchange.request, 204, Fields(), targets=targets, policy_tags=policy_tags)
-
     async def _invalidate_unknown(self, exchange: Exchange, done: Events, *, sent: bool) -> None:
         """Invalidate what a success would have: nobody knows whether, and when, the backend carries the request out."""
         if sent and done:
@@ -229,11 +226,10 @@ class Forwarder:
         return receipt if receipt is None or receipt.shared == shared else replace(receipt, shared=shared)
 
 
-def _targets(exchange: Exchange, spared: frozenset[str]) -> Targets:
-    """How the policy files the targets that a write names; `spared` as in `Policy.stored_as`."""
-    policy = exchange.policy
-    stored_as = partial(policy.stored_as, spared=spared) if spared else policy.stored_as
-    return Targets(stored_as, policy.keyed_as, policy.upstreams[exchange.match.route.upstream].url)
+def sent_as(exchange: Exchange, via: str) -> RequestHead:
+    """The request as the backend gets it."""
+    known = as_origin_knows(exchange.request, coded_here=exchange.match.route.compress.enabled)
+    return to_origin(known, exchange.peer, via=via)
 
 
 def _is_strict(exchange: Exchange) -> bool:

@@ -21,7 +21,7 @@ from veneer.pipeline.admit import (
 )
 from veneer.pipeline.ahead import beginning, joined
 from veneer.pipeline.answer import Answer
-from veneer.pipeline.begun import SentMiss
+from veneer.pipeline.begun import SentMiss, SentWrite
 from veneer.pipeline.context import Exchange, Services, cache_request
 from veneer.pipeline.exchange import Refusal
 from veneer.pipeline.fetch import Fetcher
@@ -48,7 +48,7 @@ class Handler:
         self._forwarder = Forwarder(services)
         self._replier = Replier(services)
 
-    async def handle(self, exchange: Exchange, begun: SentMiss | None = None) -> None:
+    async def handle(self, exchange: Exchange, begun: SentMiss | SentWrite | None = None) -> None:
         """Answer one request on its client. Raises nothing but cancellation: failures are answered and recorded.
 
         `begun` is given of one that counts as active and in flight already, and has been sent to the backend.
@@ -66,8 +66,10 @@ class Handler:
             else:
                 rate = begun.rate
             try:
-                if begun is not None:
+                if isinstance(begun, SentMiss):
                     answer = await self._reader.finish_sent(exchange, begun)
+                elif begun is not None:
+                    answer = await self._forwarder.finish_sent(exchange, begun)
                 elif rate is not None and not rate.allowed:
                     answer = refused_by_rate(exchange.request.target, exchange.request_id, rate)
                     services.hits.learn_refusal(exchange)

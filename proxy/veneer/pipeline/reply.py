@@ -147,8 +147,11 @@ class Replier:
         now = self._services.clock.now()
         age = delay_line(fields, now - exchange.received)
         head = ResponseHead(answer.head.status, answer.head.reason, fields)
-        await exchange.client.begin(self._dressed(exchange, answer, head, age, rate, now), length)
+        dressed = self._dressed(exchange, answer, head, age, rate, now)
+        await exchange.client.begin(dressed, length)
         identity_bytes = await self._pass(exchange, stream, encoder)
+        if not coding:
+            self._services.hits.learn_passed(exchange, answer, dressed, length)
         return SentResponse(answer.head.status, coding, identity_bytes if coding else 0)
 
     async def _pass(self, exchange: Exchange, stream: StreamBody, encoder: StreamEncoder | None) -> int:

@@ -51,8 +51,14 @@ class LeasedConnection:
         """Nothing is to be sent."""
 
     @abstractmethod
-    def send(self, head: bytes, first: FirstBytesHandler, read_timeout_s: float | None) -> None:
-        """Send a GET without content, whose head these bytes are (`Upstream.head_bytes`); `first` sees what comes."""
+    def send(
+        self, request: bytes, first: FirstBytesHandler, read_timeout_s: float | None, *, may_repeat: bool = True
+    ) -> None:
+        """Send a request whose head and content these bytes are (`Upstream.head_bytes`); `first` sees what comes.
+
+        It is sent once more over another connection where that may be done (RFC 9110 section 9.2.2), which is for the
+        caller to say.
+        """
 
     @abstractmethod
     async def response(self, on_interim: InterimSink) -> UpstreamResponse:

@@ -109,8 +109,26 @@ class LeaseState(Enum):
     EXPIRED = "expired"  # the lease ran out or the shared store is away: nothing stored may be trusted
 
 
+class LocalLog(Protocol):
+    """A log of which nobody else has to be told: nothing has to be waited for."""
+
+    @property
+    def position(self) -> Position:
+        """As `InvalidationLog.position`."""
+        ...
+
+    def append_now(self, invalidation: Invalidation, settles_s: float = 0.0) -> Receipt:
+        """As `InvalidationLog.append`."""
+        ...
+
+
 class InvalidationLog(Protocol):
     """The total order of invalidations, as far as this node has applied it, and the lease that makes it strict."""
+
+    @property
+    def local(self) -> LocalLog | None:
+        """This log, where this process is alone: then a write has nobody to be made known to."""
+        ...
 
     @property
     def position(self) -> Position:

@@ -111,8 +111,8 @@ class Upstream(Protocol):
         """
         ...
 
-    def head_bytes(self, request: RequestHead) -> bytes:
-        """The head of a request without content, as `exchange` would send it."""
+    def head_bytes(self, request: RequestHead, *, has_body: bool = False) -> bytes:
+        """The head of a request, as `exchange` would send it."""
         ...
 
     def lease_now(self, now_s: float) -> LeasedConnection | None:

@@ -14,10 +14,12 @@ from veneer.server.limits import CUT_S, ConnectionSettings
 from veneer.server.plain import read_plain
 from veneer.server.ports import (
     AiohttpFallback,
+    D,
     FastPath,
     FastPathHandler,
     G,
     H,
+    P,
     PendingReply,
     PlainHandler,
 )
@@ -170,7 +172,7 @@ class ClientConnection(ClientStream):
         if not data:
             return
         handler = self.handler
-        if handler is not None and data[0] in (G, H) and not self._paused:
+        if handler is not None and data[0] in (G, H, P, D) and not self._paused:
             data = b"" if handler.answer(data) else self._answer_pipelined(data, handler)
             if self.state is not BATCHED:
                 self._buffer_pipelined(data)

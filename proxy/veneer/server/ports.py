@@ -52,7 +52,10 @@ class ConnectionHandle(ClientTransport, Protocol):
 
 G: Final = 0x47
 H: Final = 0x48
-"""How GET and HEAD begin: a fast path is asked about nothing that begins otherwise."""
+"""How GET and HEAD begin: what hits are for."""
+P: Final = 0x50
+D: Final = 0x44
+"""How POST, PUT, PATCH and DELETE begin. A fast path is asked about nothing that begins otherwise."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

@@ -38,7 +38,7 @@ TRANSITIONS: Final[dict[ConnectionState, dict[ConnectionState, str]]] = {
     IDLE: {BATCHED: "a request begins", AIOHTTP: "its client reads too slowly", CLOSING: _STOP, CLOSED: _LOST},
     BATCHED: {
         IDLE: "answered from its bytes alone",
-        FASTPATH: "a miss like one before",
+        FASTPATH: "a miss or a write like one before",
         PLAIN: "exactly one plain request",
         AIOHTTP: "anything else",
         CLOSING: "taking it up has failed",

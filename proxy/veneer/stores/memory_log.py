@@ -42,6 +42,11 @@ class MemoryLog:
         self._timers.clear()
 
     @property
+    def local(self) -> MemoryLog:
+        """Nobody else is there."""
+        return self
+
+    @property
     def position(self) -> Position:
         """The last position applied here."""
         return self._position  # one for all entries that are born here
@@ -81,6 +86,10 @@ class MemoryLog:
         settles_s: float = 0.0,
     ) -> Receipt:
         """Put an event into the order and apply it; it holds at once."""
+        return self.append_now(invalidation, settles_s)
+
+    def append_now(self, invalidation: Invalidation, settles_s: float = 0.0) -> Receipt:
+        """As `append`."""
         began = self._clock.monotonic()
         if settles_s:
             invalidation = self._doubts.open(invalidation, settles_s)

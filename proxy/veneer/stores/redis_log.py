@@ -80,7 +80,7 @@ class RedisLog:
         self._outbox = Outbox(link, tasks, self._settings.most_queued, self._not_shared)
         self.troubles = Troubles(logger, clock.monotonic, "the log", "stored responses are not used")
         self._loops: list[asyncio.Task[None]] = []
-        self._closed = False
+        self.local, self._closed = None, False
         self.counts = LogCounts()
 
     # ------------------------------------------------------------ the port

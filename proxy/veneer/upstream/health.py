@@ -71,9 +71,9 @@ class BreakerGuard:
         self._refuse_while_open()
         return await self._pool.look(request)
 
-    def head_bytes(self, request: RequestHead) -> bytes:
+    def head_bytes(self, request: RequestHead, *, has_body: bool = False) -> bytes:
         """As the pool."""
-        return self._pool.head_bytes(request)
+        return self._pool.head_bytes(request, has_body=has_body)
 
     def lease_now(self, now_s: float) -> None:
         """None: what comes of an exchange is counted where it is awaited."""
@@ -132,9 +132,9 @@ class CheckedPool:
         self._refuse_while_down()
         return await self._pool.look(request)
 
-    def head_bytes(self, request: RequestHead) -> bytes:
+    def head_bytes(self, request: RequestHead, *, has_body: bool = False) -> bytes:
         """As the pool."""
-        return self._pool.head_bytes(request)
+        return self._pool.head_bytes(request, has_body=has_body)
 
     def lease_now(self, now_s: float) -> PoolLease | None:
         """As the pool does while the backend is up."""

@@ -24,36 +24,39 @@ class ConnectionLender(ConnectionOwner):
 
     @abstractmethod
     async def await_response(
-        self, connection: Connection, written: WrittenHead, on_interim: InterimSink, demand: Demand | None
+        self, connection: Connection, again: WrittenHead | None, on_interim: InterimSink, demand: Demand | None
     ) -> BackendResponse:
-        """The response to a GET that was sent over the connection."""
+        """The response to what was sent over the connection; `again` is sent once more where that is needed."""
 
 
 class PoolLease(ports.LeasedConnection):
     """Implements `veneer.ports.LeasedConnection`."""
 
-    __slots__ = ("_connection", "_demand", "_lender", "_sent")
+    __slots__ = ("_again", "_connection", "_demand", "_lender")
 
     def __init__(self, lender: ConnectionLender, connection: Connection) -> None:
         self._lender = lender
         self._connection = connection
-        self._sent = b""
+        self._again: WrittenHead | None = None
         self._demand: Demand | None = None
 
     def give_back(self) -> None:
         """Nothing is to be sent."""
         self._lender.give_back(self._connection)
 
-    def send(self, head: bytes, first: FirstBytesHandler, read_timeout_s: float | None) -> None:
-        """Send a GET without content, whose head these bytes are."""
+    def send(
+        self, request: bytes, first: FirstBytesHandler, read_timeout_s: float | None, *, may_repeat: bool = True
+    ) -> None:
+        """Send a request, whose head and content these bytes are."""
         connection = self._connection
-        self._sent = head
+        if may_repeat:
+            self._again = WrittenHead(request)
         connection.timer.set_limit(read_timeout_s)
-        connection.start(head, first=first)
+        connection.start(request, first=first)
 
     async def response(self, on_interim: InterimSink) -> BackendResponse:
         """The response, once its final head is here. Raises UpstreamError."""
-        return await self._lender.await_response(self._connection, WrittenHead(self._sent), on_interim, self._demand)
+        return await self._lender.await_response(self._connection, self._again, on_interim, self._demand)
 
     def watch(self, demand: Demand) -> None:
         """Give way to others when nobody waits."""

@@ -117,10 +117,10 @@ class UpstreamPool(ConnectionLender):
             )
         return await self._beside.exchange(request, None)
 
-    def head_bytes(self, request: RequestHead) -> bytes:
-        """The head of a request without content, as `exchange` sends it."""
+    def head_bytes(self, request: RequestHead, *, has_body: bool = False) -> bytes:
+        """The head of a request, as `exchange` sends it."""
         written = write_head(
-            request, self._authority, self._prefix, preserve_host=self._settings.preserve_host, has_body=False
+            request, self._authority, self._prefix, preserve_host=self._settings.preserve_host, has_body=has_body
         )
         return written.raw
 
@@ -134,19 +134,19 @@ class UpstreamPool(ConnectionLender):
         self._hand_back(connection)
 
     async def await_response(
-        self, connection: Connection, written: WrittenHead, on_interim: InterimSink, demand: Demand | None
+        self, connection: Connection, again: WrittenHead | None, on_interim: InterimSink, demand: Demand | None
     ) -> BackendResponse:
-        """The response to a GET that was sent over a lease. Raises UpstreamError."""
+        """The response to what was sent over a lease. Raises UpstreamError."""
         try:
             return await self._response(connection, None)
         except UpstreamError as error:
             self._discard(connection)
-            if not _may_repeat(connection, error, demand):
+            if again is None or not _may_repeat(connection, error, demand):
                 raise
         except BaseException:
             self._discard(connection)
             raise
-        return await self._once_more(connection, written, on_interim, demand, for_head=False)
+        return await self._once_more(connection, again, on_interim, demand, for_head=False)
 
     async def _once_more(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from veneer.ports import BytesLike
 from veneer.server.client import WireClient
@@ -22,12 +22,14 @@ class Line:
         self.overs: list[bool] = []
         self.is_over = asyncio.Event()
         self.is_last = False
+        self.on_send: Callable[[], object] = lambda: None
 
     def write(self, data: bytes) -> None:
         self.sent.append(data)
 
     def send(self, pieces: list[bytes]) -> None:
         """As the fast path writes."""
+        self.on_send()
         self.sent.append(b"".join(pieces))
 
     def write_all(self, pieces: Sequence[BytesLike]) -> bool:

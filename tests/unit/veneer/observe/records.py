@@ -36,6 +36,7 @@ def note(
     took_us: int = 1250,
     bytes_out: int = 0,
     bytes_identity: int = 0,
+    bytes_in: int = 0,
     remaining: int | None = None,
     agent: str = "curl/8",
     upstream_us: int | None = None,
@@ -44,6 +45,7 @@ def note(
     made = CompactRecord(facts, client, agent, started_s, target, request_id, took_us)
     made.bytes_out = bytes_out
     made.bytes_identity = bytes_identity
+    made.bytes_in = bytes_in
     made.remaining = NONE if remaining is None else remaining
     made.upstream_us = NONE if upstream_us is None else upstream_us
     return made

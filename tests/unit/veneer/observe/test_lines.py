@@ -101,6 +101,7 @@ NOTES = [
     note(MISS, request_id=b"r9", took_us=12_950, bytes_out=10, upstream_us=11_700),
     note(MISS, took_us=1_234_567, bytes_out=1_000, bytes_identity=999, remaining=1_000_000, upstream_us=3_600_000_100),
     note(PLAIN, 3.0, b"/a?", took_us=1_000_000, bytes_out=999_999, remaining=999_999, upstream_us=0),
+    note(MISS, bytes_in=2, bytes_out=1_000, upstream_us=3),
     note(HIT, 3.0, b'/"path":"x"?"query":\\', took_us=7, bytes_out=10, bytes_identity=30, remaining=7),
     note(PLAIN, 3.0, b'/a"'),
     note(PLAIN, 3.0, b"/a\\?b"),

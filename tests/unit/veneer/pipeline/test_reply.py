@@ -36,6 +36,9 @@ class Learner:
     def learn_miss(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int, coding: str) -> None:
         self.seen.append("miss")
 
+    def learn_passed(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int | None) -> None:
+        raise AssertionError(exchange)
+
     def learn_refusal(self, exchange: Exchange) -> None:
         raise AssertionError(exchange)
 

@@ -106,7 +106,7 @@ class Handler(FastPathHandler):
         self._write = write
 
     def answer(self, data: bytes) -> bool:
-        if data.startswith(b"GET not"):
+        if data.startswith((b"GET not", b"PUT /a HTTP")):
             return False
         if data.startswith(b"GET fail"):
             raise ZeroDivisionError

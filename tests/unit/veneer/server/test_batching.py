@@ -106,8 +106,9 @@ async def test_a_connection_is_in_use_from_the_moment_that_a_request_arrives() -
 
 async def test_only_what_the_fastpath_may_answer_is_shown_to_it_and_asked_of_it() -> None:
     row = FrontRow()
-    (one, fallback), (other, _) = row.connection(), row.connection()
-    one.data_received(b"PATCH a\r\n\r\n{}")
+    (one, fallback), (other, _), (third, _) = row.connection(), row.connection(), row.connection()
+    one.data_received(b"OPTIONS a\r\n\r\n{}")
     other.data_received(b"GET b")
-    assert row.end_iteration() == ["shown GET b", "asked GET b", "sent GET B"]
-    assert fallback.taken == [b"PATCH a\r\n\r\n{}"]
+    third.data_received(b"PATCH c")
+    assert row.end_iteration() == ["shown GET b", "asked GET b", "asked PATCH c", "sent GET B", "sent PATCH C"]
+    assert fallback.taken == [b"OPTIONS a\r\n\r\n{}"]

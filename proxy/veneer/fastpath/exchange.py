@@ -1,0 +1,115 @@
+"""What the fast path sends to the backend, until it is answered here or by the pipeline."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Final
+
+from veneer.core.messages import RequestHead, ResponseHead
+from veneer.core.rate import RateVerdict
+from veneer.fastpath.pattern import Values
+from veneer.fastpath.replies import ResponseTemplate
+from veneer.fastpath.scan import HeadShape
+from veneer.fastpath.upstream_templates import UpstreamTemplate
+from veneer.http1.serialise import serialise_interim
+from veneer.policy.model import Match
+from veneer.ports import FirstBytesHandler, LeasedConnection
+from veneer.server.ports import ConnectionHandle
+
+Write = Callable[[list[bytes]], None]
+"""Queues bytes in pieces; the list is no longer the caller's."""
+
+AnswerExchange = Callable[["FastExchange", ResponseTemplate, Values, bytes, int, int], None]
+"""Answers the client of an exchange with a response's values and body.
+
+Then come the body's length before this proxy coded it, 0 where it did not, and the microseconds that the backend took.
+"""
+
+
+class FastRequest:
+    """A request as it was read, and how its answer leaves (`answer`), and what comes before it."""
+
+    __slots__ = ("answer", "connection", "data", "request_id", "shape", "values", "write")
+
+    def __init__(
+        self,
+        connection: ConnectionHandle,
+        shape: HeadShape,
+        values: Values,
+        data: bytes,
+        request_id: bytes,
+        answer: AnswerExchange,
+        write: Write,
+    ) -> None:
+        self.connection: Final = connection
+        self.shape: Final = shape
+        self.values: Final = values
+        self.data: Final = data
+        self.request_id: Final = request_id
+        self.answer: Final = answer
+        self.write: Final = write
+
+
+class FastExchange(FirstBytesHandler):
+    """Implements `veneer.ports.FirstBytesHandler`, and is what the client's connection waits for.
+
+    `way` is how it goes to the backend, `wanted` the request as far as that depends on nothing that changes. `received`
+    is in seconds since the epoch, `started_s` monotonic.
+    `client_gone` tells whether nobody is there to be answered; `first_bytes` is what has come of the response, and
+    `bytes_in` the length of the request's content.
+    """
+
+    __slots__ = (
+        "bytes_in",
+        "client_gone",
+        "connection",
+        "first_bytes",
+        "lease",
+        "match",
+        "rate",
+        "received",
+        "request",
+        "started_s",
+        "wanted",
+        "way",
+    )
+
+    def __init__(self, request: FastRequest, way: UpstreamTemplate, match: Match, wanted: RequestHead) -> None:
+        self.request: Final = request
+        self.connection: Final = request.connection
+        self.way: Final = way
+        self.match: Final = match
+        self.wanted: Final = wanted
+        self.client_gone = False
+        self.first_bytes = b""
+        self.bytes_in = 0
+
+    @abstractmethod
+    def send(self, lease: LeasedConnection, rate: RateVerdict | None, started_s: float) -> None:
+        """Ask the backend, now that the rate admits it."""
+
+    @abstractmethod
+    def leave(self) -> None:
+        """The client has gone."""
+
+    @abstractmethod
+    def ended(self) -> bool:
+        """The client sends no more, and may have gone. Whether to answer it nevertheless."""
+
+    def begin(self, lease: LeasedConnection, rate: RateVerdict | None, started_s: float, received: float) -> None:
+        """Have the connection wait for what comes over `lease`."""
+        self.connection.reserve_for(self)
+        self.lease = lease
+        self.rate = rate
+        self.received = received
+        self.started_s = started_s
+
+    def cancel(self) -> None:
+        """The proxy stops and waits no longer."""
+        self.lease.abort()
+
+    def interim(self, head: ResponseHead) -> None:
+        """Relay a 1xx response."""
+        if not self.client_gone:
+            self.request.write([serialise_interim(head)])

@@ -1,0 +1,67 @@
+"""How requests for what is not stored go to the backend, and whether the fast path may send them."""
+
+from __future__ import annotations
+
+from veneer.core.forwarding import passed_before
+from veneer.core.key import cache_key, key_frame
+from veneer.core.messages import RequestHead
+from veneer.core.reuse import Miss, decide
+from veneer.fastpath.learning import depends_on_target
+from veneer.fastpath.pattern import Template, Values
+from veneer.fastpath.replies import ResponseTemplates
+from veneer.fastpath.scan import HeadShape
+from veneer.fastpath.upstream_templates import UpstreamTemplate, template_from
+from veneer.pipeline.context import Exchange, Services, cache_request
+from veneer.pipeline.plan import CacheLookup, plan_of
+from veneer.policy.model import Policy, Route
+from veneer.ports import Upstream
+
+
+class MissTemplate(UpstreamTemplate):
+    """Of requests for what is not stored.
+
+    `coalesces` tells whether others may wait for the response; `key_frame` is that of their cache keys.
+    """
+
+    __slots__ = ("coalesces", "decision", "key_frame")
+
+    def __init__(
+        self,
+        shape: HeadShape,
+        wanted: RequestHead,
+        route: Route,
+        decision: Miss,
+        upstream: Upstream,
+        template: Template,
+        *,
+        coalesces: bool,
+    ) -> None:
+        super().__init__(shape, wanted, route, upstream, template, ResponseTemplates(route.compress.coding))
+        self.key_frame = key_frame(self.wanted("", None), route.cache)
+        self.decision = decision
+        self.coalesces = coalesces
+
+
+def depends_only_on_target(policy: Policy, route: Route) -> bool:
+    """Whether a miss on the route depends on nothing but the target and what is fixed in a shape."""
+    return depends_on_target(policy, route) and not route.show_key
+
+
+def miss_template(services: Services, exchange: Exchange, shape: HeadShape, values: Values) -> MissTemplate | None:
+    """The way of a request, found by sending one through the pipeline's functions; None where it needs the pipeline."""
+    route, now = exchange.match.route, services.clock.now()
+    wanted = cache_request(exchange)
+    decision = decide(wanted, (), route.cache, now)
+    if not depends_only_on_target(exchange.policy, route) or not isinstance(decision, Miss):
+        return None
+    if passed_before(wanted.fields, services.instance):
+        return None
+    if route.cache.cookies and "cookie" in shape.changing:  # what is in it decides, and a way does not know that
+        return None
+    plan = plan_of(exchange, CacheLookup(wanted, cache_key(wanted, route.cache)), decision, services.instance)
+    upstream = services.upstreams[route.upstream]
+    raw = upstream.head_bytes(plan.outgoing)
+    found = template_from(raw, plan.outgoing.target, exchange.request_id, shape, values)
+    if found is None:
+        return None
+    return MissTemplate(shape, wanted, route, decision, upstream, found, coalesces=plan.coalesce)
