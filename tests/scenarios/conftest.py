@@ -36,7 +36,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="module", params=STORES)
-def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, untraced: None) -> Iterator[Stage]:
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The proxy of this module; the module's POLICIES, if it has any, are its policy file."""
     assert request.param in KINDS, f"VENEER_SCENARIO_STORES may name {', '.join(KINDS)}"
     redis_url = None if request.param == "memory" else shared_url(request.param, request)

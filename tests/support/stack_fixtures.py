@@ -23,15 +23,6 @@ def _database_name(module: str) -> str:
     return f"{re.sub('[^a-z0-9]+', '_', module.lower())[-40:]}_{next(_numbers)}"
 
 
-@pytest.fixture(scope="module")
-def untraced() -> Iterator[None]:
-    """Coverage does not trace the processes that the tests of a module start."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
-            patch.delenv(name, raising=False)
-        yield
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL server of this test process, empty but for its own databases."""

@@ -14,9 +14,6 @@ from benchmarks.peers.results import Results
 from benchmarks.peers.tools import find
 from devstack.process import ROOT
 
-# What these proxies run is traced in other tests already: traced once more, it costs a third of their time.
-pytestmark = pytest.mark.usefixtures("untraced")
-
 
 @pytest.mark.skipif(find("wrk") is None, reason="wrk is not installed: there is nothing to measure with")
 def test_a_quick_run_measures_who_is_there_and_writes_all_three_files(tmp_path: Path) -> None:

@@ -11,9 +11,6 @@ from checks.coherence.ledger import Ledger
 from checks.coherence.mutants import MUTANTS
 from devstack.process import ROOT
 
-# Its nodes and clients do as much as they can: traced they would do half of it, and reach no other line.
-pytestmark = pytest.mark.usefixtures("untraced")
-
 TELLING_FAULT = {"no-lease": "route lost", "hold-nothing": "write late"}
 """Which phase shows a mutant for what it is; by default the one without faults.
 

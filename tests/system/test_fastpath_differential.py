@@ -17,9 +17,6 @@ from hypothesis import strategies as st
 
 from devstack.proxy import ProxyOptions, ProxyServer
 
-# What these proxies run is traced in other tests already: traced once more, it costs a third of their time.
-pytestmark = pytest.mark.usefixtures("untraced")
-
 ETAG = '"one"'
 DATE = "Tue, 15 Nov 1994 08:12:31 GMT"
 LAST = (b"GET /last HTTP/1.1\r\nHost: site\r\nConnection: close\r\n\r\n",)

@@ -13,9 +13,6 @@ from devstack.proxy import ProxyOptions, ProxyServer
 from tests.support.client import Answer, fetch
 from tests.support.origin import answering, running_origin
 
-# What these proxies run is traced in other tests already: traced once more, it costs a third of their time.
-pytestmark = pytest.mark.usefixtures("untraced")
-
 NewProxy = Callable[[ProxyOptions], ProxyServer]
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nplain"

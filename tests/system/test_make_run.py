@@ -20,7 +20,7 @@ from devstack.process import Launch, ManagedProcess, free_port, port_is_open, wa
 from tests.support.client import fetch
 from tests.support.processes import is_alive, live_children
 
-pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 READY_LINE = "Ctrl-C stops everything."
 

@@ -7,16 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from checks.coherence.http import Connection, Reply
 from checks.coherence.world import Node
 from devstack.process import free_ports
-
-# What these proxies run is traced in other tests already: traced once more, it costs a third of their time.
-pytestmark = pytest.mark.usefixtures("untraced")
 
 PROCESSES = 4
 MISSES = 200

@@ -18,9 +18,6 @@ from etter.clock import utc_now
 from etter.settings import load_settings
 from etter.web.auth import PASS_HEADER, issue_pass
 
-# What these proxies run is traced in other tests already: traced once more, it costs a third of their time.
-pytestmark = pytest.mark.usefixtures("untraced")
-
 NewProxy = Callable[[ProxyOptions], ProxyServer]
 SETTINGS = load_settings({})
 PLATFORM = bearer(SETTINGS, 1, 1, "platform")
