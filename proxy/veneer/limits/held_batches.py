@@ -53,8 +53,8 @@ _NONE: Final = Batch(0, 0, 0.0, BatchTicket(0, 0, 0), ahead=False)
 class ClientBatches:
     """The batches of one client under one limit: the one that is spent, and the one that was asked for ahead.
 
-    `near` tells that what is left is too little to be taken in batches; `asking` is the call that will bring the next,
-    and `waiting` how many wait for it.
+    `near` tells that each request has to ask: what is left is too little for batches, or Redis too slow. `asking` is
+    the call that will bring the next batch, and `waiting` how many wait for it.
     """
 
     __slots__ = (

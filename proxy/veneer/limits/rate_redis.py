@@ -60,7 +60,7 @@ class RedisRates:
         self.counts = RateCounts()
         self._calls = BucketCalls(redis, self._settings.timeout_s)
         self._held = HeldBatches(self._settings.most_clients // 10)
-        self._unspent = UnspentBatches(self._calls, clock, tasks, self.counts)
+        self._unspent = UnspentBatches(self._calls, lambda: self.available, clock, tasks, self.counts)
         self._refusals = KnownRefusals(self._settings.most_clients // 10)
         self._local = MemoryRates(clock, self._settings.most_clients)
         self._alone = RatesWithoutStore(self._local, nodes, self.counts, self._settings.retry_every_s)
@@ -175,7 +175,9 @@ class RedisRates:
                 return RateVerdict(limit, False, 0)
             return self._alone.admit_now(held.key, limit, self._monotonic())
         self._troubles.over()
-        held.near = grants(limit, granted.backlog_us, 2 * terms.shares) < 2 * terms.shares
+        few = grants(limit, granted.backlog_us, 2 * terms.shares) < 2 * terms.shares
+        # Where Redis answers after a life, batches only make requests wait for each other.
+        held.near = few or (terms.adapts and self._monotonic() >= before_s + terms.life_s)
         if granted.granted:
             return self._keep(held, terms, granted, before_s, own)
         if own:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from veneer.core.rate import RateLimit
@@ -30,11 +32,15 @@ class _Expiring(NamedTuple):
 class UnspentBatches:
     """Gives back what is unspent of each batch, once, when nobody may spend it any more.
 
-    A call that fails is not made again: what Redis has not taken back is worked off like requests that came.
+    A call that fails is not made again, and none is made while Redis is not `available`: what it has not taken back is
+    worked off like requests that came.
     """
 
-    def __init__(self, calls: BucketCalls, clock: Clock, tasks: Tasks, counts: RateCounts) -> None:
+    def __init__(
+        self, calls: BucketCalls, available: Callable[[], bool], clock: Clock, tasks: Tasks, counts: RateCounts
+    ) -> None:
         self._calls = calls
+        self._available = available
         self._clock = clock
         self._tasks = tasks
         self._counts = counts
@@ -67,17 +73,17 @@ class UnspentBatches:
 
     async def aclose(self) -> None:
         """Give back what is held, expired or not, within a second: nothing more is spent here."""
-        if self._task is not None:
-            self._task.cancel()
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSING_S):
                 await self.give_back(float("inf"))
-        except TimeoutError:
-            return
+                if self._task is not None:
+                    await asyncio.wait((self._task,))  # which may be giving back
 
     async def _give_back(self, one: _Expiring) -> None:
         unspent = one.batch.take_unspent()  # before anything is waited for: from here on nobody spends it
         self._counts.unspent += unspent
+        if not self._available():
+            return
         self._counts.calls += 1
         try:
             self._counts.given_back += await self._calls.give_back(one.key, one.limit, one.batch.ticket, unspent)

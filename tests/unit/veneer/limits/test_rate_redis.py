@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from tests.support.buckets import BucketServer
+from tests.support.buckets import Bucket, BucketServer
 from tests.support.clock import ManualClock
+from tests.support.shared_log import until
 from veneer.core.rate import Accuracy, RateLimit, RateOnStoreLoss, RateVerdict, client_key
 from veneer.limits.rate_redis import RedisRates
 from veneer.loop.tasks import Tasks
+from veneer.redis.keys import rate_key
 
 LIMIT = RateLimit("p", 1_000, 60, 1_000, on_store_loss=RateOnStoreLoss.CLOSED)
 
@@ -100,6 +102,47 @@ async def test_a_batch_that_came_too_late_is_not_spent(bench: Bench) -> None:
         bench.redis.open.set()
     assert asked.result().allowed
     assert bench.now() is None
+    assert bench.rates.counts.batches == 1
+
+
+async def test_who_waits_for_a_redis_that_is_too_slow_for_batches_asks_at_once(bench: Bench) -> None:
+    bench.redis.open.clear()
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(bench.ask()) for _ in range(10)]
+        await bench.settled()
+        bench.clock.advance(0.5)
+        bench.redis.open.set()
+        await asyncio.sleep(0)
+        bench.redis.open.clear()
+        await bench.settled()
+        assert bench.redis.called == 11  # the first, nine at once, and the batch that goes back
+        bench.redis.open.set()
+    assert all(task.result().allowed for task in asked)
+
+
+async def test_nothing_is_given_back_to_a_redis_that_is_away(bench: Bench) -> None:
+    await bench.ask()
+    bench.redis.gone = True
+    for _ in range(4):
+        await bench.ask()
+    bench.redis.gone = False
+    called = bench.redis.called
+    await bench.rates.aclose()
+    assert bench.redis.called == called
+
+
+async def test_what_is_being_given_back_as_the_node_stops_is_given_back(bench: Bench) -> None:
+    whole_at_us = round((bench.clock.now() + 10) * 1e6)
+    bench.redis.buckets[rate_key(client_key(LIMIT, "a"))] = Bucket(whole_at_us, 1)
+    await bench.ask()
+    bench.clock.advance(1)
+    bench.redis.open.clear()
+    await until(lambda: bench.redis.called == 2)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(bench.rates.aclose())
+        await bench.settled()
+        bench.redis.open.set()
+    assert bench.rates.counts.given_back == 3
 
 
 async def test_a_slow_client_is_counted_one_by_one(bench: Bench) -> None:
