@@ -39,7 +39,7 @@ from veneer.core.rules import CacheRules
 from veneer.loop.clock import SystemClock
 from veneer.loop.tasks import Tasks
 from veneer.stores.assemble import Stores, StoresConfig, redis_stores
-from veneer.stores.redis_store import RedisStoreSettings
+from veneer.stores.redis_access import RedisStoreSettings
 
 FEW = 1_000
 ROUNDS = 20

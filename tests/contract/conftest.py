@@ -15,7 +15,8 @@ from veneer.loop.clock import SystemClock
 from veneer.ports import EntryStore, InvalidationLog
 from veneer.stores.memory import MemoryStore
 from veneer.stores.memory_log import MemoryLog
-from veneer.stores.redis_store import RedisStore, RedisStoreSettings
+from veneer.stores.redis_access import RedisStoreSettings
+from veneer.stores.redis_store import RedisStore
 from veneer.stores.tiered import TieredStore
 
 

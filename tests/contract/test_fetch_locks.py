@@ -14,7 +14,8 @@ from tests.support.shared_log import node, until
 from veneer.loop.clock import SystemClock
 from veneer.loop.tasks import Tasks
 from veneer.ports import FetchLock, LockReleased
-from veneer.stores.fetch_locks import FreeLock, LocalLocks, LockSettings, RedisLocks
+from veneer.stores.fetch_locks import FreeLock, LocalLocks, RedisLocks
+from veneer.stores.held_lock import LockSettings
 
 SETTINGS = LockSettings(timeout_s=2, held_s=0.5, remembered_s=0.3)
 
@@ -27,7 +28,7 @@ class Party:
     tasks: Tasks
 
     async def acquire(self, wait_s: float = 5, *, again: bool = False) -> FetchLock | LockReleased:
-        return await self.locks.acquire("key", wait_s, again=again)
+        return await self.locks.acquire("key", "group", wait_s, again=again)
 
     async def die(self) -> None:
         """As kill -9 does: a lock that is held is neither extended nor given back."""
@@ -52,7 +53,7 @@ async def parties(url: str, count: int) -> AsyncIterator[list[Party]]:
 
 
 async def test_alone_it_is_always_your_turn() -> None:
-    assert isinstance(await LocalLocks().acquire("key", 0), FreeLock)
+    assert isinstance(await LocalLocks().acquire("key", "group", 0), FreeLock)
 
 
 async def test_one_has_the_turn_and_the_others_look_when_its_fetch_is_stored(redis_url: str) -> None:
@@ -63,7 +64,7 @@ async def test_one_has_the_turn_and_the_others_look_when_its_fetch_is_stored(red
             waiting = [group.create_task(party.acquire()) for party in (b, c)]
             await asyncio.sleep(0.1)
             assert not any(task.done() for task in waiting)
-            await lock.release(stored=True)
+            lock.release(stored=True)
         assert [task.result() for task in waiting] == [LockReleased(), LockReleased()]
 
 
@@ -71,7 +72,8 @@ async def test_who_comes_just_after_a_fetch_looks_before_fetching_and_then_may(r
     async with parties(redis_url, 2) as (a, b):
         lock = await a.acquire()
         assert not isinstance(lock, LockReleased)
-        await lock.release(stored=True)
+        lock.release(stored=True)
+        await a.locks.settled()
         assert await b.acquire() == LockReleased()
         again = await b.acquire(again=True)
         assert not isinstance(again, LockReleased | FreeLock)
@@ -84,7 +86,7 @@ async def test_who_waited_and_who_comes_just_after_learn_by_what_the_response_va
         async with asyncio.TaskGroup() as group:
             waiting = group.create_task(b.acquire())
             await asyncio.sleep(0.1)
-            await lock.release(stored=True, varies=["accept", "accept-language"])
+            lock.release(stored=True, varies=["accept", "accept-language"])
         assert waiting.result() == await c.acquire() == LockReleased(("accept", "accept-language"))
 
 
@@ -95,7 +97,7 @@ async def test_a_fetch_that_cannot_be_shared_releases_all_at_once(redis_url: str
         async with asyncio.TaskGroup() as group:
             waiting = [group.create_task(party.acquire()) for party in (b, c)]
             await asyncio.sleep(0.1)
-            await lock.release(stored=False)
+            lock.release(stored=False)
         assert all(isinstance(task.result(), FreeLock) for task in waiting)
 
 
@@ -110,7 +112,7 @@ async def test_a_leader_that_dies_is_followed_by_one_other_when_its_turn_expires
             if not isinstance(lock, LockReleased):
                 taken.append(lock)
                 await asyncio.sleep(0.05)
-                await lock.release(stored=True)
+                lock.release(stored=True)
 
         await asyncio.gather(fetch(b), fetch(c))
         assert len(taken) == 1
@@ -124,7 +126,7 @@ async def test_a_leader_that_takes_long_keeps_its_turn(redis_url: str) -> None:
             waiting = group.create_task(b.acquire())
             await asyncio.sleep(3 * SETTINGS.held_s)
             assert not waiting.done()
-            await lock.release(stored=True)
+            lock.release(stored=True)
         assert waiting.result() == LockReleased()
 
 
@@ -137,17 +139,17 @@ async def test_nobody_waits_longer_than_it_wants_to(redis_url: str) -> None:
 async def test_without_redis_it_is_everybodys_turn(redis_server: RedisServer, redis_url: str) -> None:
     async with relay(redis_server.port) as between, calling(between.url) as caller:
 
-        async def announce(_: str) -> None:
+        def announce(_: str) -> None:
             raise AssertionError("nobody waits")
 
         brief = replace(SETTINGS, timeout_s=0.05)
         tasks = Tasks()
         locks = RedisLocks(caller, SystemClock(), announce, tasks, brief)
-        held = await locks.acquire("key", 1)
+        held = await locks.acquire("key", "key", 1)
         between.hold()
-        assert isinstance(await locks.acquire("other", 1), FreeLock)
+        assert isinstance(await locks.acquire("other", "other", 1), FreeLock)
         assert not isinstance(held, LockReleased)
-        await held.release(stored=True)
+        held.release(stored=True)
         await until(lambda: not locks._waiting)
         await tasks.aclose()
 
@@ -157,23 +159,24 @@ async def test_a_turn_given_to_one_who_has_given_up_holds_nobody_up_for_long(
 ) -> None:
     async with relay(redis_server.port) as between, calling(between.url) as far, calling(redis_url) as near:
 
-        async def announce(_: str) -> None:
+        def announce(_: str) -> None:
             raise AssertionError("nobody waits")
 
         tasks = Tasks()
         patient = replace(SETTINGS, timeout_s=0.2, held_s=60)
         gone = RedisLocks(far, SystemClock(), announce, tasks, patient)
         here = RedisLocks(near, SystemClock(), announce, tasks, replace(patient, timeout_s=2))
-        first = await gone.acquire("other", 1)
+        first = await gone.acquire("other", "other", 1)
         assert not isinstance(first, LockReleased)
-        await first.release(stored=False)
+        first.release(stored=False)
+        await gone.settled()
         between.hold()
-        assert isinstance(await gone.acquire("key", 1), FreeLock)
+        assert isinstance(await gone.acquire("key", "key", 1), FreeLock)
         between.mend()
         # Now the question arrives at Redis, over a connection that nobody listens to any more.
         while not await near.ask(1, "KEYS", "veneer:lock:*"):
             pass
-        held = await here.acquire("key", 30)
+        held = await here.acquire("key", "key", 30)
         assert not isinstance(held, LockReleased | FreeLock)
-        await held.release(stored=False)
+        held.release(stored=False)
         await tasks.aclose()

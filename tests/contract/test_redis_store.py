@@ -13,13 +13,14 @@ from checks.relay import relay
 from devstack.redis import RedisServer
 from tests.support.calling import calling
 from tests.support.entries import RULES, FakeClock, get, stored
-from veneer.core.entry import Position
+from veneer.core.entry import Entry, Position
 from veneer.core.invalidation import Invalidation
 from veneer.core.messages import RequestHead
 from veneer.core.rules import CacheRules
 from veneer.stores.memory import MemoryStore
 from veneer.stores.memory_log import MemoryLog
-from veneer.stores.redis_store import RedisStore, RedisStoreSettings
+from veneer.stores.redis_access import RedisStoreSettings
+from veneer.stores.redis_store import RedisStore
 from veneer.stores.tiered import TieredStore
 
 BORN = Position("e", 1)
@@ -35,13 +36,18 @@ class Opened:
     announced: list[str]
     epoch: list[str]
 
+    async def put(self, key: str, entry: Entry, keep_s: float) -> None:
+        """Store it, and wait until that has happened in Redis."""
+        await self.store.put(key, entry, keep_s)
+        await self.store.settled()
+
 
 @asynccontextmanager
 async def opened(url: str, settings: RedisStoreSettings = PATIENT) -> AsyncIterator[Opened]:
     """A store in the epoch "e"."""
     clock, announced, epoch = FakeClock(), [], ["e"]
 
-    async def announce(key: str) -> None:
+    def announce(key: str) -> None:
         announced.append(key)
 
     async with calling(url) as caller:
@@ -50,9 +56,9 @@ async def opened(url: str, settings: RedisStoreSettings = PATIENT) -> AsyncItera
 
 async def test_every_key_expires(redis_server: RedisServer, redis_url: str) -> None:
     async with opened(redis_url) as it:
-        await it.store.put("a", stored(BORN), 60)
-        await it.store.put("a", stored(BORN, vary=(("accept", "x"),)), 5)
-        await it.store.put("b", stored(BORN), 10**9)
+        await it.put("a", stored(BORN), 60)
+        await it.put("a", stored(BORN, vary=(("accept", "x"),)), 5)
+        await it.put("b", stored(BORN), 10**9)
         with redis_server.client() as client:
             left_s = sorted(client.ttl(key) for key in client.keys("*"))
         assert 50 < left_s[0] <= 60
@@ -63,7 +69,7 @@ async def test_every_key_expires(redis_server: RedisServer, redis_url: str) -> N
 async def test_a_lookup_is_one_call_whatever_varies(redis_server: RedisServer, redis_url: str) -> None:
     async with opened(redis_url) as it:
         for language in ("de", "en", "fr"):
-            await it.store.put("a", stored(BORN, vary=(("x-lang", language),)), 60)
+            await it.put("a", stored(BORN, vary=(("x-lang", language),)), 60)
         await it.store.lookup("a", get(x_lang="en"), RULES)
         with redis_server.client() as client:
             client.config_resetstat()
@@ -75,7 +81,7 @@ async def test_a_lookup_is_one_call_whatever_varies(redis_server: RedisServer, r
 async def test_a_node_that_has_not_seen_what_varies_finds_it_too(redis_url: str) -> None:
     async with opened(redis_url) as writer, opened(redis_url) as reader:
         for language in ("de", "en"):
-            await writer.store.put("a", stored(BORN, vary=(("x-lang", language),)), 60)
+            await writer.put("a", stored(BORN, vary=(("x-lang", language),)), 60)
         found = await reader.store.lookup("a", get(x_lang="en"), RULES)
         assert (("x-lang", "en"),) in [entry.vary for entry in found]
         found = await reader.store.lookup("a", get(x_lang="en"), RULES)
@@ -85,9 +91,9 @@ async def test_a_node_that_has_not_seen_what_varies_finds_it_too(redis_url: str)
 async def test_variants_and_lists_of_vary_names_are_bounded(redis_server: RedisServer, redis_url: str) -> None:
     async with opened(redis_url) as it:
         for number in range(40):
-            await it.store.put("a", stored(BORN, vary=(("accept", str(number)),)), 60)
+            await it.put("a", stored(BORN, vary=(("accept", str(number)),)), 60)
         for number in range(20):
-            await it.store.put("b", stored(BORN, vary=((f"x-{number}", "v"),)), 60)
+            await it.put("b", stored(BORN, vary=((f"x-{number}", "v"),)), 60)
         with redis_server.client() as client:
             assert all(client.hlen(key) <= 17 for key in client.keys("*"))
         assert (await it.store.lookup("a", get(accept="39"), RULES))[0].vary == (("accept", "39"),)
@@ -98,7 +104,7 @@ async def test_a_damaged_value_is_a_miss_and_a_warning_and_can_be_replaced(
     redis_server: RedisServer, redis_url: str, poison: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with opened(redis_url) as it:
-        await it.store.put("a", stored(BORN, body=b"x" * 5000), 60)
+        await it.put("a", stored(BORN, body=b"x" * 5000), 60)
         with redis_server.client() as client:
             (key,) = client.keys("*")
             (field,) = [name for name in client.hkeys(key) if name != b"specs"]
@@ -106,13 +112,13 @@ async def test_a_damaged_value_is_a_miss_and_a_warning_and_can_be_replaced(
         with caplog.at_level(logging.WARNING):
             assert not await it.store.lookup("a", get(), RULES)
         assert "counts as a miss" in caplog.text
-        await it.store.put("a", stored(BORN, body=b"good"), 60)
+        await it.put("a", stored(BORN, body=b"good"), 60)
         assert [entry.body for entry in await it.store.lookup("a", get(), RULES)] == [b"good"]
 
 
 async def test_a_truncated_value_is_a_miss(redis_server: RedisServer, redis_url: str) -> None:
     async with opened(redis_url) as it:
-        await it.store.put("a", stored(BORN, body=b"abc" * 5000), 60)
+        await it.put("a", stored(BORN, body=b"abc" * 5000), 60)
         with redis_server.client() as client:
             (key,) = client.keys("*")
             (field,) = [name for name in client.hkeys(key) if name != b"specs"]
@@ -126,7 +132,7 @@ async def test_a_truncated_value_is_a_miss(redis_server: RedisServer, redis_url:
 
 async def test_a_key_of_the_wrong_type_is_a_miss(redis_server: RedisServer, redis_url: str) -> None:
     async with opened(redis_url) as it:
-        await it.store.put("a", stored(BORN), 60)
+        await it.put("a", stored(BORN), 60)
         with redis_server.client() as client:
             (key,) = client.keys("*")
             client.set(key, "not a hash")
@@ -135,9 +141,9 @@ async def test_a_key_of_the_wrong_type_is_a_miss(redis_server: RedisServer, redi
 
 async def test_only_what_replaces_something_is_announced(redis_url: str) -> None:
     async with opened(redis_url) as it:
-        await it.store.put("a", stored(BORN), 60)
+        await it.put("a", stored(BORN), 60)
         assert it.announced == []
-        await it.store.put("a", stored(BORN), 60)
+        await it.put("a", stored(BORN), 60)
         assert it.announced == ["a"]
         await it.store.forget("a", stored(BORN))
         assert it.announced == ["a", "a"]
@@ -145,22 +151,22 @@ async def test_only_what_replaces_something_is_announced(redis_url: str) -> None
 
 async def test_an_entry_too_large_takes_the_old_one_with_it(redis_url: str) -> None:
     async with opened(redis_url, RedisStoreSettings(timeout_s=5, max_entry_bytes=500)) as it:
-        await it.store.put("a", stored(BORN, body=b"small"), 60)
-        await it.store.put("a", stored(BORN, body=bytes(range(256)) * 4), 60)
+        await it.put("a", stored(BORN, body=b"small"), 60)
+        await it.put("a", stored(BORN, body=bytes(range(256)) * 4), 60)
         assert not await it.store.lookup("a", get(), RULES)
         assert (it.announced, it.store.counts.too_large) == (["a"], 1)
 
 
 async def test_epochs_never_meet(redis_url: str) -> None:
     async with opened(redis_url) as it:
-        await it.store.put("a", stored(BORN), 60)
-        await it.store.put("b", stored(Position("older", 9)), 60)
+        await it.put("a", stored(BORN), 60)
+        await it.put("b", stored(Position("older", 9)), 60)
         assert not await it.store.lookup("b", get(), RULES)
         it.epoch[0] = "next"
         assert not await it.store.lookup("a", get(), RULES)
         it.epoch[0] = ""
         assert not await it.store.lookup("a", get(), RULES)
-        await it.store.put("a", stored(Position("", 0)), 60)
+        await it.put("a", stored(Position("", 0)), 60)
         it.epoch[0] = "e"
         assert len(await it.store.lookup("a", get(), RULES)) == 1
 
@@ -177,10 +183,10 @@ async def test_a_redis_that_does_not_answer_costs_a_few_bounded_waits_and_then_n
         assert caplog.text.count("cannot be reached") == 1
         between.mend()
         it.clock.at += 11
-        await it.store.put("a", stored(BORN), 60)
+        await it.put("a", stored(BORN), 60)
         if not it.store.counts.stored or it.store.counts.failures > 3:
             it.clock.at += 11
-            await it.store.put("a", stored(BORN), 60)
+            await it.put("a", stored(BORN), 60)
         assert len(await it.store.lookup("a", get(), RULES)) == 1
 
 
@@ -193,7 +199,7 @@ async def test_memory_is_filled_from_redis_and_serves_when_redis_is_away(
     async with relay(redis_server.port) as between, opened(between.url, settings) as it, opened(redis_url) as other:
         it.epoch[0] = other.epoch[0] = born.epoch
         tiered = TieredStore(MemoryStore(), it.store, log)
-        await other.store.put("a", stored(born, "x", body=b"from afar"), 60)
+        await other.put("a", stored(born, "x", body=b"from afar"), 60)
         assert not tiered.memory.get_local("a")
         assert [entry.body for entry in await tiered.lookup("a", get(), RULES)] == [b"from afar"]
         between.cut()
@@ -210,7 +216,7 @@ async def test_a_dead_entry_in_memory_gives_way_to_what_another_node_stored(redi
         tiered = TieredStore(MemoryStore(), it.store, log)
         await tiered.put("a", stored(log.position, "x", body=b"old"), 60)
         await log.append(Invalidation(tags=("x",)), strict=True)
-        await it.store.put("a", stored(log.position, "x", body=b"new"), 60)
+        await it.put("a", stored(log.position, "x", body=b"new"), 60)
         assert [entry.body for entry in await tiered.lookup("a", get(), RULES)] == [b"new"]
         assert [entry.body for entry in tiered.memory.get_local("a")] == [b"new"]
 
@@ -221,7 +227,7 @@ async def test_what_another_node_replaced_leaves_memory(redis_url: str) -> None:
         it.epoch[0] = log.position.epoch
         tiered = TieredStore(MemoryStore(), it.store, log)
         await tiered.put("a", stored(log.position, body=b"old"), 60)
-        await it.store.put("a", stored(log.position, body=b"renewed"), 60)
+        await it.put("a", stored(log.position, body=b"renewed"), 60)
         assert [entry.body for entry in await tiered.lookup("a", get(), RULES)] == [b"old"]
         tiered.replaced("a")
         assert [entry.body for entry in await tiered.lookup("a", get(), RULES)] == [b"renewed"]
@@ -253,7 +259,7 @@ async def test_memory_answers_by_the_rules_of_the_route(
 async def test_redis_finds_by_the_codings_of_the_route(redis_url: str) -> None:
     async with opened(redis_url) as it:
         for value in ("br, gzip", "gzip", "identity"):
-            await it.store.put("a", stored(BORN, vary=(("accept-encoding", value),)), 60)
+            await it.put("a", stored(BORN, vary=(("accept-encoding", value),)), 60)
         for rules, wanted in ((("gzip",), "gzip"), (("br", "gzip"), "br, gzip"), (("zstd",), "identity")):
             found = await it.store.lookup("a", get(accept_encoding="gzip, br"), CacheRules(codings=rules))
             assert [entry.vary[0][1] for entry in found] == [wanted]
@@ -265,12 +271,12 @@ async def test_a_full_redis_is_read_and_says_so_once_and_keeps_nothing_that_was_
     server = new_redis()
     async with opened(server.url) as it:
         for key in ("a", "b"):
-            await it.store.put(key, stored(BORN, body=b"old"), 60)
+            await it.put(key, stored(BORN, body=b"old"), 60)
         with server.client() as client:
             client.config_set("maxmemory-policy", "noeviction")
             client.config_set("maxmemory", 1)
         for _ in range(20):
-            await it.store.put("a", stored(BORN, body=b"new"), 60)
+            await it.put("a", stored(BORN, body=b"new"), 60)
             assert len(await it.store.lookup("b", get(), RULES)) == 1
         assert not await it.store.lookup("a", get(), RULES), "an older one must not come back"
         await it.store.forget("b", stored(BORN))
@@ -280,5 +286,5 @@ async def test_a_full_redis_is_read_and_says_so_once_and_keeps_nothing_that_was_
         with server.client() as client:
             client.config_set("maxmemory", 0)
         it.clock.at += 11
-        await it.store.put("a", stored(BORN, body=b"new"), 60)
+        await it.put("a", stored(BORN, body=b"new"), 60)
         assert len(await it.store.lookup("a", get(), RULES)) == 1

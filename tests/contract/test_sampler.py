@@ -9,6 +9,7 @@ import pytest
 
 from devstack.process import free_port
 from devstack.redis import RedisServer
+from tests.support.calling import calling
 from tests.support.entries import stored
 from tests.support.redis_fixtures import shared_url
 from veneer.admin.purge import dry_run
@@ -16,8 +17,8 @@ from veneer.core.entry import Position
 from veneer.core.invalidation import Invalidation
 from veneer.loop.clock import SystemClock
 from veneer.redis.connect import connect, disconnect, parse_redis_url
-from veneer.redis.script import ViaRedisPy
-from veneer.stores.redis_store import RedisStore, RedisStoreSettings
+from veneer.stores.redis_access import RedisStoreSettings
+from veneer.stores.redis_store import RedisStore
 from veneer.stores.sampler import SampleSettings, StoreSampler
 
 PATIENT = SampleSettings(within_s=30.0)
@@ -28,13 +29,15 @@ MANY, FEW = 120, 40
 async def filled(url: str, settings: SampleSettings = PATIENT) -> AsyncIterator[StoreSampler]:
     """A sampler on a store in which MANY keys have the tag "many" and FEW others have two responses with "few"."""
     client = connect(parse_redis_url(url))
-    store = RedisStore(ViaRedisPy(client), SystemClock(), lambda: "e", RedisStoreSettings(timeout_s=5))
-    for number in range(MANY):
-        await store.put(f"m{number}", stored(Position("e", 1), "many"), 60)
-    for number in range(FEW):
-        for language in ("de", "en"):
-            entry = stored(Position("e", 1), "few", vary=(("accept-language", language),))
-            await store.put(f"f{number}", entry, 60)
+    async with calling(url) as caller:
+        store = RedisStore(caller, SystemClock(), lambda: "e", RedisStoreSettings(timeout_s=5))
+        for number in range(MANY):
+            await store.put(f"m{number}", stored(Position("e", 1), "many"), 60)
+        for number in range(FEW):
+            for language in ("de", "en"):
+                entry = stored(Position("e", 1), "few", vary=(("accept-language", language),))
+                await store.put(f"f{number}", entry, 60)
+        await store.settled()
     yield StoreSampler(client, lambda: "e", settings)
     await disconnect(client)
 

@@ -25,8 +25,9 @@ from veneer.loop.tasks import Tasks
 from veneer.ports import LeaseState, LockReleased
 from veneer.redis.connect import ConnectSettings
 from veneer.stores.assemble import Stores, StoresConfig, redis_stores
+from veneer.stores.fetch_locks import RedisLocks
+from veneer.stores.redis_access import RedisStoreSettings
 from veneer.stores.redis_log import RedisLog
-from veneer.stores.redis_store import RedisStoreSettings
 
 SETTINGS = StoresConfig(
     connect=ConnectSettings(timeout_s=2.0),
@@ -72,10 +73,12 @@ async def use_everything(url: str) -> None:
         assert len(receipt.acknowledged) == 1
         await shared.forget("key", stored(log.position))
         assert not await shared.lookup("key", get(), RULES)
-        lock = await stores.locks.acquire("key", 1.0)
+        assert isinstance(stores.locks, RedisLocks)
+        lock = await stores.locks.acquire("key", "group", 1.0)
         assert not isinstance(lock, LockReleased)
-        await lock.release(stored=True)
-        assert isinstance(await stores.locks.acquire("key", 1.0), LockReleased)
+        lock.release(stored=True)
+        await stores.locks.settled()
+        assert isinstance(await stores.locks.acquire("key", "group", 1.0), LockReleased)
         tasks = Tasks()
         rates = RedisRates(brief, SystemClock(), lambda: 1, tasks, RedisRateSettings(timeout_s=5))
         assert (await rates.admit("somebody", RateLimit("limit", 60, 60, 60))).allowed

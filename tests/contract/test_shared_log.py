@@ -353,7 +353,7 @@ async def test_a_replaced_key_is_told_to_the_others_only(redis_url: str) -> None
     async with node("a", redis_url) as a, node("b", redis_url) as b:
         await _settled(a, b)
         before = b.log.position
-        await a.log.announce("some key")
+        a.log.announce("some key")
         await until(lambda: b.replaced == ["some key"])
         assert a.replaced == []
         assert b.log.position == before

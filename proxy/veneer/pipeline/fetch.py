@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from contextlib import suppress
 from dataclasses import replace
 
 from veneer.core.entry import Entry
@@ -14,7 +13,6 @@ from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.reuse import ERROR_STATUSES, Hit, decide
 from veneer.core.storability import NotStorable, Storable
 from veneer.core.vary import vary_names
-from veneer.loop.tasks import TaskGroupClosedError
 from veneer.pipeline.coalesce import Complete, FetchOutcome, Flight, OriginError, Streaming, Uncacheable, Unreachable
 from veneer.pipeline.content import LateReaderError, NoReadersError, SharedBody
 from veneer.pipeline.context import Services
@@ -67,6 +65,7 @@ class Fetcher:
                 else:
                     flying = self._fly_with_lock(flight, plan, client.interim, looked=looked)
                 return await self._to_the_end(flight, flying, client), False
+            _spare(plan)
             outcome = await self._follow(flight, plan)
             if outcome is not None:
                 return outcome, True
@@ -75,6 +74,7 @@ class Fetcher:
             if group == before:
                 break
             looked = False  # another node may have fetched it while this one waited
+        _spare(plan)
         if self._is_uncacheable(group):
             return await self._alone(plan, client), False
         return await self._lead(plan, client), False
@@ -224,13 +224,15 @@ class Fetcher:
         """The lock, or the response that another node has fetched while this one waited for it."""
         services = self._services
         deadline = services.clock.monotonic() + plan.match.route.coalesce_wait_s
-        again, group = False, self._group(plan)
+        again, group, attempt = False, self._group(plan), plan.attempt
         # Without a lease nothing stored could be used: there is nothing to wait for.
         while services.log.lease_state() is LeaseState.HELD:
             stored = None if looked else await self._stored(plan)
             if stored is not None:
                 return stored
-            lock = await services.locks.acquire(group, deadline - services.clock.monotonic(), again=again)
+            left_s = deadline - services.clock.monotonic()
+            lock = await services.locks.acquire(plan.key, group, left_s, again=again, attempt=attempt)
+            attempt = None
             if not isinstance(lock, LockReleased):
                 return lock
             services.flights.learn(plan.key, lock.varies)
@@ -275,10 +277,7 @@ class Fetcher:
         if lock is not None and not isinstance(lock, FreeLock):
             brought = flight.outcome.entry if isinstance(flight.outcome, Complete | Streaming) else None
             varies = [name for name, _ in brought.vary] if brought is not None else []
-            with suppress(TaskGroupClosedError):  # it expires
-                self._services.tasks.start(
-                    lock.release(stored=brought is not None, varies=varies), "release a fetch lock"
-                )
+            lock.release(stored=brought is not None, varies=varies)
         return outcome
 
     async def _ask(self, plan: Plan, request: RequestHead, interim: InterimSink, demand: Demand) -> FetchedResponse:
@@ -299,7 +298,7 @@ class Fetcher:
         head = fetched.response.head
         if head.status == 304 and plan.validating:
             await fetched.response.aclose()
-            fresh = await self._filler.freshen(plan, fetched)
+            fresh = await self._filler.freshen(plan, fetched, flight.lock)
             if fresh is not None:
                 own = replace(fresh.entry, fields=fresh.entry.fields.added(*fresh.personal))
                 return Complete(fresh.entry, own, True, True, fetched.upstream_ms, validated=True)
@@ -335,7 +334,7 @@ class Fetcher:
         if length is not None and length <= READ_WHOLE_BYTES:
             pieces = [piece async for piece in response.body()]
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            entry, stored = await self._filler.put(plan, entry_of(plan, fetched, storable, body), storable)
+            entry, stored = await self._filler.put(plan, entry_of(plan, fetched, storable, body), storable, flight.lock)
             own = as_it_came(entry, response.head.fields, storable)
             return Complete(entry, own, stored, storable.may_share, fetched.upstream_ms)
         shared = SharedBody(plan.match.route.cache.max_body_bytes, self._services.budget, flight)
@@ -355,7 +354,7 @@ class Fetcher:
             async for piece in response.body():
                 await shared.append(piece)
             if shared.kept:
-                await self._filler.put(plan, entry_of(plan, fetched, storable, shared.whole()), storable)
+                await self._filler.put(plan, entry_of(plan, fetched, storable, shared.whole()), storable, flight.lock)
             shared.end(response.trailers)
         except (UpstreamError, NoReadersError) as error:
             shared.fail(error)
@@ -366,6 +365,12 @@ class Fetcher:
             assert flight.outcome is not None
             self._end(flight, flight.outcome)
             await response.aclose()
+
+
+def _spare(plan: Plan) -> None:
+    """Let go of the lock that the look-up took along: who flies with others in this process, or alone, needs none."""
+    if plan.attempt is not None:
+        plan.attempt.drop()
 
 
 async def _taken_over(plan: Plan, asked: Awaitable[FetchedResponse]) -> FetchedResponse:

@@ -15,6 +15,7 @@ from veneer.core.validation import Freshened, Mismatch, entry_for_304, freshen, 
 from veneer.pipeline.context import Services
 from veneer.pipeline.made import FetchedResponse, entry_of, judge_fetched, tags_for
 from veneer.pipeline.plan import Plan
+from veneer.ports import FetchLock
 
 
 class StoreUpdater:
@@ -23,14 +24,19 @@ class StoreUpdater:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def put(self, plan: Plan, entry: Entry, storable: Storable) -> tuple[Entry, bool]:
-        """Store an entry whose body is here; the entry as it is stored, and whether it could be."""
+    async def put(
+        self, plan: Plan, entry: Entry, storable: Storable, lock: FetchLock | None = None
+    ) -> tuple[Entry, bool]:
+        """Store an entry whose body is here; the entry as it is stored, and whether it could be.
+
+        `lock` is the one in which it was fetched, here and below: it is given back with what is stored, if it can be.
+        """
         checked = check_body(storable, len(entry.body), plan.match.route.cache)
         if isinstance(checked, NotStorable):
             return entry, False
         if checked.span is not entry.span:
             entry = replace(entry, span=checked.span)
-        await self._services.store.put(self._key(plan, entry), entry, checked.keep_s)
+        await self._services.store.put(self._key(plan, entry), entry, checked.keep_s, lock)
         return entry, True
 
     def _key(self, plan: Plan, entry: Entry) -> str:
@@ -41,7 +47,9 @@ class StoreUpdater:
         self._services.searches.learn(plan.wanted, search)
         return cache_key(plan.wanted, plan.match.route.cache, body_digest=plan.body_digest, search=search)
 
-    async def keep(self, plan: Plan, replaced: Entry, updated: Entry, fetched: FetchedResponse) -> Entry:
+    async def keep(
+        self, plan: Plan, replaced: Entry, updated: Entry, fetched: FetchedResponse, lock: FetchLock | None = None
+    ) -> Entry:
         """Store an updated response, judged anew: its new fields may forbid that or change its tags."""
         entry = replace(updated, tags=tags_for(plan, updated.fields))
         verdict = judge(
@@ -54,12 +62,12 @@ class StoreUpdater:
         )
         if isinstance(verdict, Storable) and tags_of(entry.fields) is not None:
             entry = replace(entry, fields=verdict.fields)
-            await self._services.store.put(plan.key, entry, verdict.keep_s)
+            await self._services.store.put(plan.key, entry, verdict.keep_s, lock)
         else:
             await self._services.store.forget(plan.key, replaced)
         return entry
 
-    async def freshen(self, plan: Plan, fetched: FetchedResponse) -> Freshened | None:
+    async def freshen(self, plan: Plan, fetched: FetchedResponse, lock: FetchLock | None = None) -> Freshened | None:
         """The stored response that a 304 confirms, updated and stored; None when it confirms none of ours."""
         stored = entry_for_304(plan.selected, plan.validating, fetched.response.head)
         if stored is None:
@@ -75,7 +83,7 @@ class StoreUpdater:
         )
         if not isinstance(found, Freshened):
             return None
-        return Freshened(await self.keep(plan, stored, found.entry, fetched), found.personal)
+        return Freshened(await self.keep(plan, stored, found.entry, fetched, lock), found.personal)
 
     async def update_by_head(self, plan: Plan, fetched: FetchedResponse) -> Entry | None:
         """Let a 200 to HEAD update the stored response to GET, and end what it shows to be outdated (section 4.3.5).

@@ -13,7 +13,8 @@ from veneer.core.sharing import passes, withheld
 from veneer.core.validation import completion_request, conditional_request, miss_request, unconditional_request
 from veneer.core.validators import has_validator
 from veneer.pipeline.context import Exchange
-from veneer.policy.model import Match
+from veneer.policy.model import Match, Route
+from veneer.ports import LockAttempt
 
 
 @fast_struct
@@ -25,7 +26,8 @@ class Plan:
     the request; `completing` is the beginning that a 206 may complete; `unconditional` is sent when neither comes to
     pass. `alike` are all stored responses that could have been chosen: a final answer ends them. With `for_all`
     the unconditional request is sent at once where others may wait for the response: the client's condition, which goes
-    along otherwise, is answered from what comes. `body` is the content of a QUERY.
+    along otherwise, is answered from what comes. `body` is the content of a QUERY. `attempt` is the fetch lock that the
+    look-up took along.
     """
 
     key: str
@@ -42,16 +44,21 @@ class Plan:
     for_all: bool = False
     body: bytes | None = None
     body_digest: str | None = None
+    attempt: LockAttempt | None = None
 
 
 @fast_struct
 class CacheLookup:
-    """What was looked up: the request as the cache sees it, its key, and the content of a QUERY with its digest."""
+    """What was looked up: the request as the cache sees it, its key, and the content of a QUERY with its digest.
+
+    `attempt` is the fetch lock that went along.
+    """
 
     wanted: RequestHead
     key: str
     body: bytes | None = None
     body_digest: str | None = None
+    attempt: LockAttempt | None = None
 
 
 def plan_of(exchange: Exchange, looked: CacheLookup, decision: Decision, via: str) -> Plan:
@@ -87,15 +94,23 @@ def plan_of(exchange: Exchange, looked: CacheLookup, decision: Decision, via: st
         alike=decision.alike if isinstance(decision, Revalidate | ServeStale | PartialMiss | Miss) else (),
         completing=completing,
         hides_errors=hides_errors,
-        coalesce=route.coalesce
+        coalesce=may_coalesce(route, wanted),
+        for_all=for_all,
+        body=looked.body,
+        body_digest=looked.body_digest,
+        attempt=looked.attempt,
+    )
+
+
+def may_coalesce(route: Route, wanted: RequestHead) -> bool:
+    """Whether what the request fetches may be for others, and what others fetch for it."""
+    return (
+        route.coalesce
         and route.cache.enabled
         and wanted.method in ("GET", "QUERY")
         and "range" not in wanted.fields.joined
         and not wants_its_own(wanted, route.cache)
-        and not passes(wanted.fields, route.cache),
-        for_all=for_all,
-        body=looked.body,
-        body_digest=looked.body_digest,
+        and not passes(wanted.fields, route.cache)
     )
 
 

@@ -31,6 +31,7 @@ from veneer.pipeline.fetch import Fetcher
 from veneer.pipeline.forward import private_answer
 from veneer.pipeline.plan import CacheLookup, Plan, plan_of
 from veneer.pipeline.refuse import refuse, upstream_failed
+from veneer.pipeline.wish import FetchLockWish
 from veneer.policy.model import StoreLoss
 from veneer.ports import LeaseState
 
@@ -55,8 +56,21 @@ class CacheHandler:
         key = cache_key(wanted, rules, body_digest=body_digest, search=search)
         lost = self._services.log.lease_state() is LeaseState.EXPIRED
         candidates: Sequence[Candidate] = []
-        if rules.enabled and (not lost or route.on_store_loss is StoreLoss.STALE):
-            candidates = self._valid(await self._services.store.lookup(key, wanted, rules), soft=lost)
+        wish = FetchLockWish(self._services, route, wanted, key)
+        try:
+            if rules.enabled and (not lost or route.on_store_loss is StoreLoss.STALE):
+                candidates = self._valid(await self._services.store.lookup(key, wanted, rules, wish), soft=lost)
+            looked = CacheLookup(wanted, key, body, body_digest, wish.attempt)
+            return await self._answer(exchange, looked, candidates, lost=lost)
+        finally:
+            wish.drop()
+
+    async def _answer(
+        self, exchange: Exchange, looked: CacheLookup, candidates: Sequence[Candidate], *, lost: bool
+    ) -> Answer:
+        """The answer, given what is stored."""
+        route, wanted, key = exchange.match.route, looked.wanted, looked.key
+        rules = route.cache
         decision = decide(wanted, candidates, rules, self._services.clock.now())
         if isinstance(decision, Hit):
             if route.audit_share > 0:
@@ -66,7 +80,7 @@ class CacheHandler:
         for entry, _ in candidates:
             if entry.vary:
                 self._services.flights.learn(key, [name for name, _ in entry.vary])
-        plan = plan_of(exchange, CacheLookup(wanted, key, body, body_digest), decision, self._services.instance)
+        plan = plan_of(exchange, looked, decision, self._services.instance)
         if isinstance(decision, Miss):
             answer = await self._fetch(exchange, plan, decision, decision.forward, decision.reason, lost=lost)
         else:

@@ -23,7 +23,9 @@ from veneer.ports.stores import (
     LeaseState,
     LocalLog,
     LocalStore,
+    LockAttempt,
     LockReleased,
+    LockWish,
     Receipt,
 )
 from veneer.ports.streams import ByteSink, Content, InterimSink, Tunnel
@@ -53,7 +55,9 @@ __all__ = [
     "LeasedConnection",
     "LocalLog",
     "LocalStore",
+    "LockAttempt",
     "LockReleased",
+    "LockWish",
     "RateStore",
     "Receipt",
     "StreamEncoder",

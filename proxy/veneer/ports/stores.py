@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -46,10 +46,13 @@ class EntryStore(Protocol):
         """This store, where all of it is in this process."""
         ...
 
-    async def lookup(self, key: str, request: RequestHead, rules: CacheRules) -> Sequence[Entry]:
+    async def lookup(
+        self, key: str, request: RequestHead, rules: CacheRules, wish: LockWish | None = None
+    ) -> Sequence[Entry]:
         """Every stored response under `key` that may match `request` under the route's `rules`, newest first.
 
-        Which of them does match is for core.vary to decide.
+        Which of them does match is for core.vary to decide. Where other nodes have to be asked, `wish` is: the lock it
+        gives is taken in the same call when nothing is found.
         """
         ...
 
@@ -61,10 +64,12 @@ class EntryStore(Protocol):
         """
         ...
 
-    async def put(self, key: str, entry: Entry, keep_s: float) -> None:
+    async def put(self, key: str, entry: Entry, keep_s: float, lock: FetchLock | None = None) -> None:
         """Store `entry`, replacing the one with equal `vary` and `span`; it may be forgotten after `keep_s` seconds.
 
-        Other nodes drop what they hold in memory under `key` when something was replaced.
+        Other nodes drop what they hold in memory under `key` when something was replaced. Nobody waits for a shared
+        store, but what is asked of `key` later here is asked of it in that order. `lock`, in which the response was
+        fetched, may be given back by the same call; it has to be released all the same.
         """
         ...
 
@@ -184,13 +189,25 @@ class InvalidationLog(Protocol):
 class FetchLock(Protocol):
     """The right to fetch a key from the backend while other nodes wait."""
 
-    async def release(self, *, stored: bool, varies: Sequence[str] = ()) -> None:
+    def release(self, *, stored: bool, varies: Sequence[str] = ()) -> None:
         """The fetch is over, on whatever path; `stored` when its response is in the shared store. Never raises.
 
         `varies` are the request fields by which that response varies, in lower case: those who waited learn whether it
-        may be for them.
+        may be for them. Nothing happens where it has been given back before.
         """
         ...
+
+
+class LockAttempt(Protocol):
+    """A lock that a look-up may take along. Who has made it gives it to `acquire`, or drops it."""
+
+    def drop(self) -> None:
+        """No lock is needed. Idempotent, and nothing once `acquire` had it."""
+        ...
+
+
+LockWish = Callable[[], LockAttempt | None]
+"""The lock that is needed should nothing be found; called at most once, when a shared store is about to be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,17 +218,26 @@ class LockReleased:
 
 
 class FetchLocks(Protocol):
-    """One upstream fetch per key, over all nodes."""
+    """One upstream fetch per key, over all nodes.
+
+    Locks are by `group` (core.key.flight_key): of requests for one cache key, `key`, those that may share a response.
+    """
 
     @property
     def alone(self) -> bool:
         """Whether no other node takes locks, so that each is free."""
         ...
 
-    async def acquire(self, key: str, wait_s: float, *, again: bool = False) -> FetchLock | LockReleased:
-        """The lock of `key`, or word that another node has fetched it.
+    def attempt(self, key: str, group: str) -> LockAttempt | None:
+        """The lock of `group`, to be taken along by a look-up of `key`; None where locks are free."""
+        ...
+
+    async def acquire(
+        self, key: str, group: str, wait_s: float, *, again: bool = False, attempt: LockAttempt | None = None
+    ) -> FetchLock | LockReleased:
+        """The lock of `group`, or word that another node has fetched it.
 
         It is free at the latest after `wait_s`, or when nobody can be asked. `again` says that a response
-        stored just now was looked at and is of no use.
+        stored just now was looked at and is of no use. `attempt` is what the last look-up has taken along, if it has.
         """
         ...

@@ -1,6 +1,7 @@
 """The names of all keys in Redis.
 
-Those of the log share one hash tag, so they lie in one slot of a Cluster; every other key is a slot of its own.
+Those of the log share one hash tag, so they lie in one slot of a Cluster; so do the responses of one cache key and the
+locks to fetch them. Every other key is a slot of its own.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ def entries_of(epoch: str) -> str:
 
 def entry_key(epoch: str, digest: str) -> str:
     """The hash of the responses stored under one cache key."""
-    return f"{entries_of(epoch)}{digest}"
+    return f"{entries_of(epoch)}{{{digest}}}"
 
 
-def lock_key(digest: str) -> str:
-    """Who holds the lock to fetch what one cache key names."""
-    return f"{PREFIX}:lock:{digest}"
+def lock_key(digest: str, group: str) -> str:
+    """Who holds the lock to fetch what one cache key names, for requests of one group (core.key.flight_key)."""
+    return f"{PREFIX}:lock:{{{digest}}}:{group}"
 
 
 def rate_key(client: str) -> str:

@@ -10,15 +10,13 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from veneer.loop.tasks import TaskGroupClosedError, Tasks
+from veneer.redis.calls import ELSEWHERE, GatheredCalls
 from veneer.redis.connect import RedisClient
 from veneer.redis.patience import LagTolerantTimeout
-from veneer.redis.script import FAILURES, Argument, RedisCaller, Reply, ViaRedisPy
-from veneer.redis.wire import RedisConnection
+from veneer.redis.script import FAILURES, Argument, OnReply, RedisCaller, Reply, ViaRedisPy
+from veneer.redis.wire import RedisConnection, command, into
 
 Dial = Callable[[], Awaitable[RedisConnection]]
-
-_ELSEWHERE = ("MOVED ", "ASK ", "READONLY ", "CLUSTERDOWN ", "MASTERDOWN ", "LOADING ")
-"""How answers begin that say: what you look for is not, or not yet, here."""
 
 
 class ReconnectingConnection:
@@ -95,7 +93,7 @@ class ReconnectingConnection:
         try:
             return await wire.ask(*words)
         except ResponseError as error:
-            if not str(error).startswith(_ELSEWHERE):
+            if not str(error).startswith(ELSEWHERE):
                 raise
             wire.drop()
             raise RedisConnectionError(str(error)) from error
@@ -118,20 +116,103 @@ def caller_for(client: RedisClient, dial: Dial, tasks: Tasks, most: int = 4) -> 
 
     In a Cluster keys lie on several servers, and the client finds the one of each.
     """
-    return ViaRedisPy(client) if isinstance(client, aioredis.RedisCluster) else RedisConnectionPool(dial, tasks, most)
+    if isinstance(client, aioredis.RedisCluster):
+        return ClusterCaller(ViaRedisPy(client), tasks)
+    return RedisConnectionPool(dial, tasks, most)
+
+
+class GatheringConnection:
+    """A connection whose calls of one iteration of the loop leave together (`GatheredCalls`)."""
+
+    def __init__(self, dial: Dial, tasks: Tasks) -> None:
+        self._line = ReconnectingConnection(dial, tasks)
+        self._tasks = tasks
+        self._opening = False
+        self.calls = GatheredCalls(lambda: self._line.wire, self._open)
+
+    def _open(self) -> None:
+        if self._opening:
+            return
+        try:
+            self._tasks.start(self._opened(), "redis: connect for calls")
+        except TaskGroupClosedError:
+            self.calls.failed(RedisConnectionError("closed"))
+        else:
+            self._opening = True
+
+    async def _opened(self) -> None:
+        try:
+            wire = await self._line.opened()
+        except FAILURES as error:
+            self._opening = False
+            self.calls.failed(error)
+        else:
+            self._opening = False
+            self.calls.opened(wire)
+
+    def close(self) -> None:
+        """Close it; who still expects an answer is told."""
+        self.calls.close()
+        self._line.close()
 
 
 class RedisConnectionPool:
     """A few connections to one server, for calls that carry much: one that takes long does not hold up the next."""
 
     def __init__(self, dial: Dial, tasks: Tasks, most: int = 4) -> None:
-        self._lines = tuple(ReconnectingConnection(dial, tasks) for _ in range(most))
+        self._lines = tuple(GatheringConnection(dial, tasks) for _ in range(most))
+        self._last = self._lines[0]
+
+    def call(self, on_reply: OnReply, timeout_s: float, *words: Argument) -> None:
+        """One command. What comes in one iteration of the loop goes together, over the connection where least wait."""
+        line = self._last
+        if not line.calls.gathers:
+            line = self._last = min(self._lines, key=_waiting)
+        line.calls.add(command(*words), on_reply, timeout_s)
 
     async def ask(self, timeout_s: float, *words: Argument) -> Reply:
-        """One command and its answer, as `ReconnectingConnection.ask`, where least wait."""
-        return await min(self._lines, key=lambda line: line.asking).ask(timeout_s, *words)
+        """One command and its answer within `timeout_s`. Raises one of FAILURES."""
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.call(into(answer), timeout_s, *words)
+        return await answer
 
     def close(self) -> None:
         """Close them all."""
         for line in self._lines:
             line.close()
+
+
+def _waiting(line: GatheringConnection) -> int:
+    return len(line.calls)
+
+
+class ClusterCaller:
+    """By the client library, which finds the server of each key, and needs a task for each call."""
+
+    def __init__(self, asker: ViaRedisPy, tasks: Tasks) -> None:
+        self._asker = asker
+        self._tasks = tasks
+
+    async def ask(self, timeout_s: float, *words: Argument) -> Reply:
+        """As `RedisCaller.ask`."""
+        return await self._asker.ask(timeout_s, *words)
+
+    def call(self, on_reply: OnReply, timeout_s: float, *words: Argument) -> None:
+        """As `RedisCaller.call`."""
+        try:
+            self._tasks.start(self._call(on_reply, timeout_s, words), "redis: call")
+        except TaskGroupClosedError:
+            asyncio.get_running_loop().call_soon(on_reply, RedisConnectionError("closed"))
+
+    async def _call(self, on_reply: OnReply, timeout_s: float, words: tuple[Argument, ...]) -> None:
+        try:
+            reply: Reply | Exception = await self._asker.ask(timeout_s, *words)
+        except asyncio.CancelledError:
+            on_reply(RedisConnectionError("closed"))
+            raise
+        except FAILURES as error:
+            reply = error
+        on_reply(reply)
+
+    def close(self) -> None:
+        """Nothing: the client belongs to who made it."""

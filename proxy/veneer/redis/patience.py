@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from types import TracebackType
 
-_NOTICEABLE_S = 0.02
-_MAX_EXTENSIONS = 4
+NOTICEABLE_S = 0.02
+"""A loop that is later than this was busy."""
+MAX_EXTENSIONS = 4
 
 
 class LagTolerantTimeout:
@@ -31,7 +32,7 @@ class LagTolerantTimeout:
     def _over(self) -> None:
         now_s = self._loop.time()
         late_s = now_s - self._due_s
-        if late_s < _NOTICEABLE_S or self._extensions >= _MAX_EXTENSIONS:
+        if late_s < NOTICEABLE_S or self._extensions >= MAX_EXTENSIONS:
             self._scope.reschedule(now_s)
             return
         self._extensions += 1

@@ -9,17 +9,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Callable
 from typing import cast
 
 import hiredis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse, NoScriptError, ResponseError
 
-from veneer.redis.script import Argument, Reply
-
-OnReply = Callable[[Reply | Exception], None]
-"""Called as the answer is read, without waiting; it must not raise. An exception is what Redis refused, or a loss."""
+from veneer.redis.script import Argument, OnReply, Reply
 
 
 def command(*words: Argument) -> bytes:
@@ -38,6 +34,20 @@ def refusal(text: str) -> ResponseError:
     if wrapped is not None:
         text = wrapped[1]
     return NoScriptError(text) if text.startswith("NOSCRIPT ") else ResponseError(text)
+
+
+def into(answer: asyncio.Future[Reply]) -> OnReply:
+    """Settles a future, if it is still waited for."""
+
+    def settle(reply: Reply | Exception) -> None:
+        if answer.done():
+            return
+        if isinstance(reply, Exception):
+            answer.set_exception(reply)
+        else:
+            answer.set_result(reply)
+
+    return settle
 
 
 class RedisConnection(asyncio.Protocol):
@@ -65,16 +75,7 @@ class RedisConnection(asyncio.Protocol):
     async def ask(self, *words: Argument) -> Reply:
         """One command and its answer. Raises ResponseError, InvalidResponse or ConnectionError of Redis."""
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-
-        def settle(reply: Reply | Exception) -> None:
-            if answer.done():
-                return
-            if isinstance(reply, Exception):
-                answer.set_exception(reply)
-            else:
-                answer.set_result(reply)
-
-        self.say(command(*words), settle)
+        self.say(command(*words), into(answer))
         return await answer
 
     def drop(self) -> None:

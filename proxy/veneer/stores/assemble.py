@@ -13,12 +13,14 @@ from veneer.redis.dial import Dialer
 from veneer.redis.keys import LogKeys
 from veneer.redis.line import caller_for
 from veneer.redis.script import RedisCaller
-from veneer.stores.fetch_locks import LocalLocks, LockSettings, RedisLocks
+from veneer.stores.fetch_locks import LocalLocks, RedisLocks
+from veneer.stores.held_lock import LockSettings
 from veneer.stores.log_link import LinkSettings, LogLink
 from veneer.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_VARIANTS, MemoryStore
 from veneer.stores.memory_log import MemoryLog
+from veneer.stores.redis_access import RedisStoreSettings
 from veneer.stores.redis_log import LogSettings, RedisLog
-from veneer.stores.redis_store import RedisStore, RedisStoreSettings
+from veneer.stores.redis_store import RedisStore
 from veneer.stores.sampler import Sample, StoreSampler
 from veneer.stores.tiered import TieredStore
 
@@ -65,7 +67,11 @@ class Stores:
         await self.log.start()
 
     async def aclose(self) -> None:
-        """Say good-bye and close the connections."""
+        """Wait for what is being stored, say good-bye and close the connections."""
+        if self.shared is not None:
+            await self.shared.aclose()
+        if isinstance(self.locks, RedisLocks):
+            await self.locks.settled()
         await self.log.aclose()
         await self.store.aclose()
         for caller in (self.caller, self.brief):

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import itertools
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
-from veneer.loop.tasks import TaskGroupClosedError, Tasks
-from veneer.ports import Clock, FetchLock, LockReleased
-from veneer.redis.keys import lock_key
-from veneer.redis.script import FAILURES, RedisCaller, Script
+from veneer.loop.tasks import Tasks
+from veneer.ports import Clock, FetchLock, LockAttempt, LockReleased
+from veneer.redis.script import FAILURES, RedisCaller, Reply, Script
+from veneer.stores.held_lock import DIGEST_BYTES, HeldLock, LockSettings, RedisLockAttempt
+from veneer.stores.key_order import KeyOrder
 
-_LOCK = Script.load("lock")
-_UNLOCK = Script.load("unlock")
+_LOCK = Script.load("taking", "lock")
+_UNLOCK = Script.load("releasing", "unlock")
 _EXTEND_LOCK = Script.load("extend_lock")
 _STORED, _NOT_STORED = "+", "-"
-_DIGEST_BYTES = 16
 
 
 class FreeLock:
     """A lock that nobody gave and nobody waits for."""
 
-    async def release(self, *, stored: bool, varies: Sequence[str] = ()) -> None:
+    def release(self, *, stored: bool, varies: Sequence[str] = ()) -> None:
         """Nothing to give back."""
 
 
@@ -34,32 +32,25 @@ class LocalLocks:
     alone = True
     """Nobody else takes locks."""
 
-    async def acquire(self, key: str, wait_s: float, *, again: bool = False) -> FetchLock | LockReleased:  # noqa: ARG002 - alone
+    def attempt(self, key: str, group: str) -> None:  # noqa: ARG002 - alone
+        """None: there is nothing to take along."""
+        return
+
+    async def acquire(
+        self,
+        key: str,  # noqa: ARG002 - alone
+        group: str,  # noqa: ARG002
+        wait_s: float,  # noqa: ARG002
+        *,
+        again: bool = False,  # noqa: ARG002
+        attempt: LockAttempt | None = None,  # noqa: ARG002
+    ) -> FetchLock | LockReleased:
         """At once."""
         return FreeLock()
 
 
-@dataclass(frozen=True, slots=True)
-class LockSettings:
-    """`held_s` bounds how long a leader that died keeps the others waiting; `remembered_s` outlasts a lookup.
-
-    `timeout_s` is for one call. It is longer than a lookup's: who asks for a lock is prepared to wait.
-    A lock is first given for no longer than that. What was asked for before a route was lost may reach Redis when it is
-    mended: a lock given to who has long given up on it would else hold up every node.
-    """
-
-    timeout_s: float = 1.0
-    held_s: float = 3.0
-    remembered_s: float = 2.0
-
-    @property
-    def first_held_s(self) -> float:
-        """How long a lock is held that has not been extended yet."""
-        return min(self.timeout_s, self.held_s)
-
-
 class RedisLocks:
-    """FetchLocks shared through Redis: a token with an expiry, one key and so one slot for each cache key.
+    """FetchLocks shared through Redis: a token with an expiry, in the slot of its cache key.
 
     `announce` tells every node that a lock is released; their `on_released` is called with the same text. When Redis
     fails the lock is free for everybody, and so it is when a fetch brought nothing that can be shared.
@@ -72,122 +63,138 @@ class RedisLocks:
         self,
         redis: RedisCaller,
         clock: Clock,
-        announce: Callable[[str], Awaitable[None]],
+        announce: Callable[[str], None],
         tasks: Tasks,
         settings: LockSettings | None = None,
     ) -> None:
         self._redis = redis
         self._clock = clock
-        self._tasks = tasks
+        self.tasks = tasks
         self._announce = announce
-        self._settings = settings or LockSettings()
-        self._waiting: dict[str, set[asyncio.Future[LockReleased | None]]] = {}
+        self.settings = settings or LockSettings()
+        self._waiting: dict[str, dict[RedisLockAttempt, None]] = {}
+        self._node = secrets.token_hex(8)
+        self._numbers = itertools.count()
+        self._releasing = KeyOrder()
+
+    def token(self) -> str:
+        """A text that no other lock of any node has as its token."""
+        return f"{self._node}{next(self._numbers):x}"
+
+    def listen(self, attempt: RedisLockAttempt) -> None:
+        """Settle its `told` when the lock is released somewhere."""
+        self._waiting.setdefault(attempt.digest, {})[attempt] = None
+
+    def leave(self, attempt: RedisLockAttempt) -> None:
+        """The end of `listen`."""
+        waiting = self._waiting.get(attempt.digest)
+        if waiting is not None:
+            waiting.pop(attempt, None)
+            if not waiting:
+                del self._waiting[attempt.digest]
 
     def on_released(self, notice: str) -> None:
         """A lock was released somewhere, its fetch stored or not: wake those who wait for it here."""
-        digest, told_of_it = notice[: 2 * _DIGEST_BYTES], notice[2 * _DIGEST_BYTES :]
+        digest, told_of_it = notice[: 2 * DIGEST_BYTES], notice[2 * DIGEST_BYTES :]
         released = _released(told_of_it.removeprefix(_STORED)) if told_of_it.startswith(_STORED) else None
-        for told in self._waiting.get(digest, ()):
-            if not told.done():
-                told.set_result(released)
+        for attempt in self._waiting.get(digest, ()):
+            if attempt.told is not None and not attempt.told.done():
+                attempt.told.set_result(released)
 
-    async def acquire(self, key: str, wait_s: float, *, again: bool = False) -> FetchLock | LockReleased:
-        """The lock of `key`, or word that another node's fetch is over, so that it is worth looking again.
+    def attempt(self, key: str, group: str) -> RedisLockAttempt:
+        """The lock of `group`, to be taken along by a look-up of `key`."""
+        return RedisLockAttempt(self, key, group)
 
-        After `wait_s` it is free anyway. `again` says that a fetch stored just now was of no use.
+    async def acquire(
+        self, key: str, group: str, wait_s: float, *, again: bool = False, attempt: LockAttempt | None = None
+    ) -> FetchLock | LockReleased:
+        """The lock of `group`, or word that another node's fetch is over, so that it is worth looking again.
+
+        After `wait_s` it is free anyway. `again` says that a fetch stored just now was of no use. `attempt` is what a
+        look-up has taken along, of this group or another one.
         """
-        digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=_DIGEST_BYTES).hexdigest()
-        told: asyncio.Future[LockReleased | None] = asyncio.get_running_loop().create_future()
-        waiting = self._waiting.setdefault(digest, set())
-        waiting.add(told)
+        if isinstance(attempt, RedisLockAttempt) and attempt.group == group and attempt.left_ms is not None:
+            asked = attempt
+        else:
+            if attempt is not None:
+                attempt.drop()
+            asked = self.attempt(key, group)
+            asked.begin()
         try:
-            return await self._acquire(digest, self._clock.monotonic() + wait_s, told, again=again)
+            return await self._acquire(asked, self._clock.monotonic() + wait_s, again=again)
         except FAILURES:
             return FreeLock()
+        except BaseException:
+            asked.give_up()
+            raise
         finally:
-            waiting.discard(told)
-            if not waiting:
-                self._waiting.pop(digest, None)
+            asked.forget()
 
-    async def _acquire(
-        self, digest: str, deadline: float, told: asyncio.Future[LockReleased | None], *, again: bool
-    ) -> FetchLock | LockReleased:
-        token = secrets.token_hex(8)
-        chosen = self._settings
+    async def _acquire(self, asked: RedisLockAttempt, deadline: float, *, again: bool) -> FetchLock | LockReleased:
+        left_ms: Reply = asked.left_ms
         while True:
-            arguments = (token, round(chosen.first_held_s * 1000), int(again))
-            reply = await _LOCK.run(self._redis, (self._name(digest),), arguments, chosen.timeout_s)
-            if reply == 0:
-                return _HeldLock(self, digest, token, self._tasks, chosen)
-            if not isinstance(reply, int):
-                return _released(reply.decode("utf-8", "replace") if isinstance(reply, bytes) else "")
+            if left_ms is None:
+                arguments = (asked.token, asked.first_held_ms, int(again))
+                left_ms = await _LOCK.run(self._redis, (asked.name,), arguments, self.settings.timeout_s)
+            if left_ms == 0:
+                return HeldLock(self, asked)
+            if not isinstance(left_ms, int):
+                return _released(left_ms.decode("utf-8", "replace") if isinstance(left_ms, bytes) else "")
             left_s = deadline - self._clock.monotonic()
-            try:
-                async with asyncio.timeout(max(0.0, min(left_s, reply / 1000))):
-                    return await asyncio.shield(told) or FreeLock()
-            except TimeoutError:
-                if self._clock.monotonic() >= deadline:
-                    return FreeLock()
+            assert asked.told is not None
+            asked.waits = True
+            await asyncio.wait((asked.told,), timeout=max(0.0, min(left_s, left_ms / 1000)))
+            asked.waits = False
+            if asked.told.done():
+                return asked.told.result() or FreeLock()
+            if self._clock.monotonic() >= deadline:
+                return FreeLock()
+            left_ms = None
 
-    async def unlock(self, digest: str, token: str, *, stored: bool, varies: Sequence[str] = ()) -> None:
+    def unlock(self, lock: RedisLockAttempt, *, stored: bool, varies: Sequence[str] = ()) -> None:
         """The fetch is over. Where that cannot be told the lock expires."""
-        chosen = self._settings
+        chosen = self.settings
         remembered_ms = round(chosen.remembered_s * 1000) if stored else 0
-        try:
-            names = ",".join(varies)
-            arguments = (token, remembered_ms, names)
-            waiting = await _UNLOCK.run(self._redis, (self._name(digest),), arguments, chosen.timeout_s)
-        except FAILURES:
-            return
-        if isinstance(waiting, int) and waiting > 0:
-            await self._announce(digest + (_STORED + names if stored else _NOT_STORED))
 
-    async def extend(self, digest: str, token: str) -> bool:
+        def told(reply: Reply | Exception) -> None:
+            if isinstance(reply, int) and reply > 0:
+                self.announce(lock.digest, stored=stored, varies=varies)
+            self._releasing.done(lock.token)
+
+        def start() -> None:
+            arguments = (lock.token, remembered_ms, ",".join(varies))
+            _UNLOCK.call(self._redis, (lock.name,), arguments, chosen.timeout_s, told)
+
+        self._releasing.add(lock.token, start)
+
+    async def settled(self) -> None:
+        """Wait until Redis has heard of all locks that were given back, or has not answered for too long."""
+        await self._releasing.settled()
+
+    def pass_on(self, lock: RedisLockAttempt) -> None:
+        """Give a lock that was not used to who waits for it in this process, else back."""
+        for attempt in self._waiting.get(lock.digest, ()):
+            if attempt.waits and attempt.told is not None and not attempt.told.done():
+                attempt.told.set_result(HeldLock(self, lock))
+                return
+        self.unlock(lock, stored=False)
+
+    def announce(self, group: str, *, stored: bool, varies: Sequence[str]) -> None:
+        """Tell those who wait for the lock of the group, here and at every other node."""
+        notice = group + (_STORED + ",".join(varies) if stored else _NOT_STORED)
+        self.on_released(notice)
+        self._announce(notice)
+
+    async def extend(self, lock: RedisLockAttempt) -> bool:
         """Hold the lock for another `held_s`; whether it was still held, as far as can be told."""
-        chosen = self._settings
+        chosen = self.settings
         try:
-            arguments = (token, round(chosen.held_s * 1000))
-            held = await _EXTEND_LOCK.run(self._redis, (self._name(digest),), arguments, chosen.timeout_s)
+            arguments = (lock.token, round(chosen.held_s * 1000))
+            held = await _EXTEND_LOCK.run(self._redis, (lock.name,), arguments, chosen.timeout_s)
         except FAILURES:
             return True
         return held == 1
 
-    def _name(self, digest: str) -> str:
-        return lock_key(digest)
-
 
 def _released(varies: str) -> LockReleased:
     return LockReleased(tuple(name for name in varies.split(",") if name))
-
-
-class _HeldLock:
-    """A lock that others may be waiting for. While the fetch goes on it is extended, each time after a third of it."""
-
-    __slots__ = ("_digest", "_every_s", "_locks", "_tasks", "_timer", "_token")
-
-    def __init__(self, locks: RedisLocks, digest: str, token: str, tasks: Tasks, settings: LockSettings) -> None:
-        self._locks = locks
-        self._digest = digest
-        self._token = token
-        self._tasks = tasks
-        self._every_s = settings.held_s / 3
-        self._timer: asyncio.TimerHandle | None = None
-        self._after(settings.first_held_s / 3)
-
-    async def release(self, *, stored: bool, varies: Sequence[str] = ()) -> None:
-        """Give it back, and tell those who wait."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        await self._locks.unlock(self._digest, self._token, stored=stored, varies=varies)
-
-    def _after(self, delay_s: float) -> None:
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._due)
-
-    def _due(self) -> None:
-        with suppress(TaskGroupClosedError):
-            self._tasks.start(self._extend(), "extend a fetch lock")
-
-    async def _extend(self) -> None:
-        if await self._locks.extend(self._digest, self._token) and self._timer is not None:
-            self._after(self._every_s)

@@ -15,7 +15,7 @@ from mypy_extensions import mypyc_attr
 from veneer.core.entry import CodedBody, Entry
 from veneer.core.messages import RequestHead
 from veneer.core.rules import CacheRules
-from veneer.ports import EvictionListener
+from veneer.ports import EvictionListener, FetchLock, LockWish
 
 DEFAULT_MAX_BYTES: Final = 256 * 1024 * 1024
 DEFAULT_MAX_VARIANTS: Final = 32
@@ -204,6 +204,7 @@ class MemoryStore:
         key: str,
         request: RequestHead,  # noqa: ARG002 - core.vary chooses
         rules: CacheRules,  # noqa: ARG002
+        wish: LockWish | None = None,  # noqa: ARG002 - all is here
     ) -> Sequence[Entry]:
         """Every stored response under `key`, newest first."""
         found = self.get_local(key)
@@ -229,7 +230,13 @@ class MemoryStore:
         place.join(listener)
         return True
 
-    async def put(self, key: str, entry: Entry, keep_s: float) -> None:
+    async def put(
+        self,
+        key: str,
+        entry: Entry,
+        keep_s: float,
+        lock: FetchLock | None = None,  # noqa: ARG002 - no other node waits
+    ) -> None:
         """Store `entry`, replacing the one with equal `vary` and `span`. It stays until room is needed."""
         if keep_s > 0:
             self.keep(key, (entry,))

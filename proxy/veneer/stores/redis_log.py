@@ -177,15 +177,15 @@ class RedisLog:
             return False
         return until.epoch == self._epoch and self._recent.spare(entry, entry.born.seq, until.seq)
 
-    async def announce(self, key: str) -> None:
+    def announce(self, key: str) -> None:
         """Tell the other nodes that `key` was replaced in the shared store; a hint that may be lost."""
-        await self._announce(key, released=False)
+        self._announce(key, released=False)
 
-    async def announce_release(self, notice: str) -> None:
+    def announce_release(self, notice: str) -> None:
         """Tell the other nodes that the lock of a fetch is released; a hint that may be lost."""
-        await self._announce(notice, released=True)
+        self._announce(notice, released=True)
 
-    async def _announce(self, key: str, *, released: bool) -> None:
+    def _announce(self, key: str, *, released: bool) -> None:
         if self._is_reached():
             try:
                 self._link.announce(key, released=released)

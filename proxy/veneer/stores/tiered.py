@@ -9,14 +9,16 @@ from veneer.core.invalidation import Validity
 from veneer.core.messages import RequestHead
 from veneer.core.rules import CacheRules
 from veneer.core.vary import matches
-from veneer.ports import EntryStore, EvictionListener, InvalidationLog
+from veneer.ports import EvictionListener, FetchLock, InvalidationLog, LockWish
 from veneer.stores.memory import MemoryStore
+from veneer.stores.redis_finder import NEVER
+from veneer.stores.redis_store import RedisStore
 
 
 class TieredStore:
     """An EntryStore of two levels. The shared one may fail: then memory is all there is."""
 
-    def __init__(self, memory: MemoryStore, shared: EntryStore, log: InvalidationLog) -> None:
+    def __init__(self, memory: MemoryStore, shared: RedisStore, log: InvalidationLog) -> None:
         self._memory = memory
         self._shared = shared
         self._log = log
@@ -42,7 +44,9 @@ class TieredStore:
         self._replacements += 1
         self._memory.drop(key)
 
-    async def lookup(self, key: str, request: RequestHead, rules: CacheRules) -> Sequence[Entry]:
+    async def lookup(
+        self, key: str, request: RequestHead, rules: CacheRules, wish: LockWish | None = None
+    ) -> Sequence[Entry]:
         """From memory where it holds a valid response that fits, else from the shared store, and then from both."""
         l1 = self._memory.get_local(key)
         serves = any(self._serves(entry, request, rules) for entry in l1)
@@ -50,7 +54,7 @@ class TieredStore:
         if serves:
             return l1
         before = self._replacements
-        l2 = await self._shared.lookup(key, request, rules)
+        l2 = await self._shared.lookup(key, request, rules, wish, self._dead_until(l1, request, rules))
         if not l2:
             return self._memory.get_local(key)
         if before != self._replacements:  # what was just read may be what was just replaced
@@ -63,10 +67,10 @@ class TieredStore:
         """Tell `listener` when memory no longer holds `entry` alone."""
         return self._memory.add_listener(key, entry, listener)
 
-    async def put(self, key: str, entry: Entry, keep_s: float) -> None:
+    async def put(self, key: str, entry: Entry, keep_s: float, lock: FetchLock | None = None) -> None:
         """Store in both levels; memory has it before this waits for anything."""
         await self._memory.put(key, entry, keep_s)
-        await self._shared.put(key, entry, keep_s)
+        await self._shared.put(key, entry, keep_s, lock)
 
     def attach(self, key: str, entry: Entry, coded: CodedBody) -> bool:
         """Keep a coded body in memory."""
@@ -80,6 +84,22 @@ class TieredStore:
         """Forget `entry` in both levels."""
         self._memory.forget_now(key, entry)
         await self._shared.forget(key, entry)
+
+    def _dead_until(self, l1: Sequence[Entry], request: RequestHead, rules: CacheRules) -> int:
+        """Up to which birth what may lie in Redis for the request is dead, as far as memory tells.
+
+        What was dead here when it was as young as that is as dead there. To take a living one of other tags for dead
+        costs one fetch.
+        """
+        epoch = self._log.position.epoch
+        births = [
+            entry.born.seq
+            for entry in l1
+            if entry.born.epoch == epoch
+            and self._log.validity(entry) is Validity.DEAD
+            and matches(entry, request, rules)
+        ]
+        return max(births, default=NEVER)
 
     def _serves(self, entry: Entry, request: RequestHead, rules: CacheRules) -> bool:
         return self._log.validity(entry) is Validity.VALID and matches(entry, request, rules)

@@ -18,7 +18,7 @@ from veneer.pipeline.coalesce import Complete, FetchOutcome, OriginError, Stream
 from veneer.pipeline.context import Exchange, cache_request
 from veneer.pipeline.fetch import READ_WHOLE_BYTES, Fetcher
 from veneer.pipeline.plan import CacheLookup, Plan, plan_of
-from veneer.ports import ClientGoneError, FetchLock, LeaseState, LockReleased, UpstreamFailure
+from veneer.ports import ClientGoneError, FetchLock, LeaseState, LockAttempt, LockReleased, UpstreamFailure
 
 TAG: Pair = ("ETag", '"one"')
 LONG = b"x" * (READ_WHOLE_BYTES + 1)
@@ -235,12 +235,19 @@ class Locks:
 
     def __init__(self, *told: FetchLock | LockReleased) -> None:
         self.told, self.again, self.released = list(told), list[bool](), list[bool]()
+        self.attempts: list[LockAttempt | None] = []
 
-    async def acquire(self, key: str, wait_s: float, *, again: bool = False) -> FetchLock | LockReleased:
+    def attempt(self, key: str, group: str) -> None:
+        return
+
+    async def acquire(
+        self, key: str, group: str, wait_s: float, *, again: bool = False, attempt: LockAttempt | None = None
+    ) -> FetchLock | LockReleased:
+        self.attempts.append(attempt)
         self.again.append(again)
         return self.told.pop(0)
 
-    async def release(self, *, stored: bool, varies: Sequence[str] = ()) -> None:
+    def release(self, *, stored: bool, varies: Sequence[str] = ()) -> None:
         self.released.append(stored)
 
 
@@ -292,9 +299,11 @@ class Storing(Locks):
         super().__init__(LockReleased())
         self._bench, self._key, self._entry = bench, key, entry
 
-    async def acquire(self, key: str, wait_s: float, *, again: bool = False) -> FetchLock | LockReleased:
+    async def acquire(
+        self, key: str, group: str, wait_s: float, *, again: bool = False, attempt: LockAttempt | None = None
+    ) -> FetchLock | LockReleased:
         await self._bench.store.put(self._key, self._entry, 60)
-        return await super().acquire(key, wait_s, again=again)
+        return await super().acquire(key, group, wait_s, again=again, attempt=attempt)
 
 
 async def test_without_a_lease_nobody_waits_for_a_lock() -> None:
