@@ -27,7 +27,7 @@ OnFound = Callable[[Sequence[bytes]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class StoreQuery:
     """What is looked up. `attempt` is the lock to take along; what was born up to `dead_until` is known to be dead."""
 
     key: str
@@ -44,7 +44,7 @@ class RedisFinder:
         self._access = access
         self._vary_names = dict.fromkeys(_USUAL_VARY_NAMES)
 
-    def ask(self, asked: Question, on_found: OnFound) -> None:
+    def ask(self, asked: StoreQuery, on_found: OnFound) -> None:
         """Look it up; `on_found` is called once, later. Redis was found to admit the call."""
         access, attempt = self._access, asked.attempt
         keys: tuple[str, ...] = (access.name(asked.key),)

@@ -14,7 +14,7 @@ from veneer.redis.script import RedisCaller
 from veneer.stores.held_lock import HeldLock, RedisLockAttempt
 from veneer.stores.pack import from_bytes, to_bytes
 from veneer.stores.redis_access import RedisAccess, RedisStoreCounts, RedisStoreSettings
-from veneer.stores.redis_finder import NEVER, OnFound, Question, RedisFinder
+from veneer.stores.redis_finder import NEVER, OnFound, RedisFinder, StoreQuery
 from veneer.stores.redis_writer import RedisWriter
 
 logger = logging.getLogger(__name__)
@@ -79,11 +79,11 @@ class RedisStore:
 
         attempt = None if wish is None else wish()
         taking = attempt if isinstance(attempt, RedisLockAttempt) else None
-        self.find(Question(key, request, rules, taking, dead_until), told)
+        self.find(StoreQuery(key, request, rules, taking, dead_until), told)
         entries = [entry for raw in await found if (entry := self.read(key, await from_bytes(raw))) is not None]
         return sorted(entries, key=lambda entry: (entry.response_time, entry.span is not None), reverse=True)
 
-    def find(self, asked: Question, on_found: OnFound) -> None:
+    def find(self, asked: StoreQuery, on_found: OnFound) -> None:
         """As `lookup`, without waiting: `on_found` gets what was found, as bytes, and may be called at once."""
         order = self._writer.order
         if not self._access.epoch() or not self._access.admits(self._access.reading):
@@ -93,7 +93,7 @@ class RedisStore:
         else:
             self._finder.ask(asked, on_found)
 
-    def _find_behind(self, asked: Question, on_found: OnFound) -> None:
+    def _find_behind(self, asked: StoreQuery, on_found: OnFound) -> None:
         self._finder.ask(asked, on_found)
         self._writer.order.done(asked.key)
 
