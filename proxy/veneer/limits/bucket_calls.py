@@ -9,7 +9,7 @@ import msgspec
 from veneer.core.rate import RateLimit
 from veneer.limits.held_batches import BatchTicket
 from veneer.redis.keys import rate_key
-from veneer.redis.script import RedisCaller, Script
+from veneer.redis.script import RedisAsker, Script
 
 _ADMIT = Script.load("bucket", "admit")
 _GIVE_BACK = Script.load("bucket", "give_back")
@@ -26,7 +26,7 @@ class GrantedBatch(NamedTuple):
 class BucketCalls:
     """One call, one key. Each raises one of `redis.script.FAILURES`, and may have been carried out, even twice."""
 
-    def __init__(self, redis: RedisCaller, timeout_s: float) -> None:
+    def __init__(self, redis: RedisAsker, timeout_s: float) -> None:
         self._redis = redis
         self._timeout_s = timeout_s
 

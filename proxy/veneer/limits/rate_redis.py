@@ -19,7 +19,7 @@ from veneer.limits.unspent import UnspentBatches
 from veneer.limits.without_store import RatesWithoutStore
 from veneer.loop.tasks import Tasks
 from veneer.ports import Clock
-from veneer.redis.script import FAILURES, RedisCaller
+from veneer.redis.script import FAILURES, RedisAsker
 from veneer.troubles import Troubles
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class RedisRates:
 
     def __init__(
         self,
-        redis: RedisCaller,
+        redis: RedisAsker,
         clock: Clock,
         nodes: Callable[[], int],
         tasks: Tasks,
