@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from veneer.core.batches import BatchTerms, terms_of
-from veneer.core.rate import RateLimit, RateVerdict, client_key, grants
+from veneer.core.rate import MICROS, RateLimit, RateVerdict, client_key, grants
 from veneer.limits.bucket_calls import BucketCalls, GrantedBatch
 from veneer.limits.held_batches import Batch, ClientBatches, HeldBatches
 from veneer.limits.rate_counts import RateCounts
@@ -196,5 +196,5 @@ class RedisRates:
             self.counts.batches += 1
             self.counts.refills += 1 - own
         if left and terms.adapts:
-            self._unspent.watch(held.key, held.limit, batch)
+            self._unspent.watch(held.key, held.limit, batch, now_s + granted.backlog_us / MICROS)
         return held.add(batch, granted.backlog_us, now_s)

@@ -27,13 +27,14 @@ class _Expiring(NamedTuple):
     key: str
     limit: RateLimit
     batch: Batch
+    worked_off_s: float
 
 
 class UnspentBatches:
     """Gives back what is unspent of each batch, once, when nobody may spend it any more.
 
     A call that fails is not made again, and none is made while Redis is not `available`: what it has not taken back is
-    worked off like requests that came.
+    worked off like requests that came. Nor is one made for what is worked off already.
     """
 
     def __init__(
@@ -51,10 +52,10 @@ class UnspentBatches:
     def __len__(self) -> int:
         return len(self._expiring)
 
-    def watch(self, key: str, limit: RateLimit, batch: Batch) -> None:
-        """Give back what is left of a batch when it has expired."""
+    def watch(self, key: str, limit: RateLimit, batch: Batch, worked_off_s: float) -> None:
+        """Give back what is left of a batch when it has expired, unless all of it is worked off by then."""
         self._serial += 1
-        heapq.heappush(self._expiring, _Expiring(batch.until_s, self._serial, key, limit, batch))
+        heapq.heappush(self._expiring, _Expiring(batch.until_s, self._serial, key, limit, batch, worked_off_s))
         if self._task is None or self._task.done():
             self._task = self._tasks.start(self._watch(), "rate limits: give back what expires")
 
@@ -82,7 +83,7 @@ class UnspentBatches:
     async def _give_back(self, one: _Expiring) -> None:
         unspent = one.batch.take_unspent()  # before anything is waited for: from here on nobody spends it
         self._counts.unspent += unspent
-        if not self._available():
+        if not self._available() or self._clock.monotonic() >= one.worked_off_s:
             return
         self._counts.calls += 1
         try:

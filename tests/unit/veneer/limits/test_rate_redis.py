@@ -131,6 +131,14 @@ async def test_nothing_is_given_back_to_a_redis_that_is_away(bench: Bench) -> No
     assert bench.redis.called == called
 
 
+async def test_strangers_who_come_once_cost_one_call_each(bench: Bench) -> None:
+    for number in range(10):
+        await bench.rates.admit(f"stranger-{number}", LIMIT)
+    bench.clock.advance(0.5)
+    await bench.rates.aclose()
+    assert (bench.rates.counts.unspent, bench.redis.called) == (30, 10)
+
+
 async def test_what_is_being_given_back_as_the_node_stops_is_given_back(bench: Bench) -> None:
     whole_at_us = round((bench.clock.now() + 10) * 1e6)
     bench.redis.buckets[rate_key(client_key(LIMIT, "a"))] = Bucket(whole_at_us, 1)
