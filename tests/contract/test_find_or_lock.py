@@ -168,6 +168,19 @@ async def test_a_lock_that_is_not_needed_is_free_again(shops: list[Shop]) -> Non
     assert isinstance(await b.acquire(), HeldLock)
 
 
+async def test_a_lock_that_is_not_needed_is_taken_by_one_of_those_who_wait(shops: list[Shop]) -> None:
+    a, b = shops
+    _, unneeded = await a.look()
+    _, second = await b.look()
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(b.acquire(second))
+        await asyncio.sleep(0)
+        unneeded.drop()
+    assert waiting.result() == LockReleased(), "and looks again, rather than all fetch"
+    assert isinstance(await b.acquire(), HeldLock)
+    assert isinstance(await a.acquire(wait_s=0.05), FreeLock)
+
+
 async def test_a_lock_dropped_before_the_answer_came_is_free_again(shops: list[Shop]) -> None:
     a, b = shops
     attempt = a.locks.attempt("k", "g")
@@ -181,7 +194,7 @@ async def test_a_lock_dropped_before_the_answer_came_is_free_again(shops: list[S
         attempt.drop()
         looking.cancel()
     lock = await b.acquire()
-    assert isinstance(lock, HeldLock | FreeLock), "at once, or told that nothing came of it"
+    assert isinstance(lock, HeldLock | LockReleased), "at once, or after another look"
 
 
 async def test_a_lock_that_is_not_needed_goes_to_who_waits_for_it_in_the_same_process(shops: list[Shop]) -> None:

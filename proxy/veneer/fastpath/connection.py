@@ -215,20 +215,24 @@ class FastPathConnection(FastPathHandler):
     def _send(self, exchange: FastExchange, now_s: float) -> bool:
         """Send it, or refuse it for its rate; False, and nothing done, where no connection to the backend is idle."""
         state, request, template = self._state, exchange.request, exchange.way
-        lease = template.upstream.lease_now(now_s)
-        if lease is None:
+        lease = None if exchange.looks_first else template.upstream.lease_now(now_s)
+        if lease is None and not exchange.looks_first:
             return False
         limit = template.limit
         rate: RateVerdict | None = None
         if limit is not None:
             rate = state.rates.admit_now(self._rate_key(template.shared_rate_key, limit), limit, now_s)
             if rate is None or not rate.allowed:
-                lease.give_back()
+                if lease is not None:
+                    lease.give_back()
                 if rate is not None:
                     record = state.rejection_record(template.method, template.route.name)
                     self._reject(record, request.shape, request.values[0], request.request_id, now_s, rate)
                 return rate is not None
-        exchange.send(lease, rate, now_s)
+        if lease is None:
+            exchange.look_up(rate, now_s)
+        else:
+            exchange.send(lease, rate, now_s)
         return True
 
     def _rate_key(self, shared_rate_key: str | None, limit: RateLimit) -> str:

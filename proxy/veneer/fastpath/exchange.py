@@ -57,7 +57,7 @@ class FastExchange(FirstBytesHandler):
     `way` is how it goes to the backend, `wanted` the request as far as that depends on nothing that changes. `received`
     is in seconds since the epoch, `started_s` monotonic.
     `client_gone` tells whether nobody is there to be answered; `first_bytes` is what has come of the response, and
-    `bytes_in` the length of the request's content.
+    `bytes_in` the length of the request's content. What `looks_first` is not sent before a shared store was asked.
     """
 
     __slots__ = (
@@ -66,6 +66,7 @@ class FastExchange(FirstBytesHandler):
         "connection",
         "first_bytes",
         "lease",
+        "looks_first",
         "match",
         "rate",
         "received",
@@ -84,10 +85,15 @@ class FastExchange(FirstBytesHandler):
         self.client_gone = False
         self.first_bytes = b""
         self.bytes_in = 0
+        self.looks_first = False
 
     @abstractmethod
     def send(self, lease: LeasedConnection, rate: RateVerdict | None, started_s: float) -> None:
         """Ask the backend, now that the rate admits it."""
+
+    def look_up(self, rate: RateVerdict | None, started_s: float) -> None:
+        """Ask the shared store, now that the rate admits it, and then the backend."""
+        raise NotImplementedError
 
     @abstractmethod
     def leave(self) -> None:

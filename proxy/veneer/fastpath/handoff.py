@@ -9,7 +9,7 @@ from veneer.fastpath.miss import FastMiss
 from veneer.fastpath.write import FastWrite
 from veneer.http1.framing import FramingFacts
 from veneer.pipeline.arrival import RequestStart
-from veneer.pipeline.begun import SentMiss, SentWrite
+from veneer.pipeline.begun import AdmittedMiss, SentMiss, SentWrite
 from veneer.pipeline.context import Exchange, Services, cache_request
 from veneer.pipeline.handle import Handler
 from veneer.pipeline.made import FetchedResponse
@@ -74,6 +74,23 @@ class PipelineHandoff:
         """Answer what the fast path has sent on, from the response on, in a task of its own."""
         self._services.tasks.start(self._answer(miss), "answer a miss")
 
+    def restart(self, miss: FastMiss) -> None:
+        """Answer what the fast path has admitted and not sent, from the look-up on, in a task of its own."""
+        self._services.tasks.start(self._answer_unsent(miss), "answer a miss that was looked up")
+
+    async def _answer_unsent(self, miss: FastMiss) -> None:
+        client = PlainClient(b"", miss.connection, GET)
+        try:
+            miss.connection.on_disconnect(client)
+            if miss.client_gone:
+                client.leave()
+            came = RequestStart(miss.request.request_id.decode("ascii"), miss.received, miss.started_s)
+            exchange = self._source.plain_exchange(miss.request.data, client, came)
+            assert exchange is not None, "what was a sample for others is a plain request"
+            await self._handler.handle(exchange, AdmittedMiss(miss.rate))
+        finally:
+            miss.connection.exchange_done(keep_alive=client.keep_alive)
+
     def resume_write(self, write: FastWrite) -> None:
         """As `resume`."""
         self._services.tasks.start(self._answer_write(write), "answer a write")
@@ -114,5 +131,5 @@ class PipelineHandoff:
     async def _fetched(self, miss: FastMiss) -> FetchedResponse:
         response = await miss.lease.response(miss.interim)
         clock = self._services.clock
-        upstream_ms = (clock.monotonic() - miss.started_s) * 1000
+        upstream_ms = (clock.monotonic() - miss.sent_s) * 1000
         return FetchedResponse(response, miss.received, clock.now(), miss.born, upstream_ms)

@@ -19,9 +19,10 @@ from veneer.pipeline.coalesce import Flight
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.made import FetchTimes, entry_of_head, judge_alike
 from veneer.policy.model import Match
-from veneer.ports import LeasedConnection
+from veneer.ports import FetchLock, LeasedConnection, LeaseState, LockAttempt, SharedLookups
 from veneer.server.ports import ConnectionHandle
 
+HELD: Final = LeaseState.HELD  # to look a member of an Enum up runs Python
 MAX_BODY_BYTES: Final = 64 * 1024
 """A larger body hardly comes in one piece."""
 MAX_STREAMING_TARGETS: Final = 512
@@ -35,6 +36,10 @@ class Pipeline(Protocol):
 
     def sample(self, data: bytes, connection: ConnectionHandle, request_id: str) -> Exchange | None:
         """The exchange that the normal way would make of a request; None where it would refuse that."""
+        ...
+
+    def restart(self, miss: FastMiss) -> None:
+        """Answer what the fast path has admitted and not sent, from the look-up on."""
         ...
 
     def resume(self, miss: FastMiss) -> None:
@@ -52,6 +57,7 @@ class MissServices:
         self.flights = services.flights
         self.in_flight = services.in_flight
         self.local_store = services.store.local
+        self.locks = services.locks
         self.monotonic = services.clock.monotonic
         self.now = services.clock.now
         self.pipeline = pipeline
@@ -62,10 +68,24 @@ class FastMiss(FastExchange):
     """A request for what is not stored.
 
     `coalesces` tells whether others may wait for the response; `group` is the key of its `flight`. `born` is the log's
-    position before the request was sent.
+    position before the request was sent, at `sent_s` (monotonic).
+    A shared store, `beyond`, is asked first, and the fetch lock, `attempt`, is taken along; nothing is `sent` before
+    that has answered.
     """
 
-    __slots__ = ("_services", "born", "coalesces", "flight", "group", "key", "template")
+    __slots__ = (
+        "_services",
+        "attempt",
+        "beyond",
+        "born",
+        "coalesces",
+        "flight",
+        "group",
+        "key",
+        "sent",
+        "sent_s",
+        "template",
+    )
 
     def __init__(
         self,
@@ -82,28 +102,92 @@ class FastMiss(FastExchange):
         self.key: Final = key
         self.group = key
         self.coalesces = False
+        self.beyond: SharedLookups | None = None
+        self.attempt: LockAttempt | None = None
+        self.sent = False
+
+    def look_up(self, rate: RateVerdict | None, started_s: float) -> None:
+        """Ask the shared store, now that the rate admits it, and then the backend."""
+        services, beyond = self._services, self.beyond
+        assert beyond is not None
+        services.recorder.begin()
+        services.in_flight.take()
+        self.connection.reserve_for(self)
+        self.rate = rate
+        self.received = services.now()
+        self.started_s = started_s
+        if self.coalesces:
+            self.attempt = services.locks.attempt(self.key, self.group)
+        beyond.look(self.key, self.wanted, self.template.route.cache, self.attempt, self._looked)
+
+    def _looked(self, found: bool) -> None:
+        """Send what the shared store does not have, if that is as certain as it was; else the pipeline goes on."""
+        if self.client_gone:
+            return
+        services, attempt = self._services, self.attempt
+        lease: LeasedConnection | None = None
+        now_s = services.monotonic()
+        certain = not found and services.log.lease_state() is HELD and not self.connection.is_last
+        if certain and (attempt is None or services.flights.join(self.group) is None):
+            lease = self.template.upstream.lease_now(now_s)
+        if lease is None:
+            self._restart()
+            return
+        lock = None if attempt is None else services.locks.taken(attempt)
+        if attempt is not None and lock is None:
+            lease.give_back()
+            self._restart()
+            return
+        self.lease = lease
+        self._ask(now_s, lock)
+
+    def _restart(self) -> None:
+        if self.attempt is not None:
+            self.attempt.drop()
+        self._services.pipeline.restart(self)
 
     def send(self, lease: LeasedConnection, rate: RateVerdict | None, started_s: float) -> None:
         """Ask the backend, now that the rate admits it."""
-        services, request, template = self._services, self.request, self.template
+        services = self._services
         services.recorder.begin()
         services.in_flight.take()
         self.begin(lease, rate, started_s, services.now())
+        self._ask(started_s, None)
+
+    def _ask(self, now_s: float, lock: FetchLock | None) -> None:
+        """Send the request over the lease, in this fetch lock."""
+        services, request, template = self._services, self.request, self.template
+        self.sent = True
         self.flight = services.flights.open(self.group) if self.coalesces else Flight(self.group)
+        self.flight.lock = lock
         self.born = services.log.position
-        lease.send(template.head(request.values, request.request_id), self, template.read_timeout_s)
+        self.received = services.now()
+        self.sent_s = now_s
+        self.lease.send(template.head(request.values, request.request_id), self, template.read_timeout_s)
 
     def leave(self) -> None:
         """The client has gone. The fetch goes on, unless it has to give way: what it brings may be stored."""
-        self.client_gone = True
+        gone, self.client_gone = self.client_gone, True
+        if not self.sent:
+            if not gone:
+                self._restart()
+            return
         self.flight.asker_left()
         self.lease.watch(self.flight)
 
     def ended(self) -> bool:
         """The client sends no more, and may have gone: the fetch gives way to others, and the pipeline answers."""
-        self.flight.asker_left()
-        self.lease.watch(self.flight)
+        if self.sent:
+            self.flight.asker_left()
+            self.lease.watch(self.flight)
         return True
+
+    def cancel(self) -> None:
+        """The proxy stops and waits no longer."""
+        if self.sent:
+            self.lease.abort()
+        else:
+            self.leave()
 
     def pass_on(self) -> None:
         """Leave the rest to the pipeline; the next time from the beginning, where the response does not come whole."""
@@ -121,7 +205,7 @@ class FastMiss(FastExchange):
         services = self._services
         now_s = services.monotonic()
         # what this has learned to say does not tell the client that its connection ends
-        if self.client_gone or self.flight.followed or self.connection.is_last or now_s - self.started_s >= AGE_DELAY_S:
+        if self.client_gone or self.flight.followed or self.connection.is_last or now_s - self.sent_s >= AGE_DELAY_S:
             return False
         found = self.template.replies.find(raw)
         if found is None or not self._is_whole(found):
@@ -135,14 +219,22 @@ class FastMiss(FastExchange):
             entry = self._stored(found, body, sent)
             if entry is None:
                 return False
-        self._answer(found, body, sent, entry, int((now_s - self.started_s) * 1e6 + 0.5))
+        self._answer(found, body, sent, entry, int((now_s - self.sent_s) * 1e6 + 0.5))
         if self.coalesces:
             services.flights.close(self.flight)
+            self._release(entry)
         if found.template.remembered and self.template.coalesces:
             services.flights.remember_uncacheable(self.group, services.monotonic())
         services.in_flight.give_back()
         self.connection.exchange_done(keep_alive=True)
         return True
+
+    def _release(self, entry: Entry | None) -> None:
+        """Give the fetch lock back, where the store has not."""
+        lock, self.flight.lock = self.flight.lock, None
+        if lock is not None:
+            varies = [name for name, _ in entry.vary] if entry is not None else []
+            lock.release(stored=entry is not None, varies=varies)
 
     def _is_whole(self, found: FoundReply) -> bool:
         """Whether a body that may be answered here is all there, and followed by nothing."""
@@ -187,7 +279,7 @@ class FastMiss(FastExchange):
         entry.drop_derived()
         store = services.local_store
         assert store is not None
-        store.keep(self.key, (entry,))
+        store.put_now(self.key, entry, verdict.keep_s, self.flight.lock)
         if verdict.may_share:
             services.flights.forget_uncacheable(self.group)
         else:

@@ -10,7 +10,7 @@ from veneer.core.target import normal_target
 from veneer.core.validators import make_etag
 from veneer.fastpath.exchange import FastRequest
 from veneer.fastpath.handoff import MissClient
-from veneer.fastpath.miss import FastMiss, MissServices, Pipeline
+from veneer.fastpath.miss import HELD, FastMiss, MissServices, Pipeline
 from veneer.fastpath.miss_templates import MissTemplate, miss_template
 from veneer.fastpath.replies import PRIVATE, AnsweredMiss
 from veneer.fastpath.scan import HeadShape
@@ -22,15 +22,13 @@ from veneer.pipeline.answer import Answer
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import CacheResult
 from veneer.policy.model import Policy, Route
-from veneer.ports import LeaseState
 
-_HELD: Final = LeaseState.HELD  # to look a member of an Enum up runs Python
 MAX_UPSTREAM_TEMPLATES: Final = 4096
 """Remembered at most: shapes times routes times client addresses."""
 
 
 class MissFastPath:
-    """Sends on what is certainly not stored, where nobody has to be waited for.
+    """Sends on what is certainly not stored, where no other fetch has to be waited for.
 
     Everything decided about such a request is decided by the pipeline's functions, or was by the pipeline for one like
     it; what the fast path finds unusual, the pipeline takes over where it stands.
@@ -40,7 +38,6 @@ class MissFastPath:
         self._services = services
         self._log = services.log
         self._searches = services.searches
-        self._alone = services.locks.alone
         self._shared = MissServices(services, pipeline)
         self._templates: dict[tuple[HeadShape, str, str], MissTemplate | None] = {}
 
@@ -58,7 +55,7 @@ class MissFastPath:
         `last` is the template of the connection's last miss, most often that of this one too.
         """
         shared, shape, raw = self._shared, request.shape, request.values[0]
-        if self._log.lease_state() is not _HELD or shared.in_flight.full:
+        if self._log.lease_state() is not HELD or shared.in_flight.full:
             return None
         target = normal_target(raw)
         if target is None or raw in shared.streaming_targets or len(raw) > policy.limits.target_bytes:
@@ -72,18 +69,28 @@ class MissFastPath:
             return None
         wanted, rules = template.wanted(path, query), match.route.cache
         key = key_within(template.key_frame, path, normalised_query(query, rules.key, self._searches.of(wanted)))
-        store, flights = shared.local_store, shared.flights
-        stored = rules.enabled and (store is None or store.get_local(key))
-        varies = flights.varies(key)
-        if stored or (varies and not template.covers(varies)):
-            return None
         miss = FastMiss(shared, request, template, match, wanted, key)
-        miss.group = group = flight_key(key, wanted, rules, varies)
+        return miss if self._may_send(miss, now_s) else None
+
+    def _may_send(self, miss: FastMiss, now_s: float) -> bool:
+        """Whether the miss may be sent once the shared store, where there is one, has nothing either."""
+        shared, template, key = self._shared, miss.template, miss.key
+        store, flights, rules = shared.local_store, shared.flights, miss.match.route.cache
+        varies = flights.varies(key)
+        if varies and not template.covers(varies):
+            return False
+        if rules.enabled:
+            if store is None or store.get_local(key):
+                return False
+            beyond = store.beyond
+            if beyond is not None and not template.covers(beyond.vary_names):
+                return False
+            miss.beyond, miss.looks_first = beyond, beyond is not None
+        miss.group = group = flight_key(key, miss.wanted, rules, varies)
         if template.coalesces and not flights.is_uncacheable(group, now_s):
-            if not self._alone or flights.join(group) is not None:
-                return None  # it would have to wait for another, here or at another node
             miss.coalesces = True
-        return miss
+            return flights.join(group) is None  # else it would have to wait for another
+        return True
 
     def _template(self, request: FastRequest, route: Route) -> MissTemplate | None:
         connection, shape = request.connection, request.shape

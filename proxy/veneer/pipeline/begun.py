@@ -30,6 +30,13 @@ class SentMiss:
 
 
 @fast_struct
+class AdmittedMiss:
+    """A request for something stored that a quicker way has admitted and counted, and not sent."""
+
+    rate: RateVerdict | None
+
+
+@fast_struct
 class SentWrite:
     """A request that is not safe, which a quicker way has sent, admitted and counted as the pipeline would have.
 

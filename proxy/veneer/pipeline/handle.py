@@ -21,7 +21,7 @@ from veneer.pipeline.admit import (
 )
 from veneer.pipeline.ahead import beginning, joined
 from veneer.pipeline.answer import Answer
-from veneer.pipeline.begun import SentMiss, SentWrite
+from veneer.pipeline.begun import AdmittedMiss, SentMiss, SentWrite
 from veneer.pipeline.context import Exchange, Services, cache_request
 from veneer.pipeline.exchange import Refusal
 from veneer.pipeline.fetch import Fetcher
@@ -48,10 +48,10 @@ class Handler:
         self._forwarder = Forwarder(services)
         self._replier = Replier(services)
 
-    async def handle(self, exchange: Exchange, begun: SentMiss | SentWrite | None = None) -> None:
+    async def handle(self, exchange: Exchange, begun: SentMiss | AdmittedMiss | SentWrite | None = None) -> None:
         """Answer one request on its client. Raises nothing but cancellation: failures are answered and recorded.
 
-        `begun` is given of one that counts as active and in flight already, and has been sent to the backend.
+        `begun` is given of one that counts as active and in flight already, and may have been sent to the backend.
         """
         services = self._services
         answer: Answer | None = None
@@ -68,7 +68,7 @@ class Handler:
             try:
                 if isinstance(begun, SentMiss):
                     answer = await self._reader.finish_sent(exchange, begun)
-                elif begun is not None:
+                elif isinstance(begun, SentWrite):
                     answer = await self._forwarder.finish_sent(exchange, begun)
                 elif rate is not None and not rate.allowed:
                     answer = refused_by_rate(exchange.request.target, exchange.request_id, rate)

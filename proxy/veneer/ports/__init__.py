@@ -26,7 +26,9 @@ from veneer.ports.stores import (
     LockAttempt,
     LockReleased,
     LockWish,
+    OnLooked,
     Receipt,
+    SharedLookups,
 )
 from veneer.ports.streams import ByteSink, Content, InterimSink, Tunnel
 from veneer.ports.upstream import Upstream, UpstreamError, UpstreamFailure, UpstreamResponse
@@ -58,8 +60,10 @@ __all__ = [
     "LockAttempt",
     "LockReleased",
     "LockWish",
+    "OnLooked",
     "RateStore",
     "Receipt",
+    "SharedLookups",
     "StreamEncoder",
     "Tunnel",
     "Upstream",

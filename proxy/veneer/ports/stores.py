@@ -26,15 +26,42 @@ class EvictionListener(Protocol):
         ...
 
 
-class LocalStore(Protocol):
-    """A store in this process: nothing has to be waited for."""
+class SharedLookups(Protocol):
+    """What of a store lies beyond this process, for who cannot wait in a task."""
 
-    def get_local(self, key: str) -> Sequence[Entry]:
-        """As `EntryStore.lookup`."""
+    @property
+    def vary_names(self) -> Iterable[str]:
+        """The request fields, in lower case, whose values a look-up sends along."""
         ...
 
-    def keep(self, key: str, entries: Iterable[Entry]) -> None:
-        """As `EntryStore.put`, of several."""
+    def look(
+        self, key: str, request: RequestHead, rules: CacheRules, attempt: LockAttempt | None, on_looked: OnLooked
+    ) -> None:
+        """As `EntryStore.lookup` of what this process lacks; `on_looked` is called once, be it at once.
+
+        What is found is local then, if it can be; else it has to be looked up once more.
+        """
+        ...
+
+
+OnLooked = Callable[[bool], None]
+"""Whether a look-up has found anything."""
+
+
+class LocalStore(Protocol):
+    """What of a store is in this process: nothing has to be waited for."""
+
+    @property
+    def beyond(self) -> SharedLookups | None:
+        """What is not; None where all is here."""
+        ...
+
+    def get_local(self, key: str) -> Sequence[Entry]:
+        """As `EntryStore.lookup`, of what is here."""
+        ...
+
+    def put_now(self, key: str, entry: Entry, keep_s: float, lock: FetchLock | None) -> None:
+        """As `EntryStore.put`, of an entry that is not large."""
         ...
 
 
@@ -43,7 +70,7 @@ class EntryStore(Protocol):
 
     @property
     def local(self) -> LocalStore | None:
-        """This store, where all of it is in this process."""
+        """What of it is in this process; None where nothing is."""
         ...
 
     async def lookup(
@@ -230,6 +257,10 @@ class FetchLocks(Protocol):
 
     def attempt(self, key: str, group: str) -> LockAttempt | None:
         """The lock of `group`, to be taken along by a look-up of `key`; None where locks are free."""
+        ...
+
+    def taken(self, attempt: LockAttempt) -> FetchLock | None:
+        """The lock, where the look-up that has taken it along got it; None, and nothing done, where it did not."""
         ...
 
     async def acquire(

@@ -36,6 +36,10 @@ class LocalLocks:
         """None: there is nothing to take along."""
         return
 
+    def taken(self, attempt: LockAttempt) -> FetchLock | None:  # noqa: ARG002 - there are no attempts
+        """None: nothing was taken along."""
+        return None
+
     async def acquire(
         self,
         key: str,  # noqa: ARG002 - alone
@@ -105,6 +109,13 @@ class RedisLocks:
         """The lock of `group`, to be taken along by a look-up of `key`."""
         return RedisLockAttempt(self, key, group)
 
+    def taken(self, attempt: LockAttempt) -> FetchLock | None:
+        """The lock, where the look-up that has taken it along got it."""
+        if not isinstance(attempt, RedisLockAttempt) or attempt.left_ms != 0:
+            return None
+        attempt.forget()
+        return HeldLock(self, attempt)
+
     async def acquire(
         self, key: str, group: str, wait_s: float, *, again: bool = False, attempt: LockAttempt | None = None
     ) -> FetchLock | LockReleased:
@@ -153,9 +164,9 @@ class RedisLocks:
 
     def unlock(self, lock: RedisLockAttempt, *, stored: bool, varies: Sequence[str] = ()) -> None:
         """The fetch is over. Where that cannot be told the lock expires."""
-        chosen = self.settings
-        remembered_ms = round(chosen.remembered_s * 1000) if stored else 0
+        self._unlock(lock, round(self.settings.remembered_s * 1000) if stored else 0, stored=stored, varies=varies)
 
+    def _unlock(self, lock: RedisLockAttempt, remembered_ms: int, *, stored: bool, varies: Sequence[str]) -> None:
         def told(reply: Reply | Exception) -> None:
             if isinstance(reply, int) and reply > 0:
                 self.announce(lock.digest, stored=stored, varies=varies)
@@ -163,7 +174,7 @@ class RedisLocks:
 
         def start() -> None:
             arguments = (lock.token, remembered_ms, ",".join(varies))
-            _UNLOCK.call(self._redis, (lock.name,), arguments, chosen.timeout_s, told)
+            _UNLOCK.call(self._redis, (lock.name,), arguments, self.settings.timeout_s, told)
 
         self._releasing.add(lock.token, start)
 
@@ -172,12 +183,15 @@ class RedisLocks:
         await self._releasing.settled()
 
     def pass_on(self, lock: RedisLockAttempt) -> None:
-        """Give a lock that was not used to who waits for it in this process, else back."""
+        """Give a lock that was not used to who waits for it in this process, else back.
+
+        Those who wait look again then, as after a fetch that was stored: one of them takes the lock.
+        """
         for attempt in self._waiting.get(lock.digest, ()):
             if attempt.waits and attempt.told is not None and not attempt.told.done():
                 attempt.told.set_result(HeldLock(self, lock))
                 return
-        self.unlock(lock, stored=False)
+        self._unlock(lock, 0, stored=True, varies=())
 
     def announce(self, group: str, *, stored: bool, varies: Sequence[str]) -> None:
         """Tell those who wait for the lock of the group, here and at every other node."""

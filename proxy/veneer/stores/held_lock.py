@@ -76,7 +76,7 @@ class LockTable(Protocol):
         ...
 
     def pass_on(self, lock: RedisLockAttempt) -> None:
-        """Give a lock that was not used to who waits for it in this process, else back."""
+        """Give a lock that was not used to who waits for it in this process, else back: one of the others takes it."""
         ...
 
     def announce(self, group: str, *, stored: bool, varies: Sequence[str]) -> None:

@@ -170,6 +170,11 @@ class MemoryStore:
         return self
 
     @property
+    def beyond(self) -> None:
+        """All of it is here."""
+        return
+
+    @property
     def size_bytes(self) -> int:
         """Bytes held, by estimate."""
         return self._bytes
@@ -238,6 +243,10 @@ class MemoryStore:
         lock: FetchLock | None = None,  # noqa: ARG002 - no other node waits
     ) -> None:
         """Store `entry`, replacing the one with equal `vary` and `span`. It stays until room is needed."""
+        self.put_now(key, entry, keep_s)
+
+    def put_now(self, key: str, entry: Entry, keep_s: float, lock: FetchLock | None = None) -> None:  # noqa: ARG002
+        """As `put`."""
         if keep_s > 0:
             self.keep(key, (entry,))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from veneer.core.codec import COMPRESS_FROM_BYTES, pack, unpack
+from veneer.core.codec import COMPRESS_FROM_BYTES, Compress, pack, unpack
 from veneer.core.entry import Entry
 
 if sys.version_info >= (3, 14):
@@ -16,25 +16,43 @@ else:
 POSITION_PREFIX_BYTES = 14
 OFF_LOOP_FROM_BYTES = 256 * 1024
 _LEVEL = 3
+_kept = zstd.ZstdCompressor(level=_LEVEL)
+"""To make one takes longer than to compress a small body."""
+
+
+def _compress(body: bytes) -> bytes:
+    return zstd.compress(body, level=_LEVEL)
+
+
+def _compress_here(body: bytes) -> bytes:
+    """In the loop's thread alone."""
+    return _kept.compress(body, zstd.ZstdCompressor.FLUSH_FRAME)
+
+
+def to_bytes_now(
+    entry: Entry, compress_over_bytes: int = COMPRESS_FROM_BYTES, compress: Compress = _compress_here
+) -> bytes:
+    """The entry for the shared store, made here and now; in another thread than the loop's with another `compress`."""
+    return b"%014d" % entry.born.seq + pack(entry, compress, compress_over_bytes)
 
 
 async def to_bytes(entry: Entry, compress_over_bytes: int = COMPRESS_FROM_BYTES) -> bytes:
     """The entry for the shared store; a large one is compressed beside the event loop."""
-    birth = b"%014d" % entry.born.seq
     if entry.size_bytes < OFF_LOOP_FROM_BYTES:
-        return birth + pack(entry, _compress, compress_over_bytes)
-    return birth + await asyncio.to_thread(pack, entry, _compress, compress_over_bytes)
+        return to_bytes_now(entry, compress_over_bytes)
+    return await asyncio.to_thread(to_bytes_now, entry, compress_over_bytes, _compress)
 
 
 async def from_bytes(raw: bytes) -> Entry | None:
     """The entry, or None when the bytes are damaged or of another version."""
     if len(raw) < OFF_LOOP_FROM_BYTES:
-        return unpack(raw[POSITION_PREFIX_BYTES:], _decompress)
-    return await asyncio.to_thread(unpack, raw[POSITION_PREFIX_BYTES:], _decompress)
+        return from_bytes_now(raw)
+    return await asyncio.to_thread(from_bytes_now, raw)
 
 
-def _compress(body: bytes) -> bytes:
-    return zstd.compress(body, level=_LEVEL)
+def from_bytes_now(raw: bytes) -> Entry | None:
+    """As `from_bytes`, here and now."""
+    return unpack(raw[POSITION_PREFIX_BYTES:], _decompress)
 
 
 def _decompress(packed: bytes, length: int) -> bytes | None:

@@ -42,7 +42,7 @@ class RedisFinder:
 
     def __init__(self, access: RedisAccess) -> None:
         self._access = access
-        self._vary_names = dict.fromkeys(_USUAL_VARY_NAMES)
+        self.vary_names = dict.fromkeys(_USUAL_VARY_NAMES)
 
     def ask(self, asked: StoreQuery, on_found: OnFound) -> None:
         """Look it up; `on_found` is called once, later. Redis was found to admit the call."""
@@ -53,7 +53,7 @@ class RedisFinder:
             attempt.begin()
             keys += (attempt.name,)
             arguments[2:] = (attempt.token, attempt.first_held_ms)
-        for name in self._vary_names:
+        for name in self.vary_names:
             value = normalise(name, asked.request.fields.get(name), asked.rules.codings)
             arguments += [raw_text(name), b"-" if value is None else b"=" + raw_text(value)]
 
@@ -80,8 +80,8 @@ class RedisFinder:
     def learn(self, entry: Entry) -> None:
         """Remember the names that responses vary by."""
         for name, _ in entry.vary:
-            if len(self._vary_names) < _MAX_VARY_NAMES:
-                self._vary_names[name] = None
+            if len(self.vary_names) < _MAX_VARY_NAMES:
+                self.vary_names[name] = None
 
 
 def raw_text(text: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from veneer.core.entry import CodedBody, Entry
 from veneer.core.messages import RequestHead
@@ -12,7 +12,7 @@ from veneer.core.rules import CacheRules
 from veneer.ports import Clock, EvictionListener, FetchLock, LockWish
 from veneer.redis.script import RedisCaller
 from veneer.stores.held_lock import HeldLock, RedisLockAttempt
-from veneer.stores.pack import from_bytes, to_bytes
+from veneer.stores.pack import OFF_LOOP_FROM_BYTES, from_bytes, from_bytes_now, to_bytes, to_bytes_now
 from veneer.stores.redis_access import RedisAccess, RedisStoreCounts, RedisStoreSettings
 from veneer.stores.redis_finder import NEVER, OnFound, RedisFinder, StoreQuery
 from veneer.stores.redis_writer import RedisWriter
@@ -81,7 +81,7 @@ class RedisStore:
         taking = attempt if isinstance(attempt, RedisLockAttempt) else None
         self.find(StoreQuery(key, request, rules, taking, dead_until), told)
         entries = [entry for raw in await found if (entry := self.read(key, await from_bytes(raw))) is not None]
-        return sorted(entries, key=lambda entry: (entry.response_time, entry.span is not None), reverse=True)
+        return sorted(entries, key=_newest, reverse=True)
 
     def find(self, asked: StoreQuery, on_found: OnFound) -> None:
         """As `lookup`, without waiting: `on_found` gets what was found, as bytes, and may be called at once."""
@@ -96,6 +96,17 @@ class RedisStore:
     def _find_behind(self, asked: StoreQuery, on_found: OnFound) -> None:
         self._finder.ask(asked, on_found)
         self._writer.order.done(asked.key)
+
+    def read_now(self, key: str, values: Sequence[bytes]) -> list[Entry]:
+        """The entries among stored values that can be read without keeping others waiting, newest first."""
+        small = [from_bytes_now(raw) for raw in values if len(raw) < OFF_LOOP_FROM_BYTES]
+        entries = [entry for one in small if (entry := self.read(key, one)) is not None]
+        return sorted(entries, key=_newest, reverse=True)
+
+    @property
+    def vary_names(self) -> Iterable[str]:
+        """The request fields whose values a look-up sends along."""
+        return self._finder.vary_names
 
     def read(self, key: str, entry: Entry | None) -> Entry | None:
         """What a stored value turned out to be; None, with a warning, where it cannot be used."""
@@ -115,15 +126,26 @@ class RedisStore:
 
         Nobody waits for Redis. Where too much is on its way, nothing is stored.
         """
-        access, epoch = self._access, self._access.epoch()
+        if self._may_store(entry, keep_s):
+            self._store(key, entry, await to_bytes(entry, self._access.settings.compress_over_bytes), keep_s, lock)
+
+    def put_now(self, key: str, entry: Entry, keep_s: float, lock: FetchLock | None) -> None:
+        """As `put`, of an entry that is not large."""
+        if self._may_store(entry, keep_s):
+            self._store(key, entry, to_bytes_now(entry, self._access.settings.compress_over_bytes), keep_s, lock)
+
+    def _may_store(self, entry: Entry, keep_s: float) -> bool:
+        access = self._access
+        epoch = access.epoch()
         if keep_s <= 0 or not epoch or entry.born.epoch != epoch:
-            return
+            return False
         if self._writer.full:
             access.counts.skipped += 1
-            return
-        if not access.admits(access.writing):
-            return
-        raw = await to_bytes(entry, access.settings.compress_over_bytes)
+            return False
+        return access.admits(access.writing)
+
+    def _store(self, key: str, entry: Entry, raw: bytes, keep_s: float, lock: FetchLock | None) -> None:
+        access = self._access
         if len(raw) > access.settings.max_entry_bytes:
             access.counts.too_large += 1
             raw = b""
@@ -144,3 +166,7 @@ class RedisStore:
         """Forget `entry`, and tell the other nodes. One that was fetched later, and knows of more events, stays."""
         if self._access.epoch():
             await self._writer.forget(key, entry)
+
+
+def _newest(entry: Entry) -> tuple[float, bool]:
+    return entry.response_time, entry.span is not None

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from veneer.core.entry import CodedBody, Entry
 from veneer.core.invalidation import Validity
 from veneer.core.messages import RequestHead
 from veneer.core.rules import CacheRules
 from veneer.core.vary import matches
-from veneer.ports import EvictionListener, FetchLock, InvalidationLog, LockWish
+from veneer.ports import EvictionListener, FetchLock, InvalidationLog, LockAttempt, LockWish, OnLooked
+from veneer.stores.held_lock import RedisLockAttempt
 from veneer.stores.memory import MemoryStore
-from veneer.stores.redis_finder import NEVER
+from veneer.stores.redis_finder import NEVER, StoreQuery
 from veneer.stores.redis_store import RedisStore
 
 
@@ -31,8 +32,45 @@ class TieredStore:
         """Nothing to close."""
 
     @property
-    def local(self) -> None:
+    def local(self) -> TieredStore:
+        """What memory has is here."""
+        return self
+
+    @property
+    def beyond(self) -> TieredStore:
         """What memory lacks the shared store may have."""
+        return self
+
+    @property
+    def vary_names(self) -> Iterable[str]:
+        """As `SharedLookups`."""
+        return self._shared.vary_names
+
+    def get_local(self, key: str) -> Sequence[Entry]:
+        """What memory has."""
+        return self._memory.get_local(key)
+
+    def look(
+        self, key: str, request: RequestHead, rules: CacheRules, attempt: LockAttempt | None, on_looked: OnLooked
+    ) -> None:
+        """Ask the shared store for what memory lacks; what it has, and is not large, is in memory afterwards."""
+        before = self._replacements
+
+        def found(values: Sequence[bytes]) -> None:
+            entries = self._shared.read_now(key, values) if values else ()
+            if entries and before == self._replacements:
+                self._memory.keep(key, _newest_first(entries, self._memory.get_local(key)))
+            if not values:
+                self._memory.count(found=False)
+            on_looked(bool(values))
+
+        taking = attempt if isinstance(attempt, RedisLockAttempt) else None
+        self._shared.find(StoreQuery(key, request, rules, taking), found)
+
+    def put_now(self, key: str, entry: Entry, keep_s: float, lock: FetchLock | None) -> None:
+        """As `put`, of an entry that is not large."""
+        self._memory.put_now(key, entry, keep_s)
+        self._shared.put_now(key, entry, keep_s, lock)
 
     @property
     def memory(self) -> MemoryStore:

@@ -167,11 +167,16 @@ class Stage:
             in_flight=InFlight(2),
         )
         self.services = services
+        self.made()
+        services = self.services
         ids = RequestIds()
         self.fastpath = HitFastPath(services, self.source, ids, self.observer)
         RequestGateway(replace(services, hits=self.fastpath), self.source, ids).open_fastpath(self.fastpath)
         self.line = Line()
         self.handler = self.fastpath.connect(self.line, self.line.send)
+
+    def made(self) -> None:
+        """What stands behind the fast path is all there."""
 
     @property
     def active(self) -> int:
