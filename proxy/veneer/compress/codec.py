@@ -6,8 +6,10 @@ import asyncio
 import os
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from veneer.compress.encoders import coding as coding_named
 from veneer.ports import StreamEncoder
@@ -29,11 +31,20 @@ class CodecSettings:
     threads: int = 2
 
 
+class _LeveledCoding(NamedTuple):
+    """How a coding is made at one level; bodies of at most `inline_bytes` at once, none where that is negative."""
+
+    encode: Callable[[bytes, int], bytes]
+    level: int
+    inline_bytes: int
+
+
 class Codecs:
     """veneer.ports.Codec. A level that a coding lacks means its nearest. Close it at the end."""
 
     def __init__(self, settings: CodecSettings | None = None) -> None:
         self._settings = settings or CodecSettings()
+        self._ways: dict[tuple[str, int], _LeveledCoding] = {}
         self._threads = ThreadPoolExecutor(self._settings.threads, thread_name_prefix="compress")
         # Waiting happens here, in requests that can be cancelled, and not in the executor's queue.
         self._places = asyncio.Semaphore(self._settings.threads)
@@ -47,20 +58,27 @@ class Codecs:
         coded = self.encode_now(coding, level, body)
         if coded is not None:
             return coded
-        how = coding_named(coding)
-        level = how.levels.nearest(level)
+        way = self._way(coding, level)
         async with self._places:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, how.encode, body, level)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, way.encode, body, way.level)
 
     def encode_now(self, coding: str, level: int, body: bytes) -> bytes | None:
         """The same bytes at once; None where that would take too long for an event loop.
 
         Raises ValueError for an unknown coding.
         """
+        way = self._ways.get((coding, level)) or self._way(coding, level)
+        return way.encode(body, way.level) if len(body) <= way.inline_bytes else None
+
+    def _way(self, coding: str, level: int) -> _LeveledCoding:
+        """How a coding is made at the nearest level there is. Raises ValueError for an unknown coding."""
         how, settings = coding_named(coding), self._settings
-        level = how.levels.nearest(level)
-        inline_bytes = settings.quick_inline_bytes if level <= how.levels.quick_to else settings.inline_bytes
-        return how.encode(body, level) if len(body) <= inline_bytes and level < how.levels.slow_from else None
+        nearest = how.levels.nearest(level)
+        inline_bytes = settings.quick_inline_bytes if nearest <= how.levels.quick_to else settings.inline_bytes
+        if nearest >= how.levels.slow_from:
+            inline_bytes = -1
+        way = self._ways[coding, level] = _LeveledCoding(how.encode, nearest, inline_bytes)
+        return way
 
     async def encode_hardest(self, coding: str, body: bytes) -> bytes:
         """The whole body coded as hard as the coding can, in one thread of low priority that needs no interpreter.

@@ -20,7 +20,9 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-_GZIP_WBITS = 31  # gzip framing; zlib leaves the time of modification at 0
+_GZIP = 16  # gzip framing where it is added to the window's logarithm; zlib leaves the time of modification at 0
+_GZIP_LEAST_WINDOW = 9
+_GZIP_LOOKAHEAD = 262
 _GZIP_LEAST_MEMORY = 5
 _STREAM_BROTLI_WINDOW_LOG = 18
 _STREAM_ZSTD_WINDOW_LOG = 20
@@ -59,7 +61,7 @@ class _ZstdStream:
 
 class _GzipStream:
     def __init__(self, level: int) -> None:
-        self._encoder = zlib.compressobj(level, zlib.DEFLATED, _GZIP_WBITS)
+        self._encoder = zlib.compressobj(level, zlib.DEFLATED, _GZIP + zlib.MAX_WBITS)
 
     def feed(self, data: bytes) -> bytes:
         return self._encoder.compress(data)
@@ -80,10 +82,12 @@ def _zstd(body: bytes, level: int) -> bytes:
 
 
 def _gzip(body: bytes, level: int) -> bytes:
-    # As many symbols as the body may have (2 to the power of the memory level + 6): to lay out room for more would take
-    # longer than to code a short body. The bytes depend on nothing but body and level all the same.
+    # As many symbols as the body may have (2 to the power of the memory level + 6), and a window that holds it with the
+    # lookahead: to lay out room for more would take longer than to code a short body. The bytes depend on nothing but
+    # body and level all the same.
     memory = min(max((len(body) - 1).bit_length() - 6, _GZIP_LEAST_MEMORY), zlib.DEF_MEM_LEVEL)
-    encoder = zlib.compressobj(level, zlib.DEFLATED, _GZIP_WBITS, memory)
+    window = min(max((len(body) + _GZIP_LOOKAHEAD).bit_length(), _GZIP_LEAST_WINDOW), zlib.MAX_WBITS)
+    encoder = zlib.compressobj(level, zlib.DEFLATED, _GZIP + window, memory)
     return encoder.compress(body) + encoder.flush()
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
+
+from mypy_extensions import mypyc_attr
 
 from veneer.core.fields import Fields
 from veneer.core.invalidation import Invalidation, InvalidationMode
@@ -22,7 +24,7 @@ RulesOf = Callable[[str, str | None], KeyRules | None]
 """The key rules under which GET of a path and query is stored; None where nothing of that target ever is."""
 
 
-@dataclass(frozen=True, slots=True)
+@mypyc_attr(acyclic=True)
 class Targets:
     """What the policy says of targets.
 
@@ -31,9 +33,12 @@ class Targets:
     nothing asks nobody. `keyed_as` tells it of what is named outright. `backend` is the URL of whoever answered.
     """
 
-    stored_as: RulesOf
-    keyed_as: Callable[[str, str | None], KeyRules]
-    backend: str = ""
+    __slots__ = ("backend", "keyed_as", "stored_as")
+
+    def __init__(self, stored_as: RulesOf, keyed_as: Callable[[str, str | None], KeyRules], backend: str = "") -> None:
+        self.stored_as: Final = stored_as
+        self.keyed_as: Final = keyed_as
+        self.backend: Final = backend
 
 
 INVALIDATE_FIELD: Final = "x-cache-invalidate"
@@ -67,8 +72,8 @@ def invalidated_by(
     named = _named(fields.get(INVALIDATE_FIELD), targets)
     if request.is_safe:
         return (named,) if named else ()
-    if named.strength is InvalidationMode.SOFT:
-        soft, named = (named,) if named else (), Invalidation()
+    if named.strength is _SOFT:
+        soft, named = (named,) if named else (), _NOTHING
     else:
         soft = ()
     uris: tuple[str, ...] = ()
@@ -84,15 +89,18 @@ def invalidated_by(
     tags = (*named.tags, *policy_tags, *groups_of(fields, GROUP_FIELD))
     if len(tags) > MAX_NAMED + len(named.uris):  # each URI may have brought a tag
         return (Invalidation(everything=True),)
-    hard = replace(
-        named,
-        tags=_distinct((*tags, *searched)),
-        uris=_distinct((*named.uris, *uris)),
-        uri_prefixes=_distinct((*named.uri_prefixes, *below)),
+    hard = Invalidation(
+        _distinct((*tags, *searched)),
+        _distinct((*named.uris, *uris)),
+        _distinct((*named.uri_prefixes, *below)),
+        named.everything,
+        named.strength,
     )
     return (*soft, hard) if hard else soft
 
 
+_SOFT: Final = InvalidationMode.SOFT  # to look a member of an Enum up runs Python
+_NOTHING: Final = Invalidation()
 _ACTS_BELOW: Final = frozenset({"DELETE", "MOVE"})
 _HAS_DESTINATION: Final = frozenset({"COPY", "MOVE"})
 
@@ -150,7 +158,7 @@ def _named(value: str | None, targets: Targets) -> Invalidation:
     the member ";soft" makes soft what the field names.
     """
     if not value:
-        return Invalidation()
+        return _NOTHING
     members = [member for part in value.split(",") for member in part.split()]
     if len(members) > MAX_NAMED:
         return Invalidation(everything=True)

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
+
+from mypy_extensions import mypyc_attr
 
 
 class InvalidationMode(Enum):
@@ -15,6 +18,9 @@ class InvalidationMode(Enum):
 
     HARD = "hard"
     SOFT = "soft"
+
+
+_HARD: Final = InvalidationMode.HARD  # to look a member of an Enum up runs Python
 
 
 class Validity(Enum):
@@ -25,18 +31,33 @@ class Validity(Enum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True)
+@mypyc_attr(acyclic=True)
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Invalidation:
     """One event: the subjects it names. `tags` may end in ":*" (the tag itself and all below it) or be "*".
 
     `uris` and `uri_prefixes` are either "authority/path?query" or, beginning with "/", valid for every authority.
     """
 
-    tags: tuple[str, ...] = ()
-    uris: tuple[str, ...] = ()
-    uri_prefixes: tuple[str, ...] = ()
-    everything: bool = False
-    strength: InvalidationMode = InvalidationMode.HARD
+    tags: Final[tuple[str, ...]]
+    uris: Final[tuple[str, ...]]
+    uri_prefixes: Final[tuple[str, ...]]
+    everything: Final[bool]
+    strength: Final[InvalidationMode]
+
+    def __init__(
+        self,
+        tags: tuple[str, ...] = (),
+        uris: tuple[str, ...] = (),
+        uri_prefixes: tuple[str, ...] = (),
+        everything: bool = False,
+        strength: InvalidationMode = _HARD,
+    ) -> None:
+        self.tags = tags
+        self.uris = uris
+        self.uri_prefixes = uri_prefixes
+        self.everything = everything
+        self.strength = strength
 
     def __bool__(self) -> bool:
         return bool(self.tags or self.uris or self.uri_prefixes or self.everything)

@@ -84,7 +84,7 @@ class FastPathConnection(FastPathHandler):
         state = self._state
         self._prefetched = data
         self._values = None
-        if self._policy is not state.policies.current:
+        if state.policies.current is not state.policy or self._policy is not state.policy:
             self._take_policy()
         shape = self._shape
         values: Values | None = None
@@ -194,7 +194,7 @@ class FastPathConnection(FastPathHandler):
     def _send_write(self, data: bytes) -> bool:
         """Send on what is not safe, or refuse it for its rate; False, and nothing done, for the normal way."""
         state = self._state
-        if self._policy is not state.policies.current:
+        if state.policies.current is not state.policy or self._policy is not state.policy:
             self._take_policy()
         writes = state.writes
         read = None if writes is None else writes.read(data, self._write_shape)

@@ -149,8 +149,8 @@ class LocalLog(Protocol):
         """As `InvalidationLog.position`."""
         ...
 
-    def append_now(self, invalidation: Invalidation, settles_s: float = 0.0) -> Receipt:
-        """As `InvalidationLog.append`."""
+    def append_now(self, invalidation: Invalidation, settles_s: float = 0.0) -> None:
+        """As `InvalidationLog.append`; it is shared with all there are."""
         ...
 
 

@@ -86,18 +86,18 @@ class MemoryLog:
         settles_s: float = 0.0,
     ) -> Receipt:
         """Put an event into the order and apply it; it holds at once."""
-        return self.append_now(invalidation, settles_s)
-
-    def append_now(self, invalidation: Invalidation, settles_s: float = 0.0) -> Receipt:
-        """As `append`."""
         began = self._clock.monotonic()
+        self.append_now(invalidation, settles_s)
+        return Receipt(self.position, (), (), (self._clock.monotonic() - began) * 1000)
+
+    def append_now(self, invalidation: Invalidation, settles_s: float = 0.0) -> None:
+        """As `append`."""
         if settles_s:
             invalidation = self._doubts.open(invalidation, settles_s)
         self._note(invalidation)
         if settles_s:
             self._doubts.placed(invalidation, settles_s, self._seq)
             self._close_in(settles_s, invalidation)
-        return Receipt(self.position, (), (), (self._clock.monotonic() - began) * 1000)
 
     def _note(self, invalidation: Invalidation) -> None:
         self._seq += 1
