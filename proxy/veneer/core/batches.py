@@ -40,8 +40,8 @@ def terms_of(limit: RateLimit, nodes: int) -> BatchTerms:
     """The terms for one of `nodes` nodes.
 
     A life is at most the hundredth part of a long window, so what comes late is at most 1 % of the quota. Short windows
-    would leave no time to spend anything: there a life is a tenth, and all nodes together hold at most half of 1 % of
-    quota and burst (1 % while their number doubles).
+    would leave no time to spend anything: there a life is up to half of it, and all nodes together hold at most half of
+    1 % of quota and burst (1 % while their number doubles).
     """
     nodes = max(1, nodes)
     match limit.accuracy:
@@ -50,7 +50,7 @@ def terms_of(limit: RateLimit, nodes: int) -> BatchTerms:
         case Accuracy.LEASED:
             return BatchTerms(_LEASED_LIFE_S, 1, max(1, limit.burst // 10), adapts=False)
         case _:
-            life_s = min(_LIFE_S, limit.window_s / 10)
+            life_s = min(_LIFE_S, limit.window_s / 2)
             short = life_s * 100 > limit.window_s
             most = (limit.quota + limit.burst) // (200 * nodes) if short else _UNBOUNDED
             return BatchTerms(life_s, _SHARES_A_NODE * nodes, max(1, most))
