@@ -16,7 +16,9 @@ import uvloop
 
 from benchmarks.peers.bodies import documents
 
-WRITTEN = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"ok":true}'
+WRITTEN = 'HTTP/1.1 200 OK\r\nDate: {}\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{{"ok":true}}'
+"""The answer to a write, at a moment."""
+WRITE = b""
 UNKNOWN = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -54,7 +56,7 @@ class OriginProtocol(asyncio.Protocol):
             return
         self._count.requests += 1
         if data[0] == 80:
-            self._transport.write(WRITTEN)
+            self._transport.write(self._answers[WRITE])
         else:
             self._transport.write(self._answers.get(data[5 : data.find(b"/", 5)], UNKNOWN))
 
@@ -73,6 +75,7 @@ async def serve() -> None:
 
     def date() -> None:
         now = formatdate(usegmt=True)
+        answers[WRITE] = WRITTEN.format(now).encode()
         answers.update((name.encode(), document.response(now)) for name, document in found.items())
         loop.call_later(1.0, date)
 
