@@ -234,10 +234,11 @@ class Connection:
         """Write a request head, with all of the request unless more follows (`whole`), and expect its response.
 
         `first` is offered the first bytes; where it has passed on, it takes 1xx responses in place of `on_interim`.
-        Raises UpstreamError RESET where the connection has been lost since it was leased.
+        Raises UpstreamError RESET where the connection has been lost since it was leased, ABANDONED where it gave way.
         """
         if self.phase in ENDED:
-            raise UpstreamError(UpstreamFailure.RESET, "the connection was closed before the request", sent=False)
+            failure = UpstreamFailure.RESET if self.failure is None else self.failure.failure
+            raise UpstreamError(failure, "the connection was closed before the request", sent=False)
         self._move(_REQUEST_WRITTEN if whole else ExchangeEvent.REQUEST_BEGUN)
         self.parser.begin(for_head=for_head, upgrading=upgrading)
         self._continued = False

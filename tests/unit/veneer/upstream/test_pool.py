@@ -387,8 +387,8 @@ async def test_waiting_for_a_connection_ends() -> None:
             await first
 
 
-async def waiting_for(bench: Bench, demand: Demand, method: str = "GET") -> asyncio.Task[str]:
-    """An exchange under way, and how it ends: what it read, or why it failed."""
+def begin(bench: Bench, demand: Demand, method: str = "GET") -> asyncio.Task[str]:
+    """An exchange, and how it ends: what it read, or why it failed."""
 
     async def ends() -> str:
         try:
@@ -396,7 +396,12 @@ async def waiting_for(bench: Bench, demand: Demand, method: str = "GET") -> asyn
         except UpstreamError as error:
             return error.failure.value
 
-    task = asyncio.get_running_loop().create_task(ends())
+    return asyncio.get_running_loop().create_task(ends())
+
+
+async def waiting_for(bench: Bench, demand: Demand, method: str = "GET") -> asyncio.Task[str]:
+    """An exchange under way."""
+    task = begin(bench, demand, method)
     await asyncio.sleep(0.005)
     return task
 
@@ -438,6 +443,17 @@ async def test_a_safe_exchange_that_nobody_wants_gives_way(method: str) -> None:
             assert await holding == "abandoned"
         holding.cancel()
         await asyncio.gather(holding, return_exceptions=True)
+
+
+async def test_an_exchange_that_nobody_wanted_before_it_was_connected_gives_way() -> None:
+    async with pool_for(silent_at_first, max_connections=1) as bench:
+        demand = Demand()
+        holding = begin(bench, demand)
+        await asyncio.sleep(0)  # it is connecting
+        demand.asker_left()
+        other = begin(bench, Demand())
+        assert await holding == "abandoned"
+        assert await other == "hello"
 
 
 async def test_an_exchange_that_somebody_has_joined_since_does_not_give_way() -> None:
