@@ -7,7 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from veneer.cli.main import main
+from veneer.core.entry import Entry
 from veneer.core.messages import RequestHead
+from veneer.fastpath.miss import FastMiss
+from veneer.fastpath.replies import FoundReply
 from veneer.pipeline.fetch import Fetcher
 from veneer.pipeline.made import FetchedResponse
 from veneer.pipeline.plan import Plan
@@ -41,7 +44,14 @@ def born_after_the_fetch() -> None:
         fetched = await ask(fetcher, plan, request, interim, demand)
         return replace(fetched, born=fetcher._services.log.position)
 
+    stored = FastMiss._stored
+
+    def as_wrong(miss: FastMiss, found: FoundReply, body: bytes, sent: bytes) -> Entry | None:
+        miss.born = miss._services.log.position
+        return stored(miss, found, body, sent)
+
     Fetcher._ask = wrong  # type: ignore[method-assign,assignment]
+    FastMiss._stored = as_wrong  # type: ignore[method-assign,assignment]
 
 
 def no_lease() -> None:
