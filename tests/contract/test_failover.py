@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from redis.asyncio import RedisCluster as ClusterClient
 
 from devstack.redis import NO_REDIS, find_redis_binary
 from tests.support.entries import stored
@@ -14,6 +15,7 @@ from tests.support.redis_sets import RedisCluster, SentinelSet
 from tests.support.shared_log import LINK, Node, node, until
 from veneer.core.invalidation import Invalidation, Validity
 from veneer.redis.connect import connect, disconnect, parse_redis_url
+from veneer.redis.script import FAILURES
 
 X = Invalidation(tags=("x",))
 PATIENT = replace(LINK, timeout_s=1.0)
@@ -63,5 +65,26 @@ async def test_a_cluster_node_that_crashes_begins_an_epoch(tmp_path: Path) -> No
             await a.lost()
             await asyncio.to_thread(owner.start)
             await _agree_on_a_new_epoch(a, b, epoch)
+    finally:
+        cluster.stop()
+
+
+async def test_a_client_whose_last_call_failed_closes_what_it_has_opened(tmp_path: Path) -> None:
+    cluster = RedisCluster(tmp_path)
+    try:
+        cluster.start()
+        client = connect(parse_redis_url(cluster.url))
+        assert isinstance(client, ClusterClient)
+        for key in range(20):
+            await client.get(str(key))
+        port = client.get_node_from_key("0").port  # type: ignore[union-attr]
+        (owner,) = [server for server in cluster.servers if server.port == port]
+        await asyncio.to_thread(owner.kill)
+        with pytest.raises(FAILURES):
+            await client.get("0")
+        opened = [one for found in client.get_nodes() for one in found._connections]
+        assert any(one.is_connected for one in opened)
+        await disconnect(client)
+        assert not any(one.is_connected for one in opened)
     finally:
         cluster.stop()

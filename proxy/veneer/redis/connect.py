@@ -200,7 +200,13 @@ def _cluster(address: RedisAddress, options: Mapping[str, object]) -> aioredis.R
 
 async def disconnect(client: RedisClient) -> None:
     """Close a client with everything it opened; a Sentinel set has a client of its own for each Sentinel."""
-    pool = None if isinstance(client, aioredis.RedisCluster) else client.connection_pool
+    if isinstance(client, aioredis.RedisCluster):
+        await client.aclose()
+        # Between a call that failed and the next one, which would look the nodes up again, that has closed nothing.
+        for kept in ("nodes_cache", "startup_nodes"):
+            await client.nodes_manager.aclose(kept)
+        return
+    pool = client.connection_pool
     await client.aclose()
     if isinstance(pool, SentinelConnectionPool):
         for sentinel in pool.sentinel_manager.sentinels:
