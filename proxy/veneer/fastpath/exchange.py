@@ -75,6 +75,7 @@ class FastExchange(FirstBytesHandler):
         "wanted",
         "way",
     )
+    lease: LeasedConnection
 
     def __init__(self, request: FastRequest, way: UpstreamTemplate, match: Match, wanted: RequestHead) -> None:
         self.request: Final = request
@@ -103,10 +104,9 @@ class FastExchange(FirstBytesHandler):
     def ended(self) -> bool:
         """The client sends no more, and may have gone. Whether to answer it nevertheless."""
 
-    def begin(self, lease: LeasedConnection, rate: RateVerdict | None, started_s: float, received: float) -> None:
-        """Have the connection wait for what comes over `lease`."""
+    def begin(self, rate: RateVerdict | None, started_s: float, received: float) -> None:
+        """Have the connection wait for the answer."""
         self.connection.reserve_for(self)
-        self.lease = lease
         self.rate = rate
         self.received = received
         self.started_s = started_s

@@ -81,13 +81,7 @@ class PipelineHandoff:
     async def _answer_unsent(self, miss: FastMiss) -> None:
         client = PlainClient(b"", miss.connection, GET)
         try:
-            miss.connection.on_disconnect(client)
-            if miss.client_gone:
-                client.leave()
-            came = RequestStart(miss.request.request_id.decode("ascii"), miss.received, miss.started_s)
-            exchange = self._source.plain_exchange(miss.request.data, client, came)
-            assert exchange is not None, "what was a sample for others is a plain request"
-            await self._handler.handle(exchange, AdmittedMiss(miss.rate))
+            await self._handler.handle(self._taken_over(miss, client, None), AdmittedMiss(miss.rate))
         finally:
             miss.connection.exchange_done(keep_alive=client.keep_alive)
 
@@ -99,7 +93,8 @@ class PipelineHandoff:
         miss.lease.watch(miss.flight)
         client = MissClient(miss, miss.connection)
         try:
-            exchange = self._resumed(miss, client, None)
+            client.detach()  # what was sent goes on, as any flight does
+            exchange = self._taken_over(miss, client, None)
             await self._handler.handle(exchange, self._begun(miss, exchange))
         finally:
             miss.connection.exchange_done(keep_alive=client.keep_alive)
@@ -107,14 +102,14 @@ class PipelineHandoff:
     async def _answer_write(self, write: FastWrite) -> None:
         client = WriteClient(write, write.connection)
         try:
+            client.detach()
             begun = SentWrite(write.rate, write.born, write.lease.response(write.interim))
-            await self._handler.handle(self._resumed(write, client, write.policy), begun)
+            await self._handler.handle(self._taken_over(write, client, write.policy), begun)
         finally:
             write.connection.exchange_done(keep_alive=client.keep_alive)
 
-    def _resumed(self, begun: FastExchange, client: PlainClient, policy: Policy | None) -> Exchange:
+    def _taken_over(self, begun: FastExchange, client: PlainClient, policy: Policy | None) -> Exchange:
         """The exchange of what was begun; `policy` is that under which it was, or None for the one in force."""
-        client.detach()  # what was begun goes on, as any flight does
         begun.connection.on_disconnect(client)
         if begun.client_gone:
             client.leave()

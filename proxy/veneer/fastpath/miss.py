@@ -14,13 +14,13 @@ from veneer.core.validators import make_etag
 from veneer.fastpath.exchange import FastExchange, FastRequest
 from veneer.fastpath.miss_templates import MissTemplate
 from veneer.fastpath.replies import FoundReply, ResponseTemplate
+from veneer.fastpath.template_cache import SampleSource
 from veneer.http1.grammar import HEAD_END, MAX_PLAIN_HEAD_BYTES
 from veneer.pipeline.coalesce import Flight
-from veneer.pipeline.context import Exchange, Services
+from veneer.pipeline.context import Services
 from veneer.pipeline.made import FetchTimes, entry_of_head, judge_alike
 from veneer.policy.model import Match
-from veneer.ports import FetchLock, LeasedConnection, LeaseState, LockAttempt, SharedLookups
-from veneer.server.ports import ConnectionHandle
+from veneer.ports import FetchLock, LeasedConnection, LeaseState, LockAttempt
 
 HELD: Final = LeaseState.HELD  # to look a member of an Enum up runs Python
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -31,12 +31,8 @@ MAX_STREAMING_TARGETS: Final = 512
 _LENGTH_OR_CHUNKED: Final = re.compile(rb"\r\n(?i:content-length: *(\d{1,18})|transfer-encoding:)")
 
 
-class Pipeline(Protocol):
+class Pipeline(SampleSource, Protocol):
     """What the fast path needs of the normal way."""
-
-    def sample(self, data: bytes, connection: ConnectionHandle, request_id: str) -> Exchange | None:
-        """The exchange that the normal way would make of a request; None where it would refuse that."""
-        ...
 
     def restart(self, miss: FastMiss) -> None:
         """Answer what the fast path has admitted and not sent, from the look-up on."""
@@ -69,14 +65,13 @@ class FastMiss(FastExchange):
 
     `coalesces` tells whether others may wait for the response; `group` is the key of its `flight`. `born` is the log's
     position before the request was sent, at `sent_s` (monotonic).
-    A shared store, `beyond`, is asked first, and the fetch lock, `attempt`, is taken along; nothing is `sent` before
-    that has answered.
+    Where it `looks_first` the fetch lock, `attempt`, is taken along; nothing is `sent` before the shared store has
+    answered.
     """
 
     __slots__ = (
         "_services",
         "attempt",
-        "beyond",
         "born",
         "coalesces",
         "flight",
@@ -102,20 +97,17 @@ class FastMiss(FastExchange):
         self.key: Final = key
         self.group = key
         self.coalesces = False
-        self.beyond: SharedLookups | None = None
         self.attempt: LockAttempt | None = None
         self.sent = False
 
     def look_up(self, rate: RateVerdict | None, started_s: float) -> None:
         """Ask the shared store, now that the rate admits it, and then the backend."""
-        services, beyond = self._services, self.beyond
+        services, store = self._services, self._services.local_store
+        beyond = None if store is None else store.beyond
         assert beyond is not None
         services.recorder.begin()
         services.in_flight.take()
-        self.connection.reserve_for(self)
-        self.rate = rate
-        self.received = services.now()
-        self.started_s = started_s
+        self.begin(rate, started_s, services.now())
         if self.coalesces:
             self.attempt = services.locks.attempt(self.key, self.group)
         beyond.look(self.key, self.wanted, self.template.route.cache, self.attempt, self._looked)
@@ -138,8 +130,8 @@ class FastMiss(FastExchange):
             lease.give_back()
             self._restart()
             return
-        self.lease = lease
-        self._ask(now_s, lock)
+        self.received = services.now()
+        self._ask(lease, now_s, lock)
 
     def _restart(self) -> None:
         if self.attempt is not None:
@@ -151,19 +143,19 @@ class FastMiss(FastExchange):
         services = self._services
         services.recorder.begin()
         services.in_flight.take()
-        self.begin(lease, rate, started_s, services.now())
-        self._ask(started_s, None)
+        self.begin(rate, started_s, services.now())
+        self._ask(lease, started_s, None)
 
-    def _ask(self, now_s: float, lock: FetchLock | None) -> None:
+    def _ask(self, lease: LeasedConnection, now_s: float, lock: FetchLock | None) -> None:
         """Send the request over the lease, in this fetch lock."""
         services, request, template = self._services, self.request, self.template
         self.sent = True
         self.flight = services.flights.open(self.group) if self.coalesces else Flight(self.group)
         self.flight.lock = lock
         self.born = services.log.position
-        self.received = services.now()
         self.sent_s = now_s
-        self.lease.send(template.head(request.values, request.request_id), self, template.read_timeout_s)
+        self.lease = lease
+        lease.send(template.head(request.values, request.request_id), self, template.read_timeout_s)
 
     def leave(self) -> None:
         """The client has gone. The fetch goes on, unless it has to give way: what it brings may be stored."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from functools import partial
 
 from veneer.core.key import flight_key, key_within, normalised_query
 from veneer.core.messages import ResponseHead
@@ -13,7 +13,7 @@ from veneer.fastpath.handoff import MissClient
 from veneer.fastpath.miss import HELD, FastMiss, MissServices, Pipeline
 from veneer.fastpath.miss_templates import MissTemplate, miss_template
 from veneer.fastpath.replies import PRIVATE, AnsweredMiss
-from veneer.fastpath.scan import HeadShape
+from veneer.fastpath.template_cache import TemplateCache
 from veneer.http1.framing import BodyFraming, FramingFacts
 from veneer.http1.grammar import HEAD_END
 from veneer.http1.serialise import serialise
@@ -21,10 +21,7 @@ from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.answer import Answer
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import CacheResult
-from veneer.policy.model import Policy, Route
-
-MAX_UPSTREAM_TEMPLATES: Final = 4096
-"""Remembered at most: shapes times routes times client addresses."""
+from veneer.policy.model import Policy
 
 
 class MissFastPath:
@@ -35,11 +32,10 @@ class MissFastPath:
     """
 
     def __init__(self, services: Services, pipeline: Pipeline) -> None:
-        self._services = services
         self._log = services.log
         self._searches = services.searches
         self._shared = MissServices(services, pipeline)
-        self._templates: dict[tuple[HeadShape, str, str], MissTemplate | None] = {}
+        self._templates = TemplateCache[MissTemplate](pipeline, partial(miss_template, services))
 
     def __len__(self) -> int:
         return len(self._templates)
@@ -54,7 +50,7 @@ class MissFastPath:
 
         `last` is the template of the connection's last miss, most often that of this one too.
         """
-        shared, shape, raw = self._shared, request.shape, request.values[0]
+        shared, raw = self._shared, request.values[0]
         if self._log.lease_state() is not HELD or shared.in_flight.full:
             return None
         target = normal_target(raw)
@@ -62,9 +58,7 @@ class MissFastPath:
             return None
         path, query = target
         match = policy.match("GET", path, query)
-        template = last
-        if template is None or template.shape is not shape or template.route is not match.route:
-            template = self._template(request, match.route)
+        template = self._templates.template(request, match.route, last)
         if template is None:
             return None
         wanted, rules = template.wanted(path, query), match.route.cache
@@ -85,24 +79,12 @@ class MissFastPath:
             beyond = store.beyond
             if beyond is not None and not template.covers(beyond.vary_names):
                 return False
-            miss.beyond, miss.looks_first = beyond, beyond is not None
+            miss.looks_first = beyond is not None
         miss.group = group = flight_key(key, miss.wanted, rules, varies)
         if template.coalesces and not flights.is_uncacheable(group, now_s):
             miss.coalesces = True
             return flights.join(group) is None  # else it would have to wait for another
         return True
-
-    def _template(self, request: FastRequest, route: Route) -> MissTemplate | None:
-        connection, shape = request.connection, request.shape
-        known = (shape, route.name, connection.address)
-        if known in self._templates:
-            return self._templates[known]
-        sample = self._shared.pipeline.sample(request.data, connection, request.request_id.decode("ascii"))
-        template = None if sample is None else miss_template(self._services, sample, shape, request.values)
-        if len(self._templates) >= MAX_UPSTREAM_TEMPLATES:
-            self._templates.clear()
-        self._templates[known] = template
-        return template
 
     def learn(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int, coding: str) -> None:
         """See how the pipeline has answered a miss: the next response like this one is answered so here."""

@@ -10,20 +10,16 @@ from veneer.core.rate import RateVerdict
 from veneer.fastpath.exchange import FastExchange, FastRequest
 from veneer.fastpath.miss import MAX_BODY_BYTES
 from veneer.fastpath.replies import FoundReply
+from veneer.fastpath.template_cache import SampleSource
 from veneer.fastpath.write_templates import WriteTemplate
-from veneer.pipeline.context import Exchange, Services
+from veneer.pipeline.context import Services
 from veneer.pipeline.invalidations import Events, named_by, settles_s
 from veneer.policy.model import Match, Policy
 from veneer.ports import LeasedConnection, LocalLog
-from veneer.server.ports import ConnectionHandle
 
 
-class WritePipeline(Protocol):
+class WritePipeline(SampleSource, Protocol):
     """What writes need of the normal way."""
-
-    def sample(self, data: bytes, connection: ConnectionHandle, request_id: str) -> Exchange | None:
-        """The exchange that the normal way would make of a request; None where it would refuse that."""
-        ...
 
     def resume_write(self, write: FastWrite) -> None:
         """Answer what the fast path has sent on, from the response on."""
@@ -80,7 +76,8 @@ class FastWrite(FastExchange):
         services, request, template = self._services, self.request, self.template
         services.recorder.begin()
         services.in_flight.take()
-        self.begin(lease, rate, started_s, services.now())
+        self.begin(rate, started_s, services.now())
+        self.lease = lease
         self.born = services.log.position
         head = template.head(request.values, request.request_id)
         lease.send(head + self.content, self, template.read_timeout_s, may_repeat=False)

@@ -6,6 +6,7 @@ known everywhere as soon as it is known here.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from veneer.core.messages import ResponseHead
@@ -17,6 +18,7 @@ from veneer.fastpath.pattern import Values
 from veneer.fastpath.replies import AnsweredMiss
 from veneer.fastpath.response_shapes import WRITE_STATUSES
 from veneer.fastpath.scan import HeadShape, Scanner, write_scanner
+from veneer.fastpath.template_cache import TemplateCache
 from veneer.fastpath.write import FastWrite, PolicedWrite, WritePipeline, WriteServices
 from veneer.fastpath.write_templates import WriteTemplate, write_template
 from veneer.http1.framing import BodyFraming, FramingFacts, framing_of
@@ -27,11 +29,8 @@ from veneer.pipeline.answer import Answer
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import CacheResult
 from veneer.pipeline.invalidations import done_by
-from veneer.policy.model import Policy, Route
+from veneer.policy.model import Policy
 from veneer.ports import LocalLog
-
-MAX_WRITE_TEMPLATES: Final = 4096
-"""Remembered at most: shapes times routes times client addresses."""
 
 
 class ReadWrite:
@@ -49,9 +48,8 @@ class WriteFastPath:
     """Sends on what the policy admits; everything decided about it is decided by the pipeline's functions."""
 
     def __init__(self, services: Services, log: LocalLog, pipeline: WritePipeline, policy: Policy) -> None:
-        self._services = services
         self._shared = WriteServices(services, log, pipeline)
-        self._templates: dict[tuple[HeadShape, str, str], WriteTemplate | None] = {}
+        self._templates = TemplateCache[WriteTemplate](pipeline, partial(write_template, services))
         self._scanner = Scanner()
         self.reset(policy)
 
@@ -88,32 +86,18 @@ class WriteFastPath:
 
         `last` is the template of the connection's last write, most often that of this one too.
         """
-        shape, raw = request.shape, request.values[0]
+        raw = request.values[0]
         target = normal_target(raw)
         if target is None or self._shared.in_flight.full or len(raw) > policy.limits.target_bytes:
             return None
         path, query = target
-        match = policy.match(shape.method, path, query)
-        template = last
-        if template is None or template.shape is not shape or template.route is not match.route:
-            template = self._template(request, match.route)
+        match = policy.match(request.shape.method, path, query)
+        template = self._templates.template(request, match.route, last)
         if template is None or len(content) > template.most_bytes or not template.is_worth_trying():
             return None
         wanted = template.wanted(path, query)
         policed = PolicedWrite(policy, match, wanted, done_by(policy, match, wanted))
         return FastWrite(self._shared, request, template, policed, content)
-
-    def _template(self, request: FastRequest, route: Route) -> WriteTemplate | None:
-        connection, shape = request.connection, request.shape
-        known = (shape, route.name, connection.address)
-        if known in self._templates:
-            return self._templates[known]
-        sample = self._shared.pipeline.sample(request.data, connection, request.request_id.decode("ascii"))
-        template = None if sample is None else write_template(self._services, sample, shape, request.values)
-        if len(self._templates) >= MAX_WRITE_TEMPLATES:
-            self._templates.clear()
-        self._templates[known] = template
-        return template
 
     def learn(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int | None) -> None:
         """See how the pipeline has answered a write: the next response like this one is answered so here."""

@@ -13,7 +13,7 @@ from tests.unit.veneer.fastpath.stage import BR, DATE, LONG, POLICY, Stage, came
 from veneer.core.entry import CodedBody
 from veneer.core.fields import Fields
 from veneer.core.messages import ResponseHead
-from veneer.fastpath.misses import MAX_UPSTREAM_TEMPLATES
+from veneer.fastpath.template_cache import MAX_TEMPLATES
 from veneer.policy.load import parse_policy
 
 
@@ -262,7 +262,7 @@ async def test_another_policy_begins_anew(stage: Stage) -> None:
 async def test_what_is_remembered_of_requests_is_bounded(stage: Stage) -> None:
     assert stage.fastpath.state.misses is not None
     stage.backend.free = False
-    for number in range(MAX_UPSTREAM_TEMPLATES + 1):
+    for number in range(MAX_TEMPLATES + 1):
         line = Line(f"192.0.{number // 256}.{number % 256}")
         assert not stage.fastpath.connect(line, line.send).answer(b"GET /a HTTP/1.1\r\nHost: site\r\n\r\n")
     assert len(stage.fastpath.state.misses) == 1
