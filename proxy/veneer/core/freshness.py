@@ -138,24 +138,25 @@ def terms_of(
     """The terms of a response that was asked for and received at these moments."""
     directives = governing_directives(fields, rules.targeted_fields)
     life = lifetime_under(directives, status, fields, response_time, rules)
-    return terms_under(directives, life, fields, request_time, response_time, rules)
+    age_s = initial_age(fields, request_time, response_time)
+    return terms_under(directives, life, fields, age_s, response_time, rules)
 
 
 def terms_under(
     directives: ResponseDirectives,
     life: Lifetime,
     fields: Fields,
-    request_time: float,
+    age_s: float,
     response_time: float,
     rules: CacheRules,
 ) -> FreshnessTerms:
-    """As `terms_of`, the governing directives and the lifetime being known."""
+    """As `terms_of`, the governing directives, the lifetime and the initial age being known."""
     overridden = rules.origin is OriginRule.OVERRIDE and life.source is Source.POLICY
     forbids_stale = directives.forbids_stale and not (overridden and not _insists(directives))
     extends = life.source in STATED and life.seconds > 0
     return FreshnessTerms(
         lifetime_s=life.seconds,
-        age_at_receipt_s=initial_age(fields, request_time, response_time),
+        age_at_receipt_s=age_s,
         stale_windows_s=(0.0, 0.0) if forbids_stale else stale_windows(directives, rules, extends=extends),
         may_serve_disconnected=rules.stale_on_disconnect and extends and not forbids_stale,
         forbids_stale=forbids_stale,

@@ -80,7 +80,7 @@ class Storable:
 class StorageTerms:
     """What a response that may be stored says of that, but for its age and its validators: see `judge_under`.
 
-    The initial age in `freshness` is not that of the response. `depends_on_dates` tells whether another Date or
+    `freshness` is as if the response had come without any age. `depends_on_dates` tells whether another Date or
     Last-Modified would have led to other terms.
     """
 
@@ -189,7 +189,7 @@ def storage_terms(
     span = _span(request, response.fields) if response.status == 206 else None
     if response.status == 206 and span is None:
         return _not_storable(Reason.BAD_CONTENT_RANGE, response)
-    freshness = terms_under(directives, life, response.fields, response_time, response_time, rules)
+    freshness = terms_under(directives, life, response.fields, 0.0, response_time, rules)
     dated = _depends_on_dates(directives, life, response.fields)
     return StorageTerms(directives, life, freshness, vary, span, request.method == "POST", dated)
 
