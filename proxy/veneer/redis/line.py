@@ -28,8 +28,6 @@ class ReconnectingConnection:
         self._wire: RedisConnection | None = None
         self._greeted = 0  # what `_wire` had heard when it was opened
         self._dialing: asyncio.Task[RedisConnection | Exception] | None = None
-        self.asking = 0
-        """How many wait for an answer."""
 
     @property
     def wire(self) -> RedisConnection | None:
@@ -73,7 +71,6 @@ class ReconnectingConnection:
         """
         wire = self._wire
         heard = 0 if wire is None else wire.heard
-        self.asking += 1
         try:
             async with LagTolerantTimeout(timeout_s):
                 try:
@@ -85,8 +82,6 @@ class ReconnectingConnection:
             if now is not None and now.heard == (heard if now is wire else self._greeted):
                 self.drop()
             raise
-        finally:
-            self.asking -= 1
 
     async def _ask(self, words: tuple[Argument, ...]) -> Reply:
         wire = await self.opened()

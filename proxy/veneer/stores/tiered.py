@@ -59,7 +59,7 @@ class TieredStore:
         def found(values: Sequence[bytes]) -> None:
             entries = self._shared.read_now(key, values) if values else ()
             if entries and before == self._replacements:
-                self._memory.keep(key, _newest_first(entries, self._memory.get_local(key)))
+                self._take_up(key, entries)
             if not values:
                 self._memory.count(found=False)
             on_looked(bool(values))
@@ -97,8 +97,7 @@ class TieredStore:
             return self._memory.get_local(key)
         if before != self._replacements:  # what was just read may be what was just replaced
             return l2
-        alive = [entry for entry in self._memory.get_local(key) if self._log.validity(entry) is not Validity.DEAD]
-        self._memory.keep(key, _newest_first(l2, alive))
+        self._take_up(key, l2)
         return self._memory.get_local(key) or l2
 
     def add_listener(self, key: str, entry: Entry, listener: EvictionListener) -> bool:
@@ -122,6 +121,11 @@ class TieredStore:
         """Forget `entry` in both levels."""
         self._memory.forget_now(key, entry)
         await self._shared.forget(key, entry)
+
+    def _take_up(self, key: str, l2: Sequence[Entry]) -> None:
+        """Have memory hold what the shared store has as well."""
+        alive = [entry for entry in self._memory.get_local(key) if self._log.validity(entry) is not Validity.DEAD]
+        self._memory.keep(key, _newest_first(l2, alive))
 
     def _dead_until(self, l1: Sequence[Entry], request: RequestHead, rules: CacheRules) -> int:
         """Up to which birth what may lie in Redis for the request is dead, as far as memory tells.
