@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.properties.batch_model import Bounds, Mutation, State, steps, too_few, too_many
+from tests.properties.search import search
 
 ANY = Bounds(3, ((3, 3), (3,)))
 LATE = Bounds(3, ((3, 3), (3,)), life=1)
@@ -37,17 +38,11 @@ FOUND_IN = {
 
 def _search(bounds: Bounds, mutation: Mutation) -> tuple[State | None, int]:
     """A state in which a bound is broken, or None, and how many states were seen."""
-    seen = {State()}
-    todo = [State()]
-    while todo:
-        for following in steps(todo.pop(), bounds, mutation):
-            if following in seen:
-                continue
-            if too_many(following, bounds) or (bounds.prompt and too_few(following, bounds)):
-                return following, len(seen)
-            seen.add(following)
-            todo.append(following)
-    return None, len(seen)
+    return search(
+        State(),
+        lambda state: steps(state, bounds, mutation),
+        lambda state: too_many(state, bounds) or (bounds.prompt and too_few(state, bounds)),
+    )
 
 
 @pytest.mark.parametrize("bounds", EXHAUSTIVE)

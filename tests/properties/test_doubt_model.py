@@ -5,23 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.properties.doubt_model import Mutation, State, steps, violates
+from tests.properties.search import search
 
 TICKS = 4
 
 
 def _search(mutation: Mutation) -> tuple[State | None, int]:
     """A state in which the cache lies, or None, and how many states were seen."""
-    seen = {State()}
-    todo = [State()]
-    while todo:
-        for following in steps(todo.pop(), TICKS, mutation):
-            if following in seen:
-                continue
-            if violates(following):
-                return following, len(seen)
-            seen.add(following)
-            todo.append(following)
-    return None, len(seen)
+    return search(State(), lambda state: steps(state, TICKS, mutation), violates)
 
 
 def test_no_order_of_steps_makes_a_node_lie() -> None:

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from tests.properties.lease_model import Bounds, Mutation, State, steps, violates
+from tests.properties.search import search
 
 EXHAUSTIVE = [
     Bounds(ticks=3, renewals=(0, 1), pause=True),
@@ -19,17 +20,7 @@ WALKS = Bounds(ticks=12, renewals=(4, 8), pause=True, restart=True)
 
 def _search(bounds: Bounds, mutation: Mutation) -> tuple[State | None, int]:
     """A state in which the cache lies, or None, and how many states were seen."""
-    seen = {State()}
-    todo = [State()]
-    while todo:
-        for following in steps(todo.pop(), bounds, mutation):
-            if following in seen:
-                continue
-            if violates(following, mutation):
-                return following, len(seen)
-            seen.add(following)
-            todo.append(following)
-    return None, len(seen)
+    return search(State(), lambda state: steps(state, bounds, mutation), lambda state: violates(state, mutation))
 
 
 @pytest.mark.parametrize("bounds", EXHAUSTIVE)
