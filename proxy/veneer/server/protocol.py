@@ -263,8 +263,8 @@ class AiohttpProtocol(RequestHandler):
             self,
             asyncio.get_running_loop(),
             settings.read_buffer_bytes,
-            max_line_size=settings.max_line_bytes,
-            max_field_size=settings.max_field_bytes,
+            max_line_size=max(settings.max_line_bytes, settings.max_field_bytes),
+            max_field_size=max(settings.max_line_bytes, settings.max_field_bytes),
             max_headers=settings.max_fields,
             payload_exception=web.RequestPayloadError,
             auto_decompress=False,
@@ -313,8 +313,8 @@ class AiohttpProtocol(RequestHandler):
     ) -> web.StreamResponse:
         """Answer what the parser refused, then close (RFC 9112 section 2.2)."""
         if isinstance(exc, LineTooLong):
-            # Which line is told by its bound alone; a target is too long for any URI here (RFC 9112 section 3).
-            status = 414 if exc.args[1] == self._settings.max_line_bytes else 431
+            # A target is too long for any URI here (RFC 9112 section 3).
+            status = 414 if self._was_in_request_line(exc) else 431
         elif _TOO_MANY_FIELDS in str(exc):
             status = 431
         if status >= 500:
@@ -328,6 +328,13 @@ class AiohttpProtocol(RequestHandler):
         except ClientGoneError:
             logger.debug("client gone before the refusal of a malformed request")
         return AlreadySent(keep_alive=False)
+
+    def _was_in_request_line(self, error: LineTooLong) -> bool:
+        """Whether it was the request line that is too long; of the compiled parser its bound alone tells that."""
+        parser = self._parser
+        if isinstance(parser, AnyMethodParser):
+            return parser.is_in_request_line
+        return bool(error.args[1] == self._settings.max_line_bytes)
 
 
 class FrontServer(web.Server):

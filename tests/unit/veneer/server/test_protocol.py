@@ -10,7 +10,7 @@ from aiohttp import web
 
 from tests.unit.veneer.server.front_row import Transport, refused
 from veneer.server.connection import ClientConnection
-from veneer.server.limits import ConnectionSettings
+from veneer.server.limits import ConnectionSettings, MalformedRequest
 from veneer.server.plain import PlainRequest
 from veneer.server.ports import ConnectionHandle
 from veneer.server.protocol import AlreadySent, FrontServer
@@ -83,3 +83,43 @@ async def test_who_is_cut_short_sees_the_end_after_it_was_told(asked: bytes) -> 
     telling.told.set()
     await stopping
     assert "closed" in events
+
+
+LIMITS = ConnectionSettings(max_line_bytes=1_000, max_field_bytes=4_000)
+
+
+@pytest.mark.parametrize(
+    ("target_bytes", "cookie_bytes", "status"),
+    [(10, 3_000, 200), (10, 5_000, 431), (5_000, 10, 414)],
+    ids=["long", "too long a field", "too long a target"],
+)
+@pytest.mark.parametrize("first_bytes", [3, 20, 50, 70, 1_500, 2_900, 9_999])
+async def test_a_head_means_the_same_in_whatever_pieces_it_comes(
+    target_bytes: int, cookie_bytes: int, status: int, first_bytes: int
+) -> None:
+    statuses, closed = list[int](), asyncio.Event()
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        assert len(request.headers["Cookie"]) == cookie_bytes
+        statuses.append(200)
+        closed.set()
+        return AlreadySent(keep_alive=False)
+
+    def refuse(request: MalformedRequest) -> bytes:
+        statuses.append(request.status)
+        closed.set()
+        return refused(request)
+
+    server = FrontServer(answer, LIMITS, refuse)
+    connection = cast("ClientConnection", server.connection())
+    connection.connection_made(Transport([]))
+    await asyncio.sleep(0)
+    head = f"GET /{'a' * target_bytes} HTTP/1.1\r\nHost: site\r\nCookie: {'x' * cookie_bytes}\r\n\r\n".encode()
+    connection.data_received(head[:first_bytes])
+    for _ in range(3):
+        await asyncio.sleep(0)  # what comes within one iteration is read at once
+    if len(head) > first_bytes and not statuses:
+        connection.data_received(head[first_bytes:])
+    await asyncio.wait_for(closed.wait(), 10)
+    await server.shutdown(1)
+    assert statuses == [status]
