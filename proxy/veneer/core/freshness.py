@@ -18,7 +18,8 @@ HEURISTIC_STATUSES: Final = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 4
 """Statuses that may be given a heuristic lifetime (RFC 9110 section 15.1)."""
 
 POLICY_STATUSES: Final = frozenset({200, 203, 204, 206, 300, 301, 308, 410})
-"""Statuses to which a route's own ttl applies: the heuristic ones less the client's and the server's mistakes."""
+"""Statuses to which a route's own ttl applies that names none: the heuristic ones less the client's and the server's
+mistakes."""
 
 
 @mypyc_attr(acyclic=True)
@@ -87,18 +88,27 @@ def lifetime_under(
     directives: ResponseDirectives, status: int, fields: Fields, response_time: float, rules: CacheRules
 ) -> Lifetime:
     """As `lifetime`, the governing directives being known."""
-    if rules.ttl_s is not None and rules.origin is OriginRule.OVERRIDE and status in POLICY_STATUSES:
-        return Lifetime(rules.ttl_s, Source.POLICY)
+    ttl_s = route_ttl(rules, status)
+    if ttl_s is not None and rules.origin is OriginRule.OVERRIDE:
+        return Lifetime(ttl_s, Source.POLICY)
     explicit = explicit_lifetime(fields, directives, response_time)
     if explicit is not None:
         return Lifetime(explicit, Source.EXPLICIT)
-    if rules.ttl_s is not None and status in POLICY_STATUSES:
-        return Lifetime(rules.ttl_s, Source.POLICY)
+    if ttl_s is not None:
+        return Lifetime(ttl_s, Source.POLICY)
     if status in HEURISTIC_STATUSES or directives.public:
         heuristic = heuristic_lifetime(fields, response_time, rules)
         if heuristic is not None:
             return Lifetime(heuristic, Source.HEURISTIC)
     return Lifetime(0.0, Source.NONE)
+
+
+def route_ttl(rules: CacheRules, status: int) -> float | None:
+    """The lifetime that the route gives responses with this status, the most exact of what it says; None for none."""
+    for statuses, ttl_s in rules.ttl_by_status:
+        if status in statuses:
+            return ttl_s
+    return rules.ttl_s if status in POLICY_STATUSES else None
 
 
 def explicit_lifetime(fields: Fields, directives: ResponseDirectives, response_time: float) -> float | None:

@@ -59,6 +59,7 @@ class CookieRules:
 class CacheRules:
     """How one route caches. The default is a standards-obeying shared cache (RFC 9111). Times are seconds.
 
+    `ttl_by_status`, the most exact first, is the ttl of these statuses, `ttl_s` that of others (core.freshness).
     `codings` are the content codings among which Accept-Encoding chooses, in the key as towards the origin.
     `keep_stale_s` is how long past its freshness a response stays stored, to be validated or to be served while the
     origin cannot be reached. `language_from_content` lets a stored response serve a request whose Accept-Language
@@ -70,6 +71,7 @@ class CacheRules:
 
     enabled: bool = True
     ttl_s: float | None = None
+    ttl_by_status: tuple[tuple[frozenset[int], float], ...] = ()
     origin: OriginRule = OriginRule.RESPECT
     heuristic_fraction: float = 0.1
     heuristic_max_s: float = 86_400.0

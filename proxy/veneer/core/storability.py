@@ -38,6 +38,8 @@ REQUEST_SPECIFIC_STATUSES: Final = frozenset({401, 407, 408, 412, 413, 416, 417,
 sizes, rates. They are never stored, whatever they say (RFC 6585 forbids it for 428, 429, 431 and 511): a
 client could otherwise fill the cache with errors that only its own request deserved."""
 
+NEVER_STORED_STATUSES: Final = REQUEST_SPECIFIC_STATUSES | frozenset(range(100, 200)) | {304}
+
 
 @mypyc_attr(acyclic=True)
 @dataclass(init=False, slots=True, unsafe_hash=True)

@@ -115,7 +115,7 @@ class Handler:
         route, digest = exchange.match.route, preflight_digest(exchange.request)
         if digest is None or exchange.client.has_body:
             return await self._forwarder.answer(exchange)
-        rules = replace(route.cache, ttl_s=route.preflight_s, origin=OriginRule.OVERRIDE)
+        rules = replace(route.cache, ttl_s=route.preflight_s, ttl_by_status=(), origin=OriginRule.OVERRIDE)
         kept = replace(exchange, match=exchange.match.under(replace(route, cache=rules)))
         return await self._reader.answer(kept, None, digest)
 

@@ -13,7 +13,8 @@ def cache_rules(shape: schema_cache.CacheShape, passed: list[str], codings: tupl
     query = shape.key.query
     return CacheRules(
         enabled=shape.enabled,
-        ttl_s=shape.ttl,
+        ttl_s=None if shape.ttl is None else shape.ttl.default_s,
+        ttl_by_status=() if shape.ttl is None else shape.ttl.by_status,
         origin=OriginRule(shape.origin),
         heuristic_fraction=float(shape.heuristic.fraction),
         heuristic_max_s=shape.heuristic.max,

@@ -88,9 +88,9 @@ def _without(key: str, value: Plain, bad: set[tuple[int | str, ...]]) -> Plain:
 
 
 def _problem(document: Document, detail: ErrorDetails) -> ConfigError:
-    path: KeyPath = detail["loc"]
     kind = detail["type"]
     context: dict[str, Any] = detail.get("ctx", {})
+    path: KeyPath = (*detail["loc"], *context.get("at", ()))
     message, suggestion = _out_of_bounds(document, path, kind, context) or _explain(path, kind, detail, context)
     on_key = kind == "extra_forbidden" or path[-1:] == ("[key]",)
     if path[-1:] == ("[key]",):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from veneer.core.cache_control import governing_directives
 from veneer.core.entry import Entry, Position
 from veneer.core.fields import Fields, Pair
-from veneer.core.freshness import POLICY_STATUSES, Freshness, freshness
+from veneer.core.freshness import Freshness, freshness, route_ttl
 from veneer.core.key import cache_key
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.outcome import Reason
@@ -61,9 +61,9 @@ def whose_lifetime(found: Explanation, status: int) -> str | None:
     rules, source = found.match.route.cache, found.verdict.lifetime.source
     said = _said_by_origin(found.verdict, rules)
     if source is Source.EXPLICIT:
-        if rules.ttl_s is None or status not in POLICY_STATUSES:
+        if (ttl_s := route_ttl(rules, status)) is None:
             return f"the backend's {said}"
-        ttl = format_duration(rules.ttl_s)
+        ttl = format_duration(ttl_s)
         return f"the backend's {said}; the route's ttl of {ttl} does nothing beside it (`origin: respect`)"
     if source is Source.POLICY and rules.origin is OriginRule.OVERRIDE:
         return "the route's ttl (`origin: override`)" + (f"; the backend's {said} does nothing" if said else "")

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from veneer.policy.lifetimes import Ttl
 from veneer.policy.schema import RateLimitShape, RouteOptions
 from veneer.policy.settings import Overrides
 from veneer.policy.units import Rate
@@ -34,7 +35,7 @@ def apply_overrides(defaults: RouteOptions, overrides: Overrides) -> RouteOption
     cache: dict[str, object] = {}
     compress: dict[str, object] = {}
     if overrides.ttl_s is not None:
-        cache["ttl"] = overrides.ttl_s
+        cache["ttl"] = (defaults.cache.ttl or Ttl(None))._replace(default_s=overrides.ttl_s)
     if overrides.compress_min_size_bytes is not None:
         compress["min_size"] = overrides.compress_min_size_bytes
     if overrides.compress_level is not None:

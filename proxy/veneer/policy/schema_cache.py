@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from veneer.policy.shape import Duration, FieldName, Shape, Size, Text, option, section
+from veneer.policy.shape import Duration, FieldName, Lifetimes, Shape, Size, Text, option, section
 
 
 class QueryKeyShape(Shape):
@@ -104,12 +104,13 @@ class CacheShape(Shape):
     """How responses are cached."""
 
     enabled: bool = option(True, "`false` neither stores nor answers from the store.")
-    ttl: Duration | None = option(
+    ttl: Lifetimes | None = option(
         None,
-        "Freshness lifetime where the origin gives none; with `origin: respect` it does nothing where a response has "
-        "s-maxage, max-age or Expires. Under `defaults` it holds for listed routes only. It is for requests without "
-        "credentials: with Authorization or a Cookie of which `cookies` says nothing, a response is shared only where "
-        "the origin itself says that it is fresh or public.",
+        "Freshness lifetime where the origin gives none, for statuses 200, 203, 204, 206, 300, 301, 308 and 410; or by "
+        "status, as in `{404: 10s, 3xx: 1h, default: 5m}`, where the most exact counts. With `origin: respect` it does "
+        "nothing where a response has s-maxage, max-age or Expires. Under `defaults` it holds for listed routes only. "
+        "It is for requests without credentials: with Authorization or a Cookie of which `cookies` says nothing, a "
+        "response is shared only where the origin itself says that it is fresh or public.",
         "Responses change unseen until the lifetime ends or an invalidation names them. Where the backend chooses by "
         "Accept or another field and sends no Vary, all get what is stored until that field is in `key.headers`: the "
         "log warns once where types, languages or codings mix on a route.",

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from veneer.policy.lifetimes import Ttl, parse_ttl
 from veneer.policy.units import Rate, UnitError, parse_duration, parse_rate, parse_size, parse_statuses
 
 
@@ -21,12 +22,14 @@ def _reads(parse: Any) -> BeforeValidator:
         try:
             return parse(value)
         except UnitError as error:
-            raise PydanticCustomError("unit", "{why}", {"why": str(error), "hint": error.suggestion}) from None
+            context = {"why": str(error), "hint": error.suggestion, "at": error.at}
+            raise PydanticCustomError("unit", "{why}", context) from None
 
     return BeforeValidator(read)
 
 
 Duration = Annotated[float, _reads(parse_duration), Unit("duration")]
+Lifetimes = Annotated[Ttl, _reads(parse_ttl), Unit("duration, or durations by status")]
 Size = Annotated[int, _reads(parse_size), Unit("size")]
 RateText = Annotated[Rate, _reads(parse_rate), Unit("rate")]
 Statuses = Annotated[frozenset[int], _reads(parse_statuses), Unit("statuses")]

@@ -26,11 +26,12 @@ _STATUS = re.compile(r"([1-5])xx|([1-5]\d\d)(?:-([1-5]\d\d))?", re.ASCII)
 
 
 class UnitError(ValueError):
-    """A quantity that cannot be read; `suggestion` shows how to write it."""
+    """A quantity that cannot be read; `suggestion` shows how to write it. `at` is its place below the key's value."""
 
-    def __init__(self, message: str, suggestion: str | None = None) -> None:
+    def __init__(self, message: str, suggestion: str | None = None, at: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.suggestion = suggestion
+        self.at = at
 
 
 class Rate(NamedTuple):
