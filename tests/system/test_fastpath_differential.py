@@ -45,10 +45,15 @@ PAGES = {
     "/with-cookies": ["Cache-Control: max-age=3600", "Content-Type: application/json", "Set-Cookie: s=1"],
     "/silent": ["Content-Type: application/json"],
     "/few-parameters": ["Cache-Control: max-age=3600", "Content-Type: text/plain"],
+    "/edited": ["Cache-Control: max-age=3600", "Content-Type: text/plain", "Cache-Tag: t", "Server: x", "X-Gone: 1"],
     "/for-everybody": ["Cache-Control: max-age=3600", "Content-Type: application/json", f"Etag: {ETAG}"],
 }
 POLICIES = """
 routes:
+  - name: edited
+    match: {path: /edited}
+    request: {set: {X-Csrf-Token: "1"}, remove: [Cookie, Referer]}
+    response: {set: {Server: veneer, ETag-Like: "1"}, add: {X-More: "2"}, remove: [X-Gone], security: true}
   - {name: by-language, match: {path: /by-language}, cache: {key: {headers: [Accept-Language], show: true}}}
   - {name: with-cookies, match: {path: /with-cookies}, cache: {set_cookie: strip, cookies: {ignore: [c], key: [a]}}}
   - {name: silent, match: {path: /silent}, etag: "off", cache: {ttl: 1h, origin: override}, compress: {enabled: false}}

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from veneer.cli.asking import ask
+from veneer.core.field_edits import NO_EDITS, TAGS_HIDDEN
 from veneer.core.fields import Fields
 from veneer.core.messages import ResponseHead
 from veneer.core.storability import NotStorable
@@ -21,7 +22,7 @@ from veneer.policy.explain import (
     whose_lifetime,
 )
 from veneer.policy.load import load_policy, parse_policy
-from veneer.policy.model import Policy, RateRule
+from veneer.policy.model import Policy, RateRule, Route
 from veneer.policy.problems import PolicyError
 from veneer.policy.settings import Overrides, read_environment
 from veneer.policy.units import format_duration, format_size
@@ -103,6 +104,7 @@ def rows_of(policy: Policy, found: Explanation, status: int) -> Iterator[tuple[s
     if not found.request.is_safe:
         named = f"{', '.join((*found.invalidates, _target(policy, found)))} ({route.consistency.value})"
         yield "invalidates", named if status in route.invalidates_on else f"nothing: {status} does not count as done"
+    yield from _fields(route)
     compress = route.compress
     codings = (
         f"{', '.join(compress.coding.prefer)} at level {compress.level} from {format_size(compress.coding.min_bytes)}"
@@ -115,6 +117,19 @@ def _target(policy: Policy, found: Explanation) -> str:
     if spared and policy.stored_as(request.path, request.query, spared) is None:
         return "the target URI where the response does not say what has changed"
     return "the target URI"
+
+
+def _fields(route: Route) -> Iterator[tuple[str, str]]:
+    """What the route takes out of messages and puts into them."""
+    for name, edits in (("request fields", route.request), ("response fields", route.response)):
+        if edits in (NO_EDITS, TAGS_HIDDEN):
+            continue
+        removed = edits.dropped - edits.names
+        said = [f"without {', '.join(sorted(removed))}"] if removed else []
+        said += [f"{field}: {value}" for field, value in edits.lines]
+        said += [f"{field}: {value} (where there is none)" for field, value in edits.missing]
+        if said:
+            yield name, "; ".join(said)
 
 
 def _key(found: Explanation) -> str:

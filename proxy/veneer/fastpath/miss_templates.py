@@ -36,7 +36,9 @@ class MissTemplate(UpstreamTemplate):
         *,
         coalesces: bool,
     ) -> None:
-        super().__init__(shape, wanted, route, upstream, template, ResponseTemplates(route.compress.coding))
+        super().__init__(
+            shape, wanted, route, upstream, template, ResponseTemplates(route.compress.coding, edits=route.response)
+        )
         self.key_frame = key_frame(self.wanted("", None), route.cache)
         self.decision = decision
         self.coalesces = coalesces
@@ -61,7 +63,7 @@ def miss_template(services: Services, exchange: Exchange, shape: HeadShape, valu
     plan = plan_of(exchange, CacheLookup(wanted, cache_key(wanted, route.cache)), decision, services.instance)
     upstream = services.upstreams[route.upstream]
     raw = upstream.head_bytes(plan.outgoing)
-    found = template_from(raw, plan.outgoing.target, exchange.request_id, shape, values)
+    found = template_from(raw, plan.outgoing.target, exchange.request_id, shape, values, route.request)
     if found is None:
         return None
     return MissTemplate(shape, wanted, route, decision, upstream, found, coalesces=plan.coalesce)

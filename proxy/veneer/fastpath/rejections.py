@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from veneer.core.field_edits import FieldEdits
+from veneer.core.messages import ResponseHead
 from veneer.core.rate import RateVerdict
 from veneer.http1.framing import BodyFraming, FramingFacts, framing_of
 from veneer.http1.serialise import serialise
@@ -13,6 +15,7 @@ from veneer.pipeline.admit import refused_by_rate
 from veneer.pipeline.answer import BytesBody
 from veneer.pipeline.context import Services
 from veneer.pipeline.represent import proxy_lines, with_lines
+from veneer.policy.model import Policy
 
 MAX_REJECTIONS: Final = 256
 _UNTAKEN_MS: Final = b"\r\nX-Response-Time: 0.000ms\r\n"
@@ -45,7 +48,14 @@ class RejectionCache:
         self._now = services.clock.now
         self._pieces: dict[tuple[bytes, RecordTemplate, int, int], RejectionPieces] = {}
         self._second = 0
+        self._edits: dict[str, FieldEdits] = {}
         self._last: _LastRejection | None = None
+
+    def reset_for_policy(self, policy: Policy) -> None:
+        """Begin anew: routes may have other fields for their answers."""
+        self._pieces.clear()
+        self._last = None
+        self._edits = {route.name: route.response for route in policy.routes}
 
     def pieces(
         self, facts: RecordTemplate, target: bytes, id_length: int, rate: RateVerdict, wait_s: int
@@ -68,17 +78,19 @@ class RejectionCache:
         key = (target, facts, wait_s, id_length)  # facts name the route of one policy, and so its limit
         pieces = self._pieces.get(key)
         if pieces is None:
-            pieces = self._pieces[key] = self._rejection(facts.method, target.decode("ascii"), "~" * id_length, rate)
+            pieces = self._pieces[key] = self._rejection(facts, target.decode("ascii"), "~" * id_length, rate)
         self._last = _LastRejection(target, facts, wait_s, id_length, pieces)
         return pieces
 
-    def _rejection(self, method: str, target: str, placeholder_id: str, rate: RateVerdict) -> RejectionPieces:
+    def _rejection(self, facts: RecordTemplate, target: str, placeholder_id: str, rate: RateVerdict) -> RejectionPieces:
         answer = refused_by_rate(target, placeholder_id, rate)
         assert isinstance(answer.body, BytesBody)
         via, now = self._services.via, self._services.clock.now()
-        lines = proxy_lines(answer.head.fields, answer.cache, placeholder_id, 0.0, rate, via=via, now=now)
-        head = with_lines(answer.head, lines)
-        wire, data = FramingFacts(method, (1, 1), keep_alive=True), answer.body.data
+        own = answer.head
+        edited = ResponseHead(own.status, own.reason, self._edits[facts.route].apply(own.fields))
+        lines = proxy_lines(edited.fields, answer.cache, placeholder_id, 0.0, rate, via=via, now=now)
+        head = with_lines(edited, lines)
+        wire, data = FramingFacts(facts.method, (1, 1), keep_alive=True), answer.body.data
         framing = framing_of(wire, head.status, len(data))
         raw = placeholder_id.encode("ascii")
         before_id, after_time = serialise(head, wire, framing, len(data)).split(raw + _UNTAKEN_MS)

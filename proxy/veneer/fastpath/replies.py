@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from veneer.core.field_edits import TAGS_HIDDEN, FieldEdits
 from veneer.core.negotiation import coded_etag, is_worth_coding
 from veneer.core.outcome import Reason
 from veneer.core.rules import CodingRules
@@ -79,15 +80,21 @@ class ResponseTemplate:
 
 
 def response_template(
-    reading: ReadHead, shape: ResponseHeadShape, answered: AnsweredMiss, facts: RecordTemplate
+    reading: ReadHead, shape: ResponseHeadShape, answered: AnsweredMiss, facts: RecordTemplate, edits: FieldEdits
 ) -> ResponseTemplate | None:
-    """How to answer what looks like a response that was answered so; None where that is unclear."""
+    """How to answer what looks like a response that was answered so; None where that is unclear.
+
+    `edits` are those of the route: a line that it sets is the same for all, whatever the backend's said.
+    """
+    if not edits.added.isdisjoint(reading.names):
+        return None
     found = _SERVED.fullmatch(answered.served)
     if found is None or (answered.refusal and not set(TAG_FIELDS).isdisjoint(reading.names)):
         return None
     if (found[2] is not None) is not bool(facts.coding):  # where the length stands that `end` writes
         return None
-    places = {name: place for place, name in enumerate(reading.names)}
+    own = edits.names
+    places = {name: place for place, name in enumerate(reading.names) if name not in own}
     makes_etag = "etag" not in places and b"\r\nETag: " in found[1]
     etag = answered.made_etag if shape.etag < 0 else reading.values[shape.etag].decode("ascii")
     template = ResponseTemplate(reading, Template(), facts, answered.refusal, makes_etag=makes_etag)
@@ -101,7 +108,7 @@ def response_template(
         if place is not None:
             if not head.add_line(line, place, said[place]):
                 return None
-        elif name in added or line in reading.lines:
+        elif name in added or name in own or line in reading.lines:
             head.add(line)
         else:
             return None
@@ -121,13 +128,16 @@ class FoundReply(NamedTuple):
 class ResponseTemplates:
     """What is known of the responses on one way, so much at most: of those with these statuses.
 
-    `rules` tell which are long enough to be coded.
+    `rules` tell which are long enough to be coded, `edits` what the route does to their fields.
     """
 
-    __slots__ = ("_known", "_last", "_rules", "_shapes", "_statuses")
+    __slots__ = ("_edits", "_known", "_last", "_rules", "_shapes", "_statuses")
 
-    def __init__(self, rules: CodingRules, statuses: frozenset[int] = MISS_STATUSES) -> None:
+    def __init__(
+        self, rules: CodingRules, statuses: frozenset[int] = MISS_STATUSES, edits: FieldEdits = TAGS_HIDDEN
+    ) -> None:
         self._statuses = statuses
+        self._edits = edits
         self._rules = rules
         self._shapes: dict[tuple[bytes, ...], ResponseHeadShape] = {}
         self._known: dict[tuple[ResponseHeadShape, bool], ResponseTemplate] = {}
@@ -149,7 +159,7 @@ class ResponseTemplates:
             self._shapes.clear()
             self._last = None
         shape = self._shapes.get(reading.texts) or ResponseHeadShape(reading)
-        template = response_template(reading, shape, answered, facts)
+        template = response_template(reading, shape, answered, facts, self._edits)
         if template is not None:
             self._shapes[reading.texts] = shape
             self._known[shape, is_worth_coding(int(length), self._rules)] = template

@@ -38,6 +38,7 @@ class FastPathState:
     def reset_for_policy(self) -> None:
         """Begin anew under the policy in force."""
         self.policy = self.policies.current
+        self.rejections.reset_for_policy(self.policy)
         limits = self.policy.limits
         self.scanner = Scanner(limits.head_bytes, limits.header_count)
         self.hot_entries.clear()

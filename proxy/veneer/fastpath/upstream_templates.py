@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from veneer.core.field_edits import FieldEdits
 from veneer.core.fields import Fields
 from veneer.core.forwarding import NEVER_FROM_STRANGERS
 from veneer.core.messages import RequestHead
@@ -87,11 +88,16 @@ def with_blank_values(fields: Fields, shape: HeadShape) -> Fields:
     return Fields([(name, "" if name.lower() in changing else value) for name, value in fields.pairs])
 
 
-def template_from(raw: bytes, target: str, request_id: str, shape: HeadShape, values: Values) -> Template | None:
+def template_from(
+    raw: bytes, target: str, request_id: str, shape: HeadShape, values: Values, changes: FieldEdits
+) -> Template | None:
     """What a head that was made for these values has in common with others; None where that is not clear.
 
-    The request ID takes the place behind the values.
+    The request ID takes the place behind the values. `changes` are those of the route: a line that it sets is the same
+    for all, whatever the client's said.
     """
+    if not changes.added.isdisjoint(shape.changing):
+        return None
     first, *lines = raw.splitlines(keepends=True)
     start, own, version = first.rpartition(target.encode("latin-1") + b" HTTP/1.1\r\n")
     if not own or version or target.encode("latin-1") != values[0]:
@@ -102,6 +108,8 @@ def template_from(raw: bytes, target: str, request_id: str, shape: HeadShape, va
     # What strangers say of hops is dropped: a line of such a name is the proxy's own.
     places = {name: at for at, name in enumerate(shape.changing, 1) if name not in NEVER_FROM_STRANGERS}
     places["x-request-id"] = len(values)
+    for name in changes.names:
+        places.pop(name, None)
     said = [*(value.strip() for value in values), request_id.encode("latin-1")]
     for line in lines:
         place = places.get(line.partition(b":")[0].decode("latin-1").lower())

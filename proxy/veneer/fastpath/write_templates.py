@@ -41,7 +41,9 @@ class WriteTemplate(UpstreamTemplate):
         rules: CodingRules,
         most_bytes: int,
     ) -> None:
-        super().__init__(shape, request, route, upstream, template, ResponseTemplates(rules, WRITE_STATUSES))
+        super().__init__(
+            shape, request, route, upstream, template, ResponseTemplates(rules, WRITE_STATUSES, route.response)
+        )
         self.most_bytes = min(most_bytes, MAX_CONTENT_BYTES)
         self._in_vain = 0
 
@@ -66,7 +68,7 @@ def write_template(services: Services, exchange: Exchange, shape: HeadShape, val
         return None
     outgoing, upstream = sent_as(exchange, services.instance), services.upstreams[route.upstream]
     raw = upstream.head_bytes(outgoing, has_body=shape.content_length > 0)
-    found = template_from(raw, outgoing.target, exchange.request_id, shape, values)
+    found = template_from(raw, outgoing.target, exchange.request_id, shape, values, route.request)
     if found is None:
         return None
     return WriteTemplate(shape, request, route, upstream, found, route.compress.coding, body_limit(exchange))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from veneer.core.entry import Entry
+from veneer.core.field_edits import NO_EDITS
 from veneer.core.forwarding import Peer
 from veneer.core.key import preflight_digest
 from veneer.core.messages import RequestHead, ResponseHead
@@ -144,6 +145,12 @@ class Exchange:
     trace_parent_id: str = ""
 
 
+def edited_request(exchange: Exchange) -> RequestHead:
+    """The request with the fields that its route lets it have."""
+    request, changes = exchange.request, exchange.match.route.request
+    return request if changes is NO_EDITS else request.with_fields(changes.apply(request.fields))
+
+
 def cache_request(exchange: Exchange) -> RequestHead:
     """The request as the cache and the backend see it.
 
@@ -151,7 +158,7 @@ def cache_request(exchange: Exchange) -> RequestHead:
     every client. A POST that the route declares to be a query is one to the cache, and so is a preflight that the route
     keeps.
     """
-    request, route = exchange.request, exchange.match.route
+    request, route = edited_request(exchange), exchange.match.route
     if request.method != "GET" and _counts_as_query(request, route):
         request = replace(request, method="QUERY")
     if route.compress.enabled and "accept-encoding" in request.fields.joined:

@@ -19,7 +19,7 @@ from veneer.pipeline.admit import body_limit
 from veneer.pipeline.ahead import read_ahead
 from veneer.pipeline.answer import Answer, Body, StoredBody, StreamBody, TunnelBody
 from veneer.pipeline.begun import SentWrite
-from veneer.pipeline.context import Exchange, Services, cache_request
+from veneer.pipeline.context import Exchange, Services, cache_request, edited_request
 from veneer.pipeline.exchange import CacheResult, Refusal
 from veneer.pipeline.fill import StoreUpdater
 from veneer.pipeline.heeded import Heeded
@@ -228,7 +228,7 @@ class Forwarder:
 
 def sent_as(exchange: Exchange, via: str) -> RequestHead:
     """The request as the backend gets it."""
-    known = as_origin_knows(exchange.request, coded_here=exchange.match.route.compress.enabled)
+    known = as_origin_knows(edited_request(exchange), coded_here=exchange.match.route.compress.enabled)
     return to_origin(known, exchange.peer, via=via)
 
 

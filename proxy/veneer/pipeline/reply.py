@@ -187,4 +187,5 @@ class Replier:
         services = self._services
         elapsed_ms = (services.clock.monotonic() - exchange.started_s) * 1000
         own_id, via = exchange.request_id, services.via
+        head = ResponseHead(head.status, head.reason, exchange.match.route.response.apply(head.fields))
         return with_lines(head, proxy_lines(head.fields, answer.cache, own_id, elapsed_ms, rate, via=via, now=now), age)

@@ -15,6 +15,7 @@ from veneer.policy import model, schema, schema_node
 from veneer.policy.backends import upstream_settings
 from veneer.policy.caching import cache_rules, compress_rules
 from veneer.policy.document import Document, KeyPath, show_path
+from veneer.policy.field_edits import request_edits, response_edits, wrong_requests, wrong_responses
 from veneer.policy.match import RouteTable, covered_by
 from veneer.policy.overlay import apply_overrides, apply_rate, overlay
 from veneer.policy.places import bad_url, is_loopback, kept_of
@@ -50,6 +51,7 @@ class Builder:
         limits = self._rate_limits(defaults)
         self._references(("defaults",), shape.defaults, upstreams, limits)
         self._upgrades(("defaults", "upgrades"), shape.defaults)
+        self._fields(("defaults",), shape.defaults)
         routes = self._routes(tuple(indices), defaults, upstreams, limits)
         return model.Policy(
             version_digest=digest,
@@ -243,6 +245,8 @@ class Builder:
         self._key((*_home(path, given, "key"), "query"), whole, conditions)
         upstream = name if (name := whole.upstream) in upstreams and name else next(iter(upstreams))
         self._upgrades((*path, "upgrades"), given)
+        self._fields(path, given)
+        request = request_edits(whole.request)
         compress = compress_rules(whole.compress, use_brotli=self.overrides.use_brotli is not False)
         return model.Route(
             name=given.name,
@@ -250,7 +254,7 @@ class Builder:
             template=template,
             methods=_methods(whole.match.methods),
             conditions=conditions,
-            cache=cache_rules(whole.cache, self.shape.pass_fields, compress.coding.prefer),
+            cache=cache_rules(whole.cache, self.shape.pass_fields, compress.coding.prefer, request),
             tag_templates=self._tags(_home(path, given, "tags"), whole.cache.tags, template, prefix=False),
             invalidation_templates=self._tags((*path, "invalidates"), whole.invalidates, template, prefix=True),
             invalidates_on=frozenset[int]().union(*whole.invalidates_on),
@@ -259,6 +263,8 @@ class Builder:
             consistency=model.Consistency(whole.consistency),
             on_store_loss=model.StoreLoss(whole.on_store_loss),
             compress=compress,
+            request=request,
+            response=response_edits(whole.response),
             rate_limit=limits.get(whole.rate_limit or ""),
             body_bytes=whole.max_body,
             body_buffer_bytes=whole.body_buffer,
@@ -302,6 +308,12 @@ class Builder:
             if text.partition("/")[0].lower() in NEVER:
                 why = f'"{text}" carries requests, which would pass by every rule'
                 self.problem((*path, index), why, 'write "websocket", or what else is no HTTP')
+
+    def _fields(self, path: KeyPath, shape: schema.RouteOptions) -> None:
+        """What a route's own text does to fields; what it has from `defaults` is reported there."""
+        for key, found in (("request", wrong_requests(shape.request)), ("response", wrong_responses(shape.response))):
+            for at, message, hint in found:
+                self.problem((*path, key, *at), message, hint, key=at[0] != "remove")
 
     def _key(self, at: KeyPath, shape: schema.RouteShape, conditions: tuple[model.QueryCondition, ...]) -> None:
         query = shape.cache.key.query

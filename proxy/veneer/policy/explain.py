@@ -100,6 +100,7 @@ def explain(policy: Policy, request: RequestHead, response: ResponseHead) -> Exp
     rules = match.route.cache
     if match.route.post_as_query and request.method == "POST":
         request = replace(request, method="QUERY")
+    request = request.with_fields(match.route.request.apply(request.fields))
     digest = _DIGEST if request.method == "QUERY" else None
     verdict: Storable | NotStorable = NotStorable(Reason.CACHE_OFF)
     own_tags = tags_of(response.fields)

@@ -10,6 +10,7 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
+from veneer.core.field_edits import NO_EDITS, TAGS_HIDDEN, FieldEdits
 from veneer.core.outcome import Reason
 from veneer.core.rate import RateLimit
 from veneer.core.rules import CacheRules, CodingRules, KeyRules
@@ -217,7 +218,8 @@ class Route:
     says that POST changes nothing here and is answered as QUERY would be. `preflight_s` is how long answers to CORS
     preflight are kept, None for not at all; `show_key` puts the cache key into Cache-Status. `kept` are the oddities
     of targets that are not refused. `client_lifetime` is how answers from the store tell clients their lifetime.
-    `spare_target_keyed_by` are lower-case request fields (`Policy.stored_as`).
+    `spare_target_keyed_by` are lower-case request fields (`Policy.stored_as`). `request` and `response` are what
+    becomes of the fields of requests and of responses.
     """
 
     name: str
@@ -234,6 +236,8 @@ class Route:
     consistency: Consistency = Consistency.STRICT
     on_store_loss: StoreLoss = StoreLoss.FORWARD
     compress: CompressRules = field(default_factory=CompressRules)
+    request: FieldEdits = NO_EDITS
+    response: FieldEdits = TAGS_HIDDEN
     rate_limit: RateRule | None = None
     body_bytes: int | None = None
     body_buffer_bytes: int = 64 * 1024

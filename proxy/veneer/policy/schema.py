@@ -13,6 +13,7 @@ from veneer.core.codings import CODINGS, LEVELS, CodingName
 from veneer.core.rules import CodingRules
 from veneer.policy import model
 from veneer.policy.schema_cache import CacheShape
+from veneer.policy.schema_fields import RequestFieldsShape, ResponseFieldsShape
 from veneer.policy.schema_node import AdminShape, LimitsShape, RouteLimitsShape, StoresShape, TimeoutsShape
 from veneer.policy.schema_tests import TestShape
 from veneer.policy.shape import (
@@ -183,6 +184,8 @@ class RouteOptions(Shape):
     upstream: Name | None = option(None, "The backend, by name; the only or the first one when absent.")
     cache: CacheShape = section(CacheShape, "Caching.")
     compress: CompressShape = section(CompressShape, "Content coding.")
+    request: RequestFieldsShape = section(RequestFieldsShape, "Fields of requests.")
+    response: ResponseFieldsShape = section(ResponseFieldsShape, "Fields of responses.")
     rate_limit: Name | None = option(None, "A limit from `rate_limits`; `null` for none.")
     invalidates_on: list[Statuses] = option(
         [model.DEFAULT_INVALIDATES_ON],

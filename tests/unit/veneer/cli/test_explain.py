@@ -14,6 +14,10 @@ routes:
     cache: {ttl: 5m, stale_if_error: 1h, tags: ["user:{id}"]}
   - {name: write, match: {path: "/users/{id}", methods: [PUT]}, invalidates: ["user:{id}"], compress: {enabled: false}}
   - {name: mine, match: {path: /mine}, cache: {ttl: 5m, origin: override}}
+  - name: edited
+    match: {path: /edited}
+    request: {set: {X-Stage: live}, remove: [Cookie]}
+    response: {set: {Server: veneer}, remove: [X-Powered-By]}
   - {name: "off", match: {path: /off}, cache: {enabled: false}}
 """
 
@@ -46,6 +50,14 @@ def test_a_read_is_explained_from_route_to_lifetime(explain: Explain) -> None:
     assert "9:/users/427:?page=1" in rows["cache key"]
     assert rows["a 200"] == "is stored, fresh for 5m (policy), stale-if-error 1h"
     assert rows["tags"] == "user:42, page"
+
+
+def test_fields_that_a_route_edits_are_named(explain: Explain) -> None:
+    rows = explain("/edited", "-H", "Cookie: a=b")
+    assert rows["request fields"] == "without cookie; X-Stage: live"
+    tags = "cache-group-invalidation, cache-groups, cache-tag, surrogate-key"
+    assert rows["response fields"] == f"without {tags}, x-powered-by; Server: veneer"
+    assert "request fields" not in explain("/users/42")
 
 
 def test_a_write_says_what_it_invalidates_and_when_not(explain: Explain) -> None:

@@ -1,0 +1,51 @@
+"""The shape of `request:` and `response:` in policies.yaml: fields that a route sets, adds and removes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from veneer.policy.shape import FieldName, Shape, option
+
+FieldValue = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,4094}[!-~])?$")]
+
+
+class RequestFieldsShape(Shape):
+    """Fields of requests, before they are looked up: what is set or removed holds for the cache and for the backend.
+
+    So a field that is removed tells no responses apart, and one that is set is the same for all clients. What belongs
+    to a connection, selects among stored responses or is written by the proxy cannot be edited.
+    """
+
+    set: dict[FieldName, FieldValue] = option({}, "Fields that replace those of the same name.", max_length=32)
+    add: dict[FieldName, FieldValue] = option({}, "Fields that come beside those of the same name.", max_length=32)
+    remove: list[FieldName] = option(
+        [],
+        "Fields that are taken out.",
+        "Without Authorization or Cookie the backend answers everybody as a stranger, and all share what it says.",
+        max_length=32,
+    )
+
+
+class ResponseFieldsShape(Shape):
+    """Fields of responses on their way to clients: of stored ones as of others, of all statuses, also the proxy's own.
+
+    What is stored keeps the fields that came. What tells how a body is framed or coded, and how long a response is
+    fresh, cannot be edited; `Cache-Control` may be set to what lets clients keep less, as `no-store`.
+    """
+
+    set: dict[FieldName, FieldValue] = option({}, "Fields that replace those of the same name.", max_length=32)
+    add: dict[FieldName, FieldValue] = option({}, "Fields that come beside those of the same name.", max_length=32)
+    remove: list[FieldName] = option([], "Fields that are taken out.", max_length=32)
+    keep_tags: bool = option(
+        False,
+        "Let `Cache-Groups`, `Cache-Tag`, `Surrogate-Key` and `Cache-Group-Invalidation` reach clients, for a cache in "
+        "front of this one. Otherwise they are taken out once they have been read.",
+        "Tags tell clients how the backend names what they may not see.",
+    )
+    security: bool = option(
+        False,
+        "Add, where the backend does not send them, `X-Content-Type-Options: nosniff`, `X-Frame-Options: SAMEORIGIN`, "
+        "`Referrer-Policy: strict-origin-when-cross-origin` and `Cross-Origin-Opener-Policy: same-origin`.",
+    )
