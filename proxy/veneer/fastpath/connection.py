@@ -144,10 +144,11 @@ class FastPathConnection(FastPathHandler):
                 return False
         if rate is None or rate.allowed:
             self._serve(hot_entry, reply, shape, values[0], request_id, now_s, rate)
+            answered = True
         else:
             record = state.rejection_record(shape.method, route_facts.route)
-            self._reject(record, shape, values[0], request_id, now_s, rate)
-        return True
+            answered = self._reject(record, shape, values[0], request_id, now_s, rate)
+        return answered
 
     def _client_id(self, given: bytes) -> bytes | None:
         """The ID that a client gives, or a new one where it may not; None where the request is not plain."""
@@ -171,8 +172,7 @@ class FastPathConnection(FastPathHandler):
         request_id = self._client_id(values[shape.request_id]) if shape.request_id else state.ids.make_bytes()
         if request_id is None:
             return False
-        self._reject(limited.facts, shape, values[0], request_id, now_s, rate)
-        return True
+        return self._reject(limited.facts, shape, values[0], request_id, now_s, rate)
 
     def _send_on(self, shape: HeadShape, values: Values, data: bytes) -> bool:
         """Send on what is not stored, or refuse it for its rate; False, and nothing done, for the normal way."""
@@ -225,10 +225,10 @@ class FastPathConnection(FastPathHandler):
             if rate is None or not rate.allowed:
                 if lease is not None:
                     lease.give_back()
-                if rate is not None:
-                    record = state.rejection_record(template.method, template.route.name)
-                    self._reject(record, request.shape, request.values[0], request.request_id, now_s, rate)
-                return rate is not None
+                if rate is None:
+                    return False
+                record = state.rejection_record(template.method, template.route.name)
+                return self._reject(record, request.shape, request.values[0], request.request_id, now_s, rate)
         if lease is None:
             exchange.look_up(rate, now_s)
         else:
@@ -333,8 +333,10 @@ class FastPathConnection(FastPathHandler):
 
     def _reject(
         self, facts: RecordTemplate, shape: HeadShape, target: bytes, request_id: bytes, now_s: float, rate: RateVerdict
-    ) -> None:
-        """Answer a request that its rate refuses, and record it."""
+    ) -> bool:
+        """Answer a request that its rate refuses, and record it; False, and nothing done, where a page asks."""
+        if shape.of_page:
+            return False
         state = self._state
         remaining, wait_s = limit_numbers(rate)
         pieces = state.rejections.pieces(facts, target, len(request_id), rate, wait_s)
@@ -345,6 +347,7 @@ class FastPathConnection(FastPathHandler):
         note.bytes_out = len(body)
         note.remaining = remaining
         state.observer.note(note)
+        return True
 
 
 def response_time_line(took_us: int) -> bytes:

@@ -66,7 +66,7 @@ class HeadShape(Pattern):
     `host` ends in LF, so that with a target behind it it names a place without doubt; `host_hashed` is its hash.
     `request_id`, `if_none_match`, `if_modified_since` and `content_length` tell which value is theirs, 0 where there is
     none. `changing` names the fields of all values but the first; `credentials` tells whether Cookie or Authorization
-    are among them.
+    are among them, `of_page` whether the request says whose page sends it: then refusals are for that (core.cors).
     """
 
     __slots__ = (
@@ -79,6 +79,7 @@ class HeadShape(Pattern):
         "if_modified_since",
         "if_none_match",
         "method",
+        "of_page",
         "request_id",
         "selector",
         "unconditional",
@@ -95,6 +96,7 @@ class HeadShape(Pattern):
         self.method = method.decode("ascii")
         self.host = fixed["host"].encode("ascii") + b"\n"
         self.host_hashed: i64 = hash(self.host)
+        self.of_page = "origin" in fixed
         self.user_agent = fixed.get("user-agent", "")
         self.request_id = places.get("x-request-id", 0)
         self.if_none_match = places.get("if-none-match", 0)

@@ -19,6 +19,7 @@ from veneer.loop.tasks import Tasks
 from veneer.pipeline.answer import Answer
 from veneer.pipeline.coalesce import Flights
 from veneer.pipeline.content import Budget
+from veneer.pipeline.cors import CorsMemory
 from veneer.pipeline.exchange import Recorder
 from veneer.pipeline.searches import NoVarySearchHints
 from veneer.policy.model import CompressRules, Match, Policy, Route
@@ -120,6 +121,7 @@ class Services:
     in_flight: InFlight = field(default_factory=lambda: InFlight(None))
     hits: FastPathLearner = field(default_factory=NoHitMemory)
     recompression: Recompression = field(default_factory=NoRecompression)
+    cors: CorsMemory = field(default_factory=CorsMemory)
     budget: Budget = field(default_factory=lambda: Budget(64 * 1024 * 1024))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from veneer.core.cors import ALLOW_ORIGIN
 from veneer.core.entry import CodedBody
 from veneer.core.fields import Fields, Pair
 from veneer.core.forwarding import age_line, delay_line
@@ -187,5 +188,16 @@ class Replier:
         services = self._services
         elapsed_ms = (services.clock.monotonic() - exchange.started_s) * 1000
         own_id, via = exchange.request_id, services.via
-        head = ResponseHead(head.status, head.reason, exchange.match.route.response.apply(head.fields))
+        head = self._edited(exchange, answer, head)
         return with_lines(head, proxy_lines(head.fields, answer.cache, own_id, elapsed_ms, rate, via=via, now=now), age)
+
+    def _edited(self, exchange: Exchange, answer: Answer, head: ResponseHead) -> ResponseHead:
+        """The head with what the route makes of its fields, and with who may read it where the proxy made it."""
+        route, origin, fields = exchange.match.route, exchange.request.fields.joined.get("origin"), head.fields
+        made_here = answer.refused is not None or (head.status >= 400 and head.status != answer.head.status)
+        if not made_here:
+            if answer.upstream_ms is not None and not answer.cache.collapsed:
+                self._services.cors.note(route.name, origin, fields)
+        elif origin is not None and ALLOW_ORIGIN not in fields.joined:
+            fields = fields.added(*self._services.cors.lines(route.name, route.cors, origin))
+        return ResponseHead(head.status, head.reason, route.response.apply(fields))

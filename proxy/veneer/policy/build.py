@@ -15,7 +15,14 @@ from veneer.policy import model, schema, schema_node
 from veneer.policy.backends import upstream_settings
 from veneer.policy.caching import cache_rules, compress_rules
 from veneer.policy.document import Document, KeyPath, show_path
-from veneer.policy.field_edits import request_edits, response_edits, wrong_requests, wrong_responses
+from veneer.policy.field_edits import (
+    cors_rules,
+    request_edits,
+    response_edits,
+    wrong_cors,
+    wrong_requests,
+    wrong_responses,
+)
 from veneer.policy.match import RouteTable, covered_by
 from veneer.policy.overlay import apply_overrides, apply_rate, overlay
 from veneer.policy.places import bad_url, is_loopback, kept_of
@@ -265,6 +272,7 @@ class Builder:
             compress=compress,
             request=request,
             response=response_edits(whole.response),
+            cors=cors_rules(whole.cors),
             rate_limit=limits.get(whole.rate_limit or ""),
             body_bytes=whole.max_body,
             body_buffer_bytes=whole.body_buffer,
@@ -311,9 +319,13 @@ class Builder:
 
     def _fields(self, path: KeyPath, shape: schema.RouteOptions) -> None:
         """What a route's own text does to fields; what it has from `defaults` is reported there."""
-        for key, found in (("request", wrong_requests(shape.request)), ("response", wrong_responses(shape.response))):
+        for key, found in (
+            ("request", wrong_requests(shape.request)),
+            ("response", wrong_responses(shape.response)),
+            ("cors", wrong_cors(shape.cors)),
+        ):
             for at, message, hint in found:
-                self.problem((*path, key, *at), message, hint, key=at[0] != "remove")
+                self.problem((*path, key, *at), message, hint, key=at[0] in ("set", "add"))
 
     def _key(self, at: KeyPath, shape: schema.RouteShape, conditions: tuple[model.QueryCondition, ...]) -> None:
         query = shape.cache.key.query

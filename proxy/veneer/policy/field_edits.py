@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from veneer.core.cors import ANY, CorsRules
 from veneer.core.field_edits import (
     NO_EDITS,
     TAGS_HIDDEN,
@@ -15,7 +17,7 @@ from veneer.core.field_edits import (
 )
 from veneer.core.fields import Pair
 from veneer.policy.document import KeyPath
-from veneer.policy.schema_fields import RequestFieldsShape, ResponseFieldsShape
+from veneer.policy.schema_fields import CorsShape, RequestFieldsShape, ResponseFieldsShape
 
 SECURITY: Final[tuple[Pair, ...]] = (
     ("X-Content-Type-Options", "nosniff"),
@@ -23,6 +25,8 @@ SECURITY: Final[tuple[Pair, ...]] = (
     ("Referrer-Policy", "strict-origin-when-cross-origin"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
 )
+
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9_-]+(\.[a-z0-9_-]+)*)(:[0-9]{1,5})?|null")
 
 Found = tuple[KeyPath, str, str]
 """Where below the section, what is wrong there, and what would be right."""
@@ -50,6 +54,27 @@ def wrong_requests(shape: RequestFieldsShape) -> Iterator[Found]:
 def wrong_responses(shape: ResponseFieldsShape) -> Iterator[Found]:
     """What a route may not do to responses."""
     yield from _wrong(shape, why_not_in_responses)
+
+
+def cors_rules(shape: CorsShape) -> CorsRules:
+    """Which pages may read the proxy's own answers."""
+    return CorsRules(frozenset(shape.origins), shape.credentials, tuple(shape.expose), shape.learn)
+
+
+def wrong_cors(shape: CorsShape) -> Iterator[Found]:
+    """Origins that no browser sends, and what browsers do not take together."""
+    for index, origin in enumerate(shape.origins):
+        if origin != ANY and not _ORIGIN.fullmatch(origin):
+            yield ("origins", index), f'"{origin}" is not an origin as browsers send it', _as_origin(origin)
+        elif origin == ANY and shape.credentials:
+            yield ("origins", index), 'browsers take no "*" beside `credentials: true`', "name the origins"
+
+
+def _as_origin(text: str) -> str:
+    scheme, separator, rest = text.lower().partition("://")
+    host = (rest if separator else scheme).partition("/")[0].removeprefix("*.")
+    shown = f"{scheme if separator else 'https'}://{host}"
+    return f'write "{shown}", or "*" for all' if _ORIGIN.fullmatch(shown) else 'write "https://app.example"'
 
 
 def _wrong(

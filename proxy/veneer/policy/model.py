@@ -10,6 +10,7 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
+from veneer.core.cors import CorsRules
 from veneer.core.field_edits import NO_EDITS, TAGS_HIDDEN, FieldEdits
 from veneer.core.outcome import Reason
 from veneer.core.rate import RateLimit
@@ -219,7 +220,7 @@ class Route:
     preflight are kept, None for not at all; `show_key` puts the cache key into Cache-Status. `kept` are the oddities
     of targets that are not refused. `client_lifetime` is how answers from the store tell clients their lifetime.
     `spare_target_keyed_by` are lower-case request fields (`Policy.stored_as`). `request` and `response` are what
-    becomes of the fields of requests and of responses.
+    becomes of the fields of requests and of responses, `cors` who may read the proxy's own answers.
     """
 
     name: str
@@ -238,6 +239,7 @@ class Route:
     compress: CompressRules = field(default_factory=CompressRules)
     request: FieldEdits = NO_EDITS
     response: FieldEdits = TAGS_HIDDEN
+    cors: CorsRules = field(default_factory=CorsRules)
     rate_limit: RateRule | None = None
     body_bytes: int | None = None
     body_buffer_bytes: int = 64 * 1024

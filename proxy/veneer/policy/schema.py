@@ -13,7 +13,7 @@ from veneer.core.codings import CODINGS, LEVELS, CodingName
 from veneer.core.rules import CodingRules
 from veneer.policy import model
 from veneer.policy.schema_cache import CacheShape
-from veneer.policy.schema_fields import RequestFieldsShape, ResponseFieldsShape
+from veneer.policy.schema_fields import CorsShape, RequestFieldsShape, ResponseFieldsShape
 from veneer.policy.schema_node import AdminShape, LimitsShape, RouteLimitsShape, StoresShape, TimeoutsShape
 from veneer.policy.schema_tests import TestShape
 from veneer.policy.shape import (
@@ -186,6 +186,7 @@ class RouteOptions(Shape):
     compress: CompressShape = section(CompressShape, "Content coding.")
     request: RequestFieldsShape = section(RequestFieldsShape, "Fields of requests.")
     response: ResponseFieldsShape = section(ResponseFieldsShape, "Fields of responses.")
+    cors: CorsShape = section(CorsShape, "Which pages may read the proxy's own answers.")
     rate_limit: Name | None = option(None, "A limit from `rate_limits`; `null` for none.")
     invalidates_on: list[Statuses] = option(
         [model.DEFAULT_INVALIDATES_ON],

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from veneer.policy.shape import FieldName, Shape, option
+from veneer.core.cors import EXPOSED
+from veneer.policy.shape import FieldName, Shape, Text, option
 
 FieldValue = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,4094}[!-~])?$")]
 
@@ -48,4 +49,22 @@ class ResponseFieldsShape(Shape):
         False,
         "Add, where the backend does not send them, `X-Content-Type-Options: nosniff`, `X-Frame-Options: SAMEORIGIN`, "
         "`Referrer-Policy: strict-origin-when-cross-origin` and `Cross-Origin-Opener-Policy: same-origin`.",
+    )
+
+
+class CorsShape(Shape):
+    """Which pages may read the proxy's own answers: 429, 502 and the like, and what it makes of a stored response.
+
+    All other answers carry what the backend says.
+    """
+
+    origins: list[Text] = option(
+        [], 'Origins as browsers send them, as in `["https://app.example"]`; `*` is every page.', max_length=256
+    )
+    credentials: bool = option(False, "Pages of `origins` may read answers to requests with credentials.")
+    expose: list[FieldName] = option(list(EXPOSED), "Fields that pages of `origins` may read.", max_length=32)
+    learn: bool = option(
+        True,
+        "A page to which the backend allowed it in its last answer on the route may read them too, as far as that "
+        "answer let it.",
     )
