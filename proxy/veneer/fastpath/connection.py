@@ -129,8 +129,9 @@ class FastPathConnection(FastPathHandler):
         now_s = state.monotonic()
         reply = hot_entry.reply_for(shape.selector if shape.unconditional else shape.selector_of(values))
         withheld = shape.credentials and not hot_entry.for_all
-        if reply is None or withheld or not hot_entry.is_servable(state.log, now_s):
-            return False
+        servable = hot_entry.is_servable(state.log, now_s)
+        if reply is None or withheld or not servable:
+            return not servable and self._send_on(shape, values, data)
         request_id = self._client_id(values[shape.request_id]) if shape.request_id else state.ids.make_bytes()
         if request_id is None:
             return False

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
+from veneer.core.invalidation import Validity
 from veneer.core.key import flight_key, key_within, normalised_query
 from veneer.core.messages import ResponseHead
 from veneer.core.target import normal_target
@@ -22,6 +24,9 @@ from veneer.pipeline.answer import Answer
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import CacheResult
 from veneer.policy.model import Policy
+from veneer.ports import LocalStore
+
+DEAD: Final = Validity.DEAD  # to look a member of an Enum up runs Python
 
 
 class MissFastPath:
@@ -74,7 +79,7 @@ class MissFastPath:
         if varies and not template.covers(varies):
             return False
         if rules.enabled:
-            if store is None or store.get_local(key):
+            if store is None or not self._has_nothing(store, key):
                 return False
             beyond = store.beyond
             if beyond is not None and not template.covers(beyond.vary_names):
@@ -84,6 +89,14 @@ class MissFastPath:
         if template.coalesces and not flights.is_uncacheable(group, now_s):
             miss.coalesces = True
             return flights.join(group) is None  # else it would have to wait for another
+        return True
+
+    def _has_nothing(self, store: LocalStore, key: str) -> bool:
+        """Whether nothing in memory may answer or be validated: what a write has made invalid counts as nothing."""
+        log = self._log
+        for entry in store.get_local(key):  # noqa: SIM110 - a generator is slower where it is compiled
+            if log.validity(entry) is not DEAD:
+                return False
         return True
 
     def learn(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int, coding: str) -> None:

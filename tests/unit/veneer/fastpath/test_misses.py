@@ -12,6 +12,7 @@ from tests.unit.veneer.fastpath.line import Line
 from tests.unit.veneer.fastpath.stage import BR, DATE, LONG, POLICY, Stage, came
 from veneer.core.entry import CodedBody
 from veneer.core.fields import Fields
+from veneer.core.invalidation import Invalidation, InvalidationMode
 from veneer.core.messages import ResponseHead
 from veneer.fastpath.template_cache import MAX_TEMPLATES
 from veneer.policy.load import parse_policy
@@ -112,6 +113,19 @@ async def test_what_is_stored_is_not_sent_on(stage: Stage) -> None:
     assert not stage.ask("/second")
     assert not stage.ask("/first")
     assert len(stage.backend.heads) == 2
+
+
+@pytest.mark.parametrize(("strength", "taken"), [(InvalidationMode.HARD, True), (InvalidationMode.SOFT, False)])
+async def test_what_a_write_has_made_invalid_is_as_good_as_not_stored(
+    stage: Stage, strength: InvalidationMode, taken: bool
+) -> None:
+    await stage.teach()
+    stage.log.append_now(Invalidation(uris=("site/first",), strength=strength), 0.0)
+    assert stage.ask("/first") is taken
+    if taken:
+        assert stage.backend.says(came(b"new"))
+        assert b"".join(stage.line.sent).endswith(b"\r\n\r\nnew")
+        assert [entry.body for entry in stage.store.entries()] == [b"new"]
 
 
 @pytest.mark.parametrize(
