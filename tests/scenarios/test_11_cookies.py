@@ -42,6 +42,31 @@ async def test_cookies_that_mean_nothing_are_ignored(talk: Dialogue) -> None:
     assert (await talk.ask("GET /told")).text() == "for all"
 
 
+async def test_what_is_ignored_does_not_reach_the_backend(talk: Dialogue) -> None:
+    talk.answers(*["200\nCache-Control: no-store\n\nx"] * 8)
+    sent = {
+        "_ga=1": None,
+        "_ga=1; lang=en": "lang=en",
+        "lang=en; _ga=1; _gat=2": "lang=en",
+        "_ga=1, sid=ann": "_ga=1, sid=ann",  # a comma may be the value's, or separate
+        "_ga=1, _gat=2; who=ann": "who=ann",
+        "=nameless": None,
+        "lang=en;who=ann": "lang=en;who=ann",
+    }
+    for cookie, told in sent.items():
+        await talk.ask("GET /told", f"Cookie: {cookie}")
+        assert talk.asked[-1].lines.get("Cookie") == told
+    await talk.ask("POST /told", "Cookie: _ga=1; csrf=2", body=b"x")
+    assert talk.asked[-1].lines.get("Cookie") == "_ga=1; csrf=2"
+
+
+async def test_a_nameless_cookie_brings_nothing_to_others(talk: Dialogue) -> None:
+    talk.answers("200\n\nfor all")
+    for cookie in ("=ann", "=bob"):
+        assert (await talk.ask("GET /told", f"Cookie: {cookie}")).text() == "for all"
+    assert talk.asked[0].lines.get("Cookie") is None
+
+
 async def test_cookies_of_the_key_tell_responses_apart(talk: Dialogue) -> None:
     talk.answers("200\n\nhello", "200\n\nbonjour", "200\n\nwhich?")
     for lang, text in (("en", "hello"), ("fr", "bonjour"), ("en", "hello"), ("fr", "bonjour")):

@@ -11,7 +11,7 @@ from collections.abc import Container
 from enum import Enum
 from typing import Final
 
-from veneer.core.fields import Fields
+from veneer.core.fields import Fields, Pair
 from veneer.core.headers import OWS
 from veneer.core.outcome import Reason
 from veneer.core.rules import CacheRules, CookieRules
@@ -135,6 +135,34 @@ def keyed_cookies(fields: Fields, rules: CookieRules) -> str | None:
     if sortable:
         kept.sort(key=_name)
     return "; ".join([text for _, text in kept]) if kept else None
+
+
+def told_cookies(fields: Fields, rules: CookieRules) -> Fields:
+    """The fields less the cookies that mean nothing: what tells no responses apart must not reach the backend.
+
+    What stands between two semicolons goes or stays whole, since some servers read a comma as a separator; it goes
+    where all its names are ignored, or where it has none. What stays is in the key, or keeps the response from others.
+    """
+    if not rules or "cookie" not in fields.joined:
+        return fields
+    pairs: list[Pair] = []
+    for name, value in fields.pairs:
+        if name.lower() == "cookie":
+            members = [member.strip(OWS) for member in value.split(";")]
+            kept = [member for member in members if _tells(member, rules)]
+            if len(kept) == len(members):
+                pairs.append((name, value))
+            elif kept:
+                pairs.append((name, "; ".join(kept)))
+        else:
+            pairs.append((name, value))
+    return Fields(pairs)
+
+
+def _tells(member: str, rules: CookieRules) -> bool:
+    """Whether any cookie in it is more than ignored."""
+    names = [part.partition("=")[0].strip(OWS) for part in member.split(",")]
+    return any(name and _meaning(name, rules) is not Meaning.IGNORE for name in names)
 
 
 def _name(cookie: tuple[str, str]) -> str:

@@ -13,6 +13,7 @@ from veneer.core.forwarding import Peer
 from veneer.core.key import preflight_digest
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.record import fast_struct
+from veneer.core.sharing import told_cookies
 from veneer.core.trace import TraceParent
 from veneer.limits.inflight import InFlight
 from veneer.loop.tasks import Tasks
@@ -163,6 +164,8 @@ def cache_request(exchange: Exchange) -> RequestHead:
     request, route = edited_request(exchange), exchange.match.route
     if request.method != "GET" and _counts_as_query(request, route):
         request = replace(request, method="QUERY")
+    if route.cache.enabled and "cookie" in request.fields.joined:
+        request = request.with_fields(told_cookies(request.fields, route.cache.cookies))
     if route.compress.enabled and "accept-encoding" in request.fields.joined:
         return request.with_fields(request.fields.without(("accept-encoding",)))
     return request

@@ -13,7 +13,7 @@ from veneer.core.key import cache_key
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.outcome import Reason
 from veneer.core.rules import CacheRules, OriginRule
-from veneer.core.sharing import Source
+from veneer.core.sharing import Source, told_cookies
 from veneer.core.storability import NotStorable, Storable, judge
 from veneer.core.tags import tags_of
 from veneer.core.target import TargetRefusal
@@ -101,6 +101,8 @@ def explain(policy: Policy, request: RequestHead, response: ResponseHead) -> Exp
     if match.route.post_as_query and request.method == "POST":
         request = replace(request, method="QUERY")
     request = request.with_fields(match.route.request.apply(request.fields))
+    if rules.enabled:
+        request = request.with_fields(told_cookies(request.fields, rules.cookies))
     digest = _DIGEST if request.method == "QUERY" else None
     verdict: Storable | NotStorable = NotStorable(Reason.CACHE_OFF)
     own_tags = tags_of(response.fields)

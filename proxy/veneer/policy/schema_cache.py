@@ -94,8 +94,9 @@ class CookiesShape(Shape):
     )
     ignore: list[Text] = option(
         [],
-        "These mean nothing to the backend, as those of analytics.",
-        "Where the backend does answer by such a cookie, one client gets what another's cookie brought.",
+        "These mean nothing to the backend, as those of analytics: they are taken out of requests that the cache may "
+        "answer, so that the backend answers all alike. Others, as POST, keep them.",
+        "A backend that needs such a cookie to know its user answers as to a stranger.",
         max_length=64,
     )
 
