@@ -95,7 +95,7 @@ def rows_of(policy: Policy, found: Explanation, status: int) -> Iterator[tuple[s
     yield "route", f"{route.name} ({methods} {route.template.text})"
     yield "parameters", ", ".join(f"{name}={value}" for name, value in params.items()) or "none"
     yield "upstream", f"{route.upstream} {policy.upstreams[route.upstream].url}"
-    yield "rate limit", _rate(route.rate_limit)
+    yield "rate limit", "; ".join(_rate(rule) for rule in route.limits) or "none"
     yield "cache key", _key(found)
     yield f"a {status}", _storing(found)
     if (whose := whose_lifetime(found, status)) is not None:
@@ -140,11 +140,9 @@ def _key(found: Explanation) -> str:
     return found.key
 
 
-def _rate(rule: RateRule | None) -> str:
-    if rule is None:
-        return "none"
-    key = f"{rule.key.kind.value}:{rule.key.header}" if rule.key.header else rule.key.kind.value
-    limit = rule.limit
+def _rate(rule: RateRule) -> str:
+    parts = [f"{key.kind.value}:{key.header}" if key.header else key.kind.value for key in (rule.key, *rule.further)]
+    limit, key = rule.limit, " and ".join(parts)
     return f"{limit.name}: {limit.quota} in {format_duration(limit.window_s)}, burst {limit.burst}, by {key}"
 
 

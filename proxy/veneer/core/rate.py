@@ -131,6 +131,14 @@ class RateVerdict:
         return self.backlog_us / MICROS
 
 
+def tighter(one: RateVerdict, other: RateVerdict) -> RateVerdict:
+    """The refusal of the two, else the one that admits fewer requests from now on, else the one that takes longer."""
+    if one.allowed is not other.allowed:
+        return other if one.allowed else one
+    first, second = (one.remaining, -one.reset_s), (other.remaining, -other.reset_s)
+    return one if first <= second else other
+
+
 def backlog(limit: RateLimit, whole_at_us: int, now_us: int) -> int:
     """Microseconds until the bucket is whole again, from stored state.
 

@@ -15,7 +15,7 @@ from veneer.http1.framing import FramingFacts, framing_of
 from veneer.http1.serialise import serialise
 from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.context import Exchange, ServedHit
-from veneer.policy.model import ClientLifetime, Policy, RateKeyKind, Route
+from veneer.policy.model import ClientLifetime, Policy, RateKeyKind, RateRule, Route
 
 T = TypeVar("T")
 
@@ -68,7 +68,12 @@ def depends_on_target(policy: Policy, route: Route) -> bool:
 def counts_alike(policy: Policy, route: Route) -> bool:
     """Whether all requests of one client address on the route are counted alike, whatever they say."""
     rule = route.rate_limit
-    return (rule is None or rule.key.kind in COUNTED_TOGETHER) and not policy.trusted_proxies
+    return (rule is None or counts_together(route, rule)) and not policy.trusted_proxies
+
+
+def counts_together(route: Route, rule: RateRule) -> bool:
+    """Whether a route has this limit alone, and a request's fields do not tell by whom it is counted."""
+    return rule.key.kind in COUNTED_TOGETHER and not rule.further and not route.further_limits
 
 
 def limited_target(exchange: Exchange, refused: Callable[[str, str], RecordTemplate]) -> LimitedTarget | None:
@@ -78,7 +83,7 @@ def limited_target(exchange: Exchange, refused: Callable[[str, str], RecordTempl
     """
     rule = exchange.match.route.rate_limit
     plain = exchange.request.method in {"GET", "HEAD"} and not exchange.policy.trusted_proxies
-    if rule is None or rule.key.kind not in COUNTED_TOGETHER or not plain:
+    if rule is None or not counts_together(exchange.match.route, rule) or not plain:
         return None
     facts = refused(exchange.request.method, exchange.match.route.name)
     return LimitedTarget(facts, rule.limit, shared_rate_key(exchange.match.route))

@@ -7,24 +7,34 @@ from dataclasses import replace
 from veneer.core.forwarding import passed_before
 from veneer.core.outcome import CacheStatus
 from veneer.core.problem import QUOTA_EXCEEDED, Problem
-from veneer.core.rate import RateVerdict, client_key, client_network, retry_after_field
+from veneer.core.rate import RateVerdict, client_key, client_network, retry_after_field, tighter
 from veneer.pipeline.answer import Answer
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import Refusal
 from veneer.pipeline.refuse import problem_answer, refuse
-from veneer.policy.model import RateKeyKind, RateRule
+from veneer.policy.model import RateKey, RateKeyKind, RateRule
 from veneer.ports import BodyError, BodyTooLargeError, BodyTooSlowError
 
 
 def rate_client(exchange: Exchange, rule: RateRule) -> str:
-    """The name under which this request is counted."""
+    """The name under which this request is counted. Of a key with several parts each is preceded by its length."""
     shared = rule.shared_client(exchange.match.route.name)
     if shared is not None:
         return shared
+    if not rule.further:
+        return _part_of_key(exchange, rule, rule.key)
+    parts = [_part_of_key(exchange, rule, key) for key in (rule.key, *rule.further)]
+    return "".join([f"{len(part)}:{part}" for part in parts])
+
+
+def _part_of_key(exchange: Exchange, rule: RateRule, key: RateKey) -> str:
+    """What one part of a limit's key is for this request."""
     named = None
-    match rule.key.kind:
+    match key.kind:
+        case RateKeyKind.ROUTE:
+            return exchange.match.route.name
         case RateKeyKind.HEADER:
-            named = exchange.request.fields.get(rule.key.header or "")
+            named = exchange.request.fields.get(key.header or "")
         case RateKeyKind.AUTHORIZATION:
             named = exchange.request.fields.get("authorization")
         case _:
@@ -33,10 +43,28 @@ def rate_client(exchange: Exchange, rule: RateRule) -> str:
 
 
 async def count(services: Services, exchange: Exchange) -> RateVerdict | None:
-    """Count the request against the route's limit, if it has one."""
-    rule = exchange.match.route.rate_limit
-    if rule is None:
-        return None
+    """Count the request against the limits of its route; the verdict is that of the tightest.
+
+    All must admit. Where a refusal is known beforehand nothing is counted; with Redis it is once the first request has
+    met it.
+    """
+    route, rates = exchange.match.route, services.rates
+    if route.further_limits:
+        now_s = services.clock.monotonic()
+        for rule in route.limits:
+            refusal = rates.refusal_now(client_key(rule.limit, rate_client(exchange, rule)), rule.limit, now_s)
+            if refusal is not None:
+                return refusal
+    verdict: RateVerdict | None = None
+    for rule in route.limits:
+        one = await _count_one(services, exchange, rule)
+        verdict = one if verdict is None else tighter(verdict, one)
+        if not one.allowed:
+            break
+    return verdict
+
+
+async def _count_one(services: Services, exchange: Exchange, rule: RateRule) -> RateVerdict:
     client, limit = rate_client(exchange, rule), rule.limit
     at_once = services.rates.admit_now(client_key(limit, client), limit, services.clock.monotonic())
     return at_once or await services.rates.admit(client, limit)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from veneer.core.field_table import FORWARDING, HOP_BY_HOP
 from veneer.core.forwarding import METHOD_OVERRIDES
 from veneer.core.outcome import Reason
-from veneer.core.rate import Accuracy, RateLimit, RateOnStoreLoss
 from veneer.core.upgrades import NEVER
 from veneer.policy import model, schema, schema_node
 from veneer.policy.backends import upstream_settings
@@ -23,6 +22,7 @@ from veneer.policy.field_edits import (
     wrong_requests,
     wrong_responses,
 )
+from veneer.policy.limiting import rate_rules
 from veneer.policy.match import RouteTable, covered_by
 from veneer.policy.overlay import apply_overrides, apply_rate, overlay
 from veneer.policy.places import bad_url, is_loopback, kept_of
@@ -48,6 +48,8 @@ class Builder:
     def problem(self, path: KeyPath, message: str, suggestion: str | None = None, *, key: bool = False) -> None:
         """Note what is wrong at a place."""
         position = self.document.locate(path, key=key)
+        if path and isinstance(path[-1], int) and (node := self.document.find(path[:-1])) and node.kind == "scalar":
+            path = path[:-1]  # a text alone stands for a list of one
         self.problems.append(ConfigError(position.line, position.column, show_path(path), message, suggestion))
 
     def build(self, digest: str, indices: Iterable[int]) -> model.Policy:
@@ -55,7 +57,7 @@ class Builder:
         shape = self.shape
         defaults = apply_overrides(shape.defaults, self.overrides)
         upstreams = self._upstreams()
-        limits = self._rate_limits(defaults)
+        limits = rate_rules(apply_rate(shape.rate_limits, defaults, self.overrides), self.problem)
         self._references(("defaults",), shape.defaults, upstreams, limits)
         self._upgrades(("defaults", "upgrades"), shape.defaults)
         self._fields(("defaults",), shape.defaults)
@@ -91,41 +93,6 @@ class Builder:
                 self.problem(("upstreams", name, "url"), given + why, 'write "http://host:port"')
             found[name] = upstream_settings(name, url.rstrip("/"), shape)
         return found
-
-    def _rate_limits(self, defaults: schema.RouteOptions) -> dict[str, model.RateRule]:
-        found = {}
-        for name, shape in apply_rate(self.shape.rate_limits, defaults, self.overrides).items():
-            burst = shape.rate.quota if shape.burst is None else shape.burst
-            if burst > shape.rate.quota:
-                self.problem(("rate_limits", name, "burst"), f"is more than the quota of {shape.rate.quota}")
-            try:
-                limit = RateLimit(
-                    name=name,
-                    quota=shape.rate.quota,
-                    window_s=shape.rate.window_s,
-                    burst=burst,
-                    on_store_loss=RateOnStoreLoss(shape.on_store_loss),
-                    accuracy=Accuracy(shape.accuracy),
-                    ipv6_bits=shape.ipv6_prefix,
-                )
-            except ValueError as error:
-                self.problem(("rate_limits", name), str(error), key=True)
-                continue
-            found[name] = model.RateRule(limit, self._rate_key(("rate_limits", name, "key"), shape.key))
-        return found
-
-    def _rate_key(self, path: KeyPath, text: str) -> model.RateKey:
-        kind, colon, header = text.partition(":")
-        kinds = [known.value for known in model.RateKeyKind]
-        if kind == "header" and header and header.replace("-", "").replace("_", "").isalnum() and header.isascii():
-            return model.RateKey(model.RateKeyKind.HEADER, header.lower())
-        if kind in kinds and kind != "header" and not colon:
-            return model.RateKey(model.RateKeyKind(kind))
-        if kind == "header":
-            self.problem(path, f'"{text}" names no field', 'write "header:X-Api-Key"')
-        else:
-            self.problem(path, f'"{text}" is not a known key', nearest(kind, kinds))
-        return model.RateKey(model.RateKeyKind.CLIENT_IP)
 
     def _admin(self) -> model.AdminSettings:
         shape = self.shape.admin
@@ -194,13 +161,19 @@ class Builder:
         """What a route's own text names must exist; what it has from `defaults` is reported there."""
         plain = self.document.plain()
         sections = plain if isinstance(plain, dict) else {}
-        for key, known, home in (("upstream", upstreams, "upstreams"), ("rate_limit", limits, "rate_limits")):
-            name = getattr(shape, key)
+        named: list[tuple[KeyPath, str, Iterable[str], str]] = []
+        if shape.upstream is not None:
+            named.append((("upstream",), shape.upstream, upstreams, "upstreams"))
+        for index, name in enumerate(shape.rate_limit or ()):
+            named.append((("rate_limit", index), name, limits, "rate_limits"))
+            if name in (shape.rate_limit or ())[:index]:
+                self.problem((*path, "rate_limit", index), f'"{name}" is listed twice')
+        for at, name, known, home in named:
             broken = sections.get(home)
             names = {*known, *(broken if isinstance(broken, dict) else ())}
-            if name is not None and name not in names:
+            if name not in names:
                 hint = nearest(name, names) or f"`{home}` names none"
-                self.problem((*path, key), f'"{name}" is not in `{home}`', hint)
+                self.problem((*path, *at), f'"{name}" is not in `{home}`', hint)
 
     def _routes(
         self,
@@ -254,6 +227,7 @@ class Builder:
         self._upgrades((*path, "upgrades"), given)
         self._fields(path, given)
         request = request_edits(whole.request)
+        rules = [limits[name] for name in whole.rate_limit or () if name in limits]
         compress = compress_rules(whole.compress, use_brotli=self.overrides.use_brotli is not False)
         return model.Route(
             name=given.name,
@@ -273,7 +247,8 @@ class Builder:
             request=request,
             response=response_edits(whole.response),
             cors=cors_rules(whole.cors),
-            rate_limit=limits.get(whole.rate_limit or ""),
+            rate_limit=rules[0] if rules else None,
+            further_limits=tuple(rules[1:]),
             body_bytes=whole.max_body,
             body_buffer_bytes=whole.body_buffer,
             read_timeout_s=whole.read_timeout,

@@ -147,6 +147,10 @@ def _explain_value(path: KeyPath, kind: str, detail: ErrorDetails, context: dict
         message = f"{shown} has a character or a length that is not allowed here"
         if path[-2:-1] == ("methods",) or path[-1] == "method":
             hint = f'did you mean "{word.upper()}"?'
+    elif kind in ("too_short", "too_long"):
+        few = kind == "too_short"
+        message = f"must have at {'least' if few else 'most'} {context['min_length' if few else 'max_length']}"
+        hint = "leave the key out, or name one" if few and not value else None
     elif kind == "bool_type" and word.lower() in ("yes", "on", "no", "off"):
         hint = f"write {str(word.lower() in ('yes', 'on')).lower()}, without quotes"
     elif kind == "string_type" and isinstance(value, list | dict):

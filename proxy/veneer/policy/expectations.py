@@ -77,7 +77,7 @@ def compare(policy: Policy, request: RequestHead, head: ResponseHead, expect: Ex
 
 def _routing(found: Explanation) -> dict[str, tuple[object, str]]:
     route, params = found.match.route, found.match.params
-    limit = route.rate_limit.limit.name if route.rate_limit is not None else None
+    limits = [rule.limit.name for rule in route.limits] or None
     tags, invalidated = list(found.tags), list(found.invalidates)
     return {
         "route": (route.name, f'it takes the route "{route.name}"'),
@@ -85,7 +85,7 @@ def _routing(found: Explanation) -> dict[str, tuple[object, str]]:
         "upstream": (route.upstream, f'the upstream is "{route.upstream}"'),
         "tags": (tags, f"the tags are {tags}"),
         "invalidates": (invalidated, f"it invalidates {invalidated}"),
-        "rate_limit": (limit, f'the limit "{limit}" counts it' if limit else "no limit counts it"),
+        "rate_limit": (limits, f'the limit "{", ".join(limits)}" counts it' if limits else "no limit counts it"),
     }
 
 

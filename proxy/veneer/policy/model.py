@@ -75,13 +75,19 @@ class RateKey:
 
 @dataclass(frozen=True, slots=True)
 class RateRule:
-    """A named limit as it is applied to a route. Routes that name the same limit share one quota per client."""
+    """A named limit as it is applied to a route. Routes that name the same limit share one quota per client.
+
+    With `further` parts of the key, clients count as one where all parts are the same.
+    """
 
     limit: RateLimit
     key: RateKey = RateKey(RateKeyKind.CLIENT_IP)
+    further: tuple[RateKey, ...] = ()
 
     def shared_client(self, route: str) -> str | None:
         """The name under which all clients of a route are counted together; None where each is counted alone."""
+        if self.further:
+            return None
         match self.key.kind:
             case RateKeyKind.ROUTE:
                 return f"route:{route}"
@@ -212,7 +218,8 @@ class QueryCondition:
 class Route:
     """Everything that is decided by which route a request takes.
 
-    `methods` None means every method. `body_bytes` and `read_timeout_s` replace the general limits.
+    `methods` None means every method. `further_limits` must admit beside `rate_limit`. `body_bytes` and
+    `read_timeout_s` replace the general limits.
     `body_buffer_bytes` of a body are read before a connection to the backend is taken.
     `write_settles_s` after a write was given up the backend has ended it, one way or the other; `unheard_s` after it
     began, where nobody hears what became of it. `post_as_query`
@@ -241,6 +248,7 @@ class Route:
     response: FieldEdits = TAGS_HIDDEN
     cors: CorsRules = field(default_factory=CorsRules)
     rate_limit: RateRule | None = None
+    further_limits: tuple[RateRule, ...] = ()
     body_bytes: int | None = None
     body_buffer_bytes: int = 64 * 1024
     read_timeout_s: float | None = None
@@ -257,6 +265,11 @@ class Route:
     kept: frozenset[Reason] = NOTHING_ODD
     show_key: bool = False
     client_lifetime: ClientLifetime = ClientLifetime.AGE
+
+    @property
+    def limits(self) -> tuple[RateRule, ...]:
+        """All limits that must admit a request."""
+        return () if self.rate_limit is None else (self.rate_limit, *self.further_limits)
 
     def tags(self, params: Mapping[str, str]) -> tuple[str, ...]:
         """The tags of a response on this route; `params` are those of the match. None ends in "*"."""

@@ -46,7 +46,7 @@ def apply_overrides(defaults: RouteOptions, overrides: Overrides) -> RouteOption
     if compress:
         update["compress"] = defaults.compress.model_copy(update=compress)
     if overrides.rate_quota is not None and defaults.rate_limit is None:
-        update["rate_limit"] = ENVIRONMENT_LIMIT
+        update["rate_limit"] = [ENVIRONMENT_LIMIT]
     return defaults.model_copy(update=update)
 
 
@@ -54,7 +54,7 @@ def apply_rate(
     limits: dict[str, RateLimitShape], defaults: RouteOptions, overrides: Overrides
 ) -> dict[str, RateLimitShape]:
     """The rate limits with the environment's quota and window in the one that `defaults` names."""
-    name = defaults.rate_limit
+    name = defaults.rate_limit[0] if defaults.rate_limit else None
     if name is None or (overrides.rate_quota is None and overrides.rate_window_s is None):
         return limits
     old = limits.get(name) or RateLimitShape.model_validate({"rate": "1000/60s"})

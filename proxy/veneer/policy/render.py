@@ -7,7 +7,16 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 
 from veneer.core.rate import RateLimit
-from veneer.policy.model import AdminSettings, ClientTimeouts, Policy, RateRule, Route, SizeLimits, StoreSettings
+from veneer.policy.model import (
+    AdminSettings,
+    ClientTimeouts,
+    Policy,
+    RateKey,
+    RateRule,
+    Route,
+    SizeLimits,
+    StoreSettings,
+)
 from veneer.policy.model import UpstreamSettings as Upstream
 from veneer.policy.template import PathTemplate, TagTemplate, parse_path
 
@@ -71,11 +80,20 @@ def _text(value: object) -> str:
         return _ranges(numbers) if numbers else ", ".join(sorted(map(str, value)))
     if isinstance(value, tuple):
         return ", ".join(_text(item) for item in value)
-    if isinstance(value, TagTemplate):
-        return value.text
+    if isinstance(value, TagTemplate | RateRule | RateKey):
+        return _named(value)
     if isinstance(value, Enum):
         return str(value.value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _named(value: TagTemplate | RateRule | RateKey) -> str:
+    """What stands for it in the file."""
+    if isinstance(value, TagTemplate):
+        return value.text
+    if isinstance(value, RateRule):
+        return value.limit.name
+    return f"{value.kind.value}:{value.header}" if value.header else value.kind.value
 
 
 def _ranges(numbers: list[int]) -> str:

@@ -21,6 +21,7 @@ from veneer.policy.shape import (
     FieldName,
     Method,
     Name,
+    OneOrMore,
     RateText,
     Shape,
     Size,
@@ -115,11 +116,13 @@ class RateLimitShape(Shape):
     """One named rate limit."""
 
     rate: RateText = required("Requests per duration, refilled evenly (GCRA).")
-    key: Text = option(
-        "client_ip",
+    key: Annotated[list[Text], OneOrMore] = option(
+        ["client_ip"],
         "What tells clients apart: `client_ip`, `header:NAME`, `authorization` (a digest of the field), "
-        "`route` or `global`.",
+        "`route` or `global`; or several of these together, as in `[client_ip, route]`.",
         "`header:NAME` is what clients claim: use it only where something in front of the proxy sets the field.",
+        min_length=1,
+        max_length=4,
     )
     ipv6_prefix: int = option(
         64,
@@ -187,7 +190,15 @@ class RouteOptions(Shape):
     request: RequestFieldsShape = section(RequestFieldsShape, "Fields of requests.")
     response: ResponseFieldsShape = section(ResponseFieldsShape, "Fields of responses.")
     cors: CorsShape = section(CorsShape, "Which pages may read the proxy's own answers.")
-    rate_limit: Name | None = option(None, "A limit from `rate_limits`; `null` for none.")
+    rate_limit: Annotated[list[Name], OneOrMore] | None = option(
+        None,
+        "A limit from `rate_limits`, or a list of them, all of which must admit: when one refuses, nothing is taken "
+        "from the others. RateLimit tells of the tightest. `null` for none.",
+        "With Redis, the first request that a limit refuses has been counted by those before it in the list. A route "
+        "with several limits, or with one whose `key` has several parts, is not answered the quickest way.",
+        min_length=1,
+        max_length=4,
+    )
     invalidates_on: list[Statuses] = option(
         [model.DEFAULT_INVALIDATES_ON],
         "Statuses of an unsafe request's response that count as done, as in `[2xx, 3xx, 404, 5xx]`. After 5xx nobody "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from veneer.policy.shape import Duration, FieldName, Method, Name, Shape, Text, option, required, section
+from typing import Annotated
+
+from veneer.policy.shape import Duration, FieldName, Method, Name, OneOrMore, Shape, Text, option, required, section
 
 
 class RequestShape(Shape):
@@ -31,7 +33,9 @@ class ExpectShape(Shape):
     other_key_than: Text | None = option(None, "Another target that must not share it.")
     tags: list[str] | None = option(None, "The tags by policy, in order.")
     invalidates: list[str] | None = option(None, "The tags invalidated by policy, in order.")
-    rate_limit: Name | None = option(None, "The rate limit that counts the request; `null` for none.")
+    rate_limit: Annotated[list[Name], OneOrMore] | None = option(
+        None, "The rate limit, or the list of limits, that counts the request; `null` for none."
+    )
     upstream: Name | None = option(None, "The backend asked.")
 
 

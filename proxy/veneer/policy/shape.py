@@ -32,6 +32,8 @@ Duration = Annotated[float, _reads(parse_duration), Unit("duration")]
 Lifetimes = Annotated[Ttl, _reads(parse_ttl), Unit("duration, or durations by status")]
 Size = Annotated[int, _reads(parse_size), Unit("size")]
 RateText = Annotated[Rate, _reads(parse_rate), Unit("rate")]
+OneOrMore = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+"""A text alone stands for a list of one."""
 Statuses = Annotated[frozenset[int], _reads(parse_statuses), Unit("statuses")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")]

@@ -11,6 +11,7 @@ from veneer.core.rate import (
     grants,
     limit_field,
     retry_after_field,
+    tighter,
 )
 
 PER_CLIENT = RateLimit("per-client", 1000, 60, 100)
@@ -104,3 +105,11 @@ def test_a_share_is_named_like_the_whole_but_counted_apart() -> None:
 )
 def test_a_network_of_version_six_is_one_client(address: str, bits: int, network: str) -> None:
     assert client_network(address, bits) == network
+
+
+def test_the_tighter_of_two_verdicts() -> None:
+    few, many = RateLimit("few", 2, 10, 2), RateLimit("many", 100, 10, 100)
+    admitted, plenty = RateVerdict(few, True, few.interval_us), RateVerdict(many, True, many.interval_us)
+    refused = RateVerdict(many, False, 2 * many.tolerance_us)
+    assert tighter(admitted, plenty) is tighter(plenty, admitted) is admitted
+    assert tighter(admitted, refused) is tighter(refused, admitted) is refused
