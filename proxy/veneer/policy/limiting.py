@@ -11,7 +11,7 @@ from veneer.policy.document import KeyPath
 from veneer.policy.problems import nearest
 
 
-class Report(Protocol):
+class ProblemNote(Protocol):
     """Notes what is wrong at a place."""
 
     def __call__(self, path: KeyPath, message: str, suggestion: str | None = None, *, key: bool = False) -> None:
@@ -19,7 +19,7 @@ class Report(Protocol):
         ...
 
 
-def rate_rules(shapes: Mapping[str, schema.RateLimitShape], problem: Report) -> dict[str, model.RateRule]:
+def rate_rules(shapes: Mapping[str, schema.RateLimitShape], problem: ProblemNote) -> dict[str, model.RateRule]:
     """The limits by name; those whose numbers no bucket can hold are left out."""
     found = {}
     for name, shape in shapes.items():
@@ -44,7 +44,7 @@ def rate_rules(shapes: Mapping[str, schema.RateLimitShape], problem: Report) -> 
     return found
 
 
-def _keys(path: KeyPath, texts: list[str], problem: Report) -> list[model.RateKey]:
+def _keys(path: KeyPath, texts: list[str], problem: ProblemNote) -> list[model.RateKey]:
     keys: list[model.RateKey] = []
     for index, text in enumerate(texts):
         key = _key((*path, index), text, problem)
@@ -58,7 +58,7 @@ def _keys(path: KeyPath, texts: list[str], problem: Report) -> list[model.RateKe
     return keys or [model.RateKey(model.RateKeyKind.CLIENT_IP)]
 
 
-def _key(path: KeyPath, text: str, problem: Report) -> model.RateKey | None:
+def _key(path: KeyPath, text: str, problem: ProblemNote) -> model.RateKey | None:
     kind, colon, header = text.partition(":")
     kinds = [known.value for known in model.RateKeyKind]
     if kind == "header" and header and header.replace("-", "").replace("_", "").isalnum() and header.isascii():
