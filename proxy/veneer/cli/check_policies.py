@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from veneer.cli.asking import as_answered
-from veneer.policy.load import failing_tests, load_policy, read_text
+from veneer.policy.load import failing_tests, load_policy
 from veneer.policy.problems import PolicyError
 from veneer.policy.render import render_policy
 from veneer.policy.settings import Overrides, read_environment
+from veneer.policy.sources import read_text
 from veneer.policy.warnings import report
 
 RIGHT, WRONG = 0, 1

@@ -23,7 +23,7 @@ from veneer.policy.explain import (
 )
 from veneer.policy.load import load_policy, parse_policy
 from veneer.policy.model import Policy, RateRule, Route
-from veneer.policy.problems import PolicyError
+from veneer.policy.problems import PolicyError, without_secrets
 from veneer.policy.settings import Overrides, read_environment
 from veneer.policy.units import format_duration, format_size
 
@@ -79,7 +79,8 @@ def explain_request(arguments: argparse.Namespace, environment: Mapping[str, str
         return WRONG
     rows = list(rows_of(policy, explain(policy, request, response), response.status))
     width = max(len(name) for name, _ in rows)
-    sys.stdout.write("".join(f"{name:<{width}}  {value}\n" for name, value in rows))
+    text = "".join(f"{name:<{width}}  {value}\n" for name, value in rows)
+    sys.stdout.write(without_secrets(text, policy.secrets))
     return FINE
 
 

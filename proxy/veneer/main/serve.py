@@ -26,6 +26,7 @@ from veneer.policy.settings import Overrides, read_environment
 from veneer.redis.connect import RedisUrlError
 from veneer.server.listener import ListenError
 from veneer.version import running_version
+from veneer.workers.last_good import load_kept
 from veneer.workers.place import place_of
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def serve(options: ServeOptions) -> int:
         policy = (
             load(options, overrides)
             if place is None or place.policies is None
-            else load_policy(place.policies, overrides)
+            else load_kept(place.policies, overrides)
         )
         observe = read_observe_settings(environment())
     except (PolicyError, ObserveSettingsError) as error:

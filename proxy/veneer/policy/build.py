@@ -50,7 +50,9 @@ class Builder:
         position = self.document.locate(path, key=key)
         if path and isinstance(path[-1], int) and (node := self.document.find(path[:-1])) and node.kind == "scalar":
             path = path[:-1]  # a text alone stands for a list of one
-        self.problems.append(ConfigError(position.line, position.column, show_path(path), message, suggestion))
+        self.problems.append(
+            ConfigError(position.line, position.column, show_path(path), message, suggestion, position.file)
+        )
 
     def build(self, digest: str, indices: Iterable[int]) -> model.Policy:
         """The policy; only to be used when `problems` is empty."""

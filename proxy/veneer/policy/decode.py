@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -98,7 +98,7 @@ def _problem(document: Document, detail: ErrorDetails) -> ConfigError:
     if kind == "missing":
         path = path[:-1]
     position = document.locate(path, key=on_key)
-    return ConfigError(position.line, position.column, show_path(path), message, suggestion)
+    return ConfigError(position.line, position.column, show_path(path), message, suggestion, position.file)
 
 
 def _out_of_bounds(
@@ -201,6 +201,21 @@ def _shape_at(path: KeyPath) -> type[BaseModel] | None:
             fields = {field.alias or name: field.annotation for name, field in shape.model_fields.items()}
             annotation = fields.get(str(step))
     return _as_shape(annotation)
+
+
+def takes_mapping(path: KeyPath) -> bool:
+    """Whether the value at a path may be a mapping: a section, or a mapping by name. So may what nobody knows."""
+    above = _shape_at(path[:-1])
+    if above is None:
+        # Below a list or a mapping by name: what it holds is a section, or a single value.
+        return len(path) < 2 or _shape_at(path) is not None
+    field = next((field for name, field in above.model_fields.items() if (field.alias or name) == path[-1]), None)
+    return field is None or _holds_mapping(field.annotation)
+
+
+def _holds_mapping(annotation: object) -> bool:
+    options = [annotation, *get_args(annotation)]
+    return any(get_origin(option) is dict or _as_shape(option) is not None for option in options)
 
 
 def _as_shape(annotation: object) -> type[BaseModel] | None:

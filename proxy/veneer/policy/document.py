@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import yaml
 from yaml import events
 
 from veneer.policy.problems import ConfigError, PolicyError, SourcePosition
+from veneer.policy.sources import MAX_CHARS, MissingValueError, Sources
 
-MAX_CHARS = 256 * 1024
 MAX_DEPTH = 32
 MAX_NODES = 50_000
 
@@ -96,12 +96,15 @@ class Document:
         return position
 
 
-def read_document(text: str, name: str) -> Document:
-    """Parse YAML text. Raises PolicyError."""
+def read_document(text: str, name: str, sources: Sources | None = None, *, own: bool = True) -> Document:
+    """Parse YAML text, with variables filled in where there are `sources`. Raises PolicyError.
+
+    What is not the policy's `own` file has its name in every place.
+    """
     if len(text) > MAX_CHARS:
         raise PolicyError(name, [ConfigError(1, 1, "", f"the file is larger than {MAX_CHARS // 1024} KB")])
     try:
-        return _Composer(name, yaml.parse(text, Loader=yaml.SafeLoader)).document()
+        return _Composer(name, yaml.parse(text, Loader=yaml.SafeLoader), sources, "" if own else name).document()
     except yaml.MarkedYAMLError as error:
         found = error.problem_mark or error.context_mark
         position = _position(found)
@@ -120,6 +123,8 @@ def _hint(words: str, lines: list[str]) -> str | None:
     """What to write instead, for the mistakes that people make most."""
     if "'\\t'" in words:
         return "indent with spaces, not with tabs"
+    if lines and "${" in lines[0] and "expected ',' or '}'" in words:
+        return 'within {...} a variable needs quotes: "${NAME}"; a number stands on a line of its own'
     found = _BRACES_IN_FLOW.search(lines[0]) if lines and "expected ',' or '}'" in words else None
     return f'within {{...}} a path with a parameter needs quotes: "{found[1]}"' if found is not None else None
 
@@ -136,6 +141,8 @@ def show_path(path: KeyPath) -> str:
 class _Composer:
     name: str
     stream: Iterator[events.Event]
+    sources: Sources | None
+    file: str
     problems: list[ConfigError] = field(default_factory=list)
     anchors: dict[str, tuple[YamlNode, int]] = field(default_factory=dict)
     nodes: int = 0
@@ -165,16 +172,30 @@ class _Composer:
             raise self._fatal(event, show_path(path)[:120], f"nested deeper than {MAX_DEPTH} levels")
         tag = getattr(event, "tag", None)
         if tag not in (None, "!"):
-            self._problem(_position(event.start_mark), path, f'the tag "{tag}" has no meaning here')
+            self._problem(self._position(event.start_mark), path, f'the tag "{tag}" has no meaning here')
         if isinstance(event, events.ScalarEvent):
-            node = YamlNode(_position(event.start_mark), "scalar", _scalar(event))
+            node = YamlNode(self._position(event.start_mark), "scalar", self._scalar(event, path))
         elif isinstance(event, events.SequenceStartEvent):
-            node = YamlNode(_position(event.start_mark), "list", items=tuple(self._items(path)))
+            node = YamlNode(self._position(event.start_mark), "list", items=tuple(self._items(path)))
         else:
             node = self._mapping(event, path)
         if event.anchor is not None:
             self.anchors[event.anchor] = (node, self.nodes - before)
         return node
+
+    def _position(self, found: _Place | None) -> SourcePosition:
+        return replace(_position(found), file=self.file) if self.file else _position(found)
+
+    def _scalar(self, event: events.ScalarEvent, path: KeyPath) -> str | int | float | bool | None:
+        text: str = event.value
+        if self.sources is not None and path[-1:] != ("?",):
+            try:
+                text = self.sources.filled(text)
+            except MissingValueError as error:
+                at = self._position(event.start_mark)
+                missing = ConfigError(at.line, at.column, show_path(path), str(error), error.suggestion, at.file)
+                self.sources.problems.append(missing)
+        return text if event.style is not None else _scalar(text)
 
     def _items(self, path: KeyPath) -> Iterator[YamlNode]:
         index = 0
@@ -201,7 +222,7 @@ class _Composer:
                 found[str(key)] = (key_node.at, value)
         positions = tuple(mark for mark, _ in found.values())
         values: Sequence[YamlNode] = [node for _, node in found.values()]
-        return YamlNode(_position(start.start_mark), "mapping", None, tuple(values), tuple(found), positions)
+        return YamlNode(self._position(start.start_mark), "mapping", None, tuple(values), tuple(found), positions)
 
     def _alias(self, event: events.AliasEvent, path: KeyPath) -> YamlNode:
         if event.anchor not in self.anchors:
@@ -216,11 +237,12 @@ class _Composer:
             raise self._fatal(event, show_path(path)[:120], f"more than {MAX_NODES} values, aliases expanded")
 
     def _problem(self, position: SourcePosition, path: KeyPath, message: str, suggestion: str | None = None) -> None:
-        self.problems.append(ConfigError(position.line, position.column, show_path(path), message, suggestion))
+        error = ConfigError(position.line, position.column, show_path(path), message, suggestion, position.file)
+        self.problems.append(error)
 
     def _fatal(self, event: events.Event, key: str, message: str, suggestion: str | None = None) -> PolicyError:
-        position = _position(event.start_mark)
-        error = ConfigError(position.line, position.column, key, message, suggestion)
+        position = self._position(event.start_mark)
+        error = ConfigError(position.line, position.column, key, message, suggestion, position.file)
         return PolicyError(self.name, [*self.problems, error])
 
 
@@ -235,10 +257,7 @@ def _position(found: _Place | None) -> SourcePosition:
     return SourcePosition(found.line + 1, found.column + 1)
 
 
-def _scalar(event: events.ScalarEvent) -> str | int | float | bool | None:
-    text: str = event.value
-    if event.style is not None:
-        return text
+def _scalar(text: str) -> str | int | float | bool | None:
     if text in _WORDS:
         return _WORDS[text]
     if _INT.fullmatch(text):

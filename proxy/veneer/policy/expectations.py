@@ -50,14 +50,16 @@ def run_tests(
             found = list(compare(policy, request, asked or written, test.expect))
         except (BadTargetError, UnansweredError) as error:
             position = document.locate((*at, "request"))
-            yield ConfigError(position.line, position.column, show_path((*at, "request")), str(error))
+            yield ConfigError(
+                position.line, position.column, show_path((*at, "request")), str(error), None, position.file
+            )
             continue
         for wrong in found:
             path: KeyPath = (*at, "expect", wrong.key)
             position = document.locate(path, key=True)
             shown = f"{test.request.method} {test.request.path}" + (", as it is answered now" if asked else "")
             message = f"test failed for {shown}: {wrong.truth}"
-            yield ConfigError(position.line, position.column, show_path(path), message)
+            yield ConfigError(position.line, position.column, show_path(path), message, None, position.file)
 
 
 def compare(policy: Policy, request: RequestHead, head: ResponseHead, expect: ExpectShape) -> Iterator[Disagreement]:

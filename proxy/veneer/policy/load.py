@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from veneer.policy.build import Builder
-from veneer.policy.decode import decode
-from veneer.policy.document import MAX_CHARS, read_document
+from veneer.policy.decode import decode, takes_mapping
 from veneer.policy.expectations import Answer, run_tests
+from veneer.policy.including import read_whole
 from veneer.policy.model import Policy
-from veneer.policy.problems import ConfigError, PolicyError
+from veneer.policy.problems import ConfigError, PolicyError, without_secrets
 from veneer.policy.settings import NO_OVERRIDES, Overrides
+from veneer.policy.sources import Sources, read_text
 from veneer.policy.warnings import warnings_of
 
 
@@ -21,23 +23,44 @@ def load_policy(path: Path, overrides: Overrides = NO_OVERRIDES) -> Policy:
     return parse_policy(read_text(path), str(path), overrides)
 
 
-def parse_policy(text: str, name: str, overrides: Overrides = NO_OVERRIDES) -> Policy:
-    """The policy in a text; `name` stands for the file in reports. Raises PolicyError and nothing else."""
-    document = read_document(text, name)
+def parse_policy(text: str, name: str, overrides: Overrides = NO_OVERRIDES, sources: Sources | None = None) -> Policy:
+    """The policy in a text; `name` stands for the file in reports. Raises PolicyError and nothing else.
+
+    What the text takes from elsewhere is looked for in `sources`; beside the file, and in the environment, without.
+    """
+    sources = sources or Sources(Path(name).parent)
+    try:
+        return _parsed(text, name, overrides, sources)
+    except PolicyError as error:
+        found = [_discreet(problem, tuple(sources.secrets)) for problem in error.problems]
+        raise PolicyError(error.name, found) from None
+
+
+def _parsed(text: str, name: str, overrides: Overrides, sources: Sources) -> Policy:
+    document = read_whole(text, name, sources, takes_mapping)
     decoded = decode(document)
-    builder = Builder(document, decoded.shape, overrides, list(decoded.problems))
-    policy = builder.build(_digest(text, overrides), decoded.routes)
+    builder = Builder(document, decoded.shape, overrides, [*decoded.problems, *sources.problems])
+    policy = builder.build(_digest(text, overrides, sources.used), decoded.routes)
     if not builder.problems:
         tests = dict(zip(decoded.tests, decoded.shape.tests, strict=True))
         builder.problems.extend(run_tests(document, tests, policy))
     if builder.problems:
-        raise PolicyError(name, builder.problems)
-    return replace(policy, is_empty=document.root is None, warnings=warnings_of(document, policy))
+        missing = {(problem.file, problem.line, problem.column) for problem in sources.problems}
+        others = [found for found in builder.problems if (found.file, found.line, found.column) not in missing]
+        raise PolicyError(name, [*sources.problems, *others])
+    files = tuple(dict.fromkeys(map(str, sources.files)))
+    return replace(
+        policy,
+        is_empty=document.root is None,
+        warnings=warnings_of(document, policy),
+        files=files,
+        secrets=tuple(sources.secrets),
+    )
 
 
 def failing_tests(text: str, name: str, policy: Policy, answer: Answer) -> tuple[ConfigError, ...]:
     """What fails of the tests in `text`, of which `policy` was made, where `answer` has the responses to judge by."""
-    document = read_document(text, name)
+    document = read_whole(text, name, Sources(Path(name).parent), takes_mapping)
     decoded = decode(document)
     tests = dict(zip(decoded.tests, decoded.shape.tests, strict=True))
     return tuple(run_tests(document, tests, policy, answer))
@@ -48,20 +71,14 @@ def default_policy(upstream_url: str | None = None) -> Policy:
     return parse_policy("", "no policy file", Overrides(upstream_url=upstream_url))
 
 
-def read_text(path: Path) -> str:
-    """The text of a policy file. Raises PolicyError."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(4 * MAX_CHARS + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise PolicyError(str(path), [ConfigError(0, 0, "", f"cannot be read: {reason}")]) from None
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise PolicyError(str(path), [ConfigError(line, 1, "", "not UTF-8 text")]) from None
+def _discreet(problem: ConfigError, secrets: tuple[str, ...]) -> ConfigError:
+    """The problem without what was read from a secret's file."""
+    hint = problem.suggestion
+    hidden = None if hint is None else without_secrets(hint, secrets)
+    return replace(problem, message=without_secrets(problem.message, secrets), suggestion=hidden)
 
 
-def _digest(text: str, overrides: Overrides) -> str:
-    return hashlib.sha256(f"{overrides!r}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+def _digest(text: str, overrides: Overrides, used: Iterable[str]) -> str:
+    """Stands for all that the policy was made of."""
+    said = "\n".join((repr(overrides), text, *used))
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16]

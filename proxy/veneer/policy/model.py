@@ -329,6 +329,7 @@ class Policy:
     """One whole configuration. A request takes `current` once and uses that object to its end.
 
     `is_empty`: the file says nothing at all, not even its version. `warnings`: what it allows and is seldom meant.
+    `files` are those that were read beside it: included ones, and secrets. `secrets` are what nobody is shown.
     """
 
     version_digest: str
@@ -346,6 +347,8 @@ class Policy:
     warm: tuple[str, ...] = ()
     is_empty: bool = False
     warnings: tuple[ConfigError, ...] = ()
+    files: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def stored_as(self, path: str, query: str | None, spared: frozenset[str] = frozenset()) -> KeyRules | None:
         """How a GET of this target is keyed; None where no answer for the path is stored, whatever the method.

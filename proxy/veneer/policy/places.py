@@ -11,8 +11,6 @@ from veneer.policy.schema_node import LimitsShape, RouteLimitsShape
 
 def bad_url(url: str) -> str | None:
     """What is wrong with a backend's URL; None when nothing is."""
-    if "${" in url:
-        return f'"{url}" holds a variable, and none is filled in here: VENEER_UPSTREAM or --upstream replace the URL'
     try:
         parts = urlsplit(url)
         port = parts.port

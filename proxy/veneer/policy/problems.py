@@ -12,10 +12,11 @@ MAX_PROBLEMS = 100
 
 @dataclass(frozen=True, slots=True, order=True)
 class SourcePosition:
-    """A place in the text; line and column count from 1."""
+    """A place in the text; line and column count from 1. `file` is empty in the policy file itself."""
 
     line: int
     column: int
+    file: str = ""
 
 
 NOWHERE = SourcePosition(0, 0)
@@ -26,7 +27,8 @@ NOWHERE = SourcePosition(0, 0)
 class ConfigError:
     """One thing to put right, or to think over.
 
-    `key` is the key path, as in "routes[2].cache.ttl"; empty for the file as a whole.
+    `key` is the key path, as in "routes[2].cache.ttl"; empty for the file as a whole. `file` is empty in the policy
+    file itself, and names an included one.
     """
 
     line: int
@@ -34,13 +36,22 @@ class ConfigError:
     key: str
     message: str
     suggestion: str | None = None
+    file: str = ""
 
     def report(self, name: str) -> str:
         """One line for people: place, key, message, suggestion."""
+        name = self.file or name
         place = f"{name}:{self.line}:{self.column}" if self.line else name
         key = f" {self.key}:" if self.key else ""
         hint = f"; {self.suggestion}" if self.suggestion else ""
         return f"{place}:{key} {self.message}{hint}"
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """The text with "(secret)" in place of each of them; the longest first, as one may be a part of another."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "(secret)")
+    return text
 
 
 class PolicyError(Exception):
@@ -48,7 +59,7 @@ class PolicyError(Exception):
 
     def __init__(self, name: str, problems: Iterable[ConfigError]) -> None:
         self.name = name
-        found = sorted(set(problems), key=lambda problem: (problem.line, problem.column, problem.key))
+        found = sorted(set(problems), key=lambda problem: (problem.file, problem.line, problem.column, problem.key))
         self.problems: tuple[ConfigError, ...] = tuple(found[:MAX_PROBLEMS])
         self.omitted = len(found) - len(self.problems)
         super().__init__(self.report())

@@ -53,6 +53,15 @@ the policy they began with. Sections marked "read at start only" need a restart;
 Scalars follow YAML 1.2: `on`, `off`, `yes` and `no` are text; switches are `true` and `false`. Merge keys (`<<`) and
 tags (`!x`) are refused; anchors and aliases work within bounds. A file may have 256 KB.
 
+## Variables, secrets, several files
+
+`${NAME}` in a value stands for the variable of the environment, `${NAME:-default}` for the default where that is not
+set or empty, and `$${` for the signs themselves. What is filled in is one value, whatever it holds; outside quotes it
+is read as it would be read there, so that `max_connections: ${MOST}` is a number. `{file: /run/secrets/name}` in place
+of a text stands for the content of the file, less the end of its last line; no message shows it. `include` names
+further files. Paths are relative to the policy file, those of an `include` to the file that holds it. All these files
+are watched; variables are those that the process started with.
+
 ## Which route a request takes
 
 Routes are tried in the order of the file, and the first that matches wins, in one walk along the path however many

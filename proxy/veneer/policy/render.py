@@ -18,12 +18,13 @@ from veneer.policy.model import (
     StoreSettings,
 )
 from veneer.policy.model import UpstreamSettings as Upstream
+from veneer.policy.problems import without_secrets
 from veneer.policy.template import PathTemplate, TagTemplate, parse_path
 
 
 def render_policy(policy: Policy) -> str:
     """Upstreams, limits, sections and routes; equal policies give equal text."""
-    return "\n".join(_lines(policy)) + "\n"
+    return without_secrets("\n".join(_lines(policy)) + "\n", policy.secrets)
 
 
 def _lines(policy: Policy) -> Iterator[str]:

@@ -307,6 +307,12 @@ class PolicyShape(Shape):
     """The whole file. Every key may be left out."""
 
     version: Literal[1] = option(1, "Version of this format.")
+    include: list[Text] = option(
+        [],
+        "Other files, beside this one, with further `upstreams`, `rate_limits`, `routes`, `warm`, `tests` and "
+        "`include`. Their routes come before those of this file, in this order.",
+        max_length=64,
+    )
     upstreams: dict[Name, UpstreamShape] = option(
         {}, "Backends by name. One at http://127.0.0.1:7071 when absent; `--upstream` replaces the first one's URL."
     )

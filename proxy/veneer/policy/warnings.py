@@ -68,7 +68,7 @@ def warnings_of(document: Document, policy: Policy) -> tuple[ConfigError, ...]:
             found.setdefault(_problem(document, path, message, remedy), []).append(route.name)
     found.update((problem, []) for problem in _of_proxies(document, policy))
     shown = [_naming(problem, names) for problem, names in found.items()]
-    return tuple(sorted(shown, key=lambda problem: (problem.line, problem.column, problem.key)))
+    return tuple(sorted(shown, key=lambda problem: (problem.file, problem.line, problem.column, problem.key)))
 
 
 def report(warnings: Sequence[ConfigError], name: str) -> list[str]:
@@ -81,7 +81,7 @@ def report(warnings: Sequence[ConfigError], name: str) -> list[str]:
 
 def _problem(document: Document, path: KeyPath, message: str, remedy: str) -> ConfigError:
     position = document.locate(path, key=True)
-    return ConfigError(position.line, position.column, show_path(path), message, remedy)
+    return ConfigError(position.line, position.column, show_path(path), message, remedy, position.file)
 
 
 def _naming(problem: ConfigError, routes: Sequence[str]) -> ConfigError:
@@ -90,7 +90,7 @@ def _naming(problem: ConfigError, routes: Sequence[str]) -> ConfigError:
         return problem
     names = ", ".join(routes[:5]) + (f" and {len(routes) - 5} more" if len(routes) > 5 else "")
     message = f"{problem.message} (route{'s' * (len(routes) > 1)} {names})"
-    return ConfigError(problem.line, problem.column, problem.key, message, problem.suggestion)
+    return ConfigError(problem.line, problem.column, problem.key, message, problem.suggestion, problem.file)
 
 
 def _is_looked_up(route: Route) -> bool:

@@ -91,17 +91,22 @@ def fingerprint(path: Path) -> Fingerprint:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
+def _fingerprints(source: PolicySource, path: Path) -> tuple[Fingerprint, ...]:
+    """Of the policy file, and of all that the policy in force has read beside it."""
+    return (fingerprint(path), *(fingerprint(Path(other)) for other in source.current.files))
+
+
 async def watch_file(source: PolicySource, path: Path, sleep: Sleep, every_s: float = POLL_EVERY_S) -> None:
     """Reload whenever the file has changed and then stayed the same for one interval, so never in mid-write.
 
     Runs until it is cancelled. A file that vanishes is reported like any bad file, once. The first look reloads:
     the file may have changed since it was read, and reading the same text again changes nothing.
     """
-    loaded: Fingerprint = (0, 0, 0)
-    seen = fingerprint(path)
+    loaded: tuple[Fingerprint, ...] = ((0, 0, 0),)
+    seen = _fingerprints(source, path)
     while True:
         await sleep(every_s)
-        before, seen = seen, fingerprint(path)
+        before, seen = seen, _fingerprints(source, path)
         if seen == before and seen != loaded:
             loaded = seen
             await source.reload()
