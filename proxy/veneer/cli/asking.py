@@ -29,7 +29,7 @@ def ask(policy: Policy, request: RequestHead) -> ResponseHead:
     if request.method not in SENT:
         msg = f"{request.method} is not sent: it could change something; give the response with -R"
         raise UnansweredError(msg)
-    route = policy.match(request.method, request.path, request.query).route
+    route = policy.match_of(request).route
     upstream = policy.upstreams[route.upstream]
     url = urlsplit(upstream.url)
     timeout_s = route.read_timeout_s or upstream.read_timeout_s

@@ -138,12 +138,15 @@ def in_doubt(status: int, fields: Fields) -> bool:
 
 
 def uris_of(request: RequestHead, key_rules: KeyRules) -> tuple[str, ...]:
-    """The URI as keyed, as it came, and without its query: rules of another route may have dropped parameters.
+    """The URI as keyed, on every route that may have it, as it came, and without its query.
+
+    Rules of another route may have dropped parameters.
 
     Without an authority it is that of each. What answers several queries is found by `core.tags.search_tag` besides.
     """
     plain = KeyRules()
-    return (uri(request, key_rules), uri(request, plain), request.authority + folded(request.path))
+    others = tuple([uri(request, other) for other in key_rules.beside])
+    return (uri(request, key_rules), *others, uri(request, plain), request.authority + folded(request.path))
 
 
 def searched_of(request: RequestHead) -> tuple[str, ...]:

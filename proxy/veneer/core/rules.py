@@ -30,12 +30,14 @@ class KeyRules:
 
     `query_only` None means the whole query; otherwise only these parameters, sorted. `query_except` are dropped.
     `query_sort` sorts parameters by name where neither is given. `headers` (lower case) enter with normalised value.
+    `beside` are those under which the same target may be stored as well, by what requests for it say.
     """
 
     query_only: frozenset[str] | None = None
     query_except: frozenset[str] = frozenset()
     query_sort: bool = False
     headers: tuple[str, ...] = ()
+    beside: tuple[KeyRules, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

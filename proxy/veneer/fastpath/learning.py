@@ -47,6 +47,7 @@ def may_learn(exchange: Exchange, served: ServedHit) -> bool:
         and exchange.request.method in {"GET", "HEAD"}
         and (for_all(exchange, served) or not has_credentials(asked))
         and depends_on_target(exchange.policy, route)
+        and not exchange.match.by_fields
         and not route.audit_share
         and route.client_lifetime is ClientLifetime.AGE
         and all(name == "accept-encoding" and route.compress.enabled for name, _ in entry.vary)
@@ -83,7 +84,7 @@ def limited_target(exchange: Exchange, refused: Callable[[str, str], RecordTempl
     """
     rule = exchange.match.route.rate_limit
     plain = exchange.request.method in {"GET", "HEAD"} and not exchange.policy.trusted_proxies
-    if rule is None or not counts_together(exchange.match.route, rule) or not plain:
+    if rule is None or not counts_together(exchange.match.route, rule) or exchange.match.by_fields or not plain:
         return None
     facts = refused(exchange.request.method, exchange.match.route.name)
     return LimitedTarget(facts, rule.limit, shared_rate_key(exchange.match.route))

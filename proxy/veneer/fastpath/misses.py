@@ -63,7 +63,7 @@ class MissFastPath:
             return None
         path, query = target
         match = policy.match("GET", path, query)
-        template = self._templates.template(request, match.route, last)
+        template = None if match.by_fields else self._templates.template(request, match.route, last)
         if template is None:
             return None
         wanted, rules = template.wanted(path, query), match.route.cache

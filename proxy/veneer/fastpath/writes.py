@@ -92,7 +92,7 @@ class WriteFastPath:
             return None
         path, query = target
         match = policy.match(request.shape.method, path, query)
-        template = self._templates.template(request, match.route, last)
+        template = None if match.by_fields else self._templates.template(request, match.route, last)
         if template is None or len(content) > template.most_bytes or not template.is_worth_trying():
             return None
         wanted = template.wanted(path, query)

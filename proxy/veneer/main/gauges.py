@@ -9,7 +9,7 @@ from veneer.limits.rate_redis import RedisRates
 from veneer.main.shared import StoreSet
 from veneer.observe.counters import Gauges, StoreGauges
 from veneer.pipeline.recompress import RecompressionCounts
-from veneer.policy.model import StoreSettings
+from veneer.policy.node_settings import StoreSettings
 from veneer.ports import LeaseState
 from veneer.stores.redis_log import RedisLog
 

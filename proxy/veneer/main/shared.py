@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from veneer.limits.rate_memory import MemoryRates
 from veneer.limits.rate_redis import RedisRates
 from veneer.loop.tasks import Tasks
-from veneer.policy.model import StoreSettings as PolicyStores
+from veneer.policy.node_settings import StoreSettings as PolicyStores
 from veneer.ports import Clock
 from veneer.redis.connect import ConnectSettings
 from veneer.stores.assemble import Stores, StoresConfig, memory_stores, redis_stores

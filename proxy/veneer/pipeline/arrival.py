@@ -69,7 +69,7 @@ class ExchangeFactory:
             fields, trace, parent_id = told, trace_parent(told) if "traceparent" in told.joined else None, ""
         else:
             fields, trace, parent_id = self._enter_trace(told)
-        match = policy.match(head.method, head.path, head.query)
+        match = policy.match(head.method, head.path, head.query, head.authority, told)
         request = head.with_fields(fields.replaced("X-Request-ID", came.request_id))
         if "upgrade" in request.fields.joined:
             request = negotiable(request, match.route.upgrades)
@@ -101,7 +101,8 @@ def head_of(
     unspoken = _unspoken(method, fields, version)
     if unspoken is not None:
         return unspoken
-    target = policy.read_target(raw_target, fields.lines("host"), method=method, scheme=scheme, version=version)
+    hosts = fields.lines("host")
+    target = policy.read_target(raw_target, hosts, method=method, fields=fields, scheme=scheme, version=version)
     if isinstance(target, TargetRefusal):
         return HeadRefusal(400, f"the request target or Host is refused: {target.reason.value}")
     kept = fields.once(_kept)

@@ -202,7 +202,7 @@ class Forwarder:
     def _plan_as_get(self, exchange: Exchange) -> Plan:
         """What a GET of the same target would be fetched as."""
         wanted = cache_request(exchange)
-        match = exchange.policy.match("GET", exchange.request.path, exchange.request.query)
+        match = exchange.policy.match_of(replace(exchange.request, method="GET"))
         rules = match.route.cache
         return Plan(
             key=cache_key(replace(wanted, method="GET"), rules),

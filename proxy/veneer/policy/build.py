@@ -10,9 +10,10 @@ from veneer.core.field_table import FORWARDING, HOP_BY_HOP
 from veneer.core.forwarding import METHOD_OVERRIDES
 from veneer.core.outcome import Reason
 from veneer.core.upgrades import NEVER
-from veneer.policy import model, schema, schema_node
+from veneer.policy import model, node_settings, schema, schema_node
 from veneer.policy.backends import upstream_settings
 from veneer.policy.caching import cache_rules, compress_rules
+from veneer.policy.conditions import FieldConditions, QueryCondition
 from veneer.policy.document import Document, KeyPath, show_path
 from veneer.policy.field_edits import (
     cors_rules,
@@ -24,6 +25,7 @@ from veneer.policy.field_edits import (
 )
 from veneer.policy.limiting import rate_rules
 from veneer.policy.match import RouteTable, covered_by
+from veneer.policy.matching import beside_each_other, field_conditions, wrong_conditions
 from veneer.policy.overlay import apply_overrides, apply_rate, overlay
 from veneer.policy.places import bad_url, is_loopback, kept_of
 from veneer.policy.problems import ConfigError, nearest
@@ -61,8 +63,7 @@ class Builder:
         upstreams = self._upstreams()
         limits = rate_rules(apply_rate(shape.rate_limits, defaults, self.overrides), self.problem)
         self._references(("defaults",), shape.defaults, upstreams, limits)
-        self._upgrades(("defaults", "upgrades"), shape.defaults)
-        self._fields(("defaults",), shape.defaults)
+        self._own_text(("defaults",), shape.defaults)
         routes = self._routes(tuple(indices), defaults, upstreams, limits)
         return model.Policy(
             version_digest=digest,
@@ -96,7 +97,7 @@ class Builder:
             found[name] = upstream_settings(name, url.rstrip("/"), shape)
         return found
 
-    def _admin(self) -> model.AdminSettings:
+    def _admin(self) -> node_settings.AdminSettings:
         shape = self.shape.admin
         host, colon, port = shape.listen.rpartition(":")
         if not colon or not port.isdigit() or int(port) > 65_535 or not host:
@@ -104,9 +105,9 @@ class Builder:
         elif shape.token_env is None and not is_loopback(host):
             hint = "set `admin.token_env`, or listen on 127.0.0.1"
             self.problem(("admin", "listen"), f"{host} is not a loopback address, and there is no token", hint)
-        return model.AdminSettings(listen=shape.listen, token_env=shape.token_env)
+        return node_settings.AdminSettings(listen=shape.listen, token_env=shape.token_env)
 
-    def _stores(self) -> model.StoreSettings:
+    def _stores(self) -> node_settings.StoreSettings:
         shape, lease, redis = self.shape.stores, self.shape.stores.lease, self.shape.stores.redis
         if lease.valid < 2 * lease.renew:
             self.problem(("stores", "lease", "valid"), "must be at least twice `renew`, or one lost renewal ends it")
@@ -117,7 +118,7 @@ class Builder:
             self.problem(path, f'"{url}" is not a Redis URL', f'write "redis://{url}"')
         elif url is not None and (scheme := url.partition("://")[0]) not in known:
             self.problem(path, f'"{scheme}" is no scheme of a Redis URL', nearest(scheme, known))
-        return model.StoreSettings(
+        return node_settings.StoreSettings(
             memory_bytes=shape.memory,
             max_variants=shape.max_variants,
             redis_url=url,
@@ -207,7 +208,7 @@ class Builder:
             ("defaults",), rest, overlay(rest, defaults.model_copy(update={"cache": cache})), upstreams, limits
         )
         assert last is not None
-        return (*routes, last)
+        return beside_each_other((*routes, last))
 
     def _route(
         self,
@@ -223,11 +224,11 @@ class Builder:
         except TemplateError as error:
             self.problem((*path, "match", "path"), str(error), error.suggestion)
             return None
-        conditions = tuple(model.QueryCondition(name, value) for name, value in sorted(whole.match.query.items()))
+        conditions = tuple(QueryCondition(name, value) for name, value in sorted(whole.match.query.items()))
+        asked = self._asked((*path, "match"), whole.match)
         self._key((*_home(path, given, "key"), "query"), whole, conditions)
         upstream = name if (name := whole.upstream) in upstreams and name else next(iter(upstreams))
-        self._upgrades((*path, "upgrades"), given)
-        self._fields(path, given)
+        self._own_text(path, given)
         request = request_edits(whole.request)
         rules = [limits[name] for name in whole.rate_limit or () if name in limits]
         compress = compress_rules(whole.compress, use_brotli=self.overrides.use_brotli is not False)
@@ -237,7 +238,8 @@ class Builder:
             template=template,
             methods=_methods(whole.match.methods),
             conditions=conditions,
-            cache=cache_rules(whole.cache, self.shape.pass_fields, compress.coding.prefer, request),
+            asked=asked,
+            cache=cache_rules(whole.cache, self.shape.pass_fields, compress.coding.prefer, request, asked),
             tag_templates=self._tags(_home(path, given, "tags"), whole.cache.tags, template, prefix=False),
             invalidation_templates=self._tags((*path, "invalidates"), whole.invalidates, template, prefix=True),
             invalidates_on=frozenset[int]().union(*whole.invalidates_on),
@@ -294,8 +296,14 @@ class Builder:
                 why = f'"{text}" carries requests, which would pass by every rule'
                 self.problem((*path, index), why, 'write "websocket", or what else is no HTTP')
 
-    def _fields(self, path: KeyPath, shape: schema.RouteOptions) -> None:
-        """What a route's own text does to fields; what it has from `defaults` is reported there."""
+    def _asked(self, path: KeyPath, shape: schema.MatchShape) -> FieldConditions:
+        for at, message, hint in wrong_conditions(shape):
+            self.problem((*path, *at), message, hint)
+        return field_conditions(shape)
+
+    def _own_text(self, path: KeyPath, shape: schema.RouteOptions) -> None:
+        """What a route's own text says of upgrades and fields; what it has from `defaults` is reported there."""
+        self._upgrades((*path, "upgrades"), shape)
         for key, found in (
             ("request", wrong_requests(shape.request)),
             ("response", wrong_responses(shape.response)),
@@ -304,7 +312,7 @@ class Builder:
             for at, message, hint in found:
                 self.problem((*path, key, *at), message, hint, key=at[0] in ("set", "add"))
 
-    def _key(self, at: KeyPath, shape: schema.RouteShape, conditions: tuple[model.QueryCondition, ...]) -> None:
+    def _key(self, at: KeyPath, shape: schema.RouteShape, conditions: tuple[QueryCondition, ...]) -> None:
         query = shape.cache.key.query
         if query.only is not None and query.except_:
             self.problem(at, "has both `only` and `except`", "keep one")
@@ -326,8 +334,8 @@ def _methods(names: list[str] | None) -> frozenset[str] | None:
     return frozenset(names) | ({"HEAD"} if "GET" in names else set())
 
 
-def _size_limits(shape: schema_node.LimitsShape) -> model.SizeLimits:
-    return model.SizeLimits(
+def _size_limits(shape: schema_node.LimitsShape) -> node_settings.SizeLimits:
+    return node_settings.SizeLimits(
         head_bytes=shape.head,
         header_count=shape.header_count,
         target_bytes=shape.target,
@@ -337,8 +345,8 @@ def _size_limits(shape: schema_node.LimitsShape) -> model.SizeLimits:
     )
 
 
-def _timeouts(shape: schema_node.TimeoutsShape) -> model.ClientTimeouts:
-    return model.ClientTimeouts(
+def _timeouts(shape: schema_node.TimeoutsShape) -> node_settings.ClientTimeouts:
+    return node_settings.ClientTimeouts(
         idle_s=shape.idle,
         head_s=shape.head,
         body_s=shape.body,

@@ -7,14 +7,20 @@ from hashlib import blake2b
 from veneer.core.field_edits import NO_EDITS, FieldEdits
 from veneer.core.rules import CacheRules, CodingRules, CookieRules, KeyRules, OriginRule, SetCookieRule
 from veneer.policy import model, schema, schema_cache
+from veneer.policy.conditions import WHOEVER, FieldConditions
 
 
 def cache_rules(
-    shape: schema_cache.CacheShape, passed: list[str], codings: tuple[str, ...], request: FieldEdits
+    shape: schema_cache.CacheShape,
+    passed: list[str],
+    codings: tuple[str, ...],
+    request: FieldEdits,
+    asked: FieldConditions,
 ) -> CacheRules:
     """The rules of the core.
 
-    `passed` are request fields that belong to each key, `codings` those of the route, `request` its edits of requests.
+    `passed` are request fields that belong to each key, `codings` those of the route, `request` its edits of requests,
+    `asked` what it asks of them: what two routes store for one target must not be mixed up.
     """
     query = shape.key.query
     return CacheRules(
@@ -43,26 +49,27 @@ def cache_rules(
         language_from_content=shape.compat.language_from_content,
         trust_short_partial=shape.compat.trust_short_partial,
         codings=codings,
-        stored_under=_stored_under(shape, request),
+        stored_under=_stored_under(shape, request, asked),
     )
 
 
-def _stored_under(shape: schema_cache.CacheShape, request: FieldEdits) -> str:
+def _stored_under(shape: schema_cache.CacheShape, request: FieldEdits, asked: FieldConditions) -> str:
     """A digest of what decides, when a response is stored, who may have it later and what invalidates it.
 
     After a change of it, by a reload or a restart, what is stored already would answer by the former words. Empty where
     the policy says nothing of that.
     """
-    said = _said_of_sharing(shape, request)
-    silent = said == _said_of_sharing(schema_cache.CacheShape(), NO_EDITS)
+    said = _said_of_sharing(shape, request, asked)
+    silent = said == _said_of_sharing(schema_cache.CacheShape(), NO_EDITS, WHOEVER)
     return "" if silent else blake2b(said, digest_size=8).hexdigest()
 
 
-def _said_of_sharing(shape: schema_cache.CacheShape, request: FieldEdits) -> bytes:
+def _said_of_sharing(shape: schema_cache.CacheShape, request: FieldEdits, asked: FieldConditions) -> bytes:
     cookies = shape.cookies
     said = (shape.share_authorized, shape.set_cookie, cookies.pass_, cookies.key, cookies.ignore, shape.tags)
     edited = (sorted(request.dropped), request.lines) if request.dropped or request.lines else ()
-    return repr(said + edited).encode()
+    conditions = (asked.hosts, asked.headers, asked.cookies) if asked else ()
+    return repr(said + edited + conditions).encode()
 
 
 def compress_rules(shape: schema.CompressShape, *, use_brotli: bool) -> model.CompressRules:

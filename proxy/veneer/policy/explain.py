@@ -96,7 +96,7 @@ def request_head(
 
 def explain(policy: Policy, request: RequestHead, response: ResponseHead) -> Explanation:
     """Ask the core what it would decide; the response comes at once and without a body."""
-    match = policy.match(request.method, request.path, request.query)
+    match = policy.match_of(request)
     rules = match.route.cache
     if match.route.post_as_query and request.method == "POST":
         request = replace(request, method="QUERY")

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from urllib.parse import unquote_plus
 
+from veneer.core.fields import Fields
 from veneer.core.percent import folded
-from veneer.policy.model import Match, Matcher, QueryCondition, Route
+from veneer.policy.conditions import holds, implies
+from veneer.policy.model import Match, Matcher, Route
 from veneer.policy.template import Parameter
 
 
 class _RouteCandidate:
-    __slots__ = ("conditions", "match", "methods", "order", "route")
+    __slots__ = ("asked", "conditions", "match", "methods", "order", "route", "template")
 
     def __init__(self, order: int, route: Route) -> None:
         self.order = order
         self.route = route
         self.methods = route.methods
         self.conditions = route.conditions
+        self.asked = route.asked or None
+        self.template = route.template if route.template.rest_within else None  # has to be looked at as a whole
         self.match = None if route.template.names else Match(route)  # made once where there are no parameters
 
 
@@ -88,8 +91,10 @@ class RouteTable(Matcher):
                 node = node.parameter
         node.ends.append(candidate)
 
-    def match(self, method: str, path: str, query: str | None) -> Match:
-        """The first route that accepts method, path and query. The spellings of a path that mean one match alike."""
+    def match(
+        self, method: str, path: str, query: str | None, authority: str = "", fields: Fields | None = None
+    ) -> Match:
+        """The first route that accepts all of it. The spellings of a path that mean one match alike."""
         path = folded(path)
         candidates = self._exact.get(path)
         segments: list[str] | None = None
@@ -98,13 +103,23 @@ class RouteTable(Matcher):
                 return self._default  # OPTIONS * (RFC 9110 section 9.3.7)
             segments = path[1:].split("/")
             candidates = self._walk(segments)
+        by_fields = False
         for candidate in candidates:
             if candidate.methods is not None and method not in candidate.methods:
                 continue
             if candidate.conditions and not holds(candidate.conditions, query):
                 continue
-            return candidate.match or Match(candidate.route, segments or path[1:].split("/"))
-        return self._default
+            if candidate.template is not None and not candidate.template.matches(segments or path[1:].split("/")):
+                continue
+            if candidate.asked is not None:
+                by_fields = True
+                if fields is None or not candidate.asked.hold(authority, fields):
+                    continue
+            if candidate.match is not None and not by_fields:
+                return candidate.match
+            parted = None if candidate.match is not None else segments or path[1:].split("/")
+            return Match(candidate.route, parted, by_fields)
+        return Match(self._default.route, None, True) if by_fields else self._default
 
     def _walk(self, segments: list[str]) -> list[_RouteCandidate]:
         """The candidates of a path, in order. The usual path goes one way; where it forks, `_fork` takes over."""
@@ -136,21 +151,12 @@ def _fork(nodes: list[_Node], segments: list[str], found: list[_RouteCandidate])
     return sorted(found, key=_in_order)
 
 
-def holds(conditions: tuple[QueryCondition, ...], query: str | None) -> bool:
-    """Whether each condition's parameter occurs exactly once and with its value."""
-    pairs = [item.partition("=") for item in (query or "").split("&")]
-    for condition in conditions:
-        values = [unquote_plus(value) for name, _, value in pairs if unquote_plus(name) == condition.name]
-        if values != [condition.value]:
-            return False
-    return True
-
-
 def covered_by(route: Route, earlier: Sequence[Route]) -> tuple[Route, ...]:
     """The earlier routes that together leave nothing for `route`; empty when it can be reached."""
     covering: list[Route] = []
     for other in earlier:
-        if other.template.covers(route.template) and set(other.conditions) <= set(route.conditions):
+        asks_no_more = set(other.conditions) <= set(route.conditions) and implies(route.asked, other.asked)
+        if asks_no_more and other.template.covers(route.template):
             if other.methods is None:
                 return (other,)
             if route.methods is None or not other.methods.isdisjoint(route.methods):

@@ -12,10 +12,14 @@ from mypy_extensions import mypyc_attr
 
 from veneer.core.cors import CorsRules
 from veneer.core.field_edits import NO_EDITS, TAGS_HIDDEN, FieldEdits
+from veneer.core.fields import Fields
+from veneer.core.messages import RequestHead
 from veneer.core.outcome import Reason
 from veneer.core.rate import RateLimit
 from veneer.core.rules import CacheRules, CodingRules, KeyRules
 from veneer.core.target import NOTHING_ODD, Target, TargetRefusal, normalise_path, parse_target
+from veneer.policy.conditions import WHOEVER, FieldConditions, QueryCondition
+from veneer.policy.node_settings import AdminSettings, ClientTimeouts, SizeLimits, StoreSettings
 from veneer.policy.problems import ConfigError
 from veneer.policy.template import PathTemplate, TagTemplate
 
@@ -152,66 +156,12 @@ class UpstreamSettings:
     breaker: BreakerRules | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SizeLimits:
-    """Bounds on what clients may send; heads beyond them get 431, targets 414, bodies 413."""
-
-    head_bytes: int = 32 * 1024
-    header_count: int = 128
-    target_bytes: int = 8 * 1024
-    body_bytes: int = 1024**3
-    connections: int = 20_000
-    in_flight: int = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class ClientTimeouts:
-    """How long a client may take: between requests, for a head, between pieces of a body, and when the proxy stops."""
-
-    idle_s: float = 75.0
-    head_s: float = 15.0
-    body_s: float = 30.0
-    drain_s: float = 20.0
-    drain_delay_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class AdminSettings:
-    """The admin listener; `token_env` names the environment variable that holds its token. Read at start only."""
-
-    listen: str = "127.0.0.1:9090"
-    token_env: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoreSettings:
-    """The stores and the lease. Read at start only."""
-
-    memory_bytes: int = 256 * 1024**2
-    max_variants: int = 32
-    redis_url: str | None = None
-    redis_max_connections: int = 64
-    redis_timeout_s: float = 0.25
-    redis_entry_bytes: int = 8 * 1024**2
-    redis_compress_over_bytes: int = 1024
-    lease_renew_s: float = 0.5
-    lease_valid_s: float = 2.0
-
-
 DEFAULT_INVALIDATES_ON: Final = frozenset(range(200, 400)) | frozenset(range(500, 600))
 """RFC 9111 section 4.4 asks for 2xx and 3xx. After 5xx nobody knows: what broke may have broken behind the COMMIT."""
 
 
 DEFAULT_UPGRADES: Final = frozenset({"websocket"})
 """RFC 6455; every other protocol has to be named."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueryCondition:
-    """The query holds the parameter exactly once, with this value (percent-encoding undone)."""
-
-    name: str
-    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +185,7 @@ class Route:
     template: PathTemplate
     methods: frozenset[str] | None = None
     conditions: tuple[QueryCondition, ...] = ()
+    asked: FieldConditions = WHOEVER
     cache: CacheRules = field(default_factory=CacheRules)
     tag_templates: tuple[TagTemplate, ...] = ()
     invalidation_templates: tuple[TagTemplate, ...] = ()
@@ -282,17 +233,21 @@ class Route:
 
 @mypyc_attr(acyclic=True)
 class Match:
-    """The route a request takes, and the path, split at "/" after its first character, where there are parameters."""
+    """The route a request takes, and the path, split at "/" after its first character, where there are parameters.
 
-    __slots__ = ("_segments", "route")
+    `by_fields`: with another host or other fields, or had they been told, it might take another route.
+    """
 
-    def __init__(self, route: Route, segments: list[str] | None = None) -> None:
+    __slots__ = ("_segments", "by_fields", "route")
+
+    def __init__(self, route: Route, segments: list[str] | None = None, by_fields: bool = False) -> None:
         self.route: Final = route
         self._segments: Final = segments
+        self.by_fields: Final = by_fields
 
     def under(self, route: Route) -> Match:
         """The same match, where another form of the route is to be taken."""
-        return Match(route, self._segments)
+        return Match(route, self._segments, self.by_fields)
 
     @property
     def params(self) -> Mapping[str, str]:
@@ -319,8 +274,10 @@ class Matcher:
     __slots__ = ()
 
     @abstractmethod
-    def match(self, method: str, path: str, query: str | None) -> Match:
-        """The first route in the order of the file, or the default route."""
+    def match(
+        self, method: str, path: str, query: str | None, authority: str = "", fields: Fields | None = None
+    ) -> Match:
+        """The first route in the order of the file, or the default route. None that asks for fields without them."""
         ...
 
 
@@ -353,15 +310,19 @@ class Policy:
     def stored_as(self, path: str, query: str | None, spared: frozenset[str] = frozenset()) -> KeyRules | None:
         """How a GET of this target is keyed; None where no answer for the path is stored, whatever the method.
 
-        A route that asks for parameters may store under the path alone what another query brings, so it counts too.
-        None as well where the route of GET, and each listed one that stores for the path, has one of the request fields
-        `spared` in its key. What other methods bring on the default route is left to what responses name.
+        A route that asks for parameters or fields may store under the path alone what another query brings, so it
+        counts too. None as well where the route of GET, and each listed one that stores for the path, has one of the
+        request fields `spared` in its key. What other methods bring on the default route is for responses to name.
         """
         route = self.match("GET", path, query).route
         if route.cache.enabled and not spared:
             return route.cache.key
         others = [self.match(method, path, query).route for method in ("HEAD", "QUERY", "POST", "OPTIONS")]
-        others += [other for other in self.routes if other.conditions and other.template.matches(path[1:].split("/"))]
+        others += [
+            other
+            for other in self.routes
+            if (other.conditions or other.asked) and other.template.matches(path[1:].split("/"))
+        ]
         storing = [other for other in others if other.cache.enabled and _is_read(other)]
         if route.cache.enabled:
             storing.append(route)
@@ -374,12 +335,18 @@ class Policy:
         """How a GET of this target would be keyed if it were stored."""
         return self.match("GET", path, query).route.cache.key
 
-    def match(self, method: str, path: str, query: str | None = None) -> Match:
+    def match(
+        self, method: str, path: str, query: str | None = None, authority: str = "", fields: Fields | None = None
+    ) -> Match:
         """The route for a normalised path; always one, for the last route is the default one.
 
         Linear in the length of the path, whatever the number of routes is.
         """
-        return self.matcher.match(method, path, query)
+        return self.matcher.match(method, path, query, authority, fields)
+
+    def match_of(self, request: RequestHead) -> Match:
+        """The route of a request."""
+        return self.matcher.match(request.method, request.path, request.query, request.authority, request.fields)
 
     def read_target(
         self,
@@ -387,6 +354,7 @@ class Policy:
         hosts: Sequence[str],
         *,
         method: str,
+        fields: Fields | None = None,
         scheme: str = "http",
         version: tuple[int, int] = (1, 1),
     ) -> Target | TargetRefusal:
@@ -395,6 +363,6 @@ class Policy:
         target = parse_target(raw, hosts, method=method, scheme=scheme, version=version, kept=kept)
         if not kept or isinstance(target, TargetRefusal) or target.path == "*":
             return target
-        here = self.match(method, target.path, target.query).route.kept
+        here = self.match(method, target.path, target.query, target.authority, fields).route.kept
         again = target.path if here == kept else normalise_path(target.path, here)
         return TargetRefusal(again) if isinstance(again, Reason) else target

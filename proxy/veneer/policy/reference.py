@@ -67,10 +67,13 @@ are watched; variables are those that the process started with.
 Routes are tried in the order of the file, and the first that matches wins, in one walk along the path however many
 routes there are. A request that none matches takes the route `default`, made from `defaults` (less its `cache.ttl`).
 
-* `{name}` is one segment, not empty; `{name:path}`, at the end, is all that remains, even nothing. All else is literal.
+* `{name}` is one segment, not empty; `{name:path}`, once in a path, is any number of them: `/{repo:path}/blobs/{id}`
+  takes `/a/b/blobs/1`; at the end it is all that remains, even nothing. All else is literal.
 * Paths are compared in their normal form (RFC 3986 section 6.2.2); paths that can be read in two ways never get here.
 * `methods: [GET]` includes HEAD.
 * `query: {type: user}` holds when the parameter occurs exactly once and has this value.
+* `host`, `headers` and `cookies` look at the request as it came. What such a route stores is kept apart from what
+  others store for the same path; a write of the path, or a purge of it, reaches all of them.
 
 A route takes from `defaults` what it does not say itself, key by key and at every depth.
 

@@ -7,17 +7,10 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 
 from veneer.core.rate import RateLimit
-from veneer.policy.model import (
-    AdminSettings,
-    ClientTimeouts,
-    Policy,
-    RateKey,
-    RateRule,
-    Route,
-    SizeLimits,
-    StoreSettings,
-)
+from veneer.core.rules import KeyRules
+from veneer.policy.model import Policy, RateKey, RateRule, Route
 from veneer.policy.model import UpstreamSettings as Upstream
+from veneer.policy.node_settings import AdminSettings, ClientTimeouts, SizeLimits, StoreSettings
 from veneer.policy.problems import without_secrets
 from veneer.policy.template import PathTemplate, TagTemplate, parse_path
 
@@ -70,6 +63,8 @@ def _flat(name: str, value: object) -> Iterator[tuple[str, str]]:
         return
     elif is_dataclass(value) and not isinstance(value, (type, TagTemplate)):
         for field in fields(value):
+            if isinstance(value, KeyRules) and field.name == "beside":
+                continue  # worked out of other routes
             yield from _flat(f"{name}.{field.name}" if name else field.name, getattr(value, field.name))
     else:
         yield name, _text(value)

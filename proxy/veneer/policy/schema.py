@@ -13,7 +13,7 @@ from veneer.core.codings import CODINGS, LEVELS, CodingName
 from veneer.core.rules import CodingRules
 from veneer.policy import model
 from veneer.policy.schema_cache import CacheShape
-from veneer.policy.schema_fields import CorsShape, RequestFieldsShape, ResponseFieldsShape
+from veneer.policy.schema_fields import CorsShape, FieldValue, RequestFieldsShape, ResponseFieldsShape
 from veneer.policy.schema_node import AdminShape, LimitsShape, RouteLimitsShape, StoresShape, TimeoutsShape
 from veneer.policy.schema_tests import TestShape
 from veneer.policy.shape import (
@@ -282,12 +282,24 @@ class RouteOptions(Shape):
 class MatchShape(Shape):
     """Which requests take the route. All given conditions must hold."""
 
-    path: Text = required("A path template: `{name}` is one segment, `{name:path}` at the end is all that remains.")
+    path: Text = required("A path template: `{name}` is one segment, `{name:path}` any number of them, once in a path.")
     methods: list[Method] | None = option(
         None, "Methods; all when absent. GET includes HEAD.", min_length=1, max_length=32
     )
     query: dict[Text, str] = option(
         {}, "Query parameters that must occur exactly once with this value, as in `{type: user}`.", max_length=16
+    )
+    host: Annotated[list[Text], OneOrMore] = option(
+        [], 'Hosts, without port, as in `app.example` or `[a.example, "*.b.example"]`; all when absent.', max_length=64
+    )
+    headers: dict[FieldName, FieldValue] = option(
+        {}, 'Fields that must be there with exactly this value; `"*"` for any.', max_length=16
+    )
+    cookies: dict[Text, Text] = option(
+        {},
+        'Cookies that must be there once, with exactly this value; `"*"` for any.',
+        "Paths on which a route asks for hosts, headers or cookies are not answered the quickest way.",
+        max_length=16,
     )
 
 

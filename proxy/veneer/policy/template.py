@@ -37,7 +37,7 @@ class TemplateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A segment that matches anything (not empty), or with `rest` all that remains of the path (empty or not)."""
+    """A segment that matches anything (not empty), or with `rest` any number of them, even of none but an empty one."""
 
     name: str
     rest: bool = False
@@ -45,7 +45,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class PathTemplate:
-    """A path of literal segments and parameters; a `rest` parameter is always the last part."""
+    """A path of literal segments and parameters, at most one of which is a `rest` parameter."""
 
     text: str
     parts: tuple[str | Parameter, ...]
@@ -62,39 +62,65 @@ class PathTemplate:
             return None
         return "/" + "/".join(str(part) for part in self.parts)
 
+    @property
+    def rest_at(self) -> int | None:
+        """Which part the `rest` parameter is, if there is one."""
+        rests = (at for at, part in enumerate(self.parts) if isinstance(part, Parameter) and part.rest)
+        return next(rests, None)
+
+    @property
+    def rest_within(self) -> bool:
+        """Whether something follows the `rest` parameter."""
+        return self.rest_at is not None and self.rest_at < len(self.parts) - 1
+
     def matches(self, segments: list[str]) -> bool:
         """Whether a path, split at "/" after its first character, fits."""
-        rest = bool(self.parts) and isinstance(self.parts[-1], Parameter) and self.parts[-1].rest
-        fixed = self.parts[:-1] if rest else self.parts
-        if len(segments) < len(self.parts) if rest else len(segments) != len(fixed):
+        at = self.rest_at
+        if at is None:
+            return len(segments) == len(self.parts) and _fit(self.parts, segments)
+        behind = len(self.parts) - at - 1
+        if len(segments) < len(self.parts) or not _fit(self.parts[:at], segments):
             return False
-        return all(
-            bool(seg) if isinstance(part, Parameter) else part == seg
-            for part, seg in zip(fixed, segments, strict=False)
-        )
+        return not behind or _fit(self.parts[-behind:], segments[-behind:])
 
     def values(self, segments: list[str]) -> dict[str, str]:
         """The values of the parameters in a path that fits, split at "/" after its first character."""
         values: dict[str, str] = {}
+        more = 0  # segments that the rest has taken beyond one
         for index, part in enumerate(self.parts):
             if isinstance(part, Parameter):
-                values[part.name] = "/".join(segments[index:]) if part.rest else segments[index]
+                start = index + more
+                if part.rest:
+                    more = len(segments) - len(self.parts)
+                values[part.name] = "/".join(segments[start : index + more + 1])
         return values
 
     def covers(self, other: PathTemplate) -> bool:
-        """Whether every path that `other` matches is matched by this template too."""
+        """Whether every path that `other` matches is matched by this template too, as far as that is plain to see."""
+        if self.rest_within:
+            mine, theirs = self.parts, other.parts
+            return len(mine) == len(theirs) and all(map(_is_at_least, mine, theirs))
         for index, part in enumerate(self.parts):
             if isinstance(part, Parameter) and part.rest:
                 return len(other.parts) > index
-            if index >= len(other.parts):
-                return False
-            theirs = other.parts[index]
-            if isinstance(theirs, Parameter):
-                if theirs.rest or not isinstance(part, Parameter):
-                    return False
-            elif not (bool(theirs) if isinstance(part, Parameter) else part == theirs):
+            if index >= len(other.parts) or not _is_at_least(part, other.parts[index]):
                 return False
         return len(self.parts) == len(other.parts)
+
+
+def _fit(parts: tuple[str | Parameter, ...], segments: list[str]) -> bool:
+    """Whether the first segments are what the parts ask for; none of them is a rest."""
+    return all(
+        bool(segment) if isinstance(part, Parameter) else part == segment
+        for part, segment in zip(parts, segments, strict=False)
+    )
+
+
+def _is_at_least(part: str | Parameter, other: str | Parameter) -> bool:
+    """Whether every segment, or rest, that the other part takes is one that this part takes."""
+    if isinstance(other, Parameter):
+        return isinstance(part, Parameter) and (part.rest or not other.rest)
+    return part.rest or bool(other) if isinstance(part, Parameter) else part == other
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +153,7 @@ def parse_path(text: str, kept: frozenset[Reason] = NOTHING_ODD) -> PathTemplate
     """A path template from its text, for paths with what is `kept` (core.target). Raises TemplateError."""
     if _REGEX.search(text):
         msg = f'"{text}" looks like a regular expression, but a path is a template'
-        raise TemplateError(msg, 'write "{name}" for one segment, "{name:path}" at the end for the rest')
+        raise TemplateError(msg, 'write "{name}" for one segment, "{name:path}" for any number')
     if not text.startswith("/"):
         msg = f'"{text}" does not begin with "/"'
         raise TemplateError(msg, f'write "/{text}"')
@@ -139,8 +165,12 @@ def parse_path(text: str, kept: frozenset[Reason] = NOTHING_ODD) -> PathTemplate
     if len(segments) > MAX_SEGMENTS:
         msg = f"a path has at most {MAX_SEGMENTS} segments"
         raise TemplateError(msg)
-    parts = tuple(_part(segment, index == len(segments) - 1, kept) for index, segment in enumerate(segments))
+    parts = tuple(_part(segment, kept) for segment in segments)
     template = PathTemplate(text, parts)
+    rests = [part.name for part in parts if isinstance(part, Parameter) and part.rest]
+    if len(rests) > 1:
+        msg = f'"{rests[0]}" and "{rests[1]}" both take any number of segments, so nobody can tell which takes which'
+        raise TemplateError(msg, f'write "{{{rests[1]}}}" for one segment')
     for name in template.names:
         if template.names.count(name) > 1:
             msg = f'parameter "{name}" occurs twice'
@@ -148,23 +178,20 @@ def parse_path(text: str, kept: frozenset[Reason] = NOTHING_ODD) -> PathTemplate
     return template
 
 
-def _part(segment: str, last: bool, kept: frozenset[Reason]) -> str | Parameter:
+def _part(segment: str, kept: frozenset[Reason]) -> str | Parameter:
     found = _PARAMETER.fullmatch(segment)
     if found is not None:
         name, kind = found[1], found[2]
         if kind not in (None, "path"):
             msg = f'"{segment}" has an unknown kind "{kind}"'
             raise TemplateError(msg, f'write "{{{name}}}" or "{{{name}:path}}"')
-        if kind == "path" and not last:
-            msg = f'"{segment}" takes the rest of the path, so nothing can follow it'
-            raise TemplateError(msg)
         return Parameter(name, rest=kind == "path")
     if "{" in segment or "}" in segment:
         msg = f'"{segment}" mixes text and a parameter'
         raise TemplateError(msg, 'a parameter such as "{name}" is a whole segment')
     if segment == "*":
         raise TemplateError(
-            '"*" matches nothing but itself', 'write "{name}" for one segment, "{name:path}" for the rest'
+            '"*" matches nothing but itself', 'write "{name}" for one segment, "{name:path}" for any number'
         )
     return literal_segment(segment, kept)
 

@@ -7,7 +7,7 @@ from veneer.loop.clock import SystemClock
 from veneer.main.gauges import gauges_of
 from veneer.main.shared import StoreSet
 from veneer.pipeline.recompress import RecompressionCounts
-from veneer.policy.model import StoreSettings
+from veneer.policy.node_settings import StoreSettings
 from veneer.stores.assemble import memory_stores
 
 

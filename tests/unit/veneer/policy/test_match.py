@@ -1,12 +1,15 @@
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from veneer.core.fields import Fields, Pair
+from veneer.policy.conditions import PRESENT, FieldConditions, QueryCondition, holds
 from veneer.policy.load import parse_policy
-from veneer.policy.match import RouteTable, covered_by, holds
-from veneer.policy.model import QueryCondition, Route
+from veneer.policy.match import RouteTable, covered_by
+from veneer.policy.model import Route
 from veneer.policy.template import parse_path
 
 
@@ -42,6 +45,13 @@ def test_the_first_route_wins_whether_literal_or_parameter() -> None:
         ("/a/{x:path}", "/a", None),
         ("/a/{x:path}", "/a/b//c/", {"x": "b//c/"}),
         ("/{x:path}", "/", {"x": ""}),
+        ("/a/{x:path}/raw", "/a/b/c/raw", {"x": "b/c"}),
+        ("/a/{x:path}/raw", "/a/raw/raw/raw", {"x": "raw/raw"}),
+        ("/a/{x:path}/raw", "/a//raw", {"x": ""}),
+        ("/a/{x:path}/raw", "/a/raw", None),
+        ("/a/{x:path}/raw", "/a/b/cooked", None),
+        ("/{u}/{x:path}/{v}/end", "/1/2/3/4/end", {"u": "1", "x": "2/3", "v": "4"}),
+        ("/{u}/{x:path}/{v}/end", "/1/2//end", None),
         ("/a/", "/a", None),
         ("/caf\u00e9", "/caf%C3%A9", {}),
         ("/a%7eb", "/a~b", {}),
@@ -166,3 +176,41 @@ def test_an_unreachable_route_is_never_taken(
     taken = table(*routes).match(method, path, query).route
     if taken is not LAST:
         assert covered_by(taken, routes[: routes.index(taken)]) == ()
+
+
+def asking(name: str, path: str, **asked: object) -> Route:
+    return replace(route(name, path), asked=FieldConditions(**asked))  # type: ignore[arg-type]
+
+
+def test_hosts_headers_and_cookies_choose() -> None:
+    beta = asking("beta", "/a/{x}", headers=(("x-beta", "1"),))
+    shop = asking("shop", "/a/{x}", hosts=("shop.example", "*.shop.example"))
+    member = asking("member", "/a/{x}", cookies=(("plan", "gold"), ("seen", PRESENT)))
+    rest = route("rest", "/a/{x}")
+    routes = table(beta, shop, member, rest)
+
+    def taken(authority: str, *pairs: Pair) -> str:
+        found = routes.match("GET", "/a/1", None, authority, Fields(pairs))
+        assert found.by_fields
+        assert found.params == {"x": "1"}
+        return found.route.name
+
+    assert taken("x", ("X-Beta", " 1 ")) == "beta"
+    assert taken("x", ("X-Beta", "1"), ("X-Beta", "2")) == "rest"
+    assert [taken(host) for host in ("shop.example", "SHOP.example:81", "a.b.shop.example")] == ["shop"] * 3
+    assert [taken(host) for host in ("myshop.example", ".shop.example.x", "[::1]:80")] == ["rest"] * 3
+    assert taken("x", ("Cookie", "a=1; plan=gold; seen=")) == "member"
+    assert taken("x", ("Cookie", "plan=gold"), ("Cookie", "seen=1")) == "member"
+    assert taken("x", ("Cookie", "plan=gold; plan=gold; seen=1")) == "rest"
+    unasked = routes.match("GET", "/a/1", None)
+    assert (unasked.route, unasked.by_fields) == (rest, True)
+    assert not routes.match("GET", "/b", None, "x", Fields()).by_fields
+
+
+def test_what_asks_for_more_can_be_reached_before_what_asks_for_less() -> None:
+    plain, beta = route("plain", "/a"), asking("beta", "/a", headers=(("x-beta", "1"),))
+    assert covered_by(beta, [plain]) == (plain,)
+    assert covered_by(plain, [beta]) == ()
+    hosts = asking("two", "/a", hosts=("a", "b")), asking("one", "/a", hosts=("a",))
+    assert covered_by(hosts[1], hosts[:1]) == hosts[:1]
+    assert covered_by(hosts[0], hosts[1:]) == ()

@@ -54,7 +54,7 @@ def test_different_values_have_different_tags(one: bytes, other: bytes) -> None:
         ("/a#b", "a path has no fragment"),
         ("/{a}/{a}", "occurs twice"),
         ("/{a:int}", "unknown kind"),
-        ("/{a:path}/b", "nothing can follow"),
+        ("/{a:path}/{b:path}", "nobody can tell which"),
         ("/x{a}", "mixes text and a parameter"),
         ("/a/../b", "dot-segment"),
         ("/a/*", "matches nothing but itself"),

@@ -1,0 +1,51 @@
+"""What of a policy concerns the whole proxy: bounds, time-outs, the admin listener, stores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SizeLimits:
+    """Bounds on what clients may send; heads beyond them get 431, targets 414, bodies 413."""
+
+    head_bytes: int = 32 * 1024
+    header_count: int = 128
+    target_bytes: int = 8 * 1024
+    body_bytes: int = 1024**3
+    connections: int = 20_000
+    in_flight: int = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTimeouts:
+    """How long a client may take: between requests, for a head, between pieces of a body, and when the proxy stops."""
+
+    idle_s: float = 75.0
+    head_s: float = 15.0
+    body_s: float = 30.0
+    drain_s: float = 20.0
+    drain_delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AdminSettings:
+    """The admin listener; `token_env` names the environment variable that holds its token. Read at start only."""
+
+    listen: str = "127.0.0.1:9090"
+    token_env: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """The stores and the lease. Read at start only."""
+
+    memory_bytes: int = 256 * 1024**2
+    max_variants: int = 32
+    redis_url: str | None = None
+    redis_max_connections: int = 64
+    redis_timeout_s: float = 0.25
+    redis_entry_bytes: int = 8 * 1024**2
+    redis_compress_over_bytes: int = 1024
+    lease_renew_s: float = 0.5
+    lease_valid_s: float = 2.0
