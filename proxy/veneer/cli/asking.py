@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import ssl
 from urllib.parse import urlsplit
 
 from veneer.core.fields import Fields
@@ -12,6 +11,7 @@ from veneer.policy.expectations import UnansweredError
 from veneer.policy.explain import DEFAULT_AUTHORITY
 from veneer.policy.model import Policy
 from veneer.policy.schema_tests import TestShape
+from veneer.policy.tls import tls_context
 
 SENT = frozenset({"GET", "HEAD"})
 """What can be asked without changing anything, and without content."""
@@ -32,9 +32,12 @@ def ask(policy: Policy, request: RequestHead) -> ResponseHead:
     route = policy.match_of(request).route
     upstream = policy.upstreams[route.upstream]
     url = urlsplit(upstream.url)
+    if url.scheme == "unix" or upstream.tls.server_name is not None:
+        msg = f"{upstream.url} is not asked from here: give the response with -R"
+        raise UnansweredError(msg)
     timeout_s = route.read_timeout_s or upstream.read_timeout_s
     connection = (
-        http.client.HTTPSConnection(url.netloc, timeout=timeout_s, context=ssl.create_default_context())
+        http.client.HTTPSConnection(url.netloc, timeout=timeout_s, context=tls_context(upstream.tls))
         if url.scheme == "https"
         else http.client.HTTPConnection(url.netloc, timeout=timeout_s)
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from veneer.policy import model, schema
+from veneer.policy.tls import BY_SYSTEM, TlsSettings, UnusableFileError, tls_context
 
 
 def upstream_settings(name: str, url: str, shape: schema.UpstreamShape) -> model.UpstreamSettings:
@@ -22,6 +25,7 @@ def upstream_settings(name: str, url: str, shape: schema.UpstreamShape) -> model
         stream_idle_s=shape.stream_idle,
         preserve_host=shape.preserve_host,
         rewrite_location=shape.rewrite_location,
+        tls=TlsSettings(shape.tls.ca, shape.tls.certificate, shape.tls.key, shape.tls.server_name),
         health=None
         if health is None
         else model.HealthRules(
@@ -33,3 +37,22 @@ def upstream_settings(name: str, url: str, shape: schema.UpstreamShape) -> model
         ),
         breaker=None if breaker is None else model.BreakerRules(failures=breaker.failures, open_s=breaker.open),
     )
+
+
+def wrong_tls(settings: model.UpstreamSettings) -> Iterator[tuple[str | None, str, str | None]]:
+    """What is wrong with the section `tls`: the key, None for the whole of it, why, and what would be right."""
+    tls = settings.tls
+    if tls == BY_SYSTEM:
+        return
+    if not settings.url.startswith("https:"):
+        yield None, f'"{settings.url}" is reached without TLS', 'write "https://host:port" as its `url`'
+    if tls.key is not None and tls.certificate is None:
+        yield "key", "belongs to no certificate", "name the `certificate` as well"
+    for name, path in (("ca", tls.ca), ("certificate", tls.certificate), ("key", tls.key)):
+        if path is not None and not path.startswith("/"):
+            yield name, f'"{path}" is not an absolute path', f'write "/etc/veneer/{path.rpartition("/")[2]}"'
+            return
+    try:
+        tls_context(tls)
+    except UnusableFileError as error:
+        yield error.member, str(error), None

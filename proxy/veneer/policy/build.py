@@ -11,7 +11,7 @@ from veneer.core.forwarding import METHOD_OVERRIDES
 from veneer.core.outcome import Reason
 from veneer.core.upgrades import NEVER
 from veneer.policy import model, node_settings, schema, schema_node
-from veneer.policy.backends import upstream_settings
+from veneer.policy.backends import upstream_settings, wrong_tls
 from veneer.policy.caching import cache_rules, compress_rules
 from veneer.policy.conditions import FieldConditions, QueryCondition
 from veneer.policy.document import Document, KeyPath, show_path
@@ -27,7 +27,7 @@ from veneer.policy.limiting import rate_rules
 from veneer.policy.match import RouteTable, covered_by
 from veneer.policy.matching import beside_each_other, field_conditions, wrong_conditions
 from veneer.policy.overlay import apply_overrides, apply_rate, overlay
-from veneer.policy.places import bad_url, is_loopback, kept_of
+from veneer.policy.places import bad_url, is_loopback, kept_of, url_hint
 from veneer.policy.problems import ConfigError, nearest
 from veneer.policy.settings import Overrides
 from veneer.policy.template import PathTemplate, TagTemplate, TemplateError, parse_path, parse_tag
@@ -93,8 +93,10 @@ class Builder:
             url = self.overrides.upstream_url if name == first and self.overrides.upstream_url else shape.url
             if (why := bad_url(url)) is not None:
                 given = f"--upstream {url}: " if url != shape.url else ""
-                self.problem(("upstreams", name, "url"), given + why, 'write "http://host:port"')
+                self.problem(("upstreams", name, "url"), given + why, url_hint(url))
             found[name] = upstream_settings(name, url.rstrip("/"), shape)
+            for key, message, hint in wrong_tls(found[name]):
+                self.problem(("upstreams", name, "tls", *([key] if key else [])), message, hint)
         return found
 
     def _admin(self) -> node_settings.AdminSettings:
@@ -148,7 +150,7 @@ class Builder:
 
     def _targets(self) -> tuple[str, ...]:
         for index, target in enumerate(self.shape.warm):
-            if not target.startswith("/") and bad_url(target.partition("?")[0]) is not None:
+            if not target.startswith("/") and (target.startswith("unix:") or bad_url(target.partition("?")[0])):
                 self.problem(("warm", index), f'"{target}" is neither a path nor a URL', 'write "/path?query"')
         return tuple(self.shape.warm)
 

@@ -22,6 +22,7 @@ from veneer.policy.conditions import WHOEVER, FieldConditions, QueryCondition
 from veneer.policy.node_settings import AdminSettings, ClientTimeouts, SizeLimits, StoreSettings
 from veneer.policy.problems import ConfigError
 from veneer.policy.template import PathTemplate, TagTemplate
+from veneer.policy.tls import BY_SYSTEM, TlsSettings
 
 
 class Consistency(Enum):
@@ -152,6 +153,7 @@ class UpstreamSettings:
     stream_idle_s: float = 600.0
     preserve_host: bool = True
     rewrite_location: bool = True
+    tls: TlsSettings = BY_SYSTEM
     health: HealthRules | None = None
     breaker: BreakerRules | None = None
 

@@ -10,17 +10,26 @@ from veneer.policy.schema_node import LimitsShape, RouteLimitsShape
 
 
 def bad_url(url: str) -> str | None:
-    """What is wrong with a backend's URL; None when nothing is."""
+    """What is wrong with a backend's URL, or with the path of its socket; None when nothing is."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
         return f"not a URL: {error}"
+    if parts.scheme == "unix":
+        if parts.netloc or not parts.path.startswith("/") or parts.query or parts.fragment:
+            return f'"{url}" is not the path of a socket'
+        return None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         return f'"{url}" is not an http or https URL with a host'
     if parts.query or parts.fragment or parts.username is not None:
         return f'"{url}" holds more than scheme, host, port and path'
     return None
+
+
+def url_hint(url: str) -> str:
+    """How a backend's URL is written."""
+    return 'write "unix:/run/app.sock"' if url.startswith("unix:") else 'write "http://host:port"'
 
 
 def is_loopback(host: str) -> bool:

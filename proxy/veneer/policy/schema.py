@@ -50,12 +50,25 @@ class BreakerShape(Shape):
     open: Duration = option(2.0, "How long it stays open before one request is let through to try.", gt=0)
 
 
+class TlsShape(Shape):
+    """How an `https` backend is known, and the proxy to it. Files are PEM, read when the upstream is opened."""
+
+    ca: Text | None = option(None, "File of the authorities that vouch for the backend; the system's when absent.")
+    certificate: Text | None = option(None, "File of the certificate that is shown to the backend, with its chain.")
+    key: Text | None = option(None, "File of the certificate's key, where that is not in the same file.")
+    server_name: Text | None = option(
+        None, "Name that the backend is asked for, and that its certificate must have; the host of `url` when absent."
+    )
+
+
 class UpstreamShape(Shape):
     """One backend."""
 
     url: Text = required(
-        "Where the backend listens: `http://host:port`, optionally with a path put before every target."
+        "Where the backend listens: `http://host:port` or `https://host:port`, optionally with a path put before every "
+        "target; or `unix:/path/of/socket`."
     )
+    tls: TlsShape = section(TlsShape, "TLS towards an `https` backend.")
     connect_timeout: Duration = option(2.0, "Time to open a connection.", gt=0)
     read_timeout: Duration = option(
         60.0,

@@ -48,7 +48,7 @@ def _protocols(factory: Callable[[], Connection]) -> Callable[[], asyncio.BasePr
 async def _first_that_answers(settings: PoolSettings, factory: Callable[[], Connection], names: Names) -> Connection:
     loop, endpoint = asyncio.get_running_loop(), settings.endpoint
     tls = (settings.tls or True) if endpoint.tls else None
-    name = endpoint.host if tls is not None else None
+    name = settings.server_name or endpoint.host if tls is not None else None
     left = _places(await names.addresses(), endpoint.port)
     while True:
         connected = await start_connection(left, happy_eyeballs_delay=ATTEMPT_DELAY_S, interleave=1)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import Protocol
 
 from veneer.core.messages import RequestHead
 from veneer.loop.tasks import Tasks
 from veneer.policy.model import UpstreamSettings
+from veneer.policy.tls import tls_context
 from veneer.ports import Clock, Upstream, UpstreamResponse
 from veneer.upstream.health import BreakerGuard, CheckedPool
 from veneer.upstream.pool import UpstreamPool
@@ -40,7 +40,7 @@ def open_upstream(settings: UpstreamSettings, clock: Clock, tasks: Tasks) -> Ope
 
 
 def pool_settings(settings: UpstreamSettings) -> PoolSettings:
-    """What of `settings` concerns connections; with TLS, certificates are checked against the system's authorities."""
+    """What of `settings` concerns connections; Raises ValueError for files of TLS that cannot be used."""
     endpoint = Endpoint.parse(settings.url)
     return PoolSettings(
         endpoint=endpoint,
@@ -55,5 +55,6 @@ def pool_settings(settings: UpstreamSettings) -> PoolSettings:
         max_age_s=settings.keep_alive_time_s,
         preserve_host=settings.preserve_host,
         rewrite_location=settings.rewrite_location,
-        tls=ssl.create_default_context() if endpoint.tls else None,
+        tls=tls_context(settings.tls) if endpoint.tls else None,
+        server_name=settings.tls.server_name,
     )

@@ -69,7 +69,7 @@ class PoolSettings:
     `stream_idle_s` is the longest silence of a response that lasts (core.streams); of these and of tunnels
     `max_streams` may be open beside the `max_connections` for requests. Without `preserve_host` it is named by its own
     host instead of the one the client asked for. With `rewrite_location` a Location on the backend's own origin becomes
-    a path (core.forwarding.located).
+    a path (core.forwarding.located). `server_name` is what the certificate has to name instead of the endpoint's host.
     """
 
     endpoint: Endpoint
@@ -89,3 +89,4 @@ class PoolSettings:
     preserve_host: bool = True
     rewrite_location: bool = True
     tls: ssl.SSLContext | None = None
+    server_name: str | None = None

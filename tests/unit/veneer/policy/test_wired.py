@@ -42,8 +42,9 @@ OTHERWISE: dict[str, object] = {
     "AdminShape.token_env": "OTHER_TOKEN",
 }
 """What stands for keys that cannot be left out."""
-SAME_ANYWAY = {"PolicyShape.version", "PolicyShape.include"}
-"""There is one version yet; what an included file says stands in its place before anything is read."""
+SAME_ANYWAY = {"PolicyShape.version", "PolicyShape.include", "TlsShape.ca", "TlsShape.certificate", "TlsShape.key"}
+"""There is one version yet; what an included file says stands in its place before anything is read; and files of TLS
+have to be there: test_dial has them."""
 TESTS = {shape for shape in vars(schema_tests).values() if isinstance(shape, type) and issubclass(shape, BaseModel)}
 
 Where = tuple[str | int, ...]

@@ -20,12 +20,15 @@ from tests.support.origin import OriginConnection, answering, running_origin
 from tests.unit.veneer.upstream.conftest import request
 from veneer.loop.batched_writes import WriteBatch
 from veneer.loop.tasks import Tasks
+from veneer.policy.model import UpstreamSettings
+from veneer.policy.tls import TlsSettings
 from veneer.ports import UpstreamError, UpstreamFailure
 from veneer.upstream import dial as dialling
 from veneer.upstream.buffer import ReadBuffer
 from veneer.upstream.connection import Connection, ConnectionOwner
 from veneer.upstream.dial import dial
 from veneer.upstream.names import Names
+from veneer.upstream.open import pool_settings
 from veneer.upstream.pool import UpstreamPool
 from veneer.upstream.settings import Endpoint, PoolSettings
 
@@ -194,3 +197,23 @@ def test_urls_of_backends(url: str, authority: str, prefix: str) -> None:
 def test_urls_that_are_no_backends(url: str) -> None:
     with pytest.raises(ValueError, match="backend"):
         Endpoint.parse(url)
+
+
+async def test_files_and_name_of_the_policy_are_those_of_the_connection() -> None:
+    demanding = server_tls()
+    demanding.load_verify_locations(CERTIFICATE)
+    demanding.verify_mode = ssl.CERT_REQUIRED
+    pem = str(CERTIFICATE)
+    async with running_origin(answering(HELLO), at=("127.0.0.2", 0), tls=demanding) as origin:
+        whole = UpstreamSettings("u", origin.url, tls=TlsSettings(pem, pem, None, "localhost"))
+        assert await fetched(pool_settings(whole)) == b"hello"
+        for lacking in ({"server_name": None}, {"certificate": None}, {"ca": None}):
+            settings = replace(whole, tls=replace(whole.tls, **lacking))
+            with pytest.raises(UpstreamError):
+                await fetched(pool_settings(settings))
+
+
+async def test_a_socket_named_by_the_policy(tmp_path: Path) -> None:
+    path = tmp_path / "app.sock"
+    async with running_origin(answering(HELLO), unix_path=str(path)):
+        assert await fetched(pool_settings(UpstreamSettings("u", f"unix:{path}"))) == b"hello"

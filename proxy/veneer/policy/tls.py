@@ -1,0 +1,53 @@
+"""How a backend is known, and how the proxy makes itself known to it (TLS)."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """Paths of PEM files, and the name that the backend's certificate has to have.
+
+    `ca` are authorities instead of the system's; `certificate` with its `key`, which may stand in the same file, is
+    shown to the backend. `server_name` None is the URL's host.
+    """
+
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    server_name: str | None = None
+
+
+BY_SYSTEM: Final = TlsSettings()
+"""The system's authorities vouch for the URL's host, and nothing is shown."""
+
+
+class UnusableFileError(ValueError):
+    """A file that cannot be used: `member` of TlsSettings names it."""
+
+    def __init__(self, member: str, message: str) -> None:
+        super().__init__(message)
+        self.member = member
+
+
+def tls_context(settings: TlsSettings) -> ssl.SSLContext:
+    """What connections to the backend are made with. Reads the files. Raises UnusableFileError."""
+    member, path = "ca", settings.ca
+    try:
+        context = ssl.create_default_context(cafile=settings.ca)
+        member, path = "certificate", settings.certificate
+        if path is not None:
+            context.load_cert_chain(path, settings.key)
+    except ssl.SSLError as error:
+        what = "authorities" if member == "ca" else "a certificate and its key"
+        msg = f'"{path}" does not hold {what} in PEM ({error.reason or "unreadable"})'
+        raise UnusableFileError(member, msg) from None
+    except OSError as error:
+        msg = f'"{path}" cannot be read: {error.strerror}'
+        if member == "certificate" and settings.key is not None:
+            msg = f'"{path}" or "{settings.key}" cannot be read: {error.strerror}'
+        raise UnusableFileError(member, msg) from None
+    return context
