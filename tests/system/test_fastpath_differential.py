@@ -45,11 +45,19 @@ PAGES = {
     "/with-cookies": ["Cache-Control: max-age=3600", "Content-Type: application/json", "Set-Cookie: s=1"],
     "/silent": ["Content-Type: application/json"],
     "/few-parameters": ["Cache-Control: max-age=3600", "Content-Type: text/plain"],
+    "/chosen": ["Cache-Control: max-age=3600", "Content-Type: text/plain", f"Etag: {ETAG}"],
     "/edited": ["Cache-Control: max-age=3600", "Content-Type: text/plain", "Cache-Tag: t", "Server: x", "X-Gone: 1"],
     "/for-everybody": ["Cache-Control: max-age=3600", "Content-Type: application/json", f"Etag: {ETAG}"],
 }
 POLICIES = """
 routes:
+  - name: by-field
+    match: {path: /chosen, headers: {Accept-Language: "*"}}
+    response: {set: {X-Chosen: field}}
+  - name: by-cookie
+    match: {path: /chosen, cookies: {a: b}}
+    response: {set: {X-Chosen: cookie}}
+    cache: {cookies: {key: [a], ignore: [c]}}
   - name: edited
     match: {path: /edited}
     request: {set: {X-Csrf-Token: "1"}, remove: [Cookie, Referer]}
@@ -192,6 +200,7 @@ GOOD_FIELDS = st.sampled_from(
         f"If-Modified-Since: {DATE}",
         "If-Modified-Since: Sat, 01 Jan 2000 00:00:00 GMT",
         "Accept-Language: de",
+        "Origin: https://page.example",
         "Cookie: a=b; c=d",
         "X-Request-ID: mine-1",
         'X-Request-ID: not"fit',
