@@ -12,6 +12,7 @@ from veneer.core.field_edits import NO_EDITS, TAGS_HIDDEN
 from veneer.core.fields import Fields
 from veneer.core.messages import ResponseHead
 from veneer.core.storability import NotStorable
+from veneer.policy.conditions import FieldConditions
 from veneer.policy.expectations import UnansweredError
 from veneer.policy.explain import (
     DEFAULT_AUTHORITY,
@@ -94,6 +95,8 @@ def rows_of(policy: Policy, found: Explanation, status: int) -> Iterator[tuple[s
     methods = ", ".join(sorted(route.methods)) if route.methods is not None else "any method"
     yield "request", f"{found.request.method} {found.request.target}"
     yield "route", f"{route.name} ({methods} {route.template.text})"
+    if route.asked:
+        yield "asks for", _asked(route.asked)
     yield "parameters", ", ".join(f"{name}={value}" for name, value in params.items()) or "none"
     yield "upstream", f"{route.upstream} {policy.upstreams[route.upstream].url}"
     yield "rate limit", "; ".join(_rate(rule) for rule in route.limits) or "none"
@@ -120,6 +123,12 @@ def _target(policy: Policy, found: Explanation) -> str:
     return "the target URI"
 
 
+def _asked(asked: FieldConditions) -> str:
+    hosts = [f"host {' or '.join(asked.hosts)}"] if asked.hosts else []
+    headers = [f"{name}: {value}" for name, value in asked.headers]
+    return ", ".join([*hosts, *headers, *(f"cookie {name}={value}" for name, value in asked.cookies)])
+
+
 def _fields(route: Route) -> Iterator[tuple[str, str]]:
     """What the route takes out of messages and puts into them."""
     for name, edits in (("request fields", route.request), ("response fields", route.response)):
@@ -131,6 +140,9 @@ def _fields(route: Route) -> Iterator[tuple[str, str]]:
         said += [f"{field}: {value} (where there is none)" for field, value in edits.missing]
         if said:
             yield name, "; ".join(said)
+    origins = sorted(route.cors.origins)
+    learns = ["what the backend let read its last answer"] if route.cors.learns else []
+    yield "own answers", f"may be read by pages of {', '.join([*origins, *learns]) or 'this origin alone'}"
 
 
 def _key(found: Explanation) -> str:

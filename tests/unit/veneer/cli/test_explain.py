@@ -18,6 +18,7 @@ routes:
     match: {path: /edited}
     request: {set: {X-Stage: live}, remove: [Cookie]}
     response: {set: {Server: veneer}, remove: [X-Powered-By]}
+  - {name: beta, match: {path: /beta, host: [a, b], headers: {X-Beta: "1"}, cookies: {plan: "*"}}, cors: {learn: false}}
   - {name: "off", match: {path: /off}, cache: {enabled: false}}
 """
 
@@ -58,6 +59,14 @@ def test_fields_that_a_route_edits_are_named(explain: Explain) -> None:
     tags = "cache-group-invalidation, cache-groups, cache-tag, surrogate-key"
     assert rows["response fields"] == f"without {tags}, x-powered-by; Server: veneer"
     assert "request fields" not in explain("/users/42")
+
+
+def test_what_a_route_asks_of_fields_is_said(explain: Explain) -> None:
+    rows = explain("/beta", "--host", "B:80", "-H", "X-Beta: 1", "-H", "Cookie: plan=x")
+    assert rows["asks for"] == "host a or b, x-beta: 1, cookie plan=*"
+    assert rows["own answers"] == "may be read by pages of this origin alone"
+    assert explain("/beta")["route"].startswith("default ")
+    assert "last answer" in explain("/beta")["own answers"]
 
 
 def test_a_write_says_what_it_invalidates_and_when_not(explain: Explain) -> None:
