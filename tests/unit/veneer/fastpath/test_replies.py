@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from veneer.core.field_edits import FieldEdits, edits
 from veneer.core.fields import Fields
 from veneer.core.rules import CodingRules
 from veneer.fastpath.replies import MAX_REPLIES, AnsweredMiss, ResponseTemplates
@@ -65,6 +66,26 @@ def test_the_answer_has_the_values_of_the_response() -> None:
         ).replace(b'"a"', tag)
         assert raw.endswith(b"\r\n\r\n" + b"x" * found.came_bytes) or found.came_bytes == 3
         assert (found.shape.reason, found.values[found.shape.length]) == ("Fine", length)
+
+
+def edited(changes: FieldEdits, came: bytes, served: bytes) -> ResponseTemplates:
+    replies = ResponseTemplates(RULES, edits=changes)
+    replies.learn(AnsweredMiss(came, served, "no-store", '"made"'), FACTS)
+    return replies
+
+
+def test_a_line_that_the_route_sets_is_the_same_for_all() -> None:
+    changes = edits([("Server", "veneer"), ("X-Correlation-Id", "1")], [("Link", "</a>")], ["X-Gone"])
+    came = CAME.replace(b"Server: x", b"Server: x\r\nX-Gone: 1\r\nX-Correlation-Id: 1")
+    own = b"Server: veneer\r\nX-Correlation-Id: 1\r\nLink: </a>\r\n"
+    served = SERVED.replace(b"Server: x\r\n", b"").replace(b"Vary", own + b"Vary")
+    replies = edited(changes, came, served)
+    assert answer(replies, came.replace(b"Id: 1", b"Id: 2")) == served.partition(b"r1")[0]
+
+
+def test_a_line_beside_a_value_of_the_backend_s_is_left_to_the_pipeline() -> None:
+    changes = edits([], [("ETag", "x")], [])
+    assert len(edited(changes, CAME, SERVED)) == 0
 
 
 def test_a_coded_answer_has_the_tag_of_its_form_and_its_own_length() -> None:
