@@ -26,6 +26,7 @@ from veneer.ports import (
     Demand,
     InterimSink,
     LeaseState,
+    OnReceipt,
     Receipt,
     Tunnel,
     UpstreamError,
@@ -215,6 +216,7 @@ class Log:
         self.lease = LeaseState.HELD
         self.reachable = self.writable = True
         self.appended: list[tuple[Invalidation, float]] = []
+        self.waiting: list[OnReceipt] = []
         self.open_writes = 0
 
     @property
@@ -238,8 +240,27 @@ class Log:
         self.open_writes += self.writable
         return self.writable
 
+    def may_write_now(self, settles_s: float, *, strict: bool) -> bool:
+        return self.writable or not strict
+
+    def begin_write_now(self, settles_s: float) -> None:
+        self.open_writes += 1
+
     def end_write(self) -> None:
         self.open_writes -= 1
+
+    def append_soon(
+        self, invalidation: Invalidation, on_receipt: OnReceipt, *, strict: bool, settles_s: float = 0.0
+    ) -> None:
+        self.appended.append((invalidation, settles_s))
+        self._log.append_now(invalidation, settles_s)
+        self.waiting.append(on_receipt)
+
+    def tell(self) -> None:
+        """Those who wait learn whether their events are shared."""
+        waiting, self.waiting = self.waiting, []
+        for on_receipt in waiting:
+            on_receipt(Receipt(self.position, (), (), 0.0, shared=self.reachable))
 
     async def append(self, invalidation: Invalidation, *, strict: bool, settles_s: float = 0.0) -> Receipt:
         self.appended.append((invalidation, settles_s))

@@ -218,7 +218,8 @@ def parse_tag(text: str, *, prefix_allowed: bool) -> TagTemplate:
     parts: list[str | Parameter] = []
     position = 0
     for found in _PARAMETER.finditer(body):
-        parts += [_tag_text(body[position : found.start()], text), Parameter(found[1])]
+        start = found.start()
+        parts += [_tag_text(body[position:start], text), Parameter(found[1])]
         if found[2] is not None:
             msg = f'"{text}" repeats a kind'
             raise TemplateError(msg, f'write "{{{found[1]}}}"')

@@ -27,6 +27,7 @@ from veneer.ports.stores import (
     LockReleased,
     LockWish,
     OnLooked,
+    OnReceipt,
     Receipt,
     SharedLookups,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "LockReleased",
     "LockWish",
     "OnLooked",
+    "OnReceipt",
     "RateStore",
     "Receipt",
     "SharedLookups",

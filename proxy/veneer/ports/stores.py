@@ -134,6 +134,10 @@ class Receipt:
     shared: bool = True
 
 
+OnReceipt = Callable[[Receipt], None]
+"""Told once that an invalidation is known to all who have to know of it, or could not be shared in time."""
+
+
 class LeaseState(Enum):
     """Whether this node may answer from its stores without asking the backend."""
 
@@ -191,6 +195,14 @@ class InvalidationLog(Protocol):
         """
         ...
 
+    def may_write_now(self, settles_s: float, *, strict: bool) -> bool:
+        """Whether `begin_write` would say at once that the write may be sent."""
+        ...
+
+    def begin_write_now(self, settles_s: float) -> None:
+        """As `begin_write`, in the moment in which `may_write_now` has said so."""
+        ...
+
     def end_write(self) -> None:
         """The write is over, and what it may have changed was given to `append`."""
         ...
@@ -202,6 +214,12 @@ class InvalidationLog(Protocol):
         write in doubt: for so many seconds all that the event names is dead at every node, however young it is, and
         then the event is repeated.
         """
+        ...
+
+    def append_soon(
+        self, invalidation: Invalidation, on_receipt: OnReceipt, *, strict: bool, settles_s: float = 0.0
+    ) -> None:
+        """As `append`, for who cannot wait in a task; `on_receipt` is called once, be it at once."""
         ...
 
     async def spares(self, entry: Entry, until: Position) -> bool:

@@ -79,11 +79,12 @@ class GatheredCalls:
 
     def _gather(self, call: Call) -> None:
         if not self._leaving:
-            asyncio.get_running_loop().call_soon(self._leave)
+            asyncio.get_running_loop().call_soon(self.leave)
         self._leaving.append(call)
         self._leaving_bytes += len(call.raw)
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Send what has been gathered, without waiting for the end of the iteration."""
         wire = self._wire()
         if wire is not None:
             self.opened(wire)

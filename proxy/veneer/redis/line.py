@@ -7,12 +7,10 @@ from collections.abc import Awaitable, Callable
 
 from redis import asyncio as aioredis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
 
 from veneer.loop.tasks import TaskGroupClosedError, Tasks
-from veneer.redis.calls import ELSEWHERE, GatheredCalls
+from veneer.redis.calls import GatheredCalls
 from veneer.redis.connect import RedisClient
-from veneer.redis.patience import LagTolerantTimeout
 from veneer.redis.script import FAILURES, Argument, OnReply, RedisCaller, Reply, ViaRedisPy
 from veneer.redis.wire import RedisConnection, command, into
 
@@ -26,7 +24,6 @@ class ReconnectingConnection:
         self._dial = dial
         self._tasks = tasks
         self._wire: RedisConnection | None = None
-        self._greeted = 0  # what `_wire` had heard when it was opened
         self._dialing: asyncio.Task[RedisConnection | Exception] | None = None
 
     @property
@@ -55,43 +52,12 @@ class ReconnectingConnection:
     async def _open(self) -> RedisConnection | Exception:
         try:
             self._wire = await self._dial()
-            self._greeted = self._wire.heard
         except FAILURES as error:
             return error
         else:
             return self._wire
         finally:
             self._dialing = None
-
-    async def ask(self, timeout_s: float, *words: Argument) -> Reply:
-        """One command and its answer within `timeout_s`. Raises one of FAILURES.
-
-        Where the connection turns out to be gone, or to lead to a server that cannot help, it is tried once more. A
-        connection that has said nothing meanwhile is dropped; the command may or may not have been carried out.
-        """
-        wire = self._wire
-        heard = 0 if wire is None else wire.heard
-        try:
-            async with LagTolerantTimeout(timeout_s):
-                try:
-                    return await self._ask(words)
-                except RedisConnectionError:
-                    return await self._ask(words)
-        except TimeoutError:
-            now = self._wire
-            if now is not None and now.heard == (heard if now is wire else self._greeted):
-                self.drop()
-            raise
-
-    async def _ask(self, words: tuple[Argument, ...]) -> Reply:
-        wire = await self.opened()
-        try:
-            return await wire.ask(*words)
-        except ResponseError as error:
-            if not str(error).startswith(ELSEWHERE):
-                raise
-            wire.drop()
-            raise RedisConnectionError(str(error)) from error
 
     def drop(self) -> None:
         """Close the connection; the next call opens another one."""
@@ -117,13 +83,31 @@ def caller_for(client: RedisClient, dial: Dial, tasks: Tasks, most: int = 4) -> 
 
 
 class GatheringConnection:
-    """A connection whose calls of one iteration of the loop leave together (`GatheredCalls`)."""
+    """A `RedisCaller` whose calls of one iteration of the loop leave together (`GatheredCalls`).
+
+    Where the connection turns out to be gone, or to lead to a server that cannot help, a call is tried once more.
+    """
 
     def __init__(self, dial: Dial, tasks: Tasks) -> None:
         self._line = ReconnectingConnection(dial, tasks)
         self._tasks = tasks
         self._opening = False
         self.calls = GatheredCalls(lambda: self._line.wire, self._open)
+
+    @property
+    def wire(self) -> RedisConnection | None:
+        """The connection, where there is one."""
+        return self._line.wire
+
+    def call(self, on_reply: OnReply, timeout_s: float, *words: Argument) -> None:
+        """As `RedisCaller.call`."""
+        self.calls.add(command(*words), on_reply, timeout_s)
+
+    async def ask(self, timeout_s: float, *words: Argument) -> Reply:
+        """As `RedisCaller.ask`."""
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.call(into(answer), timeout_s, *words)
+        return await answer
 
     def _open(self) -> None:
         if self._opening:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from veneer.core.invalidation import Invalidation
 from veneer.loop.tasks import Tasks
 from veneer.redis.keys import LogKeys
-from veneer.redis.line import Dial, ReconnectingConnection
-from veneer.redis.script import Argument, Reply, Script
+from veneer.redis.line import Dial, GatheringConnection
+from veneer.redis.script import FAILURES, Argument, Reply, Script
 from veneer.redis.wire import command
 from veneer.stores.events import Appended, Renewal, encode_event, parse_appended, parse_renewal
 from veneer.stores.log_reader import Applied, LogReader, OnBatch
@@ -22,6 +22,9 @@ _APPEND = Script.load("state", "append")
 _LEAVE = Script.load("leave")
 _EVERYTHING = encode_event(Invalidation(everything=True))
 _NOTICES_KEPT = 10_000
+
+OnAppended = Callable[[Appended | Exception], None]
+"""Called once with where events were placed, or one of FAILURES: they may or may not have been."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class LogLink:
     """
 
     def __init__(self, dial: Dial, node: str, settings: LinkSettings, tasks: Tasks) -> None:
-        self._line = ReconnectingConnection(dial, tasks)
+        self._line = GatheringConnection(dial, tasks)
         self.node = node
         self._settings = settings
         self._keys = LogKeys()
@@ -76,16 +79,21 @@ class LogLink:
             self._reader.decoder.notices_at = f"{renewal.redis_ms}-0"
         return renewal
 
-    async def append(self, events: Sequence[tuple[Invalidation, bool, float]]) -> Appended:
-        """Put events into the order, one after the other; the answer holds the position of the last.
+    def append(self, events: Sequence[tuple[Invalidation, bool, float]], on_appended: OnAppended) -> None:
+        """Put events into the order, one after the other; what `on_appended` gets holds the position of the last.
 
         With True beside an event the other nodes will say when they have applied it; what it names is held for the
-        seconds beside that.
+        seconds beside that. They leave at once: writers wait.
         """
         arguments = self._arguments()
         for event, acknowledge, hold_s in events:
             arguments += [encode_event(event), self.node if acknowledge else "", round(hold_s * 1000)]
-        return parse_appended(await self._run(_APPEND, self._log_keys(), arguments))
+
+        def answered(reply: Reply | Exception) -> None:
+            on_appended(reply if isinstance(reply, Exception) else _appended(reply))
+
+        _APPEND.call(self._line, self._log_keys(), arguments, self._settings.timeout_s, answered)
+        self._line.calls.leave()
 
     def _log_keys(self) -> tuple[str, ...]:
         return (self._keys.state, self._keys.stream, self._keys.holds)
@@ -116,6 +124,13 @@ class LogLink:
     def close(self) -> None:
         """Close the connections."""
         self._line.close()
+
+
+def _appended(reply: Reply) -> Appended | Exception:
+    try:
+        return parse_appended(reply)
+    except FAILURES as error:
+        return error
 
 
 def _whatever(reply: Reply | Exception) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from veneer.core.entry import Entry, Position
 from veneer.core.invalidation import Invalidation, Validity
-from veneer.ports import Clock, LeaseState, Receipt
+from veneer.ports import Clock, LeaseState, OnReceipt, Receipt
 from veneer.stores.doubts import Doubts
 from veneer.stores.events import encode_event
 from veneer.stores.holds import hold_name
@@ -75,6 +75,13 @@ class MemoryLog:
         """Always."""
         return True
 
+    def may_write_now(self, settles_s: float, *, strict: bool) -> bool:  # noqa: ARG002 - as `begin_write`
+        """Always."""
+        return True
+
+    def begin_write_now(self, settles_s: float) -> None:
+        """Nobody is told of it."""
+
     def end_write(self) -> None:
         """Nobody was told of it."""
 
@@ -89,6 +96,18 @@ class MemoryLog:
         began = self._clock.monotonic()
         self.append_now(invalidation, settles_s)
         return Receipt(self.position, (), (), (self._clock.monotonic() - began) * 1000)
+
+    def append_soon(
+        self,
+        invalidation: Invalidation,
+        on_receipt: OnReceipt,
+        *,
+        strict: bool,  # noqa: ARG002 - alone, all is strict
+        settles_s: float = 0.0,
+    ) -> None:
+        """As `append`; it is told at once."""
+        self.append_now(invalidation, settles_s)
+        on_receipt(Receipt(self.position, (), (), 0.0))
 
     def append_now(self, invalidation: Invalidation, settles_s: float = 0.0) -> None:
         """As `append`."""

@@ -3,29 +3,58 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from typing import Final
 
 from veneer.core.invalidation import Invalidation
-from veneer.loop.tasks import Tasks
 from veneer.redis.script import FAILURES
 from veneer.stores.events import Appended
 from veneer.stores.log_link import LogLink
 
-_MAX_EVENTS_AT_ONCE = 256
-_MAX_NAMES_AT_ONCE = 20_000
-_Waiting = tuple[asyncio.Future[Appended | None], bool]
+logger = logging.getLogger(__name__)
+_MAX_EVENTS_AT_ONCE: Final = 256
+_MAX_NAMES_AT_ONCE: Final = 20_000
+
+OnShared = Callable[[Appended | None], None]
+"""Told once where an event stands in the order; None where that was not known in time."""
 
 
-@dataclass(eq=False, slots=True)
+def nobody(_: Appended | None) -> None:
+    """Who need not know where an event stands."""
+
+
+class _Writer:
+    """Who waits for the position of an event, until `due_s`; the patient wait for an outage to end as well."""
+
+    __slots__ = ("due_s", "on_shared", "patient")
+
+    def __init__(self, on_shared: OnShared, due_s: float, *, patient: bool) -> None:
+        self.on_shared: OnShared | None = on_shared
+        self.due_s = due_s
+        self.patient = patient
+
+    def tell(self, answer: Appended | None) -> None:
+        """Let it go on, once."""
+        on_shared, self.on_shared = self.on_shared, None
+        if on_shared is not None:
+            try:
+                on_shared(answer)
+            except Exception:
+                logger.exception("a writer could not take the place of its event")
+
+
 class _Queued:
-    """An event, and those who wait for its position, each with whether it waits for an outage to end."""
+    """An event, and those who wait for its position."""
 
-    event: Invalidation
-    strict: bool
-    hold_s: float = 0.0
-    waiting: list[_Waiting] = field(default_factory=list)
+    __slots__ = ("event", "hold_s", "strict", "writers")
+
+    def __init__(self, event: Invalidation, hold_s: float, *, strict: bool) -> None:
+        self.event = event
+        self.hold_s = hold_s
+        self.strict = strict
+        self.writers: list[_Writer] = []
 
     @property
     def names(self) -> int:
@@ -34,33 +63,56 @@ class _Queued:
         return max(1, len(event.tags) + len(event.uris) + len(event.uri_prefixes))
 
 
+class _Batch:
+    """What is on its way: the events as they were sent, and who waited for each by then."""
+
+    __slots__ = ("events", "queued", "writers")
+
+    def __init__(self, queued: list[_Queued]) -> None:
+        self.queued = queued
+        self.events = [one.event for one in queued]
+        self.writers = [list(one.writers) for one in queued]
+
+
 class Outbox:
-    """Shares what is put into it, and goes on when the caller has left.
+    """Shares what is put into it, whatever becomes of who has put it in.
 
     It keeps at most `most_names` names; beyond that the last event becomes "everything", which includes what follows.
-    `failed` is told when sharing at once did not work; the events stay until `share` is called again.
+    A writer waits for at most `patience_s`. `failed` is told when sharing did not work; the events stay until `share`
+    is called, or something is added.
     """
 
-    def __init__(self, link: LogLink, tasks: Tasks, most_names: int, failed: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, link: LogLink, most_names: int, patience_s: float, failed: Callable[[BaseException], None]
+    ) -> None:
         self._link = link
-        self._tasks = tasks
         self._most_names = most_names
+        self._patience_s = patience_s
         self._failed = failed
         self._queue: deque[_Queued] = deque()
         self._names = 0
-        self._sharing = asyncio.Lock()
+        self._batch: _Batch | None = None
+        self._leaves = False
+        self._shared = 0  # events, since the beginning
+        self._sharers: list[tuple[int, asyncio.Future[None]]] = []
+        self._writers: deque[_Writer] = deque()
+        self._timer: asyncio.TimerHandle | None = None
 
-    async def send(self, event: Invalidation, *, strict: bool, hold_s: float = 0.0) -> Appended | None:
-        """Have the event shared, now or when Redis is back, whatever becomes of the caller.
+    def add(self, event: Invalidation, on_shared: OnShared, *, strict: bool, hold_s: float = 0.0) -> None:
+        """Have the event shared: what comes in one iteration of the loop, or while a call is under way, goes together.
 
-        With `strict` the other nodes will acknowledge it, and this waits for as long as Redis is away. Otherwise the
-        answer is None once sharing has failed, or with nobody left to do it.
+        With `strict` the other nodes will acknowledge it, and its writer waits while Redis is away. Otherwise it is
+        told None once sharing has failed.
         """
-        answer = self._add(event, strict=strict, hold_s=hold_s)
-        if not self._sharing.locked():
-            # Here rather than in a task: a busy loop takes its time to begin one, and to come back from it.
-            await self._share_one_batch()
-        return await answer
+        loop = asyncio.get_running_loop()
+        writer = _Writer(on_shared, loop.time() + self._patience_s, patient=strict)
+        self._queued(event, hold_s, strict=strict).writers.append(writer)
+        self._writers.append(writer)
+        if self._timer is None:
+            self._timer = loop.call_at(writer.due_s, self._look)
+        if self._batch is None and not self._leaves:
+            self._leaves = True
+            loop.call_soon(self._leave)
 
     @property
     def waits(self) -> bool:
@@ -68,10 +120,13 @@ class Outbox:
         return bool(self._queue)
 
     async def share(self) -> None:
-        """Share what waits. Raises one of FAILURES; what was not shared stays."""
-        async with self._sharing:
-            while self._queue:
-                await self._send_batch()
+        """Share what waits now, whatever comes after it. Raises one of FAILURES; what was not shared stays."""
+        if not self._queue:
+            return
+        shared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sharers.append((self._shared + len(self._queue), shared))
+        self._send()
+        await shared
 
     async def hand_over(self, within_s: float, retry_s: float) -> bool:
         """Share what waits before the end, for which it waits for Redis at most `within_s`; whether nothing is left."""
@@ -86,76 +141,105 @@ class Outbox:
                 return not self._queue
             await asyncio.sleep(retry_s)
 
-    def _add(self, event: Invalidation, *, strict: bool, hold_s: float) -> asyncio.Future[Appended | None]:
-        queued = _Queued(event, strict, hold_s)
+    def abandon(self) -> None:
+        """Nothing will be shared any more: let go who waits."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for writer in list(self._writers):
+            writer.tell(None)
+        self._writers.clear()
+
+    # ------------------------------------------------------------ inside
+
+    def _queued(self, event: Invalidation, hold_s: float, *, strict: bool) -> _Queued:
+        """Where the event is queued."""
+        queued = _Queued(event, hold_s, strict=strict)
         if self._names + queued.names <= self._most_names or not self._queue:
             self._queue.append(queued)
             self._names += queued.names
-        else:
-            last = self._queue[-1]
-            self._names -= last.names - 1
-            # An event of its own each time: the one before may be on its way, and be placed too early for this one.
-            last.event, last.strict = Invalidation(everything=True), last.strict or strict
-            last.hold_s = max(last.hold_s, hold_s)
-        future: asyncio.Future[Appended | None] = asyncio.get_running_loop().create_future()
-        self._queue[-1].waiting.append((future, strict))
-        return future
+            return queued
+        last = self._queue[-1]
+        self._names -= last.names - 1
+        # An event of its own each time: the one before may be on its way, and be placed too early for this one.
+        last.event, last.strict = Invalidation(everything=True), last.strict or strict
+        last.hold_s = max(last.hold_s, hold_s)
+        return last
 
-    async def _share_one_batch(self) -> None:
-        """Share the first events; a task sees to the rest, and to all of them where the caller leaves."""
-        try:
-            async with self._sharing:
-                await self._send_batch()
-        except FAILURES as error:
-            self._give_up(error)
-        except BaseException:
-            self._tasks.start(self._share_rest(), "log: share")
-            raise
-        else:
-            if self._queue:
-                self._tasks.start(self._share_rest(), "log: share")
+    def _leave(self) -> None:
+        self._leaves = False
+        self._send()
 
-    async def _share_rest(self) -> None:
-        try:
-            await self.share()
-        except FAILURES as error:
-            self._give_up(error)
+    def _send(self) -> None:
+        """Send the first events, unless others are under way."""
+        if self._batch is not None or not self._queue:
+            return
+        batch = self._batch = _Batch(self._first())
+        events = [(queued.event, queued.strict, queued.hold_s) for queued in batch.queued]
+        self._link.append(events, self._answered)
 
-    def _give_up(self, error: BaseException) -> None:
-        self._failed(error)
-        for queued in self._queue:
-            _settle([waiting for waiting in queued.waiting if not waiting[1]], None)
-
-    async def _send_batch(self) -> None:
-        batch = self._batch()
-        events = [(queued.event, queued.strict, queued.hold_s) for queued in batch]
-        waiting = [tuple(queued.waiting) for queued in batch]
-        answer = await self._link.append(events)
-        for number, queued in enumerate(batch):
-            if queued.event is events[number][0]:  # else it has become "everything" meanwhile
-                self._queue.popleft()
-                self._names -= queued.names
-            _settle(waiting[number], replace(answer, seq=answer.seq - len(batch) + 1 + number))
-            answer = replace(answer, lost=())  # told once
-
-    def abandon(self) -> None:
-        """Nothing will be shared any more: let go who waits."""
-        for queued in self._queue:
-            _settle(queued.waiting, None)
-
-    def _batch(self) -> list[_Queued]:
+    def _first(self) -> list[_Queued]:
         """The first events, as many as one call may carry, at least one."""
-        batch: list[_Queued] = []
+        first: list[_Queued] = []
         names = 0
         for queued in self._queue:
             names += queued.names
-            if batch and (names > _MAX_NAMES_AT_ONCE or len(batch) == _MAX_EVENTS_AT_ONCE):
+            if first and (names > _MAX_NAMES_AT_ONCE or len(first) == _MAX_EVENTS_AT_ONCE):
                 break
-            batch.append(queued)
-        return batch
+            first.append(queued)
+        return first
 
+    def _answered(self, answer: Appended | Exception) -> None:
+        """See what became of the batch, send the next, and then tell: who is told may add more."""
+        batch, self._batch = self._batch, None
+        assert batch is not None
+        if isinstance(answer, Exception):
+            self._give_up(answer)
+            return
+        for number, queued in enumerate(batch.queued):
+            if queued.event is batch.events[number]:  # else it has become "everything" meanwhile
+                self._queue.popleft()
+                self._names -= queued.names
+                self._shared += 1
+        self._send()
+        before, lost = answer.seq - len(batch.queued), answer.lost
+        for number, writers in enumerate(batch.writers, 1):
+            placed = Appended(answer.epoch, answer.epoch_ms, before + number, answer.live, lost)
+            for writer in writers:
+                writer.tell(placed)
+                lost = ()  # told once
+        while self._writers and self._writers[0].on_shared is None:
+            self._writers.popleft()
+        self._tell_sharers(None)
 
-def _settle(waiting: Sequence[_Waiting], answer: Appended | None) -> None:
-    for future, _ in waiting:
-        if not future.done():
-            future.set_result(answer)
+    def _give_up(self, error: Exception) -> None:
+        if self._sharers:
+            self._tell_sharers(error)
+        else:
+            self._failed(error)
+        for queued in self._queue:
+            for writer in queued.writers:
+                if not writer.patient:
+                    writer.tell(None)
+
+    def _tell_sharers(self, error: Exception | None) -> None:
+        """Let those go on whose events are shared; with an error all of them."""
+        sharers, self._sharers = self._sharers, []
+        for until, shared in sharers:
+            if shared.done():
+                continue
+            if error is not None:
+                shared.set_exception(error)
+            elif until <= self._shared:
+                shared.set_result(None)
+            else:
+                self._sharers.append((until, shared))
+
+    def _look(self) -> None:
+        """Let go who has waited for too long. All wait equally long, so the first is due first."""
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        writers = self._writers
+        while writers and (writers[0].on_shared is None or writers[0].due_s <= now_s):
+            writers.popleft().tell(None)
+        self._timer = loop.call_at(writers[0].due_s, self._look) if writers else None

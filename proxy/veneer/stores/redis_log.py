@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from veneer.core.entry import Entry, Position
 from veneer.core.invalidation import Invalidation, Validity
 from veneer.loop.tasks import Tasks
-from veneer.ports import Clock, LeaseState, Receipt
+from veneer.ports import Clock, LeaseState, OnReceipt, Receipt
 from veneer.redis.script import FAILURES
-from veneer.stores.acks import Acknowledgements
+from veneer.stores.acks import NOBODY, Acknowledgements
+from veneer.stores.append import Append, tells
 from veneer.stores.doubts import Doubts
 from veneer.stores.events import Appended, LogEvent, Renewal
 from veneer.stores.lease import NodeLease
@@ -20,7 +21,7 @@ from veneer.stores.log_counts import LogCounts
 from veneer.stores.log_link import LogLink
 from veneer.stores.log_reader import Applied
 from veneer.stores.open_writes import OpenWrites
-from veneer.stores.outbox import Outbox
+from veneer.stores.outbox import Outbox, nobody
 from veneer.stores.recent import RecentEvents
 from veneer.stores.stream_decoder import ReadBatch
 from veneer.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
@@ -50,16 +51,8 @@ class RedisLog:
     Close it when no request is under way any more: its good-bye says so.
     """
 
-    def __init__(
-        self,
-        link: LogLink,
-        clock: Clock,
-        tasks: Tasks,
-        settings: LogSettings | None = None,
-    ) -> None:
-        self._link = link
-        self._clock = clock
-        self._tasks = tasks
+    def __init__(self, link: LogLink, clock: Clock, tasks: Tasks, settings: LogSettings | None = None) -> None:
+        self._link, self._clock, self._tasks = link, clock, tasks
         self._settings = settings or LogSettings()
         self._on_replaced: Callable[[str], None] = lambda _key: None
         self._on_reset: Callable[[], None] = lambda: None
@@ -77,7 +70,7 @@ class RedisLog:
         self._lease_held = asyncio.Event()
         self._wake = asyncio.Event()
         self._acks = Acknowledgements(clock)
-        self._outbox = Outbox(link, tasks, self._settings.most_queued, self._not_shared)
+        self._outbox = Outbox(link, self._settings.most_queued, self._settings.hold_s, self._not_shared)
         self.troubles = Troubles(logger, clock.monotonic, "the log", "stored responses are not used")
         self._loops: list[asyncio.Task[None]] = []
         self.local, self._closed = None, False
@@ -122,14 +115,22 @@ class RedisLog:
         """How often the log has moved; -1 when the lease is not fresh at `now_s`."""
         return self._moved if now_s < self._lease.until_s else -1
 
+    def may_write_now(self, settles_s: float, *, strict: bool) -> bool:
+        """Whether `begin_write` has nothing to wait for: this node leads, and its record says so already."""
+        return not strict or (self.lease_state() is LeaseState.HELD and self._writes.is_known(settles_s))
+
+    def begin_write_now(self, settles_s: float) -> None:
+        """As `begin_write`, after `may_write_now`."""
+        if not self._writes.is_known(self._writes.begin(settles_s)):
+            self._wake.set()
+
     async def begin_write(self, settles_s: float, *, strict: bool) -> bool:
         """Wait, at most `hold_s`, until this node leads and its record says that a write may be under way."""
+        if self.may_write_now(settles_s, strict=strict):
+            self.begin_write_now(settles_s)
+            return True
         settles_s = self._writes.begin(settles_s)
-        if self.lease_state() is LeaseState.HELD and self._writes.is_known(settles_s):
-            return True
         self._wake.set()
-        if not strict:
-            return True
         try:
             async with asyncio.timeout(self._settings.hold_s):
                 await self._writes.known(settles_s)
@@ -154,16 +155,19 @@ class RedisLog:
         event waits to be shared, and this call waits with it for at most `hold_s`; the receipt then says that it is not
         shared. Without `strict` it waits for nothing but Redis' answer.
         """
-        began = self._clock.monotonic()
-        invalidation = self._doubts.open(invalidation, settles_s) if settles_s else invalidation
-        self._apply_early(invalidation)
-        answer = await self._shared(invalidation, strict=strict, settles_s=settles_s)
-        if answer is None:
-            self.counts.not_shared += 1
-            return Receipt(self.position, (), (), self._since_ms(began), shared=False)
+        receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self.append_soon(invalidation, tells(receipt), strict=strict, settles_s=settles_s)
+        return await receipt
+
+    def append_soon(
+        self, invalidation: Invalidation, on_receipt: OnReceipt, *, strict: bool, settles_s: float = 0.0
+    ) -> None:
+        """As `append`, for who cannot wait in a task."""
         if settles_s:
-            self._doubts.placed(invalidation, settles_s, answer.seq)
-        return await self._settle(invalidation, answer, began, strict=strict)
+            invalidation = self._doubts.open(invalidation, settles_s)
+        self._apply_early(invalidation)
+        append = Append(self, invalidation, on_receipt, self._clock.monotonic, strict=strict, settles_s=settles_s)
+        self._outbox.add(invalidation, append.shared, strict=strict, hold_s=settles_s)
 
     async def spares(self, entry: Entry, until: Position) -> bool:
         """Whether nothing between its birth and `until` named `entry`; waits, briefly, until those events are here."""
@@ -230,6 +234,7 @@ class RedisLog:
                 self._failed(error)
         self._link.close()
         self._outbox.abandon()
+        self._acks.close()
 
     # ------------------------------------------------------------ appending
 
@@ -238,7 +243,11 @@ class RedisLog:
         self._table.apply(event, self._applied + 1)
         self._moved += 1
 
-    async def _settle(self, event: Invalidation, answer: Appended, began: float, *, strict: bool) -> Receipt:
+    def place(self, append: Append, answer: Appended) -> None:
+        """The event has its place in the log: apply it there, and tell `append` when all who have to know do."""
+        event = append.event
+        if append.settles_s:
+            self._doubts.placed(event, append.settles_s, answer.seq)
         self.counts.appended += 1
         self.counts.lost(answer.lost)
         if answer.epoch == self._epoch:
@@ -251,28 +260,14 @@ class RedisLog:
         else:
             self._wake.set()  # the renewal brings the new epoch with all its events; until then nothing is answered
             self._lease.drop()
-        acknowledged: tuple[str, ...] = ()
-        expired: tuple[str, ...] = ()
-        if strict:
-            outcome = await self._acks.wait(answer.epoch_ms, answer.seq, answer.live)
-            acknowledged, expired = outcome.acknowledged, outcome.expired
-            self.counts.leases_waited_out += bool(expired)
-        position = Position(answer.epoch, answer.seq)
-        return Receipt(position, acknowledged, expired, self._since_ms(began))
-
-    async def _shared(self, event: Invalidation, *, strict: bool, settles_s: float) -> Appended | None:
-        try:
-            async with asyncio.timeout(self._settings.hold_s):
-                return await self._outbox.send(event, strict=strict, hold_s=settles_s)
-        except TimeoutError:
-            return None
+        if append.strict:
+            self._acks.when(answer.epoch_ms, answer.seq, answer.live, append.acknowledged)
+        else:
+            append.acknowledged(NOBODY)
 
     def _not_shared(self, error: BaseException) -> None:
         self._failed(error)
         self._wake.set()
-
-    def _since_ms(self, began: float) -> float:
-        return (self._clock.monotonic() - began) * 1000
 
     # ------------------------------------------------------------ renewing
 
@@ -337,7 +332,7 @@ class RedisLog:
         self.counts.epochs += 1
         self._on_reset()
         for event, left_s in self._doubts.unknown(renewal.holds):  # Redis has forgotten them with the rest
-            self._tasks.start(self._outbox.send(event, strict=False, hold_s=left_s), "log: hold")
+            self._outbox.add(event, nobody, strict=False, hold_s=left_s)
 
     # ------------------------------------------------------------ reading
 

@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 
 from tests.support.wires import Transport, wired
 from veneer.loop.tasks import Tasks
-from veneer.redis.line import ReconnectingConnection, RedisConnectionPool
+from veneer.redis.line import GatheringConnection, RedisConnectionPool
 from veneer.redis.script import Reply
 from veneer.redis.wire import RedisConnection, command
 
@@ -49,23 +49,29 @@ def exchange() -> Exchange:
 
 
 @pytest.fixture
-def line(exchange: Exchange, tasks: Tasks) -> ReconnectingConnection:
-    return ReconnectingConnection(exchange.dial, tasks)
+def line(exchange: Exchange, tasks: Tasks) -> GatheringConnection:
+    return GatheringConnection(exchange.dial, tasks)
 
 
 async def asked(
-    line: ReconnectingConnection, tasks: Tasks, exchange: Exchange, connections: int = 1
+    line: GatheringConnection, tasks: Tasks, exchange: Exchange, connections: int = 1
 ) -> asyncio.Task[Reply]:
     """Somebody who has asked, on the connection of that number."""
     asking = tasks.start(line.ask(PATIENT_S, "GET", "key"), "ask")
     while len(exchange.opened) < connections or not exchange.opened[-1].said:  # noqa: ASYNC110 - some turns of the loop
         await asyncio.sleep(0)
+    await turns()
     return asking
 
 
-async def test_all_share_one_connection(line: ReconnectingConnection, tasks: Tasks, exchange: Exchange) -> None:
+async def turns() -> None:
+    """Until what is asked now has left."""
+    for _ in range(4):
+        await asyncio.sleep(0)
+
+
+async def test_all_share_one_connection(line: GatheringConnection, tasks: Tasks, exchange: Exchange) -> None:
     asking = [await asked(line, tasks, exchange), await asked(line, tasks, exchange)]
-    await asyncio.sleep(0)
     exchange.opened[0].answer(b":1\r\n:2\r\n")
     assert [await one for one in asking] == [1, 2]
     assert len(exchange.opened) == 1
@@ -81,7 +87,7 @@ async def test_all_share_one_connection(line: ReconnectingConnection, tasks: Tas
     ],
 )
 async def test_what_a_lost_or_misplaced_connection_did_not_answer_is_asked_once_more(
-    line: ReconnectingConnection, tasks: Tasks, exchange: Exchange, refusal: bytes | None
+    line: GatheringConnection, tasks: Tasks, exchange: Exchange, refusal: bytes | None
 ) -> None:
     asking = await asked(line, tasks, exchange)
     if refusal is None:
@@ -93,7 +99,7 @@ async def test_what_a_lost_or_misplaced_connection_did_not_answer_is_asked_once_
     assert await asking == 1
 
 
-async def test_a_second_loss_is_an_error(line: ReconnectingConnection, tasks: Tasks, exchange: Exchange) -> None:
+async def test_a_second_loss_is_an_error(line: GatheringConnection, tasks: Tasks, exchange: Exchange) -> None:
     asking = await asked(line, tasks, exchange)
     exchange.opened[0].lose()
     await asked(line, tasks, exchange, connections=2)
@@ -103,7 +109,7 @@ async def test_a_second_loss_is_an_error(line: ReconnectingConnection, tasks: Ta
 
 
 async def test_what_redis_refuses_is_not_asked_again(
-    line: ReconnectingConnection, tasks: Tasks, exchange: Exchange
+    line: GatheringConnection, tasks: Tasks, exchange: Exchange
 ) -> None:
     asking = await asked(line, tasks, exchange)
     exchange.opened[0].answer(b"-NOPERM no\r\n")
@@ -112,7 +118,7 @@ async def test_what_redis_refuses_is_not_asked_again(
     assert line.wire is not None
 
 
-async def test_a_silent_connection_is_dropped(line: ReconnectingConnection, exchange: Exchange) -> None:
+async def test_a_silent_connection_is_dropped(line: GatheringConnection, exchange: Exchange) -> None:
     with pytest.raises(TimeoutError):
         await line.ask(0.01, "GET", "key")
     assert exchange.opened[0].is_closing()
@@ -120,11 +126,11 @@ async def test_a_silent_connection_is_dropped(line: ReconnectingConnection, exch
 
 
 async def test_one_that_says_something_to_others_is_kept(
-    line: ReconnectingConnection, tasks: Tasks, exchange: Exchange
+    line: GatheringConnection, tasks: Tasks, exchange: Exchange
 ) -> None:
     other = await asked(line, tasks, exchange)
     asking = tasks.start(line.ask(0.02, "GET", "key"), "ask")
-    await asyncio.sleep(0)
+    await turns()
     exchange.opened[0].answer(b":1\r\n")
     with pytest.raises(TimeoutError):
         await asking
@@ -153,33 +159,40 @@ async def test_what_comes_in_one_iteration_leaves_together_over_the_connection_w
     assert all(redis.is_closing() for redis in exchange.opened)
 
 
-async def test_opening_goes_on_when_the_caller_has_had_enough(line: ReconnectingConnection, exchange: Exchange) -> None:
+async def test_opening_goes_on_when_the_caller_has_had_enough(
+    line: GatheringConnection, tasks: Tasks, exchange: Exchange
+) -> None:
     exchange.let_go.clear()
     with pytest.raises(TimeoutError):
         await line.ask(0.01, "GET", "key")
     exchange.let_go.set()
-    await line.opened()
+    asking = await asked(line, tasks, exchange)
     assert len(exchange.opened) == 1
+    exchange.opened[0].answer(b":1\r\n")
+    assert await asking == 1
 
 
 async def test_why_it_cannot_be_opened_is_said_and_it_is_tried_again(
-    line: ReconnectingConnection, exchange: Exchange
+    line: GatheringConnection, tasks: Tasks, exchange: Exchange
 ) -> None:
     exchange.error = ConnectionRefusedError("nobody there")
     with pytest.raises(ConnectionRefusedError, match="nobody there"):
         await line.ask(PATIENT_S, "GET", "key")
     exchange.error = None
-    assert (await line.opened()).open
+    await asked(line, tasks, exchange)
+    assert line.wire is not None
 
 
-async def test_after_the_tasks_are_closed_nothing_is_opened(line: ReconnectingConnection, tasks: Tasks) -> None:
+async def test_after_the_tasks_are_closed_nothing_is_opened(line: GatheringConnection, tasks: Tasks) -> None:
     await tasks.aclose()
     with pytest.raises(RedisConnectionError, match="closed"):
-        await line.opened()
+        await line.ask(PATIENT_S, "GET", "key")
 
 
-async def test_closing_ends_what_is_under_way(line: ReconnectingConnection, exchange: Exchange) -> None:
-    await line.opened()
+async def test_closing_ends_what_is_under_way(line: GatheringConnection, tasks: Tasks, exchange: Exchange) -> None:
+    asking = await asked(line, tasks, exchange)
     line.close()
+    with pytest.raises(RedisConnectionError):
+        await asking
     assert exchange.opened[0].is_closing()
     assert line.wire is None

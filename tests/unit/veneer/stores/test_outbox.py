@@ -11,43 +11,62 @@ import pytest
 from veneer.core.invalidation import Invalidation
 from veneer.loop.tasks import Tasks
 from veneer.stores.events import Appended
-from veneer.stores.log_link import LogLink
+from veneer.stores.log_link import LogLink, OnAppended
 from veneer.stores.outbox import Outbox
 
 
 class Link:
-    """A LogLink whose calls fail while `away`, and wait while `held`."""
+    """A LogLink whose calls fail while `away`, and are not answered while `holding`."""
 
     def __init__(self) -> None:
         self.calls: list[list[Invalidation]] = []
         self.seq = 0
-        self.away = False
-        self.let_go = asyncio.Event()
-        self.let_go.set()
+        self.away = self.holding = False
+        self.held: list[tuple[int, OnAppended]] = []
 
-    async def append(self, events: Sequence[tuple[Invalidation, bool, float]]) -> Appended:
+    def append(self, events: Sequence[tuple[Invalidation, bool, float]], on_appended: OnAppended) -> None:
+        soon = asyncio.get_running_loop().call_soon
         if self.away:
-            raise ConnectionError("away")
+            soon(on_appended, ConnectionError("away"))
+            return
         self.calls.append([event for event, _, _ in events])
-        await self.let_go.wait()
-        self.seq += len(events)
-        return Appended("e", 1, self.seq, ())
+        if self.holding:
+            self.held.append((len(events), on_appended))
+        else:
+            soon(self.answer, len(events), on_appended)
+
+    def answer(self, events: int, on_appended: OnAppended) -> None:
+        self.seq += events
+        on_appended(Appended("e", 1, self.seq, ()))
+
+    def let_go(self, *, holding: bool = False) -> None:
+        """Answer what is held; what is sent from now on is held as well if it says so."""
+        self.holding = holding
+        held, self.held = self.held, []
+        for events, on_appended in held:
+            self.answer(events, on_appended)
 
 
 class Office:
     """An outbox with its link and what it said of failures."""
 
-    def __init__(self, tasks: Tasks, most_names: int = 5) -> None:
+    def __init__(self, most_names: int = 5, patience_s: float = 60.0) -> None:
         self.link = Link()
         self.failures: list[BaseException] = []
-        self.box = Outbox(cast("LogLink", self.link), tasks, most_names, self.failures.append)
-        self._tasks = tasks
+        self.box = Outbox(cast("LogLink", self.link), most_names, patience_s, self.failures.append)
 
-    async def put(self, *tags: str, strict: bool = True) -> asyncio.Task[Appended | None]:
+    def put(self, *tags: str, strict: bool = True) -> asyncio.Future[Appended | None]:
         """A writer whose event is in the box."""
-        writer = self._tasks.start(self.box.send(Invalidation(tags=tags), strict=strict), f"writer of {tags}")
+        told: asyncio.Future[Appended | None] = asyncio.get_running_loop().create_future()
+        self.box.add(Invalidation(tags=tags), told.set_result, strict=strict)
+        return told
+
+    async def sent(self, *tags: str, strict: bool = True) -> asyncio.Future[Appended | None]:
+        """The same, once what was gathered with it has left."""
+        told = self.put(*tags, strict=strict)
         await asyncio.sleep(0)
-        return writer
+        await asyncio.sleep(0)
+        return told
 
 
 @pytest.fixture
@@ -58,9 +77,9 @@ async def tasks() -> AsyncIterator[Tasks]:
 
 
 async def test_at_the_end_what_waits_is_handed_over_when_redis_comes_back(tasks: Tasks) -> None:
-    office = Office(tasks)
+    office = Office()
     office.link.away = True
-    writer = await office.put("a")
+    writer = await office.sent("a")
     handing = tasks.start(office.box.hand_over(60.0, 0.0), "the end")
     await asyncio.sleep(0.01)
     assert not handing.done()
@@ -69,28 +88,32 @@ async def test_at_the_end_what_waits_is_handed_over_when_redis_comes_back(tasks:
     assert await writer is not None
 
 
-async def test_at_the_end_it_does_not_wait_for_redis_for_ever(tasks: Tasks) -> None:
-    office = Office(tasks)
+async def test_at_the_end_it_does_not_wait_for_redis_for_ever() -> None:
+    office = Office()
     office.link.away = True
-    await office.put("a")
+    await office.sent("a")
     assert not await office.box.hand_over(0.0, 0.0)
     office.box.abandon()
 
 
-async def test_events_that_come_while_others_are_sent_go_together_and_each_learns_its_place(tasks: Tasks) -> None:
-    office = Office(tasks)
-    office.link.let_go.clear()
-    writers = [await office.put(tag) for tag in "abc"]
-    office.link.let_go.set()
+async def test_events_of_one_iteration_go_together_and_so_do_those_that_come_while_others_are_sent() -> None:
+    office = Office()
+    office.link.holding = True
+    writers = [office.put(tag) for tag in "ab"]
+    writers += [await office.sent(tag) for tag in "cde"]
+    office.link.let_go()
     places = [await writer for writer in writers]
-    assert [place.seq for place in places if place is not None] == [1, 2, 3]
-    assert [[event.tags for event in call] for call in office.link.calls] == [[("a",)], [("b",), ("c",)]]
+    assert [place.seq for place in places if place is not None] == [1, 2, 3, 4, 5]
+    assert [[event.tags for event in call] for call in office.link.calls] == [
+        [("a",), ("b",), ("c",)],
+        [("d",), ("e",)],
+    ]
 
 
-async def test_what_names_too_much_becomes_everything(tasks: Tasks) -> None:
-    office = Office(tasks, most_names=5)
+async def test_what_names_too_much_becomes_everything() -> None:
+    office = Office(most_names=5)
     office.link.away = True
-    writers = [await office.put(*tags) for tags in ("ab", "cd", "ef", "g")]
+    writers = [await office.sent(*tags) for tags in ("ab", "cd", "ef", "g")]
     office.link.away = False
     await office.box.share()
     (call,) = office.link.calls
@@ -99,34 +122,21 @@ async def test_what_names_too_much_becomes_everything(tasks: Tasks) -> None:
     assert [place.seq for place in places if place is not None] == [1, 2, 2, 3]
 
 
-async def test_what_joins_an_event_on_its_way_is_sent_after_it(tasks: Tasks) -> None:
-    office = Office(tasks, most_names=1)
-    office.link.let_go.clear()
-    writers = [await office.put(tag) for tag in "abc"]
+async def test_what_joins_an_event_on_its_way_is_sent_after_it() -> None:
+    office = Office(most_names=1)
+    office.link.holding = True
+    writers = [await office.sent(tag) for tag in "abc"]
     assert len(office.link.calls) == 1
-    office.link.let_go.set()
+    office.link.let_go()
     places = [await writer for writer in writers]
     assert [place.seq for place in places if place is not None] == [1, 2, 2]
     assert [[event.everything for event in call] for call in office.link.calls] == [[False], [True]]
 
 
-async def test_a_writer_that_leaves_takes_no_event_with_it(tasks: Tasks) -> None:
-    office = Office(tasks)
-    office.link.let_go.clear()
-    leaving, staying = await office.put("a"), await office.put("b")
-    leaving.cancel()
-    await asyncio.sleep(0)
-    office.link.let_go.set()
-    place = await staying
-    assert place is not None
-    assert place.seq == 2
-    assert [[event.tags for event in call] for call in office.link.calls] == [[("a",)], [("a",), ("b",)]]
-
-
-async def test_only_the_patient_wait_for_an_outage_to_end(tasks: Tasks) -> None:
-    office = Office(tasks)
+async def test_only_the_patient_wait_for_an_outage_to_end() -> None:
+    office = Office()
     office.link.away = True
-    patient, hasty = await office.put("a"), await office.put("b", strict=False)
+    patient, hasty = office.put("a"), office.put("b", strict=False)
     assert await hasty is None
     assert office.failures
     assert not patient.done()
@@ -137,9 +147,59 @@ async def test_only_the_patient_wait_for_an_outage_to_end(tasks: Tasks) -> None:
     assert [len(call) for call in office.link.calls] == [2]
 
 
-async def test_who_waits_at_the_end_is_let_go(tasks: Tasks) -> None:
-    office = Office(tasks)
+async def test_nobody_waits_longer_than_so_long_and_the_event_is_shared_nevertheless() -> None:
+    office = Office(patience_s=0.01)
+    office.link.holding = True
+    assert await office.put("a") is None
+    assert await office.put("b") is None
+    office.link.let_go()
+    await office.box.share()
+    assert not office.box.waits
+    assert [[event.tags for event in call] for call in office.link.calls] == [[("a",)], [("b",)]]
+
+
+async def test_sharing_waits_for_what_was_there_and_not_for_what_comes_after_it(tasks: Tasks) -> None:
+    office = Office()
+    office.link.holding = True
+    await office.sent("a")
+    sharing = tasks.start(office.box.share(), "share")
+    await asyncio.sleep(0)
+    later = await office.sent("b")
+    office.link.let_go(holding=True)
+    await sharing
+    assert not later.done()
+    office.box.abandon()
+
+
+async def test_who_shares_learns_of_a_failure(tasks: Tasks) -> None:
+    office = Office()
     office.link.away = True
-    writer = await office.put("a")
+    await office.box.share()
+    office.put("a")
+    sharing = [tasks.start(office.box.share(), f"share {number}") for number in range(2)]
+    for waiting in sharing:
+        with pytest.raises(ConnectionError):
+            await waiting
+    assert not office.failures
+    office.box.abandon()
+
+
+async def test_a_writer_that_fails_takes_nobody_with_it(caplog: pytest.LogCaptureFixture) -> None:
+    office = Office()
+
+    def fails(_: Appended | None) -> None:
+        raise ValueError
+
+    office.box.add(Invalidation(tags=("a",)), fails, strict=True)
+    place = await office.put("b")
+    assert place is not None
+    assert place.seq == 2
+    assert "could not take the place" in caplog.text
+
+
+async def test_who_waits_at_the_end_is_let_go() -> None:
+    office = Office()
+    office.link.away = True
+    writer = await office.sent("a")
     office.box.abandon()
     assert await writer is None

@@ -1,0 +1,87 @@
+"""One event of this node on its way: shared, acknowledged by the others, and then known everywhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from veneer.core.entry import Position
+from veneer.core.invalidation import Invalidation
+from veneer.ports import OnReceipt, Receipt
+from veneer.stores.acks import AckOutcome
+from veneer.stores.events import Appended
+from veneer.stores.log_counts import LogCounts
+
+
+class AppendingLog(Protocol):
+    """The log, as an event on its way needs it."""
+
+    counts: LogCounts
+
+    @property
+    def position(self) -> Position:
+        """The last position applied here."""
+        ...
+
+    def place(self, append: Append, answer: Appended) -> None:
+        """Apply the event of `append` at its place, and tell it when those who have to know of it do."""
+        ...
+
+
+class Append:
+    """An event that was given to the outbox, applied here already; `on_receipt` is told once.
+
+    `strict` and `settles_s` as in `InvalidationLog.append`.
+    """
+
+    __slots__ = ("_answer", "_began", "_log", "_monotonic", "_on_receipt", "event", "settles_s", "strict")
+
+    def __init__(
+        self,
+        log: AppendingLog,
+        event: Invalidation,
+        on_receipt: OnReceipt,
+        monotonic: Callable[[], float],
+        *,
+        strict: bool,
+        settles_s: float,
+    ) -> None:
+        self._log: Final = log
+        self.event: Final = event
+        self._on_receipt: Final = on_receipt
+        self._monotonic: Final = monotonic
+        self.strict: Final = strict
+        self.settles_s: Final = settles_s
+        self._began = monotonic()
+        self._answer: Appended | None = None
+
+    def shared(self, answer: Appended | None) -> None:
+        """It has a place in the log, or none that is known in time."""
+        self._answer = answer
+        if answer is not None:
+            self._log.place(self, answer)
+            return
+        self._log.counts.not_shared += 1
+        self._on_receipt(Receipt(self._log.position, (), (), self._since_ms(), shared=False))
+
+    def acknowledged(self, outcome: AckOutcome) -> None:
+        """Those who have to know of it do."""
+        answer = self._answer
+        assert answer is not None
+        self._log.counts.leases_waited_out += bool(outcome.expired)
+        position = Position(answer.epoch, answer.seq)
+        self._on_receipt(Receipt(position, outcome.acknowledged, outcome.expired, self._since_ms()))
+
+    def _since_ms(self) -> float:
+        return (self._monotonic() - self._began) * 1000
+
+
+def tells(waiting: asyncio.Future[Receipt]) -> OnReceipt:
+    """Hands a receipt to who awaits it, if it is still awaited."""
+
+    def tell(receipt: Receipt) -> None:
+        if not waiting.done():
+            waiting.set_result(receipt)
+
+    return tell
