@@ -6,6 +6,7 @@ from typing import Protocol
 
 from veneer.fastpath.exchange import FastExchange
 from veneer.fastpath.miss import FastMiss
+from veneer.fastpath.whole_response import WholeResponse
 from veneer.fastpath.write import FastWrite
 from veneer.http1.framing import FramingFacts
 from veneer.pipeline.arrival import RequestStart
@@ -103,7 +104,8 @@ class PipelineHandoff:
         client = WriteClient(write, write.connection)
         try:
             client.detach()
-            begun = SentWrite(write.rate, write.born, write.lease.response(write.interim))
+            response = write.lease.response(write.interim) if write.receipt is None else _as_it_came(write)
+            begun = SentWrite(write.rate, write.born, response, write.announced, write.receipt)
             await self._handler.handle(self._taken_over(write, client, write.policy), begun)
         finally:
             write.connection.exchange_done(keep_alive=client.keep_alive)
@@ -128,3 +130,8 @@ class PipelineHandoff:
         clock = self._services.clock
         upstream_ms = (clock.monotonic() - miss.sent_s) * 1000
         return FetchedResponse(response, miss.received, clock.now(), miss.born, upstream_ms)
+
+
+async def _as_it_came(write: FastWrite) -> WholeResponse:
+    """The response to a write that was read already."""
+    return WholeResponse(*write.came())

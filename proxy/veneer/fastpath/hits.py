@@ -60,8 +60,7 @@ class HitFastPath(FastPath):
         """Send misses on as well, and writes; the pipeline takes over what is unusual about them."""
         state, services = self.state, self._services
         state.misses = MissFastPath(services, pipeline)
-        if services.log.local is not None:
-            state.writes = WriteFastPath(services, services.log.local, of_writes, state.policy)
+        state.writes = WriteFastPath(services, of_writes, state.policy)
 
     def learn(self, exchange: Exchange, served: ServedHit) -> None:
         """Remember a hit whose answer depends on nothing but the target and the selector that are looked at here."""

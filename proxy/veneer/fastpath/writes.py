@@ -1,7 +1,6 @@
 """The fast path's way for requests that are not safe: sent on at once, and answered as others like them were.
 
-Only where this process is alone: then nobody has to be told of a write before it is sent, and what it has changed is
-known everywhere as soon as it is known here.
+Where others share the log, one is sent only while they know already that a write of this node may be under way.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from veneer.fastpath.exchange import FastRequest
 from veneer.fastpath.handoff import WriteClient
 from veneer.fastpath.pattern import Values
 from veneer.fastpath.replies import AnsweredMiss
-from veneer.fastpath.response_shapes import WRITE_STATUSES
+from veneer.fastpath.response_shapes import OF_WRITES
 from veneer.fastpath.scan import HeadShape, Scanner, write_scanner
 from veneer.fastpath.template_cache import TemplateCache
 from veneer.fastpath.write import FastWrite, PolicedWrite, WritePipeline, WriteServices
@@ -30,7 +29,6 @@ from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import CacheResult
 from veneer.pipeline.invalidations import done_by
 from veneer.policy.model import Policy
-from veneer.ports import LocalLog
 
 
 class ReadWrite:
@@ -47,8 +45,8 @@ class ReadWrite:
 class WriteFastPath:
     """Sends on what the policy admits; everything decided about it is decided by the pipeline's functions."""
 
-    def __init__(self, services: Services, log: LocalLog, pipeline: WritePipeline, policy: Policy) -> None:
-        self._shared = WriteServices(services, log, pipeline)
+    def __init__(self, services: Services, pipeline: WritePipeline, policy: Policy) -> None:
+        self._shared = WriteServices(services, pipeline)
         self._templates = TemplateCache[WriteTemplate](pipeline, partial(write_template, services))
         self._scanner = Scanner()
         self.reset(policy)
@@ -96,13 +94,16 @@ class WriteFastPath:
         if template is None or len(content) > template.most_bytes or not template.is_worth_trying():
             return None
         wanted = template.wanted(path, query)
-        policed = PolicedWrite(policy, match, wanted, done_by(policy, match, wanted))
+        done = done_by(policy, match, wanted)
+        if done and not self._shared.may_send(match.route):
+            return None
+        policed = PolicedWrite(policy, match, wanted, done)
         return FastWrite(self._shared, request, template, policed, content)
 
     def learn(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int | None) -> None:
         """See how the pipeline has answered a write: the next response like this one is answered so here."""
         client, cache = exchange.client, answer.cache
-        if not isinstance(client, WriteClient) or head.status not in WRITE_STATUSES:
+        if not isinstance(client, WriteClient) or head.status not in OF_WRITES.statuses:
             return
         if answer.use is not CacheResult.BYPASS or cache.forward is not Forward.METHOD or cache.stored:
             return

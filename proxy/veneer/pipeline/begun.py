@@ -11,7 +11,7 @@ from veneer.core.reuse import Miss
 from veneer.pipeline.coalesce import Flight
 from veneer.pipeline.made import FetchedResponse
 from veneer.pipeline.plan import Plan
-from veneer.ports import UpstreamResponse
+from veneer.ports import Receipt, UpstreamResponse
 
 
 @fast_struct
@@ -40,9 +40,12 @@ class AdmittedMiss:
 class SentWrite:
     """A request that is not safe, which a quicker way has sent, admitted and counted as the pipeline would have.
 
-    `born` is the log's position before that. `response` raises UpstreamError.
+    `born` is the log's position before that. `response` raises UpstreamError. `announced` says that the log has to be
+    told of its end (`InvalidationLog.end_write`), `receipt` what became of its events, where they are appended already.
     """
 
     rate: RateVerdict | None
     born: Position
     response: Awaitable[UpstreamResponse]
+    announced: bool
+    receipt: Receipt | None

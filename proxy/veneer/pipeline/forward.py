@@ -23,12 +23,12 @@ from veneer.pipeline.context import Exchange, Services, cache_request, edited_re
 from veneer.pipeline.exchange import CacheResult, Refusal
 from veneer.pipeline.fill import StoreUpdater
 from veneer.pipeline.heeded import Heeded
-from veneer.pipeline.invalidations import Events, done_by, named_by, settles_s
+from veneer.pipeline.invalidations import Events, done_by, is_strict, named_by, settles_s
 from veneer.pipeline.made import FetchedResponse, as_it_came, entry_of, judge_fetched
 from veneer.pipeline.plan import Plan
 from veneer.pipeline.refuse import refuse, upstream_failed
 from veneer.pipeline.unasked import asked_for
-from veneer.policy.model import Consistency, EtagRule
+from veneer.policy.model import EtagRule
 from veneer.ports import ClientGoneError, Content, Demand, Receipt, UpstreamError, UpstreamFailure, UpstreamResponse
 
 SMALL_BYTES = 128 * 1024
@@ -39,6 +39,7 @@ class Asked(NamedTuple):
     """What the backend has been, or is about to be, asked: the request, when, and the response.
 
     `born` is the log's position before that. `response` raises UpstreamError, and what the request's content raises.
+    `receipt` is that of its events where they were appended when it came.
     """
 
     request: RequestHead
@@ -46,6 +47,7 @@ class Asked(NamedTuple):
     request_time: float
     started_s: float
     response: Awaitable[UpstreamResponse]
+    receipt: Receipt | None = None
 
 
 class AsGet(NamedTuple):
@@ -80,7 +82,8 @@ class Forwarder:
             return await self._write(exchange, status, content, done)
         log = self._services.log
         # Where this node vanishes from the others' sight, it may be waiting still before the write settles.
-        if not await log.begin_write(exchange.match.route.unheard_s, strict=_is_strict(exchange)):
+        route = exchange.match.route
+        if not await log.begin_write(route.unheard_s, strict=is_strict(route)):
             detail = "the request was not sent: other nodes could not be told what it changes"
             unsent = replace(status, detail=Refusal.LOG_LOST.value)
             return refuse(exchange, 503, detail, Refusal.LOG_LOST, unsent, ("Retry-After", "1"))
@@ -90,14 +93,17 @@ class Forwarder:
             log.end_write()
 
     async def finish_sent(self, exchange: Exchange, begun: SentWrite) -> Answer:
-        """The answer to a write that was sent already; there was nobody to whom it had to be made known before."""
-        exchange.client.body(body_limit(exchange))  # was sent with it, and is counted
-        request, done = (
-            sent_as(exchange, self._services.instance),
-            done_by(exchange.policy, exchange.match, exchange.request),
-        )
-        asked = Asked(request, begun.born, exchange.received, exchange.started_s, begun.response)
-        return await self._outlive(exchange, CacheStatus(forward=Forward.METHOD), asked, done)
+        """The answer to a write that was sent already, and made known before that where it had to be."""
+        services = self._services
+        try:
+            exchange.client.body(body_limit(exchange))  # was sent with it, and is counted
+            done = done_by(exchange.policy, exchange.match, exchange.request)
+            request, times = sent_as(exchange, services.instance), (exchange.received, exchange.started_s)
+            asked = Asked(request, begun.born, *times, begun.response, begun.receipt)
+            return await self._outlive(exchange, CacheStatus(forward=Forward.METHOD), asked, done)
+        finally:
+            if begun.announced:
+                services.log.end_write()
 
     async def _write(self, exchange: Exchange, status: CacheStatus, content: Content | None, done: Events) -> Answer:
         demand = Demand()
@@ -128,7 +134,7 @@ class Forwarder:
     async def _exchange(self, exchange: Exchange, status: CacheStatus, asked: Asked, done: Events) -> Answer:
         """One exchange with the backend, and what it invalidates; `done` is that of a success that names nothing."""
         services = self._services
-        request, born, request_time, started_s, _ = asked
+        request, born, request_time, started_s, *_ = asked
         response = await self._response(exchange, asked, done)
         if isinstance(response, UpstreamError):
             return upstream_failed(exchange, response, status)
@@ -140,8 +146,9 @@ class Forwarder:
         try:
             head = response.head
             named = named_by(exchange.policy, exchange.match, exchange.request, head, done)
-            receipt = await self._invalidate(exchange, named, settles_s(exchange.match.route, head))
-            if receipt is not None and not receipt.shared and _is_strict(exchange):
+            settling_s = settles_s(exchange.match.route, head)
+            receipt = asked.receipt or await self._invalidate(exchange, named, settling_s)
+            if receipt is not None and not receipt.shared and is_strict(exchange.match.route):
                 # The response itself must not be seen before every node knows: somebody could read older after it.
                 await response.aclose()
                 detail = "the backend has answered, but other nodes could not be told yet what the request changed"
@@ -219,9 +226,9 @@ class Forwarder:
 
     async def _invalidate(self, exchange: Exchange, events: Events, settles_s: float) -> Receipt | None:
         """Append the events; the receipt of the last, which says whether all are shared."""
-        receipt, shared = None, True
+        receipt, shared, strict = None, True, is_strict(exchange.match.route)
         for event in events:
-            receipt = await self._services.log.append(event, strict=_is_strict(exchange), settles_s=settles_s)
+            receipt = await self._services.log.append(event, strict=strict, settles_s=settles_s)
             shared = shared and receipt.shared
         return receipt if receipt is None or receipt.shared == shared else replace(receipt, shared=shared)
 
@@ -230,10 +237,6 @@ def sent_as(exchange: Exchange, via: str) -> RequestHead:
     """The request as the backend gets it."""
     known = as_origin_knows(edited_request(exchange), coded_here=exchange.match.route.compress.enabled)
     return to_origin(known, exchange.peer, via=via)
-
-
-def _is_strict(exchange: Exchange) -> bool:
-    return exchange.match.route.consistency is Consistency.STRICT
 
 
 async def private_answer(

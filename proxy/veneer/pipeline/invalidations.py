@@ -9,10 +9,11 @@ from veneer.core.fields import Fields
 from veneer.core.invalidating import GROUP_FIELD, INVALIDATE_FIELD, NAMING_FIELDS, Targets, in_doubt, invalidated_by
 from veneer.core.invalidation import Invalidation
 from veneer.core.messages import RequestHead, ResponseHead
-from veneer.policy.model import InvalidatesWhen, Match, Policy, Route
+from veneer.policy.model import Consistency, InvalidatesWhen, Match, Policy, Route
 
 Events = tuple[Invalidation, ...]
 
+_STRICT: Final = Consistency.STRICT  # to look a member of an Enum up runs Python
 NOTHING_SPARED: Final = frozenset[str]()
 
 
@@ -40,6 +41,11 @@ def named_by(policy: Policy, match: Match, request: RequestHead, head: ResponseH
         policy_tags=() if named_already else route.invalidates(match.params),
         counts=counts,
     )
+
+
+def is_strict(route: Route) -> bool:
+    """Whether a write there is answered only when every node knows of it."""
+    return route.consistency is _STRICT
 
 
 def settles_s(route: Route, head: ResponseHead) -> float:

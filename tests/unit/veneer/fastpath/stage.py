@@ -33,6 +33,7 @@ rate_limits: {few: {key: client_ip, rate: 3/60s, burst: 3}}
 routes:
   - {name: limited, match: {path: "/limited/{id}"}, rate_limit: few}
   - {name: streams, match: {path: "/streams/{id}"}, compress: {stream_over: 3KB}}
+  - {name: bounded, match: {path: "/bounded/{id}"}, consistency: bounded}
 """
 LONG = b"[" + b'{"id": 1}, ' * 200 + b"{}]"
 BR = "Accept-Encoding: br"
