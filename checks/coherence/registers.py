@@ -66,7 +66,7 @@ class Registers:
         await self._dawdle()
         tag = f'"reg:{number}"'
         headers = {"Cache-Group-Invalidation": tag} if version % 2 else {"X-Cache-Invalidate": f"reg:{number}:*"}
-        headers["X-Backend-Ms"] = f"{(time.perf_counter() - began) * 1000:.3f}"
+        headers["Server-Timing"] = f"all;dur={(time.perf_counter() - began) * 1000:.3f}"
         return web.Response(text=f"{number}={version}\n", headers=headers)
 
     async def read_doubtful(self, request: web.Request) -> web.Response:

@@ -125,6 +125,22 @@ async def test_what_a_response_names_ends_too(talk: Dialogue) -> None:
         await talk.ask("PUT /users/2", body=b"hi")
 
 
+@pytest.mark.parametrize(
+    "field", ["X-Cache-Invalidate: {room}:{n}", 'Cache-Group-Invalidation: "g{n}"', "Location: {at}{n}"]
+)
+async def test_what_each_response_names_ends(talk: Dialogue, field: str) -> None:
+    room, at = talk.at("/")[1:-1], talk.at("/pages/")
+    for number in range(2 * TIMES):
+        talk.answers(f'{FRESH}\nCache-Groups: "g{number}"\n\nold', f"{FRESH}\n\nother")
+        await talk.ask(f"GET /pages/{number}")
+        await talk.ask(f"GET /pages/{number}x")
+        talk.answers(f"200\n{field.format(room=room, at=at, n=number)}\n\ndone", f"{FRESH}\n\nnew")
+        answer = await talk.ask("PUT /any/1", body=b"hi")
+        assert answer.lines.get("location") == (f"{at}{number}" if field.startswith("Location") else None)
+        assert (await talk.ask(f"GET /pages/{number}")).text() == "new"
+        assert (await talk.ask(f"GET /pages/{number}x")).text() == "other"
+
+
 async def test_a_client_that_leaves_has_written_all_the_same(talk: Dialogue) -> None:
     await learned(talk)
     go = asyncio.Event()

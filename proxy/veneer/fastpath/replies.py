@@ -13,7 +13,7 @@ from veneer.core.storability import PERSISTENT_REASONS, StorageTerms
 from veneer.core.tags import TAG_FIELDS
 from veneer.fastpath.learning import OWN_LINES
 from veneer.fastpath.pattern import Template, Values
-from veneer.fastpath.response_shapes import MISS_STATUSES, ReadHead, ResponseHeadShape, read
+from veneer.fastpath.response_shapes import OF_MISSES, ReadHead, ResponseHeadShape, ResponseKind, read
 from veneer.http1.grammar import CRLF, MAX_PLAIN_HEAD_BYTES
 from veneer.observe.repeats import RecordTemplate
 
@@ -126,17 +126,15 @@ class FoundReply(NamedTuple):
 
 
 class ResponseTemplates:
-    """What is known of the responses on one way, so much at most: of those with these statuses.
+    """What is known of the responses of one kind on one way, so much at most.
 
     `rules` tell which are long enough to be coded, `edits` what the route does to their fields.
     """
 
-    __slots__ = ("_edits", "_known", "_last", "_rules", "_shapes", "_statuses")
+    __slots__ = ("_edits", "_kind", "_known", "_last", "_rules", "_shapes")
 
-    def __init__(
-        self, rules: CodingRules, statuses: frozenset[int] = MISS_STATUSES, edits: FieldEdits = TAGS_HIDDEN
-    ) -> None:
-        self._statuses = statuses
+    def __init__(self, rules: CodingRules, kind: ResponseKind = OF_MISSES, edits: FieldEdits = TAGS_HIDDEN) -> None:
+        self._kind = kind
         self._edits = edits
         self._rules = rules
         self._shapes: dict[tuple[bytes, ...], ResponseHeadShape] = {}
@@ -148,7 +146,7 @@ class ResponseTemplates:
 
     def learn(self, answered: AnsweredMiss, facts: RecordTemplate) -> None:
         """Answer from now on in this way what looks like it, where that is clear."""
-        reading = read(answered.raw, self._statuses)
+        reading = read(answered.raw, self._kind)
         if reading is None:
             return
         length = reading.values[reading.names.index("content-length")] if "content-length" in reading.names else b"0"
@@ -169,7 +167,7 @@ class ResponseTemplates:
         shape = self._last
         values = None if shape is None else shape.values(raw)
         if shape is None or values is None:
-            reading = read(raw, self._statuses)
+            reading = read(raw, self._kind)
             shape = None if reading is None else self._shapes.get(reading.texts)
             values = None if shape is None else shape.values(raw)
             if shape is None or values is None:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, cast
 from veneer.core.field_table import HOP_BY_HOP, Use, fields_with
 from veneer.core.fields import Fields, Pair, shared_line
 from veneer.core.headers import is_token
+from veneer.core.invalidating import GROUP_FIELD, INVALIDATE_FIELD
 from veneer.core.tags import TAG_FIELDS
 from veneer.fastpath.pattern import Pattern, Values, is_printable_ascii
 from veneer.http1.grammar import (
@@ -41,10 +42,23 @@ PER_RESPONSE: Final = (
 UNSUPPORTED: Final = fields_with(Use.HOP | Use.ONCE) - {"connection"}
 """Fields that mean something for this exchange alone: not for the fast path."""
 
-_PER_RESPONSE_LINE: Final = lines_named(PER_RESPONSE)
-MISS_STATUSES: Final = frozenset({200})
-WRITE_STATUSES: Final = frozenset({200, 201, 202, 204})
-"""Statuses of responses that are answered here."""
+NAMING: Final = (GROUP_FIELD, INVALIDATE_FIELD, "location")
+"""Fields of a response to a write that name what it has changed: `named_by` is asked of each response anew."""
+
+
+class ResponseKind:
+    """Which responses are answered here: those with these statuses, and the fields whose values may differ."""
+
+    __slots__ = ("changing", "statuses", "unsupported")
+
+    def __init__(self, statuses: frozenset[int], names: tuple[str, ...]) -> None:
+        self.statuses: Final = statuses
+        self.changing: Final = lines_named(names)
+        self.unsupported: Final = UNSUPPORTED - set(names)
+
+
+OF_MISSES: Final = ResponseKind(frozenset({200}), PER_RESPONSE)
+OF_WRITES: Final = ResponseKind(frozenset({200, 201, 202, 204}), (*PER_RESPONSE, *NAMING))
 _VERSION: Final = b"HTTP/1.1 "
 _STATUS_LINE: Final = re.compile(
     b"(?=%b)%b%b" % (_VERSION, status_line(r"\d\d\d", f"{PRINTABLE}*", "1").encode("ascii"), CRLF)
@@ -61,8 +75,8 @@ class ReadHead(NamedTuple):
     texts: tuple[bytes, ...]
 
 
-def read(raw: bytes, statuses: frozenset[int] = MISS_STATUSES) -> ReadHead | None:
-    """The plain head, with one of these statuses, at the beginning of a response; None for anything else.
+def read(raw: bytes, kind: ResponseKind = OF_MISSES) -> ReadHead | None:
+    """The plain head at the beginning of a response of this kind; None for anything else.
 
     That is not an error.
     """
@@ -70,18 +84,18 @@ def read(raw: bytes, statuses: frozenset[int] = MISS_STATUSES) -> ReadHead | Non
     if end < 0:
         return None
     head = raw[: end + 2]
-    parts = _PER_RESPONSE_LINE.split(head)
+    parts = kind.changing.split(head)
     names = tuple(part[2:].partition(b":")[0].decode("ascii").lower() for part in parts[1::3])
     lines = head.splitlines(keepends=True)
     status = _status_of(lines[0])
-    if not head.isascii() or len(set(names)) != len(names) or status not in statuses:
+    if not head.isascii() or len(set(names)) != len(names) or status not in kind.statuses:
         return None
     seen: set[str] = set()
     for line in lines[1:]:
         spelt, colon, value = line[:-2].partition(b": ")
         name = spelt.decode("ascii").lower()
         plain = line.endswith(b"\r\n") and colon and is_token(name) and is_trimmed_ascii(value)
-        if not plain or name in UNSUPPORTED or name in seen:
+        if not plain or name in kind.unsupported or name in seen:
             return None
         if name == "connection" and not says_keep_alive(value.decode("ascii")):
             return None
@@ -102,19 +116,36 @@ def is_trimmed_ascii(value: bytes) -> bool:
     return is_printable_ascii(value) and value != b"" and value[0] != 0x20 and value[-1] != 0x20
 
 
+def _is_path(reference: bytes) -> bool:
+    return reference.startswith(b"/") and not reference.startswith(b"//")
+
+
 class ResponseHeadShape(Pattern):
     """A response head without its changing values, named by `texts`, which are those around them.
 
     `length` and `etag` are the places of Content-Length and ETag among the values, -1 where there is none.
     """
 
-    __slots__ = ("_clean", "_joined", "_lines", "_made_of", "_slots", "etag", "length", "reason", "status", "texts")
+    __slots__ = (
+        "_clean",
+        "_joined",
+        "_lines",
+        "_location",
+        "_made_of",
+        "_slots",
+        "etag",
+        "length",
+        "reason",
+        "status",
+        "texts",
+    )
 
     def __init__(self, reading: ReadHead) -> None:
         self.status, lines, names, _, self.texts = reading
         super().__init__(list(self.texts), [b"\r\n" for _ in names])
         self.length = names.index("content-length") if "content-length" in names else -1
         self.etag = names.index("etag") if "etag" in names else -1
+        self._location = names.index("location") if "location" in names else -1
         self.reason = lines[0][len(_VERSION) + 4 : -2].decode("ascii")
         self._clean = [b"" for _ in names]
         came = [line[:-2].decode("ascii").partition(": ") for line in lines[1:]]
@@ -127,11 +158,15 @@ class ResponseHeadShape(Pattern):
         self._slots = [(order.index(name), kept[order.index(name)][0], name) for name in names]
 
     def are_clean(self, values: Values) -> bool:
-        """Whether each value is clean. Most are those of the last response, which were."""
+        """Whether each value is clean. Most are those of the last response, which were.
+
+        A Location is if it is a path: one with an origin is another one where that is the backend's
+        (core.forwarding.located).
+        """
         clean = self._clean
         for number, value in enumerate(values):
             if value != clean[number]:
-                if not is_trimmed_ascii(value):
+                if not is_trimmed_ascii(value) or (number == self._location and not _is_path(value)):
                     return False
                 clean[number] = value
         return True

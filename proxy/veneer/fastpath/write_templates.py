@@ -10,7 +10,7 @@ from veneer.core.rules import CodingRules
 from veneer.fastpath.learning import counts_alike
 from veneer.fastpath.pattern import Template, Values
 from veneer.fastpath.replies import ResponseTemplates
-from veneer.fastpath.response_shapes import WRITE_STATUSES
+from veneer.fastpath.response_shapes import OF_WRITES
 from veneer.fastpath.scan import HeadShape
 from veneer.fastpath.upstream_templates import UpstreamTemplate, template_from
 from veneer.pipeline.admit import body_limit
@@ -41,9 +41,8 @@ class WriteTemplate(UpstreamTemplate):
         rules: CodingRules,
         most_bytes: int,
     ) -> None:
-        super().__init__(
-            shape, request, route, upstream, template, ResponseTemplates(rules, WRITE_STATUSES, route.response)
-        )
+        replies = ResponseTemplates(rules, OF_WRITES, route.response)
+        super().__init__(shape, request, route, upstream, template, replies)
         self.most_bytes = min(most_bytes, MAX_CONTENT_BYTES)
         self._in_vain = 0
 

@@ -19,10 +19,10 @@ async def stage() -> Stage:
     return Stage()
 
 
-async def teach(stage: Stage, method: str = "POST", content: bytes = b"{}") -> None:
+async def teach(stage: Stage, method: str = "POST", content: bytes = b"{}", answer: bytes = b"") -> None:
     """Have the pipeline answer one."""
     assert stage.ask("/first", method=method, content=content)
-    assert not stage.backend.says(done())
+    assert not stage.backend.says(answer or done())
     await stage.line.is_over.wait()
     stage.line.is_over.clear()
     stage.line.sent.clear()
@@ -93,6 +93,31 @@ async def test_a_value_that_ends_where_the_last_one_did_hides_nothing(stage: Sta
     await teach(stage, content=b"x" * 1000)
     head = b"POST /second HTTP/1.1\r\nHost: site\r\nContent-Length: 2\r\n\r\n\r\n"
     assert not stage.handler.answer(head + b"{}")
+
+
+@pytest.mark.parametrize("name", [b"X-Cache-Invalidate", b"Cache-Group-Invalidation", b"Location"])
+async def test_what_a_response_names_may_be_another_thing_each_time(stage: Stage, name: bytes) -> None:
+    def naming(what: bytes) -> bytes:
+        return done().replace(b"Date", b"%b: %b\r\nDate" % (name, what))
+
+    await teach(stage, answer=naming(b"/first"))
+    before = stage.log.position.seq
+    for number in range(3):
+        assert stage.ask("/second", method="POST", content=b"{}")
+        assert stage.backend.says(naming(b"/page/%d" % number))
+        assert stage.log.position.seq == before + number + 1
+    answer = b"".join(stage.line.sent)
+    assert (b"\r\nLocation: /page/2\r\n" in answer) is (name == b"Location")
+    assert b"X-Cache-Invalidate" not in answer
+
+
+@pytest.mark.parametrize("where", [b"http://127.0.0.1:1/page", b"//127.0.0.1:1/page", b"page"])
+async def test_a_location_that_is_no_path_is_the_pipelines(stage: Stage, where: bytes) -> None:
+    located = done().replace(b"Date", b"Location: /page\r\nDate")
+    await teach(stage, answer=located)
+    assert stage.ask("/second", method="POST", content=b"{}")
+    assert not stage.backend.says(located.replace(b"/page", where))
+    await stage.line.is_over.wait()
 
 
 async def test_what_a_backend_never_answers_in_a_way_that_is_known_is_left_alone(stage: Stage) -> None:
