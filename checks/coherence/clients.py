@@ -96,7 +96,7 @@ class Clients:
 
     async def _write(self, node: int, door: Connection, register: int) -> None:
         began = time.perf_counter()
-        reply = await door.ask("PUT", f"/r/{register}")
+        reply = await door.ask("PUT", f"/r/{register}", b"{}")
         if reply.status != 200:
             self._ledger.failed()
             return

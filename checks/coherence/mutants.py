@@ -15,6 +15,7 @@ from veneer.pipeline.fetch import Fetcher
 from veneer.pipeline.made import FetchedResponse
 from veneer.pipeline.plan import Plan
 from veneer.ports import Demand, InterimSink, LeaseState
+from veneer.stores.acks import Acknowledgements, AckOutcome, Live, OnAcknowledged
 from veneer.stores.events import LogEvent
 from veneer.stores.holds import Holds
 from veneer.stores.redis_log import RedisLog
@@ -54,6 +55,15 @@ def born_after_the_fetch() -> None:
     FastMiss._stored = as_wrong  # type: ignore[method-assign,assignment]
 
 
+def answer_before_the_others_know() -> None:
+    """A write is answered as soon as Redis has its event."""
+
+    def wrong(_: Acknowledgements, epoch_ms: int, seq: int, live: Live, on_outcome: OnAcknowledged) -> None:
+        on_outcome(AckOutcome(tuple(node for node, _ in live), ()))
+
+    Acknowledgements.when = wrong  # type: ignore[method-assign,assignment]
+
+
 def no_lease() -> None:
     """The lease is not looked at."""
 
@@ -75,6 +85,7 @@ def hold_nothing() -> None:
 MUTANTS: dict[str, Callable[[], None]] = {
     "acknowledge-without-applying": acknowledge_without_applying,
     "born-after-the-fetch": born_after_the_fetch,
+    "answer-before-the-others-know": answer_before_the_others_know,
     "no-lease": no_lease,
     "hold-nothing": hold_nothing,
 }

@@ -11,7 +11,11 @@ from checks.coherence.ledger import Ledger
 from checks.coherence.mutants import MUTANTS
 from devstack.process import ROOT
 
-TELLING_FAULT = {"no-lease": "route lost", "hold-nothing": "write late"}
+TELLING_FAULT = {
+    "answer-before-the-others-know": "route slow",
+    "no-lease": "route lost",
+    "hold-nothing": "write late",
+}
 """Which phase shows a mutant for what it is; by default the one without faults.
 
 A node that goes on after a stop reads the events before it answers; one that is cut off cannot.

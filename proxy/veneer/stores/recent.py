@@ -19,7 +19,7 @@ class RecentEvents:
     def __init__(self, kept: int = KEPT, subjects_kept: int = SUBJECTS_KEPT) -> None:
         self._kept = kept
         self._subjects_kept = subjects_kept
-        self._events: deque[tuple[int, frozenset[str]]] = deque()
+        self._events: deque[tuple[int, Invalidation]] = deque()
         self._subjects = 0
 
     def __len__(self) -> int:
@@ -27,11 +27,10 @@ class RecentEvents:
 
     def note(self, seq: int, event: Invalidation) -> None:
         """Remember the event at `seq`; each is the one after the last, or `clear` was called."""
-        subjects = frozenset(named(event))
-        self._events.append((seq, subjects))
-        self._subjects += len(subjects)
+        self._events.append((seq, event))
+        self._subjects += _size(event)
         while len(self._events) > self._kept or self._subjects > self._subjects_kept:
-            self._subjects -= len(self._events.popleft()[1])
+            self._subjects -= _size(self._events.popleft()[1])
 
     def clear(self) -> None:
         """Events are missing from here on."""
@@ -40,10 +39,15 @@ class RecentEvents:
 
     def spare(self, entry: Entry, after: int, before: int) -> bool:
         """Whether no event between the two positions, both exclusive, names `entry`; False where that is not known."""
-        between = [subjects for seq, subjects in self._events if after < seq < before]
+        between = [event for seq, event in self._events if after < seq < before]
         if len(between) != max(0, before - after - 1):
             return False
-        return not any(_touches(subjects, entry) for subjects in between)
+        return not any(_touches(frozenset(named(event)), entry) for event in between)
+
+
+def _size(event: Invalidation) -> int:
+    """How many subjects it names."""
+    return len(event.tags) + len(event.uris) + len(event.uri_prefixes) + event.everything
 
 
 def _touches(subjects: frozenset[str], entry: Entry) -> bool:
