@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
 from veneer.ports import Clock
 
+logger = logging.getLogger(__name__)
 MAX_NODES_REMEMBERED: Final = 4096
 
 Live = tuple[tuple[str, float], ...]
@@ -110,4 +112,7 @@ class Acknowledgements:
         del self._waiting[waiting]
         expired = waiting.expired
         acknowledged = tuple(sorted(waiting.nodes - expired))
-        waiting.on_outcome(AckOutcome(acknowledged, tuple(sorted(expired))))
+        try:
+            waiting.on_outcome(AckOutcome(acknowledged, tuple(sorted(expired))))
+        except Exception:
+            logger.exception("a writer could not take who has acknowledged its event")

@@ -13,7 +13,7 @@ from veneer.redis.line import Dial, GatheringConnection
 from veneer.redis.script import FAILURES, Argument, Reply, Script
 from veneer.redis.wire import command
 from veneer.stores.events import Appended, Renewal, encode_event, parse_appended, parse_renewal
-from veneer.stores.log_reader import Applied, LogReader, OnBatch
+from veneer.stores.log_reader import Applied, Known, LogReader, OnBatch
 from veneer.stores.open_writes import NO_WRITE, WriteReport
 
 logger = logging.getLogger(__name__)
@@ -117,9 +117,9 @@ class LogLink:
         if wire is not None and commands:
             wire.say(b"".join(commands), *(_whatever,) * len(commands))
 
-    async def listen(self, start: Applied, hear: OnBatch) -> None:
+    async def listen(self, start: Applied, hear: OnBatch, known: Known) -> None:
         """Read events, acknowledgements and notices from `start` on, until `hear` says None."""
-        await self._reader.listen(start, hear)
+        await self._reader.listen(start, hear, known)
 
     def close(self) -> None:
         """Close the connections."""

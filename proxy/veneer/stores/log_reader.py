@@ -39,6 +39,9 @@ class Applied:
 OnBatch = Callable[[ReadBatch], Applied | None]
 """Applies what was heard and says where to go on; None ends the reading."""
 
+Known = Callable[[], tuple[int, int]]
+"""The epoch, and up to where its events are applied already, so that they need not be heard."""
+
 
 class LogReader:
     """Reads on and on. Writers wait for it: what came is applied, acknowledged and followed by the next read at once.
@@ -54,11 +57,11 @@ class LogReader:
         self._patience_s = block_s + silence_s
         self.decoder = StreamDecoder(keys, node)
 
-    async def listen(self, start: Applied, hear: OnBatch) -> None:
+    async def listen(self, start: Applied, hear: OnBatch, known: Known) -> None:
         """Read from `start` until `hear` says None. Raises one of `script.FAILURES`."""
         async with LagTolerantTimeout(self._patience_s):
             wire = await self._dial()
-        reading = _Reading(wire, self, hear)
+        reading = _Reading(wire, self, hear, known)
         try:
             reading.go_on(start)
             while not reading.ended:
@@ -82,10 +85,11 @@ class LogReader:
 class _Reading:
     """The reads on one connection, each begun where the one before has ended, as soon as its answer is there."""
 
-    def __init__(self, wire: RedisConnection, reader: LogReader, hear: OnBatch) -> None:
+    def __init__(self, wire: RedisConnection, reader: LogReader, hear: OnBatch, known: Known) -> None:
         self._wire = wire
         self._reader = reader
         self._hear = hear
+        self._known = known
         self._error: Exception | None = None
         self.turned = asyncio.Event()
         self.ended = False
@@ -118,7 +122,7 @@ class _Reading:
             self.end(reply)
             return
         try:
-            told = self._hear(self._reader.decoder.decode_batch(reply))
+            told = self._hear(self._reader.decoder.decode_batch(reply, self._known()))
             if told is None:
                 self.end()
             else:

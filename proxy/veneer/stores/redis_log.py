@@ -22,6 +22,7 @@ from veneer.stores.log_link import LogLink
 from veneer.stores.log_reader import Applied
 from veneer.stores.open_writes import OpenWrites
 from veneer.stores.outbox import Outbox, nobody
+from veneer.stores.progress import Progress
 from veneer.stores.recent import RecentEvents
 from veneer.stores.stream_decoder import ReadBatch
 from veneer.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
@@ -63,7 +64,7 @@ class RedisLog:
         self._epoch, self._epoch_ms, self._applied = "", 0, 0
         self._position = Position("", 0)
         self._recent = RecentEvents()
-        self._progress = asyncio.Event()
+        self._progress = Progress()
         self._moved = 0
         self._nodes = 1
         self._lease = NodeLease()
@@ -173,11 +174,7 @@ class RedisLog:
         """Whether nothing between its birth and `until` named `entry`; waits, briefly, until those events are here."""
         if not entry.born.epoch == until.epoch == self._epoch:
             return False
-        try:
-            async with asyncio.timeout(_CATCH_UP_S):
-                while self._applied < until.seq - 1:
-                    await self._progress.wait()
-        except TimeoutError:
+        if not await self._progress.reaches(lambda: self._applied >= until.seq - 1, _CATCH_UP_S):
             return False
         return until.epoch == self._epoch and self._recent.spare(entry, entry.born.seq, until.seq)
 
@@ -257,6 +254,7 @@ class RedisLog:
                 self._applied = answer.seq
                 self._recent.note(answer.seq, event)
                 self._lease.applied(answer.seq)
+                self._progress.made()
         else:
             self._wake.set()  # the renewal brings the new epoch with all its events; until then nothing is answered
             self._lease.drop()
@@ -340,11 +338,14 @@ class RedisLog:
         while not self._closed:
             if self._epoch and self._is_reached():
                 try:
-                    await self._link.listen(Applied(self._epoch_ms, self._applied), self._hear)
+                    await self._link.listen(Applied(self._epoch_ms, self._applied), self._hear, self._known)
                 except FAILURES as error:
                     logger.debug("reading the log failed: %r", error)
                 self._wake.set()
             await asyncio.sleep(self._settings.retry_s)
+
+    def _known(self) -> tuple[int, int]:
+        return self._epoch_ms, self._applied
 
     def _hear(self, heard: ReadBatch) -> Applied | None:
         """Apply what the reader brings. None when that begins a new epoch, of which only a renewal tells."""
@@ -383,8 +384,7 @@ class RedisLog:
             if event.writer and event.writer != self._link.node:
                 owed[event.writer] = event.seq
         if events:
-            self._progress.set()
-            self._progress = asyncio.Event()
+            self._progress.made()
         return owed
 
     def _failed(self, error: BaseException) -> None:

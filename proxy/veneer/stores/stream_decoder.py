@@ -49,14 +49,18 @@ class StreamDecoder:
         self.inbox_at = "0-0"
         self.notices_at: str | None = None
 
-    def decode_batch(self, reply: Reply) -> ReadBatch:
-        """An answer: [[stream, [[id, [name, value, ...]], ...]], ...], or None. Raises ReplyError."""
+    def decode_batch(self, reply: Reply, known: tuple[int, int] = (0, 0)) -> ReadBatch:
+        """An answer: [[stream, [[id, [name, value, ...]], ...]], ...], or None. Raises ReplyError.
+
+        Events of the epoch `known` up to the position beside it are left out: most of a writer are its own.
+        """
         batch = ReadBatch()
         for stream in reply if isinstance(reply, list) else ():
             match stream:
                 case [bytes(name), list(items)]:
                     for item in items:
-                        self._add(batch, name, item)
+                        if name != self._stream or not _is_known(item, known):
+                            self._add(batch, name, item)
                 case _:
                     raise ReplyError("a stream", stream)
         return batch
@@ -83,3 +87,12 @@ class StreamDecoder:
             epoch_ms, _, seq = fields.get(b"p", b"").partition(b"-")
             if epoch_ms.isdigit() and seq.isdigit():
                 batch.acknowledgements.append(Acknowledgement(node, int(epoch_ms), int(seq)))
+
+
+def _is_known(item: Reply, known: tuple[int, int]) -> bool:
+    match item:
+        case [bytes(place), *_]:
+            epoch_ms, _, seq = place.partition(b"-")
+            return int(epoch_ms) == known[0] and int(seq) <= known[1]
+        case _:
+            return False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.support.entries import FakeClock
 from veneer.stores.acks import Acknowledgements, AckOutcome, Live
 
@@ -57,6 +59,20 @@ async def test_one_that_is_late_is_waited_for_until_its_lease_is_over() -> None:
         acks.heard("c", 1, 1)
         clock.at += 0.01
     assert (waiting.result().acknowledged, waiting.result().expired) == (("c",), ("b",))
+
+
+async def test_a_writer_that_fails_takes_nobody_with_it(caplog: pytest.LogCaptureFixture) -> None:
+    acks = Acknowledgements(FakeClock())
+
+    def fails(_: AckOutcome) -> None:
+        raise ValueError
+
+    acks.when(1, 1, (("b", 5.0),), fails)
+    told: list[AckOutcome] = []
+    acks.when(1, 1, (("b", 5.0),), told.append)
+    acks.heard("b", 1, 1)
+    assert told[0].acknowledged == ("b",)
+    assert "could not take who" in caplog.text
 
 
 async def test_once_it_is_closed_nobody_is_told() -> None:

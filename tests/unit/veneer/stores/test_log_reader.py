@@ -31,6 +31,7 @@ class Node:
     def __init__(self, silence_s: float = 30.0, says: Applied | Exception | None = START) -> None:
         wire, self.redis = wired()
         self.says = says
+        self.known = (0, 0)
         self.heard: list[ReadBatch] = []
         self.tasks = Tasks()
 
@@ -46,7 +47,7 @@ class Node:
         return self.says
 
     async def listen(self) -> tuple[asyncio.Task[None], Transport]:
-        listening = self.tasks.start(self._reader.listen(START, self.hear), "listen")
+        listening = self.tasks.start(self._reader.listen(START, self.hear, lambda: self.known), "listen")
         while not self.redis.said:  # noqa: ASYNC110 - some turns of the loop
             await asyncio.sleep(0)
         return listening, self.redis
@@ -113,5 +114,5 @@ async def test_silence_ends_it() -> None:
 
     reader = LogReader(dial, KEYS, "me", 0.0, 0.01)
     with pytest.raises(TimeoutError):
-        await reader.listen(START, lambda _heard: START)
+        await reader.listen(START, lambda _heard: START, lambda: (0, 0))
     assert redis.is_closing()

@@ -33,6 +33,12 @@ def test_the_three_streams_are_told_apart_and_the_places_kept() -> None:
     assert (decoder.inbox_at, decoder.notices_at) == ("5-0", "6-2")
 
 
+def test_events_that_are_known_are_left_out() -> None:
+    events = [item(place, e=encode_event(X), w=b"me") for place in ("6-9", "7-2", "7-3", "8-1")]
+    batch = StreamDecoder(KEYS, "me").decode_batch([[b"{v}:log", events]], (7, 2))
+    assert [(event.epoch_ms, event.seq) for event in batch.events] == [(6, 9), (7, 3), (8, 1)]
+
+
 def test_no_news_is_nothing() -> None:
     assert StreamDecoder(KEYS, "me").decode_batch(None) == ReadBatch()
 
