@@ -37,7 +37,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="module", params=STORES)
 def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """The proxy of this module; the module's POLICIES, if it has any, are its policy file."""
+    """The proxy of this module: its POLICIES, if it has any, are the policy file, its ENVIRONMENT is added."""
     assert request.param in KINDS, f"VENEER_SCENARIO_STORES may name {', '.join(KINDS)}"
     redis_url = None if request.param == "memory" else shared_url(request.param, request)
     directory = tmp_path_factory.mktemp("scenario")
@@ -48,7 +48,8 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         file.write_text(policies, "utf-8")
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         upstream = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        proxy = ProxyServer(ProxyOptions(upstream=upstream, policies=file, redis_url=redis_url), directory)
+        env = getattr(request.module, "ENVIRONMENT", {})
+        proxy = ProxyServer(ProxyOptions(upstream=upstream, policies=file, redis_url=redis_url, env=env), directory)
         start_listening(proxy)
         yield Stage(proxy, listener)
         proxy.stop()

@@ -23,7 +23,8 @@ from veneer.policy.explain import (
     whose_lifetime,
 )
 from veneer.policy.load import load_policy, parse_policy
-from veneer.policy.model import Policy, RateRule, Route
+from veneer.policy.model import Policy, Route
+from veneer.policy.model_rates import RateRule
 from veneer.policy.problems import PolicyError, without_secrets
 from veneer.policy.settings import Overrides, read_environment
 from veneer.policy.units import format_duration, format_size
@@ -154,7 +155,7 @@ def _key(found: Explanation) -> str:
 
 
 def _rate(rule: RateRule) -> str:
-    parts = [f"{key.kind.value}:{key.header}" if key.header else key.kind.value for key in (rule.key, *rule.further)]
+    parts = [f"{key.kind.value}:{key.name}" if key.name else key.kind.value for key in (rule.key, *rule.further)]
     limit, key = rule.limit, " and ".join(parts)
     return f"{limit.name}: {limit.quota} in {format_duration(limit.window_s)}, burst {limit.burst}, by {key}"
 

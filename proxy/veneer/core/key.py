@@ -137,6 +137,8 @@ def key_frame(request: RequestHead, rules: CacheRules) -> tuple[str, str]:
     if rules.cookies.key:
         cookies = keyed_cookies(request.fields, rules.cookies)
         end += _part("cookies" + ("-" if cookies is None else "=" + cookies))
+    if rules.scope is not None:
+        end += _part("scope=" + rules.scope.name)
     if rules.stored_under:
         end += _part("under=" + rules.stored_under)
     return f"{start}{len(scheme)}:{scheme}{len(authority)}:{authority}", end

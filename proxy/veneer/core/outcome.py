@@ -56,6 +56,7 @@ class Reason(Enum):
     AUTHORIZATION = "authorization"
     SET_COOKIE = "set-cookie"
     COOKIE = "cookie"
+    NO_IDENTITY = "no-identity"
     VARY_STAR = "vary-star"
     NO_FRESHNESS = "no-freshness"
     NO_USE = "no-freshness-no-validator"

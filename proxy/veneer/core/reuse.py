@@ -149,8 +149,9 @@ def _not_looked_up(request: RequestHead, rules: CacheRules) -> Miss | None:
         return Miss(Forward.BYPASS, Reason.CACHE_OFF)
     if request.method not in LOOKED_UP:
         return Miss(Forward.METHOD, Reason.METHOD)
-    if passes(request.fields, rules):
-        return Miss(Forward.BYPASS, Reason.COOKIE)
+    passed = passes(request.fields, rules)
+    if passed is not None:
+        return Miss(Forward.BYPASS, passed)
     asked = request.fields.joined
     if "if-match" in asked or "if-unmodified-since" in asked:
         # Conditions that only the origin may evaluate (section 4.3.2): they are about the state of the resource.

@@ -58,6 +58,20 @@ class CookieRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """Among whom responses are shared: the requests that have proven the same identity (core.identity).
+
+    It is key and permission in one: `name` stands in every cache key made under these rules, and only where there is a
+    scope do credentials not withhold a response (core.sharing). `authorization` and `cookies` say which credentials the
+    proof was: others withhold as ever.
+    """
+
+    name: str
+    authorization: bool = False
+    cookies: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class CacheRules:
     """How one route caches. The default is a standards-obeying shared cache (RFC 9111). Times are seconds.
 
@@ -69,6 +83,8 @@ class CacheRules:
     `trust_short_partial` believes the Content-Range of a 206 whose body is shorter; such a message is damaged.
     `stored_under` stands for what the policy says of who may share, and of tags: it is part of the key, so that what
     was stored under other words is not found.
+    `shared_by` names the identity values by which the route's responses are shared, none for everybody. Where it names
+    some and `scope` is None nothing is proven: nothing is looked up, stored, or fetched together with others.
     """
 
     enabled: bool = True
@@ -92,6 +108,8 @@ class CacheRules:
     language_from_content: bool = False
     trust_short_partial: bool = False
     stored_under: str = ""
+    shared_by: tuple[str, ...] = ()
+    scope: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)

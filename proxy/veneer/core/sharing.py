@@ -63,6 +63,8 @@ TABLE: Final[dict[Source, dict[PrivacySignal, Share]]] = {
 GUARDED: Final = tuple([source for source in Source if TABLE[source][PrivacySignal.COOKIE] is not Share.YES])
 """What nobody but the policy, or nobody at all, declared shareable: not for requests with credentials."""
 
+NO_COOKIES: Final = frozenset[str]()
+
 STATED: Final = (Source.EXPLICIT, Source.POLICY)
 """Freshness that somebody stated: what a route's stale windows, and `stale_on_disconnect`, may extend."""
 
@@ -73,12 +75,20 @@ def withheld(fields: Fields, rules: CacheRules) -> Reason | None:
     It is neither stored from such a request nor given to one. What the policy has in the key, ignores or shares does
     not count.
     """
-    asked = fields.joined
-    if "authorization" in asked and not rules.share_authorized and "authorization" not in rules.key.headers:
+    asked, keyed = fields.joined, rules.key.headers
+    if "authorization" in asked and not shares_authorization(rules) and "authorization" not in keyed:
         return Reason.AUTHORIZATION
-    if "cookie" in asked and "cookie" not in rules.key.headers and _has_session(fields, rules.cookies):
+    if "cookie" in asked and "cookie" not in keyed and _has_session(fields, rules):
         return Reason.COOKIE
     return None
+
+
+def shares_authorization(rules: CacheRules) -> bool:
+    """Whether answers to requests with Authorization may be stored without a word of the origin (RFC 9111 section 3.5).
+
+    The policy says so, or the field is what has proven the identity that is part of the key.
+    """
+    return rules.share_authorized or (rules.scope is not None and rules.scope.authorization)
 
 
 def shows_all(rules: CacheRules, *, guarded: bool) -> bool:
@@ -91,12 +101,20 @@ def has_credentials(names: Container[str]) -> bool:
     return "cookie" in names or "authorization" in names
 
 
-def passes(fields: Fields, rules: CacheRules) -> bool:
-    """Whether a cookie of the request makes it pass the cache, whatever the origin says."""
+def passes(fields: Fields, rules: CacheRules) -> Reason | None:
+    """Why the request passes the cache, whatever the origin says; None where it does not.
+
+    One of its cookies says so. Or the route shares by identity, and nothing is proven, or there is another credential
+    beside the proof: the backend might go by that one.
+    """
+    if rules.shared_by:
+        unproven = Reason.NO_IDENTITY if rules.scope is None else withheld(fields, rules)
+        if unproven is not None:
+            return unproven
     cookies = rules.cookies
     if not cookies.passes or "cookie" not in fields.joined:
-        return False
-    return any(_meaning(name, cookies) is Meaning.PASSES for name in cookie_names(fields))
+        return None
+    return Reason.COOKIE if any(_meaning(name, cookies) is Meaning.PASSES for name in cookie_names(fields)) else None
 
 
 class Meaning(Enum):
@@ -169,11 +187,17 @@ def _name(cookie: tuple[str, str]) -> str:
     return cookie[0]
 
 
-def _has_session(fields: Fields, rules: CookieRules) -> bool:
-    """Whether a cookie may tell one user from another: all do of which the policy says nothing else."""
-    if not rules:
+def _has_session(fields: Fields, rules: CacheRules) -> bool:
+    """Whether a cookie may tell one user from another: all do of which the policy says nothing else.
+
+    Those do not that have proven the identity in the key.
+    """
+    proven = NO_COOKIES if rules.scope is None else rules.scope.cookies
+    cookies = rules.cookies
+    if not cookies and not proven:
         return True
-    return any(_meaning(name, rules) in (Meaning.PASSES, Meaning.UNKNOWN) for name in cookie_names(fields))
+    names = [name for name in cookie_names(fields) if name not in proven]
+    return any(_meaning(name, cookies) in (Meaning.PASSES, Meaning.UNKNOWN) for name in names)
 
 
 def _meaning(name: str, rules: CookieRules) -> Meaning:

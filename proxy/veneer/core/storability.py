@@ -24,7 +24,7 @@ from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.outcome import Reason
 from veneer.core.range_fields import parse_content_range
 from veneer.core.rules import CacheRules, SetCookieRule
-from veneer.core.sharing import Source, passes, withheld
+from veneer.core.sharing import Source, passes, shares_authorization, withheld
 from veneer.core.target import same_resource
 from veneer.core.validators import has_validator
 from veneer.core.vary import Variant, describe
@@ -133,6 +133,7 @@ PERSISTENT_REASONS: Final = frozenset(
         Reason.AUTHORIZATION,
         Reason.SET_COOKIE,
         Reason.COOKIE,
+        Reason.NO_IDENTITY,
         Reason.VARY_STAR,
         Reason.NO_FRESHNESS,
         Reason.NO_USE,
@@ -301,10 +302,11 @@ def _refused_by_privacy(
 ) -> Reason | None:
     """Authorization (section 3.5) and Set-Cookie (section 7.3)."""
     shared_explicitly = directives.public or directives.must_revalidate or directives.s_maxage_s is not None
-    if "authorization" in request.fields.joined and not shared_explicitly and not rules.share_authorized:
+    if "authorization" in request.fields.joined and not shared_explicitly and not shares_authorization(rules):
         return Reason.AUTHORIZATION
-    if passes(request.fields, rules):
-        return Reason.COOKIE
+    passed = passes(request.fields, rules)
+    if passed is not None:
+        return passed
     if _sets_cookie(response.fields) and not _drops_cookie(directives):
         if rules.set_cookie is SetCookieRule.REFUSE:
             return Reason.SET_COOKIE

@@ -124,11 +124,13 @@ class FastPathConnection(FastPathHandler):
         if values is None or shape is None:
             return False
         hot_entry = state.hot_entries.get(self.hash_a, self.hash_b)
+        withheld = hot_entry is not None and not hot_entry.for_all and (shape.credentials or _is_scoped(hot_entry))
+        if hot_entry is None and shape.authorization and state.sharings:
+            hot_entry = state.scoped_entry(shape, values)
         if hot_entry is None:
             return self._reject_limited(shape, values) or self._send_on(shape, values, data)
         now_s = state.monotonic()
         reply = hot_entry.reply_for(shape.selector if shape.unconditional else shape.selector_of(values))
-        withheld = shape.credentials and not hot_entry.for_all
         servable = hot_entry.is_servable(state.log, now_s)
         if reply is None or withheld or not servable:
             return not servable and self._send_on(shape, values, data)
@@ -356,3 +358,8 @@ def response_time_line(took_us: int) -> bytes:
     if took_us < 1000:
         return _TOOK[took_us]
     return b"\r\nX-Response-Time: %d%b" % (took_us // 1000, _MICROS[took_us % 1000])
+
+
+def _is_scoped(hot_entry: HotEntry) -> bool:
+    """Whether it is for one scope alone: then nothing but that scope may lead to it."""
+    return bool(hot_entry.template.route_facts.shared_by)

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from mypy_extensions import i64
 
+from veneer.core.rules import Scope
+
 Fingerprint = tuple[i64, i64]
 """The hash of host and target together; and the hash of the target and that of the host, in one number."""
 
@@ -30,8 +32,13 @@ def fingerprint_at(host: bytes, host_hashed: i64, target: bytes) -> Fingerprint:
     return hash(host + target), target_hashed ^ host_hashed
 
 
-def fingerprint_of(target_key: bytes) -> Fingerprint:
-    """The fingerprint of a target key (learning.target_key). Raises ValueError where it is none."""
+def scoped_target(target: bytes, scope: str) -> bytes:
+    """What stands for a target in the fingerprints of one scope (core.identity). No plain target holds an LF."""
+    return target + b"\n" + scope.encode("ascii")
+
+
+def fingerprint_of(target_key: bytes, scope: Scope | None = None) -> Fingerprint:
+    """The fingerprint of a target key (learning.target_key), within a scope. Raises ValueError where it is none."""
     begin = target_key.index(b"\n") + 1
-    host = target_key[:begin]
-    return fingerprint_at(host, hash(host), target_key[begin:])
+    host, target = target_key[:begin], target_key[begin:]
+    return fingerprint_at(host, hash(host), target if scope is None else scoped_target(target, scope.name))

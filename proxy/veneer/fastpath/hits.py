@@ -69,7 +69,7 @@ class HitFastPath(FastPath):
             state.reset_for_policy()
         if exchange.policy is not state.policy or not may_learn(exchange, served):
             return
-        fingerprint = fingerprint_of(target_key(exchange.request))
+        fingerprint = fingerprint_of(target_key(exchange.request), exchange.match.route.cache.scope)
         hot_entry = state.hot_entries.get(fingerprint[0], fingerprint[1])
         if hot_entry is not None and hot_entry.entry is not served.entry:
             hot_entry = None
@@ -92,7 +92,7 @@ class HitFastPath(FastPath):
                 reply,
                 aged_from=now_s - served.age_s,
                 fresh_until=now_s + served.ttl_s,
-                for_all=for_all(exchange, served),
+                for_all=for_all(exchange, served) and not exchange.match.route.cache.shared_by,
             )
             if not self._services.store.add_listener(served.key, served.entry, hot_entry):
                 return  # memory does not hold this entry alone

@@ -38,6 +38,8 @@ class RouteFacts:
 
     `limit_lines` are the lines about `limit` as far as they stay the same. `shared_rate_key` is the name under which
     requests are counted against it; None is the client's address. `forget` is told when a hot entry's entry is gone.
+    `shared_by` are the identity values by which the route shares: each such hot entry is for the one scope that is part
+    of its fingerprint.
     """
 
     route: str
@@ -45,6 +47,7 @@ class RouteFacts:
     limit_lines: bytes
     shared_rate_key: str | None
     forget: Callable[[HotEntry], None]
+    shared_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from veneer.http1.framing import FramingFacts, framing_of
 from veneer.http1.serialise import serialise
 from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.context import Exchange, ServedHit
-from veneer.policy.model import ClientLifetime, Policy, RateKeyKind, RateRule, Route
+from veneer.policy.model import ClientLifetime, Policy, Route
+from veneer.policy.model_rates import RateKeyKind, RateRule
 
 T = TypeVar("T")
 
@@ -45,13 +46,23 @@ def may_learn(exchange: Exchange, served: ServedHit) -> bool:
         and entry.status == 200
         and entry.span is None
         and exchange.request.method in {"GET", "HEAD"}
-        and (for_all(exchange, served) or not has_credentials(asked))
+        and (
+            proves_by_field(exchange)
+            if route.cache.shared_by
+            else for_all(exchange, served) or not has_credentials(asked)
+        )
         and depends_on_target(exchange.policy, route)
         and not exchange.match.by_fields
         and not route.audit_share
         and route.client_lifetime is ClientLifetime.AGE
         and all(name == "accept-encoding" and route.compress.enabled for name, _ in entry.vary)
     )
+
+
+def proves_by_field(exchange: Exchange) -> bool:
+    """Whether Authorization alone has proven the scope, so that the fast path can know a request of it."""
+    scope, asked = exchange.match.route.cache.scope, exchange.request.fields.joined
+    return scope is not None and scope.authorization and not scope.cookies and "cookie" not in asked
 
 
 def for_all(exchange: Exchange, served: ServedHit) -> bool:

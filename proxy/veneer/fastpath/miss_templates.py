@@ -46,7 +46,7 @@ class MissTemplate(UpstreamTemplate):
 
 def depends_only_on_target(policy: Policy, route: Route) -> bool:
     """Whether a miss on the route depends on nothing but the target and what is fixed in a shape."""
-    return depends_on_target(policy, route) and not route.show_key
+    return depends_on_target(policy, route) and not route.show_key and not route.identifies
 
 
 def miss_template(services: Services, exchange: Exchange, shape: HeadShape, values: Values) -> MissTemplate | None:

@@ -67,10 +67,12 @@ class HeadShape(Pattern):
     `request_id`, `if_none_match`, `if_modified_since` and `content_length` tell which value is theirs, 0 where there is
     none. `changing` names the fields of all values but the first; `credentials` tells whether Cookie or Authorization
     are among them, `of_page` whether the request says whose page sends it: then refusals are for that (core.cors).
+    `authorization` is the value of that field where no Cookie is beside it.
     """
 
     __slots__ = (
         "_ignored",
+        "authorization",
         "changing",
         "content_length",
         "credentials",
@@ -93,6 +95,7 @@ class HeadShape(Pattern):
         self._ignored = tuple(number for name, number in places.items() if name not in INSPECTED)
         self.changing = tuple(changing)
         self.credentials = has_credentials(changing)
+        self.authorization = 0 if "cookie" in places else places.get("authorization", 0)
         self.method = method.decode("ascii")
         self.host = fixed["host"].encode("ascii") + b"\n"
         self.host_hashed: i64 = hash(self.host)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from veneer.fastpath.hot_entries import LimitedTarget, RouteFacts
+from veneer.fastpath.fingerprint import fingerprint_at, scoped_target
+from veneer.fastpath.hot_entries import HotEntry, LimitedTarget, RouteFacts
 from veneer.fastpath.learning import Interner, limit_lines, shared_rate_key
 from veneer.fastpath.misses import MissFastPath
+from veneer.fastpath.pattern import Values
 from veneer.fastpath.rejections import RejectionCache
-from veneer.fastpath.scan import Scanner
+from veneer.fastpath.scan import HeadShape, Scanner
 from veneer.fastpath.table import HotEntryTable, slots_for
 from veneer.fastpath.writes import WriteFastPath
 from veneer.observe.observer import Observer
@@ -28,6 +30,8 @@ class FastPathState:
         self.misses: MissFastPath | None = None
         self.writes: WriteFastPath | None = None
         self.monotonic = services.clock.monotonic
+        self.now = services.clock.now
+        self.identities = services.identities
         self.log = services.log
         self.rates = services.rates
         self.rejections = RejectionCache(services)
@@ -43,6 +47,8 @@ class FastPathState:
         self.scanner = Scanner(limits.head_bytes, limits.header_count)
         self.hot_entries.clear()
         self.limited_targets: dict[tuple[str, bytes], LimitedTarget] = {}
+        named = dict.fromkeys(route.cache.shared_by for route in self.policy.routes if route.cache.shared_by)
+        self.sharings: list[tuple[str, ...]] = list(named)
         self.interner = Interner()
         self._route_facts: dict[str, RouteFacts] = {}
         self._records: dict[tuple[str, str, int, str], RecordTemplate] = {}
@@ -51,6 +57,23 @@ class FastPathState:
             self.misses.reset()
         if self.writes is not None:
             self.writes.reset(self.policy)
+
+    def scoped_entry(self, shape: HeadShape, values: Values) -> HotEntry | None:
+        """What answers a target within a scope that the request's Authorization proves now, as it was proven before.
+
+        A hot entry is found by the scope in its fingerprint: whoever does not prove it does not find it.
+        """
+        credential, now = values[shape.authorization], self.now()
+        for shared_by in self.sharings:
+            scope = self.identities.known_scope(self.policy.identities, credential, shared_by, now)
+            if scope is None:
+                continue
+            target = scoped_target(values[0], scope.name)
+            hash_a, hash_b = fingerprint_at(shape.host, shape.host_hashed, target)
+            hot_entry = self.hot_entries.get(hash_a, hash_b)
+            if hot_entry is not None and hot_entry.template.route_facts.shared_by == shared_by:
+                return hot_entry
+        return None
 
     def rejection_record(self, method: str, route: str) -> RecordTemplate:
         """What is recorded of every refusal on a route."""
@@ -66,7 +89,7 @@ class FastPathState:
         if facts is None:
             limit = None if route.rate_limit is None else route.rate_limit.limit
             lines = b"" if limit is None else limit_lines(limit)
-            facts = RouteFacts(route.name, limit, lines, shared_rate_key(route), self._forget)
+            facts = RouteFacts(route.name, limit, lines, shared_rate_key(route), self._forget, route.cache.shared_by)
             self._route_facts[route.name] = facts
         return facts
 

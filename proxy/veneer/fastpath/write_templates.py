@@ -61,7 +61,7 @@ class WriteTemplate(UpstreamTemplate):
 def write_template(services: Services, exchange: Exchange, shape: HeadShape, values: Values) -> WriteTemplate | None:
     """The way of a request, found by sending one through the pipeline's functions; None where it needs the pipeline."""
     request, route = exchange.request, exchange.match.route
-    if not counts_alike(exchange.policy, route) or passed_before(request.fields, services.instance):
+    if not counts_alike(exchange.policy, route) or route.identifies or passed_before(request.fields, services.instance):
         return None
     if route.cache.enabled and cache_request(exchange).method == "QUERY":
         return None

@@ -19,6 +19,7 @@ from veneer.admin.deps import AdminDeps
 from veneer.compress.codec import Codecs
 from veneer.fastpath.fingerprint import is_keyed_hash
 from veneer.fastpath.hits import HitFastPath
+from veneer.identity.provers import IdentityProvers
 from veneer.limits.inflight import InFlight
 from veneer.loop.clock import SystemClock
 from veneer.loop.tasks import Tasks
@@ -83,6 +84,7 @@ class Node:
         self._clock = SystemClock()
         self._tasks = Tasks()
         self._backends = Backends(self._clock, self._tasks)
+        self._identities = IdentityProvers()
 
     async def __aenter__(self) -> Node:
         """Start the parts, the listening socket last. Raises ListenError."""
@@ -110,6 +112,7 @@ class Node:
         self._warn(policy)
         self._exit.push_async_callback(tasks.aclose)
         self._backends.apply(policy.upstreams)
+        self._identities.apply(policy.identities)
         self._exit.push_async_callback(self._backends.aclose)
         codec = Codecs()
         self._exit.push_async_callback(codec.aclose)
@@ -124,6 +127,7 @@ class Node:
             store=store,
             log=log,
             locks=shared.stores.locks,
+            identities=self._identities,
             rates=shared.rates,
             codec=codec,
             upstreams=self._backends,
@@ -237,6 +241,7 @@ class Node:
             logger.error("the policy stays as it is: %s", outcome.error)
             return
         self._backends.apply(outcome.policy.upstreams)
+        self._identities.apply(outcome.policy.identities)
         self._in_flight.most = outcome.policy.limits.in_flight
         later = f"; restart for: {', '.join(outcome.needs_restart)}" if outcome.needs_restart else ""
         logger.info("policy %s is in force%s", outcome.policy.version_digest, later)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from veneer.core.forwarding import passed_before
+from veneer.core.identity import pseudonym
 from veneer.core.outcome import CacheStatus
 from veneer.core.problem import QUOTA_EXCEEDED, Problem
 from veneer.core.rate import RateVerdict, client_key, client_network, retry_after_field, tighter
@@ -12,7 +13,8 @@ from veneer.pipeline.answer import Answer
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import Refusal
 from veneer.pipeline.refuse import problem_answer, refuse
-from veneer.policy.model import RateKey, RateKeyKind, RateRule
+from veneer.policy.model import Match
+from veneer.policy.model_rates import RateKey, RateKeyKind, RateRule
 from veneer.ports import BodyError, BodyTooLargeError, BodyTooSlowError
 
 
@@ -34,12 +36,20 @@ def _part_of_key(exchange: Exchange, rule: RateRule, key: RateKey) -> str:
         case RateKeyKind.ROUTE:
             return exchange.match.route.name
         case RateKeyKind.HEADER:
-            named = exchange.request.fields.get(key.header or "")
+            named = exchange.request.fields.get(key.name or "")
+        case RateKeyKind.IDENTITY:
+            named = _identity(exchange.match, key.name or "")
         case RateKeyKind.AUTHORIZATION:
             named = exchange.request.fields.get("authorization")
         case _:
             return client_network(exchange.client_ip, rule.limit.ipv6_bits)
     return named or f"ip:{client_network(exchange.client_ip, rule.limit.ipv6_bits)}"
+
+
+def _identity(match: Match, name: str) -> str | None:
+    """What stands for a proven identity; None where it is not proven."""
+    value = (match.identity or {}).get("identity." + name)
+    return None if value is None else f"identity:{pseudonym(name, value)}"
 
 
 async def count(services: Services, exchange: Exchange) -> RateVerdict | None:

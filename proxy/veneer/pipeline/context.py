@@ -24,7 +24,18 @@ from veneer.pipeline.cors import CorsMemory
 from veneer.pipeline.exchange import Recorder
 from veneer.pipeline.searches import NoVarySearchHints
 from veneer.policy.model import CompressRules, Match, Policy, Route
-from veneer.ports import Client, Clock, Codec, EntryStore, FetchLocks, InvalidationLog, RateStore, Upstream
+from veneer.ports import (
+    Client,
+    Clock,
+    Codec,
+    EntryStore,
+    FetchLocks,
+    Identities,
+    InvalidationLog,
+    NoIdentities,
+    RateStore,
+    Upstream,
+)
 from veneer.stores.fetch_locks import LocalLocks
 
 
@@ -115,6 +126,7 @@ class Services:
     recorder: Recorder
     tasks: Tasks
     flights: Flights = field(default_factory=Flights)
+    identities: Identities = field(default_factory=NoIdentities)
     locks: FetchLocks = field(default_factory=LocalLocks)
     searches: NoVarySearchHints = field(default_factory=NoVarySearchHints)
     via: str = "veneer"

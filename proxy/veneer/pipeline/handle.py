@@ -26,6 +26,7 @@ from veneer.pipeline.context import Exchange, Services, cache_request
 from veneer.pipeline.exchange import Refusal
 from veneer.pipeline.fetch import Fetcher
 from veneer.pipeline.forward import Forwarder
+from veneer.pipeline.identify import Identifier
 from veneer.pipeline.read import CacheHandler
 from veneer.pipeline.refuse import refuse
 from veneer.pipeline.reply import Replier
@@ -47,6 +48,7 @@ class Handler:
         self._reader = CacheHandler(services, Fetcher(services))
         self._forwarder = Forwarder(services)
         self._replier = Replier(services)
+        self._identifier = Identifier(services.identities)
 
     async def handle(self, exchange: Exchange, begun: SentMiss | AdmittedMiss | SentWrite | None = None) -> None:
         """Answer one request on its client. Raises nothing but cancellation: failures are answered and recorded.
@@ -61,6 +63,7 @@ class Handler:
         try:
             if begun is None:
                 services.recorder.begin()
+                exchange = self._identifier.identified(exchange, services.clock)
                 rate = await count(services, exchange)
                 services.in_flight.take()
             else:

@@ -110,7 +110,7 @@ def may_coalesce(route: Route, wanted: RequestHead) -> bool:
         and wanted.method in ("GET", "QUERY")
         and "range" not in wanted.fields.joined
         and not wants_its_own(wanted, route.cache)
-        and not passes(wanted.fields, route.cache)
+        and passes(wanted.fields, route.cache) is None
     )
 
 

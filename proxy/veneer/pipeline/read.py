@@ -21,6 +21,7 @@ from veneer.core.reuse import (
     ServeStale,
     decide,
 )
+from veneer.core.sharing import passes
 from veneer.pipeline.answer import Answer, StoredBody, StreamBody, no_trailers
 from veneer.pipeline.audit import Auditor
 from veneer.pipeline.begun import SentMiss
@@ -58,7 +59,11 @@ class CacheHandler:
         candidates: Sequence[Candidate] = []
         wish = FetchLockWish(self._services, route, wanted, key)
         try:
-            if rules.enabled and (not lost or route.on_store_loss is StoreLoss.STALE):
+            if (
+                rules.enabled
+                and passes(wanted.fields, rules) is None
+                and (not lost or route.on_store_loss is StoreLoss.STALE)
+            ):
                 candidates = self._valid(await self._services.store.lookup(key, wanted, rules, wish), soft=lost)
             looked = CacheLookup(wanted, key, body, body_digest, wish.attempt)
             return await self._answer(exchange, looked, candidates, lost=lost)

@@ -10,7 +10,7 @@ from veneer.core.field_table import FORWARDING, HOP_BY_HOP
 from veneer.core.forwarding import METHOD_OVERRIDES
 from veneer.core.outcome import Reason
 from veneer.core.upgrades import NEVER
-from veneer.policy import model, node_settings, schema, schema_node
+from veneer.policy import model, node_settings, schema
 from veneer.policy.backends import upstream_settings, wrong_tls
 from veneer.policy.caching import cache_rules, compress_rules
 from veneer.policy.conditions import FieldConditions, QueryCondition
@@ -23,9 +23,13 @@ from veneer.policy.field_edits import (
     wrong_requests,
     wrong_responses,
 )
+from veneer.policy.identities import PREFIX, Wrong, identity_of, shared_by, unknown, wrong_identities, wrong_sharing
 from veneer.policy.limiting import rate_rules
 from veneer.policy.match import RouteTable, covered_by
 from veneer.policy.matching import beside_each_other, field_conditions, wrong_conditions
+from veneer.policy.model_identity import Identity
+from veneer.policy.model_rates import RateRule
+from veneer.policy.node_bounds import size_limits, timeouts
 from veneer.policy.overlay import apply_overrides, apply_rate, overlay
 from veneer.policy.places import bad_url, is_loopback, kept_of, url_hint
 from veneer.policy.problems import ConfigError, nearest
@@ -46,6 +50,7 @@ class Builder:
     shape: schema.PolicyShape
     overrides: Overrides
     problems: list[ConfigError] = field(default_factory=list)
+    proven: dict[str, Identity] = field(default_factory=dict)
 
     def problem(self, path: KeyPath, message: str, suggestion: str | None = None, *, key: bool = False) -> None:
         """Note what is wrong at a place."""
@@ -60,8 +65,8 @@ class Builder:
         """The policy; only to be used when `problems` is empty."""
         shape = self.shape
         defaults = apply_overrides(shape.defaults, self.overrides)
-        upstreams = self._upstreams()
-        limits = rate_rules(apply_rate(shape.rate_limits, defaults, self.overrides), self.problem)
+        upstreams, identities = self._upstreams(), self._identities()
+        limits = rate_rules(apply_rate(shape.rate_limits, defaults, self.overrides), self.proven, self.problem)
         self._references(("defaults",), shape.defaults, upstreams, limits)
         self._own_text(("defaults",), shape.defaults)
         routes = self._routes(tuple(indices), defaults, upstreams, limits)
@@ -70,11 +75,12 @@ class Builder:
             upstreams=upstreams,
             routes=routes,
             matcher=RouteTable(routes),
-            limits=_size_limits(shape.limits),
-            timeouts=_timeouts(shape.timeouts),
+            limits=size_limits(shape.limits),
+            timeouts=timeouts(shape.timeouts),
             admin=self._admin(),
             stores=self._stores(),
             rate_limits=limits,
+            identities=identities,
             trusted_proxies=self._trusted_proxies(),
             pass_fields=self._pass_fields(),
             kept=frozenset[Reason]().union(*(route.kept for route in routes)),
@@ -98,6 +104,18 @@ class Builder:
             for key, message, hint in wrong_tls(found[name]):
                 self.problem(("upstreams", name, "tls", *([key] if key else [])), message, hint)
         return found
+
+    def _identities(self) -> tuple[Identity, ...]:
+        """The identities; `proven` are they by the names of their values."""
+        shapes = self.shape.identities
+        for wrong in wrong_identities(shapes, trusts=bool(self.shape.trusted_proxies)):
+            self._wrong(("identities",), wrong)
+        found = tuple(one for name, shape in shapes.items() if (one := identity_of(name, shape)) is not None)
+        self.proven.update((value, identity) for identity in found for value in identity.values)
+        return found
+
+    def _wrong(self, path: KeyPath, wrong: Wrong) -> None:
+        self.problem((*path, *wrong.path), wrong.message, wrong.suggestion)
 
     def _admin(self) -> node_settings.AdminSettings:
         shape = self.shape.admin
@@ -161,7 +179,7 @@ class Builder:
         path: KeyPath,
         shape: schema.RouteOptions,
         upstreams: Mapping[str, model.UpstreamSettings],
-        limits: Mapping[str, model.RateRule],
+        limits: Mapping[str, RateRule],
     ) -> None:
         """What a route's own text names must exist; what it has from `defaults` is reported there."""
         plain = self.document.plain()
@@ -185,13 +203,14 @@ class Builder:
         indices: tuple[int, ...],
         defaults: schema.RouteOptions,
         upstreams: Mapping[str, model.UpstreamSettings],
-        limits: Mapping[str, model.RateRule],
+        limits: Mapping[str, RateRule],
     ) -> tuple[model.Route, ...]:
         routes: list[model.Route] = []
         lines: dict[str, int] = {}
         for index, given in zip(indices, self.shape.routes, strict=True):
             path: KeyPath = ("routes", index)
             self._references(path, given, upstreams, limits)
+            self._own_text(path, given)
             line = self.document.locate(path).line
             if given.name in lines or given.name == DEFAULT_ROUTE:
                 where = f"the route on line {lines[given.name]}" if given.name in lines else "what no route matches"
@@ -218,7 +237,7 @@ class Builder:
         given: schema.RouteShape,
         whole: schema.RouteShape,
         upstreams: Mapping[str, model.UpstreamSettings],
-        limits: Mapping[str, model.RateRule],
+        limits: Mapping[str, RateRule],
     ) -> model.Route | None:
         try:
             kept = kept_of(self.shape.limits, whole.limits)
@@ -230,9 +249,9 @@ class Builder:
         asked = self._asked((*path, "match"), whole.match)
         self._key((*_home(path, given, "key"), "query"), whole, conditions)
         upstream = name if (name := whole.upstream) in upstreams and name else next(iter(upstreams))
-        self._own_text(path, given)
         request = request_edits(whole.request)
         rules = [limits[name] for name in whole.rate_limit or () if name in limits]
+        sharing, own = self._sharing(path, given, whole), (*path, "invalidates")
         compress = compress_rules(whole.compress, use_brotli=self.overrides.use_brotli is not False)
         return model.Route(
             name=given.name,
@@ -242,8 +261,8 @@ class Builder:
             conditions=conditions,
             asked=asked,
             cache=cache_rules(whole.cache, self.shape.pass_fields, compress.coding.prefer, request, asked),
-            tag_templates=self._tags(_home(path, given, "tags"), whole.cache.tags, template, prefix=False),
-            invalidation_templates=self._tags((*path, "invalidates"), whole.invalidates, template, prefix=True),
+            tag_templates=self._tags(_home(path, given, "tags"), whole.cache.tags, template, sharing, prefix=False),
+            invalidation_templates=self._tags(own, whole.invalidates, template, tuple(self.proven), prefix=True),
             invalidates_on=frozenset[int]().union(*whole.invalidates_on),
             invalidates_when=model.InvalidatesWhen(whole.invalidates_when),
             spare_target_keyed_by=frozenset(name.lower() for name in whole.spare_target_keyed_by),
@@ -273,8 +292,14 @@ class Builder:
             client_lifetime=model.ClientLifetime(whole.cache.client_lifetime),
         )
 
+    def _sharing(self, path: KeyPath, given: schema.RouteShape, whole: schema.RouteShape) -> tuple[str, ...]:
+        """The names of the identity values by which the route shares."""
+        for wrong in wrong_sharing(whole.cache, self.proven):
+            self._wrong(_home(path, given, str(wrong.path[0]))[:-1], wrong)
+        return shared_by(whole.cache.share)
+
     def _tags(
-        self, path: KeyPath, texts: list[str], template: PathTemplate, *, prefix: bool
+        self, path: KeyPath, texts: list[str], template: PathTemplate, proven: tuple[str, ...], *, prefix: bool
     ) -> tuple[TagTemplate, ...]:
         found: list[TagTemplate] = []
         for index, text in enumerate(texts):
@@ -284,13 +309,23 @@ class Builder:
                 self.problem((*path, index), str(error), error.suggestion)
                 continue
             for name in tag.names:
-                if name not in template.names:
+                if name.startswith(PREFIX):
+                    self._identity_in_tag((*path, index), text, name.removeprefix(PREFIX), proven)
+                elif name not in template.names:
                     hint = nearest(name, template.names) or f'"{template.text}" has no parameters'
                     self.problem((*path, index), f'"{text}" uses "{name}", which the path does not have', hint)
             if any(tag.parts == other.parts for other in found):
                 self.problem((*path, index), f'"{text}" is listed twice')
             found.append(tag)
         return tuple(found)
+
+    def _identity_in_tag(self, path: KeyPath, text: str, name: str, proven: tuple[str, ...]) -> None:
+        """A response's tags may hold only what all who share it have proven alike."""
+        if name not in self.proven:
+            self.problem(path, *unknown(name, self.proven))
+        elif name not in proven:
+            why = f'"{text}" names who asked, but the response is not shared by identity.{name}'
+            self.problem(path, why, f"write `share: identity.{name}`, or leave it out of the tag")
 
     def _upgrades(self, path: KeyPath, shape: schema.RouteOptions) -> None:
         for index, text in enumerate(shape.upgrades):
@@ -334,24 +369,3 @@ def _methods(names: list[str] | None) -> frozenset[str] | None:
     if names is None:
         return None
     return frozenset(names) | ({"HEAD"} if "GET" in names else set())
-
-
-def _size_limits(shape: schema_node.LimitsShape) -> node_settings.SizeLimits:
-    return node_settings.SizeLimits(
-        head_bytes=shape.head,
-        header_count=shape.header_count,
-        target_bytes=shape.target,
-        body_bytes=shape.body,
-        connections=shape.connections,
-        in_flight=shape.in_flight,
-    )
-
-
-def _timeouts(shape: schema_node.TimeoutsShape) -> node_settings.ClientTimeouts:
-    return node_settings.ClientTimeouts(
-        idle_s=shape.idle,
-        head_s=shape.head,
-        body_s=shape.body,
-        drain_s=shape.drain,
-        drain_delay_s=shape.drain_delay,
-    )

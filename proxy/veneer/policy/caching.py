@@ -8,6 +8,7 @@ from veneer.core.field_edits import NO_EDITS, FieldEdits
 from veneer.core.rules import CacheRules, CodingRules, CookieRules, KeyRules, OriginRule, SetCookieRule
 from veneer.policy import model, schema, schema_cache
 from veneer.policy.conditions import WHOEVER, FieldConditions
+from veneer.policy.identities import shared_by
 
 
 def cache_rules(
@@ -24,7 +25,7 @@ def cache_rules(
     """
     query = shape.key.query
     return CacheRules(
-        enabled=shape.enabled,
+        enabled=shape.enabled and shape.share != ["nobody"],
         ttl_s=None if shape.ttl is None else shape.ttl.default_s,
         ttl_by_status=() if shape.ttl is None else shape.ttl.by_status,
         origin=OriginRule(shape.origin),
@@ -50,6 +51,7 @@ def cache_rules(
         trust_short_partial=shape.compat.trust_short_partial,
         codings=codings,
         stored_under=_stored_under(shape, request, asked),
+        shared_by=shared_by(shape.share),
     )
 
 

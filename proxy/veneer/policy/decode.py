@@ -16,7 +16,7 @@ from veneer.policy.schema import PolicyShape
 from veneer.policy.shape import Unit
 from veneer.policy.units import format_duration, format_size
 
-_PER_ITEM = ("upstreams", "rate_limits", "routes", "tests")
+_PER_ITEM = ("upstreams", "rate_limits", "identities", "routes", "tests")
 _MESSAGES = {
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
@@ -147,6 +147,8 @@ def _explain_value(path: KeyPath, kind: str, detail: ErrorDetails, context: dict
         message = f"{shown} has a character or a length that is not allowed here"
         if path[-2:-1] == ("methods",) or path[-1] == "method":
             hint = f'did you mean "{word.upper()}"?'
+        elif "share" in path[-2:]:
+            hint = f'write "everyone", "nobody" or "identity.{word or "NAME"}"'
     elif kind in ("too_short", "too_long"):
         few = kind == "too_short"
         message = f"must have at {'least' if few else 'most'} {context['min_length' if few else 'max_length']}"

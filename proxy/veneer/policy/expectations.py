@@ -9,7 +9,8 @@ from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.storability import Storable
 from veneer.policy.document import Document, KeyPath, show_path
-from veneer.policy.explain import BadTargetError, Explanation, explain, request_head, whose_lifetime
+from veneer.policy.explain import NOBODY, BadTargetError, Explanation, explain, request_head, whose_lifetime
+from veneer.policy.identities import PREFIX
 from veneer.policy.model import Policy
 from veneer.policy.problems import ConfigError
 from veneer.policy.schema_tests import ExpectShape, TestShape
@@ -47,7 +48,7 @@ def run_tests(
             request = request_head(policy, test.request.method, test.request.path, test.request.headers.items())
             asked = answer(policy, request, test)
             written = ResponseHead(test.response.status, "", Fields(test.response.headers.items()))
-            found = list(compare(policy, request, asked or written, test.expect))
+            found = list(compare(policy, request, asked or written, test.expect, test.request.identity))
         except (BadTargetError, UnansweredError) as error:
             position = document.locate((*at, "request"))
             yield ConfigError(
@@ -62,14 +63,16 @@ def run_tests(
             yield ConfigError(position.line, position.column, show_path(path), message, None, position.file)
 
 
-def compare(policy: Policy, request: RequestHead, head: ResponseHead, expect: ExpectShape) -> Iterator[Disagreement]:
+def compare(
+    policy: Policy, request: RequestHead, head: ResponseHead, expect: ExpectShape, identity: Mapping[str, str] = NOBODY
+) -> Iterator[Disagreement]:
     """Every given expectation that does not hold. Raises BadTargetError for a target to compare keys with."""
-    found = explain(policy, request, head)
+    found = explain(policy, request, head, identity)
     truths = {**_routing(found), **_storing(found, head.status)}
     for key in sorted(expect.model_fields_set):
         wanted = getattr(expect, key)
         if key in ("same_key_as", "other_key_than"):
-            other = explain(policy, request_head(policy, request.method, wanted, request.fields.pairs), head)
+            other = explain(policy, request_head(policy, request.method, wanted, request.fields.pairs), head, identity)
             same = found.key == other.key
             if same is not (key == "same_key_as"):
                 yield Disagreement(key, f"{wanted} has {'the same' if same else 'another'} key")
@@ -78,12 +81,13 @@ def compare(policy: Policy, request: RequestHead, head: ResponseHead, expect: Ex
 
 
 def _routing(found: Explanation) -> dict[str, tuple[object, str]]:
-    route, params = found.match.route, found.match.params
+    route = found.match.route
+    params = {name: value for name, value in found.match.params.items() if not name.startswith(PREFIX)}
     limits = [rule.limit.name for rule in route.limits] or None
     tags, invalidated = list(found.tags), list(found.invalidates)
     return {
         "route": (route.name, f'it takes the route "{route.name}"'),
-        "params": (dict(params), f"the parameters are {dict(params)}"),
+        "params": (params, f"the parameters are {params}"),
         "upstream": (route.upstream, f'the upstream is "{route.upstream}"'),
         "tags": (tags, f"the tags are {tags}"),
         "invalidates": (invalidated, f"it invalidates {invalidated}"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from veneer.core.cache_control import governing_directives
 from veneer.core.entry import Entry, Position
 from veneer.core.fields import Fields, Pair
 from veneer.core.freshness import Freshness, freshness, route_ttl
+from veneer.core.identity import Proof, for_templates, scope_of, within
 from veneer.core.key import cache_key
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.outcome import Reason
@@ -23,6 +25,9 @@ from veneer.policy.units import format_duration
 DEFAULT_AUTHORITY = "policy.test"
 _NOW = 1_700_000_000.0  # any moment does: nothing here depends on which
 _DIGEST = "content"
+
+
+NOBODY: Final[Mapping[str, str]] = {}
 
 
 class BadTargetError(ValueError):
@@ -94,9 +99,14 @@ def request_head(
     return RequestHead(method, found.path, found.query, found.authority, Fields(headers), found.scheme)
 
 
-def explain(policy: Policy, request: RequestHead, response: ResponseHead) -> Explanation:
-    """Ask the core what it would decide; the response comes at once and without a body."""
-    match = policy.match_of(request)
+def explain(
+    policy: Policy, request: RequestHead, response: ResponseHead, identity: Mapping[str, str] = NOBODY
+) -> Explanation:
+    """Ask the core what it would decide; the response comes at once and without a body.
+
+    `identity` are values that the request proves, by Authorization.
+    """
+    match = _proving(policy.match_of(request), identity)
     rules = match.route.cache
     if match.route.post_as_query and request.method == "POST":
         request = replace(request, method="QUERY")
@@ -124,3 +134,13 @@ def explain(policy: Policy, request: RequestHead, response: ResponseHead) -> Exp
         own_tags=own_tags or (),
         invalidates=() if request.is_safe else match.route.invalidates(match.params),
     )
+
+
+def _proving(match: Match, identity: Mapping[str, str]) -> Match:
+    """The match as it is for who proves these values."""
+    if not identity:
+        return match
+    values = {name: "s:" + value for name, value in identity.items()}
+    scope = scope_of([Proof(tuple(values.items()), "", authorization=True)], match.route.cache.shared_by, _NOW)
+    own = match.route if scope is None else replace(match.route, cache=within(match.route.cache, scope))
+    return match.under(own, for_templates(values))

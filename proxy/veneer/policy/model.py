@@ -15,10 +15,11 @@ from veneer.core.field_edits import NO_EDITS, TAGS_HIDDEN, FieldEdits
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead
 from veneer.core.outcome import Reason
-from veneer.core.rate import RateLimit
 from veneer.core.rules import CacheRules, CodingRules, KeyRules
 from veneer.core.target import NOTHING_ODD, Target, TargetRefusal, normalise_path, parse_target
 from veneer.policy.conditions import WHOEVER, FieldConditions, QueryCondition
+from veneer.policy.model_identity import Identity
+from veneer.policy.model_rates import RateRule
 from veneer.policy.node_settings import AdminSettings, ClientTimeouts, SizeLimits, StoreSettings
 from veneer.policy.problems import ConfigError
 from veneer.policy.template import PathTemplate, TagTemplate
@@ -46,16 +47,6 @@ class StoreLoss(Enum):
     STALE = "stale"
 
 
-class RateKeyKind(Enum):
-    """What tells one client from another."""
-
-    CLIENT_IP = "client_ip"
-    HEADER = "header"
-    AUTHORIZATION = "authorization"
-    ROUTE = "route"  # one quota for each route, all clients together
-    GLOBAL = "global"  # one quota for everything the limit is applied to
-
-
 class ClientLifetime(Enum):
     """How an answer from the store tells clients how long it may be kept."""
 
@@ -68,38 +59,6 @@ class EtagRule(Enum):
 
     GENERATE = "generate"
     OFF = "off"
-
-
-@dataclass(frozen=True, slots=True)
-class RateKey:
-    """Where the client's name is found; `header` is lower case and set for HEADER only."""
-
-    kind: RateKeyKind
-    header: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RateRule:
-    """A named limit as it is applied to a route. Routes that name the same limit share one quota per client.
-
-    With `further` parts of the key, clients count as one where all parts are the same.
-    """
-
-    limit: RateLimit
-    key: RateKey = RateKey(RateKeyKind.CLIENT_IP)
-    further: tuple[RateKey, ...] = ()
-
-    def shared_client(self, route: str) -> str | None:
-        """The name under which all clients of a route are counted together; None where each is counted alone."""
-        if self.further:
-            return None
-        match self.key.kind:
-            case RateKeyKind.ROUTE:
-                return f"route:{route}"
-            case RateKeyKind.GLOBAL:
-                return "global"
-            case _:
-                return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,32 +188,51 @@ class Route:
         return tuple([template.fill(params) for template in self.tag_templates]) if self.tag_templates else ()
 
     def invalidates(self, params: Mapping[str, str]) -> tuple[str, ...]:
-        """The tags that a request on this route invalidates; some may end in ":*" or be "*"."""
-        return tuple(template.fill(params) for template in self.invalidation_templates)
+        """The tags that a request on this route invalidates; some may end in ":*" or be "*".
+
+        One that names an identity which is not proven becomes the prefix before the name: everybody's.
+        """
+        return tuple(template.reach(params) for template in self.invalidation_templates)
+
+    @property
+    def identifies(self) -> bool:
+        """Whether it makes a difference here who asks."""
+        if self.cache.shared_by or any(rule.names_identity for rule in self.limits):
+            return True
+        return any(template.names_identity for template in self.tag_templates + self.invalidation_templates)
 
 
 @mypyc_attr(acyclic=True)
 class Match:
     """The route a request takes, and the path, split at "/" after its first character, where there are parameters.
 
-    `by_fields`: with another host or other fields, or had they been told, it might take another route.
+    `by_fields`: with another host or other fields, or had they been told, it might take another route. `identity` are
+    the values that the request proves, by their names in templates; None where nobody has looked.
     """
 
-    __slots__ = ("_segments", "by_fields", "route")
+    __slots__ = ("_segments", "by_fields", "identity", "route")
 
-    def __init__(self, route: Route, segments: list[str] | None = None, by_fields: bool = False) -> None:
+    def __init__(
+        self,
+        route: Route,
+        segments: list[str] | None = None,
+        by_fields: bool = False,
+        identity: Mapping[str, str] | None = None,
+    ) -> None:
         self.route: Final = route
         self._segments: Final = segments
         self.by_fields: Final = by_fields
+        self.identity: Final = identity
 
-    def under(self, route: Route) -> Match:
+    def under(self, route: Route, identity: Mapping[str, str] | None = None) -> Match:
         """The same match, where another form of the route is to be taken."""
-        return Match(route, self._segments, self.by_fields)
+        return Match(route, self._segments, self.by_fields, identity or self.identity)
 
     @property
     def params(self) -> Mapping[str, str]:
         """The values of the path parameters, as they stand in the path. Few ask for them, so they are found then."""
-        return {} if self._segments is None else self.route.template.values(self._segments)
+        found = {} if self._segments is None else self.route.template.values(self._segments)
+        return {**found, **self.identity} if self.identity else found
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -300,6 +278,7 @@ class Policy:
     admin: AdminSettings = field(default_factory=AdminSettings)
     stores: StoreSettings = field(default_factory=StoreSettings)
     rate_limits: Mapping[str, RateRule] = field(default_factory=dict)
+    identities: tuple[Identity, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     pass_fields: frozenset[str] = frozenset()
     kept: frozenset[Reason] = NOTHING_ODD

@@ -8,8 +8,9 @@ from enum import Enum
 
 from veneer.core.rate import RateLimit
 from veneer.core.rules import KeyRules
-from veneer.policy.model import Policy, RateKey, RateRule, Route
+from veneer.policy.model import Policy, Route
 from veneer.policy.model import UpstreamSettings as Upstream
+from veneer.policy.model_rates import RateKey, RateRule
 from veneer.policy.node_settings import AdminSettings, ClientTimeouts, SizeLimits, StoreSettings
 from veneer.policy.problems import without_secrets
 from veneer.policy.template import PathTemplate, TagTemplate, parse_path
@@ -28,6 +29,8 @@ def _lines(policy: Policy) -> Iterator[str]:
         title = f"rate limit {limit.name}: {limit.quota} in {limit.window_s:g}s, burst {limit.burst}"
         plain = RateRule(RateLimit(limit.name, limit.quota, limit.window_s, limit.burst))
         yield from _block(title, rule, plain)
+    for identity in policy.identities:
+        yield from _block(f"identity {identity.name}: {', '.join(identity.values)}", identity.proof, None)
     for title, given, plain_section in (
         ("limits", policy.limits, SizeLimits()),
         ("timeouts", policy.timeouts, ClientTimeouts()),
@@ -89,7 +92,7 @@ def _named(value: TagTemplate | RateRule | RateKey) -> str:
         return value.text
     if isinstance(value, RateRule):
         return value.limit.name
-    return f"{value.kind.value}:{value.header}" if value.header else value.kind.value
+    return f"{value.kind.value}:{value.name}" if value.name else value.kind.value
 
 
 def _ranges(numbers: list[int]) -> str:

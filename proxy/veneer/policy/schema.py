@@ -14,6 +14,7 @@ from veneer.core.rules import CodingRules
 from veneer.policy import model
 from veneer.policy.schema_cache import CacheShape
 from veneer.policy.schema_fields import CorsShape, FieldValue, RequestFieldsShape, ResponseFieldsShape
+from veneer.policy.schema_identity import IdentityShape
 from veneer.policy.schema_node import AdminShape, LimitsShape, RouteLimitsShape, StoresShape, TimeoutsShape
 from veneer.policy.schema_tests import TestShape
 from veneer.policy.shape import (
@@ -132,7 +133,8 @@ class RateLimitShape(Shape):
     key: Annotated[list[Text], OneOrMore] = option(
         ["client_ip"],
         "What tells clients apart: `client_ip`, `header:NAME`, `authorization` (a digest of the field), "
-        "`route` or `global`; or several of these together, as in `[client_ip, route]`.",
+        "`route`, `global`, or `identity.NAME` (a value of `identities`; who proves none counts by address); or "
+        "several of these together, as in `[identity.tenant, route]`.",
         "`header:NAME` is what clients claim: use it only where something in front of the proxy sets the field.",
         min_length=1,
         max_length=4,
@@ -342,6 +344,11 @@ class PolicyShape(Shape):
         {}, "Backends by name. One at http://127.0.0.1:7071 when absent; `--upstream` replaces the first one's URL."
     )
     rate_limits: dict[Name, RateLimitShape] = option({}, "Rate limits by name; they count where a route names them.")
+    identities: dict[Name, IdentityShape] = option(
+        {},
+        "What proves who asks. Routes share by its values (`cache.share`), and name them in tags and limits.",
+        max_length=32,
+    )
     limits: LimitsShape = section(LimitsShape, "Bounds on what clients may send.")
     timeouts: TimeoutsShape = section(TimeoutsShape, "How long clients may take.")
     trusted_proxies: list[Text] = option(

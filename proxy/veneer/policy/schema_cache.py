@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from veneer.policy.schema_identity import ShareList
 from veneer.policy.shape import Duration, FieldName, Lifetimes, Shape, Size, Text, option, section
 
 
@@ -104,6 +105,16 @@ class CookiesShape(Shape):
 class CacheShape(Shape):
     """How responses are cached."""
 
+    share: ShareList = option(
+        ["everyone"],
+        "Among whom responses are shared. `everyone`: as HTTP has it. `nobody`: not at all, as `enabled: false`. "
+        "`identity.NAME`, or a list of such: among requests that prove the same values of `identities`; what proves "
+        "nothing, or has another credential beside the proof (a cookie that `cookies.ignore` does not name), goes to "
+        "the backend and is not stored. `private` and `no-store` still win.",
+        "Where the backend's answer depends on more than these values, as on the user or a role, name that too.",
+        min_length=1,
+        max_length=8,
+    )
     enabled: bool = option(True, "`false` neither stores nor answers from the store.")
     ttl: Lifetimes | None = option(
         None,

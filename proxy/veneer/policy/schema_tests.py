@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from veneer.policy.schema_identity import IdentityName
 from veneer.policy.shape import Duration, FieldName, Method, Name, OneOrMore, Shape, Text, option, required, section
 
 
@@ -13,6 +14,9 @@ class RequestShape(Shape):
     method: Method = option("GET", "The method.")
     path: Text = required("The target: path and query.")
     headers: dict[FieldName, str] = option({}, "Request fields.", max_length=64)
+    identity: dict[IdentityName, Text] = option(
+        {}, 'What the request proves by its Authorization, as in `{tenant: "7"}`; nothing by default.', max_length=16
+    )
 
 
 class ResponseShape(Shape):

@@ -24,6 +24,7 @@ _PLAIN_IN_TAGS = "-._~!$&'()+;=@"
 _REGEX = re.compile(r"^[\^~]|\.[*+]|\\[dwsDWS.]|\[\^|\[[^\]]*-[^\]]*\]|\(\?|\$$")
 """What occurs in patterns of other proxies and hardly ever in a path. Who means it literally writes %5B, %24."""
 _PARAMETER = re.compile(r"\{([a-z_][a-z0-9_]{0,63})(?::([^{}]*))?\}", re.ASCII)
+_TAG_PARAMETER = re.compile(r"\{((?:identity\.)?[a-z_][a-z0-9_]{0,63})(?::([^{}]*))?\}", re.ASCII)
 _TAG_TEXT = re.compile(r"[!#-'()+\-.-\[\]-z|~]*", re.ASCII)  # visible ASCII less '"', "*", ",", "\" and braces
 
 
@@ -139,6 +140,21 @@ class TagTemplate:
         """The tag for these parameter values."""
         return "".join(tag_value(params[part.name]) if isinstance(part, Parameter) else part for part in self.parts)
 
+    @property
+    def names_identity(self) -> bool:
+        """Whether it depends on who asks."""
+        return any(name.startswith("identity.") for name in self.names)
+
+    def reach(self, params: Mapping[str, str]) -> str:
+        """As `fill`; up to the first parameter without a value, and then whatever follows."""
+        known = ""
+        for part in self.parts:
+            if isinstance(part, Parameter) and part.name not in params:
+                end = known.rfind(":") + 1
+                return known[:end] + "*"
+            known += tag_value(params[part.name]) if isinstance(part, Parameter) else part
+        return known
+
 
 def tag_value(value: str) -> str:
     """A path parameter's value in the form in which it enters a tag."""
@@ -217,7 +233,7 @@ def parse_tag(text: str, *, prefix_allowed: bool) -> TagTemplate:
         body, suffix = text[:-1], "*"
     parts: list[str | Parameter] = []
     position = 0
-    for found in _PARAMETER.finditer(body):
+    for found in _TAG_PARAMETER.finditer(body):
         start = found.start()
         parts += [_tag_text(body[position:start], text), Parameter(found[1])]
         if found[2] is not None:

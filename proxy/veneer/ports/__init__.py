@@ -12,6 +12,7 @@ from veneer.ports.client import (
 from veneer.ports.clock import Clock
 from veneer.ports.codings import Codec, StreamEncoder
 from veneer.ports.demand import Demand
+from veneer.ports.identities import Identities, NoIdentities
 from veneer.ports.leases import FirstBytesHandler, LeasedConnection
 from veneer.ports.rates import RateStore
 from veneer.ports.stores import (
@@ -52,6 +53,7 @@ __all__ = [
     "FetchLock",
     "FetchLocks",
     "FirstBytesHandler",
+    "Identities",
     "InterimSink",
     "InvalidationLog",
     "LeaseState",
@@ -61,6 +63,7 @@ __all__ = [
     "LockAttempt",
     "LockReleased",
     "LockWish",
+    "NoIdentities",
     "OnLooked",
     "OnReceipt",
     "RateStore",

@@ -8,7 +8,7 @@ from tests.support.pipeline import Bench
 from veneer.core.fields import Pair
 from veneer.core.rate import RateLimit
 from veneer.pipeline.admit import body_limit, count, rate_client, refused_by_rate, refused_by_size
-from veneer.policy.model import RateKey, RateKeyKind, RateRule
+from veneer.policy.model_rates import RateKey, RateKeyKind, RateRule
 
 LIMIT = RateLimit(name="one", quota=1, window_s=60.0, burst=1)
 

@@ -4,7 +4,8 @@ import pytest
 
 from veneer.core.rules import CacheRules
 from veneer.policy.load import default_policy, load_policy, parse_policy
-from veneer.policy.model import CompressRules, RateKeyKind
+from veneer.policy.model import CompressRules
+from veneer.policy.model_rates import RateKeyKind
 from veneer.policy.problems import PolicyError
 
 SAMPLE = """

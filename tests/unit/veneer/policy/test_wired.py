@@ -22,7 +22,7 @@ from pydantic import BaseModel
 
 from tests.golden.cases import CASES, split
 from veneer.core import rate, rules
-from veneer.policy import model, node_settings, schema_tests
+from veneer.policy import model, model_identity, model_rates, node_settings, schema_tests
 from veneer.policy.decode import nested_shape
 from veneer.policy.document import read_document
 from veneer.policy.load import parse_policy
@@ -40,6 +40,15 @@ OTHERWISE: dict[str, object] = {
     "UpstreamShape.url": "http://other.example",
     "RateLimitShape.rate": "7/7s",
     "AdminShape.token_env": "OTHER_TOKEN",
+    "JwtKeyShape.secret_env": "OTHER_SECRET",
+    "JwtKeyShape.secret_file": "/other/secret",
+    "JwtKeyShape.public_key": "-----BEGIN PUBLIC KEY----- other",
+    "JwtKeyShape.public_key_file": "/other.pem",
+    "JwtShape.values": {"tenant": "other", "user": "sub"},
+    "SessionShape.cookies": ["other"],
+    "SessionShape.value": "renamed",
+    "HeaderShape.values": {"mail": "X-Other"},
+    "PolicyShape.trusted_proxies": ["10.0.0.0/9"],
 }
 """What stands for keys that cannot be left out."""
 SAME_ANYWAY = {"PolicyShape.version", "PolicyShape.include", "TlsShape.ca", "TlsShape.certificate", "TlsShape.key"}
@@ -193,7 +202,7 @@ def test_every_member_of_the_policy_is_read_by_the_code_that_obeys_it() -> None:
     """By type, since many have a name that others have too: `enabled`, `path`, `key`."""
     members = {
         f"{shape.__name__}.{field.name}"
-        for module in (model, node_settings, rules, rate)
+        for module in (model, model_identity, model_rates, node_settings, rules, rate)
         for shape in vars(module).values()
         if isinstance(shape, type) and is_dataclass(shape) and shape.__module__ == module.__name__
         for field in fields(shape)

@@ -1,0 +1,128 @@
+"""What a request proves by the identities of the policy in force."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from veneer.core.fields import Fields
+from veneer.core.headers import OWS
+from veneer.core.identity import MAX_VALUE_CHARS, Proof, Proofs
+from veneer.core.rules import Scope
+from veneer.identity.keys import BadKeyError, read_keys
+from veneer.identity.remembered import CredentialMemory
+from veneer.identity.sessions import cookie_of, session_proof
+from veneer.identity.tokens import TokenReader
+from veneer.policy.model_identity import HeaderIdentity, Identity, JwtIdentity, SessionIdentity
+from veneer.ports.identities import Definitions
+
+BEARER: Final = "bearer"
+logger = logging.getLogger(__name__)
+
+
+class IdentityProvers:
+    """Implements `veneer.ports.Identities`. What was proven by other definitions or keys is forgotten with them."""
+
+    def __init__(self) -> None:
+        self._applied: tuple[Identity, ...] = ()
+        self._bearers: tuple[TokenReader, ...] = ()
+        self._others: tuple[tuple[Identity, TokenReader | None], ...] = ()
+        self._bearer_memory = CredentialMemory()
+        self._cookie_memories: dict[str, CredentialMemory] = {}
+
+    def apply(self, identities: tuple[Identity, ...]) -> None:
+        """Read the keys, and go on by these definitions. One whose keys cannot be read proves nothing."""
+        bearers: list[TokenReader] = []
+        others: list[tuple[Identity, TokenReader | None]] = []
+        for identity in identities:
+            reader = _reader(identity)
+            if isinstance(identity.proof, JwtIdentity):
+                if reader is not None and identity.proof.cookie is None:
+                    bearers.append(reader)
+                elif reader is not None:
+                    others.append((identity, reader))
+            else:
+                others.append((identity, None))
+        self._bearers, self._others = tuple(bearers), tuple(others)
+        self._bearer_memory = CredentialMemory()
+        self._cookie_memories = {identity.name: CredentialMemory() for identity, reader in others if reader is not None}
+        self._applied = identities
+
+    def prove(self, identities: Definitions, fields: Fields, now: float, *, trusted: bool) -> Proofs:
+        """As `ports.Identities`."""
+        if identities is not self._applied:
+            return ()
+        found: list[Proof] = []
+        if self._bearers and "authorization" in fields.joined:
+            found += self._of_bearer(fields.joined["authorization"], now)
+        for identity, reader in self._others:
+            if isinstance(identity.proof, HeaderIdentity):
+                proof = _header_proof(identity, identity.proof, fields) if trusted else None
+            elif isinstance(identity.proof, SessionIdentity):
+                proof = session_proof(identity.digest, identity.proof, fields)
+            else:
+                proof = self._of_cookie(identity, reader, fields, now)
+            if proof is not None:
+                found.append(proof)
+        return tuple(found)
+
+    def known_scope(
+        self, identities: Definitions, authorization: bytes, shared_by: tuple[str, ...], now: float
+    ) -> Scope | None:
+        """As `ports.Identities`."""
+        if identities is not self._applied:
+            return None
+        known = self._bearer_memory.find(authorization, now)
+        return None if known is None else known.scope(shared_by, now)
+
+    def _of_bearer(self, authorization: str, now: float) -> Proofs:
+        """What the field proves (RFC 6750 section 2.1)."""
+        raw = authorization.encode("latin-1", "replace")
+        known = self._bearer_memory.find(raw, now)
+        if known is not None:
+            return known.proofs
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != BEARER:
+            return ()
+        proofs = tuple([proof for reader in self._bearers if (proof := reader.proof(token.strip(OWS))) is not None])
+        return _kept(self._bearer_memory, raw, proofs, now)
+
+    def _of_cookie(self, identity: Identity, reader: TokenReader | None, fields: Fields, now: float) -> Proof | None:
+        assert isinstance(identity.proof, JwtIdentity)
+        token = cookie_of(fields, identity.proof.cookie or "")
+        if token is None or reader is None:
+            return None
+        memory, raw = self._cookie_memories[identity.name], token.encode("latin-1", "replace")
+        known = memory.find(raw, now)
+        if known is not None:
+            return known.proofs[0]
+        proof = reader.proof(token)
+        if proof is None:
+            return None
+        kept = _kept(memory, raw, (proof,), now)
+        return kept[0] if kept else None
+
+
+def _kept(memory: CredentialMemory, raw: bytes, proofs: Proofs, now: float) -> Proofs:
+    """What holds now of the proofs, remembered where there is any."""
+    holding = tuple([proof for proof in proofs if proof.holds(now)])
+    if holding:
+        memory.learn(raw, holding)
+    return holding
+
+
+def _reader(identity: Identity) -> TokenReader | None:
+    if not isinstance(identity.proof, JwtIdentity):
+        return None
+    try:
+        return TokenReader(identity.proof, read_keys(identity.proof), identity.digest)
+    except BadKeyError as error:
+        logger.error("identity %s proves nothing, and its requests go to the backend: %s", identity.name, error)  # noqa: TRY400
+        return None
+
+
+def _header_proof(identity: Identity, asked: HeaderIdentity, fields: Fields) -> Proof | None:
+    """What a trusted proxy says."""
+    said = [(name, fields.joined.get(field, "")) for name, field in asked.named]
+    values = tuple([(name, "s:" + value) for name, value in said if 0 < len(value) <= MAX_VALUE_CHARS])
+    return Proof(values, identity.digest) if values else None

@@ -1,0 +1,81 @@
+"""Identities as the rest of the proxy sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from veneer.core.identity import TokenRules
+
+
+class KeySource(Enum):
+    """Where a key is, and what it is."""
+
+    SECRET_ENV = "secret_env"  # noqa: S105 - where one is
+    SECRET_FILE = "secret_file"  # noqa: S105
+    PUBLIC_KEY = "public_key"
+    PUBLIC_KEY_FILE = "public_key_file"
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether it is shared with who signs (HMAC); else it is a public key."""
+        return self in (KeySource.SECRET_ENV, KeySource.SECRET_FILE)
+
+
+@dataclass(frozen=True, slots=True)
+class JwtKey:
+    """One key: `place` is the variable, the file or the text itself. `key_id` None checks tokens of every `kid`."""
+
+    source: KeySource
+    place: str
+    key_id: str | None = None
+
+    def __str__(self) -> str:
+        """What it is, on one line; of a key in the file itself its kind alone."""
+        place = "" if self.source is KeySource.PUBLIC_KEY else f" {self.place}"
+        return f"{self.source.value}{place}" + ("" if self.key_id is None else f" for {self.key_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class JwtIdentity:
+    """Signed tokens, in the cookie or, where that is None, in Authorization. Empty `algorithms` are all that fit."""
+
+    keys: tuple[JwtKey, ...]
+    rules: TokenRules
+    algorithms: frozenset[str] = frozenset()
+    cookie: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionIdentity:
+    """Session cookies: `value` names the digest of them all."""
+
+    cookies: tuple[str, ...]
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderIdentity:
+    """Fields from trusted proxies: `named` are identity values and lower-case fields."""
+
+    named: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One definition under `identities`. `digest` stands for all that is said in it."""
+
+    name: str
+    proof: JwtIdentity | SessionIdentity | HeaderIdentity
+    digest: str
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The names of its values."""
+        match self.proof:
+            case JwtIdentity(rules=rules):
+                return tuple(name for name, _ in rules.named)
+            case SessionIdentity(value=value):
+                return (value,)
+            case HeaderIdentity(named=named):
+                return tuple(name for name, _ in named)

@@ -1,0 +1,111 @@
+"""The shape of `identities:` in policies.yaml, and how routes name what they prove."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, StringConstraints
+
+from veneer.policy.shape import Duration, FieldName, Shape, Text, option, required
+
+IdentityName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,63}$")]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+CookieName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")]
+ShareName = Annotated[str, StringConstraints(pattern=r"^(everyone|nobody|identity\.[a-z_][a-z0-9_]{0,63})$")]
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+TextList = Annotated[list[Text], BeforeValidator(_listed)]
+
+ShareList = Annotated[list[ShareName], BeforeValidator(_listed)]
+"""One name, or a list of them."""
+
+ALGORITHMS = (
+    "HS256",
+    "HS384",
+    "HS512",
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+)
+AlgorithmName = Literal[
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]
+
+
+class JwtKeyShape(Shape):
+    """One key by which tokens are checked, in one of four places. It is read whenever a policy comes into force."""
+
+    secret_env: VariableName | None = option(
+        None, "Environment variable that holds the secret of HS256, HS384 or HS512, of at least 32 bytes."
+    )
+    secret_file: Text | None = option(None, "File that holds such a secret; white space at its end is left out.")
+    public_key: Text | None = option(None, "A public key in PEM, as text: RSA, EC or Ed25519.")
+    public_key_file: Text | None = option(None, "File that holds one.")
+    id: Text | None = option(None, "Only for tokens with this `kid`; for all when absent.")
+
+
+class JwtShape(Shape):
+    """Tokens (RFC 7519) with a good signature. Which algorithms a key checks follows from its kind; never `none`."""
+
+    keys: list[JwtKeyShape] = required("The keys; one of them has to fit.", min_length=1, max_length=16)
+    algorithms: list[AlgorithmName] = option(
+        [], "Only these; all that fit the key when empty.", max_length=len(ALGORITHMS)
+    )
+    issuer: TextList = option([], "Issuers (`iss`) that are accepted; any when empty.", max_length=16)
+    audience: TextList = option(
+        [],
+        "Audiences (`aud`) of which a token has to name one. Empty: one that names none.",
+        max_length=16,
+    )
+    leeway: Duration = option(
+        0.0,
+        "Time by which `exp` and `nbf` may be missed, for clocks that differ.",
+        "A token is believed so much longer than it says.",
+        ge=0,
+        le=600,
+    )
+    cookie: CookieName | None = option(None, "The cookie that holds the token; Authorization (Bearer) when absent.")
+    values: dict[IdentityName, Text] = required(
+        "Names for identity values, and the claims that they are in, as in `{tenant: company_id}`. Texts and whole "
+        "numbers count.",
+        min_length=1,
+        max_length=16,
+    )
+
+
+class SessionShape(Shape):
+    """Cookies that tell sessions apart. Only who sends the same ones gets the same; nobody knows what they mean."""
+
+    cookies: list[CookieName] = required("Names of the cookies; all have to be there.", min_length=1, max_length=8)
+    value: IdentityName = required("The name of the identity value: a digest of the cookies.")
+
+
+class HeaderShape(Shape):
+    """Fields that a trusted proxy in front of this one has set, after it has checked who asks."""
+
+    values: dict[IdentityName, FieldName] = required(
+        "Names for identity values, and the fields that they are in.", min_length=1, max_length=16
+    )
+
+
+class IdentityShape(Shape):
+    """What proves who asks: exactly one of `jwt`, `session` and `header`."""
+
+    jwt: JwtShape | None = option(None, "Signed tokens.")
+    session: SessionShape | None = option(None, "Session cookies.")
+    header: HeaderShape | None = option(
+        None,
+        "Fields from `trusted_proxies`; of others they prove nothing.",
+        "Whatever may connect from there is believed about who it is.",
+    )
