@@ -1,0 +1,136 @@
+"""`make identities`: generated exchanges through real proxies; fails on the first byte of another identity."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import uvloop
+
+from checks.identities.asking import Asker, Findings, mostly_good
+from checks.identities.backend import Backend
+from checks.identities.mutants import MUTANTS
+from checks.identities.people import AUDIENCE, ISSUER, SECRETS, Crowd
+from devstack.process import StartError, free_port
+from devstack.proxy import ProxyOptions, ProxyServer
+from devstack.redis import RedisServer
+
+ASKERS = 24
+RELOAD_S = 4.0
+ENVIRONMENT = {"FIRST_SECRET": SECRETS[0], "SECOND_SECRET": SECRETS[1]}
+POLICIES = """\
+version: 1
+identities:
+  api:
+    jwt: {{keys: [{keys}], issuer: "{issuer}", audience: {audience}, values: {{tenant: company, user: sub}}}}
+defaults:
+  cache: {{share: identity.tenant, ttl: 20s, stale_while_revalidate: 5s}}
+routes:
+  - {{name: user, match: {{path: "/user/{{n}}"}}, cache: {{share: [identity.tenant, identity.user]}}}}
+  - name: tagged
+    match: {{path: "/tagged/{{n}}"}}
+    cache: {{tags: ["docs:{{identity.tenant}}"]}}
+    invalidates: ["docs:{{identity.tenant}}"]
+  - {{name: rest, match: {{path: "/{{rest:path}}"}}}}
+"""
+FIRST, SECOND = "{secret_env: FIRST_SECRET}", "{secret_env: SECOND_SECRET}"
+KEYS = (f"{FIRST}, {SECOND}", f"{SECOND}, {FIRST}", FIRST, f"{FIRST}, {SECOND}", f"{SECOND}, {FIRST}", SECOND)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m checks.identities", description=__doc__)
+    parser.add_argument("--exchanges", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--stores", choices=("memory", "redis"), default="redis", help="redis: two nodes (default)")
+    parser.add_argument("--mutant", choices=sorted(MUTANTS), help="run wrong nodes until they are found out")
+    return parser.parse_args()
+
+
+def _policies(number: int) -> str:
+    return POLICIES.format(keys=KEYS[number % len(KEYS)], issuer=ISSUER, audience=AUDIENCE)
+
+
+async def _run(options: argparse.Namespace, nodes: list[ProxyServer], file: Path, upstream: int) -> Findings:
+    loop, findings, chance = asyncio.get_running_loop(), Findings(), random.Random(options.seed)
+    server = await loop.create_server(Backend, "127.0.0.1", upstream, backlog=256)
+    for node in nodes:
+        await asyncio.to_thread(node.start)
+    crowd, ports = Crowd(chance, time.time()), [node.port for node in nodes]  # noqa: TID251
+    async with asyncio.TaskGroup() as group:
+        askers = [Asker(ports, crowd, chance, findings) for _ in range(ASKERS)]
+        asking = [group.create_task(asker.run(options.exchanges)) for asker in askers]
+        reloading = group.create_task(_reload(nodes, file))
+        await asyncio.wait(asking)
+        reloading.cancel()
+    server.close()
+    return findings
+
+
+async def _reload(nodes: list[ProxyServer], file: Path) -> None:
+    """Other keys for all nodes, again and again."""
+    number = 0
+    while True:
+        await asyncio.sleep(RELOAD_S)
+        number += 1
+        await asyncio.to_thread(file.write_text, _policies(number), "utf-8")
+        for node in nodes:
+            node.reload()
+
+
+def _report(findings: Findings, seconds: float) -> int:
+    asked = f"{findings.exchanges} exchanges in {seconds:.0f} s, {Backend.seen} reached the backend"
+    sys.stdout.write(
+        f"{asked}, {findings.failed} failed, {findings.own} had their own, {findings.judged_bytes} bytes judged\n"
+    )
+    sys.stdout.write(", ".join(f"{name}: {count}" for name, count in findings.results.most_common()) + "\n")
+    for leak in findings.leaks:
+        sys.stdout.write(f"LEAK: {leak}\n")
+    if findings.leaks:
+        return 1
+    if not mostly_good(findings):
+        sys.stdout.write("FAILED: too few hits, or too many failures: the run means nothing\n")
+        return 1
+    sys.stdout.write("nobody got a byte of another identity\n")
+    return 0
+
+
+def main() -> int:
+    """Run; the exit status is 0 only without leaks and with enough hits."""
+    options = _arguments()
+    program = ("veneer",) if options.mutant is None else ("checks.identities.mutants", options.mutant)
+    with tempfile.TemporaryDirectory(prefix="veneer-identities-") as name:
+        directory, upstream = Path(name), free_port()
+        file = directory / "policies.yaml"
+        file.write_text(_policies(0), "utf-8")
+        redis = RedisServer(directory / "redis") if options.stores == "redis" else None
+        if redis is not None:
+            redis.start()
+        wanted = ProxyOptions(
+            f"http://127.0.0.1:{upstream}",
+            policies=file,
+            redis_url=None if redis is None else redis.url,
+            env=ENVIRONMENT,
+            program=(sys.executable, "-m", *program),
+        )
+        nodes = [ProxyServer(wanted, directory, name=f"node-{n}") for n in range(1 if redis is None else 2)]
+        began = time.monotonic()  # noqa: TID251
+        try:
+            findings = uvloop.run(_run(options, nodes, file, upstream))
+        except StartError as error:
+            sys.stderr.write(f"{error}\n")
+            return 2
+        finally:
+            for node in nodes:
+                node.stop()
+            if redis is not None:
+                redis.stop()
+        return _report(findings, time.monotonic() - began)  # noqa: TID251
+
+
+if __name__ == "__main__":
+    sys.exit(main())
