@@ -43,6 +43,7 @@ routes:
   - name: tagged
     match: {path: "/{room}/tagged", methods: [GET]}
     cache: {share: identity.tenant, ttl: 1h, tags: ["docs:{identity.tenant}"]}
+  - {name: spared, match: {path: "/{room}/spared"}, spare_target_keyed_by: [identity.tenant]}
   - {name: limited, match: {path: "/{room}/limited"}, cache: {share: nobody}, rate_limit: per-tenant}
   - {name: rest, match: {path: "/{room}/{rest:path}"}}
 tests:
@@ -252,3 +253,15 @@ async def test_a_backend_that_fails_is_hidden_within_the_company(talk: Dialogue)
     assert (await talk.ask("GET /listed/x", A2)).text() == "a's"
     assert (await talk.ask("GET /listed/x", B)).status == 502
     talk.forget_answers()
+
+
+async def test_a_write_that_names_what_it_changed_leaves_the_target_of_other_companies(talk: Dialogue) -> None:
+    """RFC 9111 section 4.4 would end them all; the policy says that this does not."""
+    page = '200\nCache-Control: s-maxage=600\nCache-Groups: "{0}"\n\n{0}\'s'
+    talk.answers(page.format("a"), page.format("b"), '201\nCache-Group-Invalidation: "a"\n\n', page.format("a"))
+    assert (await talk.ask("GET /spared", A)).text() == "a's"
+    assert (await talk.ask("GET /spared", B)).text() == "b's"
+    assert (await talk.ask("POST /spared", A, body=b"x")).status == 201
+    assert (await talk.ask("GET /spared", B)).text() == "b's"
+    assert (await talk.ask("GET /spared", A2)).text() == "a's"
+    assert talk.paths() == ["GET /spared", "GET /spared", "POST /spared", "GET /spared"]

@@ -137,8 +137,8 @@ class Route:
     says that POST changes nothing here and is answered as QUERY would be. `preflight_s` is how long answers to CORS
     preflight are kept, None for not at all; `show_key` puts the cache key into Cache-Status. `kept` are the oddities
     of targets that are not refused. `client_lifetime` is how answers from the store tell clients their lifetime.
-    `spare_target_keyed_by` are lower-case request fields (`Policy.stored_as`). `request` and `response` are what
-    becomes of the fields of requests and of responses, `cors` who may read the proxy's own answers.
+    `spare_target_keyed_by` are lower-case request fields and identity values (`Policy.stored_as`). `request` and
+    `response` are what becomes of the fields of requests and of responses, `cors` who may read the proxy's own answers.
     """
 
     name: str
@@ -240,6 +240,11 @@ class Match:
         return self.route.tags(self.params) if self.route.tag_templates else ()
 
 
+def _told_apart_by(rules: CacheRules) -> tuple[str, ...]:
+    """The request fields and the identity values that are part of each key."""
+    return (*rules.key.headers, *["identity." + name for name in rules.shared_by])
+
+
 def _is_read(route: Route) -> bool:
     """Whether answers on the route can be stored for later requests."""
     methods = route.methods
@@ -308,7 +313,7 @@ class Policy:
         if route.cache.enabled:
             storing.append(route)
         listed = [other for other in storing if other is route or other is not self.routes[-1]]
-        if listed and all(not spared.isdisjoint(other.cache.key.headers) for other in listed):
+        if listed and all(not spared.isdisjoint(_told_apart_by(other.cache)) for other in listed):
             return None
         return route.cache.key if storing else None
 

@@ -230,10 +230,11 @@ class RouteOptions(Shape):
     )
     spare_target_keyed_by: list[FieldName] = option(
         [],
-        "Request fields that tell tenants apart. An unsafe request invalidates its target (RFC 9111 section 4.4), and "
+        "Request fields, or values as `identity.tenant`, that tell tenants apart. An unsafe request invalidates its "
+        "target (RFC 9111 section 4.4), and "
         "so for all tenants. Not where its response has a 2xx or 3xx status and Cache-Group-Invalidation or "
         "X-Cache-Invalidate, and the route of GET, like every listed one that stores answers for the path, has one of "
-        "these fields in `key.headers`: then what the response names counts alone.",
+        "these in `key.headers` or `share`: then what the response names counts alone.",
         "As `invalidates_when: silent`, it trusts a backend that names something to name all of it, here even what "
         "the target itself shows.",
         max_length=8,
