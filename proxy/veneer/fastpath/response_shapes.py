@@ -10,6 +10,7 @@ from veneer.core.field_table import HOP_BY_HOP, Use, fields_with
 from veneer.core.fields import Fields, Pair, shared_line
 from veneer.core.headers import is_token
 from veneer.core.invalidating import GROUP_FIELD, INVALIDATE_FIELD
+from veneer.core.messages import ResponseHead
 from veneer.core.tags import TAG_FIELDS
 from veneer.fastpath.pattern import Pattern, Values, is_printable_ascii
 from veneer.http1.grammar import (
@@ -123,7 +124,8 @@ def _is_path(reference: bytes) -> bool:
 class ResponseHeadShape(Pattern):
     """A response head without its changing values, named by `texts`, which are those around them.
 
-    `length` and `etag` are the places of Content-Length and ETag among the values, -1 where there is none.
+    `length` and `etag` are the places of Content-Length and ETag among the values, -1 where there is none. Where none
+    of the values names what a write has changed, all such heads are alike in that, and `unnaming` is one of them.
     """
 
     __slots__ = (
@@ -138,10 +140,11 @@ class ResponseHeadShape(Pattern):
         "reason",
         "status",
         "texts",
+        "unnaming",
     )
 
     def __init__(self, reading: ReadHead) -> None:
-        self.status, lines, names, _, self.texts = reading
+        self.status, lines, names, values, self.texts = reading
         super().__init__(list(self.texts), [b"\r\n" for _ in names])
         self.length = names.index("content-length") if "content-length" in names else -1
         self.etag = names.index("etag") if "etag" in names else -1
@@ -156,6 +159,8 @@ class ResponseHeadShape(Pattern):
         self._joined = dict(fields.joined)
         self._made_of = [b"" for _ in names]
         self._slots = [(order.index(name), kept[order.index(name)][0], name) for name in names]
+        names_nothing = frozenset(NAMING).isdisjoint(names)
+        self.unnaming = ResponseHead(self.status, self.reason, self.fields(values)) if names_nothing else None
 
     def are_clean(self, values: Values) -> bool:
         """Whether each value is clean. Most are those of the last response, which were.

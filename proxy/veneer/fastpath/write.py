@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from veneer.core.forwarding import AGE_DELAY_S
-from veneer.core.messages import RequestHead, ResponseHead
+from veneer.core.messages import ResponseHead
 from veneer.core.rate import RateVerdict
 from veneer.fastpath.exchange import FastExchange, FastRequest
 from veneer.fastpath.miss import MAX_BODY_BYTES
 from veneer.fastpath.replies import FoundReply
 from veneer.fastpath.template_cache import SampleSource
-from veneer.fastpath.write_templates import WriteTemplate
+from veneer.fastpath.write_templates import PolicedWrite, WriteTemplate
 from veneer.pipeline.context import Services
-from veneer.pipeline.invalidations import Events, is_strict, named_by, settles_s
-from veneer.policy.model import Match, Policy, Route
+from veneer.pipeline.invalidations import is_strict, named_by, settles_s
+from veneer.policy.model import Route
 from veneer.ports import LeasedConnection, Receipt
 
 
@@ -42,15 +42,6 @@ class WriteServices:
     def may_send(self, route: Route) -> bool:
         """Whether a write there may be sent without waiting until others know that one is under way."""
         return self.local is not None or self.log.may_write_now(route.unheard_s, strict=is_strict(route))
-
-
-class PolicedWrite(NamedTuple):
-    """A write as its policy sees it; `done` is what it invalidates if its response names nothing."""
-
-    policy: Policy
-    match: Match
-    wanted: RequestHead
-    done: Events
 
 
 class FastWrite(FastExchange):
@@ -142,7 +133,7 @@ class FastWrite(FastExchange):
         found = self.template.replies.find(raw)
         if found is None or not _is_whole(found):
             return False
-        head = _head_of(found)
+        head = found.shape.unnaming or _head_of(found)
         settling_s = settles_s(self.match.route, head)
         events = named_by(self.policy, self.match, self.wanted, head, self.done)
         self._upstream_us = int((now_s - self.started_s) * 1e6 + 0.5)

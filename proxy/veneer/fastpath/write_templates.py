@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from veneer.core.forwarding import passed_before
 from veneer.core.messages import RequestHead
@@ -16,7 +16,8 @@ from veneer.fastpath.upstream_templates import UpstreamTemplate, template_from
 from veneer.pipeline.admit import body_limit
 from veneer.pipeline.context import Exchange, Services, cache_request
 from veneer.pipeline.forward import sent_as
-from veneer.policy.model import Route
+from veneer.pipeline.invalidations import Events
+from veneer.policy.model import Match, Policy, Route
 from veneer.ports import Upstream
 
 MAX_CONTENT_BYTES: Final = 64 * 1024
@@ -26,10 +27,22 @@ IN_VAIN: Final = 8
 squared."""
 
 
-class WriteTemplate(UpstreamTemplate):
-    """Of requests that are not safe. `most_bytes` is how long their content may be."""
+class PolicedWrite(NamedTuple):
+    """A write as its policy sees it; `done` is what it invalidates if its response names nothing."""
 
-    __slots__ = ("_in_vain", "most_bytes")
+    policy: Policy
+    match: Match
+    wanted: RequestHead
+    done: Events
+
+
+class WriteTemplate(UpstreamTemplate):
+    """Of requests that are not safe. `most_bytes` is how long their content may be.
+
+    `last` is how the policy saw the last one, to `last_target`: many go to one target, and are seen alike.
+    """
+
+    __slots__ = ("_in_vain", "last", "last_target", "most_bytes")
 
     def __init__(
         self,
@@ -45,6 +58,8 @@ class WriteTemplate(UpstreamTemplate):
         super().__init__(shape, request, route, upstream, template, replies)
         self.most_bytes = min(most_bytes, MAX_CONTENT_BYTES)
         self._in_vain = 0
+        self.last: PolicedWrite | None = None
+        self.last_target = b""
 
     def is_worth_trying(self) -> bool:
         """Whether one more may be sent from here: answers that are made elsewhere cost more than they spare."""

@@ -18,8 +18,8 @@ from veneer.fastpath.replies import AnsweredMiss
 from veneer.fastpath.response_shapes import OF_WRITES
 from veneer.fastpath.scan import HeadShape, Scanner, write_scanner
 from veneer.fastpath.template_cache import TemplateCache
-from veneer.fastpath.write import FastWrite, PolicedWrite, WritePipeline, WriteServices
-from veneer.fastpath.write_templates import WriteTemplate, write_template
+from veneer.fastpath.write import FastWrite, WritePipeline, WriteServices
+from veneer.fastpath.write_templates import PolicedWrite, WriteTemplate, write_template
 from veneer.http1.framing import BodyFraming, FramingFacts, framing_of
 from veneer.http1.grammar import HEAD_END, MAX_PLAIN_HEAD_BYTES
 from veneer.http1.serialise import serialise
@@ -84,21 +84,34 @@ class WriteFastPath:
 
         `last` is the template of the connection's last write, most often that of this one too.
         """
+        template, policed = last, None
+        if last is not None and last.shape is request.shape and last.last_target == request.values[0]:
+            policed = last.last  # under this policy: a connection forgets its template with the one before
+        if policed is None:
+            template = self._judge(request, last, policy)
+            policed = None if template is None else template.last
+        if template is None or policed is None or self._shared.in_flight.full:
+            return None
+        if len(content) > template.most_bytes or not template.is_worth_trying():
+            return None
+        if policed.done and not self._shared.may_send(template.route):
+            return None
+        return FastWrite(self._shared, request, template, policed, content)
+
+    def _judge(self, request: FastRequest, last: WriteTemplate | None, policy: Policy) -> WriteTemplate | None:
+        """The template of a request, whose `last` it is then."""
         raw = request.values[0]
         target = normal_target(raw)
-        if target is None or self._shared.in_flight.full or len(raw) > policy.limits.target_bytes:
+        if target is None or len(raw) > policy.limits.target_bytes:
             return None
         path, query = target
         match = policy.match(request.shape.method, path, query)
         template = None if match.by_fields else self._templates.template(request, match.route, last)
-        if template is None or len(content) > template.most_bytes or not template.is_worth_trying():
+        if template is None:
             return None
         wanted = template.wanted(path, query)
-        done = done_by(policy, match, wanted)
-        if done and not self._shared.may_send(match.route):
-            return None
-        policed = PolicedWrite(policy, match, wanted, done)
-        return FastWrite(self._shared, request, template, policed, content)
+        template.last_target, template.last = raw, PolicedWrite(policy, match, wanted, done_by(policy, match, wanted))
+        return template
 
     def learn(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int | None) -> None:
         """See how the pipeline has answered a write: the next response like this one is answered so here."""

@@ -53,11 +53,12 @@ class SubjectTable:
     def apply(self, invalidation: Invalidation, seq: int) -> None:
         """Remember that the event at `seq` named its subjects. Applying an event twice changes nothing."""
         strength = invalidation.strength
+        last = self._last[strength]  # once: the hash of an Enum runs Python
         for subject in named(invalidation):
             if subject == EVERYTHING:
                 self.raise_horizon(seq, strength)
             else:
-                self._remember(subject, seq, strength)
+                self._remember(last, subject, seq)
         while self._bytes > self._max_bytes:
             self._forget_oldest()
 
@@ -94,8 +95,7 @@ class SubjectTable:
             return False
         return any(last.get(subject, 0) > since for subject in prefixes(entry, self._prefix_lengths))
 
-    def _remember(self, subject: str, seq: int, strength: InvalidationMode) -> None:
-        last = self._last[strength]
+    def _remember(self, last: OrderedDict[str, int], subject: str, seq: int) -> None:
         before = last.pop(subject, None)
         if before is None:
             self._bytes += len(subject) + SUBJECT_COST_BYTES

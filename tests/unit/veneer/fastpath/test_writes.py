@@ -120,6 +120,21 @@ async def test_a_location_that_is_no_path_is_the_pipelines(stage: Stage, where: 
     await stage.line.is_over.wait()
 
 
+async def test_each_target_has_its_own_route_and_its_own_event(stage: Stage) -> None:
+    await teach(stage)
+    known: list[int] = []
+    stage.line.on_send = lambda: known.append(stage.log.position.seq)
+    for target in ("/a", "/a", "/b?c=d", "/a", "/streams/1", "/streams/1"):
+        stage.line.is_over.clear()
+        assert stage.ask(target, method="POST", content=b"{}")
+        if not stage.backend.says(done()):
+            await stage.line.is_over.wait()
+    stage.observer.work_off()
+    assert [record.path for record in stage.seen[1:]] == ["/a", "/a", "/b", "/a", "/streams/1", "/streams/1"]
+    assert [record.route for record in stage.seen[-2:]] == ["streams"] * 2
+    assert known == sorted(set(known)), "each is an event of its own"
+
+
 async def test_what_a_backend_never_answers_in_a_way_that_is_known_is_left_alone(stage: Stage) -> None:
     for number in range(IN_VAIN):
         assert stage.ask(f"/{number}", method="POST", content=b"{}")
