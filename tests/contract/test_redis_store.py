@@ -13,7 +13,8 @@ from checks.relay import relay
 from devstack.redis import RedisServer
 from tests.support.calling import calling
 from tests.support.entries import RULES, FakeClock, get, stored
-from veneer.core.entry import Entry, Position
+from veneer.compress.codec import Codecs
+from veneer.core.entry import CodedBody, Entry, Position
 from veneer.core.invalidation import Invalidation
 from veneer.core.messages import RequestHead
 from veneer.core.rules import CacheRules
@@ -99,7 +100,7 @@ async def test_variants_and_lists_of_vary_names_are_bounded(redis_server: RedisS
         assert (await it.store.lookup("a", get(accept="39"), RULES))[0].vary == (("accept", "39"),)
 
 
-@pytest.mark.parametrize("poison", [b"", b"junk", b"00000000000001Vnr2" + b"\xff" * 50])
+@pytest.mark.parametrize("poison", [b"", b"junk", b"00000000000001Vnr3" + b"\xff" * 50])
 async def test_a_damaged_value_is_a_miss_and_a_warning_and_can_be_replaced(
     redis_server: RedisServer, redis_url: str, poison: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -288,3 +289,19 @@ async def test_a_full_redis_is_read_and_says_so_once_and_keeps_nothing_that_was_
         it.clock.at += 11
         await it.put("a", stored(BORN, body=b"new"), 60)
         assert len(await it.store.lookup("a", get(), RULES)) == 1
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip"])
+@pytest.mark.parametrize("size", [100, 3_000, 60_000, 100_000])
+async def test_a_form_coded_here_lies_beside_its_entry_and_stands_for_the_body(
+    redis_server: RedisServer, redis_url: str, coding: str, size: int
+) -> None:
+    body = b'{"some": "text"}, ' * (size // 18)
+    form = CodedBody(coding, await Codecs().encode(coding, 4, body))
+    entry = replace(stored(BORN, body=body), coded=(form,))
+    async with opened(redis_url) as it:
+        await it.put("a", entry, 60)
+        assert await it.store.lookup("a", get(), RULES) == [entry]
+        with redis_server.client() as client:
+            (key,) = client.keys("*")
+            assert max(map(len, client.hgetall(key).values())) < len(form.body) + 1_500

@@ -2,109 +2,129 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from typing import Final
 
 import msgspec
 
-from veneer.core.entry import ByteSpan, Entry, Position
-from veneer.core.fields import Fields
+from veneer.core.entry import ByteSpan, CodedBody, Entry, Position
+from veneer.core.fields import Fields, Pair, shared_text
 
-FORMAT = b"Vnr2"
-"""Begins every stored value; another format is a miss. The 2 stands for URIs whose paths are folded (core.percent): an
-older value would be invalidated under names that nobody says any more."""
+FORMAT: Final = b"Vnr3"
+"""Begins every stored value; another format is a miss. Since the 3 the forms coded by this cache lie there as well."""
 
-CHECKSUM_BYTES = 12
-COMPRESS_FROM_BYTES = 1024
-MAX_BODY_BYTES = 1 << 30
+CHECKSUM_BYTES: Final = 12
+COMPRESS_FROM_BYTES: Final = 1024
+MAX_BODY_BYTES: Final = 1 << 30
+FORM_FOR_BODY_BYTES: Final = 64 * 1024
+"""A longer body is compressed beside its forms: codings are slow to decode, compared with PACKED."""
+_PAYLOAD: Final = len(FORMAT) + CHECKSUM_BYTES
+
+PACKED: Final = "zstd"
+"""The coding in which a body is compressed that no form of which is at hand."""
 
 Compress = Callable[[bytes], bytes]
-Decompress = Callable[[bytes, int], bytes | None]
-"""Given the compressed bytes and the length to expect; None when they are damaged."""
+"""Compresses into PACKED."""
+Decompress = Callable[[str, bytes, int], bytes | None]
+"""Given the content coding, the coded bytes and the length to expect; None when they are damaged."""
 
 
-class _Record(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """The layout of this format. `packed_from` is the body's length before compression, None where it is as it is."""
+class _Record(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
+    """The layout of this format.
+
+    `body` is in the content coding `packed_in`, "" where it is as it is; `length` is that of the body itself. `coded`
+    are the forms of this cache: coding, bytes, whether recompressed. Of one that is empty `body` has the bytes.
+    """
 
     status: int
     reason: str
-    fields: list[tuple[str, str]]
+    fields: Sequence[Pair]
     body: bytes
-    packed_from: int | None
+    packed_in: str
+    length: int
+    coded: Sequence[tuple[str, bytes, bool]]
     request_time: float
     response_time: float
     uri: str
     epoch: str
     seq: int
-    vary: list[tuple[str, str | None]]
-    tags: list[str]
+    vary: Sequence[tuple[str, str | None]]
+    tags: Sequence[str]
     span: tuple[int, int, int | None, str | None] | None
 
 
-_decoder = msgspec.msgpack.Decoder(_Record)
-_encoder = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(_Record)
+_encoder: Final = msgspec.msgpack.Encoder()
 
 
 def pack(entry: Entry, compress: Compress, compress_over: int = COMPRESS_FROM_BYTES) -> bytes:
-    """`entry` as bytes, a body of more than `compress_over` compressed.
-
-    Bodies coded by this cache are not kept: they can be made again.
-    """
-    body, packed_from = entry.body, None
-    if len(body) > compress_over and "content-encoding" not in entry.fields:
-        packed = compress(body)
-        if len(packed) < len(body):
-            body, packed_from = packed, len(body)
+    """`entry` as bytes. A body of more than `compress_over` is kept as the smallest of its forms, or compressed."""
+    body, packed_in, fields = entry.body, "", entry.fields
+    coded: list[tuple[str, bytes, bool]] = [(form.coding, form.body, form.recompressed) for form in entry.coded]
+    if len(body) > compress_over and "content-encoding" not in fields.joined:
+        smallest = min(coded, key=_length) if coded and len(body) <= FORM_FOR_BODY_BYTES else None
+        if smallest is not None:
+            coding, packed, recompressed = smallest
+            coded[coded.index(smallest)] = (coding, b"", recompressed)
+        else:
+            coding, packed = PACKED, compress(body)
+        if smallest is not None or len(packed) < len(body):
+            body, packed_in = packed, coding
     span = entry.span
     record = _Record(
-        status=entry.status,
-        reason=entry.reason,
-        fields=list(entry.fields.pairs),
-        body=body,
-        packed_from=packed_from,
-        request_time=entry.request_time,
-        response_time=entry.response_time,
-        uri=entry.uri,
-        epoch=entry.born.epoch,
-        seq=entry.born.seq,
-        vary=list(entry.vary),
-        tags=list(entry.tags),
-        span=None if span is None else (span.first, span.last, span.complete, span.asked),
+        entry.status,
+        entry.reason,
+        fields.pairs,
+        body,
+        packed_in,
+        len(entry.body),
+        coded,
+        entry.request_time,
+        entry.response_time,
+        entry.uri,
+        entry.born.epoch,
+        entry.born.seq,
+        entry.vary,
+        entry.tags,
+        None if span is None else (span.first, span.last, span.complete, span.asked),
     )
     payload = _encoder.encode(record)
-    return FORMAT + _checksum(payload) + payload
+    return b"%b%b%b" % (FORMAT, _checksum(payload), payload)
+
+
+def _length(form: tuple[str, bytes, bool]) -> int:
+    return len(form[1])
 
 
 def unpack(data: bytes, decompress: Decompress) -> Entry | None:
     """The entry that `pack` wrote, or None when the bytes are of another format or damaged."""
-    start = len(FORMAT) + CHECKSUM_BYTES
-    if data[: len(FORMAT)] != FORMAT:
-        return None
-    payload = data[start:]
-    if data[len(FORMAT) : start] != _checksum(payload):
+    payload = data[_PAYLOAD:]
+    if not data.startswith(FORMAT) or data[len(FORMAT) : _PAYLOAD] != _checksum(payload):
         return None
     try:
-        record = _decoder.decode(payload)
+        record: _Record = _decoder.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError):  # the second for a text that is no UTF-8
         return None
-    body: bytes | None = record.body
-    if record.packed_from is not None:
-        body = decompress(record.body, record.packed_from) if 0 <= record.packed_from <= MAX_BODY_BYTES else None
-        if body is None or len(body) != record.packed_from:
-            return None
-    assert body is not None
+    raw, length, span = record.body, record.length, record.span
+    body: bytes | None = raw
+    if record.packed_in:
+        body = decompress(record.packed_in, raw, length) if 0 <= length <= MAX_BODY_BYTES else None
+    if body is None or len(body) != length:
+        return None
     return Entry(
-        status=record.status,
-        reason=record.reason,
-        fields=Fields(record.fields),
-        body=body,
-        request_time=record.request_time,
-        response_time=record.response_time,
-        uri=record.uri,
-        born=Position(record.epoch, record.seq),
-        vary=tuple(record.vary),
-        tags=tuple(record.tags),
-        span=None if record.span is None else ByteSpan(*record.span),
+        record.status,
+        shared_text(record.reason),
+        Fields(record.fields).shared(),
+        body,
+        record.request_time,
+        record.response_time,
+        record.uri,
+        Position(record.epoch, record.seq),
+        tuple(record.vary),
+        tuple(record.tags),
+        None if span is None else ByteSpan(*span),
+        tuple([CodedBody(coding, coded or raw, recompressed) for coding, coded, recompressed in record.coded]),
     )
 
 

@@ -146,7 +146,8 @@ class FastPathConnection(FastPathHandler):
             if rate is None:
                 return False
         if rate is None or rate.allowed:
-            self._serve(hot_entry, reply, shape, values[0], request_id, now_s, rate)
+            self._ready_prefix(hot_entry, reply, now_s)
+            state.observer.note(self._serve(reply, shape, values[0], request_id, now_s, rate))
             answered = True
         else:
             record = state.rejection_record(shape.method, route_facts.route)
@@ -187,7 +188,7 @@ class FastPathConnection(FastPathHandler):
         if request_id is None or misses is None:
             return False
         now_s = state.monotonic()
-        request = FastRequest(self._connection, shape, values, data, request_id, self._answer_sent, self._write)
+        request = FastRequest(self._connection, shape, values, data, request_id, self, self._write)
         miss = misses.prepare(request, self._miss_template, self._policy, now_s)
         if miss is None:
             return False
@@ -208,7 +209,7 @@ class FastPathConnection(FastPathHandler):
         request_id = self._client_id(values[shape.request_id]) if shape.request_id else state.ids.make_bytes()
         if request_id is None:
             return False
-        request = FastRequest(self._connection, shape, values, data, request_id, self._answer_sent, self._write)
+        request = FastRequest(self._connection, shape, values, data, request_id, self, self._write)
         write = writes.prepare(request, read.content, self._write_template, self._policy)
         if write is None:
             return False
@@ -247,32 +248,35 @@ class FastPathConnection(FastPathHandler):
             key = self._keys[limit.key] = client_key(limit, client_network(self._address, limit.ipv6_bits))
         return key
 
+    def _ready_prefix(self, hot_entry: HotEntry, reply: VariantReply, now_s: float) -> None:
+        """Have the beginning of the answer, as it is at `now_s`; the entry counts as used."""
+        hot_entry.used = True
+        if now_s >= self._prefix_valid_until or not self._prefix_reusable(hot_entry, reply):
+            self._render_prefix(hot_entry, reply, now_s)
+
     def _serve(
         self,
-        hot_entry: HotEntry,
         reply: VariantReply,
         shape: HeadShape,
         target: bytes,
         request_id: bytes,
-        now_s: float,
+        started_s: float,
         rate: RateVerdict | None,
-    ) -> None:
-        hot_entry.used = True
+    ) -> CompactRecord:
+        """Answer with a hit whose prefix is ready a request that came at `started_s`; what is to be recorded of it."""
         template = reply.template
-        if now_s >= self._prefix_valid_until or not self._prefix_reusable(hot_entry, reply):
-            self._render_prefix(hot_entry, reply, now_s)
         remaining, limits = NONE, b""
         if rate is not None:
             limits = self._limits(template.route_facts.limit_lines, rate)
             remaining = self._remaining
         body, state = reply.body, self._state
-        took_us = int((state.monotonic() - now_s) * 1e6 + 0.5)
+        took_us = int((state.monotonic() - started_s) * 1e6 + 0.5)
         self._write([self._head_prefix, request_id, response_time_line(took_us), limits, template.suffix, body])
-        note = CompactRecord(template.facts, self._address, shape.user_agent, now_s, target, request_id, took_us)
+        note = CompactRecord(template.facts, self._address, shape.user_agent, started_s, target, request_id, took_us)
         note.bytes_out = len(body)
         note.bytes_identity = reply.identity_bytes
         note.remaining = remaining
-        state.observer.note(note)
+        return note
 
     def _prefix_reusable(self, hot_entry: HotEntry, reply: VariantReply) -> bool:
         """Whether the last answer began as this one does: all it is made of is the same."""
@@ -305,7 +309,16 @@ class FastPathConnection(FastPathHandler):
             self._limit_text = b"%b%d;t=%d\r\n" % (lines, self._remaining, wait_s)
         return self._limit_text
 
-    def _answer_sent(
+    def answer_hit(self, exchange: FastExchange, hot_entry: HotEntry, now_s: float) -> None:
+        """As `Answering`, and record it."""
+        request = exchange.request
+        self._ready_prefix(hot_entry, hot_entry, now_s)
+        target, request_id, started_s = request.values[0], request.request_id, exchange.started_s
+        self._state.observer.finish_noted(
+            self._serve(hot_entry, request.shape, target, request_id, started_s, exchange.rate)
+        )
+
+    def answer_sent(
         self,
         exchange: FastExchange,
         reply: ResponseTemplate,
@@ -314,7 +327,7 @@ class FastPathConnection(FastPathHandler):
         identity_bytes: int,
         upstream_us: int,
     ) -> None:
-        """Answer with what the backend said, and record it; `identity_bytes` as in `VariantReply`."""
+        """As `Answering`, and record it."""
         state, rate, request = self._state, exchange.rate, exchange.request
         remaining, limits = NONE, b""
         if rate is not None:

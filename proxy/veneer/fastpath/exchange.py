@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.rate import RateVerdict
+from veneer.fastpath.hot_entries import HotEntry
 from veneer.fastpath.pattern import Values
 from veneer.fastpath.replies import ResponseTemplate
 from veneer.fastpath.scan import HeadShape
@@ -20,17 +21,34 @@ from veneer.server.ports import ConnectionHandle
 Write = Callable[[list[bytes]], None]
 """Queues bytes in pieces; the list is no longer the caller's."""
 
-AnswerExchange = Callable[["FastExchange", ResponseTemplate, Values, bytes, int, int], None]
-"""Answers the client of an exchange with a response's values and body.
 
-Then come the body's length before this proxy coded it, 0 where it did not, and the microseconds that the backend took.
-"""
+class Answering(Protocol):
+    """What answers the client of an exchange."""
+
+    def answer_sent(
+        self,
+        exchange: FastExchange,
+        reply: ResponseTemplate,
+        values: Values,
+        body: bytes,
+        identity_bytes: int,
+        upstream_us: int,
+    ) -> None:
+        """Answer with a response's values and body, for which the backend took so many microseconds.
+
+        `identity_bytes` is the body's length before this proxy coded it, 0 where it did not.
+        """
+        ...
+
+    def answer_hit(self, exchange: FastExchange, hot_entry: HotEntry, now_s: float) -> None:
+        """Answer with a hit, at this time (monotonic seconds)."""
+        ...
 
 
 class FastRequest:
-    """A request as it was read, and how its answer leaves (`answer`), and what comes before it."""
+    """A request as it was read, and what answers it, and how what comes before leaves."""
 
-    __slots__ = ("answer", "connection", "data", "request_id", "shape", "values", "write")
+    __slots__ = ("answering", "connection", "data", "request_id", "shape", "values", "write")
 
     def __init__(
         self,
@@ -39,7 +57,7 @@ class FastRequest:
         values: Values,
         data: bytes,
         request_id: bytes,
-        answer: AnswerExchange,
+        answering: Answering,
         write: Write,
     ) -> None:
         self.connection: Final = connection
@@ -47,7 +65,7 @@ class FastRequest:
         self.values: Final = values
         self.data: Final = data
         self.request_id: Final = request_id
-        self.answer: Final = answer
+        self.answering: Final = answering
         self.write: Final = write
 
 

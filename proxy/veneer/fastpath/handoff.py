@@ -33,6 +33,12 @@ class MissClient(PlainClient):
         self.miss = miss
 
 
+class UnsentClient(MissClient):
+    """The same where nothing was sent: what a look-up has found is answered by the pipeline, which teaches how."""
+
+    __slots__ = ()
+
+
 class WriteClient(PlainClient):
     """The same for a request that is not safe."""
 
@@ -80,7 +86,7 @@ class PipelineHandoff:
         self._services.tasks.start(self._answer_unsent(miss), "answer a miss that was looked up")
 
     async def _answer_unsent(self, miss: FastMiss) -> None:
-        client = PlainClient(b"", miss.connection, GET)
+        client = UnsentClient(miss, miss.connection)
         try:
             await self._handler.handle(self._taken_over(miss, client, None), AdmittedMiss(miss.rate))
         finally:

@@ -10,9 +10,20 @@ from veneer.core.messages import ResponseHead
 from veneer.fastpath.connection import FastPathConnection
 from veneer.fastpath.exchange import Write
 from veneer.fastpath.fingerprint import fingerprint_of
+from veneer.fastpath.found import FoundHits
+from veneer.fastpath.handoff import UnsentClient
 from veneer.fastpath.hot_entries import HotEntry
-from veneer.fastpath.learning import build_reply, for_all, limited_target, may_learn, target_key, variant_selector
+from veneer.fastpath.learning import (
+    build_reply,
+    for_all,
+    head_pieces,
+    limited_target,
+    may_learn,
+    target_key,
+    variant_selector,
+)
 from veneer.fastpath.miss import Pipeline
+from veneer.fastpath.miss_templates import MissTemplate
 from veneer.fastpath.misses import MissFastPath
 from veneer.fastpath.state import FastPathState
 from veneer.fastpath.write import WritePipeline
@@ -59,7 +70,7 @@ class HitFastPath(FastPath):
     def open(self, pipeline: Pipeline, of_writes: WritePipeline) -> None:
         """Send misses on as well, and writes; the pipeline takes over what is unusual about them."""
         state, services = self.state, self._services
-        state.misses = MissFastPath(services, pipeline)
+        state.misses = MissFastPath(services, pipeline, FoundHits(services, state.policies, state.hot_entries))
         state.writes = WriteFastPath(services, of_writes, state.policy)
 
     def learn(self, exchange: Exchange, served: ServedHit) -> None:
@@ -69,6 +80,8 @@ class HitFastPath(FastPath):
             state.reset_for_policy()
         if exchange.policy is not state.policy or not may_learn(exchange, served):
             return
+        if isinstance(exchange.client, UnsentClient):
+            self._learn_found(exchange, served, exchange.client.miss.template)
         fingerprint = fingerprint_of(target_key(exchange.request), exchange.match.route.cache.scope)
         hot_entry = state.hot_entries.get(fingerprint[0], fingerprint[1])
         if hot_entry is not None and hot_entry.entry is not served.entry:
@@ -92,7 +105,7 @@ class HitFastPath(FastPath):
                 reply,
                 aged_from=now_s - served.age_s,
                 fresh_until=now_s + served.ttl_s,
-                for_all=for_all(exchange, served) and not exchange.match.route.cache.shared_by,
+                for_all=for_all(served.entry, exchange.match.route.cache),
             )
             if not self._services.store.add_listener(served.key, served.entry, hot_entry):
                 return  # memory does not hold this entry alone
@@ -100,6 +113,14 @@ class HitFastPath(FastPath):
             # Found out while the entry is at hand, it is not looked for at the first hit.
             hot_entry.is_servable(state.log, now_s)
         served.entry.drop_derived()
+
+    def _learn_found(self, exchange: Exchange, served: ServedHit, template: MissTemplate) -> None:
+        """Remember how something was answered that a look-up had found."""
+        state, request = self.state, exchange.request
+        pieces = head_pieces(request.method, served)
+        if pieces is not None and template.policy is state.policy:
+            record, facts = state.record_of(exchange, served), state.facts_of(exchange.match.route)
+            template.found.learn(served, pieces, variant_selector(request), record, facts)
 
     def learn_miss(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int, coding: str) -> None:
         """Remember how a miss that began here was answered."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
+from veneer.core.entry import Entry
 from veneer.core.freshness import freshness
 from veneer.core.messages import RequestHead
 from veneer.core.rate import RateLimit
+from veneer.core.rules import CacheRules
 from veneer.core.sharing import has_credentials, shows_all
 from veneer.fastpath.hot_entries import HeadTemplate, LimitedTarget, RouteFacts, VariantReply, VariantSelector
 from veneer.http1.framing import FramingFacts, framing_of
@@ -35,6 +37,14 @@ _PIECES = re.compile(
 )
 
 
+class HeadPieces(NamedTuple):
+    """A hit's head around what differs in each answer: up to the value of Age, from there to that of ttl, the end."""
+
+    head: bytes
+    before_ttl: bytes
+    suffix: bytes
+
+
 def may_learn(exchange: Exchange, served: ServedHit) -> bool:
     """Whether the answer depends on nothing but the target and the selector that the fast path looks at."""
     route, entry, asked = exchange.match.route, served.entry, exchange.request.fields.joined
@@ -43,19 +53,17 @@ def may_learn(exchange: Exchange, served: ServedHit) -> bool:
         and "pragma" not in asked
         and "range" not in asked
         and served.head.status in LEARNT_STATUSES
-        and entry.status == 200
-        and entry.span is None
+        and is_alike_for_all(entry, route)
         and exchange.request.method in {"GET", "HEAD"}
         and (
             proves_by_field(exchange)
             if route.cache.shared_by
-            else for_all(exchange, served) or not has_credentials(asked)
+            else for_all(entry, route.cache) or not has_credentials(asked)
         )
         and depends_on_target(exchange.policy, route)
         and not exchange.match.by_fields
         and not route.audit_share
         and route.client_lifetime is ClientLifetime.AGE
-        and all(name == "accept-encoding" and route.compress.enabled for name, _ in entry.vary)
     )
 
 
@@ -65,11 +73,18 @@ def proves_by_field(exchange: Exchange) -> bool:
     return scope is not None and scope.authorization and not scope.cookies and "cookie" not in asked
 
 
-def for_all(exchange: Exchange, served: ServedHit) -> bool:
-    """Whether the answer is also for requests with other credentials than this one's."""
-    rules = exchange.match.route.cache
-    terms = freshness(served.entry, rules, served.entry.response_time).terms
-    return shows_all(rules, guarded=terms.guarded)
+def is_alike_for_all(entry: Entry, route: Route) -> bool:
+    """Whether the entry is the same for all requests for its target, but for the coding that is made of it here."""
+    if entry.status != 200 or entry.span is not None:
+        return False
+    return not entry.vary or (route.compress.enabled and [name for name, _ in entry.vary] == ["accept-encoding"])
+
+
+def for_all(entry: Entry, rules: CacheRules) -> bool:
+    """Whether an answer from the entry is also for requests with other credentials than those of who had it."""
+    if rules.shared_by:
+        return False
+    return shows_all(rules, guarded=freshness(entry, rules, entry.response_time).terms.guarded)
 
 
 def depends_on_target(policy: Policy, route: Route) -> bool:
@@ -160,18 +175,23 @@ def build_reply(
 
     `next_variant` is what was learned of the same entry before.
     """
-    wire = FramingFacts(exchange.request.method, (1, 1), keep_alive=True)
-    framing = framing_of(wire, served.head.status, served.length)
-    pieces = _PIECES.fullmatch(serialise(served.head, wire, framing, served.length))
-    body = reply_body(served)
+    pieces, body = head_pieces(exchange.request.method, served), reply_body(served)
     if pieces is None or body is None:
         return None
-    head, before_ttl, suffix = pieces.groups()
+    head, before_ttl, suffix = pieces
     prefix, unique_lines, before_age = interner.split_head(head)
     template = interner.intern(
         HeadTemplate(variant_selector(exchange.request), prefix, before_age, before_ttl, suffix, facts, route_facts)
     )
     return VariantReply(template, unique_lines, body, len(served.entry.body) if served.coding else 0, next_variant)
+
+
+def head_pieces(method: str, served: ServedHit) -> HeadPieces | None:
+    """The head of a hit in pieces; None when it is not put together as expected."""
+    wire = FramingFacts(method, (1, 1), keep_alive=True)
+    framing = framing_of(wire, served.head.status, served.length)
+    pieces = _PIECES.fullmatch(serialise(served.head, wire, framing, served.length))
+    return None if pieces is None else HeadPieces(pieces[1], pieces[2], pieces[3])
 
 
 def reply_body(served: ServedHit) -> bytes | None:

@@ -12,6 +12,7 @@ from veneer.core.rate import RateVerdict
 from veneer.core.storability import NotStorable, Storable, storage_terms
 from veneer.core.validators import make_etag
 from veneer.fastpath.exchange import FastExchange, FastRequest
+from veneer.fastpath.found import HELD, FoundHits
 from veneer.fastpath.miss_templates import MissTemplate
 from veneer.fastpath.replies import FoundReply, ResponseTemplate
 from veneer.fastpath.template_cache import SampleSource
@@ -20,9 +21,8 @@ from veneer.pipeline.coalesce import Flight
 from veneer.pipeline.context import Services
 from veneer.pipeline.made import FetchTimes, entry_of_head, judge_alike
 from veneer.policy.model import Match
-from veneer.ports import FetchLock, LeasedConnection, LeaseState, LockAttempt
+from veneer.ports import FetchLock, LeasedConnection, LockAttempt
 
-HELD: Final = LeaseState.HELD  # to look a member of an Enum up runs Python
 MAX_BODY_BYTES: Final = 64 * 1024
 """A larger body hardly comes in one piece."""
 MAX_STREAMING_TARGETS: Final = 512
@@ -46,7 +46,8 @@ class Pipeline(SampleSource, Protocol):
 class MissServices:
     """What all misses have to do with: the store, the flights, the bound on what is in flight, and the pipeline."""
 
-    def __init__(self, services: Services, pipeline: Pipeline) -> None:
+    def __init__(self, services: Services, pipeline: Pipeline, found: FoundHits) -> None:
+        self.found = found
         self.log = services.log
         self.recorder = services.recorder
         self.codec = services.codec
@@ -112,26 +113,44 @@ class FastMiss(FastExchange):
             self.attempt = services.locks.attempt(self.key, self.group)
         beyond.look(self.key, self.wanted, self.template.route.cache, self.attempt, self._looked)
 
-    def _looked(self, found: bool) -> None:
-        """Send what the shared store does not have, if that is as certain as it was; else the pipeline goes on."""
+    def _looked(self, found: bool) -> bool:
+        """Answer with what the shared store has, or send what it has not, if all is as certain as it was.
+
+        Else the pipeline goes on, from another look-up: whether it does.
+        """
         if self.client_gone:
-            return
+            return True
+        again = not self._answer_found() if found else not self._send_missing()
+        if again:
+            self._restart()
+        return again
+
+    def _answer_found(self) -> bool:
+        services = self._services
+        if not services.found.answer(self, self.template, self.key):
+            return False
+        if self.attempt is not None:
+            self.attempt.drop()
+        services.in_flight.give_back()
+        self.connection.exchange_done(keep_alive=True)
+        return True
+
+    def _send_missing(self) -> bool:
         services, attempt = self._services, self.attempt
         lease: LeasedConnection | None = None
         now_s = services.monotonic()
-        certain = not found and services.log.lease_state() is HELD and not self.connection.is_last
+        certain = services.log.lease_state() is HELD and not self.connection.is_last
         if certain and (attempt is None or services.flights.join(self.group) is None):
             lease = self.template.upstream.lease_now(now_s)
         if lease is None:
-            self._restart()
-            return
+            return False
         lock = None if attempt is None else services.locks.taken(attempt)
         if attempt is not None and lock is None:
             lease.give_back()
-            self._restart()
-            return
+            return False
         self.received = services.now()
         self._ask(lease, now_s, lock)
+        return True
 
     def _restart(self) -> None:
         if self.attempt is not None:
@@ -251,7 +270,7 @@ class FastMiss(FastExchange):
         else:
             etag = "" if shape.etag < 0 else values[shape.etag].decode("ascii")
         values.append(reply.etag_of(etag))
-        self.request.answer(self, reply, values, sent, len(body) if reply.coding else 0, upstream_us)
+        self.request.answering.answer_sent(self, reply, values, sent, len(body) if reply.coding else 0, upstream_us)
 
     def _stored(self, found: FoundReply, body: bytes, sent: bytes) -> Entry | None:
         """The response once it is stored, with the body that is `sent`; None where it may not be, as one like it was.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from veneer.core.forwarding import passed_before
 from veneer.core.key import cache_key, key_frame
 from veneer.core.messages import RequestHead
 from veneer.core.reuse import Miss, decide
+from veneer.fastpath.found_templates import FoundTemplates
 from veneer.fastpath.learning import depends_on_target
 from veneer.fastpath.pattern import Template, Values
 from veneer.fastpath.replies import ResponseTemplates
@@ -20,27 +23,31 @@ from veneer.ports import Upstream
 class MissTemplate(UpstreamTemplate):
     """Of requests for what is not stored.
 
-    `coalesces` tells whether others may wait for the response; `key_frame` is that of their cache keys.
+    `coalesces` tells whether others may wait for the response; `key_frame` is that of their cache keys. `found` is what
+    is known of answers to those which a shared store had; `policy` is that under which all this holds.
     """
 
-    __slots__ = ("coalesces", "decision", "key_frame")
+    __slots__ = ("coalesces", "decision", "found", "key_frame", "policy")
 
     def __init__(
         self,
         shape: HeadShape,
         wanted: RequestHead,
-        route: Route,
+        exchange: Exchange,
         decision: Miss,
         upstream: Upstream,
         template: Template,
         *,
         coalesces: bool,
     ) -> None:
+        route = exchange.match.route
         super().__init__(
             shape, wanted, route, upstream, template, ResponseTemplates(route.compress.coding, edits=route.response)
         )
         self.key_frame = key_frame(self.wanted("", None), route.cache)
         self.decision = decision
+        self.found: Final = FoundTemplates(route.compress.coding, route.response)
+        self.policy: Final = exchange.policy
         self.coalesces = coalesces
 
 
@@ -66,4 +73,4 @@ def miss_template(services: Services, exchange: Exchange, shape: HeadShape, valu
     found = template_from(raw, plan.outgoing.target, exchange.request_id, shape, values, route.request)
     if found is None:
         return None
-    return MissTemplate(shape, wanted, route, decision, upstream, found, coalesces=plan.coalesce)
+    return MissTemplate(shape, wanted, exchange, decision, upstream, found, coalesces=plan.coalesce)

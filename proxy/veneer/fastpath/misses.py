@@ -11,8 +11,9 @@ from veneer.core.messages import ResponseHead
 from veneer.core.target import normal_target
 from veneer.core.validators import make_etag
 from veneer.fastpath.exchange import FastRequest
+from veneer.fastpath.found import HELD, FoundHits
 from veneer.fastpath.handoff import MissClient
-from veneer.fastpath.miss import HELD, FastMiss, MissServices, Pipeline
+from veneer.fastpath.miss import FastMiss, MissServices, Pipeline
 from veneer.fastpath.miss_templates import MissTemplate, miss_template
 from veneer.fastpath.replies import PRIVATE, AnsweredMiss
 from veneer.fastpath.template_cache import TemplateCache
@@ -36,10 +37,10 @@ class MissFastPath:
     it; what the fast path finds unusual, the pipeline takes over where it stands.
     """
 
-    def __init__(self, services: Services, pipeline: Pipeline) -> None:
+    def __init__(self, services: Services, pipeline: Pipeline, found: FoundHits) -> None:
         self._log = services.log
         self._searches = services.searches
-        self._shared = MissServices(services, pipeline)
+        self._shared = MissServices(services, pipeline, found)
         self._templates = TemplateCache[MissTemplate](pipeline, partial(miss_template, services))
 
     def __len__(self) -> int:
@@ -102,7 +103,7 @@ class MissFastPath:
     def learn(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int, coding: str) -> None:
         """See how the pipeline has answered a miss: the next response like this one is answered so here."""
         client, cache = exchange.client, answer.cache
-        if not isinstance(client, MissClient) or head.status != 200:
+        if not isinstance(client, MissClient) or not client.miss.first_bytes or head.status != 200:
             return
         detail = cache.detail or ""
         if answer.use is not CacheResult.MISS or cache.collapsed or cache.forward is None:

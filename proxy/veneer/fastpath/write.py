@@ -185,7 +185,7 @@ class FastWrite(FastExchange):
         services, raw = self._services, self.first_bytes
         reply, shape, values, size = found
         values.append(b"" if shape.etag < 0 else values[shape.etag])
-        self.request.answer(self, reply, values, raw[len(raw) - size :], 0, self._upstream_us)
+        self.request.answering.answer_sent(self, reply, values, raw[len(raw) - size :], 0, self._upstream_us)
         if self.announced:
             services.log.end_write()
         services.in_flight.give_back()

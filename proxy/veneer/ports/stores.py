@@ -44,8 +44,8 @@ class SharedLookups(Protocol):
         ...
 
 
-OnLooked = Callable[[bool], None]
-"""Whether a look-up has found anything."""
+OnLooked = Callable[[bool], bool]
+"""Given whether a look-up has found anything, says whether the same will be looked up once more."""
 
 
 class LocalStore(Protocol):

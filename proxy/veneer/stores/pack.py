@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import zlib
+from typing import Final
+
+import brotli
 
 from veneer.core.codec import COMPRESS_FROM_BYTES, Compress, pack, unpack
 from veneer.core.entry import Entry
@@ -13,9 +17,9 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-POSITION_PREFIX_BYTES = 14
-OFF_LOOP_FROM_BYTES = 256 * 1024
-_LEVEL = 3
+POSITION_PREFIX_BYTES: Final = 14
+OFF_LOOP_FROM_BYTES: Final = 256 * 1024
+_LEVEL: Final = 3
 _kept = zstd.ZstdCompressor(level=_LEVEL)
 """To make one takes longer than to compress a small body."""
 
@@ -55,10 +59,27 @@ def from_bytes_now(raw: bytes) -> Entry | None:
     return unpack(raw[POSITION_PREFIX_BYTES:], _decompress)
 
 
-def _decompress(packed: bytes, length: int) -> bytes | None:
+def _decompress(coding: str, packed: bytes, length: int) -> bytes | None:
     """At most one byte more than announced is ever made, whatever the packed bytes claim."""
+    decode = _DECODERS.get(coding)
     try:
-        body = zstd.ZstdDecompressor().decompress(packed, max_length=length + 1)
-    except zstd.ZstdError:
+        body = None if decode is None else decode(packed, length + 1)
+    except (zstd.ZstdError, zlib.error, brotli.error):
         return None
-    return body if len(body) == length else None
+    return body if body is not None and len(body) == length else None
+
+
+def _zstd(packed: bytes, most: int) -> bytes:
+    return zstd.ZstdDecompressor().decompress(packed, max_length=most)
+
+
+def _gzip(packed: bytes, most: int) -> bytes:
+    return zlib.decompressobj(_GZIP_FRAMED).decompress(packed, most)
+
+
+def _brotli(packed: bytes, most: int) -> bytes:
+    return bytes(brotli.Decompressor().process(packed, output_buffer_limit=most))
+
+
+_GZIP_FRAMED: Final = 16 + zlib.MAX_WBITS
+_DECODERS: Final = {"zstd": _zstd, "gzip": _gzip, "br": _brotli}

@@ -155,7 +155,7 @@ class RedisStore:
         self._writer.put(key, entry, raw, max(1, keep_ms), held)
 
     def attach(self, key: str, entry: Entry, coded: CodedBody) -> bool:  # noqa: ARG002 - nothing is kept
-        """Nothing: a coded body is cheaper made again than sent to and fro."""
+        """Nothing: a form goes there with its entry; one made later is cheaper made again than sent to and fro."""
         return False
 
     def used_since(self, key: str, entry: Entry) -> bool | None:  # noqa: ARG002 - memory holds nothing

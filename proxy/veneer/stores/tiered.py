@@ -60,9 +60,8 @@ class TieredStore:
             entries = self._shared.read_now(key, values) if values else ()
             if entries and before == self._replacements:
                 self._take_up(key, entries)
-            if not values:
+            if not on_looked(bool(values)):
                 self._memory.count(found=False)
-            on_looked(bool(values))
 
         taking = attempt if isinstance(attempt, RedisLockAttempt) else None
         self._shared.find(StoreQuery(key, request, rules, taking), found)
