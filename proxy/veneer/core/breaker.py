@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,12 @@ def begun(breaker: Breaker) -> Breaker:
     return breaker if breaker.open_until is None else replace(breaker, trying=True)
 
 
+_CLOSED: Final = Breaker()
+
+
 def succeeded() -> Breaker:
     """The backend has answered: closed, nothing counted."""
-    return Breaker()
+    return _CLOSED
 
 
 def failed(breaker: Breaker, now: float, max_failures: int, open_s: float) -> Breaker:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass
+from typing import cast
 
 from redis import asyncio as aioredis
 from redis.asyncio.sentinel import SentinelConnectionPool
@@ -54,11 +55,13 @@ class Dialer:
         return self.address.hosts[0]
 
     async def _open(self, place: tuple[str, int] | None) -> RedisConnection:
-        loop = asyncio.get_running_loop()
+        loop, wire = asyncio.get_running_loop(), RedisConnection()
+        protocol = cast("asyncio.Protocol", wire)  # it is one by its methods
         if place is None:
-            return (await loop.create_unix_connection(RedisConnection, self.address.path))[1]
-        host, port = place
-        return (await loop.create_connection(RedisConnection, host, port, ssl=self._tls()))[1]
+            await loop.create_unix_connection(lambda: protocol, self.address.path)
+        else:
+            await loop.create_connection(lambda: protocol, *place, ssl=self._tls())
+        return wire
 
     def _tls(self) -> ssl.SSLContext | None:
         address = self.address

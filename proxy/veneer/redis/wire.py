@@ -50,8 +50,11 @@ def into(answer: asyncio.Future[Reply]) -> OnReply:
     return settle
 
 
-class RedisConnection(asyncio.Protocol):
-    """A connection that speaks RESP2. It does not come back: who needs another one opens it."""
+class RedisConnection:
+    """A connection that speaks RESP2. It does not come back: who needs another one opens it.
+
+    It is an asyncio.Protocol to the loop, which looks at the methods: compiled, nothing inherits from what is not.
+    """
 
     def __init__(self) -> None:
         self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=refusal)
@@ -96,8 +99,10 @@ class RedisConnection(asyncio.Protocol):
         self.heard += 1
         try:
             self._reader.feed(data)
-            while (reply := self._reader.gets()) is not False:
+            reply = self._reader.gets()
+            while reply is not False:
                 self._next()(reply)
+                reply = self._reader.gets()
         except InvalidResponse as error:
             self._tell_all(error)
             self.drop()
@@ -111,6 +116,16 @@ class RedisConnection(asyncio.Protocol):
         """Tell everybody who still expects an answer."""
         self._tell_all(RedisConnectionError(f"the connection was lost: {error or 'closed by Redis'}"))
         self._transport = None
+
+    def eof_received(self) -> bool:
+        """Redis says no more: the connection closes."""
+        return False
+
+    def pause_writing(self) -> None:
+        """Redis reads slowly: what is said waits in the transport, bounded by who says it."""
+
+    def resume_writing(self) -> None:
+        """It reads on."""
 
     def _tell_all(self, error: Exception) -> None:
         while self._expected:

@@ -6,17 +6,20 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from veneer.loop.tasks import Tasks
 from veneer.ports import Clock, FetchLock, LockAttempt, LockReleased
 from veneer.redis.script import FAILURES, RedisCaller, Reply, Script
+from veneer.stores.extensions import Extensions
 from veneer.stores.held_lock import DIGEST_BYTES, HeldLock, LockSettings, RedisLockAttempt
 from veneer.stores.key_order import KeyOrder
 
-_LOCK = Script.load("taking", "lock")
+_LOCK: Final = Script.load("taking", "lock")
 _UNLOCK = Script.load("releasing", "unlock")
-_EXTEND_LOCK = Script.load("extend_lock")
-_STORED, _NOT_STORED = "+", "-"
+_EXTEND_LOCK: Final = Script.load("extend_lock")
+_STORED: Final = "+"
+_NOT_STORED: Final = "-"
 
 
 class FreeLock:
@@ -80,6 +83,7 @@ class RedisLocks:
         self._node = secrets.token_hex(8)
         self._numbers = itertools.count()
         self._releasing = KeyOrder()
+        self.extensions = Extensions()
 
     def token(self) -> str:
         """A text that no other lock of any node has as its token."""
@@ -87,7 +91,11 @@ class RedisLocks:
 
     def listen(self, attempt: RedisLockAttempt) -> None:
         """Settle its `told` when the lock is released somewhere."""
-        self._waiting.setdefault(attempt.digest, {})[attempt] = None
+        waiting = self._waiting.get(attempt.digest)
+        if waiting is None:
+            self._waiting[attempt.digest] = {attempt: None}
+        else:
+            waiting[attempt] = None
 
     def leave(self, attempt: RedisLockAttempt) -> None:
         """The end of `listen`."""

@@ -7,20 +7,26 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
+from veneer.core.remembered import memoised
 from veneer.loop.tasks import TaskGroupClosedError, Tasks
 from veneer.ports import LockReleased
 from veneer.redis.keys import lock_key
+from veneer.stores.extensions import Extensions
 
-DIGEST_BYTES = 16
-NOT_TAKEN = -1
+DIGEST_BYTES: Final = 16
+NOT_TAKEN: Final = -1
 """What a look-up says of a lock that was not to be taken, or could not."""
 
 
-def digest_of(text: str) -> str:
-    """What stands for a cache key, or a group of requests for it, in the names of keys and in notices."""
+def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=DIGEST_BYTES).hexdigest()
+
+
+digest_of: Final = memoised(_digest, 512)
+"""What stands for a cache key, or a group of requests for it, in the names of keys and in notices. While it is looked
+up, fetched and stored, each is asked for several times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,11 @@ class LockTable(Protocol):
     @property
     def tasks(self) -> Tasks:
         """For what extends a lock."""
+        ...
+
+    @property
+    def extensions(self) -> Extensions:
+        """When those that are held are due."""
         ...
 
     def token(self) -> str:
@@ -154,21 +165,19 @@ class RedisLockAttempt:
 class HeldLock:
     """A lock that others may be waiting for. While the fetch goes on it is extended, each time after a third of it."""
 
-    __slots__ = ("_held", "_locks", "_timer", "attempt")
+    __slots__ = ("_held", "_locks", "attempt")
 
     def __init__(self, locks: LockTable, attempt: RedisLockAttempt) -> None:
         self._locks = locks
         self.attempt = attempt
         self._held = True
-        self._timer: asyncio.TimerHandle | None = None
-        self._after(locks.settings.first_held_s / 3)
+        locks.extensions.add(self, locks.settings.first_held_s / 3)
 
     def hand_over(self) -> bool:
         """Whether it is still to be given back: the caller does that from now on."""
         held, self._held = self._held, False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if held:
+            self._locks.extensions.discard(self)
         return held
 
     def release(self, *, stored: bool, varies: Sequence[str] = ()) -> None:
@@ -189,13 +198,11 @@ class HeldLock:
         """How long it is remembered that its fetch was stored."""
         return round(self._locks.settings.remembered_s * 1000)
 
-    def _after(self, delay_s: float) -> None:
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._due)
-
-    def _due(self) -> None:
+    def due(self) -> None:
+        """Extend it, in a task."""
         with suppress(TaskGroupClosedError):
             self._locks.tasks.start(self._extend(), "extend a fetch lock")
 
     async def _extend(self) -> None:
         if await self._locks.extend(self.attempt) and self._held:
-            self._after(self._locks.settings.held_s / 3)
+            self._locks.extensions.add(self, self._locks.settings.held_s / 3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from veneer.core.entry import Entry
@@ -14,7 +13,7 @@ from veneer.redis.script import Argument, Reply, Script
 from veneer.stores.held_lock import NOT_TAKEN, RedisLockAttempt
 from veneer.stores.redis_access import RedisAccess
 
-_FIND = Script.load("taking", "find")
+_FIND: Final = Script.load("taking", "find")
 _USUAL_VARY_NAMES: Final = ("accept-encoding", "accept-language")
 _MAX_VARY_NAMES: Final = 64
 _UNFIT_BYTES: Final = 256 * 1024
@@ -26,15 +25,24 @@ OnFound = Callable[[Sequence[bytes]], None]
 """Gets the stored values that a look-up has found; none where it has failed."""
 
 
-@dataclass(frozen=True, slots=True)
 class StoreQuery:
     """What is looked up. `attempt` is the lock to take along; what was born up to `dead_until` is known to be dead."""
 
-    key: str
-    request: RequestHead
-    rules: CacheRules
-    attempt: RedisLockAttempt | None = None
-    dead_until: int = NEVER
+    __slots__ = ("attempt", "dead_until", "key", "request", "rules")
+
+    def __init__(
+        self,
+        key: str,
+        request: RequestHead,
+        rules: CacheRules,
+        attempt: RedisLockAttempt | None = None,
+        dead_until: int = NEVER,
+    ) -> None:
+        self.key: Final = key
+        self.request: Final = request
+        self.rules: Final = rules
+        self.attempt: Final = attempt
+        self.dead_until: Final = dead_until
 
 
 class RedisFinder:
@@ -42,7 +50,7 @@ class RedisFinder:
 
     def __init__(self, access: RedisAccess) -> None:
         self._access = access
-        self.vary_names = dict.fromkeys(_USUAL_VARY_NAMES)
+        self.vary_names: dict[str, bytes] = {name: raw_text(name) for name in _USUAL_VARY_NAMES}
 
     def ask(self, asked: StoreQuery, on_found: OnFound) -> None:
         """Look it up; `on_found` is called once, later. Redis was found to admit the call."""
@@ -53,9 +61,11 @@ class RedisFinder:
             attempt.begin()
             keys += (attempt.name,)
             arguments[2:] = (attempt.token, attempt.first_held_ms)
-        for name in self.vary_names:
-            value = normalise(name, asked.request.fields.get(name), asked.rules.codings)
-            arguments += [raw_text(name), b"-" if value is None else b"=" + raw_text(value)]
+        fields = asked.request.fields.joined
+        for name, raw_name in self.vary_names.items():
+            value = normalise(name, fields.get(name), asked.rules.codings)
+            arguments.append(raw_name)
+            arguments.append(b"-" if value is None else b"=" + raw_text(value))
 
         def answered(reply: Reply | Exception) -> None:
             on_found(self._found(attempt, reply))
@@ -81,7 +91,7 @@ class RedisFinder:
         """Remember the names that responses vary by."""
         for name, _ in entry.vary:
             if len(self.vary_names) < _MAX_VARY_NAMES:
-                self.vary_names[name] = None
+                self.vary_names[name] = raw_text(name)
 
 
 def raw_text(text: str) -> bytes:

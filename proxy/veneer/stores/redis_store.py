@@ -101,7 +101,9 @@ class RedisStore:
         """The entries among stored values that can be read without keeping others waiting, newest first."""
         small = [from_bytes_now(raw) for raw in values if len(raw) < OFF_LOOP_FROM_BYTES]
         entries = [entry for one in small if (entry := self.read(key, one)) is not None]
-        return sorted(entries, key=_newest, reverse=True)
+        if len(entries) > 1:
+            entries.sort(key=_newest, reverse=True)
+        return entries
 
     @property
     def vary_names(self) -> Iterable[str]:

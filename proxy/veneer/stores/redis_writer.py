@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
+from typing import Final
 
 from veneer.core.entry import Entry
+from veneer.core.remembered import memoised
+from veneer.core.vary import Variant
 from veneer.redis.script import Argument, OnReply, Reply, Script
 from veneer.redis.wire import refusal
 from veneer.stores.held_lock import HeldLock
@@ -14,8 +17,8 @@ from veneer.stores.key_order import KeyOrder
 from veneer.stores.redis_access import RedisAccess
 from veneer.stores.redis_finder import raw_text
 
-_KEEP = Script.load("releasing", "keep")
-_FORGET = Script.load("forget")
+_KEEP: Final = Script.load("releasing", "keep")
+_FORGET: Final = Script.load("forget")
 
 
 class RedisWriter:
@@ -110,21 +113,30 @@ class RedisWriter:
 
 def _kept(reply: Reply | Exception) -> tuple[Exception | int, int]:
     """Whether something was replaced, or why nothing was stored; and how many wait for the lock."""
-    match reply:
-        case [int(replaced), int(waiting)]:
-            return replaced, waiting
-        case [bytes(why), int(waiting)]:
-            return refusal(why.decode("utf-8", "replace")), waiting
-        case Exception():
-            return reply, 0
-        case _:
-            return refusal(f"ERR an answer that is none: {reply!r}"), 0
+    if isinstance(reply, Exception):
+        return reply, 0
+    if isinstance(reply, list) and len(reply) == 2:
+        replaced, waiting = reply
+        if isinstance(waiting, int):
+            if isinstance(replaced, int):
+                return replaced, waiting
+            if isinstance(replaced, bytes):
+                return refusal(replaced.decode("utf-8", "replace")), waiting
+    return refusal(f"ERR an answer that is none: {reply!r}"), 0
+
+
+def _digest(vary: Variant) -> str:
+    text = "".join([f"{name}{'-' if value is None else '=' + value}\n" for name, value in vary])
+    return hashlib.sha1(raw_text(text), usedforsecurity=False).hexdigest()
+
+
+_variant_digest: Final = memoised(_digest, 512)
+"""Most responses do not vary, or vary in few ways."""
 
 
 def variant_field(entry: Entry) -> str:
     """The name of the entry's place in its key's hash: its Vary values, and its part if it is one (see find.lua)."""
-    text = "".join(f"{name}{'-' if value is None else '=' + value}\n" for name, value in entry.vary)
-    digest = hashlib.sha1(raw_text(text), usedforsecurity=False).hexdigest()
+    digest = _variant_digest(entry.vary)
     if entry.span is None:
         return digest
     span = entry.span

@@ -64,7 +64,9 @@ class TieredStore:
                 self._memory.count(found=False)
 
         taking = attempt if isinstance(attempt, RedisLockAttempt) else None
-        self._shared.find(StoreQuery(key, request, rules, taking), found)
+        local = self._memory.get_local(key)
+        dead_until = self._dead_until(local, request, rules) if local else NEVER
+        self._shared.find(StoreQuery(key, request, rules, taking, dead_until), found)
 
     def put_now(self, key: str, entry: Entry, keep_s: float, lock: FetchLock | None) -> None:
         """As `put`, of an entry that is not large."""
@@ -123,7 +125,11 @@ class TieredStore:
 
     def _take_up(self, key: str, l2: Sequence[Entry]) -> None:
         """Have memory hold what the shared store has as well."""
-        alive = [entry for entry in self._memory.get_local(key) if self._log.validity(entry) is not Validity.DEAD]
+        local = self._memory.get_local(key)
+        if not local and len(l2) == 1:
+            self._memory.keep(key, l2)
+            return
+        alive = [entry for entry in local if self._log.validity(entry) is not Validity.DEAD]
         self._memory.keep(key, _newest_first(l2, alive))
 
     def _dead_until(self, l1: Sequence[Entry], request: RequestHead, rules: CacheRules) -> int:

@@ -34,6 +34,9 @@ routes:
   - {name: limited, match: {path: "/limited/{id}"}, rate_limit: few}
   - {name: streams, match: {path: "/streams/{id}"}, compress: {stream_over: 3KB}}
   - {name: bounded, match: {path: "/bounded/{id}"}, consistency: bounded}
+  - name: edited
+    match: {path: "/edited/{id}"}
+    response: {set: {Server: veneer, X-Trace-Id: fixed}, add: {Link: "</a>"}, keep_tags: true, security: true}
 """
 LONG = b"[" + b'{"id": 1}, ' * 200 + b"{}]"
 BR = "Accept-Encoding: br"
