@@ -125,15 +125,16 @@ class FastPathConnection(FastPathHandler):
             return False
         hot_entry = state.hot_entries.get(self.hash_a, self.hash_b)
         withheld = hot_entry is not None and not hot_entry.for_all and (shape.credentials or _is_scoped(hot_entry))
-        if hot_entry is None and shape.authorization and state.sharings:
-            hot_entry = state.scoped_entry(shape, values)
         if hot_entry is None:
-            return self._reject_limited(shape, values) or self._send_on(shape, values, data)
+            found = self._look_further(shape, values, data)
+            if isinstance(found, bool):
+                return found
+            hot_entry = found
         now_s = state.monotonic()
         reply = hot_entry.reply_for(shape.selector if shape.unconditional else shape.selector_of(values))
         servable = hot_entry.is_servable(state.log, now_s)
         if reply is None or withheld or not servable:
-            return not servable and self._send_on(shape, values, data)
+            return not servable and self._send_on(shape, values, data) is True
         request_id = self._client_id(values[shape.request_id]) if shape.request_id else state.ids.make_bytes()
         if request_id is None:
             return False
@@ -153,6 +154,15 @@ class FastPathConnection(FastPathHandler):
             record = state.rejection_record(shape.method, route_facts.route)
             answered = self._reject(record, shape, values[0], request_id, now_s, rate)
         return answered
+
+    def _look_further(self, shape: HeadShape, values: Values, data: bytes) -> bool | HotEntry:
+        """What answers a target of which no hot entry is for everybody, or whether it was answered or sent on."""
+        state = self._state
+        if shape.authorization and state.sharings:
+            scoped = state.scoped_entry(shape, values)
+            if scoped is not None:
+                return scoped
+        return self._reject_limited(shape, values) or self._send_on(shape, values, data)
 
     def _client_id(self, given: bytes) -> bytes | None:
         """The ID that a client gives, or a new one where it may not; None where the request is not plain."""
@@ -178,8 +188,12 @@ class FastPathConnection(FastPathHandler):
             return False
         return self._reject(limited.facts, shape, values[0], request_id, now_s, rate)
 
-    def _send_on(self, shape: HeadShape, values: Values, data: bytes) -> bool:
-        """Send on what is not stored, or refuse it for its rate; False, and nothing done, for the normal way."""
+    def _send_on(self, shape: HeadShape, values: Values, data: bytes) -> bool | HotEntry:
+        """Send on what is not stored, or refuse it for its rate; False, and nothing done, for the normal way.
+
+        Where the response is in memory, and how to answer from it is known, nothing is done either but that the hot
+        entry is made.
+        """
         if not shape.unconditional or shape.method != "GET":
             return False
         state = self._state
@@ -193,7 +207,8 @@ class FastPathConnection(FastPathHandler):
         if miss is None:
             return False
         self._miss_template = miss.template
-        return self._send(miss, now_s)
+        hot_entry = misses.hot_entry(miss, now_s) if miss.is_stored else None
+        return self._send(miss, now_s) if hot_entry is None else hot_entry
 
     def _send_write(self, data: bytes) -> bool:
         """Send on what is not safe, or refuse it for its rate; False, and nothing done, for the normal way."""

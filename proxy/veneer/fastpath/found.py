@@ -1,4 +1,4 @@
-"""Hits that only the shared store had: answered as the pipeline answered one alike, and hits of memory from then on."""
+"""Hits that nothing was learned of yet: answered as the pipeline answered one alike, and hot entries from then on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HELD: Final = LeaseState.HELD  # to look a member of an Enum up runs Python
 
 
 class FoundHits:
-    """Answers requests whose response a look-up has just brought into memory."""
+    """Answers requests whose response is in memory, be it that a look-up has just brought it there."""
 
     def __init__(self, services: Services, policies: PolicySource, hot_entries: HotEntryTable) -> None:
         self._store = services.store
@@ -35,21 +35,29 @@ class FoundHits:
 
     def answer(self, exchange: FastExchange, template: MissTemplate, key: str) -> bool:
         """Answer from what memory holds under `key` now; False, and nothing done, where it is for the pipeline."""
-        entry = None if exchange.connection.is_last else self._entry(template, key)
-        if entry is None:
+        now_s = self._clock.monotonic()
+        hot_entry = None if exchange.connection.is_last else self.hot_entry(exchange, template, key, now_s)
+        if hot_entry is None:
             return False
-        rules, now_s = template.route.cache, self._clock.monotonic()
+        exchange.request.answering.answer_hit(exchange, hot_entry, now_s)
+        return True
+
+    def hot_entry(self, exchange: FastExchange, template: MissTemplate, key: str, now_s: float) -> HotEntry | None:
+        """What memory holds under `key`, as what answers the request and others like it from now on."""
+        entry = self._entry(template, key)
+        if entry is None:
+            return None
+        rules, request = template.route.cache, exchange.request
         decision = decide(exchange.wanted, [(entry, self._log.validity(entry))], rules, self._clock.now())
         shows_all = for_all(entry, rules)
-        if not isinstance(decision, Hit) or (exchange.request.shape.credentials and not shows_all):
-            return False
+        if not isinstance(decision, Hit) or (request.shape.credentials and not shows_all):
+            return None
         known = self._reply(template, key, entry)
         if known is None:
-            return False
+            return None
         entry, reply = known
-        shape = exchange.request.shape
         hot_entry = HotEntry(
-            fingerprint_at(shape.host, shape.host_hashed, exchange.request.values[0]),
+            fingerprint_at(request.shape.host, request.shape.host_hashed, request.values[0]),
             entry,
             reply,
             aged_from=now_s - decision.age_s,
@@ -57,11 +65,10 @@ class FoundHits:
             for_all=shows_all,
         )
         if not hot_entry.is_servable(self._log, now_s) or not self._store.add_listener(key, entry, hot_entry):
-            return False
+            return None
         self._hot_entries.put(hot_entry)
         entry.drop_derived()
-        exchange.request.answering.answer_hit(exchange, hot_entry, now_s)
-        return True
+        return hot_entry
 
     def _entry(self, template: MissTemplate, key: str) -> Entry | None:
         """The entry that answers every request for its target alike, where this node may answer from it at all."""

@@ -67,7 +67,7 @@ class FastMiss(FastExchange):
     `coalesces` tells whether others may wait for the response; `group` is the key of its `flight`. `born` is the log's
     position before the request was sent, at `sent_s` (monotonic).
     Where it `looks_first` the fetch lock, `attempt`, is taken along; nothing is `sent` before the shared store has
-    answered.
+    answered. What `is_stored` in memory already is answered by the pipeline, which teaches how.
     """
 
     __slots__ = (
@@ -77,6 +77,7 @@ class FastMiss(FastExchange):
         "coalesces",
         "flight",
         "group",
+        "is_stored",
         "key",
         "sent",
         "sent_s",
@@ -100,17 +101,21 @@ class FastMiss(FastExchange):
         self.coalesces = False
         self.attempt: LockAttempt | None = None
         self.sent = False
+        self.is_stored = False
 
     def look_up(self, rate: RateVerdict | None, started_s: float) -> None:
         """Ask the shared store, now that the rate admits it, and then the backend."""
         services, store = self._services, self._services.local_store
-        beyond = None if store is None else store.beyond
-        assert beyond is not None
         services.recorder.begin()
         services.in_flight.take()
         self.begin(rate, started_s, services.now())
+        if self.is_stored:
+            self._restart()
+            return
         if self.coalesces:
             self.attempt = services.locks.attempt(self.key, self.group)
+        beyond = None if store is None else store.beyond
+        assert beyond is not None
         beyond.look(self.key, self.wanted, self.template.route.cache, self.attempt, self._looked)
 
     def _looked(self, found: bool) -> bool:

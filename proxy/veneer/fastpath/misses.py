@@ -13,6 +13,7 @@ from veneer.core.validators import make_etag
 from veneer.fastpath.exchange import FastRequest
 from veneer.fastpath.found import HELD, FoundHits
 from veneer.fastpath.handoff import MissClient
+from veneer.fastpath.hot_entries import HotEntry
 from veneer.fastpath.miss import FastMiss, MissServices, Pipeline
 from veneer.fastpath.miss_templates import MissTemplate, miss_template
 from veneer.fastpath.replies import PRIVATE, AnsweredMiss
@@ -52,7 +53,7 @@ class MissFastPath:
         self._shared.streaming_targets.clear()
 
     def prepare(self, request: FastRequest, last: MissTemplate | None, policy: Policy, now_s: float) -> FastMiss | None:
-        """What to send for the request; None where something stored, or somebody else's fetch, may answer it.
+        """What to send for the request; None where somebody else's fetch may answer it, or the pipeline.
 
         `last` is the template of the connection's last miss, most often that of this one too.
         """
@@ -73,15 +74,20 @@ class MissFastPath:
         return miss if self._may_send(miss, now_s) else None
 
     def _may_send(self, miss: FastMiss, now_s: float) -> bool:
-        """Whether the miss may be sent once the shared store, where there is one, has nothing either."""
+        """Whether the miss may be sent once the shared store, where there is one, has nothing either.
+
+        Where memory has it nothing is sent; that is looked at first (`hot_entry`).
+        """
         shared, template, key = self._shared, miss.template, miss.key
         store, flights, rules = shared.local_store, shared.flights, miss.match.route.cache
         varies = flights.varies(key)
         if varies and not template.covers(varies):
             return False
         if rules.enabled:
-            if store is None or not self._has_nothing(store, key):
-                return False
+            found = Validity.SOFT if store is None else self._validity(store, key)
+            if store is None or found is not DEAD:
+                miss.is_stored = miss.looks_first = found is Validity.VALID
+                return miss.is_stored
             beyond = store.beyond
             if beyond is not None and not template.covers(beyond.vary_names):
                 return False
@@ -92,13 +98,18 @@ class MissFastPath:
             return flights.join(group) is None  # else it would have to wait for another
         return True
 
-    def _has_nothing(self, store: LocalStore, key: str) -> bool:
-        """Whether nothing in memory may answer or be validated: what a write has made invalid counts as nothing."""
-        log = self._log
-        for entry in store.get_local(key):  # noqa: SIM110 - a generator is slower where it is compiled
-            if log.validity(entry) is not DEAD:
-                return False
-        return True
+    def hot_entry(self, miss: FastMiss, now_s: float) -> HotEntry | None:
+        """What answers the request from memory, and others like it from now on; None where that is for the pipeline."""
+        return self._shared.found.hot_entry(miss, miss.template, miss.key, now_s)
+
+    def _validity(self, store: LocalStore, key: str) -> Validity:
+        """What the log says of what memory has: DEAD of nothing, SOFT of more than one response."""
+        log, found = self._log, DEAD
+        for entry in store.get_local(key):
+            validity = log.validity(entry)
+            if validity is not DEAD:
+                found = validity if found is DEAD else Validity.SOFT
+        return found
 
     def learn(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int, coding: str) -> None:
         """See how the pipeline has answered a miss: the next response like this one is answered so here."""

@@ -106,11 +106,6 @@ class SharedStage(Stage):
         assert self.ask("/first")
         self.found()
         assert not self.backend.says(came())
-        await self.over()
+        await self.finished()
         self.lock.released.clear()
         self.far.locks.clear()
-
-    async def over(self) -> None:
-        await self.line.is_over.wait()
-        self.line.is_over.clear()
-        self.line.sent.clear()

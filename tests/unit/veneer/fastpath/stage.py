@@ -196,6 +196,10 @@ class Stage:
         """Have the pipeline answer one."""
         assert self.ask(target, *fields)
         assert not self.backend.says(came(body, coded=coded))
+        await self.finished()
+
+    async def finished(self) -> None:
+        """Wait for the end of an exchange, and forget what was sent."""
         await self.line.is_over.wait()
         self.line.is_over.clear()
         self.line.sent.clear()

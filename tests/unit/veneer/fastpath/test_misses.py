@@ -107,12 +107,43 @@ async def test_what_is_coded_as_it_passes_is_left_to_the_pipeline(stage: Stage) 
 
 async def test_what_is_stored_is_not_sent_on(stage: Stage) -> None:
     await stage.teach()
-    assert stage.ask("/second")
+    for number in range(3):
+        assert stage.ask(f"/{number}")
+        assert stage.backend.says(came(b"body %d" % number))
+    assert len(stage.store) == 4
+    stage.line.is_over.clear()
+    stage.line.sent.clear()
+    assert stage.ask("/0"), "the pipeline answers, and teaches how"
+    await stage.line.is_over.wait()
+    taught = b"".join(stage.line.sent)
+    assert taught.endswith(b"body 0")
+    stage.line.is_over.clear()
+    for number in range(3):
+        stage.line.sent.clear()
+        stage.clock.advance(1)
+        assert stage.ask(f"/{number}")
+        answer = b"".join(stage.line.sent)
+        assert answer.endswith(b"\r\n\r\nbody %d" % number), "at once"
+        assert b"\r\nAge: %d\r\n" % (number + 1) in answer
+        assert b"Cache-Status: Veneer; hit; ttl=%d\r\n" % (59 - number) in answer
+        assert [line.partition(b":")[0] for line in answer.splitlines()] == [
+            line.partition(b":")[0] for line in taught.replace(b"body 0", b"body %d" % number).splitlines()
+        ]
+    assert not stage.line.is_over.is_set()
+    assert len(stage.backend.heads) == 4
+    stage.observer.work_off()
+    assert [record.cache.value for record in stage.seen] == ["miss"] * 4 + ["hit"] * 4
+    assert stage.active == stage.services.in_flight.active == 0
+
+
+async def test_who_is_above_the_rate_gets_no_hit_that_is_new(stage: Stage) -> None:
+    await stage.teach("/limited/1")
+    assert stage.ask("/limited/2")
     assert stage.backend.says(came())
-    assert len(stage.store) == 2
-    assert not stage.ask("/second")
-    assert not stage.ask("/first")
-    assert len(stage.backend.heads) == 2
+    assert stage.ask("/limited/2")
+    await stage.finished()
+    assert stage.ask("/limited/1")
+    assert b"".join(stage.line.sent).startswith(b"HTTP/1.1 429 ")
 
 
 @pytest.mark.parametrize(("strength", "taken"), [(InvalidationMode.HARD, True), (InvalidationMode.SOFT, False)])
