@@ -13,6 +13,7 @@ from benchmarks.peers.cases import (
     NGINX_PLAIN,
     VARNISH,
     VENEER,
+    VENEER_BEARER,
     VENEER_IDENTITY,
     VENEER_PASS,
 )
@@ -22,7 +23,7 @@ from benchmarks.peers.shipped import EARLIER, EARLIER_TWO, OWN, SHARED_TWO
 from benchmarks.peers.wrk import Window
 from benchmarks.targets import Target
 
-ENTRY_BEYOND_MOST = 1.5 * 1024
+ENTRY_BEYOND_MOST = 1.0 * 1024
 LATENCY_MOST = 2.0
 GROWN_LEAST = 0.85
 
@@ -54,6 +55,7 @@ BARS = (
     Bar("304 : nginx, same features", "304", 1.2, NGINX),
     Bar("429 : nginx limit_req", "429", 0.8, NGINX),
     Bar("hit br : own identity hit", "hit-br", 0.9, VENEER_IDENTITY),
+    Bar("hit with a bearer token, shared by tenant : own plain hit", "hit-bearer", 0.8, VENEER, VENEER_BEARER),
     Bar("miss 2 KB, stored : nginx pass-through", "miss", 0.4, NGINX_PLAIN),
     Bar("miss 2 KB, not stored : nginx pass-through", "miss", 0.4, NGINX_PLAIN, VENEER_PASS),
     Bar("miss 1 MB streamed : nginx pass-through", "miss-1m", 0.5, NGINX_PLAIN),

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from enum import Enum
 
 from benchmarks.peers.bodies import ETAG
-from benchmarks.peers.requests import MARK, WRITTEN, browser, changing, each, mix, request
+from benchmarks.peers.requests import MARK, WRITTEN, bearers, browser, changing, each, mix, request
 
 VENEER, NGINX, NGINX_BARE = "Veneer", "nginx", "nginx, cache only"
 NGINX_PASS, NGINX_PLAIN = "nginx pass-through, all on", "nginx pass-through"
 VARNISH, VARNISH_LOG, FASTAPI = "Varnish", "Varnish + varnishncsa", "FastAPI"
 VENEER_PASS, VENEER_IDENTITY = "Veneer, not stored", "Veneer, identity"
+VENEER_BEARER = "Veneer, bearer tokens"
 
 
 class Reaches(Enum):
@@ -81,6 +82,14 @@ def _hits() -> tuple[Case, ...]:
             "hit-br",
             "hit 2 KB, br (the others: gzip)",
             (brotli, Entrant(VENEER_IDENTITY, "veneer", "full", (bare,)), *line_up(coded, without=(VENEER,))),
+        ),
+        Case(
+            "hit-bearer",
+            "hit 2 KB, shared by the tenant of 100 bearer tokens",
+            (
+                Entrant(VENEER_BEARER, "veneer", "full", bearers("/small/tenants/hit")),
+                Entrant(VENEER, "veneer", "full", (bare,)),
+            ),
         ),
         Case("hit-100k", "hit 100 KB", line_up(large), document="large"),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+import jwt
 import numpy as np
 
 MARK = "\1"
@@ -23,6 +24,8 @@ BROWSER = (
     "Connection: keep-alive",
 )
 COOKIE = "Cookie: theme=dark; _ga=GA1.1.1234567890.1234567890; session="
+SECRET = "a-secret-of-the-benchmark-of-at-least-32-bytes"
+"""By which the issuer signs its tokens."""
 WRITTEN = '{"name":"Somebody Else","active":true,"tags":["a","b","c"]}'
 
 
@@ -42,6 +45,15 @@ def browser(path: str) -> bytes:
 def changing(path: str) -> bytes:
     """What a browser behind a tracing gateway sends: another request ID and another session each time."""
     return request(path, *BROWSER, COOKIE + MARK, f"X-Request-ID: {MARK}-bench")
+
+
+def bearers(path: str, *, users: int = 100, tenants: int = 10) -> tuple[bytes, ...]:
+    """The same asked for by users of tenants, each with a token of its own."""
+    tokens = [
+        jwt.encode({"sub": f"user{user}", "tenant": user % tenants, "exp": 4_000_000_000}, SECRET, algorithm="HS256")
+        for user in range(users)
+    ]
+    return tuple(request(path, f"Authorization: Bearer {token}") for token in tokens)
 
 
 def zipf(keys: int, draws: int, seed: int) -> Sequence[int]:

@@ -14,12 +14,17 @@ from typing import Protocol
 from benchmarks.peers.bodies import documents
 from benchmarks.peers.builds import Build
 from benchmarks.peers.machine import on_core
+from benchmarks.peers.requests import SECRET
 from benchmarks.peers.tools import ENVIRONMENT, find
 from devstack.backend import answers
 from devstack.process import Launch, ManagedProcess, free_port, port_is_open
 from devstack.proxy import ProxyOptions, ProxyServer
 
 FILES = Path(__file__).parent / "files"
+SECRET_VARIABLE = "BENCH_JWT_SECRET"
+IDENTITIES = f"identities: {{api: {{jwt: {{keys: [{{secret_env: {SECRET_VARIABLE}}}], values: {{tenant: tenant}}}}}}}}"
+TENANTS = '  - {name: tenants, match: {path: "/small/tenants/{rest:path}"}, cache: {share: identity.tenant}}'
+"""What earlier builds do not know."""
 
 
 class Server(Protocol):
@@ -81,9 +86,15 @@ class Veneer:
         tagged = f", cache: {{tags: [{', '.join(f'tag{number}' for number in range(tags))}]}}" if tags else ""
         before = [f'  - {{name: r{n}, match: {{path: "/area{n}/{{id}}/items"}}}}' for n in range(routes_before)]
         text = Template((FILES / "policies.yaml").read_text("utf-8"))
-        policies.write_text(text.substitute(memory=memory, more_routes="\n".join(before), more_cache=tagged), "utf-8")
+        filled = text.substitute(
+            memory=memory,
+            identities=IDENTITIES if way.build is None else "",
+            more_routes="\n".join([*before, *([TENANTS] if way.build is None else [])]),
+            more_cache=tagged,
+        )
+        policies.write_text(filled, "utf-8")
         upstream = f"http://127.0.0.1:{origin_port}"
-        env = {**way.env, **(way.build.env if way.build else {})}
+        env = {SECRET_VARIABLE: SECRET, **way.env, **(way.build.env if way.build else {})}
         options = ProxyOptions(
             upstream, policies=policies, redis_url=way.redis_url, workers=way.workers, under=way.under, env=env
         )
