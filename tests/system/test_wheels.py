@@ -24,7 +24,7 @@ from tests.support.client import fetch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-BACKENDS_ALONE = {"sqlalchemy", "psycopg2-binary", "alembic", "numpy", "pyjwt", "aiohttp-cors", "tqdm"}
+BACKENDS_ALONE = {"sqlalchemy", "psycopg2-binary", "alembic", "numpy", "aiohttp-cors", "tqdm"}
 PROXYS_ALONE = {"redis", "hiredis", "brotli", "http-sf", "pydantic"}
 LARGEST_MB = 90
 
