@@ -12,6 +12,7 @@ from veneer.compress.codec import Codecs
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.fastpath.hits import HitFastPath
+from veneer.fastpath.whole_response import WholeResponse
 from veneer.http1.serialise import write_head
 from veneer.limits.inflight import InFlight
 from veneer.limits.rate_memory import MemoryRates
@@ -22,7 +23,7 @@ from veneer.pipeline.exchange import ExchangeRecord
 from veneer.pipeline.request_ids import RequestIds
 from veneer.policy.load import parse_policy
 from veneer.policy.watch import PolicySource
-from veneer.ports import ByteSink, Content, Demand, FirstBytesHandler, InterimSink, LeasedConnection
+from veneer.ports import Content, Demand, FirstBytesHandler, InterimSink, LeasedConnection
 from veneer.stores.memory import MemoryStore
 from veneer.stores.memory_log import MemoryLog
 
@@ -53,35 +54,10 @@ def came(body: bytes = b"body", date: bytes = DATE, *, coded: bool = False) -> b
     return raw.replace(b"Content-Length", JSON) if coded else raw
 
 
-class Response:
+def response_of(head: bytes, body: bytes) -> WholeResponse:
     """What the pipeline gets of the backend."""
-
-    trailers = Fields()
-    tunnel = None
-
-    def __init__(self, head: bytes, body: bytes) -> None:
-        lines = [line.partition(": ") for line in head.decode("latin-1").split("\r\n")[1:]]
-        fields = Fields([(name, value) for name, _, value in lines])
-        self.head = ResponseHead(200, "OK", fields)
-        self.content_length = len(body)
-        self._pieces = [body]
-
-    def body(self) -> Response:
-        return self
-
-    def __aiter__(self) -> Response:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if not self._pieces:
-            raise StopAsyncIteration
-        return self._pieces.pop()
-
-    async def stream_into(self, sink: ByteSink) -> None:
-        sink.write_now(self._pieces)
-
-    async def aclose(self) -> None:
-        self._pieces.clear()
+    lines = [line.partition(": ") for line in head.decode("latin-1").split("\r\n")[1:]]
+    return WholeResponse(ResponseHead(200, "OK", Fields([(name, value) for name, _, value in lines])), body)
 
 
 class Backend(LeasedConnection):
@@ -121,11 +97,11 @@ class Backend(LeasedConnection):
             return True
         taker.pass_on()
         head, _, body = raw.partition(b"\r\n\r\n")
-        self.answered.set_result(Response(head, body))
+        self.answered.set_result(response_of(head, body))
         return False
 
-    async def response(self, on_interim: InterimSink) -> Response:
-        response: Response = await self.answered
+    async def response(self, on_interim: InterimSink) -> WholeResponse:
+        response: WholeResponse = await self.answered
         self.answered = asyncio.get_running_loop().create_future()
         self.free = True
         return response
@@ -144,7 +120,7 @@ class Backend(LeasedConnection):
         *,
         read_timeout_s: float | None = None,
         demand: Demand | None = None,
-    ) -> Response:
+    ) -> WholeResponse:
         raise AssertionError(request)
 
 
