@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import Final
 from urllib.parse import quote
 
+from veneer.core.digests import digest_of_parts
 from veneer.core.rules import CacheRules, Scope
 from veneer.core.sharing import NO_COOKIES
 
@@ -69,20 +70,17 @@ def scope_of(proofs: Sequence[Proof], shared_by: Sequence[str], now: float) -> S
     """
     if not shared_by:
         return None
-    digest = blake2b(digest_size=16, person=b"scope")
+    parts: list[bytes] = []
     authorization, cookies = False, NO_COOKIES
     for name in shared_by:
         found = _proof_of(proofs, name, now)
         if found is None:
             return None
         proof, value = found
-        for part in (name, proof.defined_by, value):
-            raw = part.encode("utf-8", "surrogatepass")
-            digest.update(len(raw).to_bytes(8, "big"))
-            digest.update(raw)
+        parts += [part.encode("utf-8", "surrogatepass") for part in (name, proof.defined_by, value)]
         authorization = authorization or proof.authorization
         cookies = cookies | proof.cookies
-    return Scope(digest.hexdigest(), authorization, cookies)
+    return Scope(digest_of_parts(parts, size=16, person=b"scope"), authorization, cookies)
 
 
 def _proof_of(proofs: Sequence[Proof], name: str, now: float) -> tuple[Proof, str] | None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Final
 from urllib.parse import unquote_plus
 
 import msgspec
 
+from veneer.core.digests import digest_of_parts
 from veneer.core.entry import Entry
 from veneer.core.fields import Fields
 from veneer.core.headers import split_quoted
@@ -193,12 +193,8 @@ def preflight_digest(request: RequestHead) -> str | None:
     """A digest of what the answer to a CORS preflight depends on; None if the request is none (Fetch section 4.8)."""
     if request.method != "OPTIONS" or not ("origin" in request.fields and PREFLIGHT_FIELDS[1] in request.fields):
         return None
-    digest = blake2b(digest_size=20, person=b"preflight")
-    for name in PREFLIGHT_FIELDS:
-        value = (request.fields.get(name) or "").encode("latin-1")
-        digest.update(len(value).to_bytes(8, "big"))
-        digest.update(value)
-    return digest.hexdigest()
+    asked = [(request.fields.get(name) or "").encode("latin-1") for name in PREFLIGHT_FIELDS]
+    return digest_of_parts(asked, size=20, person=b"preflight")
 
 
 def query_digest(fields: Fields, body: bytes) -> str:
@@ -214,11 +210,8 @@ def query_digest(fields: Fields, body: bytes) -> str:
     essence = media_type.partition(";")[0]
     if not coding and (essence == "application/json" or essence.endswith("+json")):
         body = _without_json_space(body) if _is_json(body) else body
-    digest = blake2b(digest_size=20)
-    for part in (media_type.encode("latin-1"), coding.encode("latin-1"), language.encode("latin-1"), body):
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.hexdigest()
+    how = (media_type.encode("latin-1"), coding.encode("latin-1"), language.encode("latin-1"))
+    return digest_of_parts((*how, body), size=20)
 
 
 def _media_type(value: str) -> str:

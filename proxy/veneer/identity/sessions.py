@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
-
+from veneer.core.digests import digest_of_parts
 from veneer.core.fields import Fields
 from veneer.core.headers import OWS
 from veneer.core.identity import Proof
@@ -12,15 +11,13 @@ from veneer.policy.model_identity import SessionIdentity
 
 def session_proof(defined_by: str, identity: SessionIdentity, fields: Fields) -> Proof | None:
     """The digest of the cookies, under the name that the policy gives it; None where one is missing or there twice."""
-    digest = blake2b(digest_size=20, person=b"session")
+    said: list[bytes] = []
     for name in identity.cookies:
         value = cookie_of(fields, name)
         if value is None:
             return None
-        raw = value.encode("latin-1", "replace")
-        digest.update(len(raw).to_bytes(8, "big"))
-        digest.update(raw)
-    named = ((identity.value, "d:" + digest.hexdigest()),)
+        said.append(value.encode("latin-1", "replace"))
+    named = ((identity.value, "d:" + digest_of_parts(said, size=20, person=b"session")),)
     return Proof(named, defined_by, cookies=frozenset(identity.cookies))
 
 
