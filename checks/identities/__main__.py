@@ -12,7 +12,7 @@ from pathlib import Path
 
 import uvloop
 
-from checks.identities.asking import Asker, Findings, mostly_good
+from checks.identities.asking import Asker, Findings, why_meaningless
 from checks.identities.backend import Backend
 from checks.identities.mutants import MUTANTS
 from checks.identities.people import AUDIENCE, ISSUER, SECRETS, Crowd
@@ -92,8 +92,8 @@ def _report(findings: Findings, seconds: float) -> int:
         sys.stdout.write(f"LEAK: {leak}\n")
     if findings.leaks:
         return 1
-    if not mostly_good(findings):
-        sys.stdout.write("FAILED: too few hits, or too many failures: the run means nothing\n")
+    if (meaningless := why_meaningless(findings)) is not None:
+        sys.stdout.write(f"FAILED: the run means nothing: {meaningless}\n")
         return 1
     sys.stdout.write("nobody got a byte of another identity\n")
     return 0

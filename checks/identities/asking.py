@@ -16,6 +16,20 @@ PAGES = 3
 MARGIN_S = 0.25
 """Around the end of a token it may count or not: a request takes its time."""
 SHOWN = 10
+SAME_FOR_ALL = '"the-same-for-all"'
+"""The entity tag of a backend that knows no better: who is told that nothing has changed learns nothing by it."""
+MOST_TAGS = 256
+WAYS = {
+    "hit": "; hit",
+    "stored": "; stored",
+    "collapsed": "; collapsed",
+    "stale while revalidated": "=stale-while-revalidate",
+    "stale as the backend failed": "=stale-if-error",
+    "revalidated": "; fwd-status=304",
+    "without an identity": "=no-identity",
+}
+"""Ways of answering, and what Cache-Status says of them (RFC 9211)."""
+MORE_WAYS = ("range", "coded", "not modified")
 
 
 @dataclass
@@ -33,10 +47,10 @@ class Findings:
         """See a whole answer to a request that was `sent` then."""
         self.exchanges += 1
         self.judged_bytes += len(body)
-        if status >= 500:
+        if status > 500:
             self.failed += 1
             return
-        letters = set(body.decode("latin-1"))
+        letters = set(map(chr, frozenset(body)))
         self.own += who.tenant in letters
         strange = letters - allowed(asked, who, sent)
         if strange and len(self.leaks) < SHOWN:
@@ -62,6 +76,7 @@ class Asker:
         self._crowd = crowd
         self._chance = chance
         self._findings = findings
+        self._letters: dict[str, bytes] = {}
 
     async def run(self, until: int) -> None:
         """Ask until there were so many exchanges, or a leak."""
@@ -84,15 +99,27 @@ class Asker:
         who, kind, draw = self._crowd.one(now), chance.choice(tuple(HOW)), chance.random()
         method = "PUT" if draw < 0.005 else "HEAD" if draw < 0.05 else "GET"
         kind = "tagged" if method == "PUT" else kind
-        lines = f"Host: 127.0.0.1:{port}\r\n{who.line}{_wishes(chance, who)}"
+        tag = chance.choice(tuple(self._letters)) if self._letters and chance.random() < 0.05 else ""
+        wishes = f"If-None-Match: {tag}\r\n" if tag else _wishes(chance, who)
+        lines = f"Host: 127.0.0.1:{port}\r\n{who.line}{wishes}"
         writer.write(f"{method} /{kind}/{chance.randrange(PAGES)} HTTP/1.1\r\n{lines}\r\n".encode())
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         status, fields = int(head[9:12]), _fields(head)
         body = b"" if method == "HEAD" or status in (204, 304) else await _body(reader, fields)
-        self._findings.results[_result(fields.get("cache-status", ""))] += 1
+        self._findings.results.update(_ways(status, fields))
+        if status == 304:
+            # Whoever is told that a body has not changed knows that this one is his: as good as the body.
+            body = self._letters.get(tag, b"")
+        elif body and fields.get("etag", SAME_FOR_ALL) != SAME_FOR_ALL:
+            self._remember(fields["etag"], body)
         if status != 416:
             self._findings.judge(kind, who, now, status, body)
         return fields.get("connection") != "close"
+
+    def _remember(self, tag: str, body: bytes) -> None:
+        if len(self._letters) >= MOST_TAGS:
+            self._letters.clear()
+        self._letters[tag] = bytes(set(body))
 
 
 def _wishes(chance: random.Random, who: Credential) -> str:
@@ -104,6 +131,7 @@ def _wishes(chance: random.Random, who: Credential) -> str:
         (0.32, "Cache-Control: no-cache\r\n"),
         (0.34, f"Cookie: sid={who.user}\r\n"),
         (0.36, 'If-None-Match: "another"\r\n'),
+        (0.38, f"If-None-Match: {SAME_FOR_ALL}\r\n"),
     )
     return next((line for below, line in wishes if draw < below), "")
 
@@ -118,11 +146,12 @@ def _fields(head: str) -> dict[str, str]:
     return {name.lower(): value for name, _, value in (line.partition(": ") for line in head.split("\r\n")[1:])}
 
 
-def _result(status: str) -> str:
-    for word in ("collapsed", "detail=stale-while-revalidate", "fwd-status=304", "hit", "fwd=bypass", "stored"):
-        if word in status:
-            return word
-    return "else"
+def _ways(status: int, fields: dict[str, str]) -> list[str]:
+    said = fields.get("cache-status", "")
+    more = (status == 206, "content-encoding" in fields, status == 304)
+    return [way for way, sign in WAYS.items() if sign in said] + [
+        way for way, seen in zip(MORE_WAYS, more, strict=True) if seen
+    ]
 
 
 async def _chunks(reader: asyncio.StreamReader) -> bytes:
@@ -133,7 +162,11 @@ async def _chunks(reader: asyncio.StreamReader) -> bytes:
     return body
 
 
-def mostly_good(findings: Findings) -> bool:
-    """Whether the run says anything: exchanges were answered, with what is for one's own, and from the store."""
-    enough = findings.exchanges / 5
-    return findings.results["hit"] > enough and findings.own > enough and findings.failed < findings.exchanges / 100
+def why_meaningless(findings: Findings) -> str | None:
+    """What keeps the run from saying anything; None where each way of answering was seen, and one's own came often."""
+    missing = [way for way in (*WAYS, *MORE_WAYS) if not findings.results[way]]
+    if missing:
+        return f"never seen: {', '.join(missing)}"
+    if min(findings.results["hit"], findings.own) < findings.exchanges / 5:
+        return "too few hits, or too few answers for the one who asks"
+    return "too many failures" if findings.failed > findings.exchanges / 100 else None

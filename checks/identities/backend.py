@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from typing import cast
 
@@ -18,14 +19,21 @@ HOW = {
     "plain": "",
     "fresh": "Cache-Control: max-age=5\r\n",
     "stale": "Cache-Control: max-age=0, stale-while-revalidate=60\r\n",
-    "checked": 'Cache-Control: no-cache\r\nETag: "the same for all"\r\n',
+    "checked": 'Cache-Control: no-cache\r\nETag: "the-same-for-all"\r\n',
     "tagged": "",
     "user": "Cache-Control: max-age=20\r\n",
     "private": "Cache-Control: private, max-age=60\r\n",
     "public": "Cache-Control: max-age=5\r\nVary: Accept-Encoding\r\n",
+    "slow": "Cache-Control: max-age=1\r\n",
+    "failing": "Cache-Control: max-age=0, stale-if-error=60\r\n",
 }
 """Kinds of pages, by the first segment of their paths."""
 OF_USERS = frozenset({"user", "private"})
+
+SLOW_S = 0.05
+"""How long a slow page takes: others ask for it meanwhile."""
+FAILS = 0.5
+"""How often a failing page fails."""
 
 Known = tuple[str, str, float]
 
@@ -48,8 +56,13 @@ class Backend(asyncio.Protocol):
         while b"\r\n\r\n" in self._read:
             head, _, self._read = self._read.partition(b"\r\n\r\n")
             Backend.seen += 1
-            assert self._transport is not None
-            self._transport.write(self._answer(head.decode("latin-1")))
+            text = head.decode("latin-1")
+            delay = SLOW_S if " /slow/" in text else 0.0
+            asyncio.get_running_loop().call_later(delay, self._write, self._answer(text))
+
+    def _write(self, answer: bytes) -> None:
+        assert self._transport is not None
+        self._transport.write(answer)
 
     def _answer(self, head: str) -> bytes:
         start, *lines = head.split("\r\n")
@@ -64,8 +77,10 @@ class Backend(asyncio.Protocol):
             return _framed(
                 401 if target.endswith("1") else 200, "Cache-Control: public, s-maxage=60\r\n", NOBODY, method
             )
+        if kind == "failing" and random.random() < FAILS:
+            return _framed(500, "", NOBODY, method)
         if kind == "checked" and fields.get("if-none-match"):
-            return b'HTTP/1.1 304 Not Modified\r\nETag: "the same for all"\r\n\r\n'
+            return b'HTTP/1.1 304 Not Modified\r\nETag: "the-same-for-all"\r\n\r\n'
         text = known[0] + known[1] if kind in OF_USERS else known[0]
         return _framed(200, HOW[kind], text, method)
 
