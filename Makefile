@@ -87,6 +87,7 @@ fuzz-etter: $(READY) ## Generated requests to the Etter API (SECONDS=600 SEED=1)
 	@$(BIN)/python -m checks.fuzz --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
 bench: $(READY) $(COMPILED) ## Veneer, compiled, beside nginx, Varnish and FastAPI; 35 minutes (ARGS="--cases hit,304")
+	@$(ON_COMPILED) $(BIN)/python -m benchmarks.first_sight
 	@$(ON_COMPILED) $(BIN)/python -m benchmarks.peers $(ARGS)
 
 bench-instructions: $(READY) $(COMPILED) ## Instructions of a hit, a refusal, a miss, both forms; needs valgrind; six minutes

@@ -10,7 +10,7 @@ from veneer.cli.main import main
 from veneer.core.identity import Proof
 from veneer.core.rules import Scope
 from veneer.fastpath import hits, state
-from veneer.fastpath.fingerprint import Fingerprint, fingerprint_of
+from veneer.fastpath.fingerprint import Fingerprint, fingerprint_of, scope_mark
 from veneer.identity import remembered
 from veneer.identity.tokens import TokenReader
 from veneer.pipeline import identify
@@ -52,11 +52,11 @@ def fast_path_forgets_the_scope() -> None:
     def wrong(target_key: bytes, scope: Scope | None = None) -> Fingerprint:
         return fingerprint_of(target_key, None if scope is None else Scope("all"))
 
-    def wrong_target(target: bytes, _: str) -> bytes:
-        return target + b"\nall"
+    def wrong_mark(_: Scope) -> Fingerprint:
+        return scope_mark(Scope("all"))
 
     patch.object(hits, "fingerprint_of", wrong).start()
-    patch.object(state, "scoped_target", wrong_target).start()
+    patch.object(state, "scope_mark", wrong_mark).start()
 
 
 MUTANTS: dict[str, Callable[[], None]] = {

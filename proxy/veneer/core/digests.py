@@ -16,3 +16,11 @@ def digest_of_parts(parts: Sequence[bytes], *, size: int, person: bytes = b"") -
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
     return digest.hexdigest()
+
+
+def is_keyed_hash(algorithm: str, hash_bits: int, cutoff: int) -> bool:
+    """Whether an interpreter with this `sys.hash_info` hashes all bytes with 64 bits of a keyed function.
+
+    It does unless it was built otherwise (PEP 456: FNV, or another function for what is shorter than `cutoff`).
+    """
+    return algorithm.startswith("siphash") and hash_bits == 64 and cutoff == 0

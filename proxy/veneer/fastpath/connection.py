@@ -159,7 +159,7 @@ class FastPathConnection(FastPathHandler):
         """What answers a target of which no hot entry is for everybody, or whether it was answered or sent on."""
         state = self._state
         if shape.authorization and state.sharings:
-            scoped = state.scoped_entry(shape, values)
+            scoped = state.scoped_entry(self.hash_a, self.hash_b, values[shape.authorization])
             if scoped is not None:
                 return scoped
         return self._reject_limited(shape, values) or self._send_on(shape, values, data)

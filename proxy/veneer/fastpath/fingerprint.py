@@ -18,27 +18,27 @@ Fingerprint = tuple[i64, i64]
 """The hash of host and target together; and the hash of the target and that of the host, in one number."""
 
 
-def is_keyed_hash(algorithm: str, hash_bits: int, cutoff: int) -> bool:
-    """Whether an interpreter with this `sys.hash_info` hashes all bytes with 64 bits of a keyed function.
-
-    It does unless it was built otherwise (PEP 456: FNV, or another function for what is shorter than `cutoff`).
-    """
-    return algorithm.startswith("siphash") and hash_bits == 64 and cutoff == 0
-
-
 def fingerprint_at(host: bytes, host_hashed: i64, target: bytes) -> Fingerprint:
     """The fingerprint of a target at a host that ends in LF, whose hash is known."""
     target_hashed: i64 = hash(target)
     return hash(host + target), target_hashed ^ host_hashed
 
 
-def scoped_target(target: bytes, scope: str) -> bytes:
-    """What stands for a target in the fingerprints of one scope (core.identity). No plain target holds an LF."""
-    return target + b"\n" + scope.encode("ascii")
+def scope_mark(scope: Scope) -> Fingerprint:
+    """What tells the fingerprints of a scope from those of others (core.identity): each of the two numbers, by XOR.
+
+    They are as little to be guessed as those of a target, and of nothing that begins as a host does.
+    """
+    name = scope.name.encode("ascii")
+    return hash(b"\n1" + name), hash(b"\n2" + name)
 
 
 def fingerprint_of(target_key: bytes, scope: Scope | None = None) -> Fingerprint:
     """The fingerprint of a target key (learning.target_key), within a scope. Raises ValueError where it is none."""
     begin = target_key.index(b"\n") + 1
     host, target = target_key[:begin], target_key[begin:]
-    return fingerprint_at(host, hash(host), target if scope is None else scoped_target(target, scope.name))
+    hash_a, hash_b = fingerprint_at(host, hash(host), target)
+    if scope is None:
+        return hash_a, hash_b
+    mark_a, mark_b = scope_mark(scope)
+    return hash_a ^ mark_a, hash_b ^ mark_b

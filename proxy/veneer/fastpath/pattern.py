@@ -6,7 +6,9 @@ from typing import Final
 
 Values = list[bytes]
 
-_TEXT: Final = bytes(range(0x20, 0x7F))
+_TEXT: Final = range(0x20, 0x7F)
+_PLAIN: Final = bytes([one if one in _TEXT else 0x20 for one in range(256)])
+"""What is visible ASCII or a space stays as it is, and nothing else does."""
 
 
 class Pattern:
@@ -97,4 +99,4 @@ class Template:
 
 def is_printable_ascii(value: bytes) -> bool:
     """Whether a value is visible ASCII and spaces."""
-    return not value.translate(None, _TEXT)
+    return value.translate(_PLAIN) == value

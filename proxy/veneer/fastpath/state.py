@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from veneer.fastpath.fingerprint import fingerprint_at, scoped_target
+from typing import Final
+
+from mypy_extensions import i64
+
+from veneer.core.rules import Scope
+from veneer.fastpath.fingerprint import Fingerprint, scope_mark
 from veneer.fastpath.hot_entries import HotEntry, LimitedTarget, RouteFacts
 from veneer.fastpath.learning import Interner, limit_lines, shared_rate_key
 from veneer.fastpath.misses import MissFastPath
-from veneer.fastpath.pattern import Values
 from veneer.fastpath.rejections import RejectionCache
-from veneer.fastpath.scan import HeadShape, Scanner
+from veneer.fastpath.scan import Scanner
 from veneer.fastpath.table import HotEntryTable, slots_for
 from veneer.fastpath.writes import WriteFastPath
 from veneer.observe.observer import Observer
@@ -18,6 +22,9 @@ from veneer.pipeline.exchange import CacheResult, Refusal
 from veneer.pipeline.request_ids import RequestIds
 from veneer.policy.model import Route
 from veneer.policy.watch import PolicySource
+
+MAX_MARKS: Final = 64 * 1024
+"""Scopes whose marks are remembered: as many as there are credentials remembered."""
 
 
 class FastPathState:
@@ -31,7 +38,7 @@ class FastPathState:
         self.writes: WriteFastPath | None = None
         self.monotonic = services.clock.monotonic
         self.now = services.clock.now
-        self.identities = services.identities
+        self.bearers = services.identities.bearers
         self.log = services.log
         self.rates = services.rates
         self.rejections = RejectionCache(services)
@@ -49,6 +56,7 @@ class FastPathState:
         self.limited_targets: dict[tuple[str, bytes], LimitedTarget] = {}
         named = dict.fromkeys(route.cache.shared_by for route in self.policy.routes if route.cache.shared_by)
         self.sharings: list[tuple[str, ...]] = list(named)
+        self._marks: dict[str, Fingerprint] = {}
         self.interner = Interner()
         self._route_facts: dict[str, RouteFacts] = {}
         self._records: dict[tuple[str, str, int, str], RecordTemplate] = {}
@@ -58,22 +66,32 @@ class FastPathState:
         if self.writes is not None:
             self.writes.reset(self.policy)
 
-    def scoped_entry(self, shape: HeadShape, values: Values) -> HotEntry | None:
-        """What answers a target within a scope that the request's Authorization proves now, as it was proven before.
+    def scoped_entry(self, hash_a: i64, hash_b: i64, authorization: bytes) -> HotEntry | None:
+        """What answers a target with this fingerprint within a scope that the field proves now, as it did before.
 
         A hot entry is found by the scope in its fingerprint: whoever does not prove it does not find it.
         """
-        credential, now = values[shape.authorization], self.now()
+        now = self.now()
+        known = self.bearers.find(self.policy.identities, authorization, now)
+        if known is None:
+            return None
         for shared_by in self.sharings:
-            scope = self.identities.known_scope(self.policy.identities, credential, shared_by, now)
+            scope = known.scope(shared_by, now)
             if scope is None:
                 continue
-            target = scoped_target(values[0], scope.name)
-            hash_a, hash_b = fingerprint_at(shape.host, shape.host_hashed, target)
-            hot_entry = self.hot_entries.get(hash_a, hash_b)
+            mark_a, mark_b = self._mark_of(scope)
+            hot_entry = self.hot_entries.get(hash_a ^ mark_a, hash_b ^ mark_b)
             if hot_entry is not None and hot_entry.template.route_facts.shared_by == shared_by:
                 return hot_entry
         return None
+
+    def _mark_of(self, scope: Scope) -> Fingerprint:
+        mark = self._marks.get(scope.name)
+        if mark is None:
+            if len(self._marks) >= MAX_MARKS:
+                self._marks.clear()
+            mark = self._marks[scope.name] = scope_mark(scope)
+        return mark
 
     def rejection_record(self, method: str, route: str) -> RecordTemplate:
         """What is recorded of every refusal on a route."""

@@ -8,13 +8,13 @@ from typing import Final
 from veneer.core.fields import Fields
 from veneer.core.headers import OWS
 from veneer.core.identity import MAX_VALUE_CHARS, Proof, Proofs
-from veneer.core.rules import Scope
+from veneer.identity.bearers import BearerMemory
 from veneer.identity.keys import BadKeyError, read_keys
 from veneer.identity.remembered import CredentialMemory
 from veneer.identity.sessions import cookie_of, session_proof
 from veneer.identity.tokens import TokenReader
 from veneer.policy.model_identity import HeaderIdentity, Identity, JwtIdentity, SessionIdentity
-from veneer.ports.identities import Definitions
+from veneer.ports.credentials import Definitions
 
 BEARER: Final = "bearer"
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class IdentityProvers:
         self._applied: tuple[Identity, ...] = ()
         self._bearers: tuple[TokenReader, ...] = ()
         self._others: tuple[tuple[Identity, TokenReader | None], ...] = ()
-        self._bearer_memory = CredentialMemory()
+        self.bearers = BearerMemory()
         self._cookie_memories: dict[str, CredentialMemory] = {}
 
     def apply(self, identities: tuple[Identity, ...]) -> None:
@@ -44,7 +44,7 @@ class IdentityProvers:
             else:
                 others.append((identity, None))
         self._bearers, self._others = tuple(bearers), tuple(others)
-        self._bearer_memory = CredentialMemory()
+        self.bearers.begin(identities)
         self._cookie_memories = {identity.name: CredentialMemory() for identity, reader in others if reader is not None}
         self._applied = identities
 
@@ -66,26 +66,18 @@ class IdentityProvers:
                 found.append(proof)
         return tuple(found)
 
-    def known_scope(
-        self, identities: Definitions, authorization: bytes, shared_by: tuple[str, ...], now: float
-    ) -> Scope | None:
-        """As `ports.Identities`."""
-        if identities is not self._applied:
-            return None
-        known = self._bearer_memory.find(authorization, now)
-        return None if known is None else known.scope(shared_by, now)
-
     def _of_bearer(self, authorization: str, now: float) -> Proofs:
         """What the field proves (RFC 6750 section 2.1)."""
         raw = authorization.encode("latin-1", "replace")
-        known = self._bearer_memory.find(raw, now)
+        memory = self.bearers.memory
+        known = memory.find(raw, now)
         if known is not None:
             return known.proofs
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != BEARER:
             return ()
         proofs = tuple([proof for reader in self._bearers if (proof := reader.proof(token.strip(OWS))) is not None])
-        return _kept(self._bearer_memory, raw, proofs, now)
+        return _kept(memory, raw, proofs, now)
 
     def _of_cookie(self, identity: Identity, reader: TokenReader | None, fields: Fields, now: float) -> Proof | None:
         assert isinstance(identity.proof, JwtIdentity)

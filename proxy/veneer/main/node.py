@@ -17,7 +17,7 @@ from veneer.admin.access import AdminAccess
 from veneer.admin.application import build_admin
 from veneer.admin.deps import AdminDeps
 from veneer.compress.codec import Codecs
-from veneer.fastpath.fingerprint import is_keyed_hash
+from veneer.core.digests import is_keyed_hash
 from veneer.fastpath.hits import HitFastPath
 from veneer.identity.provers import IdentityProvers
 from veneer.limits.inflight import InFlight

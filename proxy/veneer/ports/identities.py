@@ -6,14 +6,16 @@ from typing import Protocol
 
 from veneer.core.fields import Fields
 from veneer.core.identity import Proofs
-from veneer.core.rules import Scope
-
-Definitions = tuple[object, ...]
-"""The identities of a policy. They are told by which object they are: nobody looks into them here."""
+from veneer.ports.credentials import Definitions, NoBearers, RememberedBearers
 
 
 class Identities(Protocol):
-    """Checks credentials by the policy that was applied last."""
+    """Checks credentials by the policy that was applied last. `bearers` are what it remembers of them."""
+
+    @property
+    def bearers(self) -> RememberedBearers:
+        """The same object always: what it tells follows the policy."""
+        ...
 
     def prove(self, identities: Definitions, fields: Fields, now: float, *, trusted: bool) -> Proofs:
         """What the request's fields prove at `now`, in seconds since the epoch, by these definitions.
@@ -23,20 +25,13 @@ class Identities(Protocol):
         """
         ...
 
-    def known_scope(
-        self, identities: Definitions, authorization: bytes, shared_by: tuple[str, ...], now: float
-    ) -> Scope | None:
-        """As `core.identity.scope_of` of an Authorization that was checked before; None where it was not."""
-        ...
-
 
 class NoIdentities:
     """Proves nothing."""
 
+    def __init__(self) -> None:
+        self.bearers = NoBearers()
+
     def prove(self, *_: object, trusted: bool) -> Proofs:  # noqa: ARG002 - as the port has it
         """Nothing."""
         return ()
-
-    def known_scope(self, *_: object) -> Scope | None:
-        """Nothing."""
-        return None

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead
-from veneer.fastpath.fingerprint import fingerprint_at, fingerprint_of, is_keyed_hash
+from veneer.core.rules import Scope
+from veneer.fastpath.fingerprint import fingerprint_at, fingerprint_of
 from veneer.fastpath.learning import target_key
 from veneer.fastpath.scan import Scanner
 
@@ -60,18 +61,8 @@ def test_both_marks_are_others_in_another_process() -> None:
     assert one[1] != other[1]
 
 
-@pytest.mark.parametrize(
-    ("algorithm", "hash_bits", "cutoff", "keyed"),
-    [
-        ("siphash13", 64, 0, True),
-        ("siphash24", 64, 0, True),
-        ("fnv", 64, 0, False),
-        ("siphash13", 32, 0, False),
-        ("siphash13", 64, 7, False),
-        (sys.hash_info.algorithm, sys.hash_info.hash_bits, sys.hash_info.cutoff, True),
-    ],
-)
-def test_hashes_that_are_short_or_not_keyed_are_not_enough(
-    algorithm: str, hash_bits: int, cutoff: int, keyed: bool
-) -> None:
-    assert is_keyed_hash(algorithm, hash_bits, cutoff) is keyed
+@given(st.sets(st.tuples(TARGETS, st.none() | st.from_regex(r"[0-9a-f]{4}", fullmatch=True)), min_size=2, max_size=12))
+def test_a_target_has_other_marks_in_each_scope(places: set[tuple[str, str | None]]) -> None:
+    found = [fingerprint_of(b"a\n" + target.encode(), None if name is None else Scope(name)) for target, name in places]
+    assert len({hash_a for hash_a, _ in found}) == len(places)
+    assert len({hash_b for _, hash_b in found}) == len(places)

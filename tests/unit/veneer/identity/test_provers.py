@@ -94,11 +94,14 @@ def test_a_token_that_was_remembered_is_known_to_the_fast_path_until_it_ends() -
     provers, defined = IdentityProvers(), identities()
     provers.apply(defined)
     line = f"Bearer {token(company='a', exp=int(NOW) + 10)}"
-    assert provers.known_scope(defined, line.encode(), ("tenant",), NOW) is None
+    assert provers.bearers.find(defined, line.encode(), NOW) is None
     provers.prove(defined, Fields([("Authorization", line)]), NOW, trusted=False)
-    assert provers.known_scope(defined, line.encode(), ("tenant",), NOW + 9) is not None
-    assert provers.known_scope(defined, line.encode(), ("tenant", "user"), NOW) is None
-    assert provers.known_scope(defined, line.encode(), ("tenant",), NOW + 10) is None
+    known = provers.bearers.find(defined, line.encode(), NOW + 9)
+    assert known is not None
+    assert known.scope(("tenant",), NOW + 9) is not None
+    assert known.scope(("tenant", "user"), NOW) is None
+    assert known.scope(("tenant",), NOW + 10) is None
+    assert provers.bearers.find(defined, line.encode(), NOW + 10) is None
 
 
 def test_other_definitions_forget_what_was_proven(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,8 +114,8 @@ def test_other_definitions_forget_what_was_proven(monkeypatch: pytest.MonkeyPatc
     provers.apply(after)
     assert not provers.prove(after, fields, NOW, trusted=False)
     assert not provers.prove(before, fields, NOW, trusted=False), "nor does anything by the former ones"
-    assert provers.known_scope(after, fields.joined["authorization"].encode(), ("tenant",), NOW) is None
-    assert provers.known_scope(before, fields.joined["authorization"].encode(), ("tenant",), NOW) is None
+    assert provers.bearers.find(after, fields.joined["authorization"].encode(), NOW) is None
+    assert provers.bearers.find(before, fields.joined["authorization"].encode(), NOW) is None
 
 
 def test_an_identity_without_its_key_proves_nothing_and_says_so(

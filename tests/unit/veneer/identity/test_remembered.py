@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from veneer.core.identity import Proof, Window
 from veneer.identity.remembered import CredentialMemory
 
@@ -10,8 +12,9 @@ def proof(ends: float = 100.0, tenant: str = "a") -> Proof:
     return Proof((("tenant", "s:" + tenant),), "api", Window(0, ends), authorization=True)
 
 
-def test_what_was_learned_is_found_until_it_ends() -> None:
-    memory = CredentialMemory()
+@pytest.mark.parametrize("keyed", [True, False])
+def test_what_was_learned_is_found_until_it_ends(keyed: bool) -> None:
+    memory = CredentialMemory(is_hash_keyed=keyed)
     memory.learn(b"token", (proof(100),))
     assert memory.find(b"token", 99) is not None
     assert memory.find(b"token", 100) is None
@@ -43,6 +46,13 @@ def test_scopes_are_worked_out_once_and_end_with_the_proof() -> None:
     assert known.scope(("tenant",), 51) is scope
     assert known.scope(("tenant",), 100) is None
     assert known.scope(("tenant", "user"), 50) is None
+
+
+def test_whose_place_is_another_ones_is_not_taken_for_it() -> None:
+    memory = CredentialMemory()
+    memory.learn(b"token", (proof(),))
+    memory._young[hash(b"forged")] = memory._young.pop(hash(b"token"))
+    assert memory.find(b"forged", 1) is None
 
 
 def test_no_credential_can_be_read_out_of_it() -> None:
