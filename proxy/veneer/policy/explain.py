@@ -130,10 +130,16 @@ def explain(
         key=cache_key(request, rules, body_digest=digest),
         verdict=verdict,
         standing=standing,
-        tags=match.tags,
+        tags=_tags(match),
         own_tags=own_tags or (),
         invalidates=() if request.is_safe else match.route.invalidates(match.params),
     )
+
+
+def _tags(match: Match) -> tuple[str, ...]:
+    """The tags, less those with an identity that is not proven: what has them is not stored then."""
+    params = match.params
+    return tuple([one.fill(params) for one in match.route.tag_templates if params.keys() >= set(one.names)])
 
 
 def _proving(match: Match, identity: Mapping[str, str]) -> Match:

@@ -6,6 +6,7 @@ import pytest
 from veneer.cli.explain import add_explain_flags, explain_request
 
 POLICY = """
+identities: {token: {jwt: {keys: [{secret_env: SECRET}], values: {tenant: tenant}}}}
 rate_limits: {few: {rate: 10/1m, key: "header:X-Key"}}
 routes:
   - name: user
@@ -19,6 +20,9 @@ routes:
     request: {set: {X-Stage: live}, remove: [Cookie]}
     response: {set: {Server: veneer}, remove: [X-Powered-By]}
   - {name: beta, match: {path: /beta, host: [a, b], headers: {X-Beta: "1"}, cookies: {plan: "*"}}, cors: {learn: false}}
+  - name: tenant
+    match: {path: /tenant}
+    cache: {share: identity.tenant, ttl: 5m, tags: [all, "of:{identity.tenant}"]}
   - {name: "off", match: {path: /off}, cache: {enabled: false}}
 """
 
@@ -149,3 +153,8 @@ def test_bad_flags_are_refused(argv: list[str], capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         parser.parse_args(argv)
     assert "error: argument" in capsys.readouterr().err
+
+
+def test_a_tag_of_who_asks_is_left_out_where_nobody_has_proven_who(explain: Explain) -> None:
+    told = explain("/tenant")
+    assert told["tags"] == "all"
