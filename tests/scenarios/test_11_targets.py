@@ -14,6 +14,7 @@ version: 1
 routes:
   - {name: sorted, match: {path: "/{room}/sorted/{rest:path}"}, cache: {key: {query: {sort: true}}}}
   - {name: only, match: {path: "/{room}/only/{rest:path}"}, cache: {key: {query: {only: [id]}}}}
+  - {name: paged, match: {path: "/{room}/paged"}, cache: {key: {query: {defaults: {page: "1"}}}}}
   - {name: quoted, match: {path: "/{room}/it's/{rest:path}"}, cache: {enabled: false}}
 """
 FRESH = "200\nCache-Control: max-age=600"
@@ -39,6 +40,18 @@ async def test_the_host_that_is_keyed_is_forwarded(talk: Dialogue, host: str) ->
     assert await ask_as(talk, host, talk.at("/p")) == "one"
     assert talk.asked[0].lines.all("host") == ["victim.test"]
     assert await ask_as(talk, "victim.test", talk.at("/p")) == "one"
+
+
+async def test_the_first_page_is_one_with_its_number_and_without(talk: Dialogue) -> None:
+    talk.answers(f"{FRESH}\n\nfirst", f"{FRESH}\n\nsecond")
+    for target in ("/paged", "/paged?page=1", "/paged", "/paged?page=1") * 2:
+        assert (await talk.ask(f"GET {target}")).text() == "first"
+    assert (await talk.ask("GET /paged?page=2")).text() == "second"
+    assert len(talk.paths()) == 2
+    talk.answers("200\n\n", f"{FRESH}\n\nfirst anew")
+    await talk.ask("POST /paged", body=b"")
+    assert (await talk.ask("GET /paged?page=1")).text() == "first anew"
+    assert (await talk.ask("GET /paged?page=2")).text() == "second"
 
 
 async def test_a_location_is_invalidated_by_the_rules_of_its_own_route(talk: Dialogue) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from veneer.core.digests import digest_of_parts
 from veneer.core.entry import Entry
-from veneer.core.fields import Fields
+from veneer.core.fields import Fields, Pair
 from veneer.core.headers import split_quoted
 from veneer.core.messages import RequestHead
 from veneer.core.percent import folded, normalise_percent
@@ -89,15 +89,24 @@ def normalised_query(query: str | None, rules: KeyRules, search: NoVarySearch | 
         return None
     text = normalise_percent(query)
     choosing = rules.query_only is not None or bool(rules.query_except) or rules.query_sort
-    if not choosing and search is None:
+    if not choosing and not rules.query_defaults and search is None:
         return text
     pairs = [(unquote_plus(part.partition("=")[0]), part) for part in text.split("&") if part]
+    if rules.query_defaults:
+        pairs = _told(pairs, rules.query_defaults)
     if rules.query_only is not None:
         pairs = [pair for pair in pairs if pair[0] in rules.query_only]
     pairs = [pair for pair in pairs if pair[0] not in rules.query_except and (search is None or search.keeps(pair[0]))]
     if rules.query_only is not None or rules.query_sort or (search is not None and search.key_order):
         pairs.sort(key=lambda pair: pair[0])
     return "&".join(part for _, part in pairs) or None
+
+
+def _told(pairs: list[Pair], defaults: tuple[Pair, ...]) -> list[Pair]:
+    """The parameters less those that say what holds without them. Of one that is there twice nobody can tell."""
+    names = [name for name, _ in pairs]
+    spared = [one for one in defaults if names.count(one[0]) == 1]
+    return [pair for pair in pairs if (pair[0], unquote_plus(pair[1].partition("=")[2])) not in spared]
 
 
 def uri(request: RequestHead, rules: KeyRules, search: NoVarySearch | None = None) -> str:

@@ -29,13 +29,15 @@ class KeyRules:
     """What of a request, beside method, authority and path, enters the cache key.
 
     `query_only` None means the whole query; otherwise only these parameters, sorted. `query_except` are dropped.
-    `query_sort` sorts parameters by name where neither is given. `headers` (lower case) enter with normalised value.
+    `query_sort` sorts parameters by name where neither is given. `query_defaults` are decoded names and values that
+    mean the same as no such parameter. `headers` (lower case) enter with normalised value.
     `beside` are those under which the same target may be stored as well, by what requests for it say.
     """
 
     query_only: frozenset[str] | None = None
     query_except: frozenset[str] = frozenset()
     query_sort: bool = False
+    query_defaults: tuple[tuple[str, str], ...] = ()
     headers: tuple[str, ...] = ()
     beside: tuple[KeyRules, ...] = ()
 

@@ -45,6 +45,7 @@ def cache_rules(
             query_only=None if query.only is None else frozenset(query.only),
             query_except=frozenset(query.except_),
             query_sort=query.sort,
+            query_defaults=tuple(sorted(query.defaults.items())),
             headers=tuple(dict.fromkeys(name.lower() for name in (*shape.key.headers, *passed))),
         ),
         language_from_content=shape.compat.language_from_content,

@@ -31,6 +31,12 @@ class QueryKeyShape(Shape):
         "Sort the parameters by name, so that their order does not matter.",
         "Wrong for a backend to which the order of different parameters matters.",
     )
+    defaults: dict[Text, str] = option(
+        {},
+        'Parameters that mean, with this value, the same as without them, as in `{page: "1"}`: one key for both.',
+        "Both get the response that was asked for first, with the links and addresses that are in it.",
+        max_length=64,
+    )
 
 
 class KeyShape(Shape):

@@ -79,6 +79,27 @@ def test_uri_is_authority_and_normal_target() -> None:
     assert path_key(request(query="x")) == path_key(request(query="y"))
 
 
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("page=1", None),
+        ("a=b&page=1", "a=b"),
+        ("page=1&lang=de%20at", None),
+        ("page=%31", None),
+        ("page=2", "page=2"),
+        ("page=1&page=2", "page=1&page=2"),
+        ("page=1&page=1", "page=1&page=1"),
+        ("page", "page"),
+        ("page=1=1", "page=1=1"),
+        ("Page=1", "Page=1"),
+        ("page=1&empty=", None),
+    ],
+)
+def test_what_says_the_default_counts_as_not_said(query: str, kept: str | None) -> None:
+    rules = KeyRules(query_defaults=(("empty", ""), ("lang", "de at"), ("page", "1")))
+    assert normalised_query(query, rules) == kept
+
+
 def test_an_entry_covers_its_own_query_and_what_its_no_vary_search_equates() -> None:
     fresh = ("Cache-Control", "max-age=60")
     plain = entry_of(dated(fresh), request(query="a=1"))
