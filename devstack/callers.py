@@ -1,11 +1,12 @@
-"""Who asks the Etter service: the fields that a caller sends."""
+"""Who asks the Etter service: the fields that a caller sends, and the secret by which the proxy can check them."""
 
 from __future__ import annotations
 
 import datetime as dt
+import os
 
 from etter.clock import utc_now
-from etter.settings import Settings
+from etter.settings import Settings, load_settings
 from etter.web.auth import Role, issue_token
 
 
@@ -16,3 +17,8 @@ def bearer(
     expires_at = utc_now() + dt.timedelta(hours=hours)
     token = issue_token(settings.token_secret, user_id=user_id, company_id=company_id, role=role, expires_at=expires_at)
     return {"Authorization": f"Bearer {token}"}
+
+
+def proxy_environment() -> dict[str, str]:
+    """What the proxy has to know of the backend: the secret that signs tokens, by the name in policies.yaml."""
+    return {"ETTER_TOKEN_SECRET": load_settings(os.environ).token_secret}

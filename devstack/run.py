@@ -14,6 +14,7 @@ from types import FrameType
 from typing import NoReturn
 
 from devstack.backend import BackendServer, preparation, run_step
+from devstack.callers import proxy_environment
 from devstack.postgres import PostgresServer
 from devstack.process import ManagedProcess, StartError
 from devstack.proxy import SHIPPED_POLICIES, ProxyOptions, ProxyServer
@@ -133,6 +134,7 @@ def _proxy_options(plan: Plan, upstream: str, redis_url: str | None) -> ProxyOpt
         workers=plan.workers,
         port=plan.proxy_port,
         admin_port=plan.admin_port,
+        env=proxy_environment(),
     )
 
 

@@ -1,7 +1,7 @@
 """What the simulated users ask for. 95 % reads; companies, pages, people and search texts follow Zipf's law.
 
-A user belongs to a company, holds a token and the company's pass, and asks only for what that company may see. The
-weights are percent of all requests.
+A user belongs to a company, holds a token, and asks only for what that company may see. Half of those who ask for the
+first page of a list do not name it (`users` rather than `users?page=1`). The weights are percent of all requests.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from random import Random
 
 from etter.seed.sizes import Size
-from etter.web.auth import PASS_HEADER, issue_pass, issue_token
+from etter.web.auth import issue_token
 
 ETTER = "/api/etter/"
 SHARED_BY_ALL = frozenset({"master_companies", "workflows", "auto_complete task", "role_adjacency"})
+UNNAMED = 0.5  # of all who ask for a first page, so many do not say which page
 RUN = 6  # seeded users come in runs of six per company
 
 
@@ -82,7 +83,7 @@ class Mix:
         self._edges = list(itertools.accumulate(weight for _, weight, _ in WEIGHTS))
 
     def people(self, count: int, secret: str, now: dt.datetime, random: Random) -> list[Person]:
-        """Make users with tokens and passes."""
+        """Make users with tokens."""
         found = []
         for _ in range(count):
             company = self._by_rank[self._companies.draw(random) - 1]
@@ -90,8 +91,7 @@ class Mix:
             token = issue_token(
                 secret, user_id=user, company_id=company, role="member", expires_at=now + dt.timedelta(hours=4)
             )
-            headers = {"Authorization": f"Bearer {token}", PASS_HEADER: issue_pass(secret, company, now).text}
-            found.append(Person(user, company, headers))
+            found.append(Person(user, company, {"Authorization": f"Bearer {token}"}))
         return found
 
     def draw(self, person: Person, random: Random) -> Request:
@@ -193,8 +193,12 @@ def _complete(kind: str, text: str) -> Request:
     return _get(f"auto_complete {kind}", f"auto_complete?type={kind}&q={text}")
 
 
+def _page(name: str, page: int, random: Random) -> Request:
+    return _get(name, name if page == 1 and random.random() < UNNAMED else f"{name}?page={page}")
+
+
 def _list(name: str) -> Make:
-    return lambda mix, _person, random: _get(name, f"{name}?page={mix.page(random)}")
+    return lambda mix, _person, random: _page(name, mix.page(random), random)
 
 
 def _simulation(_mix: Mix, person: Person, random: Random) -> Request:
@@ -234,7 +238,7 @@ def _change_company(_mix: Mix, person: Person, random: Random) -> Request:
 
 
 WEIGHTS: Sequence[tuple[str, float, Make]] = (
-    ("master_companies", 12.0, lambda m, _p, r: _get("master_companies", f"master_companies?page={m.master_page(r)}")),
+    ("master_companies", 12.0, lambda m, _p, r: _page("master_companies", m.master_page(r), r)),
     ("companies/{id}", 12.0, lambda _m, p, _r: _get("companies/{id}", f"companies/{p.company_id}")),
     ("users", 11.0, _list("users")),
     ("users/{id}", 9.0, lambda m, p, r: _get("users/{id}", f"users/{m.colleague(p.company_id, r)}")),

@@ -16,6 +16,7 @@ from benchmarks.etter.load import Measured, Plan, run_load
 from benchmarks.etter.mix import Mix, Person
 from benchmarks.etter.warm import fill, jobs
 from devstack.backend import BackendServer, Step, run_step
+from devstack.callers import proxy_environment
 from devstack.postgres import PostgresServer
 from devstack.process import ManagedProcess
 from devstack.proxy import SHIPPED_POLICIES, ProxyOptions, ProxyServer
@@ -105,7 +106,7 @@ class Ground:
             stack.callback(redis.stop)
             redis_url, watched["redis"] = redis.url, redis.process
         # All users come from one address here; a limit per address would measure the limit.
-        environment = {"RATE_LIMIT_REQUESTS": "1000000"}
+        environment = {**proxy_environment(), "RATE_LIMIT_REQUESTS": "1000000"}
         options = ProxyOptions(backend.url, policies=SHIPPED_POLICIES, redis_url=redis_url, env=environment)
         proxy = ProxyServer(options, self.state)
         proxy.process.launch.log_path.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from devstack.backend import BackendServer, token
+from devstack.callers import proxy_environment
 from devstack.process import wait_until
 from devstack.proxy import SHIPPED_POLICIES, ProxyOptions, ProxyServer
 from devstack.redis import NO_REDIS, RedisServer, find_redis_binary
@@ -55,7 +56,9 @@ class Etter:
 def _etter(backend: BackendServer, directory: Path, env: dict[str, str]) -> Iterator[Etter]:
     with starting_redis(directory) as new_redis, starting_proxies(directory) as new_proxy:
         redis = new_redis()
-        options = ProxyOptions(upstream=backend.url, policies=SHIPPED_POLICIES, redis_url=redis.url, env=env)
+        options = ProxyOptions(
+            upstream=backend.url, policies=SHIPPED_POLICIES, redis_url=redis.url, env=proxy_environment() | env
+        )
         yield Etter(new_proxy(options), new_proxy(options), backend, redis, token(42, 7, directory))
 
 

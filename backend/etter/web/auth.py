@@ -1,7 +1,7 @@
 """Bearer tokens (RFC 6750): signed JSON web tokens with the claims `sub` (user), `company` and `role`.
 
-A company pass is a second, weaker credential: whoever holds it belongs to the company. It exists so that a shared
-cache can tell companies apart without understanding tokens: answers that concern a whole company vary on it.
+A company pass is a second, weaker credential: whoever holds it belongs to the company. It exists for shared caches that
+do not understand tokens: answers that concern a whole company vary on it. Who has a cache that does needs none.
 """
 
 import datetime as dt

@@ -3,8 +3,9 @@
 Authenticated answers may be reused by a shared cache only when they say so (RFC 9111 section 3.5). Three kinds:
 
 * reference: the same for everybody, so `public` for all;
-* company: the same for all members of a company. `public`, but varying on the company pass, an unguessable
-  credential which the backend has checked; a caller without a pass gets a variant of its own by `Authorization`;
+* company: the same for all members of a company. Nothing is said of it: so only a cache that knows who belongs to the
+  company by the token may share it. To a caller with a company pass, an unguessable credential which the backend has
+  checked, it is `public` and varies on the pass: for caches that know nothing of tokens;
 * personal: `private`.
 
 `max-age=0` keeps browsers asking: only shared caches near the backend hear of invalidations.
@@ -54,8 +55,7 @@ def _control(advice: CacheAdvice, caller: Caller | None) -> dict[str, str]:
         case Sharing.REFERENCE:
             return {"Cache-Control": shared}
         case Sharing.COMPANY if caller is not None and caller.role == "member":
-            vary = PASS_HEADER if caller.holds_pass else f"Authorization, {PASS_HEADER}"
-            return {"Cache-Control": shared, "Vary": vary}
+            return {"Cache-Control": shared, "Vary": PASS_HEADER} if caller.holds_pass else {}
         case Sharing.NOBODY:
             return {"Cache-Control": "no-store"}
         case _:  # personal, or the platform's view across companies

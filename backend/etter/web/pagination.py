@@ -133,7 +133,7 @@ def page_of(part: Slice[T], window: Window, url: URL) -> Page[T]:
 
 def _numbered(url: URL, page: int, pages: int) -> Links:
     return Links(
-        self=_at(url),
+        self=_at(url, page=str(page)),
         first=_at(url, page="1"),
         prev=_at(url, page=str(page - 1)) if page > 1 else None,
         next=_at(url, page=str(page + 1)) if page < pages else None,

@@ -101,11 +101,11 @@ async def test_auto_complete_by_address(api: Client, member: dict[str, str]) -> 
     ],
 )
 async def test_the_lifetimes_of_the_requirements(
-    api: Client, member: dict[str, str], method: str, path: str, seconds: int
+    api: Client, passing: dict[str, str], method: str, path: str, seconds: int
 ) -> None:
     roles = [{"role": "Clerk", "headcount": 5, "avg_salary": 1000}]
     body = {"company": "Any", "automation_factor": 0.5, "roles": roles, "n_iterations": 10}
-    response = await api.request(method, f"/api/etter/{path}", headers=member, json=body if method == "POST" else None)
+    response = await api.request(method, f"/api/etter/{path}", headers=passing, json=body if method == "POST" else None)
     assert response.headers["Cache-Control"] == f"public, max-age=0, s-maxage={seconds}"
 
 

@@ -1,9 +1,14 @@
-"""Every pair of write and read through the real proxy: no read shows what was there before the write."""
+"""Every pair of write and read through the real proxy: no read shows what was there before the write.
+
+With the shipped policies callers have a token alone, by which the proxy knows their company. Without a policy file they
+have the company's pass beside it.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +17,10 @@ import pytest
 from yarl import URL
 
 from devstack.backend import BackendServer
-from devstack.callers import bearer
+from devstack.callers import bearer, proxy_environment
 from devstack.proxy import SHIPPED_POLICIES, ProxyOptions, ProxyServer
 from etter.clock import utc_now
-from etter.settings import load_settings
+from etter.settings import Settings, load_settings
 from etter.web.auth import PASS_HEADER, issue_pass
 
 NewProxy = Callable[[ProxyOptions], ProxyServer]
@@ -151,13 +156,19 @@ class Answer:
 
 
 class Etter:
-    """Asks the same of the proxy and of the backend behind it."""
+    """Asks the same of the proxy and of the backend behind it. `by_pass`: its callers have a pass beside the token."""
 
-    def __init__(self, session: aiohttp.ClientSession, backend: str, proxy: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, backend: str, proxy: str, *, by_pass: bool) -> None:
         self._session = session
         self._bases = {"backend": backend, "proxy": proxy}
         self.tag = URL(proxy).port or 0  # makes each run's changes differ from the last run's
-        self.member = bearer(SETTINGS) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, 7, utc_now()).text}
+        self.by_pass = by_pass
+        self.member = self.caller(42, 7)
+
+    def caller(self, user: int, company: int) -> dict[str, str]:
+        """The fields of a member of a company."""
+        own_pass = {PASS_HEADER: issue_pass(SETTINGS.token_secret, company, utc_now()).text} if self.by_pass else {}
+        return bearer(SETTINGS, user, company) | own_pass
 
     async def ask(
         self,
@@ -191,6 +202,13 @@ class Etter:
         }
 
 
+@asynccontextmanager
+async def behind(backend: BackendServer, new_proxy: NewProxy, policies: Path | None) -> AsyncIterator[Etter]:
+    proxy = new_proxy(ProxyOptions(backend.url, policies=policies, env=proxy_environment()))
+    async with aiohttp.ClientSession() as session:
+        yield Etter(session, backend.url, proxy.url, by_pass=policies is None)
+
+
 @pytest.fixture(params=["without a policy file", "with the shipped policies"])
 async def etter(
     request: pytest.FixtureRequest,
@@ -198,9 +216,8 @@ async def etter(
     new_proxy: NewProxy,
 ) -> AsyncIterator[Etter]:
     policies = SHIPPED_POLICIES if "shipped" in str(request.param) else None
-    proxy = new_proxy(ProxyOptions(backend_server.url, policies=policies))
-    async with aiohttp.ClientSession() as session:
-        yield Etter(session, backend_server.url, proxy.url)
+    async with behind(backend_server, new_proxy, policies) as etter:
+        yield etter
 
 
 async def test_every_write_reaches_every_read(etter: Etter) -> None:
@@ -223,9 +240,7 @@ async def test_every_write_reaches_every_read(etter: Etter) -> None:
 
 
 async def test_a_write_leaves_the_rest_stored(backend_server: BackendServer, new_proxy: NewProxy) -> None:
-    proxy = new_proxy(ProxyOptions(backend_server.url))
-    async with aiohttp.ClientSession() as session:
-        etter = Etter(session, backend_server.url, proxy.url)
+    async with behind(backend_server, new_proxy, None) as etter:
         for name, write in WRITES.items():
             rows = await etter.samples()
             path = READS[write.leaves].format(**rows)
@@ -238,11 +253,9 @@ async def test_a_write_leaves_the_rest_stored(backend_server: BackendServer, new
 async def test_a_write_leaves_the_pages_of_other_companies_under_its_target(
     backend_server: BackendServer, new_proxy: NewProxy
 ) -> None:
-    other = bearer(SETTINGS, 1, 1) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, 1, utc_now()).text}
     for policies, stays in ((SHIPPED_POLICIES, True), (None, False)):
-        proxy = new_proxy(ProxyOptions(backend_server.url, policies=policies))
-        async with aiohttp.ClientSession() as session:
-            etter = Etter(session, backend_server.url, proxy.url)
+        async with behind(backend_server, new_proxy, policies) as etter:
+            other = etter.caller(1, 1)
             for headers in (etter.member, other):
                 await etter.ask("proxy", "documents", headers=headers)
                 assert (await etter.ask("proxy", "documents", headers=headers)).hit
@@ -254,10 +267,14 @@ async def test_a_write_leaves_the_pages_of_other_companies_under_its_target(
 
 async def test_companies_share_nothing_but_reference_data(etter: Etter) -> None:
     others = {
-        "other company": bearer(SETTINGS, 1, 1) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, 1, utc_now()).text},
-        "no pass": bearer(SETTINGS, 41, 7),
+        "other company": etter.caller(1, 1),
+        "the platform": bearer(SETTINGS, 42, 7, "platform"),
+        "forged": bearer(Settings(etter_dev_secret="another secret, and long enough for HS256"), 41, 7),
+        "expired": bearer(SETTINGS, 41, 7, hours=-1),
         "nobody": {"Accept": "*/*"},
     }
+    if etter.by_pass:
+        others["no pass"] = bearer(SETTINGS, 41, 7)
     rows = await etter.samples()
     for read in ("users", "user", "company", "dashboard", "documents", "completion", "history", "workflow"):
         path = READS[read].format(**rows)
@@ -271,9 +288,28 @@ async def test_companies_share_nothing_but_reference_data(etter: Etter) -> None:
 
 
 async def test_colleagues_share_what_concerns_the_company(etter: Etter) -> None:
-    colleague = bearer(SETTINGS, 41, 7) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, 7, utc_now()).text}
     await etter.ask("proxy", "users?page_size=3")
-    assert (await etter.ask("proxy", "users?page_size=3", headers=colleague)).hit
+    assert (await etter.ask("proxy", "users?page_size=3", headers=etter.caller(41, 7))).hit
+
+
+async def test_who_sends_a_pass_shares_with_all_who_do(backend_server: BackendServer, new_proxy: NewProxy) -> None:
+    async with behind(backend_server, new_proxy, SHIPPED_POLICIES) as etter:
+        own_pass = {PASS_HEADER: issue_pass(SETTINGS.token_secret, 7, utc_now()).text}
+        await etter.ask("proxy", "users?page_size=4", headers=etter.member | own_pass)
+        assert (await etter.ask("proxy", "users?page_size=4", headers=etter.caller(41, 7) | own_pass)).hit
+        assert not (await etter.ask("proxy", "users?page_size=4", headers=etter.caller(1, 1) | own_pass)).hit
+
+
+async def test_a_proxy_without_the_secret_shares_what_everybody_may_see(
+    backend_server: BackendServer, new_proxy: NewProxy
+) -> None:
+    proxy = new_proxy(ProxyOptions(backend_server.url, SHIPPED_POLICIES, env={"ETTER_TOKEN_SECRET": ""}))
+    async with aiohttp.ClientSession() as session:
+        etter = Etter(session, backend_server.url, proxy.url, by_pass=False)
+        for path, hit in (("users", False), ("master_companies", True)):
+            await etter.ask("proxy", path)
+            answer = await etter.ask("proxy", path)
+            assert (answer.status, answer.hit) == (200, hit)
 
 
 async def test_companies_do_not_push_each_other_out(
@@ -281,13 +317,8 @@ async def test_companies_do_not_push_each_other_out(
 ) -> None:
     policies = tmp_path / "policies.yaml"
     policies.write_text(SHIPPED_POLICIES.read_text("utf-8") + "\nstores: {max_variants: 2}\n", "utf-8")
-    proxy = new_proxy(ProxyOptions(backend_server.url, policies=policies))
-    companies = [
-        bearer(SETTINGS, 1, company) | {PASS_HEADER: issue_pass(SETTINGS.token_secret, company, utc_now()).text}
-        for company in range(1, 7)
-    ]
-    async with aiohttp.ClientSession() as session:
-        etter = Etter(session, backend_server.url, proxy.url)
+    async with behind(backend_server, new_proxy, policies) as etter:
+        companies = [etter.caller(1, company) for company in range(1, 7)]
         for wanted_hit in (False, True):
             for headers in companies:
                 assert (await etter.ask("proxy", "get_chro_data", headers=headers)).hit is wanted_hit

@@ -200,7 +200,7 @@ async def test_company_pass_opens_the_shared_cache(
     with_pass = await api.get(f"{USERS}/42", headers=passing)
     assert with_pass.headers["Vary"] == "Etter-Company-Pass"
     without = await api.get(f"{USERS}/42", headers=member)
-    assert without.headers["Vary"] == "Authorization, Etter-Company-Pass"
+    assert not {"Cache-Control", "Vary"} & set(without.headers)
     wrong = await api.get(f"{USERS}/42", headers=member | {"Etter-Company-Pass": "7.1.0000"})
     assert wrong.status == 401
 

@@ -21,7 +21,7 @@ def caller(role: Role = "member", *, holds_pass: bool = False) -> Caller:
     ("sharing", "who", "control", "vary"),
     [
         (Sharing.REFERENCE, caller(), "public, max-age=0, s-maxage=60", None),
-        (Sharing.COMPANY, caller(), "public, max-age=0, s-maxage=60", "Authorization, Etter-Company-Pass"),
+        (Sharing.COMPANY, caller(), None, None),
         (Sharing.COMPANY, caller(holds_pass=True), "public, max-age=0, s-maxage=60", "Etter-Company-Pass"),
         (Sharing.COMPANY, caller("platform"), "private, no-cache", None),
         (Sharing.COMPANY, None, "private, no-cache", None),
@@ -29,9 +29,9 @@ def caller(role: Role = "member", *, holds_pass: bool = False) -> Caller:
         (Sharing.NOBODY, caller(), "no-store", None),
     ],
 )
-def test_who_may_share(sharing: Sharing, who: Caller | None, control: str, vary: str | None) -> None:
+def test_who_may_share(sharing: Sharing, who: Caller | None, control: str | None, vary: str | None) -> None:
     headers = cache_headers(CacheAdvice(sharing, 60), who, (), ())
-    assert headers["Cache-Control"] == control
+    assert headers.get("Cache-Control") == control
     assert headers.get("Vary") == vary
 
 

@@ -65,6 +65,12 @@ def test_links_keep_other_parameters() -> None:
     )
 
 
+def test_the_first_page_says_the_same_however_it_was_asked_for() -> None:
+    part = Slice([1], 3, has_next=True, last_key=(1, 1))
+    asked = [page_of(part, Window(1, 1), URL(text)).links for text in ("/x", "/x?page=1")]
+    assert asked[0] == asked[1]
+
+
 def test_deep_offsets_are_refused() -> None:
     assert window_of(ListQuery(page=101, page_size=100)).offset == 10_000
     with pytest.raises(ValidationError, match="cursor"):

@@ -1,8 +1,11 @@
 import datetime as dt
+import re
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
+from etter.app import route_table
 from etter.web.auth import Caller
 from etter.web.caching import CacheAdvice, Sharing, cache_headers
 from veneer.policy.decode import decode
@@ -60,7 +63,7 @@ def test_no_route_shares_answers_to_authorised_requests_of_its_own_accord(policy
 def test_a_ttl_of_the_operator_s_leaves_what_the_backend_says_and_the_file_shows_it() -> None:
     """The tests in the file hold for responses as the Etter backend sends them, whatever the ttl beside them is."""
     text = SHIPPED.read_text("utf-8")
-    told = "{headers: [Etter-Company-Pass]}, ttl: 1h, tags"
+    told = "methods: [GET]}\n    cache: {ttl: 1h, tags: [companies]}"
     assert told in text
     with pytest.raises(PolicyError) as failed:
         parse_policy(text.replace(told, told.replace("1h", "10s")), "p")
@@ -68,10 +71,27 @@ def test_a_ttl_of_the_operator_s_leaves_what_the_backend_says_and_the_file_shows
     assert "fresh for 10s, by the route's ttl" in problem.message
 
 
+def test_what_concerns_a_company_is_shared_by_its_company_and_role(policy: Policy) -> None:
+    for path in ("users", "users/42", "workflows/3", "history", "documents", "get_chro_data", "companies/7"):
+        assert policy.match("GET", f"/api/etter/{path}").route.cache.shared_by == ("company", "role"), path
+    for path in ("master_companies", "workflows", "role_adjacency"):
+        assert policy.match("GET", f"/api/etter/{path}").route.cache.shared_by == (), path
+    assert policy.match("GET", "/api/etter/projects").route.cache.shared_by == ("user",)
+
+
+def test_the_lifetimes_are_those_that_the_backend_names_with_a_pass(policy: Policy) -> None:
+    """To callers without one it names none, so that those of this file count."""
+    shared = [route for route in route_table(MagicMock(), MagicMock()) if route.advice.sharing is Sharing.COMPANY]
+    assert len(shared) > 8
+    for route in shared:
+        found = policy.match(route.method, re.sub(r"{\w+}", "7", route.path), "type=user").route
+        assert found.cache.ttl_s == route.advice.shared_seconds, route.path
+
+
 def test_the_responses_in_the_file_are_those_of_the_backend() -> None:
     document = read_document(SHIPPED.read_text("utf-8"), "p")
     tests = [test for test in decode(document).shape.tests if "s-maxage" in str(test.response.headers)]
-    assert len(tests) >= 6
+    assert len(tests) >= 4
     for test in tests:
         shared = "Vary" not in test.response.headers
         advice = CacheAdvice(Sharing.REFERENCE if shared else Sharing.COMPANY, int(test.expect.ttl or 0))
