@@ -12,6 +12,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 SECRET = "a-secret-of-tests-that-has-at-least-32-bytes"
 OTHER_SECRET = "another-secret-of-tests-with-at-least-32-bytes"
@@ -69,3 +70,28 @@ def _part(value: object) -> str:
 
 def _base64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def jwk(key: PrivateKey, key_id: str | None = None, **members: Any) -> dict[str, Any]:
+    """The public key as an issuer publishes it (RFC 7517)."""
+    public = key.public_key()
+    match public:
+        case rsa.RSAPublicKey():
+            said = json.loads(RSAAlgorithm.to_jwk(public))
+        case ec.EllipticCurvePublicKey():
+            said = json.loads(ECAlgorithm.to_jwk(public))
+        case _:
+            said = json.loads(OKPAlgorithm.to_jwk(public))
+    said.pop("key_ops", None)
+    return {**said, **({} if key_id is None else {"kid": key_id}), **members}
+
+
+def key_set(*keys: dict[str, Any]) -> bytes:
+    """A set of published keys."""
+    return json.dumps({"keys": keys}).encode()
+
+
+def named_bearer(key: PrivateKey, key_id: str | None, algorithm: str = "ES256", **claims: Any) -> str:
+    """The line of a request with a token that names its key."""
+    made = jwt.encode({"exp": ENDS, **claims}, key, algorithm, headers={"kid": key_id} if key_id else None)
+    return f"Authorization: Bearer {made}"

@@ -93,6 +93,11 @@ def public_key(pem: bytes, place: str) -> PublicKey:
         found = _loaded(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise BadKeyError(place, "is no public key in PEM") from error
+    return usable(found, place)
+
+
+def usable(found: object, place: str) -> PublicKey:
+    """The key, if it is one that tokens are checked by. Raises BadKeyError."""
     if not isinstance(found, PublicKey):
         raise BadKeyError(place, "is a key of a kind that no token is signed with")
     if isinstance(found, RSAPublicKey) and found.key_size < LEAST_RSA_BITS:

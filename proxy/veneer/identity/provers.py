@@ -9,11 +9,14 @@ from veneer.core.fields import Fields
 from veneer.core.headers import OWS
 from veneer.core.identity import MAX_VALUE_CHARS, Proof, Proofs
 from veneer.identity.bearers import BearerMemory
+from veneer.identity.key_sets import KeySets
 from veneer.identity.keys import BadKeyError, read_keys
 from veneer.identity.remembered import CredentialMemory
 from veneer.identity.sessions import cookie_of, session_proof
 from veneer.identity.tokens import TokenReader
+from veneer.loop.tasks import Tasks
 from veneer.policy.model_identity import HeaderIdentity, Identity, JwtIdentity, SessionIdentity
+from veneer.ports import Retriever
 from veneer.ports.credentials import Definitions
 
 BEARER: Final = "bearer"
@@ -23,7 +26,8 @@ logger = logging.getLogger(__name__)
 class IdentityProvers:
     """Implements `veneer.ports.Identities`. What was proven by other definitions or keys is forgotten with them."""
 
-    def __init__(self) -> None:
+    def __init__(self, retriever: Retriever, tasks: Tasks) -> None:
+        self.key_sets = KeySets(retriever, tasks, self.forget)
         self._applied: tuple[Identity, ...] = ()
         self._bearers: tuple[TokenReader, ...] = ()
         self._others: tuple[tuple[Identity, TokenReader | None], ...] = ()
@@ -32,10 +36,12 @@ class IdentityProvers:
 
     def apply(self, identities: tuple[Identity, ...]) -> None:
         """Read the keys, and go on by these definitions. One whose keys cannot be read proves nothing."""
+        tokens = [identity.proof for identity in identities if isinstance(identity.proof, JwtIdentity)]
+        self.key_sets.apply([place for proof in tokens for place in proof.key_sets])
         bearers: list[TokenReader] = []
         others: list[tuple[Identity, TokenReader | None]] = []
         for identity in identities:
-            reader = _reader(identity)
+            reader = self._reader(identity)
             if isinstance(identity.proof, JwtIdentity):
                 if reader is not None and identity.proof.cookie is None:
                     bearers.append(reader)
@@ -44,9 +50,15 @@ class IdentityProvers:
             else:
                 others.append((identity, None))
         self._bearers, self._others = tuple(bearers), tuple(others)
-        self.bearers.begin(identities)
-        self._cookie_memories = {identity.name: CredentialMemory() for identity, reader in others if reader is not None}
         self._applied = identities
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what was proven: keys have changed, and one that is gone proves nothing any more."""
+        self.bearers.begin(self._applied)
+        self._cookie_memories = {
+            identity.name: CredentialMemory() for identity, reader in self._others if reader is not None
+        }
 
     def prove(self, identities: Definitions, fields: Fields, now: float, *, trusted: bool) -> Proofs:
         """As `ports.Identities`."""
@@ -94,6 +106,16 @@ class IdentityProvers:
         kept = _kept(memory, raw, (proof,), now)
         return kept[0] if kept else None
 
+    def _reader(self, identity: Identity) -> TokenReader | None:
+        if not isinstance(identity.proof, JwtIdentity):
+            return None
+        published = self.key_sets.at(identity.proof.key_sets)
+        try:
+            return TokenReader(identity.proof, read_keys(identity.proof), identity.digest, published)
+        except BadKeyError as error:
+            logger.error("identity %s proves nothing, and its requests go to the backend: %s", identity.name, error)  # noqa: TRY400
+            return None
+
 
 def _kept(memory: CredentialMemory, raw: bytes, proofs: Proofs, now: float) -> Proofs:
     """What holds now of the proofs, remembered where there is any."""
@@ -101,16 +123,6 @@ def _kept(memory: CredentialMemory, raw: bytes, proofs: Proofs, now: float) -> P
     if holding:
         memory.learn(raw, holding)
     return holding
-
-
-def _reader(identity: Identity) -> TokenReader | None:
-    if not isinstance(identity.proof, JwtIdentity):
-        return None
-    try:
-        return TokenReader(identity.proof, read_keys(identity.proof), identity.digest)
-    except BadKeyError as error:
-        logger.error("identity %s proves nothing, and its requests go to the backend: %s", identity.name, error)  # noqa: TRY400
-        return None
 
 
 def _header_proof(identity: Identity, asked: HeaderIdentity, fields: Fields) -> Proof | None:

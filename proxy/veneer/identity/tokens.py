@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode
+from itertools import chain
 from typing import Final
 
 import jwt
@@ -11,6 +12,7 @@ from jwt.api_jws import PyJWS
 
 from veneer.core.identity import Proof, claimed_values, is_accepted, window_claimed
 from veneer.core.sharing import NO_COOKIES
+from veneer.identity.key_sets import KeySet
 from veneer.identity.keys import CheckingKey
 from veneer.policy.model_identity import JwtIdentity
 
@@ -20,9 +22,12 @@ MOST_TOKEN_CHARS: Final = 8 * 1024
 class TokenReader:
     """Says what tokens prove. It has no clock: when a token holds is part of what it says."""
 
-    def __init__(self, identity: JwtIdentity, keys: tuple[CheckingKey, ...], defined_by: str) -> None:
+    def __init__(
+        self, identity: JwtIdentity, keys: tuple[CheckingKey, ...], defined_by: str, key_sets: tuple[KeySet, ...] = ()
+    ) -> None:
         self._identity = identity
         self._keys = keys
+        self._key_sets = key_sets
         self._defined_by = defined_by
         self._jws = PyJWS()
 
@@ -47,13 +52,26 @@ class TokenReader:
         if header is None:
             return None
         named, algorithm = header.get("kid"), header.get("alg")
-        for key in self._keys:
+        if not isinstance(algorithm, str) or (self._identity.algorithms and algorithm not in self._identity.algorithms):
+            return None
+        for key in chain(self._keys, *[known.keys for known in self._key_sets]):
             if algorithm not in key.algorithms or (key.key_id is not None and key.key_id != named):
                 continue
             payload = self._payload(token, key)
             if payload is not None:
                 return _object(payload)
+        if isinstance(named, str) and self._key_sets and self._may_be_accepted(token):
+            for known in self._key_sets:
+                known.missed(named)
         return None
+
+    def _may_be_accepted(self, token: str) -> bool:
+        """Whether what the token says would be accepted if it were signed: keys of other issuers are not looked for."""
+        try:
+            said = _object(self._jws.decode_complete(token, options={"verify_signature": False})["payload"])
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            return False
+        return said is not None and is_accepted(said, self._identity.rules)
 
     def _payload(self, token: str, key: CheckingKey) -> bytes | None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from veneer.identity.key_sets import KeySetCounts
 from veneer.limits.rate_counts import RateCounts
 from veneer.limits.rate_redis import RedisRates
 from veneer.main.shared import StoreSet
@@ -15,7 +16,11 @@ from veneer.stores.redis_log import RedisLog
 
 
 def gauges_of(
-    shared: StoreSet, settings: StoreSettings, recompression: RecompressionCounts, dropped: Callable[[], dict[str, int]]
+    shared: StoreSet,
+    settings: StoreSettings,
+    recompression: RecompressionCounts,
+    key_sets: KeySetCounts,
+    dropped: Callable[[], dict[str, int]],
 ) -> Gauges:
     """Stores, log and limits as they stand; `dropped` tells how many log lines were lost, by log."""
     errors: dict[str, int] = {}
@@ -47,6 +52,7 @@ def gauges_of(
             "worked_off": counts.unspent - counts.given_back,
         },
         nodes_lost=nodes_lost,
+        key_set_fetches={"fetched": key_sets.fetched, "failed": key_sets.failed},
     )
 
 

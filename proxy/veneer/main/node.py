@@ -44,6 +44,7 @@ from veneer.server.listener import Address, Listener
 from veneer.server.protocol import FrontServer
 from veneer.server.scarcity import Scarcity
 from veneer.stores.memory_policy import check_memory_policy
+from veneer.upstream.retrieval import ResourceClient
 from veneer.warming.sources import parse_target
 from veneer.warming.warmer import warm
 from veneer.workers.place import WorkerEnv
@@ -84,7 +85,8 @@ class Node:
         self._clock = SystemClock()
         self._tasks = Tasks()
         self._backends = Backends(self._clock, self._tasks)
-        self._identities = IdentityProvers()
+        self._retriever = ResourceClient(self._clock, self._tasks)
+        self._identities = IdentityProvers(self._retriever, self._tasks)
 
     async def __aenter__(self) -> Node:
         """Start the parts, the listening socket last. Raises ListenError."""
@@ -114,6 +116,7 @@ class Node:
         self._backends.apply(policy.upstreams)
         self._identities.apply(policy.identities)
         self._exit.push_async_callback(self._backends.aclose)
+        self._exit.push_async_callback(self._retriever.aclose)
         codec = Codecs()
         self._exit.push_async_callback(codec.aclose)
         shared = await self._exit.enter_async_context(open_shared(policy.stores, clock, tasks))
@@ -174,7 +177,10 @@ class Node:
 
     def _snapshot(self, shared: StoreSet, policy: Policy, recompression: RecompressionCounts) -> Snapshot:
         watched = self._observation
-        return watched.observer.snapshot(lambda: gauges_of(shared, policy.stores, recompression, watched.dropped))
+        fetches = self._identities.key_sets.counts
+        return watched.observer.snapshot(
+            lambda: gauges_of(shared, policy.stores, recompression, fetches, watched.dropped)
+        )
 
     def _report(self, shared: StoreSet, snapshot: Callable[[], Snapshot]) -> Report:
         return Report(next(self._reports), snapshot(), shared.stores.log.position, self._serving)

@@ -208,6 +208,9 @@ def _rooms(gauges: Gauges) -> Iterator[Metric]:
     yield _counter("veneer_rate_batches", "Batches of more than one taken.", ("asked",), _by(gauges.rate_batches))
     yield _counter("veneer_rate_batched", "Requests in these batches.", ("outcome",), _by(gauges.rate_batched))
     yield _counter(
+        "veneer_key_set_fetches", "Fetches of keys that issuers publish.", ("result",), _by(gauges.key_set_fetches)
+    )
+    yield _counter(
         "veneer_compress_again", "Kept coded bodies made smaller in idle time.", (), [((), gauges.coded_anew)]
     )
     yield _counter(

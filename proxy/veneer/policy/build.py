@@ -23,7 +23,7 @@ from veneer.policy.field_edits import (
     wrong_requests,
     wrong_responses,
 )
-from veneer.policy.identities import PREFIX, Wrong, identity_of, shared_by, unknown, wrong_identities, wrong_sharing
+from veneer.policy.identities import PREFIX, identity_of, shared_by, unknown, wrong_identities, wrong_sharing
 from veneer.policy.limiting import rate_rules
 from veneer.policy.match import RouteTable, covered_by
 from veneer.policy.matching import beside_each_other, field_conditions, wrong_conditions
@@ -35,6 +35,7 @@ from veneer.policy.places import bad_url, is_loopback, kept_of, url_hint
 from veneer.policy.problems import ConfigError, nearest
 from veneer.policy.settings import Overrides
 from veneer.policy.template import PathTemplate, TagTemplate, TemplateError, parse_path, parse_tag
+from veneer.policy.wrong import Wrong
 
 NOT_PASSED = FORWARDING | HOP_BY_HOP | METHOD_OVERRIDES
 DEFAULT_ROUTE = "default"

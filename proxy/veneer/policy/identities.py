@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
-from typing import NamedTuple
 
 from veneer.core.identity import TokenRules
-from veneer.policy.document import KeyPath
+from veneer.policy.key_sets import key_set_place, wrong_key_set
 from veneer.policy.model_identity import (
     HeaderIdentity,
     Identity,
@@ -19,17 +18,10 @@ from veneer.policy.model_identity import (
 from veneer.policy.problems import nearest
 from veneer.policy.schema_cache import CacheShape
 from veneer.policy.schema_identity import IdentityShape, JwtKeyShape, JwtShape
+from veneer.policy.wrong import Wrong
 
 PREFIX = "identity."
 """What names of identity values begin with where routes use them."""
-
-
-class Wrong(NamedTuple):
-    """What is wrong at a place below the section, and what would be right."""
-
-    path: KeyPath
-    message: str
-    suggestion: str | None = None
 
 
 def identity_of(name: str, shape: IdentityShape) -> Identity | None:
@@ -51,7 +43,8 @@ def _jwt(shape: JwtShape) -> JwtIdentity:
     named = tuple(sorted(shape.values.items()))
     rules = TokenRules(named, frozenset(shape.issuer), frozenset(shape.audience), shape.leeway)
     keys = [JwtKey(source, place, key.id) for key in shape.keys for source, place in _sources(key)[:1]]
-    return JwtIdentity(tuple(keys), rules, frozenset(shape.algorithms), shape.cookie)
+    published = tuple([key_set_place(key) for key in shape.keys if key.jwks is not None])
+    return JwtIdentity(tuple(keys), rules, frozenset(shape.algorithms), shape.cookie, published)
 
 
 def _sources(key: JwtKeyShape) -> list[tuple[KeySource, str]]:
@@ -82,16 +75,20 @@ def wrong_identities(shapes: Mapping[str, IdentityShape], *, trusts: bool) -> It
 
 def _wrong_jwt(shape: JwtShape) -> Iterator[Wrong]:
     for index, key in enumerate(shape.keys):
-        sources, at = _sources(key), ("keys", index)
-        if len(sources) != 1:
+        at = ("keys", index)
+        count = len(_sources(key)) + (key.jwks is not None)
+        if count != 1:
             names = ", ".join(f"`{source.value}`" for source in KeySource)
-            yield Wrong(at, f"a key is in one place, and here are {len(sources)}", f"write one of {names}")
+            yield Wrong(at, f"a key is in one place, and here are {count}", f"write one of {names}, `jwks`")
+        else:
+            yield from (Wrong((*at, *wrong.path), *wrong[1:]) for wrong in wrong_key_set(key))
         if key.public_key is not None and "PRIVATE KEY" in key.public_key:
             yield Wrong((*at, "public_key"), "is a private key, which only the issuer may have", "write the public one")
         elif key.public_key is not None and "-----BEGIN" not in key.public_key:
             hint = 'write it with its lines "-----BEGIN PUBLIC KEY-----" and "-----END PUBLIC KEY-----"'
             yield Wrong((*at, "public_key"), "is not PEM", hint)
     secrets = {source.is_secret for key in shape.keys for source, _ in _sources(key)}
+    secrets |= {False for key in shape.keys if key.jwks is not None}
     for index, algorithm in enumerate(shape.algorithms):
         if algorithm.startswith("HS") not in secrets and secrets:
             needed = "a secret" if algorithm.startswith("HS") else "a public key"

@@ -37,13 +37,34 @@ class JwtKey:
 
 
 @dataclass(frozen=True, slots=True)
+class KeySetPlace:
+    """Where an issuer publishes its keys: `target` at `origin`, asked for every `refresh_s` seconds.
+
+    `ca` names the file of the authorities that vouch for the origin; None are the system's.
+    """
+
+    origin: str
+    target: str
+    refresh_s: float
+    ca: str | None = None
+
+    def __str__(self) -> str:
+        """The URL."""
+        return self.origin + self.target
+
+
+@dataclass(frozen=True, slots=True)
 class JwtIdentity:
-    """Signed tokens, in the cookie or, where that is None, in Authorization. Empty `algorithms` are all that fit."""
+    """Signed tokens, in the cookie or, where that is None, in Authorization. Empty `algorithms` are all that fit.
+
+    A token has to be signed by one of the `keys`, or by one that is published in one of the `key_sets`.
+    """
 
     keys: tuple[JwtKey, ...]
     rules: TokenRules
     algorithms: frozenset[str] = frozenset()
     cookie: str | None = None
+    key_sets: tuple[KeySetPlace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

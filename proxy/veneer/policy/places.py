@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from veneer.core.outcome import Reason
 from veneer.policy.schema_node import LimitsShape, RouteLimitsShape
+
+_TARGET = re.compile(r"[!$-;=?-~]+")
+"""Characters of URLs without a fragment (RFC 3986 section 2), and a few that are taken for some."""
 
 
 def bad_url(url: str) -> str | None:
@@ -25,6 +29,25 @@ def bad_url(url: str) -> str | None:
     if parts.query or parts.fragment or parts.username is not None:
         return f'"{url}" holds more than scheme, host, port and path'
     return None
+
+
+def bad_resource(url: str) -> str | None:
+    """What is wrong with the URL of something that the proxy itself asks for; None when nothing is."""
+    before = url.partition("?")[0]
+    if not url.startswith(("http://", "https://")):
+        return f'"{url}" is not an http or https URL with a host'
+    if not _TARGET.fullmatch(url):
+        return f'"{url}" holds what no URL holds'
+    if before.count("/") < 3:
+        return f'"{url}" has no path'
+    return bad_url(before)
+
+
+def origin_and_target(url: str) -> tuple[str, str]:
+    """The two parts of such a URL: where to connect to, and what to ask for there."""
+    scheme, _, rest = url.partition("://")
+    host, slash, target = rest.partition("/")
+    return f"{scheme}://{host}", slash + target or "/"
 
 
 def url_hint(url: str) -> str:

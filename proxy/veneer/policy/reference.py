@@ -36,7 +36,7 @@ What is allowed and seldom meant is warned about, with its line and what to writ
 by `check-policies`, which counts such a file as right. These are `share_authorized` without a field in the key that
 tells users apart (fields of negotiation do not), `cookies.ignore` for what looks like a session, or for `*` with
 nothing of a session under `pass` or `key`, `set_cookie: store` or `explicit`, `except` for a parameter that
-says who asks, and `trusted_proxies` that holds everybody.
+says who asks, `trusted_proxies` that holds everybody, and a `jwks` that is fetched without TLS.
 
 A running proxy takes a changed file up within two seconds, or at once on SIGHUP. Requests that have begun keep
 the policy they began with. Sections marked "read at start only" need a restart; the log says so.

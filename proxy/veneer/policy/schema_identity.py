@@ -44,7 +44,7 @@ AlgorithmName = Literal[
 
 
 class JwtKeyShape(Shape):
-    """One key by which tokens are checked, in one of four places. It is read whenever a policy comes into force."""
+    """One key by which tokens are checked, read whenever a policy comes into force, or all keys of a `jwks`."""
 
     secret_env: VariableName | None = option(
         None, "Environment variable that holds the secret of HS256, HS384 or HS512, of at least 32 bytes."
@@ -53,6 +53,23 @@ class JwtKeyShape(Shape):
     public_key: Text | None = option(None, "A public key in PEM, as text: RSA, EC or Ed25519.")
     public_key_file: Text | None = option(None, "File that holds one.")
     id: Text | None = option(None, "Only for tokens with this `kid`; for all when absent.")
+    jwks: Text | None = option(
+        None,
+        "URL of the public keys that the issuer publishes (RFC 7517), as in `https://issuer/.well-known/jwks.json`. "
+        "They are fetched in the background; the last ones go on while the issuer is away. One with a `kid` checks "
+        "tokens that name it; secrets among them are ignored.",
+        "A key that the issuer has taken back counts until the keys are fetched again.",
+    )
+    ca: Text | None = option(
+        None, "For `jwks`: file with the authorities in PEM that vouch for the issuer; the system's when absent."
+    )
+    refresh: Duration | None = option(
+        None,
+        "For `jwks`: how often its keys are fetched; 5m when absent. An unknown `kid` has them fetched at once, every "
+        "10 s at most.",
+        ge=1,
+        le=86_400,
+    )
 
 
 class JwtShape(Shape):

@@ -9,12 +9,15 @@ import ipaddress
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from veneer.core.fields import Fields
 from veneer.core.rules import CacheRules, SetCookieRule
 from veneer.core.sharing import keyed_cookies, withheld
 from veneer.policy.document import Document, KeyPath, show_path
 from veneer.policy.model import Policy, Route
+from veneer.policy.model_identity import JwtIdentity
+from veneer.policy.places import is_loopback
 from veneer.policy.problems import MAX_PROBLEMS, ConfigError
 
 LOOKED_UP: Final = frozenset({"GET", "HEAD", "QUERY"})
@@ -67,6 +70,7 @@ def warnings_of(document: Document, policy: Policy) -> tuple[ConfigError, ...]:
                 path = ("defaults", "cache", *key)
             found.setdefault(_problem(document, path, message, remedy), []).append(route.name)
     found.update((problem, []) for problem in _of_proxies(document, policy))
+    found.update((problem, []) for problem in _of_key_sets(document, policy))
     shown = [_naming(problem, names) for problem, names in found.items()]
     return tuple(sorted(shown, key=lambda problem: (problem.file, problem.line, problem.column, problem.key)))
 
@@ -173,3 +177,14 @@ def _of_proxies(document: Document, policy: Policy) -> Iterator[ConfigError]:
         if ipaddress.ip_network(network).prefixlen == 0:
             why = "every client is believed about its own address, and so escapes rate limits"
             yield _problem(document, ("trusted_proxies", index), why, "name the networks of your own proxies")
+
+
+def _of_key_sets(document: Document, policy: Policy) -> Iterator[ConfigError]:
+    for identity in policy.identities:
+        if not isinstance(identity.proof, JwtIdentity):
+            continue
+        for place in identity.proof.key_sets:
+            if place.origin.startswith("http:") and not is_loopback(urlsplit(place.origin).hostname or ""):
+                why = f'"{place}" is fetched without TLS: who is on the way there can make tokens for anybody'
+                at = ("identities", identity.name, "jwt", "keys")
+                yield _problem(document, at, why, 'write "https://", with a `ca` where it is your own')

@@ -15,6 +15,7 @@ from veneer.ports.demand import Demand
 from veneer.ports.identities import Identities, NoIdentities
 from veneer.ports.leases import FirstBytesHandler, LeasedConnection
 from veneer.ports.rates import RateStore
+from veneer.ports.retrieval import Resource, Retrieved, Retriever
 from veneer.ports.stores import (
     EntryStore,
     EvictionListener,
@@ -68,6 +69,9 @@ __all__ = [
     "OnReceipt",
     "RateStore",
     "Receipt",
+    "Resource",
+    "Retrieved",
+    "Retriever",
     "SharedLookups",
     "StreamEncoder",
     "Tunnel",

@@ -6,10 +6,12 @@ import logging
 
 import pytest
 
+from tests.support.retrieval import ScriptedRetriever
 from tests.support.tokens import OTHER_SECRET, SECRET, token
 from veneer.core.fields import Fields
 from veneer.core.identity import known_at
 from veneer.identity.provers import IdentityProvers
+from veneer.loop.tasks import Tasks
 from veneer.policy.load import parse_policy
 from veneer.policy.model_identity import Identity
 
@@ -29,12 +31,16 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_SECRET", SECRET)
 
 
+def provers_of(retriever: ScriptedRetriever | None = None) -> IdentityProvers:
+    return IdentityProvers(retriever or ScriptedRetriever(), Tasks())
+
+
 def identities(text: str = POLICY) -> tuple[Identity, ...]:
     return parse_policy(text, "p").identities
 
 
 def proven(*fields: tuple[str, str], trusted: bool = False, now: float = NOW) -> dict[str, str]:
-    provers, defined = IdentityProvers(), identities()
+    provers, defined = provers_of(), identities()
     provers.apply(defined)
     asked = Fields(fields)
     first = known_at(provers.prove(defined, asked, now, trusted=trusted), now)
@@ -91,7 +97,7 @@ def test_fields_count_from_trusted_proxies_alone() -> None:
 
 
 def test_a_token_that_was_remembered_is_known_to_the_fast_path_until_it_ends() -> None:
-    provers, defined = IdentityProvers(), identities()
+    provers, defined = provers_of(), identities()
     provers.apply(defined)
     line = f"Bearer {token(company='a', exp=int(NOW) + 10)}"
     assert provers.bearers.find(defined, line.encode(), NOW) is None
@@ -105,7 +111,7 @@ def test_a_token_that_was_remembered_is_known_to_the_fast_path_until_it_ends() -
 
 
 def test_other_definitions_forget_what_was_proven(monkeypatch: pytest.MonkeyPatch) -> None:
-    provers, before = IdentityProvers(), identities()
+    provers, before = provers_of(), identities()
     provers.apply(before)
     fields = Fields([("Authorization", f"Bearer {token(company='a')}")])
     assert provers.prove(before, fields, NOW, trusted=False)
@@ -122,7 +128,7 @@ def test_an_identity_without_its_key_proves_nothing_and_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv("TEST_SECRET")
-    provers, defined = IdentityProvers(), identities()
+    provers, defined = provers_of(), identities()
     with caplog.at_level(logging.ERROR):
         provers.apply(defined)
     assert "identity api proves nothing" in caplog.text

@@ -18,9 +18,10 @@ from tests.support.tokens import (
     unsigned,
 )
 from veneer.core.identity import TokenRules, Window
+from veneer.identity.key_sets import KeySet
 from veneer.identity.keys import read_keys
 from veneer.identity.tokens import TokenReader
-from veneer.policy.model_identity import JwtIdentity, JwtKey, KeySource
+from veneer.policy.model_identity import JwtIdentity, JwtKey, KeySetPlace, KeySource
 
 RULES = TokenRules((("tenant", "company"),))
 RSA_KEY = rsa.generate_private_key(65537, 2048)
@@ -73,6 +74,7 @@ BAD = {
     "dots": "..",
     "not json": "bm8.bm8.bm8",
     "two parts": token(company="a").rpartition(".")[0],
+    "odd names": "eyJhbGciOlsxXSwia2lkIjp7fX0.e30.x",
     "four parts": token(company="a") + ".x",
     "forged": token(OTHER_SECRET, company="a"),
     "tampered": tampered(token(company="b"), company="a"),
@@ -93,6 +95,9 @@ BAD = {
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_what_is_no_good_token_proves_nothing(bad: str) -> None:
     assert reader(secret(), public(RSA_KEY)).proof(bad) is None
+    asked = KeySet(KeySetPlace("https://issuer.example", "/keys", 60))
+    some = JwtIdentity((secret(),), RULES, frozenset({"HS256"}))
+    assert TokenReader(some, read_keys(some, {"SECRET": SECRET}), "defined", (asked,)).proof(bad) is None
 
 
 def test_a_key_with_an_id_checks_tokens_that_name_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from veneer.identity.key_sets import KeySetCounts
 from veneer.limits.rate_memory import MemoryRates
 from veneer.loop.clock import SystemClock
 from veneer.main.gauges import gauges_of
@@ -16,4 +17,4 @@ async def test_clients_whose_limits_were_given_up_are_told() -> None:
     rates = MemoryRates(clock)
     rates.forgotten = 3
     shared = StoreSet(memory_stores(clock), rates)
-    assert gauges_of(shared, StoreSettings(), RecompressionCounts(), dict).rate_clients_forgotten == 3
+    assert gauges_of(shared, StoreSettings(), RecompressionCounts(), KeySetCounts(), dict).rate_clients_forgotten == 3

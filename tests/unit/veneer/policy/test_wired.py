@@ -44,6 +44,7 @@ OTHERWISE: dict[str, object] = {
     "JwtKeyShape.secret_file": "/other/secret",
     "JwtKeyShape.public_key": "-----BEGIN PUBLIC KEY----- other",
     "JwtKeyShape.public_key_file": "/other.pem",
+    "JwtKeyShape.jwks": "https://issuer.example/other",
     "JwtShape.values": {"tenant": "other", "user": "sub"},
     "SessionShape.cookies": ["other"],
     "SessionShape.value": "renamed",
@@ -51,9 +52,16 @@ OTHERWISE: dict[str, object] = {
     "PolicyShape.trusted_proxies": ["10.0.0.0/9"],
 }
 """What stands for keys that cannot be left out."""
-SAME_ANYWAY = {"PolicyShape.version", "PolicyShape.include", "TlsShape.ca", "TlsShape.certificate", "TlsShape.key"}
+SAME_ANYWAY = {
+    "PolicyShape.version",
+    "PolicyShape.include",
+    "TlsShape.ca",
+    "TlsShape.certificate",
+    "TlsShape.key",
+    "JwtKeyShape.ca",
+}
 """There is one version yet; what an included file says stands in its place before anything is read; and files of TLS
-have to be there: test_dial has them."""
+have to be there: test_dial and test_key_sets have them."""
 TESTS = {shape for shape in vars(schema_tests).values() if isinstance(shape, type) and issubclass(shape, BaseModel)}
 
 Where = tuple[str | int, ...]
