@@ -27,7 +27,10 @@ from benchmarks.peers.requests import SECRET
 from benchmarks.targets import Target, target_table
 from veneer.core.fields import Fields
 from veneer.identity.provers import IdentityProvers
+from veneer.loop.clock import SystemClock
+from veneer.loop.tasks import Tasks
 from veneer.policy.load import parse_policy
+from veneer.upstream.retrieval import ResourceClient
 
 RESULT = Path(__file__).parent / "results" / "first-sight.md"
 VARIABLE: Final = "VENEER_FIRST_SIGHT_SECRET"
@@ -92,7 +95,8 @@ def measure(rounds: int, tokens: int) -> dict[str, Sight]:
     keys = signers()
     for number in range(rounds + 1):
         for algorithm, key in keys.items():
-            provers, defined = IdentityProvers(), parse_policy(policy_text(key), "first-sight").identities
+            tasks, defined = Tasks(), parse_policy(policy_text(key), "first-sight").identities
+            provers = IdentityProvers(ResourceClient(SystemClock(), tasks), tasks)
             provers.apply(defined)
             asked = lines_of(algorithm, key, range(number * tokens, (number + 1) * tokens))
             first, again = (_spent_us(provers, defined, asked) for _ in range(2))

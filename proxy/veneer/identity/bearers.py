@@ -7,18 +7,28 @@ from veneer.ports.credentials import Definitions, RememberedBearers
 
 
 class BearerMemory(RememberedBearers):
-    """What was proven by other definitions or keys is forgotten with them."""
+    """What was proven by other definitions or keys is forgotten with them.
 
-    __slots__ = ("_identities", "memory")
+    `memory` has tokens that were checked here. Of others it looks for what services said of the field (subrequests).
+    """
+
+    __slots__ = ("_identities", "_vouched", "memory")
 
     def __init__(self) -> None:
         self.begin(())
 
-    def begin(self, identities: Definitions) -> None:
-        """Begin anew under these definitions."""
+    def begin(self, identities: Definitions, vouched: tuple[CredentialMemory, ...] = ()) -> None:
+        """Begin anew under these definitions; `vouched` are the memories of services' words."""
         self._identities = identities
+        self._vouched = vouched
         self.memory = CredentialMemory()
 
     def find(self, identities: Definitions, authorization: bytes, now: float) -> KnownCredential | None:
         """As `RememberedBearers`."""
-        return self.memory.find(authorization, now) if identities is self._identities else None
+        if identities is not self._identities:
+            return None
+        known = self.memory.find(authorization, now)
+        for vouched in self._vouched:
+            if known is None:
+                known = vouched.find(authorization, now)
+        return known

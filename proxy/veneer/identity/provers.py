@@ -13,10 +13,11 @@ from veneer.identity.key_sets import KeySets
 from veneer.identity.keys import BadKeyError, read_keys
 from veneer.identity.remembered import CredentialMemory
 from veneer.identity.sessions import cookie_of, session_proof
+from veneer.identity.subrequests import SubrequestCounts, Voucher
 from veneer.identity.tokens import TokenReader
 from veneer.loop.tasks import Tasks
-from veneer.policy.model_identity import HeaderIdentity, Identity, JwtIdentity, SessionIdentity
-from veneer.ports import Retriever
+from veneer.policy.model_identity import HeaderIdentity, Identity, JwtIdentity, SessionIdentity, SubrequestIdentity
+from veneer.ports import Clock, Retriever
 from veneer.ports.credentials import Definitions
 
 BEARER: Final = "bearer"
@@ -28,6 +29,10 @@ class IdentityProvers:
 
     def __init__(self, retriever: Retriever, tasks: Tasks) -> None:
         self.key_sets = KeySets(retriever, tasks, self.forget)
+        self.subrequests = SubrequestCounts()
+        self._retriever = retriever
+        self._tasks = tasks
+        self._vouchers: tuple[Voucher, ...] = ()
         self._applied: tuple[Identity, ...] = ()
         self._bearers: tuple[TokenReader, ...] = ()
         self._others: tuple[tuple[Identity, TokenReader | None], ...] = ()
@@ -47,15 +52,20 @@ class IdentityProvers:
                     bearers.append(reader)
                 elif reader is not None:
                     others.append((identity, reader))
-            else:
+            elif not isinstance(identity.proof, SubrequestIdentity):
                 others.append((identity, None))
+        self._vouchers = tuple([
+            Voucher(identity.proof, identity.digest, self._retriever, self._tasks, self.subrequests)
+            for identity in identities
+            if isinstance(identity.proof, SubrequestIdentity)
+        ])  # fmt: skip
         self._bearers, self._others = tuple(bearers), tuple(others)
         self._applied = identities
         self.forget()
 
     def forget(self) -> None:
         """Forget what was proven: keys have changed, and one that is gone proves nothing any more."""
-        self.bearers.begin(self._applied)
+        self.bearers.begin(self._applied, tuple([voucher.memory for voucher in self._vouchers]))
         self._cookie_memories = {
             identity.name: CredentialMemory() for identity, reader in self._others if reader is not None
         }
@@ -76,6 +86,22 @@ class IdentityProvers:
                 proof = self._of_cookie(identity, reader, fields, now)
             if proof is not None:
                 found.append(proof)
+        return tuple(found)
+
+    def vouches(self, identities: Definitions, names: frozenset[str]) -> frozenset[str]:
+        """As `ports.Identities`."""
+        if identities is not self._applied:
+            return frozenset()
+        return names & frozenset[str]().union(*[voucher.names for voucher in self._vouchers])
+
+    async def vouched(self, identities: Definitions, names: frozenset[str], fields: Fields, clock: Clock) -> Proofs:
+        """As `ports.Identities`."""
+        found: list[Proof] = []
+        for voucher in self._vouchers if identities is self._applied else ():
+            if not names.isdisjoint(voucher.names):
+                proof = await voucher.proof(fields, clock)
+                if proof is not None:
+                    found.append(proof)
         return tuple(found)
 
     def _of_bearer(self, authorization: str, now: float) -> Proofs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from veneer.identity.key_sets import KeySetCounts
+from veneer.identity.provers import IdentityProvers
 from veneer.limits.rate_counts import RateCounts
 from veneer.limits.rate_redis import RedisRates
 from veneer.main.shared import StoreSet
@@ -19,7 +19,7 @@ def gauges_of(
     shared: StoreSet,
     settings: StoreSettings,
     recompression: RecompressionCounts,
-    key_sets: KeySetCounts,
+    identities: IdentityProvers,
     dropped: Callable[[], dict[str, int]],
 ) -> Gauges:
     """Stores, log and limits as they stand; `dropped` tells how many log lines were lost, by log."""
@@ -34,6 +34,7 @@ def gauges_of(
     if isinstance(shared.rates, RedisRates):
         counts = shared.rates.counts
         errors["rates"] = counts.errors
+    fetches, asked = identities.key_sets.counts, identities.subrequests
     return Gauges(
         rate_clients_forgotten=shared.rates.forgotten,
         stores=_stores(shared, settings),
@@ -52,7 +53,8 @@ def gauges_of(
             "worked_off": counts.unspent - counts.given_back,
         },
         nodes_lost=nodes_lost,
-        key_set_fetches={"fetched": key_sets.fetched, "failed": key_sets.failed},
+        key_set_fetches={"fetched": fetches.fetched, "failed": fetches.failed},
+        subrequests={"proven": asked.proven, "refused": asked.refused, "failed": asked.failed},
     )
 
 

@@ -177,9 +177,8 @@ class Node:
 
     def _snapshot(self, shared: StoreSet, policy: Policy, recompression: RecompressionCounts) -> Snapshot:
         watched = self._observation
-        fetches = self._identities.key_sets.counts
         return watched.observer.snapshot(
-            lambda: gauges_of(shared, policy.stores, recompression, fetches, watched.dropped)
+            lambda: gauges_of(shared, policy.stores, recompression, self._identities, watched.dropped)
         )
 
     def _report(self, shared: StoreSet, snapshot: Callable[[], Snapshot]) -> Report:

@@ -154,8 +154,8 @@ class Gauges(msgspec.Struct, frozen=True):
     """The rooms as they stand at the moment of a scrape. `lease_held` tells whether the lease is fresh.
 
     `redis_errors` is by part (store, log, rates), `log_dropped` by log, `rate_fallbacks` by what was done instead,
-    `rate_batches` by who asked for them, `rate_batched` by what became of the requests in them, `key_set_fetches` by
-    what came of them.
+    `rate_batches` by who asked for them, `rate_batched` by what became of the requests in them, `key_set_fetches` and
+    `subrequests` by what came of them.
     """
 
     stores: tuple[StoreGauges, ...] = ()
@@ -172,6 +172,7 @@ class Gauges(msgspec.Struct, frozen=True):
     coded_anew: int = 0
     coded_anew_saved_bytes: int = 0
     key_set_fetches: dict[str, int] = {}
+    subrequests: dict[str, int] = {}
 
 
 class Snapshot(msgspec.Struct):

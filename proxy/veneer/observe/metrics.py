@@ -210,6 +210,7 @@ def _rooms(gauges: Gauges) -> Iterator[Metric]:
     yield _counter(
         "veneer_key_set_fetches", "Fetches of keys that issuers publish.", ("result",), _by(gauges.key_set_fetches)
     )
+    yield _counter("veneer_subrequests", "Services asked whose a credential is.", ("result",), _by(gauges.subrequests))
     yield _counter(
         "veneer_compress_again", "Kept coded bodies made smaller in idle time.", (), [((), gauges.coded_anew)]
     )

@@ -63,7 +63,8 @@ class Handler:
         try:
             if begun is None:
                 services.recorder.begin()
-                exchange = self._identifier.identified(exchange, services.clock)
+                identifies = exchange.match.route.identifies
+                exchange = await self._identifier.identified(exchange, services.clock) if identifies else exchange
                 rate = await count(services, exchange)
                 services.in_flight.take()
             else:

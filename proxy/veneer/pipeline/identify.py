@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from veneer.core.identity import for_templates, known_at, scope_of, within
+from veneer.core.identity import Proofs, for_templates, known_at, scope_of, within
 from veneer.core.rules import Scope
 from veneer.pipeline.context import Exchange
 from veneer.policy.model import Policy, Route
@@ -22,22 +22,43 @@ class Identifier:
         self._identities = identities
         self._policy: Policy | None = None
         self._scoped: dict[tuple[str, Scope], Route] = {}
+        self._vouched: dict[str, frozenset[str]] = {}
 
-    def identified(self, exchange: Exchange, clock: Clock) -> Exchange:
-        """The exchange with the identity that it proves now, where that makes a difference."""
+    async def identified(self, exchange: Exchange, clock: Clock) -> Exchange:
+        """The exchange with the identity that it proves now, where that makes a difference.
+
+        Waits where a service has to be asked whose a credential is.
+        """
         policy, route = exchange.policy, exchange.match.route
-        if not route.identifies:
-            return exchange
+        fields, defined = exchange.request.fields, policy.identities
+        vouched: Proofs = ()
+        if names := self._vouched_for(policy, route):
+            vouched = await self._identities.vouched(defined, names, fields, clock)
         now = clock.now()
-        fields = exchange.request.fields
-        proofs = self._identities.prove(policy.identities, fields, now, trusted=exchange.peer.trusted)
+        proofs = (*self._identities.prove(defined, fields, now, trusted=exchange.peer.trusted), *vouched)
         scope = scope_of(proofs, route.cache.shared_by, now)
         own = route if scope is None else self._within(policy, route, scope)
         return replace(exchange, match=exchange.match.under(own, for_templates(known_at(proofs, now))))
 
-    def _within(self, policy: Policy, route: Route, scope: Scope) -> Route:
-        if policy is not self._policy or len(self._scoped) >= MOST_SCOPED:
+    def _vouched_for(self, policy: Policy, route: Route) -> frozenset[str]:
+        """The values that make a difference on a route and that services know."""
+        self._under(policy)
+        names = self._vouched.get(route.name)
+        if not names:
+            names = self._identities.vouches(policy.identities, route.identity_names)
+            self._vouched[route.name] = names
+        return names
+
+    def _under(self, policy: Policy) -> None:
+        """Forget what was worked out of another policy."""
+        if policy is not self._policy:
             self._policy = policy
+            self._scoped.clear()
+            self._vouched.clear()
+
+    def _within(self, policy: Policy, route: Route, scope: Scope) -> Route:
+        self._under(policy)
+        if len(self._scoped) >= MOST_SCOPED:
             self._scoped.clear()
         own = self._scoped.get((route.name, scope))
         if own is None:

@@ -52,6 +52,8 @@ def wrong_tls(settings: model.UpstreamSettings) -> Iterator[tuple[str | None, st
         if path is not None and not path.startswith("/"):
             yield name, f'"{path}" is not an absolute path', f'write "/etc/veneer/{path.rpartition("/")[2]}"'
             return
+    if tls.ca is None and tls.certificate is None:
+        return
     try:
         tls_context(tls)
     except UnusableFileError as error:

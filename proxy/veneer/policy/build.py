@@ -66,7 +66,8 @@ class Builder:
         """The policy; only to be used when `problems` is empty."""
         shape = self.shape
         defaults = apply_overrides(shape.defaults, self.overrides)
-        upstreams, identities = self._upstreams(), self._identities()
+        upstreams = self._upstreams()
+        identities = self._identities(upstreams)
         limits = rate_rules(apply_rate(shape.rate_limits, defaults, self.overrides), self.proven, self.problem)
         self._references(("defaults",), shape.defaults, upstreams, limits)
         self._own_text(("defaults",), shape.defaults)
@@ -106,12 +107,12 @@ class Builder:
                 self.problem(("upstreams", name, "tls", *([key] if key else [])), message, hint)
         return found
 
-    def _identities(self) -> tuple[Identity, ...]:
+    def _identities(self, upstreams: Mapping[str, model.UpstreamSettings]) -> tuple[Identity, ...]:
         """The identities; `proven` are they by the names of their values."""
         shapes = self.shape.identities
-        for wrong in wrong_identities(shapes, trusts=bool(self.shape.trusted_proxies)):
+        for wrong in wrong_identities(shapes, upstreams, trusts=bool(self.shape.trusted_proxies)):
             self._wrong(("identities",), wrong)
-        found = tuple(one for name, shape in shapes.items() if (one := identity_of(name, shape)) is not None)
+        found = tuple(one for name, shape in shapes.items() if (one := identity_of(name, shape, upstreams)))
         self.proven.update((value, identity) for identity in found for value in identity.values)
         return found
 

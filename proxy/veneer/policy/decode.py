@@ -149,6 +149,8 @@ def _explain_value(path: KeyPath, kind: str, detail: ErrorDetails, context: dict
             hint = f'did you mean "{word.upper()}"?'
         elif "share" in path[-2:]:
             hint = f'write "everyone", "nobody" or "identity.{word or "NAME"}"'
+        elif "credentials" in path[-2:]:
+            hint = 'write "Authorization" or "cookie:NAME"'
     elif kind in ("too_short", "too_long"):
         few = kind == "too_short"
         message = f"must have at {'least' if few else 'most'} {context['min_length' if few else 'max_length']}"

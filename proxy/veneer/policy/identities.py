@@ -13,20 +13,22 @@ from veneer.policy.model_identity import (
     JwtIdentity,
     JwtKey,
     KeySource,
+    ProofRules,
     SessionIdentity,
 )
 from veneer.policy.problems import nearest
 from veneer.policy.schema_cache import CacheShape
 from veneer.policy.schema_identity import IdentityShape, JwtKeyShape, JwtShape
+from veneer.policy.subrequests import Upstreams, subrequest_identity, wrong_subrequest
 from veneer.policy.wrong import Wrong
 
 PREFIX = "identity."
 """What names of identity values begin with where routes use them."""
 
 
-def identity_of(name: str, shape: IdentityShape) -> Identity | None:
+def identity_of(name: str, shape: IdentityShape, upstreams: Upstreams) -> Identity | None:
     """The definition; None where it says nothing of how identity is proven."""
-    proof: JwtIdentity | SessionIdentity | HeaderIdentity
+    proof: ProofRules
     if shape.jwt is not None:
         proof = _jwt(shape.jwt)
     elif shape.session is not None:
@@ -34,6 +36,8 @@ def identity_of(name: str, shape: IdentityShape) -> Identity | None:
     elif shape.header is not None:
         named = tuple((value, field.lower()) for value, field in sorted(shape.header.values.items()))
         proof = HeaderIdentity(named)
+    elif shape.subrequest is not None:
+        proof = subrequest_identity(shape.subrequest, upstreams)
     else:
         return None
     return Identity(name, proof, blake2b(repr(proof).encode(), digest_size=16).hexdigest())
@@ -52,7 +56,7 @@ def _sources(key: JwtKeyShape) -> list[tuple[KeySource, str]]:
     return [(source, place) for source, place in said if place is not None]
 
 
-def wrong_identities(shapes: Mapping[str, IdentityShape], *, trusts: bool) -> Iterator[Wrong]:
+def wrong_identities(shapes: Mapping[str, IdentityShape], upstreams: Upstreams, *, trusts: bool) -> Iterator[Wrong]:
     """What is wrong with the section; `trusts` tells whether any proxy is trusted."""
     owners: dict[str, str] = {}
     for name, shape in shapes.items():
@@ -65,7 +69,10 @@ def wrong_identities(shapes: Mapping[str, IdentityShape], *, trusts: bool) -> It
         if shape.header is not None and not trusts:
             why = "fields prove nothing as long as nobody is trusted: any client could send them"
             yield Wrong((name, "header"), why, "list the proxies that set them under `trusted_proxies`")
-        found = identity_of(name, shape)
+        if shape.subrequest is not None:
+            wrong = wrong_subrequest(shape.subrequest, upstreams)
+            yield from (Wrong((name, "subrequest", *one.path), *one[1:]) for one in wrong)
+        found = identity_of(name, shape, upstreams)
         for value in () if found is None else found.values:
             if value in owners:
                 why = f'"{value}" is a value of the identity "{owners[value]}" already'
@@ -114,9 +121,7 @@ def wrong_sharing(cache: CacheShape, known: Mapping[str, Identity]) -> Iterator[
         yield Wrong(("share_authorized",), why, "remove it")
     for name in names:
         identity = known.get(name)
-        if identity is None or not isinstance(identity.proof, SessionIdentity):
-            continue
-        for cookie in identity.proof.cookies:
+        for cookie in () if identity is None else identity.cookies:
             if cookie in cache.cookies.pass_:
                 why = f'"{cookie}" passes the cache, so that nothing is ever shared by identity.{name}'
                 yield Wrong(("cookies", "pass"), why, "remove it there")

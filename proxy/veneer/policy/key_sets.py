@@ -8,7 +8,7 @@ from typing import Final
 from veneer.policy.model_identity import KeySetPlace
 from veneer.policy.places import bad_resource, origin_and_target
 from veneer.policy.schema_identity import JwtKeyShape
-from veneer.policy.tls import TlsSettings, UnusableFileError, tls_context
+from veneer.policy.tls import wrong_authorities
 from veneer.policy.wrong import Wrong
 
 REFRESH_S: Final = 300.0
@@ -32,16 +32,4 @@ def wrong_key_set(shape: JwtKeyShape) -> Iterator[Wrong]:
     if shape.id is not None:
         yield Wrong(("id",), "published keys have a `kid` of their own", "remove it")
     if shape.ca is not None:
-        yield from _wrong_authorities(shape.jwks, shape.ca)
-
-
-def _wrong_authorities(url: str, path: str) -> Iterator[Wrong]:
-    if not url.startswith("https:"):
-        yield Wrong(("ca",), f'"{url}" is fetched without TLS', 'write "https://" there')
-    elif not path.startswith("/"):
-        yield Wrong(("ca",), f'"{path}" is not an absolute path', f'write "/etc/veneer/{path.rpartition("/")[2]}"')
-    else:
-        try:
-            tls_context(TlsSettings(ca=path))
-        except UnusableFileError as error:
-            yield Wrong(("ca",), str(error))
+        yield from (Wrong(("ca",), *wrong) for wrong in wrong_authorities(shape.jwks, shape.ca))

@@ -201,6 +201,14 @@ class Route:
             return True
         return any(template.names_identity for template in self.tag_templates + self.invalidation_templates)
 
+    @property
+    def identity_names(self) -> frozenset[str]:
+        """The names of the identity values that make a difference here."""
+        counted = [name for rule in self.limits for name in rule.identity_names]
+        templates = self.tag_templates + self.invalidation_templates
+        named = [name for template in templates for name in template.names if name.startswith("identity.")]
+        return frozenset([*self.cache.shared_by, *counted, *[name.removeprefix("identity.") for name in named]])
+
 
 @mypyc_attr(acyclic=True)
 class Match:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from veneer.core.identity import TokenRules
+from veneer.policy.tls import BY_SYSTEM, TlsSettings
 
 
 class KeySource(Enum):
@@ -83,12 +84,63 @@ class HeaderIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class CredentialNames:
+    """Which fields of requests are credentials: Authorization, and cookies by name."""
+
+    authorization: bool
+    cookies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePlace:
+    """A service that answers: `target` at `origin`, which is written as an upstream's URL is."""
+
+    origin: str
+    target: str
+    tls: TlsSettings = BY_SYSTEM
+
+    def __str__(self) -> str:
+        """The URL."""
+        return self.origin + self.target
+
+
+@dataclass(frozen=True, slots=True)
+class SubrequestIdentity:
+    """Credentials of which a service says whose they are: `named` are identity values and fields of its answer.
+
+    Its word counts for `lasts_s` seconds, or less where it says so; it has `timeout_s` to answer.
+    """
+
+    place: ServicePlace
+    credentials: CredentialNames
+    named: tuple[tuple[str, str], ...]
+    lasts_s: float
+    timeout_s: float
+
+
+ProofRules = JwtIdentity | SessionIdentity | HeaderIdentity | SubrequestIdentity
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """One definition under `identities`. `digest` stands for all that is said in it."""
 
     name: str
-    proof: JwtIdentity | SessionIdentity | HeaderIdentity
+    proof: ProofRules
     digest: str
+
+    @property
+    def cookies(self) -> tuple[str, ...]:
+        """The cookies that may prove it."""
+        match self.proof:
+            case JwtIdentity(cookie=cookie):
+                return () if cookie is None else (cookie,)
+            case SessionIdentity(cookies=cookies):
+                return cookies
+            case SubrequestIdentity(credentials=credentials):
+                return credentials.cookies
+            case HeaderIdentity():
+                return ()
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -98,5 +150,5 @@ class Identity:
                 return tuple(name for name, _ in rules.named)
             case SessionIdentity(value=value):
                 return (value,)
-            case HeaderIdentity(named=named):
+            case HeaderIdentity(named=named) | SubrequestIdentity(named=named):
                 return tuple(name for name, _ in named)

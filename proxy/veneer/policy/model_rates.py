@@ -54,3 +54,8 @@ class RateRule:
     def names_identity(self) -> bool:
         """Whether it depends on who asks."""
         return any(key.kind is RateKeyKind.IDENTITY for key in (self.key, *self.further))
+
+    @property
+    def identity_names(self) -> tuple[str, ...]:
+        """The names of the identity values by which clients are counted."""
+        return tuple([key.name or "" for key in (self.key, *self.further) if key.kind is RateKeyKind.IDENTITY])

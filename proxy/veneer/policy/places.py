@@ -43,6 +43,11 @@ def bad_resource(url: str) -> str | None:
     return bad_url(before)
 
 
+def bad_target(target: str) -> str | None:
+    """What is wrong with path and query of something that the proxy itself asks an upstream for."""
+    return None if target.startswith("/") and _TARGET.fullmatch(target) else f'"{target}" is no path'
+
+
 def origin_and_target(url: str) -> tuple[str, str]:
     """The two parts of such a URL: where to connect to, and what to ask for there."""
     scheme, _, rest = url.partition("://")

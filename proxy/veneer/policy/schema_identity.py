@@ -6,11 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, StringConstraints
 
-from veneer.policy.shape import Duration, FieldName, Shape, Text, option, required
+from veneer.policy.shape import Duration, FieldName, Name, Shape, Text, option, required
 
 IdentityName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,63}$")]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 CookieName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")]
+CredentialName = Annotated[
+    str, StringConstraints(pattern=r"^([Aa]uthorization|cookie:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128})$")
+]
 ShareName = Annotated[str, StringConstraints(pattern=r"^(everyone|nobody|identity\.[a-z_][a-z0-9_]{0,63})$")]
 
 
@@ -116,8 +119,44 @@ class HeaderShape(Shape):
     )
 
 
+class SubrequestShape(Shape):
+    """A service that is asked whose a credential is: GET with the credential alone, once as long as its answer lasts.
+
+    2xx proves the values in the answer's fields; with any other answer, or none, the request goes to the backend as one
+    that proves nothing. 401 and 403 are believed for 5 s.
+    """
+
+    url: Text | None = option(None, "URL of the service, as in `http://127.0.0.1:9000/whoami`.")
+    upstream: Name | None = option(None, "Instead of `url`: the upstream that is asked, with a `path`.")
+    path: Text | None = option(None, "For `upstream`: path and query, as in `/api/whoami`.")
+    ca: Text | None = option(
+        None, "For `url`: file with the authorities in PEM that vouch for the service; the system's when absent."
+    )
+    credentials: list[CredentialName] = required(
+        "What is sent to it, as far as a request has it: `Authorization`, and cookies as `cookie:NAME`.",
+        min_length=1,
+        max_length=8,
+    )
+    values: dict[IdentityName, FieldName] = required(
+        "Names for identity values, and the fields of the answer that they are in, as in `{tenant: X-Tenant}`.",
+        min_length=1,
+        max_length=16,
+    )
+    lasts: Duration = option(
+        30.0,
+        "How long an answer counts; less where its Cache-Control says so (`max-age`; `no-cache` and `no-store` for the "
+        "requests that wait for it alone).",
+        "A credential that was revoked goes on getting what is stored for its identity so long.",
+        ge=1,
+        le=3600,
+    )
+    timeout: Duration = option(
+        2.0, "How long a request waits for the answer, before it goes to the backend.", ge=0.05, le=60
+    )
+
+
 class IdentityShape(Shape):
-    """What proves who asks: exactly one of `jwt`, `session` and `header`."""
+    """What proves who asks: exactly one of `jwt`, `session`, `header` and `subrequest`."""
 
     jwt: JwtShape | None = option(None, "Signed tokens.")
     session: SessionShape | None = option(None, "Session cookies.")
@@ -126,3 +165,4 @@ class IdentityShape(Shape):
         "Fields from `trusted_proxies`; of others they prove nothing.",
         "Whatever may connect from there is believed about who it is.",
     )
+    subrequest: SubrequestShape | None = option(None, "Credentials of which a service says whose they are.")

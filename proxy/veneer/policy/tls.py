@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,3 +52,16 @@ def tls_context(settings: TlsSettings) -> ssl.SSLContext:
             msg = f'"{path}" or "{settings.key}" cannot be read: {error.strerror}'
         raise UnusableFileError(member, msg) from None
     return context
+
+
+def wrong_authorities(url: str, path: str) -> Iterator[tuple[str, str | None]]:
+    """What is wrong with a file of authorities for something at a URL, and what would be right."""
+    if not url.startswith("https:"):
+        yield f'"{url}" is reached without TLS', 'write "https://" there'
+    elif not path.startswith("/"):
+        yield f'"{path}" is not an absolute path', f'write "/etc/veneer/{path.rpartition("/")[2]}"'
+    else:
+        try:
+            tls_context(TlsSettings(ca=path))
+        except UnusableFileError as error:
+            yield str(error), None

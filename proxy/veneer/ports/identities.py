@@ -6,6 +6,7 @@ from typing import Protocol
 
 from veneer.core.fields import Fields
 from veneer.core.identity import Proofs
+from veneer.ports.clock import Clock
 from veneer.ports.credentials import Definitions, NoBearers, RememberedBearers
 
 
@@ -25,6 +26,17 @@ class Identities(Protocol):
         """
         ...
 
+    def vouches(self, identities: Definitions, names: frozenset[str]) -> frozenset[str]:
+        """Those of the values that `vouched` may prove."""
+        ...
+
+    async def vouched(self, identities: Definitions, names: frozenset[str], fields: Fields, clock: Clock) -> Proofs:
+        """What services prove of the request's credentials for these values: known already, or asked for now.
+
+        Never an error: a service that is away proves nothing.
+        """
+        ...
+
 
 class NoIdentities:
     """Proves nothing."""
@@ -33,5 +45,13 @@ class NoIdentities:
         self.bearers = NoBearers()
 
     def prove(self, *_: object, trusted: bool) -> Proofs:  # noqa: ARG002 - as the port has it
+        """Nothing."""
+        return ()
+
+    def vouches(self, *_: object) -> frozenset[str]:
+        """Nothing."""
+        return frozenset()
+
+    async def vouched(self, *_: object) -> Proofs:
         """Nothing."""
         return ()

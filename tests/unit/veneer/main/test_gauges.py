@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from veneer.identity.key_sets import KeySetCounts
+from tests.support.retrieval import ScriptedRetriever
+from veneer.identity.provers import IdentityProvers
 from veneer.limits.rate_memory import MemoryRates
 from veneer.loop.clock import SystemClock
+from veneer.loop.tasks import Tasks
 from veneer.main.gauges import gauges_of
 from veneer.main.shared import StoreSet
 from veneer.pipeline.recompress import RecompressionCounts
@@ -17,4 +19,6 @@ async def test_clients_whose_limits_were_given_up_are_told() -> None:
     rates = MemoryRates(clock)
     rates.forgotten = 3
     shared = StoreSet(memory_stores(clock), rates)
-    assert gauges_of(shared, StoreSettings(), RecompressionCounts(), KeySetCounts(), dict).rate_clients_forgotten == 3
+    identities = IdentityProvers(ScriptedRetriever(), Tasks())
+    found = gauges_of(shared, StoreSettings(), RecompressionCounts(), identities, dict)
+    assert found.rate_clients_forgotten == 3

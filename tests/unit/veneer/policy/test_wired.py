@@ -49,6 +49,11 @@ OTHERWISE: dict[str, object] = {
     "SessionShape.cookies": ["other"],
     "SessionShape.value": "renamed",
     "HeaderShape.values": {"mail": "X-Other"},
+    "SubrequestShape.url": "http://auth.example/other",
+    "SubrequestShape.upstream": "one",
+    "SubrequestShape.path": "/other",
+    "SubrequestShape.credentials": ["cookie:other"],
+    "SubrequestShape.values": {"team": "X-Other"},
     "PolicyShape.trusted_proxies": ["10.0.0.0/9"],
 }
 """What stands for keys that cannot be left out."""
@@ -59,6 +64,7 @@ SAME_ANYWAY = {
     "TlsShape.certificate",
     "TlsShape.key",
     "JwtKeyShape.ca",
+    "SubrequestShape.ca",
 }
 """There is one version yet; what an included file says stands in its place before anything is read; and files of TLS
 have to be there: test_dial and test_key_sets have them."""
