@@ -85,6 +85,23 @@ async def test_more_at_once_than_may_be_is_refused_and_then_served(talk: Dialogu
     assert (await talk.ask("GET /more")).status == 200
 
 
+async def test_what_is_stored_is_answered_while_as_many_are_at_work_as_may_be(talk: Dialogue) -> None:
+    release, late = asyncio.Event(), b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate"
+    talk.answers(PLAIN)
+    await talk.ask("GET /tagged")
+    talk.answers([release, late], [release, late], [release, late])
+    async with asyncio.TaskGroup() as group:
+        for number in range(3):
+            group.create_task(talk.ask(f"GET /{number}", client=talk.client()))
+        await talk.reached(4)
+        whole = await talk.ask("GET /tagged", client=talk.client())
+        part = await talk.ask("GET /tagged", "Range: bytes=0-1", client=talk.client())
+        refused = await talk.ask("GET /more", client=talk.client())
+        release.set()
+    assert (whole.status, part.status, part.body) == (200, 206, b"he")
+    assert (refused.status, refused.lines.get("Cache-Status")) == (503, "Veneer; detail=load")
+
+
 async def test_a_head_or_target_beyond_the_bounds_is_refused_before_the_backend(talk: Dialogue) -> None:
     def request(target: str, fields: str) -> bytes:
         return f"GET {target} HTTP/1.1\r\nHost: x\r\n{fields}\r\n".encode()

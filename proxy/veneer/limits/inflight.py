@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 
-class OverloadedError(Exception):
-    """As many are in flight as may be."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__(f"{most} in flight")
-        self.most = most
-
-
 class InFlight:
     """Counts what goes on; None means no bound. The bound may be changed at any time; what goes on already goes on."""
 
     def __init__(self, most: int | None) -> None:
         self.most = most
         self.active = 0
-        self.refused = 0
 
     @property
     def full(self) -> bool:
         """Whether there is no place."""
         return self.most is not None and self.active >= self.most
 
-    def take(self) -> None:
-        """Take a place. Raises OverloadedError when there is none."""
+    def take(self) -> bool:
+        """Take a place; False where there is none."""
         if self.most is not None and self.active >= self.most:
-            self.refused += 1
-            raise OverloadedError(self.most)
+            return False
         self.active += 1
+        return True
 
     def take_anyhow(self) -> None:
         """Take a place, be there one or not: for what went on meanwhile without, and ends now."""

@@ -99,7 +99,8 @@ def refused_by_rate(target: str, request_id: str, rate: RateVerdict) -> Answer:
 def refused_by_load(exchange: Exchange) -> Answer:
     """503 with Retry-After: as many exchanges go on as may (RFC 9110 section 15.6.4)."""
     detail = "the proxy is handling as many requests as it may; try again in a moment"
-    return refuse(exchange, 503, detail, Refusal.LOAD, None, ("Retry-After", "1"))
+    status = CacheStatus(detail=Refusal.LOAD.value)
+    return refuse(exchange, 503, detail, Refusal.LOAD, status, ("Retry-After", "1"))
 
 
 def refused_by_loop(services: Services, exchange: Exchange) -> Answer | None:

@@ -53,20 +53,24 @@ class Fetcher:
     async def fetch(self, plan: Plan, client: Client) -> tuple[FetchOutcome, bool]:
         """The outcome of a flight for `plan`, and whether it was somebody else's (collapsed)."""
         flights, group = self._services.flights, self._group(plan)
-        looked = True
+        looked, overdue = True, False
         while plan.coalesce and not self._is_uncacheable(group):
             flight = flights.join(group)
             if flight is None:
-                flight = flights.open(group)
-                if plan.for_all:
-                    plan = replace(plan, outgoing=plan.unconditional)
-                if self._services.locks.alone:
-                    flying = self._fly(flight, plan, client.interim)
-                else:
-                    flying = self._fly_with_lock(flight, plan, client.interim, looked=looked)
-                return await self._to_the_end(flight, flying, client), False
+                flying = self._begun(flights.open(group), plan, client, looked=looked, alone=overdue)
+                return await flying, False
             _spare(plan)
-            outcome = await self._follow(flight, plan)
+            try:
+                outcome = await self._follow(flight, plan, None if overdue else plan.match.route.coalesce_wait_s)
+            except TimeoutError:
+                if plan.hides_errors:
+                    return _overdue(plan), True
+                # One goes itself, and whoever has waited as long goes on waiting, for that one: a response that does
+                # not come must not cost a connection for each who wants it.
+                overdue = True
+                if flights.join(group) is flight:
+                    flights.close(flight)
+                continue
             if outcome is not None:
                 return outcome, True
             # What the flight brought may have told that this request is for another variant: who wants that flies next.
@@ -78,6 +82,16 @@ class Fetcher:
         if self._is_uncacheable(group):
             return await self._alone(plan, client), False
         return await self._lead(plan, client), False
+
+    async def _begun(self, flight: Flight, plan: Plan, client: Client, *, looked: bool, alone: bool) -> FetchOutcome:
+        """The outcome of a flight that others may join; `alone` says that other nodes have been waited for already."""
+        if plan.for_all:
+            plan = replace(plan, outgoing=plan.unconditional)
+        if alone or self._services.locks.alone:
+            flying = self._fly(flight, plan, client.interim)
+        else:
+            flying = self._fly_with_lock(flight, plan, client.interim, looked=looked)
+        return await self._to_the_end(flight, flying, client)
 
     def _group(self, plan: Plan) -> str:
         """The key of the flights that may bring what the plan wants, as far as is known now."""
@@ -158,19 +172,20 @@ class Fetcher:
             flight.join()  # as a client that may have left it had given way to others
         return outcome
 
-    async def _follow(self, flight: Flight, plan: Plan) -> FetchOutcome | None:
-        """What the flight brought if it answers this request too; None to fetch alone."""
+    async def _follow(self, flight: Flight, plan: Plan, wait_s: float | None) -> FetchOutcome | None:
+        """What the flight brought if it answers this request too; None to fetch alone.
+
+        Raises TimeoutError where it has brought nothing for `wait_s`.
+        """
         flight.join()
         try:
-            async with asyncio.timeout(plan.match.route.coalesce_wait_s):
+            async with asyncio.timeout(wait_s):
                 outcome = await flight.wait()
             if isinstance(outcome, Unreachable):
                 return outcome
             if isinstance(outcome, OriginError):
                 return outcome if plan.hides_errors else None
             return self._share(outcome, plan)
-        except TimeoutError:
-            return None
         finally:
             flight.leave()  # and waits on as a reader of the body, if it got one
 
@@ -371,6 +386,12 @@ def _spare(plan: Plan) -> None:
     """Let go of the lock that the look-up took along: who flies with others in this process, or alone, needs none."""
     if plan.attempt is not None:
         plan.attempt.drop()
+
+
+def _overdue(plan: Plan) -> Unreachable:
+    """What another's fetch comes to for who has waited for it as long as may be, and has something else to show."""
+    detail = f"the fetch that others wait for has brought nothing for {plan.match.route.coalesce_wait_s:g} s"
+    return Unreachable(UpstreamError(UpstreamFailure.READ_TIMEOUT, detail, sent=False))
 
 
 async def _taken_over(plan: Plan, asked: Awaitable[FetchedResponse]) -> FetchedResponse:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from veneer.core.key import preflight_digest, query_digest
 from veneer.core.rate import RateVerdict
 from veneer.core.rules import OriginRule
-from veneer.limits.inflight import OverloadedError
 from veneer.pipeline.account import SentResponse, record_of
 from veneer.pipeline.admit import (
     body_limit,
@@ -60,13 +59,14 @@ class Handler:
         replied = SentResponse(0)
         rate: RateVerdict | None = None
         error = ""
+        has_place = True
         try:
             if begun is None:
                 services.recorder.begin()
                 identifies = exchange.match.route.identifies
                 exchange = await self._identifier.identified(exchange, services.clock) if identifies else exchange
                 rate = await count(services, exchange)
-                services.in_flight.take()
+                has_place = services.in_flight.take()
             else:
                 rate = begun.rate
             try:
@@ -78,13 +78,11 @@ class Handler:
                     answer = refused_by_rate(exchange.request.target, exchange.request_id, rate)
                     services.hits.learn_refusal(exchange)
                 else:
-                    answer = await self._answer(exchange)
+                    answer = await (self._answer(exchange) if has_place else self._answer_without_place(exchange))
                 replied = await self._replier.reply(exchange, answer, rate)
             finally:
-                services.in_flight.give_back()
-        except OverloadedError as overload:
-            error = str(overload)
-            answer, replied = await self._send(exchange, refused_by_load(exchange), rate, replied)
+                if has_place:
+                    services.in_flight.give_back()
         except ClientGoneError as gone:
             error = str(gone) or "the client closed the connection"
         except UpstreamError as failure:
@@ -113,6 +111,15 @@ class Handler:
             return await self._forwarder.answer(exchange)
         except BodyError as error:
             return refused_by_body(exchange, error)
+
+    async def _answer_without_place(self, exchange: Exchange) -> Answer:
+        """The answer while as many requests are at work as may be: what is stored, which costs the backend nothing."""
+        refused = refused_by_loop(self._services, exchange) or refused_by_size(exchange)
+        if refused is None and exchange.request.method in CACHED_METHODS and not exchange.client.has_body:
+            stored = await self._reader.stored(exchange)
+            if stored is not None:
+                return stored
+        return refused or refused_by_load(exchange)
 
     async def _preflight(self, exchange: Exchange) -> Answer:
         """A CORS preflight that the route keeps: keyed by what its answer depends on, fresh for the time it says."""

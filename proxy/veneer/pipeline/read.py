@@ -33,7 +33,7 @@ from veneer.pipeline.forward import private_answer
 from veneer.pipeline.plan import CacheLookup, Plan, plan_of
 from veneer.pipeline.refuse import refuse, upstream_failed
 from veneer.pipeline.wish import FetchLockWish
-from veneer.policy.model import StoreLoss
+from veneer.policy.model import Route, StoreLoss
 from veneer.ports import LeaseState
 
 Undone = ServeStale | GatewayTimeout | Revalidate | PartialMiss
@@ -50,25 +50,58 @@ class CacheHandler:
 
     async def answer(self, exchange: Exchange, body: bytes | None = None, body_digest: str | None = None) -> Answer:
         """The answer to a request that may be looked up. `body` and its digest belong to QUERY."""
-        route = exchange.match.route
-        rules = route.cache
-        wanted = cache_request(exchange)
-        search = None if wanted.query is None else self._services.searches.of(wanted)
-        key = cache_key(wanted, rules, body_digest=body_digest, search=search)
+        looked, wish = self._lookup_of(exchange, body, body_digest)
         lost = self._services.log.lease_state() is LeaseState.EXPIRED
-        candidates: Sequence[Candidate] = []
-        wish = FetchLockWish(self._services, route, wanted, key)
         try:
-            if (
-                rules.enabled
-                and passes(wanted.fields, rules) is None
-                and (not lost or route.on_store_loss is StoreLoss.STALE)
-            ):
-                candidates = self._valid(await self._services.store.lookup(key, wanted, rules, wish), soft=lost)
-            looked = CacheLookup(wanted, key, body, body_digest, wish.attempt)
-            return await self._answer(exchange, looked, candidates, lost=lost)
+            candidates = await self._candidates(exchange.match.route, looked, wish, lost=lost)
+            return await self._answer(exchange, replace(looked, attempt=wish.attempt), candidates, lost=lost)
         finally:
             wish.drop()
+
+    async def stored(self, exchange: Exchange) -> Answer | None:
+        """What answers a GET or HEAD without the backend: fresh, or stale where it may stand in for an error of ours.
+
+        The 503 that would be sent instead is such an error (RFC 5861 section 4). Nothing is refreshed: that can wait.
+        """
+        looked, _ = self._lookup_of(exchange, None, None)
+        route = exchange.match.route
+        lost = self._services.log.lease_state() is LeaseState.EXPIRED
+        candidates = await self._candidates(route, looked, None, lost=lost)
+        decision = decide(looked.wanted, candidates, route.cache, self._services.clock.now())
+        match decision:
+            case Hit():
+                return self._hit(exchange, looked, decision)
+            case ServeStale():
+                return _stale(decision, looked.key)
+            case _:
+                return self._stand_in(decision, looked.key, answered=True)
+
+    def _lookup_of(
+        self, exchange: Exchange, body: bytes | None, body_digest: str | None
+    ) -> tuple[CacheLookup, FetchLockWish]:
+        """What to look up, and the lock that may be wished for with it."""
+        route, wanted = exchange.match.route, cache_request(exchange)
+        search = None if wanted.query is None else self._services.searches.of(wanted)
+        key = cache_key(wanted, route.cache, body_digest=body_digest, search=search)
+        return CacheLookup(wanted, key, body, body_digest), FetchLockWish(self._services, route, wanted, key)
+
+    async def _candidates(
+        self, route: Route, looked: CacheLookup, wish: FetchLockWish | None, *, lost: bool
+    ) -> Sequence[Candidate]:
+        """What is stored and may be looked at; `lost` says that the log cannot be heard."""
+        rules = route.cache
+        if not rules.enabled or passes(looked.wanted.fields, rules) is not None:
+            return []
+        if lost and route.on_store_loss is not StoreLoss.STALE:
+            return []
+        return self._valid(await self._services.store.lookup(looked.key, looked.wanted, rules, wish), soft=lost)
+
+    def _hit(self, exchange: Exchange, looked: CacheLookup, hit: Hit) -> Answer:
+        route, key = exchange.match.route, looked.key
+        if route.audit_share > 0:
+            self._auditor.consider(exchange, looked.wanted, hit.entry)
+        status = CacheStatus(hit=True, ttl_s=hit.ttl_s, key=key if route.show_key else None)
+        return stored_answer(hit.entry, hit.age_s, key, status, CacheResult.HIT)
 
     async def _answer(
         self, exchange: Exchange, looked: CacheLookup, candidates: Sequence[Candidate], *, lost: bool
@@ -78,10 +111,7 @@ class CacheHandler:
         rules = route.cache
         decision = decide(wanted, candidates, rules, self._services.clock.now())
         if isinstance(decision, Hit):
-            if route.audit_share > 0:
-                self._auditor.consider(exchange, wanted, decision.entry)
-            status = CacheStatus(hit=True, ttl_s=decision.ttl_s, key=key if route.show_key else None)
-            return stored_answer(decision.entry, decision.age_s, key, status, CacheResult.HIT)
+            return self._hit(exchange, looked, decision)
         for entry, _ in candidates:
             if entry.vary:
                 self._services.flights.learn(key, [name for name, _ in entry.vary])
@@ -103,11 +133,10 @@ class CacheHandler:
 
     async def _act(self, exchange: Exchange, decision: Undone, plan: Plan, *, lost: bool) -> Answer:
         match decision:
-            case ServeStale(entry=entry, age_s=age_s, ttl_s=ttl_s, reason=reason, refresh=refresh):
+            case ServeStale(refresh=refresh):
                 if refresh:
                     self._fetcher.refresh(plan)
-                status = CacheStatus(hit=True, ttl_s=ttl_s, detail=reason.value)
-                return stored_answer(entry, age_s, plan.key, status, CacheResult.STALE)
+                return _stale(decision, plan.key)
             case GatewayTimeout(reason=reason):
                 status = CacheStatus(detail=reason.value)
                 return refuse(exchange, 504, "nothing stored can answer only-if-cached", Refusal.ONLY_IF_CACHED, status)
@@ -137,11 +166,11 @@ class CacheHandler:
     ) -> Answer:
         match outcome:
             case Unreachable(error=error):
-                stale = self._stand_in(decision, plan, answered=False)
+                stale = self._stand_in(decision, plan.key, answered=False)
                 return stale or replace(upstream_failed(exchange, error, status), use=CacheResult.MISS)
             case OriginError(status=code):
                 status = replace(status, forward_status=code)
-                stale = self._stand_in(decision, plan, answered=True)
+                stale = self._stand_in(decision, plan.key, answered=True)
                 refused = refuse(exchange, 502, f"the backend answered {code}", Refusal.UPSTREAM, status)
                 return stale or replace(refused, use=CacheResult.MISS)
             case Complete():
@@ -149,7 +178,7 @@ class CacheHandler:
             case _:
                 return await unstored_answer(self._services, exchange, outcome, status)
 
-    def _stand_in(self, decision: Decision, plan: Plan, *, answered: bool) -> Answer | None:
+    def _stand_in(self, decision: Decision, key: str, *, answered: bool) -> Answer | None:
         """The stale response in place of the backend's failure (RFC 5861 section 4, RFC 9111 section 4.2.4)."""
         if not isinstance(decision, Revalidate):
             return None
@@ -161,7 +190,12 @@ class CacheHandler:
         in_window = fallback.on_error_until is not None and now < fallback.on_error_until
         reason = Reason.STALE_IF_ERROR if in_window else Reason.DISCONNECTED
         status = CacheStatus(hit=True, ttl_s=decision.ttl_s, detail=reason.value)
-        return stored_answer(decision.entry, decision.age_s, plan.key, status, CacheResult.STALE)
+        return stored_answer(decision.entry, decision.age_s, key, status, CacheResult.STALE)
+
+
+def _stale(decision: ServeStale, key: str) -> Answer:
+    status = CacheStatus(hit=True, ttl_s=decision.ttl_s, detail=decision.reason.value)
+    return stored_answer(decision.entry, decision.age_s, key, status, CacheResult.STALE)
 
 
 def stored_answer(

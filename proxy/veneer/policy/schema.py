@@ -280,7 +280,11 @@ class RouteOptions(Shape):
         600.0, "Time without a byte in either direction after a switch, as of a WebSocket. Then: close.", gt=0
     )
     coalesce: bool = option(True, "Concurrent misses for one key share one request to the backend.")
-    coalesce_wait: Duration = option(5.0, "Longest time a request waits for another's before it goes itself.", gt=0)
+    coalesce_wait: Duration = option(
+        5.0,
+        "Longest wait for another request's fetch. Then what is stale is served, or one of those who wait asks again.",
+        gt=0,
+    )
     etag: Literal["generate", "off"] = option(
         "generate", "Make a strong ETag for stored responses without a validator."
     )

@@ -26,7 +26,9 @@ class LimitsShape(Shape):
         ge=1,
         le=1_000_000,
     )
-    in_flight: int = option(2_000, "Requests at work per process. Beyond: 503 with Retry-After.", ge=1, le=1_000_000)
+    in_flight: int = option(
+        2_000, "Requests at work per process. Beyond: what is stored, or 503 with Retry-After.", ge=1, le=1_000_000
+    )
     encoded_slash: Literal["refuse", "keep"] = option(
         "refuse",
         "`%2F` in a path: answer 400, or keep it as it is, neither decoded nor taken for a slash, in key, match and "

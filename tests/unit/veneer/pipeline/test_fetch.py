@@ -16,8 +16,10 @@ from veneer.core.outcome import Reason
 from veneer.core.reuse import decide
 from veneer.pipeline.coalesce import Complete, FetchOutcome, OriginError, Streaming, Uncacheable, Unreachable
 from veneer.pipeline.context import Exchange, cache_request
+from veneer.pipeline.exchange import CacheResult
 from veneer.pipeline.fetch import READ_WHOLE_BYTES, Fetcher
 from veneer.pipeline.plan import CacheLookup, Plan, plan_of
+from veneer.pipeline.read import CacheHandler
 from veneer.ports import ClientGoneError, FetchLock, LeaseState, LockAttempt, LockReleased, UpstreamFailure
 
 TAG: Pair = ("ETag", '"one"')
@@ -66,6 +68,40 @@ async def test_those_who_ask_meanwhile_share_one_fetch() -> None:
     outcomes = await both(bench, [], [], [])
     assert [collapsed for _, collapsed in outcomes] == [False, True, True]
     assert len(bench.backend.asked) == 1
+
+
+async def test_of_all_who_have_waited_too_long_one_asks_again() -> None:
+    bench = Bench("{name: r, match: {path: /x}, coalesce_wait: 10ms}")
+    bench.backend.script = [says(FRESH) for _ in range(5)]
+    bench.backend.opened.clear()
+    fetcher, exchanges = Fetcher(bench.services), [bench.exchange() for _ in range(5)]
+    plans = [await plan_for(bench, exchange) for exchange in exchanges]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(fetcher.fetch(plan, e.client)) for plan, e in zip(plans, exchanges, strict=True)]
+        for _ in range(2):
+            await bench.backend.reached.wait()
+            bench.backend.reached.clear()
+        for _ in range(10):  # all of them have waited as long by now
+            await asyncio.sleep(0)
+        bench.backend.opened.set()
+    assert len(bench.backend.asked) == 2
+    assert sorted(collapsed for _, collapsed in [task.result() for task in tasks]) == [False, False, True, True, True]
+    assert len(bench.services.flights) == 0
+
+
+async def test_who_has_waited_too_long_is_shown_what_is_stale() -> None:
+    bench = Bench("{name: r, match: {path: /x}, coalesce_wait: 10ms}")
+    bench.backend.script = [says(("Cache-Control", "max-age=60, stale-if-error=600")), says(FRESH)]
+    await fetched(bench)
+    bench.clock.advance(70)
+    bench.backend.opened.clear()
+    reader, exchanges = CacheHandler(bench.services, Fetcher(bench.services)), [bench.exchange() for _ in range(3)]
+    async with asyncio.TaskGroup() as group:
+        leading, *following = [group.create_task(reader.answer(exchange)) for exchange in exchanges]
+        await asyncio.wait(following)
+        bench.backend.opened.set()
+    assert [task.result().use for task in following] == [CacheResult.STALE] * 2
+    assert (leading.result().use, len(bench.backend.asked)) == (CacheResult.MISS, 2)
 
 
 async def test_what_is_for_one_alone_makes_the_others_ask_for_themselves_and_the_next_not_wait() -> None:

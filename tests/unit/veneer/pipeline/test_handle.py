@@ -18,11 +18,10 @@ async def handled(
     bench: Bench, *fields: Pair, client: ScriptedClient | None = None, method: str = "GET", path: str = "/x"
 ) -> tuple[ScriptedClient, ExchangeRecord]:
     client = client or ScriptedClient()
-    before = len(bench.records.records)
+    before, active = len(bench.records.records), bench.services.in_flight.active
     await Handler(bench.services).handle(bench.exchange(*fields, method=method, path=path, client=client))
     assert bench.records.begun == len(bench.records.records) == before + 1, "each is recorded once"
-    bench.services.in_flight.take()  # would raise, had a place in flight not been given back
-    bench.services.in_flight.give_back()
+    assert bench.services.in_flight.active == active, "each place is given back"
     return client, bench.records.records[-1]
 
 
@@ -68,14 +67,40 @@ async def test_a_refused_rate_does_not_ask_the_backend() -> None:
     assert client.head.fields.get("retry-after") is not None
 
 
-async def test_too_many_in_flight_are_503() -> None:
-    bench = Bench()
+def full(bench: Bench) -> Bench:
+    """As many requests are at work as may be."""
     object.__setattr__(bench.services, "in_flight", InFlight(1))
     bench.services.in_flight.take()
-    client = ScriptedClient()
-    await Handler(bench.services).handle(bench.exchange(client=client))
+    return bench
+
+
+async def test_too_many_in_flight_are_503() -> None:
+    for method in ("GET", "POST"):
+        client, record = await handled(full(Bench()), method=method)
+        assert client.head is not None
+        assert (client.head.status, record.refused) == (503, Refusal.LOAD)
+        assert client.head.fields.get("cache-status") == "Veneer; detail=load"
+
+
+@pytest.mark.parametrize(
+    ("later_s", "lifetime", "kind"),
+    [
+        (0, "max-age=60", CacheResult.HIT),
+        (70, "max-age=60, stale-while-revalidate=30", CacheResult.STALE),
+        (70, "max-age=60, stale-if-error=30", CacheResult.STALE),
+        (70, "max-age=60", CacheResult.NONE),
+        (70, "max-age=60, stale-if-error=30, must-revalidate", CacheResult.NONE),
+    ],
+)
+async def test_what_is_stored_needs_no_place(later_s: float, lifetime: str, kind: CacheResult) -> None:
+    bench = Bench()
+    bench.backend.script = [says(("Cache-Control", lifetime))]
+    await handled(bench)
+    bench.clock.advance(later_s)
+    client, record = await handled(full(bench))
     assert client.head is not None
-    assert (client.head.status, bench.records.records[0].refused) == (503, Refusal.LOAD)
+    assert (record.cache, len(bench.backend.asked)) == (kind, 1)
+    assert client.head.status == (503 if kind is CacheResult.NONE else 200)
 
 
 async def test_what_has_been_here_before_is_508() -> None:

@@ -1,0 +1,47 @@
+"""Backends that do not answer in time, through the real proxy: they cost no more than they must."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.scenarios.dialogue import Dialogue
+
+POLICIES = """
+version: 1
+routes:
+  - name: slow
+    match: {path: "/{room}/slow"}
+    coalesce_wait: 300ms
+    cache: {ttl: 10m}
+  - name: stale
+    match: {path: "/{room}/stale"}
+    coalesce_wait: 100ms
+    cache: {stale_if_error: 10m}
+"""
+LATE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate"
+
+
+async def test_a_response_that_does_not_come_is_asked_for_once_more_and_not_by_each(talk: Dialogue) -> None:
+    release = asyncio.Event()
+    talk.answers([release, LATE], [release, LATE])
+    async with asyncio.TaskGroup() as group:
+        asking = [group.create_task(talk.ask("GET /slow", client=talk.client())) for _ in range(8)]
+        await talk.reached(2)
+        release.set()
+    assert [task.result().body for task in asking] == [b"late"] * 8
+    assert len(talk.asked) == 2
+
+
+async def test_who_waits_for_a_refresh_that_hangs_is_shown_what_is_stale(talk: Dialogue) -> None:
+    release = asyncio.Event()
+    talk.answers("200\nCache-Control: max-age=1\n\nearly", [release, LATE])
+    await talk.ask("GET /stale")
+    await asyncio.sleep(1.1)  # it is stale then
+    async with asyncio.TaskGroup() as group:
+        leading = group.create_task(talk.ask("GET /stale", client=talk.client()))
+        await talk.reached(2)
+        shown = [await talk.ask("GET /stale", client=talk.client()) for _ in range(2)]
+        release.set()
+    assert [answer.body for answer in shown] == [b"early", b"early"]
+    assert all("stale-if-error" in (answer.lines.get("Cache-Status") or "") for answer in shown)
+    assert (leading.result().body, len(talk.asked)) == (b"late", 2)
