@@ -126,6 +126,23 @@ async def test_a_renewal_that_comes_late_does_not_hide_a_write(redis_url: str) -
         await until(lambda: a.log.validity(entry) is Validity.DEAD)
 
 
+async def test_a_write_is_not_sent_once_redis_has_failed_though_the_lease_lasts(
+    redis_server: RedisServer, redis_url: str
+) -> None:
+    brief, long = replace(LOG, hold_s=0.1), replace(LINK, lease_s=60)
+    async with relay(redis_server.port) as between, node("b", between.url, long, brief) as b:
+        await b.leads()
+        assert await b.log.begin_write(0.5, strict=True)
+        b.log.end_write()
+        between.cut()
+        assert not (await b.log.append(X, strict=True)).shared
+        assert b.log.lease_state() is LeaseState.HELD
+        assert not b.log.may_write_now(0.5, strict=True)
+        assert not await b.log.begin_write(0.5, strict=True)
+        between.mend()
+        await until(lambda: b.log.may_write_now(0.5, strict=True))
+
+
 async def test_a_write_that_may_not_begin_leaves_nothing_open(redis_server: RedisServer, redis_url: str) -> None:
     brief = replace(LOG, hold_s=0.1)
     async with relay(redis_server.port) as between, node("b", between.url, log=brief) as b:

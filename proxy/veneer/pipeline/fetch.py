@@ -63,7 +63,7 @@ class Fetcher:
             try:
                 outcome = await self._follow(flight, plan, None if overdue else plan.match.route.coalesce_wait_s)
             except TimeoutError:
-                if plan.hides_errors:
+                if self._hides_errors(plan):
                     return _overdue(plan), True
                 # One goes itself, and whoever has waited as long goes on waiting, for that one: a response that does
                 # not come must not cost a connection for each who wants it.
@@ -97,6 +97,10 @@ class Fetcher:
         """The key of the flights that may bring what the plan wants, as far as is known now."""
         varies = self._services.flights.varies(plan.key)
         return flight_key(plan.key, plan.wanted, plan.match.route.cache, varies)
+
+    def _hides_errors(self, plan: Plan) -> bool:
+        """Whether something stored may stand in for an error of the backend now."""
+        return plan.hides_errors_until > self._services.clock.now()
 
     def _is_uncacheable(self, group: str) -> bool:
         return self._services.flights.is_uncacheable(group, self._services.clock.monotonic())
@@ -135,7 +139,7 @@ class Fetcher:
 
         Where it turns out to be cacheable after all, it goes on as a flight.
         """
-        if plan.validating or plan.alike or plan.hides_errors or plan.wanted.method != "GET":
+        if plan.validating or plan.alike or plan.hides_errors_until or plan.wanted.method != "GET":
             return await self._lead(plan, client)
         try:
             with Heeded(client) as demand:
@@ -184,7 +188,7 @@ class Fetcher:
             if isinstance(outcome, Unreachable):
                 return outcome
             if isinstance(outcome, OriginError):
-                return outcome if plan.hides_errors else None
+                return outcome if self._hides_errors(plan) else None
             return self._share(outcome, plan)
         finally:
             flight.leave()  # and waits on as a reader of the body, if it got one
@@ -324,7 +328,7 @@ class Fetcher:
                 return Complete(entry, entry, True, True, fetched.upstream_ms)
             fetched = await self._ask(plan, plan.unconditional, interim, flight)
         head = fetched.response.head
-        if plan.hides_errors and head.status in ERROR_STATUSES:
+        if self._hides_errors(plan) and head.status in ERROR_STATUSES:
             await fetched.response.aclose()
             return OriginError(head.status, fetched.upstream_ms)
         if plan.wanted.method == "HEAD":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from veneer.core.entry import Entry
@@ -27,7 +28,8 @@ class Plan:
     pass. `alike` are all stored responses that could have been chosen: a final answer ends them. With `for_all`
     the unconditional request is sent at once where others may wait for the response: the client's condition, which goes
     along otherwise, is answered from what comes. `body` is the content of a QUERY. `attempt` is the fetch lock that the
-    look-up took along.
+    look-up took along. Until `hides_errors_until`, in seconds since the epoch, something stored stands in for an error
+    of the backend; afterwards the error is passed on as it came.
     """
 
     key: str
@@ -39,7 +41,7 @@ class Plan:
     selected: Entry | None = None
     alike: tuple[Entry, ...] = ()
     completing: Entry | None = None
-    hides_errors: bool = False
+    hides_errors_until: float = 0.0
     coalesce: bool = True
     for_all: bool = False
     body: bytes | None = None
@@ -64,7 +66,7 @@ class CacheLookup:
 def plan_of(exchange: Exchange, looked: CacheLookup, decision: Decision, via: str) -> Plan:
     """What to fetch if the decision needs it."""
     wanted, route = looked.wanted, exchange.match.route
-    outgoing, validating, completing, hides_errors = _wanted_of_backend(
+    outgoing, validating, completing, hides_until = _wanted_of_backend(
         wanted, decision, coded_here=route.compress.enabled
     )
     selected = decision.entry if isinstance(decision, Revalidate | ServeStale) else None
@@ -93,7 +95,7 @@ def plan_of(exchange: Exchange, looked: CacheLookup, decision: Decision, via: st
         selected=selected,
         alike=decision.alike if isinstance(decision, Revalidate | ServeStale | PartialMiss | Miss) else (),
         completing=completing,
-        hides_errors=hides_errors,
+        hides_errors_until=hides_until,
         coalesce=may_coalesce(route, wanted),
         for_all=for_all,
         body=looked.body,
@@ -122,18 +124,17 @@ def _has_own_condition(wanted: RequestHead) -> bool:
 
 def _wanted_of_backend(
     wanted: RequestHead, decision: Decision, *, coded_here: bool
-) -> tuple[RequestHead, tuple[Entry, ...], Entry | None, bool]:
-    """The request to send, what a 304 may select, what a 206 may complete, and whether errors are hidden."""
+) -> tuple[RequestHead, tuple[Entry, ...], Entry | None, float]:
+    """The request to send, what a 304 may select, what a 206 may complete, and until when errors are hidden."""
     if isinstance(decision, Miss):
-        return miss_request(wanted, decision.variants, coded_here=coded_here), decision.variants, None, False
+        return miss_request(wanted, decision.variants, coded_here=coded_here), decision.variants, None, 0.0
     if isinstance(decision, Revalidate):
         entry = decision.entry
         validating = tuple([e for e in (entry, *decision.others) if e is entry or has_validator(e.fields)])
-        hides = decision.fallback.on_error_until is not None
-        return conditional_request(wanted, validating), validating, None, hides
+        return conditional_request(wanted, validating), validating, None, decision.fallback.on_error_until or 0.0
     if isinstance(decision, ServeStale):
-        return conditional_request(wanted, (decision.entry,)), (decision.entry,), None, True
+        return conditional_request(wanted, (decision.entry,)), (decision.entry,), None, math.inf
     if isinstance(decision, PartialMiss):
         entry = decision.entry
-        return completion_request(wanted, entry, decision.range_value), (), entry, False
-    return unconditional_request(wanted), (), None, False
+        return completion_request(wanted, entry, decision.range_value), (), entry, 0.0
+    return unconditional_request(wanted), (), None, 0.0

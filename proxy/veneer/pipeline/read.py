@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from veneer.core.entry import Entry
 from veneer.core.invalidation import Validity
@@ -35,6 +36,9 @@ from veneer.pipeline.refuse import refuse, upstream_failed
 from veneer.pipeline.wish import FetchLockWish
 from veneer.policy.model import Route, StoreLoss
 from veneer.ports import LeaseState
+
+STORE_LOST: Final = "store-lost"
+"""The detail of Cache-Status while the log cannot be heard."""
 
 Undone = ServeStale | GatewayTimeout | Revalidate | PartialMiss
 """Decisions that are neither hit nor miss."""
@@ -70,7 +74,7 @@ class CacheHandler:
         decision = decide(looked.wanted, candidates, route.cache, self._services.clock.now())
         match decision:
             case Hit():
-                return self._hit(exchange, looked, decision)
+                return self._hit(exchange, looked, decision, lost=lost)
             case ServeStale():
                 return _stale(decision, looked.key)
             case _:
@@ -94,14 +98,16 @@ class CacheHandler:
             return []
         if lost and route.on_store_loss is not StoreLoss.STALE:
             return []
-        return self._valid(await self._services.store.lookup(looked.key, looked.wanted, rules, wish), soft=lost)
+        return self._valid(await self._services.store.lookup(looked.key, looked.wanted, rules, wish))
 
-    def _hit(self, exchange: Exchange, looked: CacheLookup, hit: Hit) -> Answer:
+    def _hit(self, exchange: Exchange, looked: CacheLookup, hit: Hit, *, lost: bool) -> Answer:
+        """The answer from a fresh response. Nobody knows whether it still is while the log is lost: it says so."""
         route, key = exchange.match.route, looked.key
         if route.audit_share > 0:
             self._auditor.consider(exchange, looked.wanted, hit.entry)
-        status = CacheStatus(hit=True, ttl_s=hit.ttl_s, key=key if route.show_key else None)
-        return stored_answer(hit.entry, hit.age_s, key, status, CacheResult.HIT)
+        shown, detail = key if route.show_key else None, STORE_LOST if lost else None
+        status = CacheStatus(hit=True, ttl_s=hit.ttl_s, key=shown, detail=detail)
+        return stored_answer(hit.entry, hit.age_s, key, status, CacheResult.STALE if lost else CacheResult.HIT)
 
     async def _answer(
         self, exchange: Exchange, looked: CacheLookup, candidates: Sequence[Candidate], *, lost: bool
@@ -111,7 +117,7 @@ class CacheHandler:
         rules = route.cache
         decision = decide(wanted, candidates, rules, self._services.clock.now())
         if isinstance(decision, Hit):
-            return self._hit(exchange, looked, decision)
+            return self._hit(exchange, looked, decision, lost=lost)
         for entry, _ in candidates:
             if entry.vary:
                 self._services.flights.learn(key, [name for name, _ in entry.vary])
@@ -122,13 +128,13 @@ class CacheHandler:
             answer = await self._act(exchange, decision, plan, lost=lost)
         return replace(answer, cache=replace(answer.cache, key=key)) if route.show_key else answer
 
-    def _valid(self, entries: Sequence[Entry], *, soft: bool) -> list[Candidate]:
-        """The entries that nothing has killed, with what the log says; all soft while the log cannot be heard."""
+    def _valid(self, entries: Sequence[Entry]) -> list[Candidate]:
+        """The entries that nothing has killed, as far as the log was heard, with what it says."""
         found: list[Candidate] = []
         for entry in entries:
             validity = self._services.log.validity(entry)
             if validity is not Validity.DEAD:
-                found.append((entry, Validity.SOFT if soft else validity))
+                found.append((entry, validity))
         return found
 
     async def _act(self, exchange: Exchange, decision: Undone, plan: Plan, *, lost: bool) -> Answer:
@@ -150,7 +156,7 @@ class CacheHandler:
     ) -> Answer:
         """Ask the backend; stand in with what is stored where it fails and that is allowed."""
         outcome, collapsed = await self._fetcher.fetch(plan, exchange.client)
-        detail = "store-lost" if lost else why.value if why is not None else None
+        detail = STORE_LOST if lost else why.value if why is not None else None
         status = CacheStatus(forward=forward, collapsed=collapsed, detail=detail)
         return await self._answer_of(exchange, plan, decision, outcome, status)
 

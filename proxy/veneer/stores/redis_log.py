@@ -68,7 +68,7 @@ class RedisLog:
         self._moved = 0
         self._nodes = 1
         self._lease = NodeLease()
-        self._lease_held = asyncio.Event()
+        self._led = asyncio.Event()
         self._wake = asyncio.Event()
         self._acks = Acknowledgements(clock)
         self._outbox = Outbox(link, self._settings.most_queued, self._settings.hold_s, self._not_shared)
@@ -118,7 +118,14 @@ class RedisLog:
 
     def may_write_now(self, settles_s: float, *, strict: bool) -> bool:
         """Whether `begin_write` has nothing to wait for: this node leads, and its record says so already."""
-        return not strict or (self.lease_state() is LeaseState.HELD and self._writes.is_known(settles_s))
+        return not strict or (self._leads() and self._writes.is_known(settles_s))
+
+    def _leads(self) -> bool:
+        """Whether it holds its lease, and nothing speaks against its being renewed: Redis has done what it was told.
+
+        A write that is sent after Redis has failed would most likely be carried out and could not be made known.
+        """
+        return self.lease_state() is LeaseState.HELD and self._is_reached()
 
     def begin_write_now(self, settles_s: float) -> None:
         """As `begin_write`, after `may_write_now`."""
@@ -135,9 +142,9 @@ class RedisLog:
         try:
             async with asyncio.timeout(self._settings.hold_s):
                 await self._writes.known(settles_s)
-                if self.lease_state() is not LeaseState.HELD:
-                    self._lease_held.clear()
-                    await self._lease_held.wait()
+                while not self._leads():
+                    self._led.clear()
+                    await self._led.wait()
         except BaseException as error:
             self._writes.end()
             if isinstance(error, TimeoutError):
@@ -293,6 +300,8 @@ class RedisLog:
             self._failed(error)
             return False
         self.troubles.over(self.position)
+        if self._leads():
+            self._led.set()
         return True
 
     async def _renewed(self, renewal: Renewal, began: float) -> None:
@@ -306,8 +315,6 @@ class RedisLog:
         owed = self._apply(renewal.events)
         self._moved += self._doubts.prune(self._applied)
         self._lease.grant(renewal.seq, began + renewal.lease_s, self._applied)
-        if self.lease_state() is LeaseState.HELD:
-            self._lease_held.set()
         if not joined:
             self._acknowledge(owed)
 

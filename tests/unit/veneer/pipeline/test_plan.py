@@ -42,7 +42,7 @@ async def test_a_miss_asks_for_the_whole_uncoded_and_says_through_whom() -> None
     assert decision is Miss
     assert "accept-encoding" not in plan.wanted.fields
     assert plan.outgoing.fields.get("via") == "1.1 veneer"
-    assert (plan.validating, plan.completing, plan.hides_errors, plan.coalesce) == ((), None, False, True)
+    assert (plan.validating, plan.completing, plan.hides_errors_until, plan.coalesce) == ((), None, 0.0, True)
 
 
 async def test_what_is_stale_is_validated_and_asked_for_without_condition_otherwise() -> None:
@@ -55,7 +55,7 @@ async def test_what_is_stale_is_validated_and_asked_for_without_condition_otherw
 
 async def test_errors_are_hidden_where_the_stored_response_may_stand_in() -> None:
     bench = await stale_bench(("Cache-Control", "max-age=60, stale-if-error=60"), TAG)
-    assert (await planned(bench))[0].hides_errors
+    assert (await planned(bench))[0].hides_errors_until > bench.clock.now()
 
 
 async def test_stale_while_revalidate_validates_behind() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.pipeline import FRESH, REFUSED, Bench, ScriptedResponse, says
+from tests.support.pipeline import FRESH, REFUSED, Bench, ScriptedClient, ScriptedResponse, says
 from veneer.core.fields import Pair
 from veneer.core.invalidation import Invalidation
 from veneer.core.outcome import Forward
 from veneer.pipeline.answer import Answer, StoredBody, StreamBody
 from veneer.pipeline.exchange import CacheResult, Refusal
 from veneer.pipeline.fetch import Fetcher
+from veneer.pipeline.handle import Handler
 from veneer.pipeline.read import CacheHandler
 from veneer.ports import LeaseState
 
@@ -61,13 +62,29 @@ async def test_without_a_lease_nothing_stored_is_served() -> None:
     assert (answer.use, answer.cache.detail) == (CacheResult.MISS, "store-lost")
 
 
-async def test_a_route_may_serve_stale_without_a_lease() -> None:
-    bench = await filled(STALE, route="{name: r, match: {path: /x}, on_store_loss: stale}")
+@pytest.mark.parametrize(
+    ("fields", "after_s", "use"),
+    [(FRESH, 10, CacheResult.STALE), (STALE, 61, CacheResult.STALE), (MUST, 61, CacheResult.MISS)],
+    ids=["fresh", "stale-while-revalidate", "must-revalidate"],
+)
+async def test_a_route_may_serve_what_is_stored_without_a_lease(fields: Pair, after_s: float, use: CacheResult) -> None:
+    bench = await filled(fields, after_s=after_s, route="{name: r, match: {path: /x}, on_store_loss: stale}")
     bench.log.lease = LeaseState.EXPIRED
     bench.backend.script = [says(STALE)]
     answer = await ask(bench)
-    assert (answer.use, answer.cache.hit) == (CacheResult.STALE, True)
+    assert (answer.use, answer.cache.hit) == (use, use is CacheResult.STALE)
+    if fields is FRESH:
+        assert answer.cache.detail == "store-lost"
     await bench.settled()
+
+
+async def test_an_error_that_nothing_may_stand_in_for_any_more_comes_as_it_is() -> None:
+    bench = await filled(("Cache-Control", "max-age=60, stale-if-error=30"), TAG, after_s=91)
+    bench.backend.script = [says(("Retry-After", "7"), status=503, body=b"mine")]
+    client = ScriptedClient()
+    await Handler(bench.services).handle(bench.exchange(client=client))
+    assert client.head is not None
+    assert (client.head.status, client.head.fields.get("retry-after"), client.body_sent) == (503, "7", b"mine")
 
 
 async def test_stale_while_revalidate_answers_and_asks_behind() -> None:
