@@ -7,8 +7,6 @@ from collections.abc import Awaitable
 from dataclasses import replace
 
 from veneer.core.entry import Entry
-from veneer.core.invalidation import Validity
-from veneer.core.key import flight_key
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.reuse import ERROR_STATUSES, Hit, decide
 from veneer.core.storability import NotStorable, Storable
@@ -18,6 +16,7 @@ from veneer.pipeline.content import LateReaderError, NoReadersError, SharedBody
 from veneer.pipeline.context import Services
 from veneer.pipeline.fill import StoreUpdater
 from veneer.pipeline.heeded import Heeded
+from veneer.pipeline.lock_wait import LockWaiter, flight_group
 from veneer.pipeline.made import FetchedResponse, as_it_came, entry_of, judge_fetched
 from veneer.pipeline.mixing import Mixing
 from veneer.pipeline.plan import Plan
@@ -26,10 +25,8 @@ from veneer.ports import (
     Client,
     ClientGoneError,
     Demand,
-    FetchLock,
     InterimSink,
     LeaseState,
-    LockReleased,
     UpstreamError,
     UpstreamFailure,
 )
@@ -49,10 +46,12 @@ class Fetcher:
         self._services = services
         self._filler = StoreUpdater(services)
         self._mixing = Mixing()
+        self._lock_waiter = LockWaiter(services)
 
     async def fetch(self, plan: Plan, client: Client) -> tuple[FetchOutcome, bool]:
         """The outcome of a flight for `plan`, and whether it was somebody else's (collapsed)."""
-        flights, group = self._services.flights, self._group(plan)
+        flights = self._services.flights
+        group = flight_group(flights, plan)
         looked, overdue = True, False
         while plan.coalesce and not self._is_uncacheable(group):
             flight = flights.join(group)
@@ -74,7 +73,7 @@ class Fetcher:
             if outcome is not None:
                 return outcome, True
             # What the flight brought may have told that this request is for another variant: who wants that flies next.
-            before, group = group, self._group(plan)
+            before, group = group, flight_group(flights, plan)
             if group == before:
                 break
             looked = False  # another node may have fetched it while this one waited
@@ -93,11 +92,6 @@ class Fetcher:
             flying = self._fly_with_lock(flight, plan, client.interim, looked=looked)
         return await self._to_the_end(flight, flying, client)
 
-    def _group(self, plan: Plan) -> str:
-        """The key of the flights that may bring what the plan wants, as far as is known now."""
-        varies = self._services.flights.varies(plan.key)
-        return flight_key(plan.key, plan.wanted, plan.match.route.cache, varies)
-
     def _hides_errors(self, plan: Plan) -> bool:
         """Whether something stored may stand in for an error of the backend now."""
         return plan.hides_errors_until > self._services.clock.now()
@@ -112,7 +106,7 @@ class Fetcher:
         """
         flights = self._services.flights
         flights.learn(plan.key, vary_names(head.fields) or ())
-        group = self._group(plan)
+        group = flight_group(flights, plan)
         if isinstance(verdict, Storable) and verdict.may_share:
             flights.forget_uncacheable(group)
         elif isinstance(verdict, Storable) or verdict.remember:
@@ -126,7 +120,8 @@ class Fetcher:
 
     def refresh(self, plan: Plan) -> None:
         """Fetch in the background unless somebody does so already or too much goes on."""
-        flights, tasks, group = self._services.flights, self._services.tasks, self._group(plan)
+        flights, tasks = self._services.flights, self._services.tasks
+        group = flight_group(flights, plan)
         if tasks.full or flights.join(group) is not None:
             return
         tasks.start(self._refresh(flights.open(group), plan), f"refresh {plan.key}")
@@ -229,7 +224,7 @@ class Fetcher:
         `looked` says that the store was asked just now.
         """
         try:
-            lock = await self._acquire(plan, looked=looked)
+            lock = await self._lock_waiter.acquire(plan, looked=looked)
         except BaseException as error:
             detail = f"the wait for the lock was stopped: {error!r}"
             self._end(flight, Unreachable(UpstreamError(UpstreamFailure.RESET, detail, sent=False)))
@@ -238,34 +233,6 @@ class Fetcher:
             return self._end(flight, Complete(lock, lock, stored=True, may_share=True, upstream_ms=0.0))
         flight.lock = lock
         return await self._fly(flight, plan, interim)
-
-    async def _acquire(self, plan: Plan, *, looked: bool) -> FetchLock | Entry:
-        """The lock, or the response that another node has fetched while this one waited for it."""
-        services = self._services
-        deadline = services.clock.monotonic() + plan.match.route.coalesce_wait_s
-        again, group, attempt = False, self._group(plan), plan.attempt
-        # Without a lease nothing stored could be used: there is nothing to wait for.
-        while services.log.lease_state() is LeaseState.HELD:
-            stored = None if looked else await self._stored(plan)
-            if stored is not None:
-                return stored
-            left_s = deadline - services.clock.monotonic()
-            lock = await services.locks.acquire(plan.key, group, left_s, again=again, attempt=attempt)
-            attempt = None
-            if not isinstance(lock, LockReleased):
-                return lock
-            services.flights.learn(plan.key, lock.varies)
-            before, group = group, self._group(plan)
-            looked, again = False, group == before
-        return FreeLock()
-
-    async def _stored(self, plan: Plan) -> Entry | None:
-        """What answers the plan from the store by now."""
-        services = self._services
-        stored = await services.store.lookup(plan.key, plan.wanted, plan.match.route.cache)
-        valid = [(entry, v) for entry in stored if (v := services.log.validity(entry)) is not Validity.DEAD]
-        decision = decide(plan.wanted, valid, plan.match.route.cache, services.clock.now())
-        return decision.entry if isinstance(decision, Hit) else None
 
     async def _fly(
         self, flight: Flight, plan: Plan, interim: InterimSink, asked: Awaitable[FetchedResponse] | None = None

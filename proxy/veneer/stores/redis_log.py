@@ -121,10 +121,7 @@ class RedisLog:
         return not strict or (self._leads() and self._writes.is_known(settles_s))
 
     def _leads(self) -> bool:
-        """Whether it holds its lease, and nothing speaks against its being renewed: Redis has done what it was told.
-
-        A write that is sent after Redis has failed would most likely be carried out and could not be made known.
-        """
+        """Whether its lease lasts, and Redis has not failed since: a write sent then could hardly be made known."""
         return self.lease_state() is LeaseState.HELD and self._is_reached()
 
     def begin_write_now(self, settles_s: float) -> None:
