@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import Annotated
 
 import jwt
-from fastapi import Depends, FastAPI, HTTPException, status
+from fastapi import Depends, FastAPI, HTTPException, Response, status
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
@@ -100,6 +100,12 @@ def logout(user: SignedIn) -> None:
 @app.get("/me")
 def me(user: SignedIn) -> dict[str, str]:
     return {"name": user.sub, "tenant": user.tenant}
+
+
+@app.get("/auth", status_code=status.HTTP_204_NO_CONTENT)
+def auth(user: SignedIn, response: Response) -> None:
+    """Who the token belongs to, for proxies that ask (auth_request, forward auth)."""
+    response.headers["X-Tenant"], response.headers["X-User"] = user.tenant, user.sub
 
 
 @app.get("/projects")

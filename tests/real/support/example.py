@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -50,10 +51,10 @@ def policies(name: str) -> Path:
 
 
 @contextmanager
-def running(name: str, launch: Launch, port: int, directory: Path, env: Mapping[str, str]) -> Iterator[Running]:
-    """Start the service and the proxy, and end both."""
-    service = ManagedProcess(launch)
-    options = ProxyOptions(f"http://127.0.0.1:{port}", policies(name), env=dict(env))
+def running(launch: Launch, port: int, file: Path, env: Mapping[str, str]) -> Iterator[Running]:
+    """Start the service and the proxy with these policies, and end both."""
+    service, directory = ManagedProcess(launch), launch.log_path.parent
+    options = ProxyOptions(f"http://127.0.0.1:{port}", file, env=dict(env))
     proxy = ProxyServer(options, directory)
     try:
         service.start()
@@ -74,6 +75,14 @@ def hit_rate(reads: Sequence[Answer]) -> float:
     """The share of these that Veneer answered from its store."""
     assert all(answer.header("Cache-Status") for answer in reads)
     return sum(answer.hit for answer in reads) / len(reads)
+
+
+def blocks_of_page(name: str, kind: str) -> list[str]:
+    """The blocks of this kind on the example's page, as they stand in a file."""
+    found = re.findall(
+        rf"^( *)```{kind}\n(.*?)^ *```", (EXAMPLES / name / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    return [dedent(text) for _, text in found]
 
 
 def page_shows(name: str, directory: Path) -> None:
