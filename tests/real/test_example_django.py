@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from devstack.process import free_port
 from tests.real.support.both import launch
-from tests.real.support.example import Running, hit_rate, page_shows, running, said
+from tests.real.support.example import Running, hit_rate, page_shows, policies, running, said
 from tests.real.support.install import EXAMPLES, python_group
 from tests.real.support.run import run
 from tests.support.client import Answer
 
-pytestmark = [pytest.mark.quick, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.timeout(600)]
 
 NAME = "django-sessions"
 NAMES = ("ann", "bob", "eve", "ian", "liv", "boss")
@@ -39,7 +39,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         run(group.script("manage.py", *command), env=env)
     gunicorn = [group.program("gunicorn"), "--chdir", str(EXAMPLES / NAME), "--bind", f"127.0.0.1:{port}"]
     server = launch(NAME, [*gunicorn, "--threads", "8", "shop.wsgi"], directory, env)
-    with running(NAME, server, port, directory, env) as both:
+    with running(server, port, policies(NAME), env) as both:
         yield both
 
 
@@ -79,6 +79,7 @@ def visitor(shop: Running, name: str) -> Visitor:
     return one
 
 
+@pytest.mark.quick
 def test_most_reads_are_hits(shop: Running) -> None:
     random = Random(16)
     customers = [visitor(shop, name) for name in NAMES]
@@ -158,6 +159,7 @@ STEP = st.tuples(
 numbers = count(1)
 
 
+@pytest.mark.quick
 @settings(max_examples=25, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(STEP, min_size=5, max_size=25))
 def test_nobody_sees_a_byte_of_another_user(shop: Running, steps: list[tuple[str, str, str]]) -> None:
@@ -185,6 +187,7 @@ def test_nobody_sees_a_byte_of_another_user(shop: Running, steps: list[tuple[str
                 assert SHOWN.findall(answer.body) == [name.encode()]
 
 
+@pytest.mark.quick
 def test_a_session_that_ended_elsewhere_keeps_what_is_stored_for_it(shop: Running) -> None:
     """As the page says: nobody tells the proxy, and nothing that is not stored comes of it."""
     one = ended_elsewhere(shop, "ann")
