@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from veneer.core.fields import Pair
 from veneer.core.outcome import CacheStatus
 from veneer.core.problem import Problem, problem_head
@@ -38,8 +40,8 @@ def upstream_failed(exchange: Exchange, error: UpstreamError, cache: CacheStatus
     if error.failure in TIMEOUTS:
         answer = refuse(exchange, 504, "the backend did not answer in time", Refusal.UPSTREAM, cache)
     elif error.failure in OVERLOADED:
-        detail = "the backend cannot take more requests now"
-        answer = refuse(exchange, 503, detail, Refusal.UPSTREAM, cache, ("Retry-After", "1"))
+        detail, again = "the backend cannot take more requests now", str(max(1, math.ceil(error.retry_s)))
+        answer = refuse(exchange, 503, detail, Refusal.UPSTREAM, cache, ("Retry-After", again))
     elif error.failure is UpstreamFailure.STREAMS_FULL:
         detail = "as many tunnels and event streams are open as may be"
         answer = refuse(exchange, 503, detail, Refusal.STREAMS, cache, ("Retry-After", "1"))

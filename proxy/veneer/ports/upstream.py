@@ -32,21 +32,23 @@ class UpstreamFailure(Enum):
 class UpstreamError(Exception):
     """The exchange with the backend failed.
 
-    `sent` tells whether the backend may have seen the request: then the outcome of a write is unknown.
+    `sent` tells whether the backend may have seen the request: then the outcome of a write is unknown. `retry_s` is
+    when it is worth while to try again.
     """
 
-    def __init__(self, failure: UpstreamFailure, detail: str, *, sent: bool) -> None:
+    def __init__(self, failure: UpstreamFailure, detail: str, *, sent: bool, retry_s: float = 1.0) -> None:
         super().__init__(f"{failure.value}: {detail}")
         self.failure = failure
         self.detail = detail
         self.sent = sent
+        self.retry_s = retry_s
 
     def again(self) -> UpstreamError:
         """The same without the frames that it came through: to be kept, or raised more than once.
 
         What is kept would else keep those frames alive, they the bodies they handled, and mostly itself: a cycle.
         """
-        return UpstreamError(self.failure, self.detail, sent=self.sent)
+        return UpstreamError(self.failure, self.detail, sent=self.sent, retry_s=self.retry_s)
 
 
 class UpstreamResponse(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Final
 
 from veneer.core import breaker as circuit
 from veneer.core.breaker import Breaker
@@ -29,10 +30,17 @@ _BACKEND_FAILURES = frozenset(
 )
 
 
+_TRIAL_S: Final = 2.0
+_TRIAL: Final = RequestHead("OPTIONS", "/", None, "", Fields())
+"""Cheap, safe, and understood by every server: its answer may have any status."""
+
+
 class BreakerGuard:
     """Implements `veneer.ports.Upstream` over a pool: fails fast while the backend keeps failing.
 
-    Counted is what keeps a whole response head from coming; an answer of any status is a success.
+    Counted is what keeps a whole response head from coming; an answer of any status is a success. Whether an open
+    breaker may be closed is tried by a request of its own, the health check where there is one: a client's may take
+    long, and may be one that must not fail.
     """
 
     def __init__(self, pool: UpstreamPool | CheckedPool, rules: BreakerRules, clock: Clock) -> None:
@@ -52,7 +60,8 @@ class BreakerGuard:
     ) -> BackendResponse:
         """As the pool does, or UpstreamError UNHEALTHY at once."""
         self._refuse_while_open()
-        self._breaker = circuit.begun(self._breaker)
+        if self._breaker.open_until is not None:
+            await self._try()
         try:
             response = await self._pool.exchange(
                 request, body, on_interim, read_timeout_s=read_timeout_s, demand=demand
@@ -60,11 +69,25 @@ class BreakerGuard:
         except UpstreamError as error:
             self._note(error)
             raise
+        if self._breaker.open_until is None:  # else it was opened meanwhile, and is closed by a try
+            self._breaker = circuit.succeeded()
+        return response
+
+    async def _try(self) -> None:
+        """Close the breaker, or raise UpstreamError UNHEALTHY."""
+        self._breaker = circuit.begun(self._breaker)
+        try:
+            pool = self._pool
+            status = await (_status(pool, _TRIAL, _TRIAL_S) if isinstance(pool, UpstreamPool) else pool.checked())
         except BaseException:
             self._breaker = circuit.abandoned(self._breaker)
             raise
-        self._breaker = circuit.succeeded()
-        return response
+        if status is not None:
+            self._breaker = circuit.succeeded()
+            return
+        rules = self._rules
+        self._breaker = circuit.failed(self._breaker, self._clock.monotonic(), rules.failures, rules.open_s)
+        self._refuse_while_open()
 
     async def look(self, request: RequestHead) -> BackendResponse:
         """As the pool, or UpstreamError UNHEALTHY at once; what comes of it is not counted."""
@@ -83,13 +106,14 @@ class BreakerGuard:
         await self._pool.aclose()
 
     def _refuse_while_open(self) -> None:
-        if not circuit.admits(self._breaker, self._clock.monotonic()):
-            detail = f"{self._breaker.failures} exchanges in a row have failed; trying again soon"
-            raise UpstreamError(UpstreamFailure.UNHEALTHY, detail, sent=False)
+        now_s, breaker = self._clock.monotonic(), self._breaker
+        if not circuit.admits(breaker, now_s):
+            detail = f"{breaker.failures} exchanges in a row have failed; trying again soon"
+            left_s = 0.0 if breaker.open_until is None else breaker.open_until - now_s
+            raise UpstreamError(UpstreamFailure.UNHEALTHY, detail, sent=False, retry_s=left_s)
 
     def _note(self, error: UpstreamError) -> None:
         if error.failure not in _BACKEND_FAILURES:
-            self._breaker = circuit.abandoned(self._breaker)
             return
         rules = self._rules
         before = self._breaker
@@ -158,23 +182,18 @@ class CheckedPool:
 
     async def check(self) -> bool:
         """One check: does the path answer 2xx or 3xx in time?"""
+        return await self.checked() is not None
+
+    async def checked(self) -> int | None:
+        """The status of one check; None where it says that the backend is not well."""
         path, _, query = self._rules.path.partition("?")
-        request = RequestHead("GET", path, query or None, "", Fields())
-        try:
-            async with asyncio.timeout(self._rules.timeout_s):
-                response = await self._pool.look(request)
-                try:
-                    async for _ in response.body():
-                        pass
-                finally:
-                    await response.aclose()
-        except (UpstreamError, TimeoutError):
-            return False
-        return 200 <= response.head.status < 400
+        status = await _status(self._pool, RequestHead("GET", path, query or None, "", Fields()), self._rules.timeout_s)
+        return status if status is not None and 200 <= status < 400 else None
 
     def _refuse_while_down(self) -> None:
         if not self.healthy:
-            raise UpstreamError(UpstreamFailure.UNHEALTHY, "the health check fails", sent=False)
+            detail, again_s = "the health check fails", self._rules.every_s
+            raise UpstreamError(UpstreamFailure.UNHEALTHY, detail, sent=False, retry_s=again_s)
 
     def note(self, *, good: bool) -> None:
         """Count one check."""
@@ -183,3 +202,18 @@ class CheckedPool:
         if self._streak >= needed:
             self.healthy, self._streak = good, 0
             logger.warning("%s is %s by its health check", self._pool, "up" if good else "down")
+
+
+async def _status(pool: UpstreamPool, request: RequestHead, within_s: float) -> int | None:
+    """The status of the backend's answer, whole and in time; None where there is none."""
+    try:
+        async with asyncio.timeout(within_s):
+            response = await pool.look(request)
+            try:
+                async for _ in response.body():
+                    pass
+            finally:
+                await response.aclose()
+    except (UpstreamError, TimeoutError):
+        return None
+    return response.head.status

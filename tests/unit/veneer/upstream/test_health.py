@@ -39,15 +39,21 @@ async def test_the_breaker_refuses_at_once_and_tries_again_later() -> None:
         with pytest.raises(UpstreamError) as caught:
             await guard.exchange(request(), None)
         assert caught.value.failure is UpstreamFailure.UNHEALTHY
-        assert not caught.value.sent
+        assert (caught.value.sent, caught.value.retry_s) == (False, 5.0)
         assert len(bench.origin.heads) == 2
+        bench.clock.advance(5.0)
+        with pytest.raises(UpstreamError, match="in a row have failed") as caught:
+            await guard.exchange(request("POST"), None)
+        assert (caught.value.sent, caught.value.retry_s) == (False, 5.0)
         broken = False
         bench.clock.advance(5.0)
         for _ in range(2):
-            await (await guard.exchange(request(), None)).aclose()
+            await (await guard.exchange(request("POST"), None)).aclose()
+        starts = [head.split(b" HTTP")[0] for head in bench.origin.heads[2:]]
+        assert starts == [b"OPTIONS /", b"OPTIONS /", b"POST /", b"POST /"], "a try is never a client's request"
 
 
-async def test_a_cancelled_try_does_not_keep_the_breaker_waiting() -> None:
+async def test_a_try_that_does_not_come_to_an_end_does_not_keep_the_breaker_waiting() -> None:
     async def script(connection: OriginConnection) -> None:
         await connection.request_head()
         if connection.number > 0:
@@ -61,6 +67,26 @@ async def test_a_cancelled_try_does_not_keep_the_breaker_waiting() -> None:
         for _ in range(2):
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(guard.exchange(request(), None), 0.02)
+
+
+async def test_a_try_is_the_health_check_where_there_is_one() -> None:
+    answers = [ERROR, HELLO, HELLO]
+
+    async def script(connection: OriginConnection) -> None:
+        while True:
+            await connection.request_head()
+            await connection.send(answers.pop(0))
+
+    async with pool_for(script) as bench:
+        checked = CheckedPool(bench.pool, HealthRules("/up", unhealthy_after=5))
+        guard = BreakerGuard(checked, BreakerRules(failures=1, open_s=5.0), bench.clock)
+        guard._note(UpstreamError(UpstreamFailure.RESET, "no", sent=True))
+        bench.clock.advance(5.0)
+        with pytest.raises(UpstreamError, match="in a row have failed"):
+            await guard.exchange(request(), None)
+        bench.clock.advance(5.0)
+        await (await guard.exchange(request(), None)).aclose()
+        assert [head.split(b" HTTP")[0] for head in bench.origin.heads] == [b"GET /up", b"GET /up", b"GET /"]
 
 
 async def test_errors_of_the_backend_are_answers() -> None:
