@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from veneer.policy import model, schema
+from veneer.policy.sources import Sources
 from veneer.policy.tls import BY_SYSTEM, TlsSettings, UnusableFileError, tls_context
 
 
-def upstream_settings(name: str, url: str, shape: schema.UpstreamShape) -> model.UpstreamSettings:
+def upstream_settings(name: str, url: str, shape: schema.UpstreamShape, sources: Sources) -> model.UpstreamSettings:
     """The upstream `name` at `url`."""
-    health, breaker = shape.health, shape.breaker
+    health, breaker, tls = shape.health, shape.breaker, shape.tls
+    noted = "".join([sources.noted(path) for path in (tls.ca, tls.certificate, tls.key) if path is not None])
     return model.UpstreamSettings(
         name=name,
         url=url,
@@ -25,7 +27,7 @@ def upstream_settings(name: str, url: str, shape: schema.UpstreamShape) -> model
         stream_idle_s=shape.stream_idle,
         preserve_host=shape.preserve_host,
         rewrite_location=shape.rewrite_location,
-        tls=TlsSettings(shape.tls.ca, shape.tls.certificate, shape.tls.key, shape.tls.server_name),
+        tls=TlsSettings(tls.ca, tls.certificate, tls.key, tls.server_name, noted),
         health=None
         if health is None
         else model.HealthRules(

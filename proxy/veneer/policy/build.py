@@ -24,6 +24,7 @@ from veneer.policy.field_edits import (
     wrong_responses,
 )
 from veneer.policy.identities import PREFIX, identity_of, shared_by, unknown, wrong_identities, wrong_sharing
+from veneer.policy.key_texts import KeyTexts, read_key_texts
 from veneer.policy.limiting import rate_rules
 from veneer.policy.match import RouteTable, covered_by
 from veneer.policy.matching import beside_each_other, field_conditions, wrong_conditions
@@ -34,6 +35,7 @@ from veneer.policy.overlay import apply_overrides, apply_rate, overlay
 from veneer.policy.places import bad_url, is_loopback, kept_of, url_hint
 from veneer.policy.problems import ConfigError, nearest
 from veneer.policy.settings import Overrides
+from veneer.policy.sources import Sources
 from veneer.policy.template import PathTemplate, TagTemplate, TemplateError, parse_path, parse_tag
 from veneer.policy.wrong import Wrong
 
@@ -50,6 +52,7 @@ class Builder:
     document: Document
     shape: schema.PolicyShape
     overrides: Overrides
+    sources: Sources
     problems: list[ConfigError] = field(default_factory=list)
     proven: dict[str, Identity] = field(default_factory=dict)
 
@@ -62,8 +65,8 @@ class Builder:
             ConfigError(position.line, position.column, show_path(path), message, suggestion, position.file)
         )
 
-    def build(self, digest: str, indices: Iterable[int]) -> model.Policy:
-        """The policy; only to be used when `problems` is empty."""
+    def build(self, indices: Iterable[int]) -> model.Policy:
+        """The policy, without the digest of what it was made of; only to be used when `problems` is empty."""
         shape = self.shape
         defaults = apply_overrides(shape.defaults, self.overrides)
         upstreams = self._upstreams()
@@ -73,7 +76,7 @@ class Builder:
         self._own_text(("defaults",), shape.defaults)
         routes = self._routes(tuple(indices), defaults, upstreams, limits)
         return model.Policy(
-            version_digest=digest,
+            version_digest="",
             upstreams=upstreams,
             routes=routes,
             matcher=RouteTable(routes),
@@ -102,7 +105,7 @@ class Builder:
             if (why := bad_url(url)) is not None:
                 given = f"--upstream {url}: " if url != shape.url else ""
                 self.problem(("upstreams", name, "url"), given + why, url_hint(url))
-            found[name] = upstream_settings(name, url.rstrip("/"), shape)
+            found[name] = upstream_settings(name, url.rstrip("/"), shape, self.sources)
             for key, message, hint in wrong_tls(found[name]):
                 self.problem(("upstreams", name, "tls", *([key] if key else [])), message, hint)
         return found
@@ -112,7 +115,10 @@ class Builder:
         shapes = self.shape.identities
         for wrong in wrong_identities(shapes, upstreams, trusts=bool(self.shape.trusted_proxies)):
             self._wrong(("identities",), wrong)
-        found = tuple(one for name, shape in shapes.items() if (one := identity_of(name, shape, upstreams)))
+        texts: KeyTexts = {}
+        for wrong in read_key_texts(shapes, self.sources, texts):
+            self._wrong(("identities",), wrong)
+        found = tuple(one for name, shape in shapes.items() if (one := identity_of(name, shape, upstreams, texts)))
         self.proven.update((value, identity) for identity in found for value in identity.values)
         return found
 

@@ -7,6 +7,7 @@ from hashlib import blake2b
 
 from veneer.core.identity import TokenRules
 from veneer.policy.key_sets import key_set_place, wrong_key_set
+from veneer.policy.key_texts import sources_of
 from veneer.policy.model_identity import (
     HeaderIdentity,
     Identity,
@@ -18,7 +19,7 @@ from veneer.policy.model_identity import (
 )
 from veneer.policy.problems import nearest
 from veneer.policy.schema_cache import CacheShape
-from veneer.policy.schema_identity import IdentityShape, JwtKeyShape, JwtShape
+from veneer.policy.schema_identity import IdentityShape, JwtShape
 from veneer.policy.subrequests import Upstreams, subrequest_identity, wrong_subrequest
 from veneer.policy.wrong import Wrong
 
@@ -26,11 +27,13 @@ PREFIX = "identity."
 """What names of identity values begin with where routes use them."""
 
 
-def identity_of(name: str, shape: IdentityShape, upstreams: Upstreams) -> Identity | None:
+def identity_of(
+    name: str, shape: IdentityShape, upstreams: Upstreams, texts: Mapping[tuple[str, int], str]
+) -> Identity | None:
     """The definition; None where it says nothing of how identity is proven."""
     proof: ProofRules
     if shape.jwt is not None:
-        proof = _jwt(shape.jwt)
+        proof = _jwt(name, shape.jwt, texts)
     elif shape.session is not None:
         proof = SessionIdentity(tuple(shape.session.cookies), shape.session.value)
     elif shape.header is not None:
@@ -43,17 +46,16 @@ def identity_of(name: str, shape: IdentityShape, upstreams: Upstreams) -> Identi
     return Identity(name, proof, blake2b(repr(proof).encode(), digest_size=16).hexdigest())
 
 
-def _jwt(shape: JwtShape) -> JwtIdentity:
+def _jwt(name: str, shape: JwtShape, texts: Mapping[tuple[str, int], str]) -> JwtIdentity:
     named = tuple(sorted(shape.values.items()))
     rules = TokenRules(named, frozenset(shape.issuer), frozenset(shape.audience), shape.leeway)
-    keys = [JwtKey(source, place, key.id) for key in shape.keys for source, place in _sources(key)[:1]]
+    keys = [
+        JwtKey(source, place, key.id, texts.get((name, index), ""))
+        for index, key in enumerate(shape.keys)
+        for source, place in sources_of(key)[:1]
+    ]
     published = tuple([key_set_place(key) for key in shape.keys if key.jwks is not None])
     return JwtIdentity(tuple(keys), rules, frozenset(shape.algorithms), shape.cookie, published)
-
-
-def _sources(key: JwtKeyShape) -> list[tuple[KeySource, str]]:
-    said = [(source, getattr(key, source.value)) for source in KeySource]
-    return [(source, place) for source, place in said if place is not None]
 
 
 def wrong_identities(shapes: Mapping[str, IdentityShape], upstreams: Upstreams, *, trusts: bool) -> Iterator[Wrong]:
@@ -72,7 +74,7 @@ def wrong_identities(shapes: Mapping[str, IdentityShape], upstreams: Upstreams, 
         if shape.subrequest is not None:
             wrong = wrong_subrequest(shape.subrequest, upstreams)
             yield from (Wrong((name, "subrequest", *one.path), *one[1:]) for one in wrong)
-        found = identity_of(name, shape, upstreams)
+        found = identity_of(name, shape, upstreams, {})
         for value in () if found is None else found.values:
             if value in owners:
                 why = f'"{value}" is a value of the identity "{owners[value]}" already'
@@ -83,7 +85,7 @@ def wrong_identities(shapes: Mapping[str, IdentityShape], upstreams: Upstreams, 
 def _wrong_jwt(shape: JwtShape) -> Iterator[Wrong]:
     for index, key in enumerate(shape.keys):
         at = ("keys", index)
-        count = len(_sources(key)) + (key.jwks is not None)
+        count = len(sources_of(key)) + (key.jwks is not None)
         if count != 1:
             names = ", ".join(f"`{source.value}`" for source in KeySource)
             yield Wrong(at, f"a key is in one place, and here are {count}", f"write one of {names}, `jwks`")
@@ -94,7 +96,7 @@ def _wrong_jwt(shape: JwtShape) -> Iterator[Wrong]:
         elif key.public_key is not None and "-----BEGIN" not in key.public_key:
             hint = 'write it with its lines "-----BEGIN PUBLIC KEY-----" and "-----END PUBLIC KEY-----"'
             yield Wrong((*at, "public_key"), "is not PEM", hint)
-    secrets = {source.is_secret for key in shape.keys for source, _ in _sources(key)}
+    secrets = {source.is_secret for key in shape.keys for source, _ in sources_of(key)}
     secrets |= {False for key in shape.keys if key.jwks is not None}
     for index, algorithm in enumerate(shape.algorithms):
         if algorithm.startswith("HS") not in secrets and secrets:

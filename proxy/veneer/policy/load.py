@@ -39,8 +39,8 @@ def parse_policy(text: str, name: str, overrides: Overrides = NO_OVERRIDES, sour
 def _parsed(text: str, name: str, overrides: Overrides, sources: Sources) -> Policy:
     document = read_whole(text, name, sources, takes_mapping)
     decoded = decode(document)
-    builder = Builder(document, decoded.shape, overrides, [*decoded.problems, *sources.problems])
-    policy = builder.build(_digest(text, overrides, sources.used), decoded.routes)
+    builder = Builder(document, decoded.shape, overrides, sources, [*decoded.problems, *sources.problems])
+    policy = builder.build(decoded.routes)
     if not builder.problems:
         tests = dict(zip(decoded.tests, decoded.shape.tests, strict=True))
         builder.problems.extend(run_tests(document, tests, policy))
@@ -51,6 +51,7 @@ def _parsed(text: str, name: str, overrides: Overrides, sources: Sources) -> Pol
     files = tuple(dict.fromkeys(map(str, sources.files)))
     return replace(
         policy,
+        version_digest=_digest(text, overrides, sources.used),
         is_empty=document.root is None,
         warnings=warnings_of(document, policy),
         files=files,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from veneer.core.identity import TokenRules
@@ -25,11 +25,16 @@ class KeySource(Enum):
 
 @dataclass(frozen=True, slots=True)
 class JwtKey:
-    """One key: `place` is the variable, the file or the text itself. `key_id` None checks tokens of every `kid`."""
+    """One key: `place` is the variable, the file or the text itself. `key_id` None checks tokens of every `kid`.
+
+    `text` is what was found there. It is not shown, and no part of what stands for the definition: whoever proves
+    something by a renewed key proves the same.
+    """
 
     source: KeySource
     place: str
     key_id: str | None = None
+    text: str = field(default="", repr=False)
 
     def __str__(self) -> str:
         """What it is, on one line; of a key in the file itself its kind alone."""

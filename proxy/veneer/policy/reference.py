@@ -36,7 +36,8 @@ What is allowed and seldom meant is warned about, with its line and what to writ
 by `check-policies`, which counts such a file as right. These are `share_authorized` without a field in the key that
 tells users apart (fields of negotiation do not), `cookies.ignore` for what looks like a session, or for `*` with
 nothing of a session under `pass` or `key`, `set_cookie: store` or `explicit`, `except` for a parameter that
-says who asks, `trusted_proxies` that holds everybody, and a `jwks` that is fetched without TLS.
+says who asks, `trusted_proxies` that holds everybody, a `jwks` that is fetched without TLS, and a `secret_env` that is
+not set: such an identity proves nothing, and its requests go to the backend.
 
 A running proxy takes a changed file up within two seconds, or at once on SIGHUP. Requests that have begun keep
 the policy they began with. Sections marked "read at start only" need a restart; the log says so.
@@ -59,8 +60,9 @@ tags (`!x`) are refused; anchors and aliases work within bounds. A file may have
 set or empty, and `$${` for the signs themselves. What is filled in is one value, whatever it holds; outside quotes it
 is read as it would be read there, so that `max_connections: ${MOST}` is a number. `{file: /run/secrets/name}` in place
 of a text stands for the content of the file, less the end of its last line; no message shows it. `include` names
-further files. Paths are relative to the policy file, those of an `include` to the file that holds it. All these files
-are watched; variables are those that the process started with.
+further files. Paths are relative to the policy file, those of an `include` to the file that holds it. Keys of
+identities (`secret_env`, `secret_file`, `public_key_file`) are read in the same way, of 64 KB at most. All these files
+are watched, and those of an upstream's `tls` too; variables are those that the process started with.
 
 ## Which route a request takes
 

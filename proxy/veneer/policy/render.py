@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from typing import Final
 
 from veneer.core.rate import RateLimit
 from veneer.core.rules import KeyRules
@@ -14,6 +15,10 @@ from veneer.policy.model_rates import RateKey, RateRule
 from veneer.policy.node_settings import AdminSettings, ClientTimeouts, SizeLimits, StoreSettings
 from veneer.policy.problems import without_secrets
 from veneer.policy.template import PathTemplate, TagTemplate, parse_path
+from veneer.policy.tls import TlsSettings
+
+UNSAID: Final = {(KeyRules, "beside"), (TlsSettings, "digest")}
+"""What is worked out of other routes, or of files."""
 
 
 def render_policy(policy: Policy) -> str:
@@ -66,8 +71,8 @@ def _flat(name: str, value: object) -> Iterator[tuple[str, str]]:
         return
     elif is_dataclass(value) and not isinstance(value, (type, TagTemplate)):
         for field in fields(value):
-            if isinstance(value, KeyRules) and field.name == "beside":
-                continue  # worked out of other routes
+            if (type(value), field.name) in UNSAID:
+                continue
             yield from _flat(f"{name}.{field.name}" if name else field.name, getattr(value, field.name))
     else:
         yield name, _text(value)

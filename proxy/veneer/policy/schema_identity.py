@@ -47,14 +47,16 @@ AlgorithmName = Literal[
 
 
 class JwtKeyShape(Shape):
-    """One key by which tokens are checked, read whenever a policy comes into force, or all keys of a `jwks`."""
+    """One key by which tokens are checked, read with the policy and again when its file changes, or all of a `jwks`."""
 
     secret_env: VariableName | None = option(
         None, "Environment variable that holds the secret of HS256, HS384 or HS512, of at least 32 bytes."
     )
-    secret_file: Text | None = option(None, "File that holds such a secret; white space at its end is left out.")
+    secret_file: Text | None = option(
+        None, "File that holds such a secret, less the end of its last line; read as `{file: ...}` is."
+    )
     public_key: Text | None = option(None, "A public key in PEM, as text: RSA, EC or Ed25519.")
-    public_key_file: Text | None = option(None, "File that holds one.")
+    public_key_file: Text | None = option(None, "File that holds one, read in the same way.")
     id: Text | None = option(None, "Only for tokens with this `kid`; for all when absent.")
     jwks: Text | None = option(
         None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -77,7 +78,21 @@ class Sources:
         self.used.append(value)
         return value
 
+    def variable(self, name: str) -> str:
+        """The secret in a variable; empty where there is none."""
+        value = self.environment.get(name, "")
+        if value:
+            self.used.append(value)
+            self.secrets.append(value)
+        return value
+
     def secret(self, name: str) -> str:
+        """The secret in a file, as `content`."""
+        text = self.content(name)
+        self.secrets.append(text)
+        return text
+
+    def content(self, name: str) -> str:
         """The text of a file, less the end of its last line. Raises MissingValueError."""
         path = self.folder / name
         self.files.append(path)
@@ -87,15 +102,24 @@ class Sources:
             text = data.decode("utf-8").rstrip("\r\n")
         except (OSError, ValueError) as error:
             msg = f'"{name}" cannot be read: {_reason(error)}'
-            raise MissingValueError(
-                msg, "name a file that the proxy may read, as in {file: /run/secrets/name}"
-            ) from None
+            raise MissingValueError(msg, "name a file that the proxy may read, as in /run/secrets/name") from None
         if not text or len(data) > MAX_SECRET_BYTES:
             msg = f'"{name}" is empty' if not text else f'"{name}" is larger than {MAX_SECRET_BYTES // 1024} KB'
             raise MissingValueError(msg)
         self.used.append(text)
-        self.secrets.append(text)
         return text
+
+    def noted(self, name: str) -> str:
+        """A digest of a file that something else reads; empty where it cannot be read. The policy depends on it."""
+        path = self.folder / name
+        self.files.append(path)
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.sha256(file.read(MAX_CHARS)).hexdigest()
+        except (OSError, ValueError):
+            return ""
+        self.used.append(digest)
+        return digest
 
     def included(self, path: Path) -> str:
         """The text of another policy file. Raises PolicyError."""

@@ -13,13 +13,15 @@ class TlsSettings:
     """Paths of PEM files, and the name that the backend's certificate has to have.
 
     `ca` are authorities instead of the system's; `certificate` with its `key`, which may stand in the same file, is
-    shown to the backend. `server_name` None is the URL's host.
+    shown to the backend. `server_name` None is the URL's host. `digest` stands for what was in the files when the
+    policy was read: with other files, connections are made anew.
     """
 
     ca: str | None = None
     certificate: str | None = None
     key: str | None = None
     server_name: str | None = None
+    digest: str = ""
 
 
 BY_SYSTEM: Final = TlsSettings()

@@ -70,7 +70,7 @@ def warnings_of(document: Document, policy: Policy) -> tuple[ConfigError, ...]:
                 path = ("defaults", "cache", *key)
             found.setdefault(_problem(document, path, message, remedy), []).append(route.name)
     found.update((problem, []) for problem in _of_proxies(document, policy))
-    found.update((problem, []) for problem in _of_key_sets(document, policy))
+    found.update((problem, []) for problem in _of_keys(document, policy))
     shown = [_naming(problem, names) for problem, names in found.items()]
     return tuple(sorted(shown, key=lambda problem: (problem.file, problem.line, problem.column, problem.key)))
 
@@ -179,12 +179,16 @@ def _of_proxies(document: Document, policy: Policy) -> Iterator[ConfigError]:
             yield _problem(document, ("trusted_proxies", index), why, "name the networks of your own proxies")
 
 
-def _of_key_sets(document: Document, policy: Policy) -> Iterator[ConfigError]:
+def _of_keys(document: Document, policy: Policy) -> Iterator[ConfigError]:
     for identity in policy.identities:
         if not isinstance(identity.proof, JwtIdentity):
             continue
+        at = ("identities", identity.name, "jwt", "keys")
+        for key in identity.proof.keys:
+            if not key.text:
+                why = f'the environment has no "{key.place}": the identity proves nothing'
+                yield _problem(document, at, why, "set it")
         for place in identity.proof.key_sets:
             if place.origin.startswith("http:") and not is_loopback(urlsplit(place.origin).hostname or ""):
                 why = f'"{place}" is fetched without TLS: who is on the way there can make tokens for anybody'
-                at = ("identities", identity.name, "jwt", "keys")
                 yield _problem(document, at, why, 'write "https://", with a `ca` where it is your own')

@@ -124,11 +124,9 @@ def test_other_definitions_forget_what_was_proven(monkeypatch: pytest.MonkeyPatc
     assert provers.bearers.find(before, fields.joined["authorization"].encode(), NOW) is None
 
 
-def test_an_identity_without_its_key_proves_nothing_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.delenv("TEST_SECRET")
-    provers, defined = provers_of(), identities()
+def test_an_identity_whose_key_is_none_proves_nothing_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    text = POLICY.replace("{secret_env: TEST_SECRET}", '{public_key: "-----BEGIN PUBLIC KEY-----"}')
+    provers, defined = provers_of(), identities(text)
     with caplog.at_level(logging.ERROR):
         provers.apply(defined)
     assert "identity api proves nothing" in caplog.text

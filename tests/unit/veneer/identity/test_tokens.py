@@ -29,15 +29,15 @@ RSA_KEY = rsa.generate_private_key(65537, 2048)
 
 def reader(*keys: JwtKey, cookie: str | None = None) -> TokenReader:
     identity = JwtIdentity(keys, RULES, cookie=cookie)
-    return TokenReader(identity, read_keys(identity, {"SECRET": SECRET}), "defined")
+    return TokenReader(identity, read_keys(identity), "defined")
 
 
 def secret(key_id: str | None = None) -> JwtKey:
-    return JwtKey(KeySource.SECRET_ENV, "SECRET", key_id)
+    return JwtKey(KeySource.SECRET_ENV, "SECRET", key_id, SECRET)
 
 
 def public(key: PrivateKey, key_id: str | None = None) -> JwtKey:
-    return JwtKey(KeySource.PUBLIC_KEY, pem(key), key_id)
+    return JwtKey(KeySource.PUBLIC_KEY, pem(key), key_id, pem(key))
 
 
 def test_a_good_token_proves_its_claims_until_it_ends() -> None:
@@ -97,7 +97,7 @@ def test_what_is_no_good_token_proves_nothing(bad: str) -> None:
     assert reader(secret(), public(RSA_KEY)).proof(bad) is None
     asked = KeySet(KeySetPlace("https://issuer.example", "/keys", 60))
     some = JwtIdentity((secret(),), RULES, frozenset({"HS256"}))
-    assert TokenReader(some, read_keys(some, {"SECRET": SECRET}), "defined", (asked,)).proof(bad) is None
+    assert TokenReader(some, read_keys(some), "defined", (asked,)).proof(bad) is None
 
 
 def test_a_key_with_an_id_checks_tokens_that_name_it() -> None:

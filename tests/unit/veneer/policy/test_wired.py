@@ -20,7 +20,7 @@ from mypy.options import Options
 from mypy.types import Instance, UnionType, get_proper_type
 from pydantic import BaseModel
 
-from tests.golden.cases import CASES, split
+from tests.golden.cases import CASES, split, surroundings
 from veneer.core import rate, rules
 from veneer.policy import model, model_identity, model_rates, node_settings, schema_tests
 from veneer.policy.decode import nested_shape
@@ -41,9 +41,9 @@ OTHERWISE: dict[str, object] = {
     "RateLimitShape.rate": "7/7s",
     "AdminShape.token_env": "OTHER_TOKEN",
     "JwtKeyShape.secret_env": "OTHER_SECRET",
-    "JwtKeyShape.secret_file": "/other/secret",
+    "JwtKeyShape.secret_file": "files/other-secret",
     "JwtKeyShape.public_key": "-----BEGIN PUBLIC KEY----- other",
-    "JwtKeyShape.public_key_file": "/other.pem",
+    "JwtKeyShape.public_key_file": "files/other.pem",
     "JwtKeyShape.jwks": "https://issuer.example/other",
     "JwtShape.values": {"tenant": "other", "user": "sub"},
     "SessionShape.cookies": ["other"],
@@ -120,7 +120,7 @@ def plain(value: object) -> object:
 
 
 def built(tree: object) -> object:
-    return plain(parse_policy(json.dumps(tree), "p"))
+    return plain(parse_policy(json.dumps(tree), "p", sources=surroundings()))
 
 
 def changes(tree: Any, name: str, where: Where) -> bool:

@@ -207,8 +207,9 @@ async def test_files_and_name_of_the_policy_are_those_of_the_connection() -> Non
     async with running_origin(answering(HELLO), at=("127.0.0.2", 0), tls=demanding) as origin:
         whole = UpstreamSettings("u", origin.url, tls=TlsSettings(pem, pem, None, "localhost"))
         assert await fetched(pool_settings(whole)) == b"hello"
-        for lacking in ({"server_name": None}, {"certificate": None}, {"ca": None}):
-            settings = replace(whole, tls=replace(whole.tls, **lacking))
+        tls = whole.tls
+        for lacking in (replace(tls, server_name=None), replace(tls, certificate=None), replace(tls, ca=None)):
+            settings = replace(whole, tls=lacking)
             with pytest.raises(UpstreamError):
                 await fetched(pool_settings(settings))
 
