@@ -8,6 +8,7 @@ import random
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -16,6 +17,7 @@ from checks.identities.asking import Asker, Findings, why_meaningless
 from checks.identities.backend import Backend
 from checks.identities.mutants import MUTANTS
 from checks.identities.people import AUDIENCE, ISSUER, SECRETS, Crowd
+from checks.identities.services import FETCHED_S, LASTS_S, TURN_S, ServiceConnection, Services
 from devstack.process import StartError, free_port
 from devstack.proxy import ProxyOptions, ProxyServer
 from devstack.redis import RedisServer
@@ -27,7 +29,17 @@ POLICIES = """\
 version: 1
 identities:
   api:
-    jwt: {{keys: [{keys}], issuer: "{issuer}", audience: {audience}, values: {{tenant: company, user: sub}}}}
+    jwt:
+      keys: [{keys}, {{jwks: "http://127.0.0.1:{services}/keys", refresh: {fetched:g}s}}]
+      issuer: "{issuer}"
+      audience: {audience}
+      values: {{tenant: company, user: sub}}
+  asked:
+    subrequest:
+      url: http://127.0.0.1:{services}/who
+      credentials: [Authorization]
+      values: {{team: X-Team}}
+      lasts: {lasts:g}s
 defaults:
   cache: {{share: identity.tenant, ttl: 20s, stale_while_revalidate: 5s}}
 routes:
@@ -36,6 +48,7 @@ routes:
     match: {{path: "/tagged/{{n}}"}}
     cache: {{tags: ["docs:{{identity.tenant}}"]}}
     invalidates: ["docs:{{identity.tenant}}"]
+  - {{name: asked, match: {{path: "/asked/{{n}}"}}, cache: {{share: identity.team}}}}
   - {{name: rest, match: {{path: "/{{rest:path}}"}}}}
 """
 FIRST, SECOND = "{secret_env: FIRST_SECRET}", "{secret_env: SECOND_SECRET}"
@@ -51,33 +64,55 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _policies(number: int) -> str:
-    return POLICIES.format(keys=KEYS[number % len(KEYS)], issuer=ISSUER, audience=AUDIENCE)
+def _policies(number: int, services: int) -> str:
+    """The policy for the time being; `services` is the port where keys and credentials are known."""
+    return POLICIES.format(
+        keys=KEYS[number % len(KEYS)],
+        issuer=ISSUER,
+        audience=AUDIENCE,
+        services=services,
+        fetched=FETCHED_S,
+        lasts=LASTS_S,
+    )
 
 
-async def _run(options: argparse.Namespace, nodes: list[ProxyServer], file: Path, upstream: int) -> Findings:
+async def _run(
+    options: argparse.Namespace, nodes: list[ProxyServer], file: Path, upstream: int, known: int
+) -> Findings:
     loop, findings, chance = asyncio.get_running_loop(), Findings(), random.Random(options.seed)
+    services = Backend.services = Services(chance)
     server = await loop.create_server(Backend, "127.0.0.1", upstream, backlog=256)
+    beside = await loop.create_server(partial(ServiceConnection, services), "127.0.0.1", known, backlog=256)
     for node in nodes:
         await asyncio.to_thread(node.start)
-    crowd, ports = Crowd(chance, time.time()), [node.port for node in nodes]  # noqa: TID251
+    crowd, ports = Crowd(chance, time.time(), services), [node.port for node in nodes]  # noqa: TID251
     async with asyncio.TaskGroup() as group:
         askers = [Asker(ports, crowd, chance, findings) for _ in range(ASKERS)]
         asking = [group.create_task(asker.run(options.exchanges)) for asker in askers]
-        reloading = group.create_task(_reload(nodes, file))
+        reloading = group.create_task(_reload(nodes, file, known))
+        turning = group.create_task(_turn(services))
         await asyncio.wait(asking)
         reloading.cancel()
+        turning.cancel()
     server.close()
+    beside.close()
     return findings
 
 
-async def _reload(nodes: list[ProxyServer], file: Path) -> None:
+async def _turn(services: Services) -> None:
+    """Other published keys, and other credentials that are revoked, again and again."""
+    while True:
+        await asyncio.sleep(TURN_S)
+        services.turn(time.time())  # noqa: TID251
+
+
+async def _reload(nodes: list[ProxyServer], file: Path, known: int) -> None:
     """Other keys for all nodes, again and again."""
     number = 0
     while True:
         await asyncio.sleep(RELOAD_S)
         number += 1
-        await asyncio.to_thread(file.write_text, _policies(number), "utf-8")
+        await asyncio.to_thread(file.write_text, _policies(number, known), "utf-8")
         for node in nodes:
             node.reload()
 
@@ -104,9 +139,9 @@ def main() -> int:
     options = _arguments()
     program = ("veneer",) if options.mutant is None else ("checks.identities.mutants", options.mutant)
     with tempfile.TemporaryDirectory(prefix="veneer-identities-") as name:
-        directory, upstream = Path(name), free_port()
+        directory, upstream, known = Path(name), free_port(), free_port()
         file = directory / "policies.yaml"
-        file.write_text(_policies(0), "utf-8")
+        file.write_text(_policies(0, known), "utf-8")
         redis = RedisServer(directory / "redis") if options.stores == "redis" else None
         if redis is not None:
             redis.start()
@@ -120,7 +155,7 @@ def main() -> int:
         nodes = [ProxyServer(wanted, directory, name=f"node-{n}") for n in range(1 if redis is None else 2)]
         began = time.monotonic()  # noqa: TID251
         try:
-            findings = uvloop.run(_run(options, nodes, file, upstream))
+            findings = uvloop.run(_run(options, nodes, file, upstream, known))
         except StartError as error:
             sys.stderr.write(f"{error}\n")
             return 2

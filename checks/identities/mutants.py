@@ -11,7 +11,8 @@ from veneer.core.identity import Proof
 from veneer.core.rules import Scope
 from veneer.fastpath import hits, state
 from veneer.fastpath.fingerprint import Fingerprint, fingerprint_of, scope_mark
-from veneer.identity import remembered
+from veneer.identity import key_sets, published, remembered, subrequests
+from veneer.identity.keys import CheckingKey
 from veneer.identity.tokens import TokenReader
 from veneer.pipeline import identify
 
@@ -59,11 +60,33 @@ def fast_path_forgets_the_scope() -> None:
     patch.object(state, "scope_mark", wrong_mark).start()
 
 
+def keys_are_never_taken_back() -> None:
+    """A key that was published once is good for ever."""
+    right, known = published.published_keys, dict[str | None, CheckingKey]()
+
+    def wrong(body: bytes) -> tuple[CheckingKey, ...]:
+        known.update({key.key_id: key for key in right(body)})
+        return tuple(known.values())
+
+    patch.object(key_sets, "published_keys", wrong).start()
+
+
+def revoked_credentials_go_on() -> None:
+    """What a service has said once of a credential counts as long as it is remembered."""
+
+    def wrong(*_: object) -> float:
+        return 3600.0
+
+    patch.object(subrequests, "word_lasts", wrong).start()
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     "values-do-not-count": values_do_not_count,
     "tokens-never-end": tokens_never_end,
     "signatures-do-not-count": signatures_do_not_count,
     "fast-path-forgets-the-scope": fast_path_forgets_the_scope,
+    "keys-are-never-taken-back": keys_are_never_taken_back,
+    "revoked-credentials-go-on": revoked_credentials_go_on,
 }
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import random
 import string
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 import jwt
 
@@ -38,15 +39,23 @@ class TokenKind(Enum):
     OTHER_ISSUER = "other issuer"
     OTHER_AUDIENCE = "other audience"
     GARBAGE = "garbage"
+    PUBLISHED = "published"  # good by a key that its issuer publishes, until that is taken back
+    OPAQUE = "opaque"  # a service says whose it is, until it is revoked
 
 
-HARMLESS = (TokenKind.GOOD, TokenKind.BRIEF, TokenKind.REVOKED)
+HARMLESS = (TokenKind.GOOD, TokenKind.BRIEF, TokenKind.REVOKED, TokenKind.PUBLISHED, TokenKind.OPAQUE)
 """Those whose bearer may see what is his tenant's, as long as they last."""
 
+MADE_HERE = tuple(kind for kind in TokenKind if kind not in (TokenKind.PUBLISHED, TokenKind.OPAQUE))
+"""Kinds of tokens by a secret, and of what are none."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Credential:
-    """A token as it is sent, whose it says that it is, and until when it is good (seconds since the epoch)."""
+    """A token as it is sent, whose it says that it is, and until when it is good (seconds since the epoch).
+
+    When one ends that is taken back, is known only then.
+    """
 
     kind: TokenKind
     tenant: str
@@ -55,9 +64,14 @@ class Credential:
     ends: float = FAR_AWAY
 
     @property
+    def authorization(self) -> str:
+        """The field's value."""
+        return f"Bearer {self.token}"
+
+    @property
     def line(self) -> str:
         """The field line, empty where there is no token."""
-        return f"Authorization: Bearer {self.token}\r\n" if self.token else ""
+        return f"Authorization: {self.authorization}\r\n" if self.token else ""
 
 
 def credential(kind: TokenKind, chance: random.Random, now: float) -> Credential:
@@ -92,22 +106,35 @@ def _part(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-class Crowd:
-    """All who ask. Brief tokens are made anew as they end; the ones that have ended go on being sent."""
+class Given(Protocol):
+    """Credentials of those who may take them back: which they are changes."""
 
-    def __init__(self, chance: random.Random, now: float) -> None:
+    published: list[Credential]
+    opaque: list[Credential]
+
+
+class Crowd:
+    """All who ask. Brief tokens are made anew as they end; the ones that have ended go on being sent.
+
+    `given` has more credentials, by those who give them out and take them back.
+    """
+
+    def __init__(self, chance: random.Random, now: float, given: Given) -> None:
         self._chance = chance
+        self._given = given
         self._good = [credential(TokenKind.GOOD, chance, now) for _ in range(200)]
-        self._others = [credential(kind, chance, now) for kind in TokenKind for _ in range(8)]
+        self._others = [credential(kind, chance, now) for kind in MADE_HERE for _ in range(8)]
         self._brief = [credential(TokenKind.BRIEF, chance, now) for _ in range(10)]
 
     def one(self, now: float) -> Credential:
         """Somebody: mostly with a good token."""
         draw = self._chance.random()
-        if draw < 0.7:
+        if draw < 0.6:
             return self._chance.choice(self._good)
-        if draw < 0.9:
+        if draw < 0.78:
             return self._chance.choice(self._others)
+        if draw < 0.92:
+            return self._chance.choice(self._given.published if draw < 0.85 else self._given.opaque)
         place = self._chance.randrange(len(self._brief))
         if self._brief[place].ends < now - BRIEF_S:
             self._brief[place] = credential(TokenKind.BRIEF, self._chance, now)
