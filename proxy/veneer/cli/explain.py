@@ -8,16 +8,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from veneer.cli.asking import ask
+from veneer.cli.proving import identity_rows, proofs_here
 from veneer.core.field_edits import NO_EDITS, TAGS_HIDDEN
 from veneer.core.fields import Fields
 from veneer.core.messages import ResponseHead
 from veneer.core.storability import NotStorable
+from veneer.loop.clock import SystemClock
 from veneer.policy.conditions import FieldConditions
 from veneer.policy.expectations import UnansweredError
 from veneer.policy.explain import (
     DEFAULT_AUTHORITY,
     BadTargetError,
     Explanation,
+    asserted,
     explain,
     request_head,
     whose_lifetime,
@@ -41,6 +44,13 @@ def field_flag(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def _identity_flag(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name or not value:
+        raise argparse.ArgumentTypeError('write "NAME=VALUE"')
+    return name, value
+
+
 def _status(text: str) -> int:
     if not text.isdigit() or not 200 <= int(text) <= 599:
         raise argparse.ArgumentTypeError("a final status is a number from 200 to 599")
@@ -58,6 +68,10 @@ def add_explain_flags(parser: argparse.ArgumentParser, environment: Mapping[str,
     parser.add_argument(
         "-H", "--header", metavar="'NAME: VALUE'", type=field_flag, action="append", default=[], help="request field"
     )
+    parser.add_argument(
+        "--identity", metavar="NAME=VALUE", type=_identity_flag, action="append", default=[],
+        help="a value that the request proves, as if its Authorization did",
+    )  # fmt: skip
     parser.add_argument("--status", type=_status, default=200, help="status of the backend's response (default 200)")
     parser.add_argument(
         "-R", "--response-header", metavar="'NAME: VALUE'", type=field_flag, action="append", default=[],
@@ -74,12 +88,19 @@ def explain_request(arguments: argparse.Namespace, environment: Mapping[str, str
         policy = _policy(arguments.policies, read_environment(environment))
         request = request_head(policy, arguments.method, arguments.target, arguments.header, arguments.host)
         response = ResponseHead(arguments.status, "", Fields(arguments.response_header))
+        unknown = [name for name, _ in arguments.identity if all(name not in one.values for one in policy.identities)]
+        if unknown:
+            sys.stderr.write(f"no identity of the policy has the value {unknown[0]}\n")
+            return WRONG
         if arguments.ask:
             response = ask(policy, request)
     except (PolicyError, BadTargetError, UnansweredError) as error:
         sys.stderr.write(f"{error}\n")
         return WRONG
-    rows = list(rows_of(policy, explain(policy, request, response), response.status))
+    now = SystemClock().now()
+    proofs = (*asserted(dict(arguments.identity)), *proofs_here(policy, request.fields, now))
+    found = explain(policy, request, response, proofs, now)
+    rows = [*rows_of(policy, found, response.status), *identity_rows(policy, found, proofs, now)]
     width = max(len(name) for name, _ in rows)
     text = "".join(f"{name:<{width}}  {value}\n" for name, value in rows)
     sys.stdout.write(without_secrets(text, policy.secrets))

@@ -9,7 +9,7 @@ from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.storability import Storable
 from veneer.policy.document import Document, KeyPath, show_path
-from veneer.policy.explain import NOBODY, BadTargetError, Explanation, explain, request_head, whose_lifetime
+from veneer.policy.explain import BadTargetError, Explanation, asserted, explain, request_head, whose_lifetime
 from veneer.policy.identities import PREFIX
 from veneer.policy.model import Policy
 from veneer.policy.problems import ConfigError
@@ -64,15 +64,16 @@ def run_tests(
 
 
 def compare(
-    policy: Policy, request: RequestHead, head: ResponseHead, expect: ExpectShape, identity: Mapping[str, str] = NOBODY
+    policy: Policy, request: RequestHead, head: ResponseHead, expect: ExpectShape, identity: Mapping[str, str]
 ) -> Iterator[Disagreement]:
     """Every given expectation that does not hold. Raises BadTargetError for a target to compare keys with."""
-    found = explain(policy, request, head, identity)
+    proofs = asserted(identity)
+    found = explain(policy, request, head, proofs)
     truths = {**_routing(found), **_storing(found, head.status)}
     for key in sorted(expect.model_fields_set):
         wanted = getattr(expect, key)
         if key in ("same_key_as", "other_key_than"):
-            other = explain(policy, request_head(policy, request.method, wanted, request.fields.pairs), head, identity)
+            other = explain(policy, request_head(policy, request.method, wanted, request.fields.pairs), head, proofs)
             same = found.key == other.key
             if same is not (key == "same_key_as"):
                 yield Disagreement(key, f"{wanted} has {'the same' if same else 'another'} key")

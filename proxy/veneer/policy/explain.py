@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
 from veneer.core.cache_control import governing_directives
 from veneer.core.entry import Entry, Position
 from veneer.core.fields import Fields, Pair
 from veneer.core.freshness import Freshness, freshness, route_ttl
-from veneer.core.identity import Proof, for_templates, scope_of, within
+from veneer.core.identity import Proof, Proofs, for_templates, known_at, scope_of, within
 from veneer.core.key import cache_key
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.outcome import Reason
@@ -25,9 +24,6 @@ from veneer.policy.units import format_duration
 DEFAULT_AUTHORITY = "policy.test"
 _NOW = 1_700_000_000.0  # any moment does: nothing here depends on which
 _DIGEST = "content"
-
-
-NOBODY: Final[Mapping[str, str]] = {}
 
 
 class BadTargetError(ValueError):
@@ -99,14 +95,20 @@ def request_head(
     return RequestHead(method, found.path, found.query, found.authority, Fields(headers), found.scheme)
 
 
+def asserted(identity: Mapping[str, str]) -> Proofs:
+    """As if a request proved these values, by Authorization."""
+    values = tuple((name, "s:" + value) for name, value in identity.items())
+    return (Proof(values, "", authorization=True),) if values else ()
+
+
 def explain(
-    policy: Policy, request: RequestHead, response: ResponseHead, identity: Mapping[str, str] = NOBODY
+    policy: Policy, request: RequestHead, response: ResponseHead, proofs: Proofs = (), now: float = _NOW
 ) -> Explanation:
     """Ask the core what it would decide; the response comes at once and without a body.
 
-    `identity` are values that the request proves, by Authorization.
+    `proofs` are what the request proves at `now`, in seconds since the epoch.
     """
-    match = _proving(policy.match_of(request), identity)
+    match = _proving(policy.match_of(request), proofs, now)
     rules = match.route.cache
     if match.route.post_as_query and request.method == "POST":
         request = replace(request, method="QUERY")
@@ -142,11 +144,8 @@ def _tags(match: Match) -> tuple[str, ...]:
     return tuple([one.fill(params) for one in match.route.tag_templates if params.keys() >= set(one.names)])
 
 
-def _proving(match: Match, identity: Mapping[str, str]) -> Match:
-    """The match as it is for who proves these values."""
-    if not identity:
-        return match
-    values = {name: "s:" + value for name, value in identity.items()}
-    scope = scope_of([Proof(tuple(values.items()), "", authorization=True)], match.route.cache.shared_by, _NOW)
+def _proving(match: Match, proofs: Proofs, now: float) -> Match:
+    """The match as it is for who proves this."""
+    scope = scope_of(proofs, match.route.cache.shared_by, now)
     own = match.route if scope is None else replace(match.route, cache=within(match.route.cache, scope))
-    return match.under(own, for_templates(values))
+    return match.under(own, for_templates(known_at(proofs, now)))

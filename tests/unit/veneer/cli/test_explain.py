@@ -3,10 +3,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.tokens import SECRET, bearer
 from veneer.cli.explain import add_explain_flags, explain_request
 
 POLICY = """
-identities: {token: {jwt: {keys: [{secret_env: SECRET}], values: {tenant: tenant}}}}
+identities:
+  token: {jwt: {keys: [{secret_env: SECRET}], values: {tenant: tenant}}}
+  published: {jwt: {keys: [{jwks: "https://issuer.example/keys"}], cookie: id, values: {reader: sub}}}
+  asked: {subrequest: {url: "http://127.0.0.1:1/who", credentials: [Authorization], values: {team: X-Team}}}
 rate_limits: {few: {rate: 10/1m, key: "header:X-Key"}}
 routes:
   - name: user
@@ -41,7 +45,8 @@ class Explain:
 
 
 @pytest.fixture
-def explain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Explain:
+def explain(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Explain:
+    monkeypatch.setenv("SECRET", SECRET)
     path = tmp_path / "p.yaml"
     path.write_text(POLICY)
     return Explain(path, capsys)
@@ -153,6 +158,33 @@ def test_bad_flags_are_refused(argv: list[str], capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         parser.parse_args(argv)
     assert "error: argument" in capsys.readouterr().err
+
+
+ELSEWHERE = "of published nobody was asked (--identity reader=VALUE), of asked nobody was asked (--identity team=VALUE)"
+
+
+def test_who_asks_is_told_by_a_token_or_by_word(explain: Explain) -> None:
+    nobody = explain("/tenant")
+    assert nobody["identity"] == ELSEWHERE
+    assert nobody["shared"] == "with nobody: by identity.tenant"
+    assert nobody["a 200"] == "is not stored: no-identity"
+    by_token = explain("/tenant", "-H", bearer(tenant="a"))
+    assert by_token["identity"] == f"tenant=a, {ELSEWHERE}"
+    assert by_token["shared"].startswith("by identity.tenant, scope ")
+    assert by_token["shared"].rpartition(" ")[2] in by_token["cache key"]
+    assert by_token["a 200"].startswith("is stored, fresh for 5m")
+    assert by_token["tags"] == "all, of:a"
+    by_word = explain("/tenant", "-H", "Authorization: Bearer x", "--identity", "tenant=b", "--identity", "team=t")
+    assert by_word["identity"].startswith("tenant=b, team=t, of published")
+    assert by_word["tags"] == "all, of:b"
+    assert explain("/tenant", "-H", bearer(tenant="a", exp=1_000_000_000))["shared"].startswith("with nobody")
+
+
+def test_a_value_that_no_identity_has_is_an_error(explain: Explain, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_explain_flags(parser, {"VENEER_POLICIES": str(explain.path)})
+    assert explain_request(parser.parse_args(["/tenant", "--identity", "tenat=a"]), {}) == 1
+    assert "has the value tenat" in capsys.readouterr().err
 
 
 def test_a_tag_of_who_asks_is_left_out_where_nobody_has_proven_who(explain: Explain) -> None:
