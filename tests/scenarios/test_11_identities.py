@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.scenarios.conftest import Stage
 from tests.scenarios.dialogue import HANG_UP, Dialogue
 from tests.support.tokens import OTHER_SECRET, SECRET, bearer, tampered, token, unsigned
+from veneer.core.identity import pseudonym
 
 ENVIRONMENT = {"TEST_JWT_SECRET": SECRET}
 POLICIES = """\
@@ -22,6 +24,7 @@ identities:
       issuer: shop
       audience: [api]
       values: {tenant: company, user: sub}
+    log: [user]
   login:
     session: {cookies: [sid], value: session}
 rate_limits:
@@ -265,3 +268,32 @@ async def test_a_write_that_names_what_it_changed_leaves_the_target_of_other_com
     assert (await talk.ask("GET /spared", B)).text() == "b's"
     assert (await talk.ask("GET /spared", A2)).text() == "a's"
     assert talk.paths() == ["GET /spared", "GET /spared", "POST /spared", "GET /spared"]
+
+
+async def test_the_log_tells_who_asked_by_a_digest_on_every_way(talk: Dialogue, stage: Stage) -> None:
+    talk.answers("200\n\na's", "200\n\nb's", "200\n\nnobody's")
+    for who in (A, A2, A, B, A):
+        await talk.ask("GET /logged", who)
+    await talk.ask("GET /logged")
+    lines = await logged(stage, talk.at("/logged"), 6)
+    told = [line.get("identity") for line in lines]
+    assert told == [{"tenant": pseudonym("tenant", who)} for who in "aaaba"] + [None]
+    assert [line["cache"] for line in lines[:5]] == ["miss", "hit", "hit", "miss", "hit"]
+
+
+async def test_the_log_shows_a_value_that_the_policy_lets_it(talk: Dialogue, stage: Stage) -> None:
+    talk.answers("200\n\nann's")
+    for _ in range(4):
+        await talk.ask("GET /both", A)
+    lines = await logged(stage, talk.at("/both"), 4)
+    assert [line["identity"] for line in lines] == [{"tenant": pseudonym("tenant", "a"), "user": "ann"}] * 4
+
+
+async def logged(stage: Stage, path: str, count: int) -> list[dict[str, Any]]:
+    """The lines of requests for a path, once there are so many."""
+    async with asyncio.timeout(10):
+        while True:
+            found = [line for line in stage.proxy.log_records() if line.get("path") == path]
+            if len(found) >= count:
+                return sorted(found, key=lambda line: str(line["time"]))
+            await asyncio.sleep(0.05)  # lines are written in batches

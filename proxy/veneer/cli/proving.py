@@ -48,12 +48,9 @@ def identity_rows(policy: Policy, found: Explanation, proofs: Proofs, now: float
         return
     values = known_at(proofs, now)
     said = [f"{name}={shown(value)}" for name, value in values.items()]
-    for identity in policy.identities:
-        elsewhere = not _is_known_here(identity) or (
-            isinstance(identity.proof, JwtIdentity) and identity.proof.key_sets
-        )
-        if elsewhere and values.keys().isdisjoint(identity.values):
-            said.append(f"of {identity.name} nobody was asked (--identity {identity.values[0]}=VALUE)")
+    elsewhere = [one for one in policy.identities if _without_services(one) is not one]
+    unasked = [one for one in elsewhere if values.keys().isdisjoint(one.values)]
+    said += [f"of {one.name} nobody was asked (--identity {one.values[0]}=VALUE)" for one in unasked]
     yield "identity", ", ".join(said) or "nothing is proven"
     rules = found.match.route.cache
     if rules.shared_by:

@@ -17,6 +17,7 @@ from veneer.fastpath.table import HotEntryTable, slots_for
 from veneer.fastpath.writes import WriteFastPath
 from veneer.observe.observer import Observer
 from veneer.observe.repeats import RecordTemplate
+from veneer.pipeline.account import logged_identity
 from veneer.pipeline.context import Exchange, ServedHit, Services
 from veneer.pipeline.exchange import CacheResult, Refusal
 from veneer.pipeline.request_ids import RequestIds
@@ -25,6 +26,8 @@ from veneer.policy.watch import PolicySource
 
 MAX_MARKS: Final = 64 * 1024
 """Scopes whose marks are remembered: as many as there are credentials remembered."""
+MAX_RECORDS: Final = 4096
+"""Kinds of exchanges whose records are remembered: one for each scope that has hits."""
 
 
 class FastPathState:
@@ -59,7 +62,7 @@ class FastPathState:
         self._marks: dict[str, Fingerprint] = {}
         self.interner = Interner()
         self._route_facts: dict[str, RouteFacts] = {}
-        self._records: dict[tuple[str, str, int, str], RecordTemplate] = {}
+        self._records: dict[tuple[str, str, int, str, str], RecordTemplate] = {}
         self._rejection_records: dict[tuple[str, str], RecordTemplate] = {}
         if self.misses is not None:
             self.misses.reset()
@@ -113,9 +116,14 @@ class FastPathState:
 
     def record_of(self, exchange: Exchange, served: ServedHit) -> RecordTemplate:
         """What is recorded of every exchange with this answer, the same object for all alike."""
-        alike = exchange.request.method, exchange.match.route.name, served.head.status, served.coding or ""
+        identity = None if exchange.match.identity is None else logged_identity(exchange)
+        method, route = exchange.request.method, exchange.match.route.name
+        status, coding = served.head.status, served.coding or ""
+        alike = method, route, status, coding, "" if identity is None else repr(identity)
         record = self._records.get(alike)
         if record is None:
-            method, route, status, coding = alike
-            record = self._records[alike] = RecordTemplate(method, route, status, coding, CacheResult.HIT)
+            if len(self._records) >= MAX_RECORDS:
+                self._records.clear()
+            record = RecordTemplate(method, route, status, coding, CacheResult.HIT, identity=identity)
+            self._records[alike] = record
         return record

@@ -309,6 +309,7 @@ class TextLines(Renderer):
             record.coding,
             "" if record.refused is None else f"refused={record.refused.value}",
             "" if record.end is None else f"end={record.end.value}",
+            "" if record.identity is None else ",".join([f"{who}={what}" for who, what in record.identity.items()]),
             f"id={record.request_id}",
             f"error={record.error}" if record.error else "",
         ]

@@ -26,6 +26,7 @@ class RecordTemplate:
     refused: Refusal | None = None
     cache_forward: str = ""
     cache_reason: str = ""
+    identity: dict[str, str] | None = None
 
 
 @mypyc_attr(acyclic=True)
@@ -100,4 +101,5 @@ def record_of(note: CompactRecord, wall_minus_monotonic_s: float) -> ExchangeRec
         upstream_ms=None if note.upstream_us == NONE else note.upstream_us / 1000,
         cache_forward=facts.cache_forward,
         cache_reason=facts.cache_reason,
+        identity=facts.identity,
     )

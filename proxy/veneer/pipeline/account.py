@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from veneer.core.identity import pseudonym
 from veneer.core.rate import RateVerdict
 from veneer.core.record import fast_struct
 from veneer.core.redact import redacted
@@ -57,8 +58,24 @@ def record_of(
         end=None if passed is None else passed.end,
         error=error or ("" if answer is None else answer.error),
         user_agent=request.fields.joined.get("user-agent", ""),
+        identity=None if exchange.match.identity is None else logged_identity(exchange),
         trace_id="" if trace is None else trace.trace_id,
         span_id="" if trace is None else trace.span_id,
         parent_id=exchange.trace_parent_id,
         sampled=trace is not None and trace.sampled,
     )
+
+
+def logged_identity(exchange: Exchange) -> dict[str, str] | None:
+    """What the log tells of who asks; None where nothing is proven that makes a difference to the route."""
+    route, known = exchange.match.route, exchange.match.identity or {}
+    found: dict[str, str] = {}
+    for name in route.cache.shared_by or sorted(route.identity_names):
+        value = known.get("identity." + name)
+        if value is not None:
+            found[name] = value if _may_be_read(exchange, name) else pseudonym(name, value)
+    return found or None
+
+
+def _may_be_read(exchange: Exchange, name: str) -> bool:
+    return any(name in identity.logged for identity in exchange.policy.identities)

@@ -57,7 +57,8 @@ class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_d
     `cache_reason` are the words of Cache-Status. `error` says in one line what went wrong, also where the client saw
     only a cut connection. `end` tells why a tunnel ended; `bytes_in` and `bytes_out` are then what crossed it from
     client and backend. `span_id` is this exchange's own where the proxy traces, else that of the client; `parent_id`
-    is set only where the proxy traces.
+    is set only where the proxy traces. `identity` are the proven values by which the route shares, or that it names
+    elsewhere: what stands for each, where the policy does not let it be read.
     """
 
     time: float
@@ -82,6 +83,7 @@ class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_d
     end: TunnelEnd | None = None
     error: str = ""
     user_agent: str = ""
+    identity: dict[str, str] | None = None
     trace_id: str = ""
     span_id: str = ""
     parent_id: str = ""

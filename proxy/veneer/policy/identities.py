@@ -25,6 +25,8 @@ from veneer.policy.wrong import Wrong
 
 PREFIX = "identity."
 """What names of identity values begin with where routes use them."""
+KINDS = ("jwt", "session", "header", "subrequest")
+"""How an identity is proven."""
 
 
 def identity_of(
@@ -43,7 +45,7 @@ def identity_of(
         proof = subrequest_identity(shape.subrequest, upstreams)
     else:
         return None
-    return Identity(name, proof, blake2b(repr(proof).encode(), digest_size=16).hexdigest())
+    return Identity(name, proof, blake2b(repr(proof).encode(), digest_size=16).hexdigest(), frozenset(shape.log))
 
 
 def _jwt(name: str, shape: JwtShape, texts: Mapping[tuple[str, int], str]) -> JwtIdentity:
@@ -62,7 +64,7 @@ def wrong_identities(shapes: Mapping[str, IdentityShape], upstreams: Upstreams, 
     """What is wrong with the section; `trusts` tells whether any proxy is trusted."""
     owners: dict[str, str] = {}
     for name, shape in shapes.items():
-        kinds = [kind for kind in IdentityShape.model_fields if getattr(shape, kind) is not None]
+        kinds = [kind for kind in KINDS if getattr(shape, kind) is not None]
         if len(kinds) != 1:
             said = " and ".join(kinds) or "nothing"
             yield Wrong((name,), f"an identity is proven in one way, and here is {said}", "write one of them")
@@ -75,6 +77,10 @@ def wrong_identities(shapes: Mapping[str, IdentityShape], upstreams: Upstreams, 
             wrong = wrong_subrequest(shape.subrequest, upstreams)
             yield from (Wrong((name, "subrequest", *one.path), *one[1:]) for one in wrong)
         found = identity_of(name, shape, upstreams, {})
+        for index, value in enumerate(() if found is None else shape.log):
+            if found is not None and value not in found.values:
+                hint = nearest(value, found.values) or f"known: {', '.join(found.values)}"
+                yield Wrong((name, "log", index), f'"{value}" is not a value of this identity', hint)
         for value in () if found is None else found.values:
             if value in owners:
                 why = f'"{value}" is a value of the identity "{owners[value]}" already'

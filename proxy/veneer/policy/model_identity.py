@@ -128,11 +128,12 @@ ProofRules = JwtIdentity | SessionIdentity | HeaderIdentity | SubrequestIdentity
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One definition under `identities`. `digest` stands for all that is said in it."""
+    """One definition under `identities`. `digest` stands for all that proves; `logged` values may be read in logs."""
 
     name: str
     proof: ProofRules
     digest: str
+    logged: frozenset[str] = frozenset()
 
     @property
     def cookies(self) -> tuple[str, ...]:

@@ -36,6 +36,8 @@ def _lines(policy: Policy) -> Iterator[str]:
         yield from _block(title, rule, plain)
     for identity in policy.identities:
         yield from _block(f"identity {identity.name}: {', '.join(identity.values)}", identity.proof, None)
+        if identity.logged:
+            yield f"  logged: {', '.join(sorted(identity.logged))}"
     for title, given, plain_section in (
         ("limits", policy.limits, SizeLimits()),
         ("timeouts", policy.timeouts, ClientTimeouts()),

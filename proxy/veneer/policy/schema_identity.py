@@ -168,3 +168,9 @@ class IdentityShape(Shape):
         "Whatever may connect from there is believed about who it is.",
     )
     subrequest: SubrequestShape | None = option(None, "Credentials of which a service says whose they are.")
+    log: list[IdentityName] = option(
+        [],
+        "Values that the access log may show as they are; others stand there as digests.",
+        "Whoever reads the log reads them.",
+        max_length=16,
+    )

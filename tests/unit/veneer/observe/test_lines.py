@@ -48,6 +48,7 @@ def test_everything_that_was_recorded_is_in_the_line() -> None:
         span_id="s",
         parent_id="p",
         sampled=True,
+        identity={"tenant": "1f"},
     )
     line = json.loads(JsonLines().line(full))
     assert set(line) == set(full.__struct_fields__)
@@ -158,3 +159,13 @@ def test_secrets_in_a_target_are_masked_in_lines_of_records_and_of_notes() -> No
     written = JsonLines().note_line(noted, 0.0)
     assert written == JsonLines().line(record_of(noted, 0.0))
     assert json.loads(written)["query"] == "page=1&access_token=***"
+
+
+def test_who_asked_is_told_in_both_forms_and_of_notes_too() -> None:
+    who = {"tenant": "1f", "user": "ann"}
+    assert json.loads(JsonLines().line(record(identity=who)))["identity"] == who
+    assert b" tenant=1f,user=ann " in TextLines().line(record(identity=who))
+    facts = RecordTemplate("GET", "r", 200, cache=CacheResult.HIT, identity=who)
+    assert json.loads(JsonLines().note_line(note(facts), 0.0))["identity"] == who
+    plain = RecordTemplate("GET", "r", 200, cache=CacheResult.HIT)
+    assert "identity" not in json.loads(JsonLines().note_line(note(plain), 0.0))
