@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devstack.proxy import ProxyOptions, ProxyServer
+from tests.support.tokens import OTHER_SECRET, SECRET, bearer
 
 ETAG = '"one"'
 DATE = "Tue, 15 Nov 1994 08:12:31 GMT"
@@ -47,10 +48,25 @@ PAGES = {
     "/few-parameters": ["Cache-Control: max-age=3600", "Content-Type: text/plain"],
     "/chosen": ["Cache-Control: max-age=3600", "Content-Type: text/plain", f"Etag: {ETAG}"],
     "/edited": ["Cache-Control: max-age=3600", "Content-Type: text/plain", "Cache-Tag: t", "Server: x", "X-Gone: 1"],
+    "/of-tenant": ["Content-Type: application/json", f"Etag: {ETAG}"],
+    "/of-user": ["Cache-Control: max-age=3600", "Content-Type: application/json"],
+    "/of-tenant-counted": ["Cache-Control: max-age=3600", "Content-Type: application/json"],
     "/for-everybody": ["Cache-Control: max-age=3600", "Content-Type: application/json", f"Etag: {ETAG}"],
 }
 POLICIES = """
+identities:
+  api: {jwt: {keys: [{secret_env: TEST_JWT_SECRET}], values: {tenant: company, user: sub}}}
+rate_limits:
+  tenants: {rate: 1000000/1s, key: [identity.tenant, route]}
 routes:
+  - name: tenants-write
+    match: {path: /of-tenant, methods: [POST, PUT, PATCH, DELETE]}
+    invalidates: ["docs:{identity.tenant}"]
+  - name: tenants
+    match: {path: /of-tenant}
+    cache: {share: identity.tenant, ttl: 1h, tags: ["docs:{identity.tenant}"]}
+  - {name: users, match: {path: /of-user}, cache: {share: [identity.tenant, identity.user]}}
+  - {name: counted, match: {path: /of-tenant-counted}, rate_limit: tenants, cache: {share: nobody}}
   - name: by-field
     match: {path: /chosen, headers: {Accept-Language: "*"}}
     response: {set: {X-Chosen: field}}
@@ -126,7 +142,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         policies.write_text(POLICIES, "utf-8")
         options = ProxyOptions(f"http://127.0.0.1:{listener.getsockname()[1]}", policies)
         fastpath, plain = (
-            ProxyServer(replace(options, env={"VENEER_FASTPATH": switch}), directory, name=f"fast paths-{switch}")
+            ProxyServer(replace(options, env={"VENEER_FASTPATH": switch, **SECRETS}), directory, name=f"paths-{switch}")
             for switch in ("on", "off")
         )
         fastpath.start()
@@ -172,6 +188,16 @@ def exchange(port: int, pieces: list[bytes]) -> Heard:
     return Heard(MOVING.sub(lambda found: (found[1] or found[2] or b"id") + b"~", heard), reset)
 
 
+SECRETS = {"TEST_JWT_SECRET": SECRET}
+BEARERS = (
+    bearer(company="a", sub="ann"),
+    bearer(company="a", sub="abe"),
+    bearer(company="b", sub="bob"),
+    bearer(company="a"),
+    bearer(company="a", sub="ann", exp=1_000_000_000),
+    bearer(company="a", sub="ann", secret=OTHER_SECRET),
+    "X-Nothing: here",
+)
 TARGETS = st.sampled_from(
     [
         *(page + "?NAME" for page in PAGES),
@@ -206,6 +232,7 @@ GOOD_FIELDS = st.sampled_from(
         'X-Request-ID: not"fit',
         "User-Agent: test/1.0",
         "Authorization: Bearer abc",
+        *BEARERS[:3],
         "Cache-Control: no-cache",
         "Cache-Control: only-if-cached",
         "Range: bytes=0-9",
@@ -340,6 +367,40 @@ def test_writes_in_turn(pair: Pair, page: str, method: str, content: bytes, fiel
         sent.append(b"GET %b?NAME-%d HTTP/1.1\r\nHost: site\r\n\r\n" % (page.encode(), number))
     cut = len(sent[-2]) - cut
     check(pair, [*sent[:-2], sent[-2][:cut], *([sent[-2][cut:]] * bool(sent[-2][cut:])), sent[-1], *LAST])
+    check(pair, [b"".join([*sent, *LAST])])
+
+
+@settings(UNHURRIED, max_examples=60)
+@given(
+    page=st.sampled_from(["/of-tenant", "/of-user", "/of-tenant-counted"]),
+    turns=st.lists(
+        st.tuples(
+            st.sampled_from(["GET", "GET", "GET", "PUT"]),
+            st.sampled_from(BEARERS),
+            st.integers(0, 2),
+            st.lists(GOOD_FIELDS, max_size=1),
+        ),
+        min_size=4,
+        max_size=10,
+    ),
+)
+def test_identities_in_turn(pair: Pair, page: str, turns: list[tuple[str, str, int, list[str]]]) -> None:
+    """Whoever asks, and whoever has written before: what is stored for whom shows in Cache-Status."""
+    sent = [
+        "\r\n".join(
+            [
+                f"{method} {page}?NAME-{number} HTTP/1.1",
+                "Host: site",
+                who,
+                *(field for field in fields if not field.startswith("Authorization")),
+                *(["Content-Length: 2"] * (method == "PUT")),
+                "",
+                "{}" if method == "PUT" else "",
+            ]
+        ).encode("latin-1")
+        for method, who, number, fields in turns
+    ]
+    check(pair, [*sent, *LAST])
     check(pair, [b"".join([*sent, *LAST])])
 
 

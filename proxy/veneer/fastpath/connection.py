@@ -240,7 +240,8 @@ class FastPathConnection(FastPathHandler):
         limit = template.limit
         rate: RateVerdict | None = None
         if limit is not None:
-            rate = state.rates.admit_now(self._rate_key(template.shared_rate_key, limit), limit, now_s)
+            name = exchange.counted_as or template.shared_rate_key
+            rate = state.rates.admit_now(self._rate_key(name, limit), limit, now_s)
             if rate is None or not rate.allowed:
                 if lease is not None:
                     lease.give_back()
@@ -255,7 +256,7 @@ class FastPathConnection(FastPathHandler):
         return True
 
     def _rate_key(self, shared_rate_key: str | None, limit: RateLimit) -> str:
-        """Under which key this client's requests are counted; `shared_rate_key` is the name of all together."""
+        """Under which key this client's requests are counted; `shared_rate_key` is a name that is not its own."""
         if shared_rate_key is not None:
             return client_key(limit, shared_rate_key)
         key = self._keys.get(limit.key)

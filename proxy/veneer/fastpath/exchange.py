@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.rate import RateVerdict
 from veneer.fastpath.hot_entries import HotEntry
+from veneer.fastpath.identified import counted_as
 from veneer.fastpath.pattern import Values
 from veneer.fastpath.replies import ResponseTemplate
 from veneer.fastpath.scan import HeadShape
@@ -75,13 +76,15 @@ class FastExchange(FirstBytesHandler):
     `way` is how it goes to the backend, `wanted` the request as far as that depends on nothing that changes. `received`
     is in seconds since the epoch, `started_s` monotonic.
     `client_gone` tells whether nobody is there to be answered; `first_bytes` is what has come of the response, and
-    `bytes_in` the length of the request's content. What `looks_first` is not sent before a shared store was asked.
+    `bytes_in` the length of the request's content. `counted_as` is the name under which its rate counts it, where that
+    is not the template's. What `looks_first` is not sent before a shared store was asked.
     """
 
     __slots__ = (
         "bytes_in",
         "client_gone",
         "connection",
+        "counted_as",
         "first_bytes",
         "lease",
         "looks_first",
@@ -105,6 +108,8 @@ class FastExchange(FirstBytesHandler):
         self.first_bytes = b""
         self.bytes_in = 0
         self.looks_first = False
+        rule = way.counting
+        self.counted_as = None if rule is None else counted_as(rule, match, request.connection.address)
 
     @abstractmethod
     def send(self, lease: LeasedConnection, rate: RateVerdict | None, started_s: float) -> None:

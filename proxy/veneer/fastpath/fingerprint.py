@@ -37,8 +37,13 @@ def fingerprint_of(target_key: bytes, scope: Scope | None = None) -> Fingerprint
     """The fingerprint of a target key (learning.target_key), within a scope. Raises ValueError where it is none."""
     begin = target_key.index(b"\n") + 1
     host, target = target_key[:begin], target_key[begin:]
-    hash_a, hash_b = fingerprint_at(host, hash(host), target)
+    return within_scope(fingerprint_at(host, hash(host), target), scope)
+
+
+def within_scope(fingerprint: Fingerprint, scope: Scope | None) -> Fingerprint:
+    """The fingerprint within a scope, of one that is in none."""
     if scope is None:
-        return hash_a, hash_b
+        return fingerprint
+    hash_a, hash_b = fingerprint
     mark_a, mark_b = scope_mark(scope)
     return hash_a ^ mark_a, hash_b ^ mark_b

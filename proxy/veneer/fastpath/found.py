@@ -7,7 +7,7 @@ from typing import Final
 from veneer.core.entry import CodedBody, Entry
 from veneer.core.reuse import Hit, decide
 from veneer.fastpath.exchange import FastExchange
-from veneer.fastpath.fingerprint import fingerprint_at
+from veneer.fastpath.fingerprint import fingerprint_at, within_scope
 from veneer.fastpath.found_templates import FoundTemplate
 from veneer.fastpath.hot_entries import HotEntry, VariantReply
 from veneer.fastpath.learning import for_all, is_alike_for_all
@@ -47,17 +47,17 @@ class FoundHits:
         entry = self._entry(template, key)
         if entry is None:
             return None
-        rules, request = template.route.cache, exchange.request
+        rules, request = exchange.match.route.cache, exchange.request
         decision = decide(exchange.wanted, [(entry, self._log.validity(entry))], rules, self._clock.now())
         shows_all = for_all(entry, rules)
-        if not isinstance(decision, Hit) or (request.shape.credentials and not shows_all):
+        if not isinstance(decision, Hit) or (request.shape.credentials and not shows_all and rules.scope is None):
             return None
         known = self._reply(template, key, entry)
         if known is None:
             return None
         entry, reply = known
         hot_entry = HotEntry(
-            fingerprint_at(request.shape.host, request.shape.host_hashed, request.values[0]),
+            within_scope(fingerprint_at(request.shape.host, request.shape.host_hashed, request.values[0]), rules.scope),
             entry,
             reply,
             aged_from=now_s - decision.age_s,
@@ -75,7 +75,7 @@ class FoundHits:
         local = self._local
         if local is None or template.policy is not self._policies.current or self._log.lease_state() is not HELD:
             return None
-        if template.route.identifies:  # whom it is shared with is not looked at here
+        if not template.hits_alike:
             return None
         entries = local.get_local(key)
         return entries[0] if len(entries) == 1 and is_alike_for_all(entries[0], template.route) else None

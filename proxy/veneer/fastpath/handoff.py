@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from veneer.fastpath.exchange import FastExchange
@@ -88,7 +89,7 @@ class PipelineHandoff:
     async def _answer_unsent(self, miss: FastMiss) -> None:
         client = UnsentClient(miss, miss.connection)
         try:
-            await self._handler.handle(self._taken_over(miss, client, None), AdmittedMiss(miss.rate))
+            await self._handler.handle(self._taken_over(miss, client, _policy_of(miss)), AdmittedMiss(miss.rate))
         finally:
             miss.connection.exchange_done(keep_alive=client.keep_alive)
 
@@ -101,7 +102,7 @@ class PipelineHandoff:
         client = MissClient(miss, miss.connection)
         try:
             client.detach()  # what was sent goes on, as any flight does
-            exchange = self._taken_over(miss, client, None)
+            exchange = self._taken_over(miss, client, _policy_of(miss))
             await self._handler.handle(exchange, self._begun(miss, exchange))
         finally:
             miss.connection.exchange_done(keep_alive=client.keep_alive)
@@ -117,14 +118,17 @@ class PipelineHandoff:
             write.connection.exchange_done(keep_alive=client.keep_alive)
 
     def _taken_over(self, begun: FastExchange, client: PlainClient, policy: Policy | None) -> Exchange:
-        """The exchange of what was begun; `policy` is that under which it was, or None for the one in force."""
+        """The exchange of what was begun; `policy` is that under which it was, or None for the one in force.
+
+        What it has proven then counts to its end, as it does in the pipeline.
+        """
         begun.connection.on_disconnect(client)
         if begun.client_gone:
             client.leave()
         came = RequestStart(begun.request.request_id.decode("ascii"), begun.received, begun.started_s)
         exchange = self._source.plain_exchange(begun.request.data, client, came, policy)
         assert exchange is not None, "what was a sample for others is a plain request"
-        return exchange
+        return exchange if begun.match.identity is None else replace(exchange, match=begun.match)
 
     def _begun(self, miss: FastMiss, exchange: Exchange) -> SentMiss:
         decision = miss.template.decision
@@ -136,6 +140,11 @@ class PipelineHandoff:
         clock = self._services.clock
         upstream_ms = (clock.monotonic() - miss.sent_s) * 1000
         return FetchedResponse(response, miss.received, clock.now(), miss.born, upstream_ms)
+
+
+def _policy_of(miss: FastMiss) -> Policy | None:
+    """That under which a miss goes on: its own where it has an identity, which is one by that policy's words."""
+    return None if miss.match.identity is None else miss.template.policy
 
 
 async def _as_it_came(write: FastWrite) -> WholeResponse:

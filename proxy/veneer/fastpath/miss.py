@@ -116,7 +116,7 @@ class FastMiss(FastExchange):
             self.attempt = services.locks.attempt(self.key, self.group)
         beyond = None if store is None else store.beyond
         assert beyond is not None
-        beyond.look(self.key, self.wanted, self.template.route.cache, self.attempt, self._looked)
+        beyond.look(self.key, self.wanted, self.match.route.cache, self.attempt, self._looked)
 
     def _looked(self, found: bool) -> bool:
         """Answer with what the shared store has, or send what it has not, if all is as certain as it was.
@@ -304,7 +304,7 @@ class FastMiss(FastExchange):
 
     def _judged(self, reply: ResponseTemplate, head: ResponseHead, now: float) -> Storable | None:
         """How the response may be stored, if it may: on the terms of one like it, where they hold for all alike."""
-        rules, terms = self.template.route.cache, reply.terms
+        rules, terms = self.match.route.cache, reply.terms
         if terms is None:
             found = storage_terms(self.wanted, head, rules, now)
             if isinstance(found, NotStorable) or found.span is not None:

@@ -14,6 +14,7 @@ from veneer.fastpath.exchange import FastRequest
 from veneer.fastpath.found import HELD, FoundHits
 from veneer.fastpath.handoff import MissClient
 from veneer.fastpath.hot_entries import HotEntry
+from veneer.fastpath.identified import FastIdentifier, frame_within
 from veneer.fastpath.miss import FastMiss, MissServices, Pipeline
 from veneer.fastpath.miss_templates import MissTemplate, miss_template
 from veneer.fastpath.replies import PRIVATE, AnsweredMiss
@@ -41,6 +42,7 @@ class MissFastPath:
     def __init__(self, services: Services, pipeline: Pipeline, found: FoundHits) -> None:
         self._log = services.log
         self._searches = services.searches
+        self._identifier = FastIdentifier(services)
         self._shared = MissServices(services, pipeline, found)
         self._templates = TemplateCache[MissTemplate](pipeline, partial(miss_template, services))
 
@@ -64,12 +66,14 @@ class MissFastPath:
         if target is None or raw in shared.streaming_targets or len(raw) > policy.limits.target_bytes:
             return None
         path, query = target
-        match = policy.match("GET", path, query)
-        template = None if match.by_fields else self._templates.template(request, match.route, last)
-        if template is None:
+        found = policy.match("GET", path, query)
+        match = None if found.by_fields else self._identifier.identified(policy, found, request.shape, request.values)
+        template = None if match is None else self._templates.template(request, match, found.route, last)
+        if template is None or match is None:
             return None
         wanted, rules = template.wanted(path, query), match.route.cache
-        key = key_within(template.key_frame, path, normalised_query(query, rules.key, self._searches.of(wanted)))
+        frame = frame_within(template.key_frame, wanted, match.route)
+        key = key_within(frame, path, normalised_query(query, rules.key, self._searches.of(wanted)))
         miss = FastMiss(shared, request, template, match, wanted, key)
         return miss if self._may_send(miss, now_s) else None
 

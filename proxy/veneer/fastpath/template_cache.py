@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Generic, Protocol, TypeVar
 
 from veneer.fastpath.exchange import FastRequest
@@ -10,7 +11,7 @@ from veneer.fastpath.pattern import Values
 from veneer.fastpath.scan import HeadShape
 from veneer.fastpath.upstream_templates import UpstreamTemplate
 from veneer.pipeline.context import Exchange
-from veneer.policy.model import Route
+from veneer.policy.model import Match, Route
 from veneer.server.ports import ConnectionHandle
 
 MAX_TEMPLATES: Final = 4096
@@ -31,7 +32,10 @@ class TemplateCache(Generic[T]):
     """Templates by shape, route and client address; None is remembered as well: such requests need the pipeline."""
 
     def __init__(
-        self, source: SampleSource, make: Callable[[Exchange, HeadShape, Values], T | None], most: int = MAX_TEMPLATES
+        self,
+        source: SampleSource,
+        make: Callable[[Exchange, Route, HeadShape, Values], T | None],
+        most: int = MAX_TEMPLATES,
     ) -> None:
         self._source = source
         self._make = make
@@ -45,8 +49,12 @@ class TemplateCache(Generic[T]):
         """Forget them all."""
         self._known.clear()
 
-    def template(self, request: FastRequest, route: Route, last: T | None) -> T | None:
-        """That of a request on a route; `last` is the one of the connection's last, most often of this one too."""
+    def template(self, request: FastRequest, match: Match, route: Route, last: T | None) -> T | None:
+        """That of a request on a route; `last` is the one of the connection's last, most often of this one too.
+
+        `match` has what the request proves, where that makes a difference: then it is the same for all who prove as
+        much as the route asks for, and holds nobody's scope.
+        """
         shape = request.shape
         if last is not None and last.shape is shape and last.route is route:
             return last
@@ -54,7 +62,9 @@ class TemplateCache(Generic[T]):
         if known in self._known:
             return self._known[known]
         sample = self._source.sample(request.data, request.connection, request.request_id.decode("ascii"))
-        template = None if sample is None else self._make(sample, shape, request.values)
+        if sample is not None and match.identity is not None:
+            sample = replace(sample, match=match)
+        template = None if sample is None else self._make(sample, route, shape, request.values)
         if len(self._known) >= self._most:
             self._known.clear()
         self._known[known] = template

@@ -21,13 +21,14 @@ class UpstreamTemplate:
     """What does not change from one request to the next, of one shape, route and client address.
 
     `fields` are those of the request as the cache sees it, without the values that change: it is only good for what
-    does not look at them.
+    does not look at them. `counting` is the rule of the limit where one name does not do.
     """
 
     __slots__ = (
         "_blank_names",
         "_template",
         "authority",
+        "counting",
         "fields",
         "limit",
         "limit_lines",
@@ -63,6 +64,7 @@ class UpstreamTemplate:
         self.read_timeout_s = route.read_timeout_s
         self.limit: RateLimit | None = None if rule is None else rule.limit
         self.limit_lines = b"" if rule is None else limit_lines(rule.limit)
+        self.counting = None if rule is None or not (rule.further or rule.names_identity) else rule
         self.shared_rate_key = shared_rate_key(route)
         self.replies = replies
 

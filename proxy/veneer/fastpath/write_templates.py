@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from veneer.core.forwarding import passed_before
 from veneer.core.messages import RequestHead
 from veneer.core.rules import CodingRules
-from veneer.fastpath.learning import counts_alike
+from veneer.fastpath.identified import counts_known
 from veneer.fastpath.pattern import Template, Values
 from veneer.fastpath.replies import ResponseTemplates
 from veneer.fastpath.response_shapes import OF_WRITES
@@ -73,10 +73,15 @@ class WriteTemplate(UpstreamTemplate):
         self._in_vain = 0 if answered else self._in_vain + 1
 
 
-def write_template(services: Services, exchange: Exchange, shape: HeadShape, values: Values) -> WriteTemplate | None:
-    """The way of a request, found by sending one through the pipeline's functions; None where it needs the pipeline."""
-    request, route = exchange.request, exchange.match.route
-    if not counts_alike(exchange.policy, route) or route.identifies or passed_before(request.fields, services.instance):
+def write_template(
+    services: Services, exchange: Exchange, route: Route, shape: HeadShape, values: Values
+) -> WriteTemplate | None:
+    """The way of a request, found by sending one through the pipeline's functions; None where it needs the pipeline.
+
+    `route` is that of the exchange, without a scope.
+    """
+    request = exchange.request
+    if not counts_known(exchange.policy, route) or passed_before(request.fields, services.instance):
         return None
     if route.cache.enabled and cache_request(exchange).method == "QUERY":
         return None

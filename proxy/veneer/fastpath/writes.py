@@ -13,6 +13,7 @@ from veneer.core.outcome import Forward, Reason
 from veneer.core.target import normal_target
 from veneer.fastpath.exchange import FastRequest
 from veneer.fastpath.handoff import WriteClient
+from veneer.fastpath.identified import FastIdentifier
 from veneer.fastpath.pattern import Values
 from veneer.fastpath.replies import AnsweredMiss
 from veneer.fastpath.response_shapes import OF_WRITES
@@ -47,6 +48,7 @@ class WriteFastPath:
 
     def __init__(self, services: Services, pipeline: WritePipeline, policy: Policy) -> None:
         self._shared = WriteServices(services, pipeline)
+        self._identifier = FastIdentifier(services)
         self._templates = TemplateCache[WriteTemplate](pipeline, partial(write_template, services))
         self._scanner = Scanner()
         self.reset(policy)
@@ -105,12 +107,14 @@ class WriteFastPath:
         if target is None or len(raw) > policy.limits.target_bytes:
             return None
         path, query = target
-        match = policy.match(request.shape.method, path, query)
-        template = None if match.by_fields else self._templates.template(request, match.route, last)
-        if template is None:
+        found = policy.match(request.shape.method, path, query)
+        match = None if found.by_fields else self._identifier.identified(policy, found, request.shape, request.values)
+        template = None if match is None else self._templates.template(request, match, found.route, last)
+        if template is None or match is None:
             return None
         wanted = template.wanted(path, query)
-        template.last_target, template.last = raw, PolicedWrite(policy, match, wanted, done_by(policy, match, wanted))
+        template.last_target = raw if match.identity is None else b""  # the next one may be somebody else's
+        template.last = PolicedWrite(policy, match, wanted, done_by(policy, match, wanted))
         return template
 
     def learn(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int | None) -> None:

@@ -25,13 +25,13 @@ HASH_IS_KEYED: Final = is_keyed_hash(_HASHED.algorithm, _HASHED.hash_bits, _HASH
 
 
 class KnownCredential(KnownScopes):
-    """What a credential proves, and the scopes that follow from it alone. `mark` is the memory's."""
+    """Implements `veneer.ports.credentials.KnownScopes`. `mark` is the memory's."""
 
-    __slots__ = ("_scopes", "mark", "proofs", "window")
+    __slots__ = ("_scopes", "mark", "window")
 
     def __init__(self, proofs: Proofs, mark: i64) -> None:
         self.mark: Final[i64] = mark
-        self.proofs: Final = proofs
+        super().__init__(proofs)
         self.window: Final[Window] = window_of(proofs)
         self._scopes: dict[SharedBy, Scope | None] = {}
 

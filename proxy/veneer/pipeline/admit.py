@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from veneer.core.fields import Fields
 from veneer.core.forwarding import passed_before
 from veneer.core.identity import pseudonym
 from veneer.core.outcome import CacheStatus
@@ -20,30 +21,33 @@ from veneer.ports import BodyError, BodyTooLargeError, BodyTooSlowError
 
 def rate_client(exchange: Exchange, rule: RateRule) -> str:
     """The name under which this request is counted. Of a key with several parts each is preceded by its length."""
-    shared = rule.shared_client(exchange.match.route.name)
+    return client_counted(rule, exchange.match, exchange.request.fields, exchange.client_ip)
+
+
+def client_counted(rule: RateRule, match: Match, fields: Fields, client_ip: str) -> str:
+    """As `rate_client`, of the parts."""
+    shared = rule.shared_client(match.route.name)
     if shared is not None:
         return shared
-    if not rule.further:
-        return _part_of_key(exchange, rule, rule.key)
-    parts = [_part_of_key(exchange, rule, key) for key in (rule.key, *rule.further)]
-    return "".join([f"{len(part)}:{part}" for part in parts])
+    parts = [_part_of_key(key, match, fields, client_network(client_ip, rule.limit.ipv6_bits)) for key in rule.keys]
+    return "".join([f"{len(part)}:{part}" for part in parts]) if len(parts) > 1 else parts[0]
 
 
-def _part_of_key(exchange: Exchange, rule: RateRule, key: RateKey) -> str:
-    """What one part of a limit's key is for this request."""
+def _part_of_key(key: RateKey, matched: Match, fields: Fields, network: str) -> str:
+    """What one part of a limit's key is for this request of a client in a network."""
     named = None
     match key.kind:
         case RateKeyKind.ROUTE:
-            return exchange.match.route.name
+            return matched.route.name
         case RateKeyKind.HEADER:
-            named = exchange.request.fields.get(key.name or "")
+            named = fields.get(key.name or "")
         case RateKeyKind.IDENTITY:
-            named = _identity(exchange.match, key.name or "")
+            named = _identity(matched, key.name or "")
         case RateKeyKind.AUTHORIZATION:
-            named = exchange.request.fields.get("authorization")
+            named = fields.get("authorization")
         case _:
-            return client_network(exchange.client_ip, rule.limit.ipv6_bits)
-    return named or f"ip:{client_network(exchange.client_ip, rule.limit.ipv6_bits)}"
+            return network
+    return named or f"ip:{network}"
 
 
 def _identity(match: Match, name: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import Final
 from veneer.core.identity import Proofs, for_templates, known_at, scope_of, within
 from veneer.core.rules import Scope
 from veneer.pipeline.context import Exchange
-from veneer.policy.model import Policy, Route
+from veneer.policy.model import Match, Policy, Route
 from veneer.ports import Clock, Identities
 
 MOST_SCOPED: Final = 4096
@@ -36,9 +36,14 @@ class Identifier:
             vouched = await self._identities.vouched(defined, names, fields, clock)
         now = clock.now()
         proofs = (*self._identities.prove(defined, fields, now, trusted=exchange.peer.trusted), *vouched)
+        return replace(exchange, match=self.proven(policy, exchange.match, proofs, now))
+
+    def proven(self, policy: Policy, match: Match, proofs: Proofs, now: float) -> Match:
+        """The match of a request that has these proofs at `now`, in seconds since the epoch."""
+        route = match.route
         scope = scope_of(proofs, route.cache.shared_by, now)
         own = route if scope is None else self._within(policy, route, scope)
-        return replace(exchange, match=exchange.match.under(own, for_templates(known_at(proofs, now))))
+        return match.under(own, for_templates(known_at(proofs, now)))
 
     def _vouched_for(self, policy: Policy, route: Route) -> frozenset[str]:
         """The values that make a difference on a route and that services know."""

@@ -51,11 +51,16 @@ class RateRule:
                 return None
 
     @property
+    def keys(self) -> tuple[RateKey, ...]:
+        """All parts of the key."""
+        return (self.key, *self.further)
+
+    @property
     def names_identity(self) -> bool:
         """Whether it depends on who asks."""
-        return any(key.kind is RateKeyKind.IDENTITY for key in (self.key, *self.further))
+        return any(key.kind is RateKeyKind.IDENTITY for key in self.keys)
 
     @property
     def identity_names(self) -> tuple[str, ...]:
         """The names of the identity values by which clients are counted."""
-        return tuple([key.name or "" for key in (self.key, *self.further) if key.kind is RateKeyKind.IDENTITY])
+        return tuple([key.name or "" for key in self.keys if key.kind is RateKeyKind.IDENTITY])

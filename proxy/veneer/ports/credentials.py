@@ -6,9 +6,11 @@ Classes to derive from, as in `veneer.ports.leases`: where both sides are compil
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Final
 
 from mypy_extensions import mypyc_attr
 
+from veneer.core.identity import Proofs
 from veneer.core.rules import Scope
 
 Definitions = tuple[object, ...]
@@ -17,9 +19,12 @@ Definitions = tuple[object, ...]
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class KnownScopes:
-    """The scopes of one credential."""
+    """What one credential proves, and the scopes that follow from it alone."""
 
-    __slots__ = ()
+    __slots__ = ("proofs",)
+
+    def __init__(self, proofs: Proofs) -> None:
+        self.proofs: Final = proofs
 
     @abstractmethod
     def scope(self, shared_by: tuple[str, ...], now: float) -> Scope | None:
