@@ -88,10 +88,10 @@ class IdentityProvers:
                 found.append(proof)
         return tuple(found)
 
-    def vouches(self, identities: Definitions, names: frozenset[str]) -> frozenset[str]:
+    def vouches(self, identities: Definitions, names: frozenset[str]) -> frozenset[str] | None:
         """As `ports.Identities`."""
         if identities is not self._applied:
-            return frozenset()
+            return None
         return names & frozenset[str]().union(*[voucher.names for voucher in self._vouchers])
 
     async def vouched(self, identities: Definitions, names: frozenset[str], fields: Fields, clock: Clock) -> Proofs:

@@ -13,6 +13,7 @@ from veneer.ports import Clock, Identities
 
 MOST_SCOPED: Final = 4096
 """Forms of routes remembered: what is worked out of rules is then worked out once for a scope."""
+NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
 class Identifier:
@@ -49,9 +50,11 @@ class Identifier:
         """The values that make a difference on a route and that services know."""
         self._under(policy)
         names = self._vouched.get(route.name)
-        if not names:
-            names = self._identities.vouches(policy.identities, route.identity_names)
-            self._vouched[route.name] = names
+        if names is None:
+            found = self._identities.vouches(policy.identities, route.identity_names)
+            if found is None:
+                return NO_NAMES
+            names = self._vouched[route.name] = found
         return names
 
     def _under(self, policy: Policy) -> None:

@@ -26,8 +26,8 @@ class Identities(Protocol):
         """
         ...
 
-    def vouches(self, identities: Definitions, names: frozenset[str]) -> frozenset[str]:
-        """Those of the values that `vouched` may prove."""
+    def vouches(self, identities: Definitions, names: frozenset[str]) -> frozenset[str] | None:
+        """Those of the values that `vouched` may prove; None where other definitions have been applied."""
         ...
 
     async def vouched(self, identities: Definitions, names: frozenset[str], fields: Fields, clock: Clock) -> Proofs:
