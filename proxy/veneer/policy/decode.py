@@ -14,6 +14,7 @@ from veneer.policy.document import Document, KeyPath, Plain, show_path
 from veneer.policy.problems import ConfigError, misspelt, nearest
 from veneer.policy.schema import PolicyShape
 from veneer.policy.shape import Unit
+from veneer.policy.spelling import in_words
 from veneer.policy.units import format_duration, format_size
 
 _PER_ITEM = ("upstreams", "rate_limits", "identities", "routes", "tests")
@@ -131,10 +132,10 @@ def _explain(path: KeyPath, kind: str, detail: ErrorDetails, context: dict[str, 
         return f'"{path[-1]}" is missing', None
     if kind == "unit":
         return str(context["why"]), context["hint"]
-    return _explain_value(path, kind, detail, context)
+    return _explain_value(kind, detail, context)
 
 
-def _explain_value(path: KeyPath, kind: str, detail: ErrorDetails, context: dict[str, Any]) -> tuple[str, str | None]:
+def _explain_value(kind: str, detail: ErrorDetails, context: dict[str, Any]) -> tuple[str, str | None]:
     value: object = detail["input"]
     word = value if isinstance(value, str) else ""
     shown = _show(value)
@@ -145,12 +146,7 @@ def _explain_value(path: KeyPath, kind: str, detail: ErrorDetails, context: dict
         hint = nearest(word, re.findall("'([^']*)'", expected := str(context["expected"]))) or f"known: {expected}"
     elif kind == "string_pattern_mismatch":
         message = f"{shown} has a character or a length that is not allowed here"
-        if path[-2:-1] == ("methods",) or path[-1] == "method":
-            hint = f'did you mean "{word.upper()}"?'
-        elif "share" in path[-2:]:
-            hint = f'write "everyone", "nobody" or "identity.{word or "NAME"}"'
-        elif "credentials" in path[-2:]:
-            hint = 'write "Authorization" or "cookie:NAME"'
+        hint = in_words(str(context["pattern"]), word)
     elif kind in ("too_short", "too_long"):
         few = kind == "too_short"
         message = f"must have at {'least' if few else 'most'} {context['min_length' if few else 'max_length']}"

@@ -11,7 +11,7 @@ from pydantic import StringConstraints
 
 from veneer.core.codings import CODINGS, LEVELS, CodingName
 from veneer.core.rules import CodingRules
-from veneer.policy import model
+from veneer.policy import model, spelling
 from veneer.policy.schema_cache import CacheShape
 from veneer.policy.schema_fields import CorsShape, FieldValue, RequestFieldsShape, ResponseFieldsShape
 from veneer.policy.schema_identity import IdentityShape
@@ -189,7 +189,7 @@ class CompressShape(Shape):
     idle_up_to: Size = option(
         256 * 1024, "Larger bodies are not coded again: it takes a second for every 500 KB.", ge=0, le=8 * 1024**2
     )
-    types: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9.+-]+/([a-z0-9.+-]+|\*)$")]] = option(
+    types: list[Annotated[str, StringConstraints(pattern=spelling.MEDIA_TYPE)]] = option(
         sorted(name + "*" * name.endswith("/") for name in CodingRules().types),
         "Media types worth coding, in lower case; `text/*` stands for every text. `+json` and `+xml` always are.",
         max_length=128,
@@ -259,9 +259,7 @@ class RouteOptions(Shape):
         le=1024**2,
     )
     read_timeout: Duration | None = option(None, "Instead of the upstream's `read_timeout`.", gt=0)
-    upgrades: list[
-        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}(/[A-Za-z0-9.]{1,16})?$")]
-    ] = option(
+    upgrades: list[Annotated[str, StringConstraints(pattern=spelling.UPGRADE)]] = option(
         sorted(model.DEFAULT_UPGRADES),
         "Protocols to which a GET may switch by Upgrade (RFC 9110 section 7.8); from a request for others the "
         "Upgrade is taken out, and it is answered as an ordinary one. `h2c` is never allowed.",

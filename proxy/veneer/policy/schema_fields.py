@@ -7,9 +7,10 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from veneer.core.cors import EXPOSED
+from veneer.policy import spelling
 from veneer.policy.shape import FieldName, Shape, Text, option
 
-FieldValue = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,4094}[!-~])?$")]
+FieldValue = Annotated[str, StringConstraints(pattern=spelling.FIELD_VALUE)]
 
 
 class RequestFieldsShape(Shape):

@@ -6,15 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, StringConstraints
 
+from veneer.policy import spelling
 from veneer.policy.shape import Duration, FieldName, Name, Shape, Text, option, required
 
-IdentityName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,63}$")]
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
-CookieName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")]
-CredentialName = Annotated[
-    str, StringConstraints(pattern=r"^([Aa]uthorization|cookie:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128})$")
-]
-ShareName = Annotated[str, StringConstraints(pattern=r"^(everyone|nobody|identity\.[a-z_][a-z0-9_]{0,63})$")]
+IdentityName = Annotated[str, StringConstraints(pattern=spelling.IDENTITY_NAME)]
+VariableName = Annotated[str, StringConstraints(pattern=spelling.VARIABLE_NAME)]
+CookieName = Annotated[str, StringConstraints(pattern=spelling.COOKIE_NAME)]
+CredentialName = Annotated[str, StringConstraints(pattern=spelling.CREDENTIAL_NAME)]
+ShareName = Annotated[str, StringConstraints(pattern=spelling.SHARE_NAME)]
 
 
 def _listed(value: object) -> object:

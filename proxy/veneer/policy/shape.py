@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from veneer.policy import spelling
 from veneer.policy.lifetimes import Ttl, parse_ttl
 from veneer.policy.units import Rate, UnitError, parse_duration, parse_rate, parse_size, parse_statuses
 
@@ -35,9 +36,9 @@ RateText = Annotated[Rate, _reads(parse_rate), Unit("rate")]
 OneOrMore = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
 """A text alone stands for a list of one."""
 Statuses = Annotated[frozenset[int], _reads(parse_statuses), Unit("statuses")]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")]
-Method = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9-]{0,31}$")]
+Name = Annotated[str, StringConstraints(pattern=spelling.NAME)]
+FieldName = Annotated[str, StringConstraints(pattern=spelling.FIELD_NAME)]
+Method = Annotated[str, StringConstraints(pattern=spelling.METHOD)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 
 
