@@ -354,8 +354,10 @@ class FastPathConnection(FastPathHandler):
         self._write(
             reply.head.pieces(values, [request_id, response_time_line(took_us), limits, reply.end(len(body)), body])
         )
-        agent = request.shape.user_agent
-        note = CompactRecord(reply.facts, self._address, agent, exchange.started_s, target, request_id, took_us)
+        agent, facts = request.shape.user_agent, reply.facts
+        if exchange.match.identity is not None:
+            facts = state.identified_record(facts, exchange.match)
+        note = CompactRecord(facts, self._address, agent, exchange.started_s, target, request_id, took_us)
         note.bytes_in = exchange.bytes_in
         note.bytes_out = len(body)
         note.bytes_identity = identity_bytes

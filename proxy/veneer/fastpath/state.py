@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from mypy_extensions import i64
@@ -21,13 +22,13 @@ from veneer.pipeline.account import logged_identity
 from veneer.pipeline.context import Exchange, ServedHit, Services
 from veneer.pipeline.exchange import CacheResult, Refusal
 from veneer.pipeline.request_ids import RequestIds
-from veneer.policy.model import Route
+from veneer.policy.model import Match, Route
 from veneer.policy.watch import PolicySource
 
 MAX_MARKS: Final = 64 * 1024
 """Scopes whose marks are remembered: as many as there are credentials remembered."""
 MAX_RECORDS: Final = 4096
-"""Kinds of exchanges whose records are remembered: one for each scope that has hits."""
+"""Kinds of exchanges whose records are remembered: one for each kind of answer and scope."""
 
 
 class FastPathState:
@@ -62,7 +63,8 @@ class FastPathState:
         self._marks: dict[str, Fingerprint] = {}
         self.interner = Interner()
         self._route_facts: dict[str, RouteFacts] = {}
-        self._records: dict[tuple[str, str, int, str, str], RecordTemplate] = {}
+        self._records: dict[tuple[str, str, int, str], RecordTemplate] = {}
+        self._identified: dict[tuple[RecordTemplate, str], RecordTemplate] = {}
         self._rejection_records: dict[tuple[str, str], RecordTemplate] = {}
         if self.misses is not None:
             self.misses.reset()
@@ -116,14 +118,22 @@ class FastPathState:
 
     def record_of(self, exchange: Exchange, served: ServedHit) -> RecordTemplate:
         """What is recorded of every exchange with this answer, the same object for all alike."""
-        identity = None if exchange.match.identity is None else logged_identity(exchange)
-        method, route = exchange.request.method, exchange.match.route.name
-        status, coding = served.head.status, served.coding or ""
-        alike = method, route, status, coding, "" if identity is None else repr(identity)
+        alike = exchange.request.method, exchange.match.route.name, served.head.status, served.coding or ""
         record = self._records.get(alike)
         if record is None:
-            if len(self._records) >= MAX_RECORDS:
-                self._records.clear()
-            record = RecordTemplate(method, route, status, coding, CacheResult.HIT, identity=identity)
-            self._records[alike] = record
-        return record
+            method, route, status, coding = alike
+            record = self._records[alike] = RecordTemplate(method, route, status, coding, CacheResult.HIT)
+        return record if exchange.match.identity is None else self.identified_record(record, exchange.match)
+
+    def identified_record(self, record: RecordTemplate, match: Match) -> RecordTemplate:
+        """The record with what is told of who asks, the same object for all alike."""
+        identity = logged_identity(self.policy, match)
+        if identity is None:
+            return record
+        alike = record, repr(identity)
+        identified = self._identified.get(alike)
+        if identified is None:
+            if len(self._identified) >= MAX_RECORDS:
+                self._identified.clear()
+            identified = self._identified[alike] = replace(record, identity=identity)
+        return identified

@@ -10,6 +10,7 @@ from veneer.pipeline.answer import Answer
 from veneer.pipeline.context import Exchange
 from veneer.pipeline.exchange import CacheResult, ExchangeRecord
 from veneer.pipeline.tunnel import Passed
+from veneer.policy.model import Match, Policy
 
 
 @fast_struct
@@ -58,7 +59,7 @@ def record_of(
         end=None if passed is None else passed.end,
         error=error or ("" if answer is None else answer.error),
         user_agent=request.fields.joined.get("user-agent", ""),
-        identity=None if exchange.match.identity is None else logged_identity(exchange),
+        identity=None if exchange.match.identity is None else logged_identity(exchange.policy, exchange.match),
         trace_id="" if trace is None else trace.trace_id,
         span_id="" if trace is None else trace.span_id,
         parent_id=exchange.trace_parent_id,
@@ -66,16 +67,16 @@ def record_of(
     )
 
 
-def logged_identity(exchange: Exchange) -> dict[str, str] | None:
+def logged_identity(policy: Policy, match: Match) -> dict[str, str] | None:
     """What the log tells of who asks; None where nothing is proven that makes a difference to the route."""
-    route, known = exchange.match.route, exchange.match.identity or {}
+    route, known = match.route, match.identity or {}
     found: dict[str, str] = {}
     for name in route.cache.shared_by or sorted(route.identity_names):
         value = known.get("identity." + name)
         if value is not None:
-            found[name] = value if _may_be_read(exchange, name) else pseudonym(name, value)
+            found[name] = value if _may_be_read(policy, name) else pseudonym(name, value)
     return found or None
 
 
-def _may_be_read(exchange: Exchange, name: str) -> bool:
-    return any(name in identity.logged for identity in exchange.policy.identities)
+def _may_be_read(policy: Policy, name: str) -> bool:
+    return any(name in identity.logged for identity in policy.identities)
