@@ -115,8 +115,13 @@ class HitFastPath(FastPath):
         served.entry.drop_derived()
 
     def _learn_found(self, exchange: Exchange, served: ServedHit, template: MissTemplate) -> None:
-        """Remember how something was answered that a look-up had found."""
+        """Remember how something was answered that a look-up had found.
+
+        Not where it is told who asked: what is remembered of a shape is nobody's, and the line would name another.
+        """
         state, request = self.state, exchange.request
+        if exchange.match.identity is not None:
+            return
         pieces = head_pieces(request.method, served)
         if pieces is not None and template.policy is state.policy:
             record, facts = state.record_of(exchange, served), state.facts_of(exchange.match.route)

@@ -11,6 +11,7 @@ from tests.support.retrieval import ScriptedRetriever
 from tests.support.tokens import SECRET, bearer
 from tests.unit.veneer.fastpath.stage import Stage, came
 from veneer.core.fields import Fields
+from veneer.core.identity import pseudonym
 from veneer.identity.provers import IdentityProvers
 from veneer.loop.tasks import Tasks
 from veneer.policy.load import parse_policy
@@ -88,6 +89,16 @@ async def test_misses_are_sent_and_stored_for_the_tenant_alone(stage: TenantStag
     assert ann.encode() + b"\r\n" in stage.backend.heads[1]
     for who, body in ((ann, b"a's"), (abe, b"a's"), (bob, b"b's")) * 4:
         assert await stage.get("/docs/1", who) == Heard(200, body)
+
+
+async def test_each_line_tells_who_asked(stage: TenantStage) -> None:
+    ann, bob = stage.seen_token(company="a"), stage.seen_token(company="b")
+    for target in ("/docs/0", "/docs/1"):
+        for who in (ann, bob) * 4:
+            await stage.get(target, who)
+    stage.observer.work_off()
+    told = [record.identity for record in stage.seen]
+    assert told == [{"tenant": pseudonym("tenant", who)} for who in "ab"] * 8
 
 
 async def test_what_the_pipeline_ends_is_for_the_tenant_alone(stage: TenantStage) -> None:
