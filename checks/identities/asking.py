@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from checks.identities.backend import HOW, NOBODY, OF_USERS
+from checks.identities.heads import fields_of
 from checks.identities.people import HARMLESS, Credential, Crowd, TokenKind
 
 PAGES = 3
@@ -105,7 +106,7 @@ class Asker:
         lines = f"Host: 127.0.0.1:{port}\r\n{who.line}{wishes}"
         writer.write(f"{method} /{kind}/{chance.randrange(PAGES)} HTTP/1.1\r\n{lines}\r\n".encode())
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        status, fields = int(head[9:12]), _fields(head)
+        status, fields = int(head[9:12]), fields_of(head.split("\r\n")[1:])
         body = b"" if method == "HEAD" or status in (204, 304) else await _body(reader, fields)
         self._findings.results.update(_ways(status, fields))
         if status == 304:
@@ -150,10 +151,6 @@ async def _body(reader: asyncio.StreamReader, fields: dict[str, str]) -> bytes:
     length = fields.get("content-length")
     body = await (_chunks(reader) if length is None else reader.readexactly(int(length)))
     return zlib.decompress(body, wbits=zlib.MAX_WBITS | 32) if fields.get("content-encoding") == "gzip" else body
-
-
-def _fields(head: str) -> dict[str, str]:
-    return {name.lower(): value for name, _, value in (line.partition(": ") for line in head.split("\r\n")[1:])}
 
 
 def _ways(status: int, fields: dict[str, str]) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from typing import cast
 
 import jwt
 
+from checks.identities.heads import HeadConnection, fields_of
 from checks.identities.people import AUDIENCE, ISSUER, SECRETS
 from checks.identities.services import Services
 
@@ -40,37 +40,22 @@ FAILS = 0.5
 Known = tuple[str, str, float]
 
 
-class Backend(asyncio.Protocol):
+class Backend(HeadConnection):
     """One connection. `seen` counts the requests of all; `services` know more credentials than those that are read."""
 
     seen = 0
     services: Services | None = None
     _known: dict[str, Known | None] = {}  # noqa: RUF012 - of all connections
 
-    def __init__(self) -> None:
-        self._read = b""
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        self._read += data
-        while b"\r\n\r\n" in self._read:
-            head, _, self._read = self._read.partition(b"\r\n\r\n")
-            Backend.seen += 1
-            text = head.decode("latin-1")
-            delay = SLOW_S if " /slow/" in text else 0.0
-            asyncio.get_running_loop().call_later(delay, self._write, self._answer(text))
-
-    def _write(self, answer: bytes) -> None:
-        assert self._transport is not None
-        self._transport.write(answer)
+    def asked(self, head: str) -> None:
+        Backend.seen += 1
+        delay = SLOW_S if " /slow/" in head else 0.0
+        asyncio.get_running_loop().call_later(delay, self.write, self._answer(head))
 
     def _answer(self, head: str) -> bytes:
         start, *lines = head.split("\r\n")
         method, target, _ = start.split(" ")
-        fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        fields = fields_of(lines)
         known = self._who(fields.get("authorization", ""))
         if method == "PUT":
             return b"HTTP/1.1 204 No Content\r\n\r\n"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
-from typing import cast
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
+from checks.identities.heads import HeadConnection, fields_of
 from checks.identities.people import AUDIENCE, FAR_AWAY, ISSUER, TENANTS, USERS, Credential, TokenKind
 
 TURN_S = 3.0
@@ -74,31 +73,22 @@ class Services:
         return made
 
 
-class ServiceConnection(asyncio.Protocol):
+class ServiceConnection(HeadConnection):
     """One connection to them: the keys at /keys, and at any other path whose the credential is."""
 
     def __init__(self, services: Services) -> None:
+        super().__init__()
         self._services = services
-        self._read = b""
-        self._transport: asyncio.Transport | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        self._read += data
-        while b"\r\n\r\n" in self._read:
-            head, _, self._read = self._read.partition(b"\r\n\r\n")
-            assert self._transport is not None
-            self._transport.write(self._answer(head.decode("latin-1")))
+    def asked(self, head: str) -> None:
+        self.write(self._answer(head))
 
     def _answer(self, head: str) -> bytes:
         start, *lines = head.split("\r\n")
         if start.startswith("GET /keys "):
             body = self._services.key_set()
             return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-        fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-        who = self._services.whose(fields.get("authorization", ""))
+        who = self._services.whose(fields_of(lines).get("authorization", ""))
         if who is None or who.kind is not TokenKind.OPAQUE:
             return b"HTTP/1.1 401 Unknown\r\nContent-Length: 0\r\n\r\n"
         return f"HTTP/1.1 204 Known\r\nX-Team: {who.tenant}\r\n\r\n".encode()
