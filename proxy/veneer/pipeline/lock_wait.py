@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from veneer.core.entry import Entry
-from veneer.core.invalidation import Validity
 from veneer.core.key import flight_key
 from veneer.core.reuse import Hit, decide
+from veneer.pipeline.candidates import candidates
 from veneer.pipeline.coalesce import Flights
 from veneer.pipeline.context import Services
 from veneer.pipeline.plan import Plan
@@ -48,6 +48,5 @@ class LockWaiter:
         """What answers the plan from the store by now."""
         services = self._services
         stored = await services.store.lookup(plan.key, plan.wanted, plan.match.route.cache)
-        valid = [(entry, v) for entry in stored if (v := services.log.validity(entry)) is not Validity.DEAD]
-        decision = decide(plan.wanted, valid, plan.match.route.cache, services.clock.now())
+        decision = decide(plan.wanted, candidates(services.log, stored), plan.match.route.cache, services.clock.now())
         return decision.entry if isinstance(decision, Hit) else None

@@ -26,6 +26,7 @@ from veneer.core.sharing import passes
 from veneer.pipeline.answer import Answer, StoredBody, StreamBody, no_trailers
 from veneer.pipeline.audit import Auditor
 from veneer.pipeline.begun import SentMiss
+from veneer.pipeline.candidates import candidates
 from veneer.pipeline.coalesce import Complete, FetchOutcome, OriginError, Streaming, Uncacheable, Unreachable
 from veneer.pipeline.context import Exchange, Services, cache_request
 from veneer.pipeline.exchange import CacheResult, Refusal
@@ -54,11 +55,12 @@ class CacheHandler:
 
     async def answer(self, exchange: Exchange, body: bytes | None = None, body_digest: str | None = None) -> Answer:
         """The answer to a request that may be looked up. `body` and its digest belong to QUERY."""
-        looked, wish = self._lookup_of(exchange, body, body_digest)
+        looked, route = self._lookup_of(exchange, body, body_digest), exchange.match.route
+        wish = FetchLockWish(self._services, route, looked.wanted, looked.key)
         lost = self._services.log.lease_state() is LeaseState.EXPIRED
         try:
-            candidates = await self._candidates(exchange.match.route, looked, wish, lost=lost)
-            return await self._answer(exchange, replace(looked, attempt=wish.attempt), candidates, lost=lost)
+            stored = await self._candidates(route, looked, wish, lost=lost)
+            return await self._answer(exchange, replace(looked, attempt=wish.attempt), stored, lost=lost)
         finally:
             wish.drop()
 
@@ -67,11 +69,10 @@ class CacheHandler:
 
         The 503 that would be sent instead is such an error (RFC 5861 section 4). Nothing is refreshed: that can wait.
         """
-        looked, _ = self._lookup_of(exchange, None, None)
-        route = exchange.match.route
+        looked, route = self._lookup_of(exchange, None, None), exchange.match.route
         lost = self._services.log.lease_state() is LeaseState.EXPIRED
-        candidates = await self._candidates(route, looked, None, lost=lost)
-        decision = decide(looked.wanted, candidates, route.cache, self._services.clock.now())
+        stored = await self._candidates(route, looked, None, lost=lost)
+        decision = decide(looked.wanted, stored, route.cache, self._services.clock.now())
         match decision:
             case Hit():
                 return self._hit(exchange, looked, decision, lost=lost)
@@ -80,14 +81,12 @@ class CacheHandler:
             case _:
                 return self._stand_in(decision, looked.key, answered=True)
 
-    def _lookup_of(
-        self, exchange: Exchange, body: bytes | None, body_digest: str | None
-    ) -> tuple[CacheLookup, FetchLockWish]:
-        """What to look up, and the lock that may be wished for with it."""
-        route, wanted = exchange.match.route, cache_request(exchange)
+    def _lookup_of(self, exchange: Exchange, body: bytes | None, body_digest: str | None) -> CacheLookup:
+        """What to look up."""
+        wanted = cache_request(exchange)
         search = None if wanted.query is None else self._services.searches.of(wanted)
-        key = cache_key(wanted, route.cache, body_digest=body_digest, search=search)
-        return CacheLookup(wanted, key, body, body_digest), FetchLockWish(self._services, route, wanted, key)
+        key = cache_key(wanted, exchange.match.route.cache, body_digest=body_digest, search=search)
+        return CacheLookup(wanted, key, body, body_digest)
 
     async def _candidates(
         self, route: Route, looked: CacheLookup, wish: FetchLockWish | None, *, lost: bool
@@ -98,7 +97,7 @@ class CacheHandler:
             return []
         if lost and route.on_store_loss is not StoreLoss.STALE:
             return []
-        return self._valid(await self._services.store.lookup(looked.key, looked.wanted, rules, wish))
+        return candidates(self._services.log, await self._services.store.lookup(looked.key, looked.wanted, rules, wish))
 
     def _hit(self, exchange: Exchange, looked: CacheLookup, hit: Hit, *, lost: bool) -> Answer:
         """The answer from a fresh response. Nobody knows whether it still is while the log is lost: it says so."""
@@ -110,15 +109,15 @@ class CacheHandler:
         return stored_answer(hit.entry, hit.age_s, key, status, CacheResult.STALE if lost else CacheResult.HIT)
 
     async def _answer(
-        self, exchange: Exchange, looked: CacheLookup, candidates: Sequence[Candidate], *, lost: bool
+        self, exchange: Exchange, looked: CacheLookup, stored: Sequence[Candidate], *, lost: bool
     ) -> Answer:
         """The answer, given what is stored."""
         route, wanted, key = exchange.match.route, looked.wanted, looked.key
         rules = route.cache
-        decision = decide(wanted, candidates, rules, self._services.clock.now())
+        decision = decide(wanted, stored, rules, self._services.clock.now())
         if isinstance(decision, Hit):
             return self._hit(exchange, looked, decision, lost=lost)
-        for entry, _ in candidates:
+        for entry, _ in stored:
             if entry.vary:
                 self._services.flights.learn(key, [name for name, _ in entry.vary])
         plan = plan_of(exchange, looked, decision, self._services.instance)
@@ -127,15 +126,6 @@ class CacheHandler:
         else:
             answer = await self._act(exchange, decision, plan, lost=lost)
         return replace(answer, cache=replace(answer.cache, key=key)) if route.show_key else answer
-
-    def _valid(self, entries: Sequence[Entry]) -> list[Candidate]:
-        """The entries that nothing has killed, as far as the log was heard, with what it says."""
-        found: list[Candidate] = []
-        for entry in entries:
-            validity = self._services.log.validity(entry)
-            if validity is not Validity.DEAD:
-                found.append((entry, validity))
-        return found
 
     async def _act(self, exchange: Exchange, decision: Undone, plan: Plan, *, lost: bool) -> Answer:
         match decision:

@@ -78,11 +78,14 @@ class BreakerGuard:
         self._breaker = circuit.begun(self._breaker)
         try:
             pool = self._pool
-            status = await (_status(pool, _TRIAL, _TRIAL_S) if isinstance(pool, UpstreamPool) else pool.checked())
+            if isinstance(pool, CheckedPool):
+                well = await pool.check()
+            else:
+                well = await _status(pool, _TRIAL, _TRIAL_S) is not None
         except BaseException:
             self._breaker = circuit.abandoned(self._breaker)
             raise
-        if status is not None:
+        if well:
             self._breaker = circuit.succeeded()
             return
         rules = self._rules
@@ -182,13 +185,9 @@ class CheckedPool:
 
     async def check(self) -> bool:
         """One check: does the path answer 2xx or 3xx in time?"""
-        return await self.checked() is not None
-
-    async def checked(self) -> int | None:
-        """The status of one check; None where it says that the backend is not well."""
         path, _, query = self._rules.path.partition("?")
         status = await _status(self._pool, RequestHead("GET", path, query or None, "", Fields()), self._rules.timeout_s)
-        return status if status is not None and 200 <= status < 400 else None
+        return status is not None and 200 <= status < 400
 
     def _refuse_while_down(self) -> None:
         if not self.healthy:
