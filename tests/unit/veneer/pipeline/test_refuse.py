@@ -36,6 +36,14 @@ def test_each_failure_has_its_status_and_keeps_its_details_in_the_log(failure: U
     assert "10.1.2.3" in answer.error
 
 
+@pytest.mark.parametrize(("retry_s", "told"), [(-1.0, "1"), (0.2, "1"), (4.2, "5")])
+def test_a_backend_that_is_not_asked_is_worth_another_try_when_it_will_be(retry_s: float, told: str) -> None:
+    error = UpstreamError(UpstreamFailure.UNHEALTHY, "down", sent=False, retry_s=retry_s)
+    for one in (error, error.again()):
+        answer = upstream_failed(Bench().exchange(), one, CacheStatus())
+        assert answer.head.fields.get("retry-after") == told
+
+
 def test_a_refusal_is_a_problem_of_this_request() -> None:
     answer = refuse(Bench().exchange(query="a=1"), 503, "why", Refusal.LOAD, None, ("Retry-After", "1"))
     assert isinstance(answer.body, BytesBody)
