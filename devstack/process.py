@@ -221,6 +221,10 @@ class ManagedProcess:
         except FileNotFoundError:
             return ""
 
+    def says(self, text: str, *, within_s: float = 10.0) -> bool:
+        """Whether the child has written `text`, or writes it in time: a log may be written behind what it tells of."""
+        return wait_until(lambda: text in self.log_text(), timeout_s=within_s)
+
     def log_lines(self) -> list[str]:
         """The complete lines the child has written so far."""
         return self.log_text().splitlines()

@@ -49,6 +49,7 @@ async def test_with_few_files_clients_have_half_of_them_and_backends_the_other(
         policies.write_text(policy)
         few = ("sh", "-c", f'ulimit -n {OPEN_FILES} && exec "$@"', "sh")
         proxy = await asyncio.to_thread(new_proxy, ProxyOptions(upstream=None, policies=policies, under=few))
+        assert await asyncio.to_thread(proxy.process.says, "clients are served at once")
         told = re.search(r"open files: at most (\d+) clients are served at once", proxy.process.log_text())
         assert told is not None, proxy.process.log_text()
         most = int(told[1])
