@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
@@ -26,6 +25,7 @@ from veneer.upstream.response import BackendResponse
 from veneer.upstream.sender import at_hand, send_body
 from veneer.upstream.settings import PoolSettings
 from veneer.upstream.unwanted import Unwanted
+from veneer.upstream.waiting import WaitingQueue
 
 _MAX_IDLE_S: Final = 60.0
 """Longer than that no backend is believed that it keeps a connection."""
@@ -52,7 +52,7 @@ class UpstreamPool(ConnectionLender):
         self._idle: list[Connection] = []  # the one used last at the end
         self._taken = 0  # connections leased, idle or being opened, but for those of streams
         self._streams: set[Connection] = set()
-        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
+        self._waiting = WaitingQueue(settings.pool_timeout_s, settings.max_connections, self._hand_back)
         self._unwanted = Unwanted()
         self._sweeper: asyncio.TimerHandle | None = None
         self._beside: UpstreamPool | None = None
@@ -265,7 +265,7 @@ class UpstreamPool(ConnectionLender):
         if self._taken < self._settings.max_connections:
             self._taken += 1
         else:
-            connection = await self._wait_for_connection(demand)
+            connection = await self._waiting.wait(demand, self._unwanted.make_room)
             if connection is not None:
                 if not fresh and connection.usable():
                     return connection
@@ -276,40 +276,6 @@ class UpstreamPool(ConnectionLender):
             self._free_slot()
             raise
         connection.retire_s = self._monotonic() + self._settings.max_age_s
-        return connection
-
-    async def _wait_for_connection(self, demand: Demand | None) -> Connection | None:
-        """Somebody else's connection, or None for the right to open one.
-
-        Raises UpstreamError POOL_TIMEOUT, and ABANDONED when nobody waits for the response any more.
-        """
-        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
-        if demand is not None:
-            leave = partial(_leave_queue, waiter, demand)
-            demand.when_unwanted(leave)
-            if not demand.wanted:
-                leave()
-        self._waiting.append(waiter)
-        self._unwanted.make_room(len(self._waiting))
-        try:
-            async with asyncio.timeout(self._settings.pool_timeout_s):
-                connection = await waiter
-        except (TimeoutError, asyncio.CancelledError) as error:
-            if waiter.done() and not waiter.cancelled() and not _was_dropped(demand):
-                self._hand_back(waiter.result())
-            if isinstance(error, TimeoutError):
-                limit = self._settings.max_connections
-                detail = f"all {limit} connections were in use for {self._settings.pool_timeout_s:g} s"
-                raise UpstreamError(UpstreamFailure.POOL_TIMEOUT, detail, sent=False) from None
-            raise
-        finally:
-            if demand is not None:
-                demand.when_unwanted(None)
-            if waiter in self._waiting:
-                self._waiting.remove(waiter)
-        if _was_dropped(demand):
-            detail = "the client left before there was a connection to the backend"
-            raise UpstreamError(UpstreamFailure.ABANDONED, detail, sent=False)
         return connection
 
     def _make_connection(self) -> Connection:
@@ -334,11 +300,8 @@ class UpstreamPool(ConnectionLender):
 
     def _hand_back(self, connection: Connection | None) -> None:
         """Pass a connection, or a free slot, to whoever waits longest; keep or free it when nobody does."""
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(connection)
-                return
+        if self._waiting.hand(connection):
+            return
         if connection is None:
             self._taken -= 1
         elif connection.ended or self._closed:
@@ -381,18 +344,7 @@ class UpstreamPool(ConnectionLender):
             self._sweeper = asyncio.get_running_loop().call_later(self._keepalive_s, self._sweep)
 
 
-def _leave_queue(waiter: asyncio.Future[Connection | None], demand: Demand) -> None:
-    """Wait no more for a connection: nobody wants what would be asked for."""
-    if not waiter.done():
-        demand.dropped = True
-        waiter.set_result(None)
-
-
 def _may_repeat(connection: Connection, error: UpstreamError, demand: Demand | None) -> bool:
     """Whether a reused connection died before one byte of an answer to a safe request that somebody waits for."""
     unanswered = error.failure is UpstreamFailure.RESET and connection.parser.no_bytes_seen
     return unanswered and (demand is None or demand.wanted)
-
-
-def _was_dropped(demand: Demand | None) -> bool:
-    return demand is not None and demand.dropped
