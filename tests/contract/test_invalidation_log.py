@@ -89,7 +89,7 @@ async def test_a_verdict_given_twice_is_the_same_until_the_log_moves(log: Invali
 
 async def test_a_receipt_names_the_position_of_its_event(log: InvalidationLog) -> None:
     first = await log.append(Invalidation(tags=("x",)), strict=True)
-    second = await log.append(Invalidation(tags=("x",)), strict=False)
+    second = await log.append(Invalidation(tags=("x",)), strict=True)
     assert first.position.epoch == second.position.epoch == log.position.epoch
     assert second.position.seq == first.position.seq + 1
     assert first.shared

@@ -65,8 +65,28 @@ async def test_without_strictness_nobody_is_waited_for(redis_url: str) -> None:
         await _settled(a, b)
         entry = stored(b.log.position, "x")
         receipt = await a.log.append(X, strict=False)
-        assert (receipt.acknowledged, receipt.expired) == ((), ())
+        assert (receipt.acknowledged, receipt.expired, receipt.shared) == ((), (), False)
         await until(lambda: b.log.validity(entry) is Validity.DEAD)
+
+
+async def test_without_strictness_redis_is_not_waited_for_either_however_long_it_hangs(
+    redis_server: RedisServer, redis_url: str
+) -> None:
+    async with relay(redis_server.port) as between, node("a", between.url) as a, node("b", redis_url) as b:
+        await _settled(a, b)
+        here, there = stored(a.log.position, "x"), stored(b.log.position, "x")
+        between.hold()
+        told: list[Receipt] = []
+        a.log.append_soon(X, told.append, strict=False)
+        assert [receipt.shared for receipt in told] == [False], "in the same iteration of the loop"
+        assert a.log.validity(here) is Validity.DEAD
+        for number in range(2 * LOG.most_queued):
+            a.log.append_soon(Invalidation(tags=(f"t{number}",)), told.append, strict=False)
+        assert len(told) == 2 * LOG.most_queued + 1
+        assert a.log._outbox._names <= LOG.most_queued, "beyond that there is one event, everything"
+        between.mend()
+        await until(lambda: b.log.validity(there) is Validity.DEAD)
+        await until(lambda: a.log.position == b.log.position)
 
 
 async def test_a_node_that_vanishes_kills_what_was_stored_and_once_more_when_its_writes_are_over(
@@ -264,7 +284,7 @@ async def test_more_events_than_can_be_kept_become_everything(redis_server: Redi
         between.cut()
         await b.lost()
         for n in range(10):
-            await b.log.append(Invalidation(tags=(f"t{n}",)), strict=False)
+            await b.log.append(Invalidation(tags=(f"t{n}",)), strict=True)
         await asyncio.sleep(2.5 * LEASE_S)
         entry = stored(a.log.position, "unnamed")
         between.mend()
@@ -332,7 +352,7 @@ async def test_after_a_trimmed_log_what_was_stored_before_is_dead(redis_server: 
         entry = stored(b.log.position, "unnamed")
         between.hold()
         for n in range(300):
-            await a.log.append(Invalidation(tags=(f"t{n}",)), strict=False)
+            await a.log.append(Invalidation(tags=(f"t{n}",)), strict=True)
         between.mend()
         await until(lambda: b.log.counts.gaps > 0)
         await b.leads()
@@ -395,7 +415,7 @@ async def test_the_log_is_bounded_in_bytes_too_and_a_newcomer_reads_what_is_left
     async with node("a", redis_url, small) as a:
         await a.leads()
         for number in range(60):
-            await a.log.append(Invalidation(tags=tuple(f"{number}-{tag:050}" for tag in range(400))), strict=False)
+            await a.log.append(Invalidation(tags=tuple(f"{number}-{tag:050}" for tag in range(400))), strict=True)
         with redis_server.client() as client:
             size = client.memory_usage("{veneer}:log")
         assert isinstance(size, int)
@@ -411,7 +431,7 @@ async def test_a_newcomer_reads_no_more_than_a_reply_may_hold(redis_url: str) ->
         await a.leads()
         wide = Invalidation(tags=tuple(f"{tag:050}" for tag in range(4_000)))
         for _ in range(60):
-            await a.log.append(wide, strict=False)
+            await a.log.append(wide, strict=True)
         async with node("b", redis_url, unhurried) as b:
             await b.leads()
             assert b.log.position == a.log.position

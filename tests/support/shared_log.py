@@ -14,7 +14,8 @@ from veneer.redis.connect import ConnectSettings, connect, disconnect, parse_red
 from veneer.redis.dial import Dialer
 from veneer.redis.keys import LogKeys
 from veneer.stores.log_link import LinkSettings, LogLink
-from veneer.stores.redis_log import LogSettings, RedisLog
+from veneer.stores.log_settings import LogSettings
+from veneer.stores.redis_log import RedisLog
 
 LEASE_S = 0.6
 LINK = LinkSettings(lease_s=LEASE_S, timeout_s=0.3, block_s=0.2)

@@ -1,4 +1,4 @@
-"""Redis is away: strict writes are refused, before they are sent or before their answer is seen; nothing else waits."""
+"""Redis is away or hangs: strict writes are refused, before they are sent or before their answer is seen."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from checks.relay import relay
 from devstack.proxy import ProxyOptions, ProxyServer
 from devstack.redis import RedisServer
 from tests.support.client import Answer, fetch
@@ -92,3 +93,29 @@ async def test_what_becomes_of_writes_without_redis(
     await asyncio.to_thread(redis.restart)
     after = await ask(proxy, "PUT", "/after")
     assert after.status == 200
+
+
+async def test_writes_whose_consistency_is_bounded_do_not_wait_for_a_redis_that_hangs(
+    backend: tuple[Backend, str],
+    new_redis: Callable[..., RedisServer],
+    new_proxy: Callable[[ProxyOptions], ProxyServer],
+    tmp_path: Path,
+) -> None:
+    """Twenty, one after the other, are answered before a strict one, sent before them, has waited for long enough."""
+    handler, upstream = backend
+    redis = new_redis()
+    policies = tmp_path / "policies.yaml"
+    policies.write_text(POLICIES + "limits: {in_flight: 2}\n", "ascii")
+    async with relay(redis.port) as between:
+        options = ProxyOptions(upstream=upstream, policies=policies, redis_url=between.url)
+        proxy = await asyncio.to_thread(new_proxy, options)
+        for number in range(3):
+            assert (await ask(proxy, "PUT", f"/bounded/calm-{number}")).status == 200
+        between.hold()
+        strict = asyncio.create_task(ask(proxy, "PUT", "/strict"))  # noqa: TID251 - a client of its own
+        hung = [await ask(proxy, "PUT", f"/bounded/{number}") for number in range(20)]
+        assert not strict.done()
+        between.mend()
+        await strict
+    assert [answer.status for answer in hung] == [200] * 20
+    assert len([path for path in handler.written if path.startswith("/bounded")]) == 23

@@ -143,12 +143,14 @@ class FastWrite(FastExchange):
             for event in events:
                 local.append_now(event, settling_s)
         elif events:
+            strict = is_strict(self.match.route)
             self._found = found
             self._awaited = len(events)
-            strict = is_strict(self.match.route)
+            heard = self._known if strict else _whenever
             for event in events:
-                services.log.append_soon(event, self._known, strict=strict, settles_s=settling_s)
-            return True
+                services.log.append_soon(event, heard, strict=strict, settles_s=settling_s)
+            if strict:
+                return True
         self._answer(found)
         return True
 
@@ -190,6 +192,10 @@ class FastWrite(FastExchange):
             services.log.end_write()
         services.in_flight.give_back()
         self.connection.exchange_done(keep_alive=True)
+
+
+def _whenever(_: Receipt) -> None:
+    """Nobody waits until the others know."""
 
 
 def _head_of(found: FoundReply) -> ResponseHead:

@@ -14,8 +14,9 @@ from veneer.ports import Clock
 from veneer.redis.connect import ConnectSettings
 from veneer.stores.assemble import Stores, StoresConfig, memory_stores, redis_stores
 from veneer.stores.log_link import LinkSettings
+from veneer.stores.log_settings import LogSettings
 from veneer.stores.redis_access import RedisStoreSettings
-from veneer.stores.redis_log import LogSettings, RedisLog
+from veneer.stores.redis_log import RedisLog
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,7 +242,8 @@ class RouteOptions(Shape):
     consistency: Literal["strict", "bounded"] = option(
         "strict",
         "`strict` answers a write only when every live node has applied its invalidation; `bounded` answers at once.",
-        "With `bounded` other nodes may serve the old response until they hear of it, at most for one lease.",
+        "With `bounded` other nodes may serve the old response until they hear of it: after a round trip through Redis "
+        "and, while the node that wrote cannot reach Redis, once it can.",
     )
     on_store_loss: Literal["forward", "stale"] = option(
         "forward",

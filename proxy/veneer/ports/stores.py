@@ -124,7 +124,8 @@ class Receipt:
     """The proof of an invalidation: its position, who applied it, and whose lease had to run out.
 
     `shared` is False when the shared log could not be reached within a bound, so that only this node has applied the
-    event and others may still answer with what it names. It is shared as soon as the log can be reached again.
+    event and others may still answer with what it names, or where nobody waited for that. It is shared as soon as the
+    log can be reached.
     """
 
     position: Position
@@ -210,9 +211,9 @@ class InvalidationLog(Protocol):
     async def append(self, invalidation: Invalidation, *, strict: bool, settles_s: float = 0.0) -> Receipt:
         """Put an event into the order and apply it here.
 
-        With `strict` returns only when every live node has applied it or its lease has run out. `settles_s` is for a
-        write in doubt: for so many seconds all that the event names is dead at every node, however young it is, and
-        then the event is repeated.
+        With `strict` returns only when every live node has applied it or its lease has run out; without it at once,
+        with a receipt that says whether the others know already. `settles_s` is for a write in doubt: for so many
+        seconds all that the event names is dead at every node, however young it is, and then the event is repeated.
         """
         ...
 

@@ -77,6 +77,10 @@ class Append:
         return (self._monotonic() - self._began) * 1000
 
 
+def nobody_waits(_: Receipt) -> None:
+    """For an event whose writer was answered before it was shared."""
+
+
 def tells(waiting: asyncio.Future[Receipt]) -> OnReceipt:
     """Hands a receipt to who awaits it, if it is still awaited."""
 

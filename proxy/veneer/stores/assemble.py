@@ -16,10 +16,11 @@ from veneer.redis.script import RedisCaller
 from veneer.stores.fetch_locks import LocalLocks, RedisLocks
 from veneer.stores.held_lock import LockSettings
 from veneer.stores.log_link import LinkSettings, LogLink
+from veneer.stores.log_settings import LogSettings
 from veneer.stores.memory import DEFAULT_MAX_BYTES, DEFAULT_MAX_VARIANTS, MemoryStore
 from veneer.stores.memory_log import MemoryLog
 from veneer.stores.redis_access import RedisStoreSettings
-from veneer.stores.redis_log import LogSettings, RedisLog
+from veneer.stores.redis_log import RedisLog
 from veneer.stores.redis_store import RedisStore
 from veneer.stores.sampler import Sample, StoreSampler
 from veneer.stores.tiered import TieredStore

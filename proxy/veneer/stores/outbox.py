@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -26,14 +27,13 @@ def nobody(_: Appended | None) -> None:
 
 
 class _Writer:
-    """Who waits for the position of an event, until `due_s`; the patient wait for an outage to end as well."""
+    """Who waits for the position of an event until `due_s`, or has it noted whenever it comes."""
 
-    __slots__ = ("due_s", "on_shared", "patient")
+    __slots__ = ("due_s", "on_shared")
 
-    def __init__(self, on_shared: OnShared, due_s: float, *, patient: bool) -> None:
+    def __init__(self, on_shared: OnShared, due_s: float = math.inf) -> None:
         self.on_shared: OnShared | None = on_shared
         self.due_s = due_s
-        self.patient = patient
 
     def tell(self, answer: Appended | None) -> None:
         """Let it go on, once."""
@@ -101,15 +101,19 @@ class Outbox:
     def add(self, event: Invalidation, on_shared: OnShared, *, strict: bool, hold_s: float = 0.0) -> None:
         """Have the event shared: what comes in one iteration of the loop, or while a call is under way, goes together.
 
-        With `strict` the other nodes will acknowledge it, and its writer waits while Redis is away. Otherwise it is
-        told None once sharing has failed.
+        With `strict` the other nodes will acknowledge it, and its writer waits while Redis is away. Otherwise nobody
+        waits: `on_shared` hears where the event stands, however late, and nothing where it became "everything".
         """
         loop = asyncio.get_running_loop()
-        writer = _Writer(on_shared, loop.time() + self._patience_s, patient=strict)
-        self._queued(event, hold_s, strict=strict).writers.append(writer)
-        self._writers.append(writer)
-        if self._timer is None:
-            self._timer = loop.call_at(writer.due_s, self._look)
+        queued = self._queued(event, hold_s, strict=strict)
+        if strict:
+            writer = _Writer(on_shared, loop.time() + self._patience_s)
+            queued.writers.append(writer)
+            self._writers.append(writer)
+            if self._timer is None:
+                self._timer = loop.call_at(writer.due_s, self._look)
+        elif queued.event is event:  # else it may be one of millions: the log brings it back like another node's
+            queued.writers.append(_Writer(on_shared))
         if self._batch is None and not self._leaves:
             self._leaves = True
             loop.call_soon(self._leave)
@@ -217,10 +221,6 @@ class Outbox:
             self._tell_sharers(error)
         else:
             self._failed(error)
-        for queued in self._queue:
-            for writer in queued.writers:
-                if not writer.patient:
-                    writer.tell(None)
 
     def _tell_sharers(self, error: Exception | None) -> None:
         """Let those go on whose events are shared; with an error all of them."""

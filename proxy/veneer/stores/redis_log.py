@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from veneer.core.entry import Entry, Position
 from veneer.core.invalidation import Invalidation, Validity
@@ -13,37 +12,24 @@ from veneer.loop.tasks import Tasks
 from veneer.ports import Clock, LeaseState, OnReceipt, Receipt
 from veneer.redis.script import FAILURES
 from veneer.stores.acks import NOBODY, Acknowledgements
-from veneer.stores.append import Append, tells
+from veneer.stores.append import Append, nobody_waits, tells
 from veneer.stores.doubts import Doubts
 from veneer.stores.events import Appended, LogEvent, Renewal
 from veneer.stores.lease import NodeLease
 from veneer.stores.log_counts import LogCounts
 from veneer.stores.log_link import LogLink
 from veneer.stores.log_reader import Applied
+from veneer.stores.log_settings import LogSettings
 from veneer.stores.open_writes import OpenWrites
 from veneer.stores.outbox import Outbox, nobody
 from veneer.stores.progress import Progress
 from veneer.stores.recent import RecentEvents
 from veneer.stores.stream_decoder import ReadBatch
-from veneer.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
+from veneer.stores.table import SubjectTable, check
 from veneer.troubles import Troubles
 
 logger = logging.getLogger(__name__)
 _CATCH_UP_S = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class LogSettings:
-    """`renew_s` is the time between renewals; `hold_s` bounds how long an append waits for Redis to come back.
-
-    `most_queued` bounds what the events kept meanwhile name; more than that become one event, "everything".
-    """
-
-    renew_s: float = 0.5
-    retry_s: float = 0.1
-    hold_s: float = 5.0
-    most_queued: int = 10_000
-    max_table_bytes: int = DEFAULT_MAX_BYTES
 
 
 class RedisLog:
@@ -158,7 +144,7 @@ class RedisLog:
 
         With `strict` returns when every live node has applied it or its lease has run out. While Redis is away the
         event waits to be shared, and this call waits with it for at most `hold_s`; the receipt then says that it is not
-        shared. Without `strict` it waits for nothing but Redis' answer.
+        shared. Without `strict` it waits for nothing: the receipt says that the event is not shared yet.
         """
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self.append_soon(invalidation, tells(receipt), strict=strict, settles_s=settles_s)
@@ -171,8 +157,11 @@ class RedisLog:
         if settles_s:
             invalidation = self._doubts.open(invalidation, settles_s)
         self._apply_early(invalidation)
-        append = Append(self, invalidation, on_receipt, self._clock.monotonic, strict=strict, settles_s=settles_s)
+        heard = on_receipt if strict else nobody_waits
+        append = Append(self, invalidation, heard, self._clock.monotonic, strict=strict, settles_s=settles_s)
         self._outbox.add(invalidation, append.shared, strict=strict, hold_s=settles_s)
+        if not strict:
+            on_receipt(Receipt(self.position, (), (), 0.0, shared=False))
 
     async def spares(self, entry: Entry, until: Position) -> bool:
         """Whether nothing between its birth and `until` named `entry`; waits, briefly, until those events are here."""

@@ -90,9 +90,10 @@ async def test_one_of_which_the_others_could_not_be_told_is_not_answered_with_wh
 async def test_where_consistency_is_bounded_it_waits_for_nobody(stage: WriteStage) -> None:
     await stage.teach("/bounded/1")
     stage.shared.reachable = stage.shared.writable = False
-    stage.send("/bounded/2")
-    stage.shared.tell()
-    assert (await stage.over()).endswith(b"\r\n\r\ndone")
+    assert stage.ask("/bounded/2", method="POST", content=b"{}")
+    assert stage.backend.says(DONE)
+    assert len(stage.shared.appended) == 1
+    assert (await stage.over()).endswith(b"\r\n\r\ndone"), "although nobody was told"
 
 
 async def test_a_client_that_leaves_meanwhile_is_recorded_and_the_write_is_known(stage: WriteStage) -> None:

@@ -133,18 +133,28 @@ async def test_what_joins_an_event_on_its_way_is_sent_after_it() -> None:
     assert [[event.everything for event in call] for call in office.link.calls] == [[False], [True]]
 
 
-async def test_only_the_patient_wait_for_an_outage_to_end() -> None:
-    office = Office()
+async def test_where_nobody_waits_the_place_is_told_whenever_it_is_known() -> None:
+    office = Office(patience_s=0.0)
     office.link.away = True
-    patient, hasty = office.put("a"), office.put("b", strict=False)
-    assert await hasty is None
+    unhurried = await office.sent("a", strict=False)
+    await asyncio.sleep(0.01)
     assert office.failures
-    assert not patient.done()
+    assert not unhurried.done()
     office.link.away = False
     await office.box.share()
-    place = await patient
-    assert place is not None
-    assert [len(call) for call in office.link.calls] == [2]
+    assert await unhurried == Appended("e", 1, 1, ())
+
+
+async def test_what_nobody_waits_for_is_bounded_as_well() -> None:
+    office = Office(most_names=2)
+    office.link.away = True
+    hearing = [await office.sent(tag, strict=False) for tag in "abcd"]
+    assert sum(len(queued.writers) for queued in office.box._queue) == 2
+    office.link.away = False
+    await office.box.share()
+    (call,) = office.link.calls
+    assert [(event.tags, event.everything) for event in call] == [(("a",), False), ((), True)]
+    assert [told.done() for told in hearing] == [True, True, False, False]
 
 
 async def test_nobody_waits_longer_than_so_long_and_the_event_is_shared_nevertheless() -> None:
