@@ -20,7 +20,7 @@ FORM_READY := $(COMPILED)
 ON_FORM := $(ON_COMPILED)
 endif
 
-.PHONY: help run test deep check conformance fmt lint unit clean lock changelog coherence identities scenarios real fuzz-etter plans
+.PHONY: help run test deep check conformance fmt lint unit clean lock changelog coherence storm identities scenarios real fuzz-etter plans
 .PHONY: compiled test-compiled
 .PHONY: bench bench-etter bench-instructions bench-purge
 
@@ -73,6 +73,9 @@ conformance: $(READY) $(FORM_READY) ## The public HTTP cache tests; ARGS="-v TES
 
 coherence: $(READY) $(FORM_READY) ## Try to make the cache lie to a writer, with faults (SECONDS=60 SEED=1)
 	@$(ON_FORM) $(BIN)/python -m checks.coherence --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
+
+storm: $(READY) $(FORM_READY) ## Overload and faults in turn, beside nginx and HAProxy where they are (SECONDS=10; ARGS="--cases redis")
+	@$(ON_FORM) $(BIN)/python -m checks.storm --seconds $(or $(SECONDS),10) $(ARGS)
 
 identities: $(READY) $(FORM_READY) ## Try to get a byte of another identity (EXCHANGES=1000000 SEED=1)
 	@$(ON_FORM) $(BIN)/python -m checks.identities --exchanges $(or $(EXCHANGES),1000000) --seed $(or $(SEED),1) $(ARGS)

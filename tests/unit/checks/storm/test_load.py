@@ -1,0 +1,87 @@
+"""How the outcome of an exchange is told, against a server that does as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from checks.coherence.ledger import Ledger
+from checks.storm import load
+from checks.storm.load import Ask, Crowd, Outcome
+from tests.support.origin import OriginConnection, read_body, running_origin
+
+ANSWERS = {
+    b"/well": b"HTTP/1.1 200 OK\r\nCache-Status: x; hit\r\nContent-Length: 4\r\n\r\n7=3\n",
+    b"/older": b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n7=2\n",
+    b"/busy": b"HTTP/1.1 503 Busy\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n",
+    b"/bad": b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+    b"/ends": b"",
+}
+
+
+async def script(connection: OriginConnection) -> None:
+    while True:
+        head = await connection.request_head()
+        await read_body(connection, head)
+        path = head.split(b" ")[1].removesuffix(b"/7")
+        if path == b"/never":
+            await connection.closed_by_peer()
+            return
+        await connection.send(ANSWERS[path])
+        if path == b"/ends":
+            return
+
+
+@asynccontextmanager
+async def server() -> AsyncIterator[int]:
+    async with running_origin(script) as origin:
+        yield int(origin.url.rpartition(":")[2])
+
+
+@pytest.mark.parametrize(
+    ("route", "outcome"),
+    [
+        ("well", Outcome.SERVED),
+        ("busy", Outcome.REFUSED),
+        ("bad", Outcome.FAILED),
+        ("ends", Outcome.FAILED),
+        ("never", Outcome.GIVEN_UP),
+    ],
+)
+async def test_how_an_exchange_ends(route: str, outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "PATIENCE_S", 0.1)
+    async with server() as port:
+        crowd = Crowd([port], Ledger(10))
+        samples = await crowd.once(Ask(route, ()), [7])
+        crowd.close()
+    (sample,) = samples.all
+    assert sample.outcome is outcome
+    assert sample.hit is (route == "well")
+    assert sample.retry_after is (route == "busy")
+
+
+async def test_a_read_is_judged_by_the_write_before_it() -> None:
+    ledger = Ledger(10)
+    async with server() as port:
+        crowd = Crowd([port], ledger)
+        await crowd.once(Ask("older", ()), [7])
+        await crowd.once(Ask("well", (), method="PUT"), [7])
+        assert (ledger.acknowledged[7], ledger.violations) == (3, [])
+        await crowd.once(Ask("older", ()), [7])
+        crowd.close()
+    assert [violation.served for violation in ledger.violations] == [2]
+
+
+async def test_clients_come_whether_or_not_the_others_have_been_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "PATIENCE_S", 0.5)
+    async with server() as port:
+        crowd = Crowd([port], Ledger(100))
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(crowd.come(Ask("never", [7] * 10), 100, 0.1))
+            served = group.create_task(crowd.come(Ask("well", [7] * 10), 100, 0.1))
+        crowd.close()
+    assert len(waiting.result().of(Outcome.GIVEN_UP)) == 10
+    assert (len(served.result().of(Outcome.SERVED)), served.result().not_served()) == (10, 0)
