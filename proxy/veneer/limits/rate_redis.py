@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -20,9 +19,7 @@ from veneer.limits.without_store import RatesWithoutStore
 from veneer.loop.tasks import Tasks
 from veneer.ports import Clock
 from veneer.redis.script import FAILURES, RedisAsker
-from veneer.troubles import Troubles
-
-logger = logging.getLogger(__name__)
+from veneer.redis.states import RedisStates
 
 _MOST_JOINED: Final = 2
 """Batches that a request waits for before it asks for itself alone."""
@@ -52,6 +49,7 @@ class RedisRates:
         nodes: Callable[[], int],
         tasks: Tasks,
         settings: RedisRateSettings | None = None,
+        states: RedisStates | None = None,
     ) -> None:
         self._settings = settings or RedisRateSettings()
         self._monotonic = clock.monotonic
@@ -64,14 +62,15 @@ class RedisRates:
         self._refusals = KnownRefusals(self._settings.most_clients // 10)
         self._local = MemoryRates(clock, self._settings.most_clients)
         self._alone = RatesWithoutStore(self._local, nodes, self.counts, self._settings.retry_every_s)
-        self._troubles = Troubles(logger, clock.monotonic, "rate limits", "each limit's on_store_loss holds")
+        self._states = states or RedisStates(clock.monotonic)
+        self._failed = False
         self._try_again_s = 0.0
         self._closed = False
 
     @property
     def available(self) -> bool:
         """Whether Redis answered when it was last asked."""
-        return self._troubles.present is None
+        return not self._failed and self._states.answers_soon
 
     @property
     def forgotten(self) -> int:
@@ -103,7 +102,7 @@ class RedisRates:
         if refusal is not None:
             self.counts.refused_locally += 1
             return refusal
-        if not self.available and now_s < self._try_again_s:
+        if not self._states.answers_soon or (self._failed and now_s < self._try_again_s):
             return self._alone.admit_now(key, limit, now_s)
         return None
 
@@ -170,11 +169,13 @@ class RedisRates:
         except FAILURES as error:
             self.counts.errors += 1
             self._try_again_s = self._monotonic() + self._settings.retry_every_s
-            self._troubles.met(error)
+            self._failed = True
+            self._states.met(error)
             if not own:
                 return RateVerdict(limit, False, 0)
             return self._alone.admit_now(held.key, limit, self._monotonic())
-        self._troubles.over()
+        self._failed = False
+        self._states.answered()
         few = grants(limit, granted.backlog_us, 2 * terms.shares) < 2 * terms.shares
         # Where Redis answers after a life, batches only make requests wait for each other.
         held.near = few or (terms.adapts and self._monotonic() >= before_s + terms.life_s)

@@ -19,9 +19,9 @@ from veneer.main.backends import Backends
 from veneer.main.shared import StoreSet
 from veneer.policy.model import Policy
 from veneer.ports import LeaseState
+from veneer.redis.troubles import trouble_of
 from veneer.server.listener import Address, ListenError
 from veneer.stores.redis_log import RedisLog
-from veneer.troubles import trouble_of
 
 DRAIN_S = 1.0
 
@@ -55,7 +55,7 @@ def checks_of(shared: StoreSet, backends: Backends, policy: Callable[[], Policy]
             msg = f"{trouble_of(error).value}: {error}"
             raise ConnectionError(msg) from error
         if isinstance(log, RedisLog) and log.lease_state() is LeaseState.EXPIRED:
-            why = log.troubles.present
+            why = log.trouble
             msg = f"the log is out of use: Redis {'has not been heard yet' if why is None else why.value}"
             raise ConnectionError(msg)
         return "answers and takes writes"

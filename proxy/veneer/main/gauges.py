@@ -12,6 +12,7 @@ from veneer.observe.counters import Gauges, StoreGauges
 from veneer.pipeline.recompress import RecompressionCounts
 from veneer.policy.node_settings import StoreSettings
 from veneer.ports import LeaseState
+from veneer.redis.states import RedisState
 from veneer.stores.redis_log import RedisLog
 
 
@@ -34,6 +35,7 @@ def gauges_of(
     if isinstance(shared.rates, RedisRates):
         counts = shared.rates.counts
         errors["rates"] = counts.errors
+    states = shared.stores.states
     fetches, asked = identities.key_sets.counts, identities.subrequests
     return Gauges(
         rate_clients_forgotten=shared.rates.forgotten,
@@ -53,6 +55,8 @@ def gauges_of(
             "worked_off": counts.unspent - counts.given_back,
         },
         nodes_lost=nodes_lost,
+        redis_states={} if states is None else {one.value: int(one is states.state) for one in RedisState},
+        redis_state_seconds={} if states is None else {one.value: s for one, s in states.seconds().items()},
         key_set_fetches={"fetched": fetches.fetched, "failed": fetches.failed},
         subrequests={"proven": asked.proven, "refused": asked.refused, "failed": asked.failed},
     )

@@ -49,7 +49,7 @@ def _rates(stores: Stores, clock: Clock, tasks: Tasks) -> MemoryRates | RedisRat
     log = stores.log
     if stores.brief is None or not isinstance(log, RedisLog):
         return MemoryRates(clock)
-    return RedisRates(stores.brief, clock, lambda: log.nodes, tasks)
+    return RedisRates(stores.brief, clock, lambda: log.nodes, tasks, states=stores.states)
 
 
 def store_settings(policy: PolicyStores) -> StoresConfig:

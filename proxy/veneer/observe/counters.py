@@ -153,6 +153,7 @@ class StoreGauges(msgspec.Struct, frozen=True):
 class Gauges(msgspec.Struct, frozen=True):
     """The rooms as they stand at the moment of a scrape. `lease_held` tells whether the lease is fresh.
 
+    `redis_states` has a 1 at the state Redis is in, and `redis_state_seconds` the time in each (redis.states).
     `redis_errors` is by part (store, log, rates), `log_dropped` by log, `rate_fallbacks` by what was done instead,
     `rate_batches` by who asked for them, `rate_batched` by what became of the requests in them, `key_set_fetches` and
     `subrequests` by what came of them.
@@ -168,6 +169,8 @@ class Gauges(msgspec.Struct, frozen=True):
     rate_batches: dict[str, int] = {}
     rate_batched: dict[str, int] = {}
     nodes_lost: int = 0
+    redis_states: dict[str, int] = {}
+    redis_state_seconds: dict[str, float] = {}
     rate_clients_forgotten: int = 0
     coded_anew: int = 0
     coded_anew_saved_bytes: int = 0
@@ -199,7 +202,7 @@ def remains(snapshot: Snapshot) -> Snapshot:
     counts.active = 0
     gauges = snapshot.gauges
     stores = tuple(msgspec.structs.replace(store, entries=None, bytes=None, bytes_most=None) for store in gauges.stores)
-    return Snapshot(counts, msgspec.structs.replace(gauges, stores=stores, lease_held=True))
+    return Snapshot(counts, msgspec.structs.replace(gauges, stores=stores, lease_held=True, redis_states={}))
 
 
 def _sum_gauges(one: Gauges, other: Gauges) -> Gauges:

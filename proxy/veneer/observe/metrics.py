@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -59,7 +59,7 @@ def _gauge(name: str, text: str, labels: tuple[str, ...], samples: Iterable[tupl
     return family
 
 
-def _by(counts: dict[str, int]) -> Iterator[tuple[tuple[str, ...], int]]:
+def _by(counts: Mapping[str, float]) -> Iterator[tuple[tuple[str, ...], float]]:
     return (((name,), count) for name, count in sorted(counts.items()))
 
 
@@ -198,6 +198,9 @@ def _stores(stores: tuple[StoreGauges, ...]) -> Iterator[Metric]:
 def _rooms(gauges: Gauges) -> Iterator[Metric]:
     yield _gauge("veneer_lease_held", "1 while stored responses may be used.", (), [((), gauges.lease_held)])
     yield _counter("veneer_nodes_lost", "Nodes gone without a good-bye.", (), [((), gauges.nodes_lost)])
+    yield _gauge("veneer_redis_state", "Processes that see Redis so.", ("state",), _by(gauges.redis_states))
+    seconds = _by(gauges.redis_state_seconds)
+    yield _counter("veneer_redis_state_seconds", "Time for which Redis was seen so.", ("state",), seconds)
     yield _counter("veneer_redis_errors", "Redis calls that failed.", ("part",), _by(gauges.redis_errors))
     yield _counter("veneer_log_dropped", "Lines that found no room.", ("log",), _by(gauges.log_dropped))
     yield _counter("veneer_rate_fallbacks", "Requests decided without Redis.", ("mode",), _by(gauges.rate_fallbacks))

@@ -13,6 +13,7 @@ from veneer.redis.dial import Dialer
 from veneer.redis.keys import LogKeys
 from veneer.redis.line import caller_for
 from veneer.redis.script import RedisCaller
+from veneer.redis.states import RedisStates
 from veneer.stores.fetch_locks import LocalLocks, RedisLocks
 from veneer.stores.held_lock import LockSettings
 from veneer.stores.log_link import LinkSettings, LogLink
@@ -58,6 +59,7 @@ class Stores:
     sampler: StoreSampler | None = None
     caller: RedisCaller | None = None
     brief: RedisCaller | None = None
+    states: RedisStates | None = None
 
     async def sample(self) -> Sequence[Sample] | None:
         """Some of what the shared store holds; None without one, or when it cannot be asked."""
@@ -97,10 +99,12 @@ def redis_stores(url: str, clock: Clock, tasks: Tasks, settings: StoresConfig | 
     dial = Dialer(address, client, LogKeys().state, chosen.connect.timeout_s)
     node = chosen.node or f"node-{secrets.token_hex(6)}"
     memory = MemoryStore(max_bytes=chosen.memory_bytes, max_variants=chosen.memory_variants)
-    log = RedisLog(LogLink(dial, node, chosen.link, tasks), clock, tasks, chosen.log)
+    states = RedisStates(clock.monotonic, chosen.shared.timeout_s)
+    log = RedisLog(LogLink(dial, node, chosen.link, tasks), clock, tasks, chosen.log, states)
     caller, brief = caller_for(client, dial, tasks), caller_for(client, dial, tasks, 1)
-    shared = RedisStore(caller, clock, lambda: log.epoch, chosen.shared, log.announce)
+    shared = RedisStore(caller, clock, lambda: log.epoch, chosen.shared, log.announce, states)
     tiered = TieredStore(memory, shared, log)
-    locks = RedisLocks(caller, clock, log.announce_release, tasks, chosen.locks)
+    locks = RedisLocks(caller, clock, log.announce_release, tasks, chosen.locks, states)
     log.listen(on_replaced=tiered.replaced, on_reset=memory.clear, on_lock_released=locks.on_released)
-    return Stores(log, tiered, memory, locks, shared, client, StoreSampler(client, lambda: log.epoch), caller, brief)
+    sampler = StoreSampler(client, lambda: log.epoch)
+    return Stores(log, tiered, memory, locks, shared, client, sampler, caller, brief, states)

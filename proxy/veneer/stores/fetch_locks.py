@@ -11,6 +11,7 @@ from typing import Final
 from veneer.loop.tasks import Tasks
 from veneer.ports import Clock, FetchLock, LockAttempt, LockReleased
 from veneer.redis.script import FAILURES, RedisCaller, Reply, Script
+from veneer.redis.states import RedisStates
 from veneer.stores.extensions import Extensions
 from veneer.stores.held_lock import DIGEST_BYTES, HeldLock, LockSettings, RedisLockAttempt
 from veneer.stores.key_order import KeyOrder
@@ -73,12 +74,14 @@ class RedisLocks:
         announce: Callable[[str], None],
         tasks: Tasks,
         settings: LockSettings | None = None,
+        states: RedisStates | None = None,
     ) -> None:
         self._redis = redis
         self._clock = clock
         self.tasks = tasks
         self._announce = announce
         self.settings = settings or LockSettings()
+        self._states = states or RedisStates(clock.monotonic)
         self._waiting: dict[str, dict[RedisLockAttempt, None]] = {}
         self._node = secrets.token_hex(8)
         self._numbers = itertools.count()
@@ -152,6 +155,8 @@ class RedisLocks:
     async def _acquire(self, asked: RedisLockAttempt, deadline: float, *, again: bool) -> FetchLock | LockReleased:
         left_ms: Reply = asked.left_ms
         while True:
+            if left_ms is None and not self._states.answers_soon:
+                return FreeLock()
             if left_ms is None:
                 arguments = (asked.token, asked.first_held_ms, int(again))
                 left_ms = await _LOCK.run(self._redis, (asked.name,), arguments, self.settings.timeout_s)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,10 +9,9 @@ from veneer.core import breaker
 from veneer.ports import Clock
 from veneer.redis.keys import entry_key
 from veneer.redis.script import RedisCaller
+from veneer.redis.states import RedisStates
+from veneer.redis.troubles import Trouble
 from veneer.stores.held_lock import digest_of
-from veneer.troubles import Trouble, Troubles
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +51,15 @@ class RedisStoreCounts:
 
 
 class Side:
-    """Reading or storing: what is in its way, and whether it is tried at all.
+    """Reading or storing: whether it is tried at all. `worked` is told of each success.
 
     A Redis that is full, or a replica, refuses one and does the other. Forgetting goes with reading: what is still read
     must not be left there because nothing new can be stored.
     """
 
-    def __init__(self, clock: Clock, what: str, so: str) -> None:
+    def __init__(self, worked: Callable[[], None]) -> None:
         self.breaker = breaker.Breaker()
-        self.troubles = Troubles(logger, clock.monotonic, what, so)
+        self._worked = worked
 
     def begin(self) -> None:
         """A call leaves; it was admitted."""
@@ -70,21 +68,27 @@ class Side:
     def succeeded(self) -> None:
         """Redis has done what it was asked for."""
         self.breaker = breaker.succeeded()
-        self.troubles.over()
+        self._worked()
 
 
 class RedisAccess:
     """What look-ups and stores have in common. Keys carry the log's `epoch`; without one there is no store."""
 
     def __init__(
-        self, redis: RedisCaller, clock: Clock, epoch: Callable[[], str], settings: RedisStoreSettings | None
+        self,
+        redis: RedisCaller,
+        clock: Clock,
+        epoch: Callable[[], str],
+        settings: RedisStoreSettings | None,
+        states: RedisStates | None,
     ) -> None:
         self.redis = redis
         self.epoch = epoch
         self.settings = settings or RedisStoreSettings()
         self.counts = RedisStoreCounts()
-        self.reading = Side(clock, "the shared store", "what it holds is not used")
-        self.writing = Side(clock, "the shared store", "nothing new is stored there")
+        self._states = states or RedisStates(clock.monotonic)
+        self.reading = Side(self._states.answered)
+        self.writing = Side(self._states.stored)
         self._clock = clock
 
     def name(self, key: str, epoch: str | None = None) -> str:
@@ -92,8 +96,12 @@ class RedisAccess:
         return entry_key(self.epoch() if epoch is None else epoch, digest_of(key))
 
     def admits(self, side: Side) -> bool:
-        """Whether Redis may be asked; False, and counted, where it has failed too often to be asked just now."""
-        if breaker.admits(side.breaker, self._clock.monotonic()):
+        """Whether Redis may be asked; False, and counted, where it has failed too often to be asked just now.
+
+        Nobody waits for a Redis that is known to answer too late, or not at all: renewals find out when it does.
+        """
+        soon = self._states.answers_soon or side is self.writing
+        if soon and breaker.admits(side.breaker, self._clock.monotonic()):
             return True
         self.counts.skipped += 1
         return False
@@ -103,7 +111,7 @@ class RedisAccess:
         chosen = self.settings
         self.counts.failures += 1
         side.breaker = breaker.failed(side.breaker, self._clock.monotonic(), chosen.max_failures, chosen.open_s)
-        trouble = side.troubles.met(error)
+        trouble = self._states.met(error)
         other = self.writing if side is self.reading else self.reading
         if trouble is Trouble.AWAY and not other.breaker.trying:  # as good as tried
             other.breaker = side.breaker

@@ -11,6 +11,8 @@ from veneer.core.invalidation import Invalidation, Validity
 from veneer.loop.tasks import Tasks
 from veneer.ports import Clock, LeaseState, OnReceipt, Receipt
 from veneer.redis.script import FAILURES
+from veneer.redis.states import RedisStates
+from veneer.redis.troubles import Trouble
 from veneer.stores.acks import NOBODY, Acknowledgements
 from veneer.stores.append import Append, nobody_waits, tells
 from veneer.stores.doubts import Doubts
@@ -26,7 +28,6 @@ from veneer.stores.progress import Progress
 from veneer.stores.recent import RecentEvents
 from veneer.stores.stream_decoder import ReadBatch
 from veneer.stores.table import SubjectTable, check
-from veneer.troubles import Troubles
 
 logger = logging.getLogger(__name__)
 _CATCH_UP_S = 0.5
@@ -38,7 +39,14 @@ class RedisLog:
     Close it when no request is under way any more: its good-bye says so.
     """
 
-    def __init__(self, link: LogLink, clock: Clock, tasks: Tasks, settings: LogSettings | None = None) -> None:
+    def __init__(
+        self,
+        link: LogLink,
+        clock: Clock,
+        tasks: Tasks,
+        settings: LogSettings | None = None,
+        states: RedisStates | None = None,
+    ) -> None:
         self._link, self._clock, self._tasks = link, clock, tasks
         self._settings = settings or LogSettings()
         self._on_replaced: Callable[[str], None] = lambda _key: None
@@ -58,7 +66,9 @@ class RedisLog:
         self._wake = asyncio.Event()
         self._acks = Acknowledgements(clock)
         self._outbox = Outbox(link, self._settings.most_queued, self._settings.hold_s, self._not_shared)
-        self.troubles = Troubles(logger, clock.monotonic, "the log", "stored responses are not used")
+        self._states = states or RedisStates(clock.monotonic)
+        self.trouble: Trouble | None = None
+        """What the last call met with."""
         self._loops: list[asyncio.Task[None]] = []
         self.local, self._closed = None, False
         self.counts = LogCounts()
@@ -280,12 +290,14 @@ class RedisLog:
             began = self._clock.monotonic()
             report = self._writes.report(queued=self._outbox.waits)
             renewal = await self._link.renew(self._epoch, self._applied, report)
+            took_s = self._clock.monotonic() - began
             await self._renewed(renewal, began)
             self._writes.told(report)
         except FAILURES as error:
-            self._failed(error)
+            self._failed(error, renewing=True)
             return False
-        self.troubles.over(self.position)
+        self.trouble = None
+        self._states.renewed(took_s)
         if self._leads():
             self._led.set()
         return True
@@ -380,9 +392,9 @@ class RedisLog:
             self._progress.made()
         return owed
 
-    def _failed(self, error: BaseException) -> None:
+    def _failed(self, error: BaseException, *, renewing: bool = False) -> None:
         self.counts.failures += 1
-        self.troubles.met(error)
+        self.trouble = self._states.met(error, renewing=renewing)
 
     def _is_reached(self) -> bool:
-        return self.troubles.present is None
+        return self.trouble is None

@@ -11,6 +11,7 @@ from veneer.core.messages import RequestHead
 from veneer.core.rules import CacheRules
 from veneer.ports import Clock, EvictionListener, FetchLock, LockWish
 from veneer.redis.script import RedisCaller
+from veneer.redis.states import RedisStates
 from veneer.stores.held_lock import HeldLock, RedisLockAttempt
 from veneer.stores.pack import OFF_LOOP_FROM_BYTES, from_bytes, from_bytes_now, to_bytes, to_bytes_now
 from veneer.stores.redis_access import RedisAccess, RedisStoreCounts, RedisStoreSettings
@@ -39,8 +40,9 @@ class RedisStore:
         epoch: Callable[[], str],
         settings: RedisStoreSettings | None = None,
         announce: Callable[[str], None] = _tell_nobody,
+        states: RedisStates | None = None,
     ) -> None:
-        self._access = RedisAccess(redis, clock, epoch, settings)
+        self._access = RedisAccess(redis, clock, epoch, settings, states)
         self._finder = RedisFinder(self._access)
         self._writer = RedisWriter(self._access, announce)
 
