@@ -13,6 +13,7 @@ from veneer.core.fields import Fields, Pair
 from veneer.core.forwarding import Peer
 from veneer.core.invalidation import Invalidation, Validity
 from veneer.core.messages import BytesLike, RequestHead, ResponseHead
+from veneer.core.overload import ANY_CLAIM, Claim
 from veneer.limits.rate_memory import MemoryRates
 from veneer.loop.tasks import Tasks
 from veneer.pipeline.context import Exchange, Services
@@ -111,7 +112,7 @@ class Backend:
     def head_bytes(self, request: RequestHead, *, has_body: bool = False) -> bytes:
         raise AssertionError(request)
 
-    def lease_now(self, now_s: float) -> None:
+    def lease_now(self, now_s: float, claim: Claim = ANY_CLAIM) -> None:
         return
 
 

@@ -234,7 +234,7 @@ class FastPathConnection(FastPathHandler):
     def _send(self, exchange: FastExchange, now_s: float) -> bool:
         """Send it, or refuse it for its rate; False, and nothing done, where no connection to the backend is idle."""
         state, request, template = self._state, exchange.request, exchange.way
-        lease = None if exchange.looks_first else template.upstream.lease_now(now_s)
+        lease = None if exchange.looks_first else template.upstream.lease_now(now_s, template.route.claim)
         if lease is None and not exchange.looks_first:
             return False
         limit = template.limit

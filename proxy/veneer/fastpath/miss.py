@@ -146,7 +146,7 @@ class FastMiss(FastExchange):
         now_s = services.monotonic()
         certain = services.log.lease_state() is HELD and not self.connection.is_last
         if certain and (attempt is None or services.flights.join(self.group) is None):
-            lease = self.template.upstream.lease_now(now_s)
+            lease = self.template.upstream.lease_now(now_s, self.template.route.claim)
         if lease is None:
             return False
         lock = None if attempt is None else services.locks.taken(attempt)

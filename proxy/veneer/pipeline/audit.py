@@ -14,12 +14,13 @@ from veneer.core.entry import Entry
 from veneer.core.forwarding import to_origin
 from veneer.core.invalidation import Validity
 from veneer.core.messages import RequestHead
+from veneer.core.overload import in_background
 from veneer.core.tags import tags_of
 from veneer.core.validation import unconditional_request
 from veneer.core.validators import is_weak, origin_etag_of
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import Audit
-from veneer.ports import UpstreamError, UpstreamResponse
+from veneer.ports import Demand, UpstreamError, UpstreamResponse
 
 GRACE_S = 3.0
 """Longer than any lease: by then the invalidation of a write that was on its way has been applied here."""
@@ -65,7 +66,7 @@ class Auditor:
         request = to_origin(unconditional_request(wanted), exchange.peer, via=services.instance)
         try:
             response = await services.upstreams[route.upstream].exchange(
-                request, None, read_timeout_s=route.read_timeout_s
+                request, None, read_timeout_s=route.read_timeout_s, demand=Demand(in_background(route.claim))
             )
             try:
                 same = await _same(entry, response, route.cache.max_body_bytes)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from veneer.core.entry import Entry
 from veneer.core.messages import RequestHead, ResponseHead
+from veneer.core.overload import in_background
 from veneer.core.reuse import ERROR_STATUSES, Hit, decide
 from veneer.core.storability import NotStorable, Storable
 from veneer.core.vary import vary_names
@@ -56,7 +57,9 @@ class Fetcher:
         while plan.coalesce and not self._is_uncacheable(group):
             flight = flights.join(group)
             if flight is None:
-                flying = self._begun(flights.open(group), plan, client, looked=looked, alone=overdue)
+                flight = flights.open(group)
+                flight.claim = plan.match.route.claim
+                flying = self._begun(flight, plan, client, looked=looked, alone=overdue)
                 return await flying, False
             _spare(plan)
             try:
@@ -124,7 +127,9 @@ class Fetcher:
         group = flight_group(flights, plan)
         if tasks.full or flights.join(group) is not None:
             return
-        tasks.start(self._refresh(flights.open(group), plan), f"refresh {plan.key}")
+        flight = flights.open(group)
+        flight.claim = in_background(plan.match.route.claim)
+        tasks.start(self._refresh(flight, plan), f"refresh {plan.key}")
 
     async def _refresh(self, flight: Flight, plan: Plan) -> None:
         self._release(await self._fly(flight, plan, _ignore))
@@ -137,7 +142,7 @@ class Fetcher:
         if plan.validating or plan.alike or plan.hides_errors_until or plan.wanted.method != "GET":
             return await self._lead(plan, client)
         try:
-            with Heeded(client) as demand:
+            with Heeded(client, plan.match.route.claim) as demand:
                 fetched = await self._ask(plan, plan.outgoing, client.interim, demand)
         except UpstreamError as error:
             return Unreachable(error.again())
@@ -150,6 +155,7 @@ class Fetcher:
     async def _lead(self, plan: Plan, client: Client, fetched: FetchedResponse | None = None) -> FetchOutcome:
         """Fly alone, without anybody who could follow."""
         flight, asked = Flight(plan.key), None if fetched is None else _given(fetched)
+        flight.claim = plan.match.route.claim
         return await self._to_the_end(flight, self._fly(flight, plan, client.interim, asked), client)
 
     async def _to_the_end(self, flight: Flight, flying: Awaitable[FetchOutcome], client: Client) -> FetchOutcome:

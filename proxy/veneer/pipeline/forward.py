@@ -75,7 +75,7 @@ class Forwarder:
         bypassed = safe and exchange.match.route.cache.enabled
         status = CacheStatus(forward=Forward.BYPASS if bypassed else Forward.METHOD)
         if safe:
-            with Heeded(exchange.client) as demand:
+            with Heeded(exchange.client, exchange.match.route.claim) as demand:
                 return await self._exchange(exchange, status, self._ask(exchange, content, demand), ())
         done = done_by(exchange.policy, exchange.match, exchange.request)
         if not done:
@@ -106,7 +106,7 @@ class Forwarder:
                 services.log.end_write()
 
     async def _write(self, exchange: Exchange, status: CacheStatus, content: Content | None, done: Events) -> Answer:
-        demand = Demand()
+        demand = Demand(exchange.match.route.claim)
         exchange.client.detach(demand.asker_left)  # once it is sent it goes on, but not before
         return await self._outlive(exchange, status, self._ask(exchange, content, demand), done)
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from veneer.core.overload import Claim
 from veneer.ports import Client, Demand
 
 
 class Heeded:
     """As long as the block runs, the demand ends with its client."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, claim: Claim) -> None:
         self._client = client
-        self._demand = Demand()
+        self._demand = Demand(claim)
 
     def __enter__(self) -> Demand:
         self._client.on_leave(self._demand.asker_left)

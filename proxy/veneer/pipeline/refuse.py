@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from veneer.core.fields import Pair
 from veneer.core.outcome import CacheStatus
@@ -15,7 +16,10 @@ from veneer.ports import UpstreamError, UpstreamFailure
 TIMEOUTS = frozenset(
     {UpstreamFailure.CONNECT_TIMEOUT, UpstreamFailure.READ_TIMEOUT, UpstreamFailure.WRITE_TIMEOUT}
 )  # fmt: skip
-OVERLOADED = frozenset({UpstreamFailure.POOL_TIMEOUT, UpstreamFailure.UNHEALTHY})
+OVERLOADED = frozenset({UpstreamFailure.POOL_TIMEOUT, UpstreamFailure.OVERLOADED, UpstreamFailure.UNHEALTHY})
+
+REFUSED_HERE = frozenset({UpstreamFailure.POOL_TIMEOUT, UpstreamFailure.OVERLOADED})
+"""These are the proxy's own, and Cache-Status names them."""
 
 
 def problem_answer(problem: Problem, refused: Refusal, cache: CacheStatus, *extra: Pair) -> Answer:
@@ -37,6 +41,8 @@ def upstream_failed(exchange: Exchange, error: UpstreamError, cache: CacheStatus
 
     The client learns the kind of failure; addresses and details stay in the log.
     """
+    if error.failure in REFUSED_HERE:
+        cache = replace(cache, detail=error.failure.value)
     if error.failure in TIMEOUTS:
         answer = refuse(exchange, 504, "the backend did not answer in time", Refusal.UPSTREAM, cache)
     elif error.failure in OVERLOADED:

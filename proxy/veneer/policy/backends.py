@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from veneer.policy import model, schema
+from veneer.policy.model_concurrency import ConcurrencyRules
 from veneer.policy.sources import Sources
 from veneer.policy.tls import BY_SYSTEM, TlsSettings, UnusableFileError, tls_context
 
 
 def upstream_settings(name: str, url: str, shape: schema.UpstreamShape, sources: Sources) -> model.UpstreamSettings:
     """The upstream `name` at `url`."""
-    health, breaker, tls = shape.health, shape.breaker, shape.tls
+    health, breaker, tls, concurrency = shape.health, shape.breaker, shape.tls, shape.concurrency
     noted = "".join([sources.noted(path) for path in (tls.ca, tls.certificate, tls.key) if path is not None])
     return model.UpstreamSettings(
         name=name,
@@ -36,6 +37,13 @@ def upstream_settings(name: str, url: str, shape: schema.UpstreamShape, sources:
             timeout_s=health.timeout,
             unhealthy_after=health.unhealthy_after,
             healthy_after=health.healthy_after,
+        ),
+        concurrency=ConcurrencyRules(
+            adaptive=concurrency.adaptive,
+            least=concurrency.min,
+            max_waiting=concurrency.max_waiting,
+            route_share=concurrency.route_share,
+            critical_share=concurrency.critical_share,
         ),
         breaker=None if breaker is None else model.BreakerRules(failures=breaker.failures, open_s=breaker.open),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from veneer.core.field_table import FORWARDING, HOP_BY_HOP
 from veneer.core.forwarding import METHOD_OVERRIDES
 from veneer.core.outcome import Reason
+from veneer.core.overload import PRIORITIES, Claim
 from veneer.core.upgrades import NEVER
 from veneer.policy import model, node_settings, schema
 from veneer.policy.backends import upstream_settings, wrong_tls
@@ -254,10 +255,9 @@ class Builder:
             self.problem((*path, "match", "path"), str(error), error.suggestion)
             return None
         conditions = tuple(QueryCondition(name, value) for name, value in sorted(whole.match.query.items()))
-        asked = self._asked((*path, "match"), whole.match)
+        request, asked = request_edits(whole.request), self._asked((*path, "match"), whole.match)
         self._key((*_home(path, given, "key"), "query"), whole, conditions)
         upstream = name if (name := whole.upstream) in upstreams and name else next(iter(upstreams))
-        request = request_edits(whole.request)
         rules = [limits[name] for name in whole.rate_limit or () if name in limits]
         sharing, own = self._sharing(path, given, whole), (*path, "invalidates")
         compress = compress_rules(whole.compress, use_brotli=self.overrides.use_brotli is not False)
@@ -298,6 +298,7 @@ class Builder:
             kept=kept,
             show_key=whole.cache.key.show,
             client_lifetime=model.ClientLifetime(whole.cache.client_lifetime),
+            claim=Claim(given.name, PRIORITIES[whole.priority]),
         )
 
     def _sharing(self, path: KeyPath, given: schema.RouteShape, whole: schema.RouteShape) -> tuple[str, ...]:

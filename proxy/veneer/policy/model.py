@@ -15,9 +15,11 @@ from veneer.core.field_edits import NO_EDITS, TAGS_HIDDEN, FieldEdits
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead
 from veneer.core.outcome import Reason
+from veneer.core.overload import ANY_CLAIM, Claim
 from veneer.core.rules import CacheRules, CodingRules, KeyRules
 from veneer.core.target import NOTHING_ODD, Target, TargetRefusal, normalise_path, parse_target
 from veneer.policy.conditions import WHOEVER, FieldConditions, QueryCondition
+from veneer.policy.model_concurrency import ConcurrencyRules
 from veneer.policy.model_identity import Identity
 from veneer.policy.model_rates import RateRule
 from veneer.policy.node_settings import AdminSettings, ClientTimeouts, SizeLimits, StoreSettings
@@ -115,6 +117,7 @@ class UpstreamSettings:
     tls: TlsSettings = BY_SYSTEM
     health: HealthRules | None = None
     breaker: BreakerRules | None = None
+    concurrency: ConcurrencyRules = field(default_factory=ConcurrencyRules)
 
 
 DEFAULT_INVALIDATES_ON: Final = frozenset(range(200, 400)) | frozenset(range(500, 600))
@@ -139,6 +142,7 @@ class Route:
     of targets that are not refused. `client_lifetime` is how answers from the store tell clients their lifetime.
     `spare_target_keyed_by` are lower-case request fields and identity values (`Policy.stored_as`). `request` and
     `response` are what becomes of the fields of requests and of responses, `cors` who may read the proxy's own answers.
+    `claim` is what its requests say to the upstream.
     """
 
     name: str
@@ -177,6 +181,7 @@ class Route:
     kept: frozenset[Reason] = NOTHING_ODD
     show_key: bool = False
     client_lifetime: ClientLifetime = ClientLifetime.AGE
+    claim: Claim = ANY_CLAIM
 
     @property
     def limits(self) -> tuple[RateRule, ...]:

@@ -13,6 +13,7 @@ from veneer.core.codings import CODINGS, LEVELS, CodingName
 from veneer.core.rules import CodingRules
 from veneer.policy import model, spelling
 from veneer.policy.schema_cache import CacheShape
+from veneer.policy.schema_concurrency import ConcurrencyShape
 from veneer.policy.schema_fields import CorsShape, FieldValue, RequestFieldsShape, ResponseFieldsShape
 from veneer.policy.schema_identity import IdentityShape
 from veneer.policy.schema_node import AdminShape, LimitsShape, RouteLimitsShape, StoresShape, TimeoutsShape
@@ -84,7 +85,9 @@ class UpstreamShape(Shape):
         gt=0,
     )
     write_timeout: Duration = option(30.0, "Time without the backend taking a single byte.", gt=0)
-    pool_timeout: Duration = option(5.0, "Time a request waits for a free connection. Then: 503.", gt=0)
+    pool_timeout: Duration = option(
+        5.0, "Time a request waits for a connection, or its turn (`concurrency`). Then: 503.", gt=0
+    )
     keep_alive: Duration = option(
         4.5,
         "Time an idle connection is kept, where the backend's Keep-Alive field does not say.",
@@ -122,6 +125,7 @@ class UpstreamShape(Shape):
         "A `Location` that names the backend by `url` becomes a path, so that clients stay with the proxy.",
         "With `false` redirects of a backend that does not know its public name send clients past the proxy.",
     )
+    concurrency: ConcurrencyShape = section(ConcurrencyShape, "How many requests it gets at once.")
     health: HealthShape | None = option(None, "Active health checks; none when absent.")
     breaker: BreakerShape | None = option(None, "Fail fast while the backend keeps failing; never when absent.")
 
@@ -274,6 +278,11 @@ class RouteOptions(Shape):
         "leaves stale responses in place.",
         ge=0,
         le=3600,
+    )
+    priority: Literal["critical", "normal", "background"] = option(
+        "normal",
+        "Which requests go first where the backend cannot take all (`upstreams.NAME.concurrency`). What the proxy asks "
+        "for itself (refreshes, audits) is in the background: refused where others wait.",
     )
     tunnel_idle: Duration = option(
         600.0, "Time without a byte in either direction after a switch, as of a WebSocket. Then: close.", gt=0

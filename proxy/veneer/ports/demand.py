@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from mypy_extensions import mypyc_attr
 
+from veneer.core.overload import ANY_CLAIM, Claim
+
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Demand:
@@ -15,9 +17,11 @@ class Demand:
     exchange where others need what it holds; until it has done so, others may still `join`.
     """
 
-    __slots__ = ("_asker", "_unwanted", "_waiting", "dropped")
+    __slots__ = ("_asker", "_unwanted", "_waiting", "claim", "dropped")
 
-    def __init__(self) -> None:
+    def __init__(self, claim: Claim = ANY_CLAIM) -> None:
+        self.claim = claim
+        """On what terms it is asked for."""
         self._waiting = 1
         self._asker = True
         self._unwanted: Callable[[], None] | None = None

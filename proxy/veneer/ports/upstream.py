@@ -8,6 +8,7 @@ from typing import Protocol
 
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead, ResponseHead
+from veneer.core.overload import ANY_CLAIM, Claim
 from veneer.ports.demand import Demand
 from veneer.ports.leases import LeasedConnection
 from veneer.ports.streams import ByteSink, Content, InterimSink, Tunnel
@@ -21,6 +22,7 @@ class UpstreamFailure(Enum):
     READ_TIMEOUT = "read-timeout"
     WRITE_TIMEOUT = "write-timeout"
     POOL_TIMEOUT = "pool-timeout"
+    OVERLOADED = "overloaded"
     STREAMS_FULL = "streams-full"
     RESET = "reset"
     MALFORMED = "malformed"
@@ -106,7 +108,8 @@ class Upstream(Protocol):
 
         `read_timeout_s` is how long this one may be silent, where that differs from what the upstream allows.
         When `demand` says that nobody waits, a request that was not sent yet is not sent any more, and one that is safe
-        gives way to those that wait for its connection, up to the end of its response (ABANDONED).
+        gives way to those that wait for its connection, up to the end of its response (ABANDONED). Its claim says how
+        urgent the request is where not all can go (OVERLOADED).
 
         `request.fields` are written exactly as given, after Host; framing and Connection fields are added here.
         Raises UpstreamError.
@@ -117,7 +120,7 @@ class Upstream(Protocol):
         """The head of a request, as `exchange` would send it."""
         ...
 
-    def lease_now(self, now_s: float) -> LeasedConnection | None:
+    def lease_now(self, now_s: float, claim: Claim = ANY_CLAIM) -> LeasedConnection | None:
         """A connection over which a request can be sent at once; None where it has to take the way of `exchange`.
 
         `now_s` is monotonic.

@@ -15,6 +15,7 @@ from veneer.loop.batched_writes import WriteBatch, WriteBuffer
 from veneer.ports import ByteSink, FirstBytesHandler, InterimSink, UpstreamError, UpstreamFailure
 from veneer.upstream.buffer import ReadBuffer
 from veneer.upstream.flow import ReadFlow, ReadTimer, Waker
+from veneer.upstream.gate import Place
 from veneer.upstream.phase import ENDED, TRANSITIONS, UNDER_WAY, ExchangeEvent, ExchangePhase, PhaseError
 from veneer.upstream.readers import BodyReader, Pull, SinkReader
 from veneer.upstream.settings import PoolSettings
@@ -55,8 +56,7 @@ class Connection:
 
     Where it stands is its `phase`. One consumer waits at a time. A failure is kept and raised to that consumer; the
     transport is closed with it. `idle_until_s` and `retire_s` are for the pool: until when (monotonic) it may be used
-    again after it was last used, and at all.
-
+    again after it was last used, and at all. `place` is what it holds at the pool's gate.
     The body of a response waits to be taken, or streams into a sink (`veneer.upstream.readers`).
     """
 
@@ -78,6 +78,7 @@ class Connection:
         self._outgoing = WriteBuffer(batch)
         self.served = 0
         self.idle_until_s = self.retire_s = 0.0
+        self.place: Place | None = None
         self.failure: UpstreamError | None = None
         self.body_error: Exception | None = None
         self.timer = ReadTimer(settings.read_timeout_s, loop, self._on_read_timeout)
@@ -89,9 +90,8 @@ class Connection:
         self._sink_reader: SinkReader | None = None
         self._first: FirstBytesHandler | None = None
         self._on_interim: InterimSink | None = None
-        self._continued = False
-        self._writing_paused = False
         self._poll: select.poll | None = None
+        self._continued = self._writing_paused = False
 
     # ---- what the loop calls
 

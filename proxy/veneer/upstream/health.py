@@ -10,6 +10,7 @@ from veneer.core import breaker as circuit
 from veneer.core.breaker import Breaker
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead
+from veneer.core.overload import ANY_CLAIM, Claim
 from veneer.loop.tasks import Tasks
 from veneer.policy.model import BreakerRules, HealthRules
 from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
@@ -101,7 +102,7 @@ class BreakerGuard:
         """As the pool."""
         return self._pool.head_bytes(request, has_body=has_body)
 
-    def lease_now(self, now_s: float) -> None:
+    def lease_now(self, now_s: float, claim: Claim = ANY_CLAIM) -> None:
         """None: what comes of an exchange is counted where it is awaited."""
 
     async def aclose(self) -> None:
@@ -163,9 +164,9 @@ class CheckedPool:
         """As the pool."""
         return self._pool.head_bytes(request, has_body=has_body)
 
-    def lease_now(self, now_s: float) -> PoolLease | None:
+    def lease_now(self, now_s: float, claim: Claim = ANY_CLAIM) -> PoolLease | None:
         """As the pool does while the backend is up."""
-        return self._pool.lease_now(now_s) if self.healthy else None
+        return self._pool.lease_now(now_s, claim) if self.healthy else None
 
     def start(self, tasks: Tasks) -> None:
         """Check from now on."""

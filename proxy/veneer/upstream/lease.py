@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Final
 
 from veneer import ports
 from veneer.http1.serialise import WrittenHead
-from veneer.ports import Demand, FirstBytesHandler, InterimSink, UpstreamFailure
+from veneer.ports import Demand, FirstBytesHandler, InterimSink, UpstreamError, UpstreamFailure
 from veneer.upstream.connection import Connection, ConnectionOwner
 from veneer.upstream.response import BackendResponse
+
+_MAX_IDLE_S: Final = 60.0
+"""Longer than that no backend is believed that it keeps a connection."""
 
 
 class ConnectionLender(ConnectionOwner):
@@ -66,3 +70,17 @@ class PoolLease(ports.LeasedConnection):
     def abort(self) -> None:
         """Close the connection: the response is wanted no more."""
         self._connection.fail(UpstreamFailure.TRUNCATED, "the exchange was given up")
+
+
+def idle_s(connection: Connection, keepalive_s: float) -> float:
+    """How long the connection may be idle: `keepalive_s`, or until a second before the backend says it closes it."""
+    final = connection.parser.final
+    if final is None or final.idle_s is None:
+        return keepalive_s
+    return min(max(final.idle_s - 1.0, 0.0), _MAX_IDLE_S)
+
+
+def may_repeat(connection: Connection, error: UpstreamError, demand: Demand | None) -> bool:
+    """Whether a reused connection died before one byte of an answer to a safe request that somebody waits for."""
+    unanswered = error.failure is UpstreamFailure.RESET and connection.parser.no_bytes_seen
+    return unanswered and (demand is None or demand.wanted)

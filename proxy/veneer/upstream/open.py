@@ -49,6 +49,7 @@ def pool_settings(settings: UpstreamSettings) -> PoolSettings:
         write_timeout_s=settings.write_timeout_s,
         pool_timeout_s=settings.pool_timeout_s,
         max_connections=settings.max_connections,
+        concurrency=settings.concurrency,
         max_streams=settings.max_streams,
         stream_idle_s=settings.stream_idle_s,
         keepalive_s=settings.keep_alive_s,

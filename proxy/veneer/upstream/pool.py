@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
-from typing import Final
 
 from veneer.core.forwarding import located
 from veneer.core.messages import RequestHead
+from veneer.core.overload import ANY_CLAIM, Claim
 from veneer.core.streams import is_stream
 from veneer.http1.parser import MessagePart
 from veneer.http1.serialise import WrittenHead, write_head
@@ -19,16 +19,14 @@ from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, Ups
 from veneer.upstream.buffer import ReadBuffer
 from veneer.upstream.connection import Connection
 from veneer.upstream.dial import dial
-from veneer.upstream.lease import ConnectionLender, PoolLease
+from veneer.upstream.gate import Gate, Place
+from veneer.upstream.lease import ConnectionLender, PoolLease, idle_s, may_repeat
 from veneer.upstream.names import Names
 from veneer.upstream.response import BackendResponse
-from veneer.upstream.sender import at_hand, send_body
+from veneer.upstream.sender import send_body, split
 from veneer.upstream.settings import PoolSettings
 from veneer.upstream.unwanted import Unwanted
 from veneer.upstream.waiting import WaitingQueue
-
-_MAX_IDLE_S: Final = 60.0
-"""Longer than that no backend is believed that it keeps a connection."""
 
 
 class UpstreamPool(ConnectionLender):
@@ -52,7 +50,8 @@ class UpstreamPool(ConnectionLender):
         self._idle: list[Connection] = []  # the one used last at the end
         self._taken = 0  # connections leased, idle or being opened, but for those of streams
         self._streams: set[Connection] = set()
-        self._waiting = WaitingQueue(settings.pool_timeout_s, settings.max_connections, self._hand_back)
+        self.gate = Gate(settings)
+        self._waiting = WaitingQueue(settings, self.gate, clock, self._give_back)
         self._unwanted = Unwanted()
         self._sweeper: asyncio.TimerHandle | None = None
         self._beside: UpstreamPool | None = None
@@ -87,14 +86,10 @@ class UpstreamPool(ConnectionLender):
             has_body=body is not None,
         )
         is_safe = request.is_safe
-        follows: AsyncIterator[bytes] | None = None
-        if not isinstance(body, bytes):
-            follows = body
-        elif written.length == len(body) and not written.expects_continue:
-            written = WrittenHead(written.raw + body, upgrading=written.upgrading)  # leaves in one write
-        else:
-            follows = at_hand(body)
-        connection = self._take_idle(self._monotonic()) or await self._acquire(demand)
+        written, follows = split(written, body)
+        connection = await self._acquire(demand)
+        if follows is not None and connection.place is not None:
+            self._leave(connection)  # how long it takes to send it is up to the client
         connection.timer.set_limit(read_timeout_s)
         if demand is not None and is_safe and not isinstance(body, bytes):
             self.watch(connection, demand)
@@ -102,7 +97,7 @@ class UpstreamPool(ConnectionLender):
         try:
             return await self._attempt(connection, written, follows, on_interim, for_head=for_head)
         except UpstreamError as error:
-            if body is not None or not is_safe or not connection.served or not _may_repeat(connection, error, demand):
+            if body is not None or not is_safe or not connection.served or not may_repeat(connection, error, demand):
                 raise
         return await self._once_more(connection, written, on_interim, demand, for_head=for_head)
 
@@ -124,13 +119,21 @@ class UpstreamPool(ConnectionLender):
         )
         return written.raw
 
-    def lease_now(self, now_s: float) -> PoolLease | None:
-        """An idle connection; None where there is none."""
+    def lease_now(self, now_s: float, claim: Claim = ANY_CLAIM) -> PoolLease | None:
+        """An idle connection, and a place at the backend; None where one of them is not there for it."""
+        gate = self.gate
+        if self._waiting.count or not gate.admits(claim.priority, now_s):
+            return None
         connection = self._take_idle(now_s)
-        return None if connection is None else PoolLease(self, connection)
+        if connection is None:
+            return None
+        connection.place = gate.enter(claim, now_s)
+        self._waiting.found_place()
+        return PoolLease(self, connection)
 
     def give_back(self, connection: Connection) -> None:
         """Take back a connection that was leased for nothing."""
+        self._leave(connection)
         self._hand_back(connection)
 
     async def await_response(
@@ -141,7 +144,7 @@ class UpstreamPool(ConnectionLender):
             return await self._response(connection, None)
         except UpstreamError as error:
             self._discard(connection)
-            if again is None or not _may_repeat(connection, error, demand):
+            if again is None or not may_repeat(connection, error, demand):
                 raise
         except BaseException:
             self._discard(connection)
@@ -191,6 +194,8 @@ class UpstreamPool(ConnectionLender):
         for_head: bool = False,
     ) -> BackendResponse:
         sender: asyncio.Task[None] | None = None
+        if connection.place is not None:
+            connection.place.sent_s = self._monotonic()
         try:
             connection.start(
                 written.raw,
@@ -212,6 +217,9 @@ class UpstreamPool(ConnectionLender):
         while (final := connection.parser.final) is None:
             connection.check()
             await connection.wait_for_progress()
+        self._answered(connection, self._monotonic())
+        if self._waiting.count and connection.parser.part is not MessagePart.DONE:
+            self._serve()
         if self._settings.rewrite_location and "location" in final.head.fields.joined:
             final = final.saying(located(final.head, self._settings.endpoint.origin))
         if connection.parser.part is MessagePart.TUNNEL:
@@ -247,7 +255,7 @@ class UpstreamPool(ConnectionLender):
         """Nobody waits for what the connection carries, if it still carries the exchange that was its `served`-th."""
         if connection.served == served and not connection.ended and connection not in self._streams:
             self._unwanted.add(connection, demand)
-            self._unwanted.make_room(len(self._waiting))
+            self._unwanted.make_room(self._waiting.count)
 
     def _take_idle(self, now_s: float) -> Connection | None:
         """The most recently used idle connection that still works."""
@@ -259,24 +267,69 @@ class UpstreamPool(ConnectionLender):
         return None
 
     async def _acquire(self, demand: Demand | None, *, fresh: bool = False) -> Connection:
-        """Lease a connection: a new one, or with all in use the next that comes back, unless it must be `fresh`."""
-        if self._taken >= self._settings.max_connections and fresh and self._idle:
-            self._discard(self._idle.pop())
-        if self._taken < self._settings.max_connections:
-            self._taken += 1
-        else:
-            connection = await self._waiting.wait(demand, self._unwanted.make_room)
-            if connection is not None:
-                if not fresh and connection.usable():
-                    return connection
-                connection.abort()
+        """Lease a connection, with a place at the backend: an idle or a new one, or the next that comes back.
+
+        One that must be `fresh` is new in any case.
+        """
+        now_s, claim = self._monotonic(), ANY_CLAIM if demand is None else demand.claim
+        found: Connection | None = None
+        place: Place | None = None
+        if not self._waiting.any_before(claim.priority) and self.gate.admits(claim.priority, now_s):
+            found = self._take_idle(now_s)
+            if found is not None or self._taken < self._settings.max_connections:
+                self._taken += found is None
+                place = self.gate.enter(claim, now_s)
+                self._waiting.found_place()
+        if place is None:
+            place, found = await self._waiting.wait(claim, demand, self._unwanted.make_room)
+        if found is not None:
+            if not fresh and found.usable():
+                found.place = place
+                return found
+            found.abort()
         try:
             connection = await dial(self._settings, self._make_connection, self._names)
         except BaseException:
+            self.gate.leave(place)
             self._free_slot()
             raise
+        connection.place = place
         connection.retire_s = self._monotonic() + self._settings.max_age_s
         return connection
+
+    def _give_back(self, place: Place, connection: Connection | None) -> None:
+        """Nobody is there any more for whom these were."""
+        self.gate.leave(place)
+        self._hand_back(connection)
+
+    def _leave(self, connection: Connection) -> None:
+        """What the connection carries holds no place any more."""
+        place, connection.place = connection.place, None
+        if place is not None:
+            self.gate.leave(place)
+
+    def _answered(self, connection: Connection, now_s: float) -> None:
+        place, connection.place = connection.place, None
+        if place is not None:
+            self.gate.answered(place, now_s)
+
+    def _serve(self) -> None:
+        """Let those go who wait, as far as there are places and connections for them."""
+        now_s, waiting = self._monotonic(), self._waiting
+        while waiting.count:
+            connection = self._take_idle(now_s)
+            if connection is None and self._taken >= self._settings.max_connections:
+                return
+            self._taken += connection is None
+            waiter = waiting.next(now_s)
+            if waiter is None:
+                if connection is None:
+                    self._taken -= 1
+                else:
+                    self._idle.append(connection)
+                return
+            waiter.place = self.gate.enter(waiter.claim, now_s)
+            waiter.future.set_result(connection)
 
     def _make_connection(self) -> Connection:
         loop = asyncio.get_running_loop()
@@ -289,8 +342,10 @@ class UpstreamPool(ConnectionLender):
         self._release(connection, True)
 
     def _release(self, connection: Connection, reusable: bool) -> None:
-        may = reusable and not self._closed and connection not in self._streams
-        if may and self._monotonic() < connection.retire_s:
+        now_s = self._monotonic()
+        if connection.place is not None:
+            self._answered(connection, now_s)
+        if reusable and not self._closed and connection not in self._streams and now_s < connection.retire_s:
             connection.finish()
             if self._unwanted.any:
                 self._unwanted.exchange_done(connection)
@@ -299,24 +354,23 @@ class UpstreamPool(ConnectionLender):
             self._discard(connection)
 
     def _hand_back(self, connection: Connection | None) -> None:
-        """Pass a connection, or a free slot, to whoever waits longest; keep or free it when nobody does."""
-        if self._waiting.hand(connection):
-            return
+        """Keep a connection, or free a slot, for whoever is next."""
         if connection is None:
             self._taken -= 1
         elif connection.ended or self._closed:
             self._discard(connection)
+            return
         else:
-            final, idle_s = connection.parser.final, self._keepalive_s
-            if final is not None and final.idle_s is not None:
-                idle_s = min(max(final.idle_s - 1.0, 0.0), _MAX_IDLE_S)  # a second before the backend closes
-            connection.idle_until_s = self._monotonic() + idle_s
+            connection.idle_until_s = self._monotonic() + idle_s(connection, self._keepalive_s)
             self._idle.append(connection)
             if self._sweeper is None:
                 self._sweeper = asyncio.get_running_loop().call_later(self._keepalive_s, self._sweep)
+        if self._waiting.count:
+            self._serve()
 
     def _discard(self, connection: Connection) -> None:
         connection.abort()
+        self._leave(connection)
         self._unwanted.exchange_done(connection)
         if connection in self._streams:
             self._streams.remove(connection)
@@ -342,9 +396,3 @@ class UpstreamPool(ConnectionLender):
                 self._discard(connection)
         if self._idle:
             self._sweeper = asyncio.get_running_loop().call_later(self._keepalive_s, self._sweep)
-
-
-def _may_repeat(connection: Connection, error: UpstreamError, demand: Demand | None) -> bool:
-    """Whether a reused connection died before one byte of an answer to a safe request that somebody waits for."""
-    unanswered = error.failure is UpstreamFailure.RESET and connection.parser.no_bytes_seen
-    return unanswered and (demand is None or demand.wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from veneer.http1.serialise import LAST_CHUNK, WrittenHead, chunk_size
-from veneer.ports import UpstreamError
+from veneer.ports import Content, UpstreamError
 from veneer.upstream.connection import Connection
 
 _SEPARATE_WRITE_BYTES = 16 * 1024
@@ -13,6 +13,15 @@ _SEPARATE_WRITE_BYTES = 16 * 1024
 
 class BodyLengthError(Exception):
     """The request body is longer or shorter than its Content-Length."""
+
+
+def split(written: WrittenHead, body: Content | None) -> tuple[WrittenHead, AsyncIterator[bytes] | None]:
+    """What leaves in one write, and what is to follow it."""
+    if not isinstance(body, bytes):
+        return written, body
+    if written.length == len(body) and not written.expects_continue:
+        return WrittenHead(written.raw + body, upgrading=written.upgrading), None
+    return written, at_hand(body)
 
 
 async def at_hand(body: bytes) -> AsyncIterator[bytes]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
+
+from veneer.policy.model_concurrency import ConcurrencyRules
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -79,6 +81,7 @@ class PoolSettings:
     pool_timeout_s: float = 5.0
     continue_timeout_s: float = 1.0
     max_connections: int = 256
+    concurrency: ConcurrencyRules = field(default_factory=ConcurrencyRules)
     max_streams: int = 1024
     stream_idle_s: float = 600.0
     keepalive_s: float = 4.5

@@ -1,4 +1,4 @@
-"""Requests that wait for a connection to the backend while all are in use."""
+"""Requests that wait for a place at the backend and a connection to it."""
 
 from __future__ import annotations
 
@@ -6,76 +6,233 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
-from veneer.ports import Demand, UpstreamError, UpstreamFailure
+from veneer.core.overload import OVERLOADED_WAIT_S, Claim, Pace, Priority, StandingQueue, retry_after_s
+from veneer.ports import Clock, Demand, UpstreamError, UpstreamFailure
 from veneer.upstream.connection import Connection
+from veneer.upstream.gate import Gate, Place
+from veneer.upstream.settings import PoolSettings
+
+
+class Waiter:
+    """One that waits since `since_s`. What it gets is a `place`, and with it a connection or the right to open one."""
+
+    __slots__ = ("claim", "future", "number", "place", "refused", "since_s")
+
+    def __init__(self, claim: Claim, future: asyncio.Future[Connection | None], number: int, since_s: float) -> None:
+        self.claim: Final = claim
+        self.future: Final = future
+        self.number: Final = number
+        self.since_s: Final = since_s
+        self.place: Place | None = None
+        self.refused = False
+
+    def refuse(self) -> None:
+        """It gets nothing."""
+        if not self.future.done():
+            self.refused = True
+            self.future.set_result(None)
 
 
 class WaitingQueue:
-    """Those of one pool, first in, first out.
+    """Those of one pool: the most urgent first, and among these in order, or while the queue stands the newest first.
 
-    A place in it ends with the client's interest, and after the pool's time-out.
+    One whose route has its share of places already comes after those of others. A place in the queue ends with the
+    client's interest, and after the pool's time-out, or OVERLOADED_WAIT_S while the queue stands. `give_back` takes
+    what somebody got who had left.
     """
 
-    def __init__(self, timeout_s: float, limit: int, hand_back: Callable[[Connection | None], None]) -> None:
-        self._timeout_s = timeout_s
-        self._limit = limit
-        self._hand_back = hand_back
-        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
-
-    def __len__(self) -> int:
+    def __init__(
+        self,
+        settings: PoolSettings,
+        gate: Gate,
+        clock: Clock,
+        give_back: Callable[[Place, Connection | None], None],
+    ) -> None:
+        self._timeout_s = settings.pool_timeout_s
+        self._most = settings.concurrency.max_waiting
+        self._gate = gate
+        self._monotonic = clock.monotonic
+        self._give_back = give_back
+        self._lines: list[dict[str, deque[Waiter]]] = [{} for _ in Priority]
+        self._standing = StandingQueue()
+        self._refusals = Pace()
+        self._number = 0
+        self.count = 0
         """How many wait."""
-        return len(self._waiting)
+        self.refused = 0
+        """How many were refused so far."""
 
-    def hand(self, connection: Connection | None) -> bool:
-        """Pass a connection, or with None the right to open one, to whoever is next: whether anybody waits."""
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(connection)
-                return True
-        return False
+    def next(self, now_s: float) -> Waiter | None:
+        """Take out whoever is next, if there is a place for it."""
+        self._look(now_s)
+        for priority in Priority:
+            lines = self._lines[priority]
+            while lines and self._gate.admits(priority, now_s):
+                waiter = self._taken(lines)
+                if not waiter.future.done():  # else it has left, and does not know yet
+                    return waiter
+        return None
 
-    async def wait(self, demand: Demand | None, make_room: Callable[[int], None]) -> Connection | None:
-        """Somebody else's connection, or None for the right to open one; `make_room` is told how many wait.
+    def any_before(self, priority: Priority) -> bool:
+        """Whether anybody waits who goes before one that comes now."""
+        return self.count > 0 and any(self._lines[other] for other in Priority if other <= priority)
 
-        Raises UpstreamError POOL_TIMEOUT, and ABANDONED when nobody waits for the response any more.
+    def found_place(self) -> None:
+        """A request found a place without waiting."""
+        if not self.count:
+            self._standing.emptied()
+
+    def _taken(self, lines: dict[str, deque[Waiter]]) -> Waiter:
+        end = -1 if self._standing.stands else 0
+        found: Waiter | None = None
+        within = False
+        for route, line in lines.items():
+            head, has_share = line[end], self._gate.is_within_share(route)
+            earlier = found is not None and (head.number > found.number if end else head.number < found.number)
+            if found is None or (has_share and not within) or (has_share == within and earlier):
+                found, within = head, has_share
+        assert found is not None
+        self._remove(found)
+        return found
+
+    async def wait(
+        self, claim: Claim, demand: Demand | None, make_room: Callable[[int], None]
+    ) -> tuple[Place, Connection | None]:
+        """A place, and somebody else's connection or None for the right to open one.
+
+        `make_room` is told how many wait. Raises UpstreamError OVERLOADED at once where it is not worth while to wait,
+        POOL_TIMEOUT after the time-out, and ABANDONED when nobody waits for the response any more.
         """
-        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        waiter = self._queued(claim)
         if demand is not None:
             leave = partial(_leave_queue, waiter, demand)
             demand.when_unwanted(leave)
             if not demand.wanted:
                 leave()
-        self._waiting.append(waiter)
-        make_room(len(self._waiting))
+        make_room(self.count)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                connection = await waiter
+            async with asyncio.timeout(OVERLOADED_WAIT_S if self._standing.stands else self._timeout_s):
+                connection = await waiter.future
         except (TimeoutError, asyncio.CancelledError) as error:
-            if waiter.done() and not waiter.cancelled() and not _was_dropped(demand):
-                self._hand_back(waiter.result())
+            if waiter.place is not None:
+                self._give_back(waiter.place, waiter.future.result())
             if isinstance(error, TimeoutError):
-                detail = f"all {self._limit} connections were in use for {self._timeout_s:g} s"
-                raise UpstreamError(UpstreamFailure.POOL_TIMEOUT, detail, sent=False) from None
+                raise self._timed_out() from None
             raise
         finally:
             if demand is not None:
                 demand.when_unwanted(None)
-            if waiter in self._waiting:
-                self._waiting.remove(waiter)
-        if _was_dropped(demand):
-            detail = "the client left before there was a connection to the backend"
-            raise UpstreamError(UpstreamFailure.ABANDONED, detail, sent=False)
-        return connection
+            self._remove(waiter)
+        if waiter.place is not None:
+            return waiter.place, connection
+        if waiter.refused:
+            raise self._refusal(self._monotonic())
+        detail = "the client left before there was a connection to the backend"
+        raise UpstreamError(UpstreamFailure.ABANDONED, detail, sent=False)
+
+    def _queued(self, claim: Claim) -> Waiter:
+        """One more that waits. Raises UpstreamError OVERLOADED."""
+        now_s = self._monotonic()
+        self._gate.reached(now_s)
+        self._look(now_s)
+        if not self._may_wait(claim, now_s):
+            raise self._refusal(now_s)
+        self._number += 1
+        waiter = Waiter(claim, asyncio.get_running_loop().create_future(), self._number, now_s)
+        self._lines[claim.priority].setdefault(claim.route, deque()).append(waiter)
+        self.count += 1
+        return waiter
+
+    def _may_wait(self, claim: Claim, now_s: float) -> bool:
+        """Whether there is room; where there is none, the least urgent makes room for what is more urgent.
+
+        Of those alike the newest makes the oldest go while the queue stands. What is in the background waits for
+        nobody but its like.
+        """
+        if not claim.waits:
+            return False
+        if claim.priority is Priority.BACKGROUND and (self._standing.stands or self._others_wait()):
+            return False
+        most = self._most
+        if self._standing.stands:
+            most = min(most, max(1, int(self._gate.pace.per_s(now_s) * OVERLOADED_WAIT_S)))
+        if self.count < most:
+            return True
+        for priority in reversed(Priority):
+            if priority < claim.priority or (priority == claim.priority and not self._standing.stands):
+                return False
+            lines = self._lines[priority]
+            if lines:
+                self._drop(min([line[0] for line in lines.values()], key=_number))
+                return True
+        return False
+
+    def _others_wait(self) -> bool:
+        return bool(self._lines[Priority.CRITICAL] or self._lines[Priority.NORMAL])
+
+    def _look(self, now_s: float) -> None:
+        """See whether the queue stands. Once it does, those go who have waited longer than one may then."""
+        if self._standing.stands:
+            return
+        if self.count == 0:
+            self._standing.observe(0.0, now_s)
+            return
+        oldest_s = min([line[0].since_s for lines in self._lines for line in lines.values()])
+        if self._standing.observe(now_s - oldest_s, now_s):
+            for lines in self._lines:
+                for line in list(lines.values()):
+                    while line and now_s - line[0].since_s >= OVERLOADED_WAIT_S:
+                        self._drop(line[0])
+
+    def _drop(self, waiter: Waiter) -> None:
+        self._remove(waiter)
+        waiter.refuse()
+
+    def _remove(self, waiter: Waiter) -> None:
+        """Take it out if it waits."""
+        lines, route = self._lines[waiter.claim.priority], waiter.claim.route
+        line = lines.get(route)
+        if line is None:
+            return
+        if line[0] is waiter:
+            line.popleft()
+        elif line[-1] is waiter:
+            line.pop()
+        elif waiter in line:
+            line.remove(waiter)
+        else:
+            return
+        self.count -= 1
+        if not line:
+            del lines[route]
+
+    def _retry_s(self, now_s: float) -> float:
+        return retry_after_s(self.count, self._gate.pace.per_s(now_s), self._refusals.per_s(now_s))
+
+    def _refusal(self, now_s: float) -> UpstreamError:
+        self.refused += 1
+        self._refusals.count(now_s)
+        detail = f"{self._gate.in_use} requests are at the backend, and {self.count} wait"
+        return UpstreamError(UpstreamFailure.OVERLOADED, detail, sent=False, retry_s=self._retry_s(now_s))
+
+    def _timed_out(self) -> UpstreamError:
+        now_s = self._monotonic()
+        if self._standing.stands:
+            return self._refusal(now_s)
+        self.refused += 1
+        self._refusals.count(now_s)
+        detail = f"{self._gate.in_use} requests were at the backend for {self._timeout_s:g} s"
+        return UpstreamError(UpstreamFailure.POOL_TIMEOUT, detail, sent=False, retry_s=self._retry_s(now_s))
 
 
-def _leave_queue(waiter: asyncio.Future[Connection | None], demand: Demand) -> None:
-    """Wait no more for a connection: nobody wants what would be asked for."""
-    if not waiter.done():
+def _number(waiter: Waiter) -> int:
+    return waiter.number
+
+
+def _leave_queue(waiter: Waiter, demand: Demand) -> None:
+    """Wait no more: nobody wants what would be asked for."""
+    if not waiter.future.done():
         demand.dropped = True
-        waiter.set_result(None)
-
-
-def _was_dropped(demand: Demand | None) -> bool:
-    return demand is not None and demand.dropped
+        waiter.future.set_result(None)

@@ -11,6 +11,7 @@ from tests.unit.veneer.observe.records import quiet_observer
 from veneer.compress.codec import Codecs
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead, ResponseHead
+from veneer.core.overload import ANY_CLAIM, Claim
 from veneer.fastpath.hits import HitFastPath
 from veneer.fastpath.whole_response import WholeResponse
 from veneer.http1.serialise import write_head
@@ -73,7 +74,7 @@ class Backend(LeasedConnection):
     def head_bytes(self, request: RequestHead, *, has_body: bool = False) -> bytes:
         return write_head(request, "127.0.0.1:1", "", preserve_host=True, has_body=has_body).raw
 
-    def lease_now(self, now_s: float) -> Backend | None:
+    def lease_now(self, now_s: float, claim: Claim = ANY_CLAIM) -> Backend | None:
         taken, self.free = self.free, False
         return self if taken else None
 

@@ -16,6 +16,7 @@ STATUSES = {
     UpstreamFailure.READ_TIMEOUT: 504,
     UpstreamFailure.WRITE_TIMEOUT: 504,
     UpstreamFailure.POOL_TIMEOUT: 503,
+    UpstreamFailure.OVERLOADED: 503,
     UpstreamFailure.UNHEALTHY: 503,
     UpstreamFailure.STREAMS_FULL: 503,
     UpstreamFailure.RESET: 502,

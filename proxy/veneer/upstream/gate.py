@@ -1,0 +1,88 @@
+"""How many requests may be at a backend, and who is there."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from veneer.core.concurrency import ConcurrencyLimit
+from veneer.core.overload import Claim, Pace, Priority
+from veneer.upstream.settings import PoolSettings
+
+RESERVED_FOR_S: Final = 60.0
+"""So long after a critical request the reserve is kept for the next one."""
+
+
+class Place:
+    """A place at the backend, from admission to the final head of the response.
+
+    `sent_s` is when the request was sent whole, 0 where that is not known; `among` how many were there then.
+    """
+
+    __slots__ = ("among", "claim", "sent_s")
+
+    def __init__(self, claim: Claim, among: int, sent_s: float) -> None:
+        self.claim: Final = claim
+        self.among = among
+        self.sent_s = sent_s
+
+
+class Gate:
+    """The places at one backend. Without `adaptive` there are as many as connections."""
+
+    def __init__(self, settings: PoolSettings) -> None:
+        most, rules = settings.max_connections, settings.concurrency
+        self._most = most
+        self._limit = ConcurrencyLimit(most, rules.least) if rules.adaptive else None
+        self._route_share = rules.route_share
+        self._critical_share = rules.critical_share
+        self._critical_s = -math.inf
+        self._by_route: dict[str, int] = {}
+        self.pace = Pace()
+        self.in_use = 0
+
+    @property
+    def limit(self) -> int:
+        """How many may be there now."""
+        return self._most if self._limit is None else self._limit.limit
+
+    def admits(self, priority: Priority, now_s: float) -> bool:
+        """Whether there is a place for one more: for critical ones a share of all is kept."""
+        limit = self._most if self._limit is None else self._limit.limit
+        if priority is Priority.CRITICAL:
+            self._critical_s = now_s
+        elif now_s - self._critical_s < RESERVED_FOR_S:
+            limit = max(limit - math.ceil(limit * self._critical_share), 1)
+        return self.in_use < limit
+
+    def is_within_share(self, route: str) -> bool:
+        """Whether the route has less than the share of places that it may have while others wait."""
+        return self._by_route.get(route, 0) < max(1.0, self.limit * self._route_share)
+
+    def enter(self, claim: Claim, now_s: float) -> Place:
+        """Take a place, for a request that is sent now."""
+        self.in_use += 1
+        self._by_route[claim.route] = self._by_route.get(claim.route, 0) + 1
+        return Place(claim, self.in_use, now_s)
+
+    def answered(self, place: Place, now_s: float) -> None:
+        """The final head is here."""
+        self.leave(place)
+        self.pace.count(now_s)
+        if self._limit is not None and place.sent_s:
+            self._limit.answered(place.claim.route, now_s - place.sent_s, place.among, now_s)
+
+    def leave(self, place: Place) -> None:
+        """The request is there no more; of the backend's latency that tells nothing."""
+        self.in_use -= 1
+        route = place.claim.route
+        left = self._by_route[route] - 1
+        if left:
+            self._by_route[route] = left
+        else:
+            del self._by_route[route]
+
+    def reached(self, now_s: float) -> None:
+        """Somebody has to wait for a place."""
+        if self._limit is not None and self.in_use >= self._limit.limit:
+            self._limit.reached(now_s)

@@ -1,0 +1,58 @@
+"""When a queue stands, and when to come back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veneer.core.overload import INTERVAL_S, MOST_RETRY_S, TARGET_S, Pace, StandingQueue, retry_after_s
+
+
+def test_a_burst_is_no_standing_queue() -> None:
+    queue = StandingQueue()
+    assert not queue.observe(TARGET_S * 10, 1.0)
+    assert not queue.observe(0.0, 1.0 + INTERVAL_S / 2)
+    assert not queue.observe(TARGET_S * 10, 1.0 + INTERVAL_S)
+    assert not queue.stands
+
+
+def test_a_queue_whose_least_wait_stays_long_stands_until_it_was_empty() -> None:
+    queue = StandingQueue()
+    queue.observe(TARGET_S, 1.0)
+    assert queue.observe(TARGET_S, 1.0 + INTERVAL_S)
+    assert not queue.observe(TARGET_S, 2.0), "it has begun already"
+    queue.observe(0.0, 3.0)
+    assert queue.stands
+    queue.emptied()
+    assert [queue.observe(TARGET_S, 4.0), queue.stands] == [False, False]
+
+
+@given(st.lists(st.floats(0, TARGET_S, exclude_max=True), max_size=50))
+def test_short_waits_never_make_it_stand(waits: list[float]) -> None:
+    queue = StandingQueue()
+    for number, wait_s in enumerate(waits):
+        queue.observe(wait_s, float(number))
+    assert not queue.stands
+
+
+def test_the_pace_is_that_of_the_last_second() -> None:
+    pace = Pace()
+    for number in range(100):
+        pace.count(10.0 + number / 100)
+    assert pace.per_s(11.0) == pytest.approx(100)
+    assert pace.per_s(11.5) == pytest.approx(50)
+    assert pace.per_s(13.0) == 0
+
+
+def test_who_is_refused_comes_back_when_all_who_are_could_be_answered() -> None:
+    assert retry_after_s(0, 50, 0) == 1
+    assert retry_after_s(100, 50, 0) == 2
+    assert retry_after_s(0, 50, 450) == 9
+    assert retry_after_s(7, 0, 0) == MOST_RETRY_S
+    assert retry_after_s(0, 0, 0) == 1
+
+
+@given(st.integers(0, 10**6), st.floats(0, 10**6), st.floats(0, 10**6))
+def test_the_time_to_come_back_has_bounds(waiting: int, answered: float, refused: float) -> None:
+    assert 1 <= retry_after_s(waiting, answered, refused) <= MOST_RETRY_S
