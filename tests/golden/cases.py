@@ -1,10 +1,11 @@
-"""Golden policies: a text, a divider, and what becomes of it: the policy rendered, or the report."""
+"""Golden policies: a text, a divider, and what becomes of it: the policy and what is said of it, or the report."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from veneer.cli.without_redis import without_redis
 from veneer.policy.load import parse_policy
 from veneer.policy.problems import PolicyError
 from veneer.policy.render import render_policy
@@ -33,6 +34,6 @@ def outcome_of(text: str) -> str:
     try:
         policy = parse_policy(text, "policies.yaml", sources=surroundings())
         warnings = "".join(f"warning: {line}\n" for line in report(policy.warnings, "policies.yaml"))
-        return render_policy(policy) + warnings
+        return render_policy(policy) + warnings + without_redis(policy)
     except PolicyError as error:
         return f"{error}\n"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from veneer.cli.asking import as_answered
+from veneer.cli.without_redis import without_redis
 from veneer.policy.load import failing_tests, load_policy
 from veneer.policy.problems import PolicyError
 from veneer.policy.render import render_policy
@@ -51,6 +52,7 @@ def check_policies(arguments: argparse.Namespace, environment: Mapping[str, str]
         )
         sys.stdout.write(f"{path}: right ({what})\n")
         sys.stderr.writelines(f"warning: {line}\n" for line in report(policy.warnings, str(path)))
+        sys.stdout.write(without_redis(policy))
         if arguments.show:
             sys.stdout.write(render_policy(policy))
     return status

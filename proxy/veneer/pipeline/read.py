@@ -32,10 +32,11 @@ from veneer.pipeline.context import Exchange, Services, cache_request
 from veneer.pipeline.exchange import CacheResult, Refusal
 from veneer.pipeline.fetch import Fetcher
 from veneer.pipeline.forward import private_answer
+from veneer.pipeline.lost import LostRead, read_when_lost
 from veneer.pipeline.plan import CacheLookup, Plan, plan_of
 from veneer.pipeline.refuse import refuse, upstream_failed
 from veneer.pipeline.wish import FetchLockWish
-from veneer.policy.model import Route, StoreLoss
+from veneer.policy.model import Route
 from veneer.ports import LeaseState
 
 STORE_LOST: Final = "store-lost"
@@ -95,7 +96,7 @@ class CacheHandler:
         rules = route.cache
         if not rules.enabled or passes(looked.wanted.fields, rules) is not None:
             return []
-        if lost and route.on_store_loss is not StoreLoss.STALE:
+        if lost and read_when_lost(route) is not LostRead.STORED:
             return []
         return candidates(self._services.log, await self._services.store.lookup(looked.key, looked.wanted, rules, wish))
 

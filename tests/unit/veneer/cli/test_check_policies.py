@@ -54,3 +54,12 @@ def test_warnings_are_printed_and_the_file_is_right(tmp_path: Path, capsys: pyte
     out, err = capsys.readouterr()
     assert out.startswith(f"{path}: right (1 routes, 0 rate limits, 1 warnings, ")
     assert err.startswith(f"warning: {path}:2:42: routes[0].cache.share_authorized: what the backend answers one user")
+
+
+def test_what_happens_without_redis_is_told_where_there_is_one(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(str(good)) == 0
+    assert "Redis" not in capsys.readouterr().out
+    assert run(str(good), environment={"REDIS_URL": "redis://127.0.0.1:6379/0"}) == 0
+    out = capsys.readouterr().out.splitlines()
+    (line,) = (line for line in out if line.startswith("  a "))
+    assert line.split(maxsplit=1) == ["a", "forwarded  refused, 503  -"]
