@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Final
 
 from veneer.loop.tasks import Tasks
+
+_MAX_UNDER_WAY: Final = 1000
+"""Pieces that have been read and have not arrived."""
 
 
 class Relay:
     """Carries bytes between its own port and a server's.
 
     `cut` resets every connection and refuses new ones; `hold` keeps them open and carries nothing, as a lost route
-    does; `delay_s` slows each direction; `mend` carries on, with what was held.
+    does; what is read arrives `delay_s` later, each way; `mend` carries on, with what was held.
     """
 
     def __init__(self, target_port: int) -> None:
@@ -64,7 +68,11 @@ class Relay:
         if self._refuse:
             writer.transport.abort()
             return
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+        try:
+            there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+        except OSError:  # the server is gone: so is the way to it
+            writer.transport.abort()
+            return
         pair = {writer, there_writer}
         self._writers |= pair
         try:
@@ -81,11 +89,29 @@ class Relay:
                 end.transport.abort()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Read on while what was read is on its way: a long way is not a narrow one."""
+        clock = asyncio.get_running_loop()
+        pieces = asyncio.Queue[tuple[float, bytes]](_MAX_UNDER_WAY)
+        arriving = self._tasks.start(self._arrive(pieces, writer), "relay: arriving")
+        try:
+            with suppress(ConnectionError):
+                while data := await reader.read(65536):
+                    await pieces.put((clock.time() + self.delay_s, data))
+            await pieces.put((clock.time() + self.delay_s, b""))
+            await arriving
+        finally:
+            arriving.cancel()
+
+    async def _arrive(self, pieces: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+        clock = asyncio.get_running_loop()
         with suppress(ConnectionError):
-            while data := await reader.read(65536):
-                if self.delay_s:
-                    await asyncio.sleep(self.delay_s)
+            while True:
+                due_s, data = await pieces.get()
+                if due_s > clock.time():
+                    await asyncio.sleep(due_s - clock.time())
                 await self._open.wait()
+                if not data:
+                    return
                 writer.write(data)
                 await writer.drain()
 

@@ -76,7 +76,7 @@ async def killed(shared: Shared) -> AsyncIterator[None]:
 async def full(shared: Shared) -> AsyncIterator[None]:
     """It takes no more writes, for want of memory."""
     with shared.server.client() as client:
-        client.config_set("maxmemory", "1mb")
+        client.config_set("maxmemory", "1")
         try:
             yield
         finally:

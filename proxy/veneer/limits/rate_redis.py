@@ -23,6 +23,8 @@ from veneer.redis.states import RedisStates
 
 _MOST_JOINED: Final = 2
 """Batches that a request waits for before it asks for itself alone."""
+_LEAST_AHEAD: Final = 2
+"""A batch of one is none: that one request would ask just so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class RedisRates:
 
     What a limit's accuracy allows is taken in batches (veneer.core.batches) and admitted from them; a client refused
     once is refused here, without asking, until the moment Redis computed. While Redis is away each limit does what its
-    `on_store_loss` says, and one request tries Redis again every `retry_every_s`. `nodes` tells how many nodes share.
+    `on_store_loss` says, and Redis is tried again every `retry_every_s`, beside the requests. `nodes` tells how many
+    nodes share.
     """
 
     def __init__(
@@ -102,9 +105,12 @@ class RedisRates:
         if refusal is not None:
             self.counts.refused_locally += 1
             return refusal
-        if not self._states.answers_soon or (self._failed and now_s < self._try_again_s):
-            return self._alone.admit_now(key, limit, now_s)
-        return None
+        if self._states.answers_soon:
+            if not self._failed:
+                return None
+            if now_s >= self._try_again_s:
+                self._try_again(key, limit, now_s)
+        return self._alone.admit_now(key, limit, now_s)
 
     def refusal_now(self, key: str, limit: RateLimit, now_s: float) -> RateVerdict | None:
         """The refusal that Redis computed for this moment, where nothing is held."""
@@ -117,13 +123,24 @@ class RedisRates:
         self.counts.refused_locally += 1
         return refusal
 
+    def _try_again(self, key: str, limit: RateLimit, now_s: float) -> None:
+        """See whether Redis is back, beside the requests: none waits for the answer of who may not give any.
+
+        Two requests are asked for, the least that a call without a request of its own counts: whether Redis takes
+        writes is tried as well.
+        """
+        self._try_again_s = now_s + self._settings.retry_every_s
+        held = self._held.of(key, limit, now_s)
+        if held.asking is None and not self._closed and not self._tasks.full:
+            self._start(held, terms_of(limit, self._nodes()), _LEAST_AHEAD, own=0)
+
     def _ask_ahead(self, held: ClientBatches, now_s: float) -> None:
         """Ask for the next batch beside the requests, unless it comes already or would be none."""
         if held.asking is not None or held.near or self._closed or self._tasks.full or not self.available:
             return
         terms = terms_of(held.limit, self._nodes())
         want = held.wants(terms, now_s)
-        if want > 1:
+        if want >= _LEAST_AHEAD:
             self._start(held, terms, want, own=0)
 
     async def _ask(self, key: str, limit: RateLimit) -> RateVerdict:
@@ -134,7 +151,7 @@ class RedisRates:
             asking = held.asking
             if asking is None:
                 want = held.wants(terms, self._monotonic())
-                if want < 2 or held.near or self._closed or self._tasks.full:
+                if want < _LEAST_AHEAD or held.near or self._closed or self._tasks.full:
                     break
                 # Shielded: what the call brings is for all who wait, also where this client goes.
                 return await asyncio.shield(self._start(held, terms, want, own=1))
@@ -161,11 +178,9 @@ class RedisRates:
     async def _take(self, held: ClientBatches, terms: BatchTerms, want: int, own: int) -> RateVerdict:
         """Take up to `want`; `own` is 1 where a request asks, whose verdict is returned, 0 where it is done ahead."""
         limit, before_s = held.limit, self._monotonic()
-        if not self.available:  # this request is the one that tries; the others go on without Redis
-            self._try_again_s = before_s + self._settings.retry_every_s
         self.counts.calls += 1
         try:
-            granted = await self._calls.take(held.key, limit, want, terms.shares, 2 - own)
+            granted = await self._calls.take(held.key, limit, want, terms.shares, _LEAST_AHEAD - own)
         except FAILURES as error:
             self.counts.errors += 1
             self._try_again_s = self._monotonic() + self._settings.retry_every_s

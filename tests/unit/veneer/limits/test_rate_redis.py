@@ -93,6 +93,23 @@ async def test_a_batch_that_could_not_be_asked_for_ahead_is_no_answer_to_anybody
     assert bench.now() is not None
 
 
+async def test_redis_is_tried_again_beside_the_requests(bench: Bench) -> None:
+    bench.redis.gone = True
+    assert not (await bench.ask()).allowed
+    bench.redis.gone = False
+    bench.redis.open.clear()
+    bench.clock.advance(1)
+    called = bench.redis.called
+    answers = [bench.now() for _ in range(5)]
+    await bench.settled()
+    assert [answer is not None and not answer.allowed for answer in answers] == [True] * 5
+    assert (bench.redis.called - called, bench.rates.available) == (1, False)
+    bench.redis.open.set()
+    await bench.settled()
+    assert bench.rates.available
+    assert (await bench.ask()).allowed
+
+
 async def test_a_batch_that_came_too_late_is_not_spent(bench: Bench) -> None:
     bench.redis.open.clear()
     async with asyncio.TaskGroup() as group:
