@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.origin import OriginConnection
+from tests.support.shared_log import until
 from tests.unit.veneer.upstream.conftest import Bench, pool_for, request
 from veneer.core.overload import INTERVAL_S, OVERLOADED_WAIT_S, TARGET_S, Claim, Priority
 from veneer.policy.model_concurrency import ConcurrencyRules
@@ -63,8 +64,11 @@ class Queue:
             except UpstreamError as error:
                 self.ends[name] = error
 
+        waiting = self.bench.pool._waiting
+        before = waiting.count, len(self.ends)
         self._tasks.append(asyncio.get_running_loop().create_task(ends()))
-        await asyncio.sleep(0.01)
+        # Sent, waiting, or refused; who waits may have taken another's place.
+        await until(lambda: "/" + name in self.held.asked or before != (waiting.count, len(self.ends)))
 
     async def answered(self) -> None:
         """The backend answers one."""
