@@ -14,9 +14,14 @@ from tests.support.entries import stored
 from tests.support.shared_log import LEASE_S, LINK, LOG, Node, node, until
 from veneer.core.invalidation import Invalidation, InvalidationMode, Validity
 from veneer.ports import LeaseState, Receipt
+from veneer.stores.flushes import FlushReason
 
 X = Invalidation(tags=("x",))
 NewRedis = Callable[..., RedisServer]
+
+
+def _flushes(one: Node) -> dict[FlushReason, int]:
+    return {reason: count for reason, count in one.log.flushes.counts.items() if count}
 
 
 async def _settled(*nodes: Node) -> None:
@@ -104,6 +109,25 @@ async def test_a_node_that_vanishes_kills_what_was_stored_and_once_more_when_its
         third = stored(a.log.position, "y")
         await asyncio.sleep(2 * LEASE_S)
         assert a.log.validity(third) is Validity.VALID
+        assert _flushes(a) == {FlushReason.LOST_NODE: 2}, "then, and once more when the write must be over"
+
+
+async def test_each_flush_has_its_reason_and_a_lease_that_ran_out_is_none(
+    redis_server: RedisServer, redis_url: str
+) -> None:
+    async with relay(redis_server.port) as between, node("a", redis_url) as a, node("b", between.url) as b:
+        await _settled(a, b)
+        held = stored(b.log.position, "y")
+        between.cut()
+        await b.lost()
+        between.mend()
+        await b.leads()
+        assert (b.log.validity(held), _flushes(b)) == (Validity.VALID, {})
+        await a.log.append(Invalidation(everything=True), strict=True)
+        assert [_flushes(one) for one in (a, b)] == [{FlushReason.EVENT: 1}] * 2
+        redis_server.flush()
+        await until(lambda: all(FlushReason.EPOCH in _flushes(one) for one in (a, b)))
+        assert [_flushes(one)[FlushReason.EPOCH] for one in (a, b)] == [1, 1]
 
 
 async def test_a_node_that_vanishes_without_a_write_under_way_costs_the_others_nothing_but_a_line(

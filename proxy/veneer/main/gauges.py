@@ -25,12 +25,13 @@ def gauges_of(
 ) -> Gauges:
     """Stores, log and limits as they stand; `dropped` tells how many log lines were lost, by log."""
     errors: dict[str, int] = {}
-    nodes_lost = 0
+    nodes_lost, flushes = 0, dict[str, int]()
     if shared.stores.shared is not None:
         errors["store"] = shared.stores.shared.counts.failures
     if isinstance(shared.stores.log, RedisLog):
         errors["log"] = shared.stores.log.counts.failures
         nodes_lost = shared.stores.log.counts.nodes_lost
+        flushes = {reason.value: count for reason, count in shared.stores.log.flushes.counts.items()}
     counts = RateCounts()
     if isinstance(shared.rates, RedisRates):
         counts = shared.rates.counts
@@ -55,6 +56,7 @@ def gauges_of(
             "worked_off": counts.unspent - counts.given_back,
         },
         nodes_lost=nodes_lost,
+        flushes=flushes,
         redis_states={} if states is None else {one.value: int(one is states.state) for one in RedisState},
         redis_state_seconds={} if states is None else {one.value: s for one, s in states.seconds().items()},
         key_set_fetches={"fetched": fetches.fetched, "failed": fetches.failed},

@@ -153,7 +153,8 @@ class StoreGauges(msgspec.Struct, frozen=True):
 class Gauges(msgspec.Struct, frozen=True):
     """The rooms as they stand at the moment of a scrape. `lease_held` tells whether the lease is fresh.
 
-    `redis_states` has a 1 at the state Redis is in, and `redis_state_seconds` the time in each (redis.states).
+    `flushes` are by reason (stores.flushes). `redis_states` has a 1 at the state Redis is in, and `redis_state_seconds`
+    the time in each (redis.states).
     `redis_errors` is by part (store, log, rates), `log_dropped` by log, `rate_fallbacks` by what was done instead,
     `rate_batches` by who asked for them, `rate_batched` by what became of the requests in them, `key_set_fetches` and
     `subrequests` by what came of them.
@@ -169,6 +170,7 @@ class Gauges(msgspec.Struct, frozen=True):
     rate_batches: dict[str, int] = {}
     rate_batched: dict[str, int] = {}
     nodes_lost: int = 0
+    flushes: dict[str, int] = {}
     redis_states: dict[str, int] = {}
     redis_state_seconds: dict[str, float] = {}
     rate_clients_forgotten: int = 0

@@ -64,6 +64,7 @@ class LogEvent:
     opens: str = ""
     hold_s: float = 0.0
     closes: str = ""
+    lost: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +160,10 @@ def parse_stream_item(item: Reply) -> LogEvent:
 def log_event(place: str, fields: Mapping[str, bytes]) -> LogEvent:
     """An event from its stream id and fields."""
     epoch_ms, _, seq = place.partition("-")
-    writer, opens, closes = (fields.get(name, b"").decode("utf-8", "replace") for name in ("w", "o", "c"))
+    writer, opens, closes, lost = (fields.get(name, b"").decode("utf-8", "replace") for name in "wocl")
     hold_ms, _, name = opens.partition(" ")
     hold_s = int(hold_ms) / 1000 if hold_ms.isdigit() else 0.0
-    return LogEvent(int(epoch_ms), int(seq), decode_event(fields.get("e", b"")), writer, name, hold_s, closes)
+    return LogEvent(int(epoch_ms), int(seq), decode_event(fields.get("e", b"")), writer, name, hold_s, closes, lost)
 
 
 def _holds(flat: list[Reply]) -> tuple[HeldEvent, ...]:

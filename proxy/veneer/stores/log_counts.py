@@ -30,9 +30,6 @@ class LogCounts:
         for node in nodes:
             self.nodes_lost += 1
             if node.writing:
-                logger.warning(
-                    "node %s is gone without a good-bye, perhaps with a write under way: all that was stored is dead",
-                    node.name,
-                )
+                logger.warning("node %s is gone without a good-bye, perhaps with a write under way", node.name)
             else:
                 logger.warning("node %s is gone without a good-bye; it had no write under way", node.name)

@@ -17,6 +17,7 @@ from veneer.stores.acks import NOBODY, Acknowledgements
 from veneer.stores.append import Append, nobody_waits, tells
 from veneer.stores.doubts import Doubts
 from veneer.stores.events import Appended, LogEvent, Renewal
+from veneer.stores.flushes import Flushes, FlushReason
 from veneer.stores.lease import NodeLease
 from veneer.stores.log_counts import LogCounts
 from veneer.stores.log_link import LogLink
@@ -71,7 +72,7 @@ class RedisLog:
         """What the last call met with."""
         self._loops: list[asyncio.Task[None]] = []
         self.local, self._closed = None, False
-        self.counts = LogCounts()
+        self.counts, self.flushes = LogCounts(), Flushes()
 
     # ------------------------------------------------------------ the port
 
@@ -152,9 +153,8 @@ class RedisLog:
     async def append(self, invalidation: Invalidation, *, strict: bool, settles_s: float = 0.0) -> Receipt:
         """Put an event into the order and apply it here.
 
-        With `strict` returns when every live node has applied it or its lease has run out. While Redis is away the
-        event waits to be shared, and this call waits with it for at most `hold_s`; the receipt then says that it is not
-        shared. Without `strict` it waits for nothing: the receipt says that the event is not shared yet.
+        With `strict` returns when every live node has applied it or its lease has run out, or after `hold_s` while
+        Redis is away: the receipt then says that it is not shared. So it says without `strict`, for which nobody waits.
         """
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self.append_soon(invalidation, tells(receipt), strict=strict, settles_s=settles_s)
@@ -256,6 +256,7 @@ class RedisLog:
             if answer.seq == self._applied + 1:  # nothing lies between: what is fetched from now on is born after it
                 self._applied = answer.seq
                 self._recent.note(answer.seq, event)
+                self.flushes.heard(LogEvent(answer.epoch_ms, answer.seq, event, self._link.node))
                 self._lease.applied(answer.seq)
                 self._progress.made()
         else:
@@ -311,7 +312,7 @@ class RedisLog:
             self._join(renewal)
         self._moved += self._doubts.told(renewal.holds)
         owed = self._apply(renewal.events)
-        self._moved += self._doubts.prune(self._applied)
+        self._moved += self.flushes.overdue(self._doubts.prune(self._applied))
         self._lease.grant(renewal.seq, began + renewal.lease_s, self._applied)
         if not joined:
             self._acknowledge(owed)
@@ -326,7 +327,7 @@ class RedisLog:
         """Enter an epoch: what is stored from another one is dead, and so is what was born before the events known."""
         known_from = renewal.events[0].seq - 1 if renewal.events else renewal.seq
         if self._epoch:
-            logger.warning("the log begins anew (epoch %s): all that was stored is dead", renewal.epoch)
+            self.flushes.note(FlushReason.EPOCH, f"the log begins anew, epoch {renewal.epoch}")
         self._epoch, self._epoch_ms, self._applied = renewal.epoch, renewal.epoch_ms, known_from
         self._table.clear(known_from)
         self._recent.clear()
@@ -373,15 +374,14 @@ class RedisLog:
             if event.seq <= self._applied:
                 continue
             if event.seq > self._applied + 1:
-                logger.warning(
-                    "the log was trimmed before this node read it: what was stored before %d is dead", event.seq
-                )
+                self.flushes.note(FlushReason.GAP, f"the log was trimmed before this node read it, up to {event.seq}")
                 self._table.raise_horizon(event.seq - 1)
                 self.counts.gaps += 1
                 self._on_reset()
                 self._recent.clear()
             self._table.apply(event.event, event.seq)
             self._doubts.heard(event)
+            self.flushes.heard(event)
             self._recent.note(event.seq, event.event)
             self._applied = event.seq
             self._moved += 1

@@ -82,7 +82,8 @@ if state.run ~= run or not seq or (seq > 0 and redis.call('XLEN', stream_key) ==
   begin_epoch()
 end
 
--- `mark` is 'o', with milliseconds and a name, where the event opens a hold, 'c', with a name, where it closes one.
+-- `mark` is 'o', with milliseconds and a name, where the event opens a hold, 'c', with a name, where it closes one, 'l', with
+-- the names of nodes, where it stands for writes of nodes that vanished.
 local function push(payload, writer, mark, value)
   local next_seq = tonumber(state.seq) + 1
   state.seq = text(next_seq)
@@ -130,7 +131,7 @@ end
 -- once more when the last write it sent must have been carried out. A node of a version that does not tell is feared.
 -- Returns the nodes found gone: name, ms for which a write of it is feared...
 local function bury(own)
-  local found, suspect = {}, false
+  local found, suspects = {}, {}
   for field, value in pairs(state) do
     local kind, name = string.sub(field, 1, 2), string.sub(field, 3)
     if kind == 'n:' and name ~= own and tonumber(value) <= now then
@@ -140,15 +141,15 @@ local function bury(own)
       found[#found + 1] = text(feared_ms)
       if feared_ms > 0 then
         redis.call('HSET', state_key, 'g:' .. name, text(now + feared_ms))
-        suspect = true
+        suspects[#suspects + 1] = name
       end
     elseif kind == 'g:' and tonumber(value) <= now then
       redis.call('HDEL', state_key, field)
-      suspect = true
+      suspects[#suspects + 1] = name
     end
   end
-  if suspect then
-    push(everything, '')
+  if #suspects > 0 then
+    push(everything, '', 'l', table.concat(suspects, ', '))
   end
   return found
 end
