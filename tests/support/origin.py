@@ -55,6 +55,8 @@ class Origin:
     connections: list[OriginConnection] = field(default_factory=list)
     heads: list[bytes] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
+    close: Callable[[], None] = lambda: None
+    """Take no further connections."""
 
 
 async def read_body(connection: OriginConnection, head: bytes) -> bytes:
@@ -122,6 +124,7 @@ async def running_origin(
         server = await asyncio.start_server(serve, *at, ssl=tls)
         scheme = "http" if tls is None else "https"
         origin.url = f"{scheme}://{at[0]}:{server.sockets[0].getsockname()[1]}"
+    origin.close = server.close
     try:
         yield origin
     finally:

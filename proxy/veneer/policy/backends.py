@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from veneer.policy import model, schema
+from veneer.policy import model
 from veneer.policy.model_concurrency import ConcurrencyRules
+from veneer.policy.schema_upstream import UpstreamShape
 from veneer.policy.sources import Sources
 from veneer.policy.tls import BY_SYSTEM, TlsSettings, UnusableFileError, tls_context
 
 
-def upstream_settings(name: str, url: str, shape: schema.UpstreamShape, sources: Sources) -> model.UpstreamSettings:
+def upstream_settings(name: str, url: str, shape: UpstreamShape, sources: Sources) -> model.UpstreamSettings:
     """The upstream `name` at `url`."""
     health, breaker, tls, concurrency = shape.health, shape.breaker, shape.tls, shape.concurrency
     noted = "".join([sources.noted(path) for path in (tls.ca, tls.certificate, tls.key) if path is not None])
@@ -46,6 +47,7 @@ def upstream_settings(name: str, url: str, shape: schema.UpstreamShape, sources:
             critical_share=concurrency.critical_share,
         ),
         breaker=None if breaker is None else model.BreakerRules(failures=breaker.failures, open_s=breaker.open),
+        retries=model.RetryRules(refused_s=shape.retries.refused),
     )
 
 

@@ -35,6 +35,7 @@ from veneer.policy.node_bounds import size_limits, timeouts
 from veneer.policy.overlay import apply_overrides, apply_rate, overlay
 from veneer.policy.places import bad_url, is_loopback, kept_of, url_hint
 from veneer.policy.problems import ConfigError, nearest
+from veneer.policy.schema_upstream import UpstreamShape
 from veneer.policy.settings import Overrides
 from veneer.policy.sources import Sources
 from veneer.policy.template import PathTemplate, TagTemplate, TemplateError, parse_path, parse_tag
@@ -98,7 +99,7 @@ class Builder:
     def _upstreams(self) -> dict[str, model.UpstreamSettings]:
         shapes = dict(self.shape.upstreams)
         if not shapes:
-            shapes[DEFAULT_UPSTREAM] = schema.UpstreamShape(url=DEFAULT_UPSTREAM_URL)
+            shapes[DEFAULT_UPSTREAM] = UpstreamShape(url=DEFAULT_UPSTREAM_URL)
         first = self.shape.defaults.upstream if self.shape.defaults.upstream in shapes else next(iter(shapes))
         found = {}
         for name, shape in shapes.items():

@@ -98,6 +98,13 @@ class BreakerRules:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryRules:
+    """What is tried again: for `refused_s` a backend that refuses connections."""
+
+    refused_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class UpstreamSettings:
     """One backend. Timeouts are per phase: read and write count from the last byte that moved."""
 
@@ -118,6 +125,7 @@ class UpstreamSettings:
     health: HealthRules | None = None
     breaker: BreakerRules | None = None
     concurrency: ConcurrencyRules = field(default_factory=ConcurrencyRules)
+    retries: RetryRules = RetryRules()
 
 
 DEFAULT_INVALIDATES_ON: Final = frozenset(range(200, 400)) | frozenset(range(500, 600))

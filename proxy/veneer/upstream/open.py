@@ -56,6 +56,7 @@ def pool_settings(settings: UpstreamSettings) -> PoolSettings:
         max_age_s=settings.keep_alive_time_s,
         preserve_host=settings.preserve_host,
         rewrite_location=settings.rewrite_location,
+        refused_s=settings.retries.refused_s,
         tls=tls_context(settings.tls) if endpoint.tls else None,
         server_name=settings.tls.server_name,
     )

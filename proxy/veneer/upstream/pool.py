@@ -22,6 +22,7 @@ from veneer.upstream.dial import dial
 from veneer.upstream.gate import Gate, Place
 from veneer.upstream.lease import ConnectionLender, PoolLease, idle_s, may_repeat
 from veneer.upstream.names import Names
+from veneer.upstream.redial import Redialler
 from veneer.upstream.response import BackendResponse
 from veneer.upstream.sender import send_body, split
 from veneer.upstream.settings import PoolSettings
@@ -44,6 +45,8 @@ class UpstreamPool(ConnectionLender):
         self._prefix = settings.endpoint.prefix
         self._monotonic = clock.monotonic
         self._names = names or Names(settings.endpoint, clock)
+        dials = partial(dial, settings, self._make_connection, self._names)
+        self.redialler = Redialler(dials, clock.monotonic, settings.refused_s)
         self._tasks = tasks
         self._buffer = ReadBuffer()
         self._batch: WriteBatch | None = None
@@ -107,9 +110,8 @@ class UpstreamPool(ConnectionLender):
         A backend whose connections are all in use is busy, and may be well. Raises UpstreamError.
         """
         if self._beside is None:
-            self._beside = UpstreamPool(
-                replace(self._settings, max_connections=1), self._clock, self._tasks, self._names
-            )
+            settings = replace(self._settings, max_connections=1, refused_s=0.0)
+            self._beside = UpstreamPool(settings, self._clock, self._tasks, self._names)
         return await self._beside.exchange(request, None)
 
     def head_bytes(self, request: RequestHead, *, has_body: bool = False) -> bytes:
@@ -288,7 +290,7 @@ class UpstreamPool(ConnectionLender):
                 return found
             found.abort()
         try:
-            connection = await dial(self._settings, self._make_connection, self._names)
+            connection = await self.redialler.connect(demand)
         except BaseException:
             self.gate.leave(place)
             self._free_slot()

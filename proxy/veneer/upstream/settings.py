@@ -71,7 +71,8 @@ class PoolSettings:
     `stream_idle_s` is the longest silence of a response that lasts (core.streams); of these and of tunnels
     `max_streams` may be open beside the `max_connections` for requests. Without `preserve_host` it is named by its own
     host instead of the one the client asked for. With `rewrite_location` a Location on the backend's own origin becomes
-    a path (core.forwarding.located). `server_name` is what the certificate has to name instead of the endpoint's host.
+    a path (core.forwarding.located). For `refused_s` a backend that refuses
+    connections is tried again. `server_name` is what the certificate has to name instead of the endpoint's host.
     """
 
     endpoint: Endpoint
@@ -91,5 +92,6 @@ class PoolSettings:
     body_buffer_bytes: int = 256 * 1024
     preserve_host: bool = True
     rewrite_location: bool = True
+    refused_s: float = 0.0
     tls: ssl.SSLContext | None = None
     server_name: str | None = None
