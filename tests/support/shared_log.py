@@ -16,6 +16,7 @@ from veneer.redis.keys import LogKeys
 from veneer.stores.log_link import LinkSettings, LogLink
 from veneer.stores.log_settings import LogSettings
 from veneer.stores.redis_log import RedisLog
+from veneer.stores.skew import ClockSkew
 
 LEASE_S = 0.6
 LINK = LinkSettings(lease_s=LEASE_S, timeout_s=0.3, block_s=0.2)
@@ -54,7 +55,7 @@ async def node(name: str, url: str, link: LinkSettings = LINK, log: LogSettings 
     client = connect(address, settings)
     tasks = Tasks()
     replaced: list[str] = []
-    its_link = LogLink(Dialer(address, client, LogKeys().state), name, link, tasks)
+    its_link = LogLink(Dialer(address, client, LogKeys().state), name, link, tasks, ClockSkew(SystemClock().now))
     its_log = RedisLog(its_link, SystemClock(), tasks, log)
     its_log.listen(on_replaced=replaced.append, on_reset=lambda: None)
     await its_log.start()

@@ -57,6 +57,7 @@ def gauges_of(
         },
         nodes_lost=nodes_lost,
         flushes=flushes,
+        clock_skew_s={} if shared.stores.skew is None else {shared.stores.skew.node: shared.stores.skew.skew_s},
         redis_states={} if states is None else {one.value: int(one is states.state) for one in RedisState},
         redis_state_seconds={} if states is None else {one.value: s for one, s in states.seconds().items()},
         key_set_fetches={"fetched": fetches.fetched, "failed": fetches.failed},

@@ -157,7 +157,7 @@ class Gauges(msgspec.Struct, frozen=True):
     the time in each (redis.states).
     `redis_errors` is by part (store, log, rates), `log_dropped` by log, `rate_fallbacks` by what was done instead,
     `rate_batches` by who asked for them, `rate_batched` by what became of the requests in them, `key_set_fetches` and
-    `subrequests` by what came of them.
+    `subrequests` by what came of them. `clock_skew_s` is how far the clock is ahead of Redis', by node.
     """
 
     stores: tuple[StoreGauges, ...] = ()
@@ -173,6 +173,7 @@ class Gauges(msgspec.Struct, frozen=True):
     flushes: dict[str, int] = {}
     redis_states: dict[str, int] = {}
     redis_state_seconds: dict[str, float] = {}
+    clock_skew_s: dict[str, float] = {}
     rate_clients_forgotten: int = 0
     coded_anew: int = 0
     coded_anew_saved_bytes: int = 0
@@ -204,7 +205,8 @@ def remains(snapshot: Snapshot) -> Snapshot:
     counts.active = 0
     gauges = snapshot.gauges
     stores = tuple(msgspec.structs.replace(store, entries=None, bytes=None, bytes_most=None) for store in gauges.stores)
-    return Snapshot(counts, msgspec.structs.replace(gauges, stores=stores, lease_held=True, redis_states={}))
+    left = msgspec.structs.replace(gauges, stores=stores, lease_held=True, redis_states={}, clock_skew_s={})
+    return Snapshot(counts, left)
 
 
 def _sum_gauges(one: Gauges, other: Gauges) -> Gauges:

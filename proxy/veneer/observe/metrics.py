@@ -199,6 +199,8 @@ def _rooms(gauges: Gauges) -> Iterator[Metric]:
     yield _gauge("veneer_lease_held", "1 while stored responses may be used.", (), [((), gauges.lease_held)])
     yield _counter("veneer_nodes_lost", "Nodes gone without a good-bye.", (), [((), gauges.nodes_lost)])
     yield _counter("veneer_store_flushes", "Times all stored was dead at once.", ("reason",), _by(gauges.flushes))
+    skew = "By how much the clock is ahead of Redis'."
+    yield _gauge("veneer_clock_skew_seconds", skew, ("node",), _by(gauges.clock_skew_s))
     yield _gauge("veneer_redis_state", "Processes that see Redis so.", ("state",), _by(gauges.redis_states))
     seconds = _by(gauges.redis_state_seconds)
     yield _counter("veneer_redis_state_seconds", "Time for which Redis was seen so.", ("state",), seconds)

@@ -24,6 +24,7 @@ from veneer.stores.redis_access import RedisStoreSettings
 from veneer.stores.redis_log import RedisLog
 from veneer.stores.redis_store import RedisStore
 from veneer.stores.sampler import Sample, StoreSampler
+from veneer.stores.skew import ClockSkew
 from veneer.stores.tiered import TieredStore
 
 
@@ -60,6 +61,7 @@ class Stores:
     caller: RedisCaller | None = None
     brief: RedisCaller | None = None
     states: RedisStates | None = None
+    skew: ClockSkew | None = None
 
     async def sample(self) -> Sequence[Sample] | None:
         """Some of what the shared store holds; None without one, or when it cannot be asked."""
@@ -100,11 +102,12 @@ def redis_stores(url: str, clock: Clock, tasks: Tasks, settings: StoresConfig | 
     node = chosen.node or f"node-{secrets.token_hex(6)}"
     memory = MemoryStore(max_bytes=chosen.memory_bytes, max_variants=chosen.memory_variants)
     states = RedisStates(clock.monotonic, chosen.shared.timeout_s)
-    log = RedisLog(LogLink(dial, node, chosen.link, tasks), clock, tasks, chosen.log, states)
+    skew = ClockSkew(clock.now, node)
+    log = RedisLog(LogLink(dial, node, chosen.link, tasks, skew), clock, tasks, chosen.log, states)
     caller, brief = caller_for(client, dial, tasks), caller_for(client, dial, tasks, 1)
-    shared = RedisStore(caller, clock, lambda: log.epoch, chosen.shared, log.announce, states)
+    shared = RedisStore(caller, clock, lambda: log.epoch, chosen.shared, log.announce, states, skew)
     tiered = TieredStore(memory, shared, log)
     locks = RedisLocks(caller, clock, log.announce_release, tasks, chosen.locks, states)
     log.listen(on_replaced=tiered.replaced, on_reset=memory.clear, on_lock_released=locks.on_released)
     sampler = StoreSampler(client, lambda: log.epoch)
-    return Stores(log, tiered, memory, locks, shared, client, sampler, caller, brief, states)
+    return Stores(log, tiered, memory, locks, shared, client, sampler, caller, brief, states, skew)

@@ -15,6 +15,7 @@ from veneer.redis.wire import command
 from veneer.stores.events import Appended, Renewal, encode_event, parse_appended, parse_renewal
 from veneer.stores.log_reader import Applied, Known, LogReader, OnBatch
 from veneer.stores.open_writes import NO_WRITE, WriteReport
+from veneer.stores.skew import ClockSkew
 
 logger = logging.getLogger(__name__)
 _RENEW = Script.load("state", "renew")
@@ -50,10 +51,11 @@ class LogLink:
     It has two connections of its own: one for commands, and one for the long read.
     """
 
-    def __init__(self, dial: Dial, node: str, settings: LinkSettings, tasks: Tasks) -> None:
+    def __init__(self, dial: Dial, node: str, settings: LinkSettings, tasks: Tasks, skew: ClockSkew) -> None:
         self._line = GatheringConnection(dial, tasks)
         self.node = node
         self._settings = settings
+        self._skew = skew
         self._keys = LogKeys()
         self._reader = LogReader(dial, self._keys, node, settings.block_s, settings.timeout_s)
 
@@ -74,7 +76,11 @@ class LogLink:
         chosen = self._settings
         told = (writes.telling, round(writes.settles_s * 1000))
         arguments = [*self._arguments(), epoch, applied, chosen.catch_up, chosen.replay, *told]
-        renewal = parse_renewal(await self._run(_RENEW, self._log_keys(), arguments))
+        sent_s = self._skew.now()
+        reply = await self._run(_RENEW, self._log_keys(), arguments)
+        received_s = self._skew.now()
+        renewal = parse_renewal(reply)
+        self._skew.measured(sent_s, renewal.redis_ms, received_s)
         if self._reader.decoder.notices_at is None:
             self._reader.decoder.notices_at = f"{renewal.redis_ms}-0"
         return renewal

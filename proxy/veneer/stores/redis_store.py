@@ -17,6 +17,7 @@ from veneer.stores.pack import OFF_LOOP_FROM_BYTES, from_bytes, from_bytes_now, 
 from veneer.stores.redis_access import RedisAccess, RedisStoreCounts, RedisStoreSettings
 from veneer.stores.redis_finder import NEVER, OnFound, RedisFinder, StoreQuery
 from veneer.stores.redis_writer import RedisWriter
+from veneer.stores.skew import ClockSkew
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,9 @@ class RedisStore:
         settings: RedisStoreSettings | None = None,
         announce: Callable[[str], None] = _tell_nobody,
         states: RedisStates | None = None,
+        skew: ClockSkew | None = None,
     ) -> None:
+        self._skew = skew or ClockSkew(clock.now)
         self._access = RedisAccess(redis, clock, epoch, settings, states)
         self._finder = RedisFinder(self._access)
         self._writer = RedisWriter(self._access, announce)
@@ -119,7 +122,7 @@ class RedisStore:
             logger.warning("a stored value cannot be read and counts as a miss: %s", self._access.name(key))
             return None
         self._finder.learn(entry)
-        return entry
+        return self._skew.as_here(entry)
 
     def add_listener(self, key: str, entry: Entry, listener: EvictionListener) -> bool:  # noqa: ARG002 - not here
         """False: nothing is held in memory."""
@@ -131,12 +134,14 @@ class RedisStore:
         Nobody waits for Redis. Where too much is on its way, nothing is stored.
         """
         if self._may_store(entry, keep_s):
-            self._store(key, entry, await to_bytes(entry, self._access.settings.compress_over_bytes), keep_s, lock)
+            raw = await to_bytes(self._skew.as_in_redis(entry), self._access.settings.compress_over_bytes)
+            self._store(key, entry, raw, keep_s, lock)
 
     def put_now(self, key: str, entry: Entry, keep_s: float, lock: FetchLock | None) -> None:
         """As `put`, of an entry that is not large."""
         if self._may_store(entry, keep_s):
-            self._store(key, entry, to_bytes_now(entry, self._access.settings.compress_over_bytes), keep_s, lock)
+            raw = to_bytes_now(self._skew.as_in_redis(entry), self._access.settings.compress_over_bytes)
+            self._store(key, entry, raw, keep_s, lock)
 
     def _may_store(self, entry: Entry, keep_s: float) -> bool:
         access = self._access
