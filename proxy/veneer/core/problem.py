@@ -31,7 +31,10 @@ class Problem:
     violated_policies: tuple[str, ...] = ()
 
     def body(self) -> bytes:
-        """The JSON object; members that say nothing are left out."""
+        """The JSON object, a line for each member; those that say nothing are left out.
+
+        The lines of `json` itself (`indent`) are made in Python, and each call leaves a cycle of closures.
+        """
         members: dict[str, str | int | list[str]] = {
             "type": self.type,
             "title": self.title or _phrase(self.status),
@@ -41,7 +44,8 @@ class Problem:
             "request_id": self.request_id,
             "violated-policies": list(self.violated_policies),
         }
-        return json.dumps({name: value for name, value in members.items() if value}, indent=1).encode("ascii") + b"\n"
+        lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in members.items() if value]
+        return ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
 
 
 def problem_head(problem: Problem, *extra: Pair) -> ResponseHead:

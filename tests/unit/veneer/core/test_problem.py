@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 
 from veneer.core.problem import QUOTA_EXCEEDED, Problem, problem_head
@@ -42,3 +43,17 @@ def test_the_head_is_never_stored_and_takes_more_fields() -> None:
 
 def test_an_unregistered_status_has_no_phrase() -> None:
     assert problem_head(Problem(599, "x")).reason == ""
+
+
+def test_a_body_leaves_nothing_to_the_collector() -> None:
+    """Thousands of refusals a second would else make everybody wait for a collection of cycles."""
+    problem = Problem(503, "Try again.", instance="/a", violated_policies=("per-client", "per-route"))
+    problem.body()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            problem.body()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
