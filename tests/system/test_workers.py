@@ -18,6 +18,7 @@ from devstack.proxy import ProxyOptions, ProxyServer
 from tests.support.client import fetch
 from tests.support.origin import answering, held, running_origin
 from tests.support.processes import live_children
+from veneer.workers.heartbeat import MISSED, PATIENCE_S
 
 NewProxy = Callable[[ProxyOptions], ProxyServer]
 
@@ -84,6 +85,31 @@ def all_serve_soon(proxy: ProxyServer) -> bool:
         return all_serve(proxy, 2)
     except OSError:
         return False
+
+
+async def test_a_worker_that_hangs_is_replaced_and_one_that_was_paused_with_all_the_others_is_not(
+    new_proxy: NewProxy, redis_url: str
+) -> None:
+    async with running_origin(answering(PLAIN)) as origin:
+        proxy = await started(new_proxy, ProxyOptions(upstream=origin.url, redis_url=redis_url, workers=2))
+        before = await asyncio.to_thread(workers_of, proxy)
+        everybody = [proxy.process.pid, *before]
+        for pid in everybody:
+            os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(MISSED * PATIENCE_S + 5)
+        for pid in everybody:
+            os.kill(pid, signal.SIGCONT)
+        await ask_times(proxy, 5)
+        hung = min(before)
+        os.kill(hung, signal.SIGSTOP)
+        assert await asyncio.to_thread(
+            wait_until,
+            lambda: len(workers_of(proxy) - before) == 1 and hung not in workers_of(proxy) and all_serve_soon(proxy),
+            timeout_s=90,
+        )
+        assert len(workers_of(proxy) & before) == 1, "the other one is still there"
+        assert proxy.process.log_text().count("killed") == 1
+        await ask_times(proxy, 5)
 
 
 async def test_a_purge_at_the_one_admin_listener_reaches_every_worker(new_proxy: NewProxy, redis_url: str) -> None:

@@ -16,6 +16,7 @@ from veneer.policy.watch import ReloadOutcome
 from veneer.ports import Clock
 from veneer.server.listener import Address, ListenError
 from veneer.workers.counter_totals import CounterTotals
+from veneer.workers.heartbeat import MISSED, PATIENCE_S, hangs
 from veneer.workers.slot import WorkerProcess, listen, spawn
 from veneer.workers.worker_client import collect_reports
 
@@ -79,7 +80,7 @@ class Supervisor:
         self._slots: list[Slot] = []
         self._living: dict[str, WorkerProcess] = {}
         self._names = itertools.count(1)
-        self._rolling = asyncio.Lock()
+        self._rolling = self._roll_wanted = False
         self._stop = asyncio.Event()
 
     @property
@@ -122,8 +123,11 @@ class Supervisor:
                 self._tasks.start(self._end(worker), f"stop {worker.name}")
 
     def roll(self) -> None:
-        """Replace all workers, one at a time, in the background."""
-        self._tasks.start(self._roll_all(), "roll")
+        """Replace all workers, one at a time, in the background. What is asked for meanwhile is done once, after it."""
+        self._roll_wanted = True
+        if not self._rolling:
+            self._rolling = True
+            self._tasks.start(self._roll_all(), "roll")
 
     # ------------------------------------------------------------ one worker's life
 
@@ -154,9 +158,16 @@ class Supervisor:
         while worker.process.returncode is None and self._clock.monotonic() < deadline_s and not self._stop.is_set():
             await collect_reports(self.sockets, self._totals)
             if worker.name in self._totals.serving():
+                self._tasks.start(self._watch(worker), f"watch {worker.name}")
                 return True
             await asyncio.sleep(LOOK_EVERY_S)
         return False
+
+    async def _watch(self, worker: WorkerProcess) -> None:
+        """Kill a worker that hangs; its slot gets another one, as with each that dies."""
+        if await hangs(worker.place.socket, lambda: worker.process.returncode is not None):
+            logger.error("worker %s has not answered for %g s: killed", worker.name, MISSED * PATIENCE_S)
+            worker.tell(signal.SIGKILL)
 
     async def _end(self, worker: WorkerProcess) -> None:
         """Tell a worker to stop, wait until it has, and kill it when it takes too long."""
@@ -226,14 +237,21 @@ class Supervisor:
             await collect_reports(self.sockets, self._totals)
 
     async def _roll_all(self) -> None:
-        async with self._rolling:
-            if (await self._orders.reload()).error is not None:
-                logger.error("everything stays as it is")
+        try:
+            while self._roll_wanted:
+                self._roll_wanted = False
+                await self._roll_once()
+        finally:
+            self._rolling = False
+
+    async def _roll_once(self) -> None:
+        if (await self._orders.reload()).error is not None:
+            logger.error("everything stays as it is")
+            return
+        for slot in self._slots:
+            if self._stop.is_set() or not await self._replace(slot):
                 return
-            for slot in self._slots:
-                if self._stop.is_set() or not await self._replace(slot):
-                    return
-            logger.info("all workers have been replaced")
+        logger.info("all workers have been replaced")
 
     async def _replace(self, slot: Slot) -> bool:
         """Let a new worker take over, and then end the old one; False when the new one does not get to serve."""
