@@ -63,6 +63,7 @@ class FreshnessTerms:
     age_at_receipt_s: Final[float]
     stale_while_revalidate_s: Final[float]
     stale_if_error_s: Final[float]
+    stale_on_overload_s: Final[float]
     may_serve_disconnected: Final[bool]
     forbids_stale: Final[bool]
     must_validate: Final[bool]
@@ -73,7 +74,7 @@ class FreshnessTerms:
         *,
         lifetime_s: float,
         age_at_receipt_s: float,
-        stale_windows_s: tuple[float, float],
+        stale_windows_s: tuple[float, float, float],
         may_serve_disconnected: bool,
         forbids_stale: bool,
         must_validate: bool,
@@ -81,7 +82,7 @@ class FreshnessTerms:
     ) -> None:
         self.lifetime_s = lifetime_s
         self.age_at_receipt_s = age_at_receipt_s
-        self.stale_while_revalidate_s, self.stale_if_error_s = stale_windows_s
+        self.stale_while_revalidate_s, self.stale_if_error_s, self.stale_on_overload_s = stale_windows_s
         self.may_serve_disconnected = may_serve_disconnected
         self.forbids_stale = forbids_stale
         self.must_validate = must_validate

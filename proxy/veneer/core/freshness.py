@@ -167,7 +167,7 @@ def terms_under(
     return FreshnessTerms(
         lifetime_s=life.seconds,
         age_at_receipt_s=age_s,
-        stale_windows_s=(0.0, 0.0) if forbids_stale else stale_windows(directives, rules, extends=extends),
+        stale_windows_s=(0.0, 0.0, 0.0) if forbids_stale else stale_windows(directives, rules, extends=extends),
         may_serve_disconnected=rules.stale_on_disconnect and extends and not forbids_stale,
         forbids_stale=forbids_stale,
         must_validate=directives.no_cache and not overridden,
@@ -192,15 +192,17 @@ def _insists(directives: ResponseDirectives) -> bool:
     return directives.must_revalidate or directives.proxy_revalidate
 
 
-def stale_windows(directives: ResponseDirectives, rules: CacheRules, *, extends: bool) -> tuple[float, float]:
+def stale_windows(directives: ResponseDirectives, rules: CacheRules, *, extends: bool) -> tuple[float, float, float]:
     """stale-while-revalidate and stale-if-error, in seconds: the origin's, else the route's, else none (RFC 5861).
 
-    The route's count only where there is a stated freshness that they can extend (core.sharing.STATED).
+    The third is for an origin that is overloaded: the route's, else as stale-if-error, for what is refused then is an
+    error too (section 4). The route's count only where there is a stated freshness that they can extend
+    (core.sharing.STATED).
     """
     swr = directives.stale_while_revalidate_s
     sie = directives.stale_if_error_s
     if not extends:
-        return float(swr or 0), float(sie or 0)
+        return float(swr or 0), float(sie or 0), float(sie or 0)
     if swr is None or rules.origin is OriginRule.OVERRIDE:
         swr_s = rules.stale_while_revalidate_s if rules.stale_while_revalidate_s is not None else swr
     else:
@@ -209,4 +211,5 @@ def stale_windows(directives: ResponseDirectives, rules: CacheRules, *, extends:
         sie_s = rules.stale_if_error_s if rules.stale_if_error_s is not None else sie
     else:
         sie_s = sie
-    return float(swr_s or 0), float(sie_s or 0)
+    overload_s = sie_s if rules.stale_on_overload_s is None else rules.stale_on_overload_s
+    return float(swr_s or 0), float(sie_s or 0), float(overload_s or 0)

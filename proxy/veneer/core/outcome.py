@@ -79,6 +79,7 @@ class Reason(Enum):
     REQUEST_MAX_STALE = "request-max-stale"
     STALE_WHILE_REVALIDATE = "stale-while-revalidate"
     STALE_IF_ERROR = "stale-if-error"
+    STALE_ON_OVERLOAD = "stale-on-overload"
     DISCONNECTED = "disconnected"
     ONLY_IF_CACHED = "only-if-cached"
     VALIDATOR_CHANGED = "validator-changed"

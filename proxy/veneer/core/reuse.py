@@ -33,10 +33,12 @@ class Fallback:
 
     `on_error_until`: a 500, 502, 503 or 504 or no answer at all (stale-if-error, RFC 5861 section 4).
     `on_disconnect_until`: no answer at all (RFC 9111 section 4.2.4). None where it may not be.
+    `on_overload_until`: the origin has as much to do as it can; served instead of waiting for it.
     """
 
     on_error_until: float | None
     on_disconnect_until: float | None
+    on_overload_until: float | None = None
 
 
 @fast_struct
@@ -289,4 +291,6 @@ def _fallback(state: Freshness, wants: RequestDirectives, rules: CacheRules, now
     on_disconnect = end_of_freshness + rules.keep_stale_s if state.terms.may_serve_disconnected else on_error
     if on_error is not None and on_disconnect is not None:
         on_disconnect = max(on_disconnect, on_error)
-    return Fallback(on_error, on_disconnect)
+    overload_s = window if rules.stale_on_overload_s is None else state.terms.stale_on_overload_s
+    on_overload = end_of_freshness + overload_s if overload_s > 0 else None
+    return Fallback(on_error, on_disconnect, on_overload)

@@ -79,6 +79,7 @@ class CacheRules:
 
     `ttl_by_status`, the most exact first, is the ttl of these statuses, `ttl_s` that of others (core.freshness).
     `codings` are the content codings among which Accept-Encoding chooses, in the key as towards the origin.
+    `stale_on_overload_s` is how long stale is better than waiting for a busy origin; None: as `stale_if_error_s`.
     `keep_stale_s` is how long past its freshness a response stays stored, to be validated or to be served while the
     origin cannot be reached. `language_from_content` lets a stored response serve a request whose Accept-Language
     differs but whose single best language is its Content-Language; RFC 9111 section 4.1 does not allow that.
@@ -97,6 +98,7 @@ class CacheRules:
     heuristic_max_s: float = 86_400.0
     stale_while_revalidate_s: float | None = None
     stale_if_error_s: float | None = None
+    stale_on_overload_s: float | None = None
     stale_on_disconnect: bool = True
     obey_request_no_cache: bool = True
     set_cookie: SetCookieRule = SetCookieRule.REFUSE

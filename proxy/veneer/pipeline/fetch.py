@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from veneer.core.entry import Entry
 from veneer.core.messages import RequestHead, ResponseHead
-from veneer.core.overload import in_background
 from veneer.core.reuse import ERROR_STATUSES, Hit, decide
 from veneer.core.storability import NotStorable, Storable
 from veneer.core.vary import vary_names
+from veneer.pipeline.claims import Refreshes, claim_of, refused_sooner
 from veneer.pipeline.coalesce import Complete, FetchOutcome, Flight, OriginError, Streaming, Uncacheable, Unreachable
 from veneer.pipeline.content import LateReaderError, NoReadersError, SharedBody
 from veneer.pipeline.context import Services
@@ -47,6 +47,7 @@ class Fetcher:
         self._services = services
         self._filler = StoreUpdater(services)
         self._mixing = Mixing()
+        self._refreshes = Refreshes()
         self._lock_waiter = LockWaiter(services)
 
     async def fetch(self, plan: Plan, client: Client) -> tuple[FetchOutcome, bool]:
@@ -58,7 +59,7 @@ class Fetcher:
             flight = flights.join(group)
             if flight is None:
                 flight = flights.open(group)
-                flight.claim = plan.match.route.claim
+                flight.claim = claim_of(plan, self._services.clock.now())
                 flying = self._begun(flight, plan, client, looked=looked, alone=overdue)
                 return await flying, False
             _spare(plan)
@@ -124,15 +125,19 @@ class Fetcher:
     def refresh(self, plan: Plan) -> None:
         """Fetch in the background unless somebody does so already or too much goes on."""
         flights, tasks = self._services.flights, self._services.tasks
-        group = flight_group(flights, plan)
+        group, upstream = flight_group(flights, plan), plan.match.route.upstream
         if tasks.full or flights.join(group) is not None:
             return
+        if not self._refreshes.may_begin(upstream, self._services.clock.monotonic()):
+            return
         flight = flights.open(group)
-        flight.claim = in_background(plan.match.route.claim)
+        flight.claim = self._refreshes.claim(plan)
         tasks.start(self._refresh(flight, plan), f"refresh {plan.key}")
 
     async def _refresh(self, flight: Flight, plan: Plan) -> None:
-        self._release(await self._fly(flight, plan, _ignore))
+        outcome = await self._fly(flight, plan, _ignore)
+        self._refreshes.ended(plan.match.route.upstream, outcome, self._services.clock.monotonic())
+        self._release(outcome)
 
     async def _alone(self, plan: Plan, client: Client) -> FetchOutcome:
         """Fetch what was uncacheable a moment ago: nobody waits and nothing is kept, so it may end with its client.
@@ -155,7 +160,7 @@ class Fetcher:
     async def _lead(self, plan: Plan, client: Client, fetched: FetchedResponse | None = None) -> FetchOutcome:
         """Fly alone, without anybody who could follow."""
         flight, asked = Flight(plan.key), None if fetched is None else _given(fetched)
-        flight.claim = plan.match.route.claim
+        flight.claim = claim_of(plan, self._services.clock.now())
         return await self._to_the_end(flight, self._fly(flight, plan, client.interim, asked), client)
 
     async def _to_the_end(self, flight: Flight, flying: Awaitable[FetchOutcome], client: Client) -> FetchOutcome:
@@ -187,7 +192,8 @@ class Fetcher:
             async with asyncio.timeout(wait_s):
                 outcome = await flight.wait()
             if isinstance(outcome, Unreachable):
-                return outcome
+                claim = claim_of(plan, self._services.clock.now())
+                return None if refused_sooner(flight, claim, outcome) else outcome
             if isinstance(outcome, OriginError):
                 return outcome if self._hides_errors(plan) else None
             return self._share(outcome, plan)

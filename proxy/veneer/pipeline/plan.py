@@ -29,7 +29,8 @@ class Plan:
     the unconditional request is sent at once where others may wait for the response: the client's condition, which goes
     along otherwise, is answered from what comes. `body` is the content of a QUERY. `attempt` is the fetch lock that the
     look-up took along. Until `hides_errors_until`, in seconds since the epoch, something stored stands in for an error
-    of the backend; afterwards the error is passed on as it came.
+    of the backend; afterwards the error is passed on as it came. Until `stale_on_overload_until` it does so rather than
+    wait for a backend that is overloaded.
     """
 
     key: str
@@ -42,6 +43,7 @@ class Plan:
     alike: tuple[Entry, ...] = ()
     completing: Entry | None = None
     hides_errors_until: float = 0.0
+    stale_on_overload_until: float = 0.0
     coalesce: bool = True
     for_all: bool = False
     body: bytes | None = None
@@ -96,12 +98,17 @@ def plan_of(exchange: Exchange, looked: CacheLookup, decision: Decision, via: st
         alike=decision.alike if isinstance(decision, Revalidate | ServeStale | PartialMiss | Miss) else (),
         completing=completing,
         hides_errors_until=hides_until,
+        stale_on_overload_until=_stale_on_overload_until(decision),
         coalesce=may_coalesce(route, wanted),
         for_all=for_all,
         body=looked.body,
         body_digest=looked.body_digest,
         attempt=looked.attempt,
     )
+
+
+def _stale_on_overload_until(decision: Decision) -> float:
+    return (decision.fallback.on_overload_until or 0.0) if isinstance(decision, Revalidate) else 0.0
 
 
 def may_coalesce(route: Route, wanted: RequestHead) -> bool:

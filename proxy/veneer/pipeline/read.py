@@ -34,7 +34,7 @@ from veneer.pipeline.fetch import Fetcher
 from veneer.pipeline.forward import private_answer
 from veneer.pipeline.lost import LostRead, read_when_lost
 from veneer.pipeline.plan import CacheLookup, Plan, plan_of
-from veneer.pipeline.refuse import refuse, upstream_failed
+from veneer.pipeline.refuse import REFUSED_HERE, refuse, upstream_failed
 from veneer.pipeline.wish import FetchLockWish
 from veneer.policy.model import Route
 from veneer.ports import LeaseState
@@ -163,7 +163,7 @@ class CacheHandler:
     ) -> Answer:
         match outcome:
             case Unreachable(error=error):
-                stale = self._stand_in(decision, plan.key, answered=False)
+                stale = self._stand_in(decision, plan.key, answered=False, busy=error.failure in REFUSED_HERE)
                 return stale or replace(upstream_failed(exchange, error, status), use=CacheResult.MISS)
             case OriginError(status=code):
                 status = replace(status, forward_status=code)
@@ -175,17 +175,25 @@ class CacheHandler:
             case _:
                 return await unstored_answer(self._services, exchange, outcome, status)
 
-    def _stand_in(self, decision: Decision, key: str, *, answered: bool) -> Answer | None:
-        """The stale response in place of the backend's failure (RFC 5861 section 4, RFC 9111 section 4.2.4)."""
+    def _stand_in(self, decision: Decision, key: str, *, answered: bool, busy: bool = False) -> Answer | None:
+        """The stale response in place of the backend's failure (RFC 5861 section 4, RFC 9111 section 4.2.4).
+
+        `busy` says that it was not asked for all that it has to do.
+        """
         if not isinstance(decision, Revalidate):
             return None
         now = self._services.clock.now()
         fallback = decision.fallback
         until = fallback.on_error_until if answered else fallback.on_disconnect_until
+        on_overload = busy and fallback.on_overload_until is not None and now < fallback.on_overload_until
+        if on_overload:
+            until = fallback.on_overload_until
         if until is None or now >= until or self._services.log.validity(decision.entry) is Validity.DEAD:
             return None
         in_window = fallback.on_error_until is not None and now < fallback.on_error_until
         reason = Reason.STALE_IF_ERROR if in_window else Reason.DISCONNECTED
+        if on_overload:
+            reason = Reason.STALE_ON_OVERLOAD
         status = CacheStatus(hit=True, ttl_s=decision.ttl_s, detail=reason.value)
         return stored_answer(decision.entry, decision.age_s, key, status, CacheResult.STALE)
 

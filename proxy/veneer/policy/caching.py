@@ -33,6 +33,7 @@ def cache_rules(
         heuristic_max_s=shape.heuristic.max,
         stale_while_revalidate_s=shape.stale_while_revalidate,
         stale_if_error_s=shape.stale_if_error,
+        stale_on_overload_s=shape.stale_on_overload,
         stale_on_disconnect=shape.stale_on_disconnect,
         obey_request_no_cache=shape.obey_request_no_cache,
         set_cookie=SetCookieRule(shape.set_cookie),

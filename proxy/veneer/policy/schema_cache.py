@@ -144,6 +144,12 @@ class CacheShape(Shape):
     stale_if_error: Duration | None = option(
         None, "Serve stale this long when the backend fails (RFC 5861); the origin's word when absent."
     )
+    stale_on_overload: Duration | None = option(
+        None,
+        "Serve stale this long rather than wait while the backend has as much to do as it can "
+        "(`upstreams.NAME.concurrency`); as `stale_if_error`, the origin's word included, when absent. Only what has a "
+        "stated freshness, and does not forbid it (must-revalidate and the like). `0` waits first.",
+    )
     stale_on_disconnect: bool = option(True, "Serve stale when the backend cannot be reached (RFC 9111 section 4.2.4).")
     obey_request_no_cache: bool = option(
         True,

@@ -106,6 +106,21 @@ def test_stale_while_revalidate_has_an_end() -> None:
     assert isinstance(decided(request(), stale, at=15), Revalidate)
 
 
+def test_stale_on_overload_is_as_stale_if_error_unless_the_route_says_more() -> None:
+    cases: list[tuple[str, float | None, float | None]] = [
+        ("max-age=10, stale-if-error=5", None, T + 15),
+        ("max-age=10, stale-if-error=5", 60.0, T + 70),
+        ("max-age=10, stale-if-error=5", 0.0, None),
+        ("max-age=10", None, None),
+        ("max-age=10", 60.0, T + 70),
+        ("max-age=10, must-revalidate", 60.0, None),
+    ]
+    for directives, own_s, until in cases:
+        found = decided(request(), entry(directives), at=12, rules=CacheRules(stale_on_overload_s=own_s))
+        assert isinstance(found, Revalidate)
+        assert found.fallback.on_overload_until == until
+
+
 def test_stale_if_error_has_an_end_and_a_client_may_grant_it_too() -> None:
     found = decided(request(), entry("max-age=10, stale-if-error=5"), at=11)
     assert isinstance(found, Revalidate)
