@@ -8,6 +8,7 @@ from typing import Final
 from veneer.loop.tasks import Tasks
 from veneer.policy.model import UpstreamSettings
 from veneer.ports import Clock
+from veneer.upstream.gate import Load
 from veneer.upstream.open import OpenUpstream, open_upstream
 
 MAX_GONE: Final = 64
@@ -57,6 +58,10 @@ class Backends(Mapping[str, OpenUpstream]):
                 self._tasks.start(pair[1].aclose(), f"close backend {name}")
         for name in list(self._gone)[:-MAX_GONE]:
             del self._gone[name]
+
+    def loads(self) -> dict[str, Load]:
+        """How those of the policy in force stand, by name."""
+        return {name: backend.load() for name, (_, backend) in self._open.items()}
 
     async def aclose(self) -> None:
         """Close them all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from veneer.identity.provers import IdentityProvers
 from veneer.limits.rate_counts import RateCounts
@@ -14,6 +14,7 @@ from veneer.policy.node_settings import StoreSettings
 from veneer.ports import LeaseState
 from veneer.redis.states import RedisState
 from veneer.stores.redis_log import RedisLog
+from veneer.upstream.gate import Load
 
 
 def gauges_of(
@@ -22,8 +23,9 @@ def gauges_of(
     recompression: RecompressionCounts,
     identities: IdentityProvers,
     dropped: Callable[[], dict[str, int]],
+    loads: Mapping[str, Load],
 ) -> Gauges:
-    """Stores, log and limits as they stand; `dropped` tells how many log lines were lost, by log."""
+    """As they all stand; `dropped` tells how many log lines were lost, by log, `loads` of the backends, by name."""
     errors: dict[str, int] = {}
     nodes_lost, flushes = 0, dict[str, int]()
     if shared.stores.shared is not None:
@@ -61,6 +63,10 @@ def gauges_of(
         redis_states={} if states is None else {one.value: int(one is states.state) for one in RedisState},
         redis_state_seconds={} if states is None else {one.value: s for one, s in states.seconds().items()},
         key_set_fetches={"fetched": fetches.fetched, "failed": fetches.failed},
+        upstream_places={name: load.limit for name, load in loads.items()},
+        upstream_places_used={name: load.in_use for name, load in loads.items()},
+        upstream_waiting={name: load.waiting for name, load in loads.items()},
+        upstream_refused={name: load.refused for name, load in loads.items()},
         subrequests={"proven": asked.proven, "refused": asked.refused, "failed": asked.failed},
     )
 

@@ -178,7 +178,9 @@ class Node:
     def _snapshot(self, shared: StoreSet, policy: Policy, recompression: RecompressionCounts) -> Snapshot:
         watched = self._observation
         return watched.observer.snapshot(
-            lambda: gauges_of(shared, policy.stores, recompression, self._identities, watched.dropped)
+            lambda: gauges_of(
+                shared, policy.stores, recompression, self._identities, watched.dropped, self._backends.loads()
+            )
         )
 
     def _report(self, shared: StoreSet, snapshot: Callable[[], Snapshot]) -> Report:

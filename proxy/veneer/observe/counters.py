@@ -157,7 +157,8 @@ class Gauges(msgspec.Struct, frozen=True):
     the time in each (redis.states).
     `redis_errors` is by part (store, log, rates), `log_dropped` by log, `rate_fallbacks` by what was done instead,
     `rate_batches` by who asked for them, `rate_batched` by what became of the requests in them, `key_set_fetches` and
-    `subrequests` by what came of them. `clock_skew_s` is how far the clock is ahead of Redis', by node.
+    `subrequests` by what came of them. `clock_skew_s` is how far the clock is ahead of Redis', by node. Those of
+    upstreams are by name.
     """
 
     stores: tuple[StoreGauges, ...] = ()
@@ -179,6 +180,10 @@ class Gauges(msgspec.Struct, frozen=True):
     coded_anew_saved_bytes: int = 0
     key_set_fetches: dict[str, int] = {}
     subrequests: dict[str, int] = {}
+    upstream_places: dict[str, int] = {}
+    upstream_places_used: dict[str, int] = {}
+    upstream_waiting: dict[str, int] = {}
+    upstream_refused: dict[str, int] = {}
 
 
 class Snapshot(msgspec.Struct):
@@ -205,8 +210,9 @@ def remains(snapshot: Snapshot) -> Snapshot:
     counts.active = 0
     gauges = snapshot.gauges
     stores = tuple(msgspec.structs.replace(store, entries=None, bytes=None, bytes_most=None) for store in gauges.stores)
-    left = msgspec.structs.replace(gauges, stores=stores, lease_held=True, redis_states={}, clock_skew_s={})
-    return Snapshot(counts, left)
+    names = ("redis_states", "clock_skew_s", "upstream_places", "upstream_places_used", "upstream_waiting")
+    nothing: dict[str, dict[str, int]] = {name: {} for name in names}
+    return Snapshot(counts, msgspec.structs.replace(gauges, stores=stores, lease_held=True, **nothing))
 
 
 def _sum_gauges(one: Gauges, other: Gauges) -> Gauges:

@@ -195,6 +195,14 @@ def _stores(stores: tuple[StoreGauges, ...]) -> Iterator[Metric]:
     )
 
 
+def _upstreams(gauges: Gauges) -> Iterator[Metric]:
+    label = ("upstream",)
+    yield _gauge("veneer_upstream_places", "Requests that may be there at once.", label, _by(gauges.upstream_places))
+    yield _gauge("veneer_upstream_places_used", "Requests that are.", label, _by(gauges.upstream_places_used))
+    yield _gauge("veneer_upstream_waiting", "Requests that wait for a place.", label, _by(gauges.upstream_waiting))
+    yield _counter("veneer_upstream_refused", "Requests that got none.", label, _by(gauges.upstream_refused))
+
+
 def _rooms(gauges: Gauges) -> Iterator[Metric]:
     yield _gauge("veneer_lease_held", "1 while stored responses may be used.", (), [((), gauges.lease_held)])
     yield _counter("veneer_nodes_lost", "Nodes gone without a good-bye.", (), [((), gauges.nodes_lost)])
@@ -217,6 +225,7 @@ def _rooms(gauges: Gauges) -> Iterator[Metric]:
         "veneer_key_set_fetches", "Fetches of keys that issuers publish.", ("result",), _by(gauges.key_set_fetches)
     )
     yield _counter("veneer_subrequests", "Services asked whose a credential is.", ("result",), _by(gauges.subrequests))
+    yield from _upstreams(gauges)
     yield _counter(
         "veneer_compress_again", "Kept coded bodies made smaller in idle time.", (), [((), gauges.coded_anew)]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
 from veneer.core.concurrency import ConcurrencyLimit
@@ -25,6 +26,25 @@ class Place:
         self.claim: Final = claim
         self.among = among
         self.sent_s = sent_s
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How a backend stands: its places, those in use, how many wait for one, and how many were refused so far."""
+
+    limit: int = 0
+    in_use: int = 0
+    waiting: int = 0
+    refused: int = 0
+
+    def __add__(self, other: Load) -> Load:
+        """Both together."""
+        return Load(
+            self.limit + other.limit,
+            self.in_use + other.in_use,
+            self.waiting + other.waiting,
+            self.refused + other.refused,
+        )
 
 
 class Gate:

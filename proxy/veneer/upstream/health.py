@@ -14,6 +14,7 @@ from veneer.core.overload import ANY_CLAIM, Claim
 from veneer.loop.tasks import Tasks
 from veneer.policy.model import BreakerRules, HealthRules
 from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
+from veneer.upstream.gate import Load
 from veneer.upstream.lease import PoolLease
 from veneer.upstream.pool import UpstreamPool
 from veneer.upstream.response import BackendResponse
@@ -102,6 +103,10 @@ class BreakerGuard:
         """As the pool."""
         return self._pool.head_bytes(request, has_body=has_body)
 
+    def load(self) -> Load:
+        """As the pool."""
+        return self._pool.load()
+
     def lease_now(self, now_s: float, claim: Claim = ANY_CLAIM) -> None:
         """None: what comes of an exchange is counted where it is awaited."""
 
@@ -163,6 +168,10 @@ class CheckedPool:
     def head_bytes(self, request: RequestHead, *, has_body: bool = False) -> bytes:
         """As the pool."""
         return self._pool.head_bytes(request, has_body=has_body)
+
+    def load(self) -> Load:
+        """As the pool."""
+        return self._pool.load()
 
     def lease_now(self, now_s: float, claim: Claim = ANY_CLAIM) -> PoolLease | None:
         """As the pool does while the backend is up."""

@@ -9,6 +9,7 @@ from veneer.loop.tasks import Tasks
 from veneer.policy.model import UpstreamSettings
 from veneer.policy.tls import tls_context
 from veneer.ports import Clock, Upstream, UpstreamResponse
+from veneer.upstream.gate import Load
 from veneer.upstream.health import BreakerGuard, CheckedPool
 from veneer.upstream.pool import UpstreamPool
 from veneer.upstream.settings import Endpoint, PoolSettings
@@ -19,6 +20,10 @@ class OpenUpstream(Upstream, Protocol):
 
     async def look(self, request: RequestHead) -> UpstreamResponse:
         """An exchange that waits for nothing that requests hold. Raises UpstreamError, also where they are refused."""
+        ...
+
+    def load(self) -> Load:
+        """How the backend stands."""
         ...
 
     async def aclose(self) -> None:

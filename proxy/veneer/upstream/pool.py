@@ -19,7 +19,7 @@ from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, Ups
 from veneer.upstream.buffer import ReadBuffer
 from veneer.upstream.connection import Connection
 from veneer.upstream.dial import dial
-from veneer.upstream.gate import Gate, Place
+from veneer.upstream.gate import Gate, Load, Place
 from veneer.upstream.lease import ConnectionLender, PoolLease, idle_s, may_repeat
 from veneer.upstream.names import Names
 from veneer.upstream.redial import Redialler
@@ -67,6 +67,10 @@ class UpstreamPool(ConnectionLender):
     def open_connections(self) -> int:
         """Connections leased, idle or being opened."""
         return self._taken + len(self._streams)
+
+    def load(self) -> Load:
+        """How the backend stands."""
+        return Load(self.gate.limit, self.gate.in_use, self._waiting.count, self._waiting.refused)
 
     async def exchange(
         self,
@@ -219,7 +223,7 @@ class UpstreamPool(ConnectionLender):
         while (final := connection.parser.final) is None:
             connection.check()
             await connection.wait_for_progress()
-        self._answered(connection, self._monotonic())
+        self._leave(connection, self._monotonic())
         if self._waiting.count and connection.parser.part is not MessagePart.DONE:
             self._serve()
         if self._settings.rewrite_location and "location" in final.head.fields.joined:
@@ -242,7 +246,7 @@ class UpstreamPool(ConnectionLender):
             raise UpstreamError(UpstreamFailure.STREAMS_FULL, detail, sent=True)
         self._unwanted.exchange_done(connection)
         self._streams.add(connection)
-        self._free_slot()
+        self._hand_back(None)
 
     # ---- leases
 
@@ -293,7 +297,7 @@ class UpstreamPool(ConnectionLender):
             connection = await self.redialler.connect(demand)
         except BaseException:
             self.gate.leave(place)
-            self._free_slot()
+            self._hand_back(None)
             raise
         connection.place = place
         connection.retire_s = self._monotonic() + self._settings.max_age_s
@@ -304,16 +308,13 @@ class UpstreamPool(ConnectionLender):
         self.gate.leave(place)
         self._hand_back(connection)
 
-    def _leave(self, connection: Connection) -> None:
-        """What the connection carries holds no place any more."""
+    def _leave(self, connection: Connection, answered_s: float | None = None) -> None:
+        """What the connection carries holds no place any more; `answered_s` is when the final head came, if it did."""
         place, connection.place = connection.place, None
-        if place is not None:
+        if place is not None and answered_s is not None:
+            self.gate.answered(place, answered_s)
+        elif place is not None:
             self.gate.leave(place)
-
-    def _answered(self, connection: Connection, now_s: float) -> None:
-        place, connection.place = connection.place, None
-        if place is not None:
-            self.gate.answered(place, now_s)
 
     def _serve(self) -> None:
         """Let those go who wait, as far as there are places and connections for them."""
@@ -345,8 +346,7 @@ class UpstreamPool(ConnectionLender):
 
     def _release(self, connection: Connection, reusable: bool) -> None:
         now_s = self._monotonic()
-        if connection.place is not None:
-            self._answered(connection, now_s)
+        self._leave(connection, now_s)
         if reusable and not self._closed and connection not in self._streams and now_s < connection.retire_s:
             connection.finish()
             if self._unwanted.any:
@@ -377,16 +377,13 @@ class UpstreamPool(ConnectionLender):
         if connection in self._streams:
             self._streams.remove(connection)
         else:
-            self._free_slot()
-
-    def _free_slot(self) -> None:
-        self._hand_back(None)
+            self._hand_back(None)
 
     def closed(self, connection: Connection) -> None:
         """The backend closed an idle connection."""
         if connection in self._idle:
             self._idle.remove(connection)
-            self._free_slot()
+            self._hand_back(None)
 
     def _sweep(self) -> None:
         """Close what has been idle too long, and come back while anything is idle."""
