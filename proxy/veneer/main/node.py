@@ -28,6 +28,7 @@ from veneer.main.administration import access_for, checks_of, listening
 from veneer.main.backends import Backends
 from veneer.main.front import RequestGateway
 from veneer.main.gauges import gauges_of
+from veneer.main.memory_room import memory_limit, within
 from veneer.main.options import AdminOff, ServeOptions
 from veneer.main.shared import StoreSet, open_shared
 from veneer.observe.counters import Snapshot
@@ -112,6 +113,9 @@ class Node:
     async def _start(self) -> None:
         policy, clock, tasks = self._policies.current, self._clock, self._tasks
         self._warn(policy)
+        policy = replace(
+            policy, stores=within(policy.stores, memory_limit(), self._options.workers, quiet=not self._speaks)
+        )
         self._exit.push_async_callback(tasks.aclose)
         self._backends.apply(policy.upstreams)
         self._identities.apply(policy.identities)

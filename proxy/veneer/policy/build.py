@@ -150,6 +150,7 @@ class Builder:
             self.problem(path, f'"{scheme}" is no scheme of a Redis URL', nearest(scheme, known))
         return node_settings.StoreSettings(
             memory_bytes=shape.memory,
+            memory_told="memory" in shape.model_fields_set,
             max_variants=shape.max_variants,
             redis_url=url,
             redis_max_connections=self.overrides.redis_max_connections or redis.max_connections,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,10 @@ class AdminSettings:
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
-    """The stores and the lease. Read at start only."""
+    """The stores and the lease. Read at start only. `memory_told` says that the policy names `memory_bytes` itself."""
 
     memory_bytes: int = 256 * 1024**2
+    memory_told: bool = field(default=False, compare=False)
     max_variants: int = 32
     redis_url: str | None = None
     redis_max_connections: int = 64

@@ -17,8 +17,8 @@ from veneer.policy.problems import without_secrets
 from veneer.policy.template import PathTemplate, TagTemplate, parse_path
 from veneer.policy.tls import TlsSettings
 
-UNSAID: Final = {(KeyRules, "beside"), (TlsSettings, "digest")}
-"""What is worked out of other routes, or of files."""
+UNSAID: Final = {(KeyRules, "beside"), (TlsSettings, "digest"), (StoreSettings, "memory_told")}
+"""What is worked out of other routes, of files, or of what was written."""
 
 
 def render_policy(policy: Policy) -> str:

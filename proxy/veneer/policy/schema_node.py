@@ -109,7 +109,11 @@ class RedisShape(Shape):
 class StoresShape(Shape):
     """Where responses are kept. Read at start only."""
 
-    memory: Size = option(256 * 1024**2, "Memory for responses, per process.", ge=1024**2)
+    memory: Size = option(
+        256 * 1024**2,
+        "Memory for responses, per process. Where it is not given, less if the cgroup allows less.",
+        ge=1024**2,
+    )
     max_variants: int = option(32, "Stored responses per key (Vary).", ge=1, le=1024)
     redis: RedisShape = section(RedisShape, "The shared store.")
     lease: LeaseShape = section(LeaseShape, "The lease that makes invalidation strict.")
