@@ -9,7 +9,8 @@ from veneer.loop.tasks import Tasks
 from veneer.policy.model import UpstreamSettings
 from veneer.ports import Clock
 from veneer.upstream.gate import Load
-from veneer.upstream.open import OpenUpstream, open_upstream
+from veneer.upstream.open import OpenUpstream, open_upstream, targets_of
+from veneer.upstream.targets import TargetSet
 
 MAX_GONE: Final = 64
 """Names that no policy has any more, and whose backends are remembered."""
@@ -58,6 +59,11 @@ class Backends(Mapping[str, OpenUpstream]):
                 self._tasks.start(pair[1].aclose(), f"close backend {name}")
         for name in list(self._gone)[:-MAX_GONE]:
             del self._gone[name]
+
+    def target_sets(self) -> list[TargetSet]:
+        """Those of several targets."""
+        found = [targets_of(backend) for _, backend in self._open.values()]
+        return [target_set for target_set in found if target_set is not None]
 
     def loads(self) -> dict[str, Load]:
         """How those of the policy in force stand, by name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from veneer.identity.provers import IdentityProvers
 from veneer.limits.rate_counts import RateCounts
@@ -15,6 +15,7 @@ from veneer.ports import LeaseState
 from veneer.redis.states import RedisState
 from veneer.stores.redis_log import RedisLog
 from veneer.upstream.gate import Load
+from veneer.upstream.targets import TargetSet
 
 
 def gauges_of(
@@ -24,6 +25,7 @@ def gauges_of(
     identities: IdentityProvers,
     dropped: Callable[[], dict[str, int]],
     loads: Mapping[str, Load],
+    sets: Sequence[TargetSet] = (),
 ) -> Gauges:
     """As they all stand; `dropped` tells how many log lines were lost, by log, `loads` of the backends, by name."""
     errors: dict[str, int] = {}
@@ -67,6 +69,12 @@ def gauges_of(
         upstream_places_used={name: load.in_use for name, load in loads.items()},
         upstream_waiting={name: load.waiting for name, load in loads.items()},
         upstream_refused={name: load.refused for name, load in loads.items()},
+        upstream_targets={f"{several}\t{target}\t{target.state}": 1 for several in sets for target in several.targets},
+        upstream_ejections={str(several): several.counts.ejections for several in sets},
+        upstream_retries={
+            "made": sum(several.counts.retries for several in sets),
+            "over_budget": sum(several.counts.over_budget for several in sets),
+        },
         subrequests={"proven": asked.proven, "refused": asked.refused, "failed": asked.failed},
     )
 

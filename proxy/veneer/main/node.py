@@ -183,7 +183,13 @@ class Node:
         watched = self._observation
         return watched.observer.snapshot(
             lambda: gauges_of(
-                shared, policy.stores, recompression, self._identities, watched.dropped, self._backends.loads()
+                shared,
+                policy.stores,
+                recompression,
+                self._identities,
+                watched.dropped,
+                self._backends.loads(),
+                self._backends.target_sets(),
             )
         )
 

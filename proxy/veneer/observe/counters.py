@@ -159,6 +159,8 @@ class Gauges(msgspec.Struct, frozen=True):
     `rate_batches` by who asked for them, `rate_batched` by what became of the requests in them, `key_set_fetches` and
     `subrequests` by what came of them. `clock_skew_s` is how far the clock is ahead of Redis', by node. Those of
     upstreams are by name.
+    `upstream_targets` are by upstream, target and state, with tabs between; `upstream_retries` by whether the budget
+    allowed them.
     """
 
     stores: tuple[StoreGauges, ...] = ()
@@ -184,6 +186,9 @@ class Gauges(msgspec.Struct, frozen=True):
     upstream_places_used: dict[str, int] = {}
     upstream_waiting: dict[str, int] = {}
     upstream_refused: dict[str, int] = {}
+    upstream_targets: dict[str, int] = {}
+    upstream_ejections: dict[str, int] = {}
+    upstream_retries: dict[str, int] = {}
 
 
 class Snapshot(msgspec.Struct):

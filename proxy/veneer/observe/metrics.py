@@ -224,6 +224,13 @@ def _rooms(gauges: Gauges) -> Iterator[Metric]:
     yield _counter(
         "veneer_key_set_fetches", "Fetches of keys that issuers publish.", ("result",), _by(gauges.key_set_fetches)
     )
+    states = ((tuple(key.split("\t")), count) for key, count in sorted(gauges.upstream_targets.items()))
+    labels = ("upstream", "target", "state")
+    yield _gauge("veneer_upstream_target", "Processes that see the target so.", labels, states)
+    ejections = _by(gauges.upstream_ejections)
+    yield _counter("veneer_upstream_ejections", "Targets left out for failing.", ("upstream",), ejections)
+    retries = _by(gauges.upstream_retries)
+    yield _counter("veneer_upstream_retries", "Requests sent to another target.", ("result",), retries)
     yield _counter("veneer_subrequests", "Services asked whose a credential is.", ("result",), _by(gauges.subrequests))
     yield from _upstreams(gauges)
     yield _counter(

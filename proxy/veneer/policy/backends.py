@@ -3,21 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
 
 from veneer.policy import model
+from veneer.policy.document import KeyPath
 from veneer.policy.model_concurrency import ConcurrencyRules
+from veneer.policy.model_targets import EjectionSettings, RetryRules, TargetSettings
+from veneer.policy.places import bad_url, url_hint
 from veneer.policy.schema_upstream import UpstreamShape
 from veneer.policy.sources import Sources
 from veneer.policy.tls import BY_SYSTEM, TlsSettings, UnusableFileError, tls_context
+from veneer.policy.wrong import Wrong
+
+_ALIKE: Final = "give what differs an upstream of its own"
 
 
-def upstream_settings(name: str, url: str, shape: UpstreamShape, sources: Sources) -> model.UpstreamSettings:
-    """The upstream `name` at `url`."""
+def targets_of(shape: UpstreamShape, given: str | None) -> tuple[TargetSettings, ...]:
+    """Where the upstream is: at what is `given` in place of all that the file says, or else at what it says."""
+    if given is not None or not shape.targets:
+        return (TargetSettings((given or shape.url or "").rstrip("/")),)
+    return tuple(TargetSettings(target.url.rstrip("/"), target.drain) for target in shape.targets)
+
+
+def wrong_targets(shape: UpstreamShape, targets: tuple[TargetSettings, ...], given: str | None) -> Iterator[Wrong]:
+    """What is wrong with where the upstream is."""
+    if given is None and (shape.url is None) == (not shape.targets):
+        said = "nowhere" if shape.url is None else "in two places"
+        yield Wrong((), f"the upstream is {said}", "name either its `url` or its `targets`")
+        return
+    several = given is None and bool(shape.targets)
+    for at, target in enumerate(targets):
+        path: KeyPath = ("targets", at, "url") if several else ("url",)
+        if (why := bad_url(target.url)) is not None:
+            yield Wrong(path, why if given is None else f"--upstream {given}: {why}", url_hint(target.url))
+        elif target.url in [other.url for other in targets[:at]]:
+            yield Wrong(path, f'"{target.url}" is named twice', "leave one away")
+        elif _kind(target.url) != _kind(targets[0].url) and bad_url(targets[0].url) is None:
+            yield Wrong(path, f'"{target.url}" has another scheme or path than "{targets[0].url}"', _ALIKE)
+    if several and all(target.drain for target in targets):
+        yield Wrong(("targets",), "all targets are drained", "let one have requests")
+
+
+def _kind(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, "" if parts.scheme == "unix" else parts.path
+
+
+def upstream_settings(
+    name: str, targets: tuple[TargetSettings, ...], shape: UpstreamShape, sources: Sources
+) -> model.UpstreamSettings:
+    """The upstream `name` at these targets."""
+    ejection = shape.ejection
     health, breaker, tls, concurrency = shape.health, shape.breaker, shape.tls, shape.concurrency
     noted = "".join([sources.noted(path) for path in (tls.ca, tls.certificate, tls.key) if path is not None])
     return model.UpstreamSettings(
         name=name,
-        url=url,
+        url=targets[0].url,
         connect_timeout_s=shape.connect_timeout,
         read_timeout_s=shape.read_timeout,
         write_timeout_s=shape.write_timeout,
@@ -47,7 +89,15 @@ def upstream_settings(name: str, url: str, shape: UpstreamShape, sources: Source
             critical_share=concurrency.critical_share,
         ),
         breaker=None if breaker is None else model.BreakerRules(failures=breaker.failures, open_s=breaker.open),
-        retries=model.RetryRules(refused_s=shape.retries.refused),
+        retries=RetryRules(shape.retries.refused, shape.retries.share, shape.retries.per_second),
+        targets=targets if len(targets) > 1 else (),
+        ejection=EjectionSettings(
+            failures=ejection.failures,
+            base_s=ejection.base,
+            longest_s=ejection.longest,
+            share=ejection.share,
+            slow_start_s=ejection.slow_start,
+        ),
     )
 
 

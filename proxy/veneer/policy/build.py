@@ -12,7 +12,7 @@ from veneer.core.outcome import Reason
 from veneer.core.overload import PRIORITIES, Claim
 from veneer.core.upgrades import NEVER
 from veneer.policy import model, node_settings, schema
-from veneer.policy.backends import upstream_settings, wrong_tls
+from veneer.policy.backends import targets_of, upstream_settings, wrong_targets, wrong_tls
 from veneer.policy.caching import cache_rules, compress_rules
 from veneer.policy.conditions import FieldConditions, QueryCondition
 from veneer.policy.document import Document, KeyPath, show_path
@@ -33,7 +33,7 @@ from veneer.policy.model_identity import Identity
 from veneer.policy.model_rates import RateRule
 from veneer.policy.node_bounds import size_limits, timeouts
 from veneer.policy.overlay import apply_overrides, apply_rate, overlay
-from veneer.policy.places import bad_url, is_loopback, kept_of, url_hint
+from veneer.policy.places import bad_url, is_loopback, kept_of
 from veneer.policy.problems import ConfigError, nearest
 from veneer.policy.schema_upstream import UpstreamShape
 from veneer.policy.settings import Overrides
@@ -103,11 +103,11 @@ class Builder:
         first = self.shape.defaults.upstream if self.shape.defaults.upstream in shapes else next(iter(shapes))
         found = {}
         for name, shape in shapes.items():
-            url = self.overrides.upstream_url if name == first and self.overrides.upstream_url else shape.url
-            if (why := bad_url(url)) is not None:
-                given = f"--upstream {url}: " if url != shape.url else ""
-                self.problem(("upstreams", name, "url"), given + why, url_hint(url))
-            found[name] = upstream_settings(name, url.rstrip("/"), shape, self.sources)
+            given = self.overrides.upstream_url or None if name == first else None
+            targets = targets_of(shape, given)
+            for wrong in wrong_targets(shape, targets, given):
+                self._wrong(("upstreams", name), wrong)
+            found[name] = upstream_settings(name, targets, shape, self.sources)
             for key, message, hint in wrong_tls(found[name]):
                 self.problem(("upstreams", name, "tls", *([key] if key else [])), message, hint)
         return found

@@ -22,6 +22,7 @@ from veneer.policy.conditions import WHOEVER, FieldConditions, QueryCondition
 from veneer.policy.model_concurrency import ConcurrencyRules
 from veneer.policy.model_identity import Identity
 from veneer.policy.model_rates import RateRule
+from veneer.policy.model_targets import EjectionSettings, RetryRules, TargetSettings
 from veneer.policy.node_settings import AdminSettings, ClientTimeouts, SizeLimits, StoreSettings
 from veneer.policy.problems import ConfigError
 from veneer.policy.template import PathTemplate, TagTemplate
@@ -98,15 +99,11 @@ class BreakerRules:
 
 
 @dataclass(frozen=True, slots=True)
-class RetryRules:
-    """What is tried again: for `refused_s` a backend that refuses connections."""
-
-    refused_s: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
 class UpstreamSettings:
-    """One backend. Timeouts are per phase: read and write count from the last byte that moved."""
+    """One backend, or several `targets`, the first of which `url` names then.
+
+    Timeouts are per phase: read and write count from the last byte that moved.
+    """
 
     name: str
     url: str
@@ -125,7 +122,9 @@ class UpstreamSettings:
     health: HealthRules | None = None
     breaker: BreakerRules | None = None
     concurrency: ConcurrencyRules = field(default_factory=ConcurrencyRules)
-    retries: RetryRules = RetryRules()
+    retries: RetryRules = field(default_factory=RetryRules)
+    targets: tuple[TargetSettings, ...] = ()
+    ejection: EjectionSettings = field(default_factory=EjectionSettings)
 
 
 DEFAULT_INVALIDATES_ON: Final = frozenset(range(200, 400)) | frozenset(range(500, 600))

@@ -12,6 +12,7 @@ from veneer.core.rules import KeyRules
 from veneer.policy.model import Policy, Route
 from veneer.policy.model import UpstreamSettings as Upstream
 from veneer.policy.model_rates import RateKey, RateRule
+from veneer.policy.model_targets import TargetSettings
 from veneer.policy.node_settings import AdminSettings, ClientTimeouts, SizeLimits, StoreSettings
 from veneer.policy.problems import without_secrets
 from veneer.policy.template import PathTemplate, TagTemplate, parse_path
@@ -88,6 +89,8 @@ def _text(value: object) -> str:
         return ", ".join(_text(item) for item in value)
     if isinstance(value, TagTemplate | RateRule | RateKey):
         return _named(value)
+    if isinstance(value, TargetSettings):
+        return f"{value.url} (drained)" if value.drain else value.url
     if isinstance(value, Enum):
         return str(value.value)
     return f"{value:g}" if isinstance(value, float) else str(value)

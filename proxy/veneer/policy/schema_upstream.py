@@ -46,15 +46,55 @@ class RetriesShape(Shape):
         ge=0,
         le=60,
     )
+    share: float = option(
+        0.1,
+        "Where there are several `targets`: this share of the requests may be sent to another one after the first has "
+        "failed. A request goes on only where nothing of it was sent, or its method is safe and its content is there "
+        "still, and nothing of a response was passed on.",
+        "Targets that fail because of their load get that much more of it.",
+        ge=0,
+        le=1,
+    )
+    per_second: int = option(5, "So many a second may be beside, for who asks seldom.", ge=0, le=10_000)
+
+
+class TargetShape(Shape):
+    """One of several backends of an upstream."""
+
+    url: Text = required("As `url` of an upstream; scheme and path are the same for all.")
+    drain: bool = option(False, "`true` sends it no further requests; those under way end in peace.")
+
+
+class EjectionShape(Shape):
+    """When a target gets no requests for a while: it fails again and again, or far more often than the others."""
+
+    failures: int = option(
+        5, "Failures in a row: no response head, or one with status 502, 503 or 504.", ge=1, le=10_000
+    )
+    base: Duration = option(5.0, "How long it is out, at first; twice as long each time that follows.", gt=0)
+    longest: Duration = option(300.0, "How long at most.", gt=0)
+    share: float = option(
+        0.5, "So many of the targets may be out at once; one may in any case, unless it is alone.", ge=0, le=1
+    )
+    slow_start: Duration = option(10.0, "How long it takes to its full share when it comes back.", ge=0)
 
 
 class UpstreamShape(Shape):
     """One backend."""
 
-    url: Text = required(
+    url: Text | None = option(
+        None,
         "Where the backend listens: `http://host:port` or `https://host:port`, optionally with a path put before every "
-        "target; or `unix:/path/of/socket`."
+        "target; or `unix:/path/of/socket`. Either this or `targets`.",
     )
+    targets: list[TargetShape] = option(
+        [],
+        "Several backends that do the same. Of two taken at random the one with less load gets a request: requests "
+        "under way times latency. One that fails is left out for a while (`ejection`). Connections, `concurrency` and "
+        "`health` are each target's own; a `breaker` is for all together.",
+        max_length=64,
+    )
+    ejection: EjectionShape = section(EjectionShape, "When one of several targets gets no requests for a while.")
     tls: TlsShape = section(TlsShape, "TLS towards an `https` backend.")
     connect_timeout: Duration = option(2.0, "Time to open a connection.", gt=0)
     read_timeout: Duration = option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from typing import Final, Protocol
 
 from veneer.core import breaker as circuit
 from veneer.core.breaker import Breaker
@@ -21,7 +21,7 @@ from veneer.upstream.response import BackendResponse
 
 logger = logging.getLogger(__name__)
 
-_BACKEND_FAILURES = frozenset(
+BACKEND_FAILURES: Final = frozenset(
     {
         UpstreamFailure.CONNECT,
         UpstreamFailure.CONNECT_TIMEOUT,
@@ -30,11 +30,43 @@ _BACKEND_FAILURES = frozenset(
         UpstreamFailure.RESET,
     }
 )
-
+"""What keeps a whole response head from coming, by the backend's fault."""
 
 _TRIAL_S: Final = 2.0
 _TRIAL: Final = RequestHead("OPTIONS", "/", None, "", Fields())
 """Cheap, safe, and understood by every server: its answer may have any status."""
+
+
+class Guarded(Protocol):
+    """What a breaker stands before."""
+
+    async def exchange(
+        self,
+        request: RequestHead,
+        body: Content | None,
+        on_interim: InterimSink | None = None,
+        *,
+        read_timeout_s: float | None = None,
+        demand: Demand | None = None,
+    ) -> BackendResponse:
+        """As `veneer.ports.Upstream`."""
+        ...
+
+    async def look(self, request: RequestHead) -> BackendResponse:
+        """An exchange that waits for nothing that requests hold. Raises UpstreamError."""
+        ...
+
+    def head_bytes(self, request: RequestHead, *, has_body: bool = False) -> bytes:
+        """As `veneer.ports.Upstream`."""
+        ...
+
+    def load(self) -> Load:
+        """How much it has to do."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        ...
 
 
 class BreakerGuard:
@@ -45,8 +77,8 @@ class BreakerGuard:
     long, and may be one that must not fail.
     """
 
-    def __init__(self, pool: UpstreamPool | CheckedPool, rules: BreakerRules, clock: Clock) -> None:
-        self._pool = pool
+    def __init__(self, pool: Guarded, rules: BreakerRules, clock: Clock) -> None:
+        self.guarded = pool
         self._rules = rules
         self._clock = clock
         self._breaker = Breaker()
@@ -65,7 +97,7 @@ class BreakerGuard:
         if self._breaker.open_until is not None:
             await self._try()
         try:
-            response = await self._pool.exchange(
+            response = await self.guarded.exchange(
                 request, body, on_interim, read_timeout_s=read_timeout_s, demand=demand
             )
         except UpstreamError as error:
@@ -79,11 +111,11 @@ class BreakerGuard:
         """Close the breaker, or raise UpstreamError UNHEALTHY."""
         self._breaker = circuit.begun(self._breaker)
         try:
-            pool = self._pool
+            pool = self.guarded
             if isinstance(pool, CheckedPool):
                 well = await pool.check()
             else:
-                well = await _status(pool, _TRIAL, _TRIAL_S) is not None
+                well = await answers_at_all(pool)
         except BaseException:
             self._breaker = circuit.abandoned(self._breaker)
             raise
@@ -97,22 +129,22 @@ class BreakerGuard:
     async def look(self, request: RequestHead) -> BackendResponse:
         """As the pool, or UpstreamError UNHEALTHY at once; what comes of it is not counted."""
         self._refuse_while_open()
-        return await self._pool.look(request)
+        return await self.guarded.look(request)
 
     def head_bytes(self, request: RequestHead, *, has_body: bool = False) -> bytes:
         """As the pool."""
-        return self._pool.head_bytes(request, has_body=has_body)
+        return self.guarded.head_bytes(request, has_body=has_body)
 
     def load(self) -> Load:
         """As the pool."""
-        return self._pool.load()
+        return self.guarded.load()
 
     def lease_now(self, now_s: float, claim: Claim = ANY_CLAIM) -> None:
         """None: what comes of an exchange is counted where it is awaited."""
 
     async def aclose(self) -> None:
         """Close the pool."""
-        await self._pool.aclose()
+        await self.guarded.aclose()
 
     def _refuse_while_open(self) -> None:
         now_s, breaker = self._clock.monotonic(), self._breaker
@@ -122,13 +154,13 @@ class BreakerGuard:
             raise UpstreamError(UpstreamFailure.UNHEALTHY, detail, sent=False, retry_s=left_s)
 
     def _note(self, error: UpstreamError) -> None:
-        if error.failure not in _BACKEND_FAILURES:
+        if error.failure not in BACKEND_FAILURES:
             return
         rules = self._rules
         before = self._breaker
         self._breaker = circuit.failed(before, self._clock.monotonic(), rules.failures, rules.open_s)
         if before.open_until is None and self._breaker.open_until is not None:
-            logger.warning("the breaker of %s is open after %d failures: %s", self._pool, before.failures + 1, error)
+            logger.warning("the breaker of %s is open after %d failures: %s", self.guarded, before.failures + 1, error)
 
 
 class CheckedPool:
@@ -213,7 +245,12 @@ class CheckedPool:
             logger.warning("%s is %s by its health check", self._pool, "up" if good else "down")
 
 
-async def _status(pool: UpstreamPool, request: RequestHead, within_s: float) -> int | None:
+async def answers_at_all(pool: Guarded) -> bool:
+    """Whether a cheap request is answered, with any status."""
+    return await _status(pool, _TRIAL, _TRIAL_S) is not None
+
+
+async def _status(pool: Guarded, request: RequestHead, within_s: float) -> int | None:
     """The status of the backend's answer, whole and in time; None where there is none."""
     try:
         async with asyncio.timeout(within_s):

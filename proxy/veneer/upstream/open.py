@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
+from veneer.core.balancing import EjectionRules
 from veneer.core.messages import RequestHead
 from veneer.loop.tasks import Tasks
 from veneer.policy.model import UpstreamSettings
@@ -13,6 +15,8 @@ from veneer.upstream.gate import Load
 from veneer.upstream.health import BreakerGuard, CheckedPool
 from veneer.upstream.pool import UpstreamPool
 from veneer.upstream.settings import Endpoint, PoolSettings
+from veneer.upstream.target import SetRules, UpstreamTarget
+from veneer.upstream.targets import TargetSet
 
 
 class OpenUpstream(Upstream, Protocol):
@@ -36,12 +40,40 @@ def open_upstream(settings: UpstreamSettings, clock: Clock, tasks: Tasks) -> Ope
 
     Connects to nothing yet. Raises ValueError when the URL is not a backend's.
     """
-    pool = UpstreamPool(pool_settings(settings), clock, tasks)
-    guarded: UpstreamPool | CheckedPool = pool
-    if settings.health is not None:
-        guarded = CheckedPool(pool, settings.health)
-        guarded.start(tasks)
+    guarded: UpstreamPool | CheckedPool | TargetSet
+    if settings.targets:
+        guarded = _several(settings, clock, tasks)
+    else:
+        pool, checked = _one(settings, clock, tasks)
+        guarded = pool if checked is None else checked
     return guarded if settings.breaker is None else BreakerGuard(guarded, settings.breaker, clock)
+
+
+def targets_of(upstream: OpenUpstream) -> TargetSet | None:
+    """The targets of an upstream, where there are several."""
+    guarded = upstream.guarded if isinstance(upstream, BreakerGuard) else upstream
+    return guarded if isinstance(guarded, TargetSet) else None
+
+
+def _one(settings: UpstreamSettings, clock: Clock, tasks: Tasks) -> tuple[UpstreamPool, CheckedPool | None]:
+    """A backend, and its health check where it is to have one."""
+    pool = UpstreamPool(pool_settings(settings), clock, tasks)
+    if settings.health is None:
+        return pool, None
+    checked = CheckedPool(pool, settings.health)
+    checked.start(tasks)
+    return pool, checked
+
+
+def _several(settings: UpstreamSettings, clock: Clock, tasks: Tasks) -> TargetSet:
+    targets = []
+    for target in settings.targets:
+        pool, checked = _one(replace(settings, url=target.url), clock, tasks)
+        targets.append(UpstreamTarget(pool, checked, target.drain))
+    rules = settings.ejection
+    ejection = EjectionRules(rules.failures, rules.base_s, rules.longest_s, rules.share, rules.slow_start_s)
+    set_rules = SetRules(settings.name, ejection, settings.retries, alike=settings.preserve_host)
+    return TargetSet(targets, set_rules, clock, tasks)
 
 
 def pool_settings(settings: UpstreamSettings) -> PoolSettings:

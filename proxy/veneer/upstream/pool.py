@@ -106,7 +106,7 @@ class UpstreamPool(ConnectionLender):
         except UpstreamError as error:
             if body is not None or not is_safe or not connection.served or not may_repeat(connection, error, demand):
                 raise
-        return await self._once_more(connection, written, on_interim, demand, for_head=for_head)
+        return await self.send_again(written, on_interim, demand, connection.timer.limit_s, for_head=for_head)
 
     async def look(self, request: RequestHead) -> BackendResponse:
         """An exchange for who watches the backend: over a connection of its own, so that requests keep none from it.
@@ -155,23 +155,23 @@ class UpstreamPool(ConnectionLender):
         except BaseException:
             self._discard(connection)
             raise
-        return await self._once_more(connection, again, on_interim, demand, for_head=False)
+        return await self.send_again(again, on_interim, demand, connection.timer.limit_s)
 
-    async def _once_more(
+    async def send_again(
         self,
-        connection: Connection,
         written: WrittenHead,
         on_interim: InterimSink | None,
         demand: Demand | None,
+        read_timeout_s: float | None,
         *,
-        for_head: bool,
+        for_head: bool = False,
     ) -> BackendResponse:
-        """Send a safe request again, on a new connection in place of the one that died."""
+        """Send a safe request again, on a new connection: the one before died, or another backend did not answer."""
         try:
             fresh = await self._acquire(demand, fresh=True)
         except UpstreamError as failed:
             raise UpstreamError(failed.failure, failed.detail, sent=True) from failed
-        fresh.timer.set_limit(connection.timer.limit_s)
+        fresh.timer.set_limit(read_timeout_s)
         if demand is not None:
             self.watch(fresh, demand)
         return await self._attempt(fresh, written, None, on_interim, for_head=for_head)

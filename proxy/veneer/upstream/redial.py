@@ -33,7 +33,7 @@ class Redialler:
     ) -> None:
         self._dial = dial
         self._monotonic = monotonic
-        self._patience_s = patience_s
+        self.patience_s = patience_s
         self._since_s: float | None = None
         self._seen_s = 0.0
         self._probing: asyncio.Future[UpstreamError | None] | None = None
@@ -70,7 +70,7 @@ class Redialler:
         if self._since_s is None or now_s - self._seen_s > FORGET_S:
             self._since_s = now_s
         self._seen_s = now_s
-        return now_s - self._since_s < self._patience_s
+        return now_s - self._since_s < self.patience_s
 
     async def _probe(self, demand: Demand | None) -> Connection:
         """Dial until the backend answers, for all who wait."""

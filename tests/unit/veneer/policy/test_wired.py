@@ -38,6 +38,7 @@ OTHERWISE: dict[str, object] = {
     "MatchShape.path": "/other/{kind}/{id}",
     "HealthShape.path": "/other",
     "UpstreamShape.url": "http://other.example",
+    "TargetShape.url": "http://another.example:81",
     "RateLimitShape.rate": "7/7s",
     "AdminShape.token_env": "OTHER_TOKEN",
     "JwtKeyShape.secret_env": "OTHER_SECRET",

@@ -1,0 +1,182 @@
+"""Which of several targets gets a request, and which gets none for a while.
+
+Pure: `now` is a monotonic reading in seconds, random numbers are arguments in [0, 1).
+
+* Power of two choices (Mitzenmacher, 2001): of two targets taken at random the one with less load. Load is latency
+  times requests under way, as Finagle's Peak EWMA counts it: the latency rises at once to what was seen, and falls
+  slowly. How long a target that owes answers has been silent counts as a latency too, so that one that hangs gets no
+  more than a few requests before any of them has failed.
+* Passive ejection (Envoy's outlier detection): failures in a row, or failures far more often than the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp
+from typing import Final
+
+DECAY_S: Final = 1.0
+"""In so long a latency that is not seen again falls to 1/e of what it was."""
+SETTLES: Final = 0.2
+"""By this share of the difference a latency falls with each answer that was quicker."""
+NOISE: Final = 0.6
+"""Less than this share of another's load is less: one request more tells, and chance does not."""
+FLOOR_S: Final = 0.000_1
+"""Latencies below this are alike."""
+FAILURE_S: Final = 1.0
+"""As so long a latency a failure counts."""
+SLOW_START: Final = 0.1
+"""With this share of its turn a target begins that comes back."""
+WINDOW_S: Final = 10.0
+"""After so long what was counted of successes and failures counts half."""
+MIN_EXCHANGES: Final = 20
+"""With fewer exchanges in the window nothing is concluded from their success."""
+OUTLIER_SHARE: Final = 0.3
+"""A target is an outlier that fails so much more often than the others together."""
+
+
+class EjectionRules:
+    """When a target is ejected, for how long, and how many at most.
+
+    `failures` in a row eject, for `base_s`, doubled with each ejection that follows within `longest_s` of the last, up
+    to `longest_s`. At most `share` of the targets are out at once, but always one may be. `slow_start_s` is how long
+    one that comes back takes to its full turn.
+    """
+
+    __slots__ = ("base_s", "failures", "longest_s", "share", "slow_start_s")
+
+    def __init__(
+        self,
+        failures: int = 5,
+        base_s: float = 5.0,
+        longest_s: float = 300.0,
+        share: float = 0.5,
+        slow_start_s: float = 10.0,
+    ) -> None:
+        self.failures = failures
+        self.base_s = base_s
+        self.longest_s = longest_s
+        self.share = share
+        self.slow_start_s = slow_start_s
+
+
+class TargetLoad:
+    """What is known of one target. `ejected_until` is None while it is in."""
+
+    __slots__ = (
+        "_heard_s",
+        "_latency_at",
+        "_latency_s",
+        "_window_s",
+        "back_s",
+        "bad",
+        "ejected_until",
+        "ejections",
+        "failures",
+        "good",
+        "in_flight",
+    )
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.failures = 0
+        self.good = self.bad = 0.0
+        self.ejected_until: float | None = None
+        self.ejections = 0
+        self.back_s: float | None = None
+        self._latency_s = self._latency_at = self._heard_s = self._window_s = 0.0
+
+    def begun(self, now: float) -> None:
+        """A request is sent there."""
+        if self.in_flight == 0:
+            self._heard_s = now
+        self.in_flight += 1
+
+    def ended(self) -> None:
+        """It is under way no more, however it went."""
+        self.in_flight -= 1
+
+    def succeeded(self, now: float, latency_s: float) -> None:
+        """An answer has come after so long."""
+        self._heard_s = now
+        self.failures = 0
+        self._age(now)
+        self.good += 1.0
+        old = self._decayed(now, latency_s)
+        self._latency_s = latency_s if latency_s >= old else old + (latency_s - old) * SETTLES
+        self._latency_at = now
+
+    def failed(self, now: float) -> None:
+        """No answer has come. That counts as a long one: a target that fails at once would look quick."""
+        self._latency_s = max(self._decayed(now, FLOOR_S), FAILURE_S)
+        self._latency_at = now
+        self.failures += 1
+        self._age(now)
+        self.bad += 1.0
+
+    def load(self, now: float, slow_start_s: float) -> float:
+        """How long, about, one more request would take."""
+        expected = max(self._decayed(now, FLOOR_S), FLOOR_S)
+        if self.in_flight:
+            expected = max(expected, now - self._heard_s)
+        load = expected * (self.in_flight + 1)
+        if self.back_s is not None and now - self.back_s < slow_start_s:
+            load /= max((now - self.back_s) / slow_start_s, SLOW_START)
+        return load
+
+    def _decayed(self, now: float, towards_s: float) -> float:
+        weight = exp((self._latency_at - now) / DECAY_S)
+        return self._latency_s * weight + towards_s * (1.0 - weight)
+
+    def _age(self, now: float) -> None:
+        if now - self._window_s >= WINDOW_S:
+            halved = 0.5 if now - self._window_s < 2 * WINDOW_S else 0.0
+            self.good *= halved
+            self.bad *= halved
+            self._window_s = now
+
+
+def choose(loads: Sequence[TargetLoad], now: float, slow_start_s: float, first: float, second: float) -> int:
+    """Which of the targets, of which there is at least one, gets a request: by two random numbers."""
+    count = len(loads)
+    one = int(first * count)
+    if count == 1:
+        return one
+    other = int(second * (count - 1))
+    if other >= one:
+        other += 1
+    less = loads[other].load(now, slow_start_s) < loads[one].load(now, slow_start_s) * NOISE
+    return other if less else one
+
+
+def should_eject(load: TargetLoad, others: Sequence[TargetLoad], rules: EjectionRules) -> bool:
+    """Whether a target that has just failed should get nothing for a while, and may be left out."""
+    if load.ejected_until is not None or not others:
+        return False
+    out = sum(other.ejected_until is not None for other in others)
+    if out + 1 > max(1, int(rules.share * (len(others) + 1))):
+        return False
+    return load.failures >= rules.failures or _is_outlier(load, others)
+
+
+def _is_outlier(load: TargetLoad, others: Sequence[TargetLoad]) -> bool:
+    good, bad = sum(other.good for other in others), sum(other.bad for other in others)
+    if load.good + load.bad < MIN_EXCHANGES or good + bad < MIN_EXCHANGES:
+        return False
+    return load.bad / (load.good + load.bad) >= bad / (good + bad) + OUTLIER_SHARE
+
+
+def eject(load: TargetLoad, now: float, rules: EjectionRules) -> None:
+    """Leave a target out, or leave it out for longer."""
+    if load.back_s is not None and load.ejected_until is None and now - load.back_s >= rules.longest_s:
+        load.ejections = 0
+    load.ejected_until = now + min(rules.base_s * 2.0 ** min(load.ejections, 30), rules.longest_s)
+    load.ejections += 1
+
+
+def readmit(load: TargetLoad, now: float) -> None:
+    """Let a target have requests again, few at first."""
+    load.ejected_until = None
+    load.failures = 0
+    load.good = load.bad = 0.0
+    load.back_s = now

@@ -1,0 +1,120 @@
+"""Several targets behind one name, through the whole proxy: one hangs, refuses, or is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from devstack.proxy import ProxyOptions, ProxyServer
+from tests.support.client import Answer, fetch
+from tests.support.origin import Origin, OriginConnection, Script, read_body, running_origin
+
+NewProxy = Callable[[ProxyOptions], ProxyServer]
+
+POLICY = """
+version: 1
+defaults: {cache: {enabled: false}}
+upstreams:
+  default:
+    targets: [%s]
+    read_timeout: 1s
+    ejection: {failures: 2}
+"""
+
+
+def saying(text: str) -> Script:
+    async def script(connection: OriginConnection) -> None:
+        while True:
+            await read_body(connection, await connection.request_head())
+            await connection.send(f"HTTP/1.1 200 OK\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode())
+
+    return script
+
+
+async def hangs(connection: OriginConnection) -> None:
+    await read_body(connection, await connection.request_head())
+    await connection.closed_by_peer()
+
+
+async def dies(connection: OriginConnection) -> None:
+    await read_body(connection, await connection.request_head())
+
+
+async def start(new_proxy: NewProxy, directory: Path, *origins: Origin, drained: str = "") -> ProxyServer:
+    targets = ", ".join(f'{{url: "{origin.url}"}}' for origin in origins) + drained
+    policies = directory / "policies.yaml"
+    policies.write_text(POLICY % targets)
+    return await asyncio.to_thread(new_proxy, ProxyOptions(upstream=None, policies=policies))
+
+
+async def ask(proxy: ProxyServer, count: int, method: str = "GET") -> list[Answer]:
+    """So many requests, one after another, over connections of their own."""
+    body = b"abc" if method == "POST" else None
+    return [await asyncio.to_thread(fetch, f"{proxy.url}/{number}", method, body=body) for number in range(count)]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_all_targets_get_requests_also_from_the_fast_path(
+    new_proxy: NewProxy, tmp_path: Path, method: str
+) -> None:
+    async with running_origin(saying("a")) as one, running_origin(saying("b")) as other:
+        proxy = await start(new_proxy, tmp_path, one, other)
+        async with asyncio.TaskGroup() as group:
+            asking = [group.create_task(ask(proxy, 50, method)) for _ in range(4)]
+        bodies = Counter(answer.body for task in asking for answer in task.result())
+        assert sum(bodies.values()) == 200
+        assert min(bodies[b"a"], bodies[b"b"]) >= 10
+        metrics = (await asyncio.to_thread(fetch, f"{proxy.admin_url}/metrics")).body.decode()
+        assert metrics.count('veneer_upstream_target{state="up",') == 2
+
+
+async def test_one_of_three_hangs_and_its_requests_are_answered_by_another(new_proxy: NewProxy, tmp_path: Path) -> None:
+    async with running_origin(saying("a")) as one, running_origin(hangs) as bad, running_origin(saying("c")) as other:
+        proxy = await start(new_proxy, tmp_path, one, bad, other)
+        async with asyncio.TaskGroup() as group:
+            asking = [group.create_task(ask(proxy, 40)) for _ in range(5)]
+        answers = [answer for task in asking for answer in task.result()]
+        assert {answer.status for answer in answers} == {200}
+        assert len(bad.heads) < len(answers) * 0.1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_target_that_refuses_connections_costs_no_request(
+    new_proxy: NewProxy, tmp_path: Path, method: str
+) -> None:
+    async with running_origin(saying("a")) as one, running_origin(saying("b")) as other:
+        proxy = await start(new_proxy, tmp_path, one, other)
+        await ask(proxy, 20, method)
+        other.close()
+        for connection in other.connections:
+            connection.reset()
+        await asyncio.sleep(0.1)
+        answers = await ask(proxy, 40, method)
+        assert {(answer.status, answer.body) for answer in answers} == {(200, b"a")}
+
+
+async def test_a_write_that_may_have_arrived_is_sent_to_one_target_only(new_proxy: NewProxy, tmp_path: Path) -> None:
+    async with running_origin(dies) as one, running_origin(dies) as other:
+        proxy = await start(new_proxy, tmp_path, one, other)
+        assert [answer.status for answer in await ask(proxy, 6, "POST")] == [502] * 6
+        writes = [head for head in (*one.heads, *other.heads) if head.startswith(b"POST")]
+        assert len(writes) == 6
+
+
+async def test_each_attempt_is_in_the_log(new_proxy: NewProxy, tmp_path: Path) -> None:
+    async with running_origin(dies) as one, running_origin(dies) as other:
+        proxy = await start(new_proxy, tmp_path, one, other)
+        await ask(proxy, 1)
+        assert await asyncio.to_thread(proxy.process.says, "is tried again, attempt 2")
+        assert len(one.heads) + len(other.heads) == 2
+
+
+async def test_a_drained_target_gets_nothing(new_proxy: NewProxy, tmp_path: Path) -> None:
+    async with running_origin(saying("a")) as one, running_origin(saying("b")) as other:
+        proxy = await start(new_proxy, tmp_path, one, drained=f', {{url: "{other.url}", drain: true}}')
+        assert {answer.body for answer in await ask(proxy, 20)} == {b"a"}
+        assert not other.heads

@@ -1,0 +1,169 @@
+"""Which target gets a request: rules, and simulations of targets that hang, fail and come back."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veneer.core.balancing import EjectionRules, TargetLoad, choose, eject, readmit, should_eject
+
+RULES = EjectionRules()
+GIVEN_UP_S = 2.0
+Behaviour = Callable[[float], float | None]
+"""How long the answer takes to a request at that time; None for never."""
+
+
+def simulate(
+    behaviours: list[Behaviour], rate: int, for_s: float, rules: EjectionRules = RULES
+) -> tuple[list[tuple[float, int, bool]], list[TargetLoad]]:
+    """When requests came, which target they went to and whether they were answered; and how the targets end."""
+    chance = random.Random(7).random
+    loads = [TargetLoad() for _ in behaviours]
+    ends: list[tuple[float, int, int, float, bool]] = []
+    outcome: list[tuple[float, int, bool]] = []
+    for number in range(int(rate * for_s)):
+        now = 1_000.0 + number / rate
+        while ends and ends[0][0] <= now:
+            at, _, index, started, well = heapq.heappop(ends)
+            loads[index].ended()
+            if well:
+                loads[index].succeeded(at, at - started)
+                continue
+            loads[index].failed(at)
+            if should_eject(loads[index], [load for load in loads if load is not loads[index]], rules):
+                eject(loads[index], at, rules)
+        able = [index for index, load in enumerate(loads) if load.ejected_until is None]
+        able = able or list(range(len(loads)))
+        index = able[choose([loads[one] for one in able], now, rules.slow_start_s, chance(), chance())]
+        loads[index].begun(now)
+        takes = behaviours[index](now)
+        outcome.append((now - 1_000.0, index, takes is not None))
+        heapq.heappush(ends, (now + (GIVEN_UP_S if takes is None else takes), number, index, now, takes is not None))
+    return outcome, loads
+
+
+def quick(now: float) -> float:
+    return 0.005 + (now * 7919 % 1) * 0.005
+
+
+def hangs(now: float) -> None:
+    return None
+
+
+def test_targets_that_are_alike_get_alike() -> None:
+    outcome, _ = simulate([quick, quick, quick], 200, 30)
+    counts = Counter(index for _, index, _ in outcome)
+    assert all(1_500 <= counts[index] <= 2_500 for index in range(3))
+
+
+def test_a_slow_target_gets_less() -> None:
+    outcome, _ = simulate([quick, quick, lambda now: 0.2], 400, 20)
+    assert Counter(index for _, index, _ in outcome)[2] < len(outcome) * 0.1
+
+
+@pytest.mark.parametrize("rate", [20, 200, 2_000])
+def test_one_of_three_hangs_and_hardly_anybody_notices(rate: int) -> None:
+    outcome, _ = simulate([quick, hangs, quick], rate, 60)
+    late = [well for at, _, well in outcome if at >= 1.0]
+    assert late.count(False) <= max(len(late) * 0.001, RULES.failures)
+
+
+def test_nothing_goes_to_a_target_once_it_is_ejected() -> None:
+    broken = True
+    rules = EjectionRules(failures=3)
+    outcome, loads = simulate([quick, lambda now: None if broken else 0.0, quick], 200, 30, rules)
+    if loads[1].ejected_until is None:  # its silence alone has kept requests from it
+        assert sum(not well for _, _, well in outcome) < 3
+    else:
+        last = max(at for at, index, _ in outcome if index == 1)
+        assert last <= loads[1].ejected_until - 1_000.0 - rules.base_s
+
+
+def test_where_all_fail_requests_still_go_and_some_targets_stay() -> None:
+    outcome, loads = simulate([hangs, hangs, hangs], 50, 20)
+    assert len(outcome) == 1_000
+    assert sum(load.ejected_until is not None for load in loads) == 1
+
+
+def test_a_target_that_fails_quickly_is_ejected_by_failures_in_a_row() -> None:
+    bad, others = TargetLoad(), [TargetLoad(), TargetLoad()]
+    for _ in range(RULES.failures - 1):
+        bad.failed(5.0)
+        assert not should_eject(bad, others, RULES)
+    bad.failed(5.0)
+    assert should_eject(bad, others, RULES)
+    assert not should_eject(bad, [], RULES), "it is alone"
+    bad.succeeded(5.0, 0.01)
+    assert bad.failures == 0
+
+
+def test_a_target_that_fails_far_more_often_than_the_others_is_ejected() -> None:
+    bad, others = TargetLoad(), [TargetLoad(), TargetLoad()]
+    for _ in range(30):
+        bad.succeeded(5.0, 0.01)
+        bad.failed(5.0)
+        for other in others:
+            other.succeeded(5.0, 0.01)
+    assert bad.failures == 1
+    assert should_eject(bad, others, RULES)
+    for other in others:
+        for _ in range(20):
+            other.failed(5.0)
+    assert not should_eject(bad, others, RULES), "they all fail so often"
+    for load in (bad, *others):
+        load.failed(100.0)
+    assert bad.good == 0.0, "what was long ago is forgotten"
+
+
+def test_ejections_last_longer_each_time_and_not_for_ever() -> None:
+    load, now, lasted = TargetLoad(), 100.0, []
+    for _ in range(12):
+        eject(load, now, RULES)
+        assert load.ejected_until is not None
+        lasted.append(load.ejected_until - now)
+        now = load.ejected_until
+        readmit(load, now)
+        now += 1.0
+    assert lasted[:4] == [5.0, 10.0, 20.0, 40.0]
+    assert lasted[-1] == RULES.longest_s
+    now += RULES.longest_s
+    eject(load, now, RULES)
+    assert load.ejected_until == now + RULES.base_s, "it was well for long"
+
+
+def test_a_target_that_comes_back_begins_with_few() -> None:
+    new, old = TargetLoad(), TargetLoad()
+    for load in (new, old):
+        load.succeeded(100.0, 0.01)
+    readmit(new, 100.0)
+    assert new.load(100.0, 10.0) == pytest.approx(old.load(100.0, 10.0) * 10)
+    assert new.load(105.0, 10.0) == pytest.approx(old.load(105.0, 10.0) * 2)
+    assert new.load(110.0, 10.0) == pytest.approx(old.load(110.0, 10.0))
+
+
+@given(
+    share=st.floats(0, 1),
+    failing=st.lists(st.integers(0, 5), max_size=60),
+    count=st.integers(1, 6),
+)
+def test_no_more_than_the_share_is_ever_out(share: float, failing: list[int], count: int) -> None:
+    rules = EjectionRules(failures=1, share=share)
+    loads = [TargetLoad() for _ in range(count)]
+    for index in failing:
+        load = loads[index % count]
+        load.failed(5.0)
+        if should_eject(load, [other for other in loads if other is not load], rules):
+            eject(load, 5.0, rules)
+    out = sum(load.ejected_until is not None for load in loads)
+    assert out <= (max(1, int(share * count)) if count > 1 else 0)
+
+
+@given(st.integers(1, 5), st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True))
+def test_any_random_numbers_choose_one(count: int, first: float, second: float) -> None:
+    assert 0 <= choose([TargetLoad() for _ in range(count)], 5.0, 10.0, first, second) < count

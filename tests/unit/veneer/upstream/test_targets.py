@@ -1,0 +1,312 @@
+"""Several targets over real sockets: choice, retries, ejection, trials, drain, and the leases of the fast path."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from tests.support.clock import ManualClock
+from tests.support.origin import Origin, OriginConnection, Script, answering, read_body, running_origin
+from tests.unit.veneer.upstream.conftest import pieces, request
+from veneer.core.balancing import EjectionRules
+from veneer.core.messages import ResponseHead
+from veneer.loop.tasks import Tasks
+from veneer.policy.model import BreakerRules, HealthRules, UpstreamSettings
+from veneer.policy.model_targets import RetryRules, TargetSettings
+from veneer.ports import Demand, FirstBytesHandler, UpstreamError, UpstreamFailure
+from veneer.upstream.health import BreakerGuard, CheckedPool
+from veneer.upstream.open import open_upstream, targets_of
+from veneer.upstream.pool import UpstreamPool
+from veneer.upstream.settings import Endpoint, PoolSettings
+from veneer.upstream.target import SetRules, UpstreamTarget
+from veneer.upstream.targets import TargetSet
+
+HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+AWAY = b"HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n"
+
+
+async def hang_up(connection: OriginConnection) -> None:
+    await read_body(connection, await connection.request_head())
+
+
+@dataclass
+class Several:
+    targets: TargetSet
+    origins: list[Origin]
+    clock: ManualClock
+    first: list[int]
+    """Which targets are to be chosen next, of those that may be."""
+
+    def heads(self) -> list[int]:
+        return [len(origin.heads) for origin in self.origins]
+
+    async def statuses(self, count: int, method: str = "GET") -> list[int]:
+        found = []
+        for _ in range(count):
+            response = await self.targets.exchange(request(method), None)
+            found.append(response.head.status)
+            await response.aclose()
+        return found
+
+
+@contextlib.asynccontextmanager
+async def several(
+    *scripts: Script | None,
+    ejection: EjectionRules | None = None,
+    retries: RetryRules | None = None,
+    drained: Sequence[int] = (),
+    health: HealthRules | None = None,
+    read_timeout_s: float = 60.0,
+) -> AsyncIterator[Several]:
+    """Targets that run the scripts; None is one that takes no connections."""
+    clock, tasks = ManualClock(), Tasks()
+    first: list[int] = []
+    async with contextlib.AsyncExitStack() as running:
+        origins, targets = [], []
+        for index, script in enumerate(scripts):
+            origin = await running.enter_async_context(running_origin(script or answering(HELLO)))
+            if script is None:
+                origin.close()
+            origins.append(origin)
+            pool = UpstreamPool(PoolSettings(Endpoint.parse(origin.url), read_timeout_s=read_timeout_s), clock, tasks)
+            check = None if health is None else CheckedPool(pool, health)
+            targets.append(UpstreamTarget(pool, check, index in drained))
+        rules = SetRules("several", ejection or EjectionRules(), retries or RetryRules())
+
+        def chance() -> float:
+            """One number for the first choice, one for the second; the same is chosen twice by all but equal loads."""
+            return first.pop(0) / len(targets) if first else 0.0
+
+        made = TargetSet(targets, rules, clock, tasks, chance)
+        yield Several(made, origins, clock, first)
+        await made.aclose()
+        await asyncio.sleep(0.01)
+        assert all(target.load.in_flight == 0 for target in targets)
+        assert all(target.pool.open_connections == 0 for target in targets)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    for _ in range(1_000):
+        if true():
+            return
+        await asyncio.sleep(0.005)
+    pytest.fail("it never became true")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_what_was_refused_goes_to_the_next_target(method: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "veneer.upstream.targets")
+    async with several(None, answering(HELLO)) as bench:
+        response = await bench.targets.exchange(request(method), pieces(b"abc") if method == "POST" else None)
+        await response.aclose()
+        assert response.head.status == 200
+        assert bench.targets.counts.retries == 1
+        assert bench.heads() == [0, 1]
+    assert "a request to several is tried again, attempt 2; 127.0.0.1:" in caplog.text
+
+
+async def test_a_safe_request_that_was_not_answered_goes_to_the_next_target() -> None:
+    async with several(hang_up, answering(HELLO)) as bench:
+        assert await bench.statuses(1) == [200]
+        assert bench.heads() == [1, 1]
+
+
+async def test_a_write_that_may_have_arrived_is_not_sent_twice() -> None:
+    async with several(hang_up, answering(HELLO)) as bench:
+        with pytest.raises(UpstreamError) as caught:
+            await bench.targets.exchange(request("POST"), b"abc")
+        assert (caught.value.failure, caught.value.sent) == (UpstreamFailure.RESET, True)
+        assert bench.heads() == [1, 0]
+
+
+async def test_what_was_passed_on_to_the_client_is_not_begun_again() -> None:
+    async def hints(connection: OriginConnection) -> None:
+        await connection.request_head()
+        await connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+
+    seen: list[int] = []
+
+    def relay(head: ResponseHead) -> None:
+        seen.append(head.status)
+
+    async with several(hints, answering(HELLO)) as bench:
+        with pytest.raises(UpstreamError):
+            await bench.targets.exchange(request(), None, relay)
+        assert seen == [103]
+        assert bench.heads() == [1, 0]
+
+
+async def test_nothing_is_tried_again_beyond_the_budget_or_for_nobody() -> None:
+    async with several(hang_up, hang_up, retries=RetryRules(share=0.0, per_second=1)) as bench:
+        for _ in range(2):
+            with pytest.raises(UpstreamError):
+                await bench.targets.exchange(request(), None)
+        assert sum(bench.heads()) == 3
+        assert (bench.targets.counts.retries, bench.targets.counts.over_budget) == (1, 1)
+        bench.clock.advance(5.0)
+        gone = Demand()
+        gone.asker_left()
+        with pytest.raises(UpstreamError):
+            await bench.targets.exchange(request(), None, demand=gone)
+        assert bench.targets.counts.retries == 1
+
+
+async def test_a_target_that_fails_is_ejected_and_comes_back_after_a_trial() -> None:
+    broken = True
+
+    async def script(connection: OriginConnection) -> None:
+        while True:
+            await connection.request_head()
+            if broken:
+                return
+            await connection.send(HELLO)
+
+    rules = EjectionRules(failures=2, base_s=5.0)
+    async with several(script, answering(HELLO), ejection=rules, retries=RetryRules(per_second=100)) as bench:
+        bad = bench.targets.targets[0]
+        for _ in range(2):
+            await bench.statuses(1)
+            bench.clock.advance(1_000.0)  # its latency is forgotten, and it is as good as the other
+        assert (bad.state, bench.targets.counts.ejections) == ("ejected", 1)
+        asked = bench.heads()[0]
+        assert await bench.statuses(1) == [200]
+        await until(lambda: not bad.on_trial)
+        assert [head.split(b" HTTP")[0] for head in bench.origins[0].heads[asked:]] == [b"OPTIONS /"]
+        assert bad.state == "ejected"
+        await bench.statuses(3)
+        assert bench.heads()[0] == asked + 1, "nothing goes there meanwhile"
+        broken = False
+        bench.clock.advance(10.0)
+        await bench.statuses(1)
+        await until(lambda: bad.state == "up")
+
+
+async def test_statuses_of_a_target_that_cannot_serve_count_as_failures() -> None:
+    async with several(answering(AWAY), answering(HELLO), ejection=EjectionRules(failures=1)) as bench:
+        assert await bench.statuses(1) == [503], "it is passed on: the backend has answered"
+        assert bench.targets.targets[0].state == "ejected"
+        assert await bench.statuses(3) == [200] * 3
+
+
+async def test_where_all_fail_requests_go_nevertheless() -> None:
+    async with several(hang_up, hang_up, ejection=EjectionRules(failures=1)) as bench:
+        for _ in range(5):
+            with pytest.raises(UpstreamError):
+                await bench.targets.exchange(request("POST"), b"")
+        assert sum(bench.heads()) == 5
+        assert sorted(target.state for target in bench.targets.targets) == ["ejected", "up"]
+
+
+async def test_a_drained_target_and_one_that_its_checks_find_down_get_nothing() -> None:
+    scripts = [answering(HELLO)] * 3
+    async with several(*scripts, drained=[0], health=HealthRules("/up", unhealthy_after=1)) as bench:
+        down = bench.targets.targets[1].check
+        assert down is not None
+        down.note(good=False)
+        assert await bench.statuses(4) == [200] * 4
+        assert bench.heads() == [0, 0, 4]
+        assert [target.state for target in bench.targets.targets] == ["draining", "down", "up"]
+        for _ in range(2):
+            down.note(good=True)
+        await bench.statuses(1)
+        assert bench.targets.targets[1].load.back_s == bench.clock.monotonic(), "it begins slowly"
+
+
+async def test_all_refuse_and_are_waited_for() -> None:
+    async with several(None, None, retries=RetryRules(refused_s=1.0)) as bench:
+        with pytest.raises(UpstreamError, match="no connection"):
+            await bench.targets.exchange(request(), None)
+        patience = [target.pool.redialler.patience_s for target in bench.targets.targets]
+        assert patience == [1.0, 1.0]
+
+
+class Whole(FirstBytesHandler):
+    """Takes a whole response, or leaves it."""
+
+    def __init__(self, *, takes: bool) -> None:
+        self.takes = takes
+        self.ended = asyncio.Event()
+
+    def take(self, raw: bytes) -> bool:
+        if self.takes:
+            self.ended.set()
+        return self.takes
+
+    def pass_on(self) -> None:
+        self.ended.set()
+
+    def interim(self, head: ResponseHead) -> None:
+        raise AssertionError(head)
+
+
+def ignore(head: ResponseHead) -> None:
+    """Interim responses go nowhere."""
+
+
+@pytest.mark.parametrize("takes", [True, False])
+async def test_leases_are_counted_as_exchanges_are(takes: bool) -> None:
+    async with several(answering(HELLO), answering(HELLO)) as bench:
+        targets = bench.targets
+        assert targets.lease_now(bench.clock.monotonic()) is None, "nothing is open yet"
+        await bench.statuses(1)
+        lease = targets.lease_now(bench.clock.monotonic())
+        assert lease is not None
+        first = Whole(takes=takes)
+        lease.send(targets.head_bytes(request()), first, None)
+        assert [target.load.in_flight for target in targets.targets] == [1, 0]
+        await first.ended.wait()
+        if not takes:
+            await (await lease.response(ignore)).aclose()
+        assert targets.targets[0].load.good == 2
+        given = targets.lease_now(bench.clock.monotonic())
+        assert given is not None
+        given.give_back()
+
+
+async def test_a_lease_whose_target_fails_goes_on_at_another_if_it_may() -> None:
+    async def once(connection: OriginConnection) -> None:
+        await connection.request_head()
+        if connection.number == 0:
+            await connection.send(HELLO)
+            await connection.request_head()
+
+    for may_repeat in (True, False):
+        async with several(once, answering(HELLO)) as bench:
+            await bench.statuses(1)
+            lease = bench.targets.lease_now(bench.clock.monotonic())
+            assert lease is not None
+            first = Whole(takes=True)
+            lease.send(bench.targets.head_bytes(request()), first, None, may_repeat=may_repeat)
+            await first.ended.wait()
+            if may_repeat:
+                response = await lease.response(ignore)
+                await response.aclose()
+                assert response.head.status == 200
+                assert bench.heads() == [3, 1], "once more there, and then at the other"
+            else:
+                with pytest.raises(UpstreamError):
+                    await lease.response(ignore)
+                assert bench.heads() == [2, 0]
+
+
+async def test_the_policy_decides_how_many_there_are() -> None:
+    clock, tasks = ManualClock(), Tasks()
+    one = open_upstream(UpstreamSettings("one", "http://127.0.0.1:1"), clock, tasks)
+    assert isinstance(one, UpstreamPool), "one target costs nothing"
+    assert targets_of(one) is None
+    urls = (TargetSettings("http://127.0.0.1:1"), TargetSettings("http://127.0.0.1:2", drain=True))
+    settings = UpstreamSettings("two", urls[0].url, targets=urls, breaker=BreakerRules(), preserve_host=False)
+    two = open_upstream(settings, clock, tasks)
+    found = targets_of(two)
+    assert isinstance(two, BreakerGuard)
+    assert found is not None
+    drained = {str(target): target.drained for target in found.targets}
+    assert drained == {"127.0.0.1:1": False, "127.0.0.1:2": True}
+    assert found.lease_now(clock.monotonic()) is None, "their heads differ"
+    for upstream in (one, two):
+        await upstream.aclose()
