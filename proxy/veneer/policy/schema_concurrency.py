@@ -31,7 +31,7 @@ class ConcurrencyShape(Shape):
     max_waiting: int = option(_DEFAULT.max_waiting, "So many wait at most.", ge=1, le=65_535)
     route_share: float = option(
         _DEFAULT.route_share,
-        "While others wait, a route gets no more than this share, so that a slow one leaves room for the others.",
+        "Where there are requests for others, a route gets no more than this share: one that hangs leaves them room.",
         gt=0,
         le=1,
     )

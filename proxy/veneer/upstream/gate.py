@@ -13,6 +13,9 @@ from veneer.upstream.settings import PoolSettings
 RESERVED_FOR_S: Final = 60.0
 """So long after a critical request the reserve is kept for the next one."""
 
+MIXED_FOR_S: Final = 10.0
+"""So long after requests have come for several routes each is held to its share."""
+
 
 class Place:
     """A place at the backend, from admission to the final head of the response.
@@ -56,7 +59,8 @@ class Gate:
         self._limit = ConcurrencyLimit(most, rules.least) if rules.adaptive else None
         self._route_share = rules.route_share
         self._critical_share = rules.critical_share
-        self._critical_s = -math.inf
+        self._critical_s = self._mixed_s = -math.inf
+        self._last_route: str | None = None
         self._by_route: dict[str, int] = {}
         self.pace = Pace()
         self.in_use = 0
@@ -66,21 +70,25 @@ class Gate:
         """How many may be there now."""
         return self._most if self._limit is None else self._limit.limit
 
-    def admits(self, priority: Priority, now_s: float) -> bool:
-        """Whether there is a place for one more: for critical ones a share of all is kept."""
+    def admits(self, claim: Claim, now_s: float) -> bool:
+        """Whether there is a place for one more.
+
+        A share of all is kept for critical ones, and where requests come for several routes none gets more than its
+        share: what hangs would else have them all before the others come.
+        """
         limit = self._most if self._limit is None else self._limit.limit
-        if priority is Priority.CRITICAL:
+        if now_s - self._mixed_s < MIXED_FOR_S and self._by_route.get(claim.route, 0) >= limit * self._route_share:
+            return False
+        if claim.priority is Priority.CRITICAL:
             self._critical_s = now_s
         elif now_s - self._critical_s < RESERVED_FOR_S:
             limit = max(limit - math.ceil(limit * self._critical_share), 1)
         return self.in_use < limit
 
-    def is_within_share(self, route: str) -> bool:
-        """Whether the route has less than the share of places that it may have while others wait."""
-        return self._by_route.get(route, 0) < max(1.0, self.limit * self._route_share)
-
     def enter(self, claim: Claim, now_s: float) -> Place:
         """Take a place, for a request that is sent now."""
+        if claim.route != self._last_route:
+            self._saw(claim.route, now_s)
         self.in_use += 1
         self._by_route[claim.route] = self._by_route.get(claim.route, 0) + 1
         return Place(claim, self.in_use, now_s)
@@ -102,7 +110,14 @@ class Gate:
         else:
             del self._by_route[route]
 
-    def reached(self, now_s: float) -> None:
+    def reached(self, claim: Claim, now_s: float) -> None:
         """Somebody has to wait for a place."""
-        if self._limit is not None and self.in_use >= self._limit.limit:
+        if claim.route != self._last_route:
+            self._saw(claim.route, now_s)
+        if self._limit is not None:
             self._limit.reached(now_s)
+
+    def _saw(self, route: str, now_s: float) -> None:
+        if self._last_route is not None:
+            self._mixed_s = now_s
+        self._last_route = route

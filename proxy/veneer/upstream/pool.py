@@ -128,7 +128,7 @@ class UpstreamPool(ConnectionLender):
     def lease_now(self, now_s: float, claim: Claim = ANY_CLAIM) -> PoolLease | None:
         """An idle connection, and a place at the backend; None where one of them is not there for it."""
         gate = self.gate
-        if self._waiting.count or not gate.admits(claim.priority, now_s):
+        if self._waiting.count or not gate.admits(claim, now_s):
             return None
         connection = self._take_idle(now_s)
         if connection is None:
@@ -280,14 +280,14 @@ class UpstreamPool(ConnectionLender):
         now_s, claim = self._monotonic(), ANY_CLAIM if demand is None else demand.claim
         found: Connection | None = None
         place: Place | None = None
-        if not self._waiting.any_before(claim.priority) and self.gate.admits(claim.priority, now_s):
+        if not self._waiting.any_before(claim.priority) and self.gate.admits(claim, now_s):
             found = self._take_idle(now_s)
             if found is not None or self._taken < self._settings.max_connections:
                 self._taken += found is None
                 place = self.gate.enter(claim, now_s)
                 self._waiting.found_place()
         if place is None:
-            place, found = await self._waiting.wait(claim, demand, self._unwanted.make_room)
+            place, found = await self._waiting.wait(claim, demand, self._make_room)
         if found is not None:
             if not fresh and found.usable():
                 found.place = place
@@ -302,6 +302,11 @@ class UpstreamPool(ConnectionLender):
         connection.place = place
         connection.retire_s = self._monotonic() + self._settings.max_age_s
         return connection
+
+    def _make_room(self, waiting: int) -> None:
+        """Others wait, `waiting` in all: the newest may be one that need not, as for its route there is room."""
+        self._unwanted.make_room(waiting)
+        self._serve()
 
     def _give_back(self, place: Place, connection: Connection | None) -> None:
         """Nobody is there any more for whom these were."""
@@ -326,10 +331,8 @@ class UpstreamPool(ConnectionLender):
             self._taken += connection is None
             waiter = waiting.next(now_s)
             if waiter is None:
-                if connection is None:
-                    self._taken -= 1
-                else:
-                    self._idle.append(connection)
+                self._taken -= connection is None
+                self._idle += [] if connection is None else [connection]
                 return
             waiter.place = self.gate.enter(waiter.claim, now_s)
             waiter.future.set_result(connection)

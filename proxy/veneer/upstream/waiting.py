@@ -38,7 +38,7 @@ class Waiter:
 class WaitingQueue:
     """Those of one pool: the most urgent first, and among these in order, or while the queue stands the newest first.
 
-    One whose route has its share of places already comes after those of others. A place in the queue ends with the
+    One whose route has its share of places already lets those of others go. A place in the queue ends with the
     client's interest, and after the pool's time-out, or OVERLOADED_WAIT_S while the queue stands. `give_back` takes
     what somebody got who had left.
     """
@@ -69,8 +69,8 @@ class WaitingQueue:
         self._look(now_s)
         for priority in Priority:
             lines = self._lines[priority]
-            while lines and self._gate.admits(priority, now_s):
-                waiter = self._taken(lines)
+            while (waiter := self._first(lines, now_s)) is not None:
+                self._remove(waiter)
                 if not waiter.future.done():  # else it has left, and does not know yet
                     return waiter
         return None
@@ -84,18 +84,13 @@ class WaitingQueue:
         if not self.count:
             self._standing.emptied()
 
-    def _taken(self, lines: dict[str, deque[Waiter]]) -> Waiter:
+    def _first(self, lines: dict[str, deque[Waiter]], now_s: float) -> Waiter | None:
+        """Who is next of those as urgent, and may go."""
         end = -1 if self._standing.stands else 0
-        found: Waiter | None = None
-        within = False
-        for route, line in lines.items():
-            head, has_share = line[end], self._gate.is_within_share(route)
-            earlier = found is not None and (head.number > found.number if end else head.number < found.number)
-            if found is None or (has_share and not within) or (has_share == within and earlier):
-                found, within = head, has_share
-        assert found is not None
-        self._remove(found)
-        return found
+        heads = [line[end] for line in lines.values() if self._gate.admits(line[end].claim, now_s)]
+        if not heads:
+            return None
+        return max(heads, key=_number) if end else min(heads, key=_number)
 
     async def wait(
         self, claim: Claim, demand: Demand | None, make_room: Callable[[int], None]
@@ -135,7 +130,7 @@ class WaitingQueue:
     def _queued(self, claim: Claim) -> Waiter:
         """One more that waits. Raises UpstreamError OVERLOADED."""
         now_s = self._monotonic()
-        self._gate.reached(now_s)
+        self._gate.reached(claim, now_s)
         self._look(now_s)
         if not self._may_wait(claim, now_s):
             raise self._refusal(now_s)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from veneer.core.overload import Claim, Priority
 from veneer.policy.model_concurrency import ConcurrencyRules
-from veneer.upstream.gate import RESERVED_FOR_S, Gate, Load
+from veneer.upstream.gate import MIXED_FOR_S, RESERVED_FOR_S, Gate, Load
 from veneer.upstream.settings import Endpoint, PoolSettings
 
 NORMAL = Claim("a")
+CRITICAL = Claim("a", Priority.CRITICAL)
 
 
 def gate_for(most: int, *, adaptive: bool = True, critical_share: float = 0.0) -> Gate:
@@ -23,11 +24,11 @@ def test_there_are_as_many_as_connections_where_it_does_not_adapt() -> None:
 
 def test_a_place_is_taken_until_the_answer_or_the_end() -> None:
     gate = gate_for(2)
-    one, two = gate.enter(NORMAL, 1.0), gate.enter(Claim("b"), 1.0)
+    one, two = gate.enter(NORMAL, 1.0), gate.enter(NORMAL, 1.0)
     assert (gate.in_use, one.among, two.among) == (2, 1, 2)
-    assert not gate.admits(Priority.NORMAL, 1.0)
+    assert not gate.admits(NORMAL, 1.0)
     gate.answered(one, 2.0)
-    assert gate.admits(Priority.NORMAL, 2.0)
+    assert gate.admits(NORMAL, 2.0)
     gate.leave(two)
     assert (gate.in_use, gate.pace.per_s(2.0)) == (0, 1)
 
@@ -59,13 +60,23 @@ def test_the_reserve_is_kept_for_a_while_and_never_all() -> None:
     gate = gate_for(4, critical_share=0.5)
     gate.enter(NORMAL, 1.0)
     gate.enter(NORMAL, 1.0)
-    assert gate.admits(Priority.NORMAL, 1.0), "there was nothing critical yet"
-    assert gate.admits(Priority.CRITICAL, 1.0)
-    assert not gate.admits(Priority.NORMAL, 1.0)
-    assert gate.admits(Priority.NORMAL, 1.0 + RESERVED_FOR_S)
+    assert gate.admits(NORMAL, 1.0), "there was nothing critical yet"
+    assert gate.admits(CRITICAL, 1.0)
+    assert not gate.admits(NORMAL, 1.0)
+    assert gate.admits(NORMAL, 1.0 + RESERVED_FOR_S)
     narrow = gate_for(1, critical_share=0.9)
-    narrow.admits(Priority.CRITICAL, 1.0)
-    assert narrow.admits(Priority.BACKGROUND, 1.0)
+    narrow.admits(CRITICAL, 1.0)
+    assert narrow.admits(NORMAL, 1.0)
+
+
+def test_a_route_is_held_to_its_share_while_there_are_others() -> None:
+    gate = gate_for(4)
+    for _ in range(3):
+        gate.enter(NORMAL, 1.0)
+    assert gate.admits(NORMAL, 1.0), "there are no others"
+    gate.reached(Claim("b"), 2.0)
+    assert [gate.admits(claim, 2.0) for claim in (NORMAL, Claim("b"))] == [False, True]
+    assert gate.admits(NORMAL, 2.0 + MIXED_FOR_S)
 
 
 def test_loads_add_up() -> None:

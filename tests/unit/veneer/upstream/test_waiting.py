@@ -204,14 +204,18 @@ async def test_who_may_not_wait_is_refused_at_once() -> None:
         assert queue.refused("impatient")
 
 
-async def test_a_route_has_its_share_while_others_wait_and_more_while_none_does() -> None:
+async def test_a_route_has_its_share_once_others_come_and_all_before() -> None:
     async with queue_for(4, route_share=0.5) as queue:
-        for number in range(6):
+        for number in range(8):
             await queue.ask(f"slow-{number}", SLOW)
         assert len(queue.held.asked) == 4, "nobody else is there"
         await queue.ask("fast")
         await queue.ask("fast-too")
-        await reached(queue, ["fast", "fast-too", "slow-4"])
+        await reached(queue, ["fast", "fast-too", "slow-4", "slow-5"])
+        await queue.answered()
+        assert queue.bench.pool.gate.in_use == 3, "one of them is kept for others"
+        await queue.ask("fast-at-once")
+        assert queue.held.asked[-1] == "/fast-at-once", "it need not wait behind those of a route that has its share"
 
 
 async def test_a_share_is_kept_for_the_critical_once_there_was_one() -> None:
