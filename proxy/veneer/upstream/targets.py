@@ -58,6 +58,7 @@ class TargetSet:
         self._ejected = False
         self._alike = rules.alike
         self.counts = TargetCounts()
+        self._have_patience()
 
     def __str__(self) -> str:
         return self._name
@@ -214,10 +215,10 @@ class TargetSet:
             logger.warning("%s of %s is ejected after %d failures in a row: %s", target, self, failures, reason)
 
     def _have_patience(self) -> None:
-        """A target that refuses connections is waited for where no other takes any."""
-        patience_s = self._retries.refused_s if all(target.refuses for target in self._usable) else 0.0
+        """A target that refuses connections is waited for where no other takes any; else the next one is asked."""
         for target in self._usable:
-            target.pool.redialler.patience_s = patience_s
+            alone = all(other.refuses for other in self._usable if other is not target)
+            target.pool.redialler.patience_s = self._retries.refused_s if alone else 0.0
 
     def _try_ejected(self, now_s: float) -> None:
         self._ejected = False
@@ -270,7 +271,11 @@ class TargetLease(ports.LeasedConnection):
         self._started_s = self._set.monotonic()
         self._target.load.begun(self._started_s)
         self._set.sends()
-        self._lease.send(request, _Counted(self, first), read_timeout_s, may_repeat=may_repeat)
+        try:
+            self._lease.send(request, _Counted(self, first), read_timeout_s, may_repeat=may_repeat)
+        except BaseException:
+            self._target.load.ended()
+            raise
 
     def taken(self) -> None:
         """The response was answered where it was read."""

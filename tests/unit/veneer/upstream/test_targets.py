@@ -27,6 +27,7 @@ from veneer.upstream.target import SetRules, UpstreamTarget
 from veneer.upstream.targets import TargetSet
 
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+NO_WAIT = RetryRules(refused_s=0.0)
 AWAY = b"HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -73,10 +74,12 @@ async def several(
             if script is None:
                 origin.close()
             origins.append(origin)
-            pool = UpstreamPool(PoolSettings(Endpoint.parse(origin.url), read_timeout_s=read_timeout_s), clock, tasks)
+            refused_s = (retries or NO_WAIT).refused_s
+            settings = PoolSettings(Endpoint.parse(origin.url), read_timeout_s=read_timeout_s, refused_s=refused_s)
+            pool = UpstreamPool(settings, clock, tasks)
             check = None if health is None else CheckedPool(pool, health)
             targets.append(UpstreamTarget(pool, check, index in drained))
-        rules = SetRules("several", ejection or EjectionRules(), retries or RetryRules())
+        rules = SetRules("several", ejection or EjectionRules(), retries or NO_WAIT)
 
         def chance() -> float:
             """One number for the first choice, one for the second; the same is chosen twice by all but equal loads."""
@@ -142,7 +145,7 @@ async def test_what_was_passed_on_to_the_client_is_not_begun_again() -> None:
 
 
 async def test_nothing_is_tried_again_beyond_the_budget_or_for_nobody() -> None:
-    async with several(hang_up, hang_up, retries=RetryRules(share=0.0, per_second=1)) as bench:
+    async with several(hang_up, hang_up, retries=RetryRules(0.0, share=0.0, per_second=1)) as bench:
         for _ in range(2):
             with pytest.raises(UpstreamError):
                 await bench.targets.exchange(request(), None)
@@ -167,7 +170,7 @@ async def test_a_target_that_fails_is_ejected_and_comes_back_after_a_trial() -> 
             await connection.send(HELLO)
 
     rules = EjectionRules(failures=2, base_s=5.0)
-    async with several(script, answering(HELLO), ejection=rules, retries=RetryRules(per_second=100)) as bench:
+    async with several(script, answering(HELLO), ejection=rules, retries=RetryRules(0.0, per_second=100)) as bench:
         bad = bench.targets.targets[0]
         for _ in range(2):
             await bench.statuses(1)
@@ -217,12 +220,24 @@ async def test_a_drained_target_and_one_that_its_checks_find_down_get_nothing() 
         assert bench.targets.targets[1].load.back_s == bench.clock.monotonic(), "it begins slowly"
 
 
-async def test_all_refuse_and_are_waited_for() -> None:
-    async with several(None, None, retries=RetryRules(refused_s=1.0)) as bench:
-        with pytest.raises(UpstreamError, match="no connection"):
-            await bench.targets.exchange(request(), None)
-        patience = [target.pool.redialler.patience_s for target in bench.targets.targets]
-        assert patience == [1.0, 1.0]
+async def test_a_target_that_refuses_is_waited_for_only_where_no_other_takes_connections() -> None:
+    async with several(None, None, retries=RetryRules(refused_s=1.0)) as bench, asyncio.TaskGroup() as group:
+        one, other = (target.pool.redialler for target in bench.targets.targets)
+        assert (one.patience_s, other.patience_s) == (0.0, 0.0)
+        asking = group.create_task(failure_of(bench))
+        await until(lambda: other.attempts > 1)
+        assert one.attempts == 0
+        bench.clock.advance(1.0)
+        assert await asking is UpstreamFailure.CONNECT
+        assert (one.patience_s, other.patience_s) == (1.0, 1.0)
+    async with several(None, answering(HELLO), retries=RetryRules(refused_s=1.0), drained=[1]) as bench:
+        assert bench.targets.targets[0].pool.redialler.patience_s == 1.0, "it is the only one"
+
+
+async def failure_of(bench: Several) -> UpstreamFailure:
+    with pytest.raises(UpstreamError) as caught:
+        await bench.targets.exchange(request(), None)
+    return caught.value.failure
 
 
 class Whole(FirstBytesHandler):
