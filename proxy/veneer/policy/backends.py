@@ -59,7 +59,7 @@ def upstream_settings(
     noted = "".join([sources.noted(path) for path in (tls.ca, tls.certificate, tls.key) if path is not None])
     return model.UpstreamSettings(
         name=name,
-        url=targets[0].url,
+        url=next((target.url for target in targets if not target.drain), targets[0].url),
         connect_timeout_s=shape.connect_timeout,
         read_timeout_s=shape.read_timeout,
         write_timeout_s=shape.write_timeout,

@@ -100,7 +100,7 @@ class BreakerRules:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamSettings:
-    """One backend, or several `targets`, the first of which `url` names then.
+    """One backend, or several `targets`, of which `url` names then the first that is not drained.
 
     Timeouts are per phase: read and write count from the last byte that moved.
     """
