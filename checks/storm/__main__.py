@@ -12,7 +12,7 @@ from pathlib import Path
 import uvloop
 
 from checks.storm.backend import Mode
-from checks.storm.cases import leaving, nodes, overload, redis_faults, restarts, trouble
+from checks.storm.cases import leaving, nodes, overload, redis_faults, restarts, targets, trouble
 from checks.storm.stage import Stage
 from devstack.process import StartError
 
@@ -30,6 +30,10 @@ CASES: dict[str, Callable[[Stage], Awaitable[None]]] = {
     "backend drips": partial(trouble.beside, trouble=trouble.mode(Mode.DRIPPING), whole_answers=False),
     "backend breaks off": partial(trouble.beside, trouble=trouble.mode(Mode.TOO_SHORT), whole_answers=False),
     "backend is busy": partial(trouble.beside, trouble=trouble.mode(Mode.UNAVAILABLE)),
+    "one of three hangs": partial(targets.one_of_three, trouble=trouble.mode(Mode.HANGING)),
+    "one of three stands still": partial(targets.one_of_three, trouble=trouble.stopped),
+    "one of three is gone": partial(targets.one_of_three, trouble=trouble.gone),
+    "one of three is busy": partial(targets.one_of_three, trouble=trouble.mode(Mode.UNAVAILABLE)),
     "redis slow": partial(redis_faults.meanwhile, fault=redis_faults.slow, writes_succeed=True),
     "redis held": partial(redis_faults.meanwhile, fault=redis_faults.held),
     "redis cut off": partial(redis_faults.meanwhile, fault=redis_faults.cut),

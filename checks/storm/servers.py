@@ -142,7 +142,7 @@ class Veneer:
 def _policy(targets: Sequence[int], setting: Setting) -> str:
     upstream = f"url: http://127.0.0.1:{targets[0]}"
     if len(targets) > 1:
-        upstream = "urls: [" + ", ".join(f"http://127.0.0.1:{port}" for port in targets) + "]"
+        upstream = "targets: [" + ", ".join(f"{{url: http://127.0.0.1:{port}}}" for port in targets) + "]"
     more = f", read_timeout: {setting.read_timeout_s}s" + (f", {setting.upstream}" if setting.upstream else "")
     routes = f"routes:\n{setting.routes}" if setting.routes else ""
     return f"version: 1\n{setting.top}upstreams:\n  app: {{{upstream}{more}}}\n{routes}"
