@@ -120,23 +120,6 @@ async def test_who_waits_too_long_is_told_when_to_come_back(talk: Dialogue) -> N
         assert backend.paths() == []
 
 
-async def test_once_the_queue_stands_the_old_go_and_are_told_so(talk: Dialogue, stage: Stage) -> None:
-    async with busy(talk) as (backend, group):
-        old = [await queued(group, talk, f"/old/{number}") for number in range(2)]
-        await asyncio.sleep(0.3)  # so long nobody may wait
-        seen = await queued(group, talk, "/seen")
-        await asyncio.sleep(0.4)  # and not for so long
-        new = await talk.ask("GET /new", client=talk.client())
-        answers = [*[await task for task in old], await seen, new]
-        assert [(answer.status, detail_of(answer)) for answer in answers] == [(503, "overloaded")] * 4
-        assert all(int(answer.lines.get("Retry-After") or 0) >= 1 for answer in answers)
-        assert backend.paths() == []
-    assert (await talk.ask("GET /later")).body == b"here"
-    async with asyncio.timeout(10):
-        while not any("overloaded" in str(line.get("error")) for line in stage.proxy.log_records()):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-
-
 async def test_the_critical_go_before_the_normal_and_these_before_the_background(talk: Dialogue) -> None:
     async with busy(talk) as (backend, group):
         waiting = [await queued(group, talk, path) for path in ("/background", "/normal", "/critical")]
@@ -155,3 +138,21 @@ async def test_who_has_left_is_never_sent(talk: Dialogue) -> None:
         backend.releases[0].set()
         assert (await stays).body == b"here"
         assert backend.paths() == ["/stays"]
+
+
+async def test_once_the_queue_stands_the_old_go_and_are_told_so(talk: Dialogue, stage: Stage) -> None:
+    """The last one here: for two seconds the proxy remembers it."""
+    async with busy(talk) as (backend, group):
+        old = [await queued(group, talk, f"/old/{number}") for number in range(2)]
+        await asyncio.sleep(0.3)  # so long nobody may wait
+        seen = await queued(group, talk, "/seen")
+        await asyncio.sleep(0.4)  # and not for so long
+        new = await talk.ask("GET /new", client=talk.client())
+        answers = [*[await task for task in old], await seen, new]
+        assert [(answer.status, detail_of(answer)) for answer in answers] == [(503, "overloaded")] * 4
+        assert all(int(answer.lines.get("Retry-After") or 0) >= 1 for answer in answers)
+        assert backend.paths() == []
+    assert (await talk.ask("GET /later")).body == b"here"
+    async with asyncio.timeout(10):
+        while not any("overloaded" in str(line.get("error")) for line in stage.proxy.log_records()):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)

@@ -15,8 +15,11 @@ from typing import Final
 TARGET_S: Final = 0.2
 """Waiting longer than this is more than a burst, if it lasts."""
 INTERVAL_S: Final = 0.3
-OVERLOADED_WAIT_S: Final = 0.04
+OVERLOADED_WAIT_S: Final = 0.03
 """So long a request may wait while the queue stands: whoever is refused is to know at once."""
+LEAST_S: Final = 1.0
+FEW: Final = 0.1
+"""So small a share of refusals is no overload."""
 MOST_RETRY_S: Final = 60.0
 
 
@@ -57,14 +60,15 @@ def in_background(claim: Claim) -> Claim:
 class StandingQueue:
     """Whether the queue stands: the wait of its oldest has not been under TARGET_S for INTERVAL_S.
 
-    It does until it is seen empty.
+    It does for LEAST_S at least, and until hardly anybody is refused any more: that it is empty for a moment says
+    nothing where answers come by the dozen.
     """
 
-    __slots__ = ("_over_since_s", "stands")
+    __slots__ = ("_over_since_s", "_stands_since_s", "stands")
 
     def __init__(self) -> None:
         self.stands = False
-        self._over_since_s = 0.0
+        self._over_since_s = self._stands_since_s = 0.0
 
     def observe(self, oldest_wait_s: float, now_s: float) -> bool:
         """See how long the oldest has waited; whether the queue has begun to stand."""
@@ -76,12 +80,14 @@ class StandingQueue:
             self._over_since_s = now_s
         elif now_s - self._over_since_s >= INTERVAL_S:
             self.stands = True
+            self._stands_since_s = now_s
         return self.stands
 
-    def emptied(self) -> None:
-        """Nobody waits."""
-        self.stands = False
-        self._over_since_s = 0.0
+    def observe_pace(self, answered_per_s: float, refused_per_s: float, now_s: float) -> None:
+        """See how many are refused beside those who are answered."""
+        if self.stands and now_s - self._stands_since_s >= LEAST_S and refused_per_s <= FEW * answered_per_s:
+            self.stands = False
+            self._over_since_s = 0.0
 
 
 class Pace:

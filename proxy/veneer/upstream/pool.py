@@ -134,7 +134,6 @@ class UpstreamPool(ConnectionLender):
         if connection is None:
             return None
         connection.place = gate.enter(claim, now_s)
-        self._waiting.found_place()
         return PoolLease(self, connection)
 
     def give_back(self, connection: Connection) -> None:
@@ -285,7 +284,6 @@ class UpstreamPool(ConnectionLender):
             if found is not None or self._taken < self._settings.max_connections:
                 self._taken += found is None
                 place = self.gate.enter(claim, now_s)
-                self._waiting.found_place()
         if place is None:
             place, found = await self._waiting.wait(claim, demand, self._make_room)
         if found is not None:

@@ -79,11 +79,6 @@ class WaitingQueue:
         """Whether anybody waits who goes before one that comes now."""
         return self.count > 0 and any(self._lines[other] for other in Priority if other <= priority)
 
-    def found_place(self) -> None:
-        """A request found a place without waiting."""
-        if not self.count:
-            self._standing.emptied()
-
     def _first(self, lines: dict[str, deque[Waiter]], now_s: float) -> Waiter | None:
         """Who is next of those as urgent, and may go."""
         end = -1 if self._standing.stands else 0
@@ -132,7 +127,7 @@ class WaitingQueue:
         now_s = self._monotonic()
         self._gate.reached(claim, now_s)
         self._look(now_s)
-        if not self._may_wait(claim, now_s):
+        if not self._may_wait(claim):
             raise self._refusal(now_s)
         self._number += 1
         waiter = Waiter(claim, asyncio.get_running_loop().create_future(), self._number, now_s)
@@ -140,7 +135,7 @@ class WaitingQueue:
         self.count += 1
         return waiter
 
-    def _may_wait(self, claim: Claim, now_s: float) -> bool:
+    def _may_wait(self, claim: Claim) -> bool:
         """Whether there is room; where there is none, the least urgent makes room for what is more urgent.
 
         Of those alike the newest makes the oldest go while the queue stands. What is in the background waits for
@@ -152,7 +147,7 @@ class WaitingQueue:
             return False
         most = self._most
         if self._standing.stands:
-            most = min(most, max(1, int(self._gate.pace.per_s(now_s) * OVERLOADED_WAIT_S)))
+            most = min(most, self._gate.limit)
         if self.count < most:
             return True
         for priority in reversed(Priority):
@@ -170,6 +165,7 @@ class WaitingQueue:
     def _look(self, now_s: float) -> None:
         """See whether the queue stands. Once it does, those go who have waited longer than one may then."""
         if self._standing.stands:
+            self._standing.observe_pace(self._gate.pace.per_s(now_s), self._refusals.per_s(now_s), now_s)
             return
         if self.count == 0:
             self._standing.observe(0.0, now_s)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veneer.core.overload import INTERVAL_S, MOST_RETRY_S, TARGET_S, Pace, StandingQueue, retry_after_s
+from veneer.core.overload import INTERVAL_S, LEAST_S, MOST_RETRY_S, TARGET_S, Pace, StandingQueue, retry_after_s
 
 
 def test_a_burst_is_no_standing_queue() -> None:
@@ -17,15 +17,25 @@ def test_a_burst_is_no_standing_queue() -> None:
     assert not queue.stands
 
 
-def test_a_queue_whose_least_wait_stays_long_stands_until_it_was_empty() -> None:
+def test_a_queue_whose_least_wait_stays_long_stands_until_few_are_refused() -> None:
     queue = StandingQueue()
     queue.observe(TARGET_S, 1.0)
     assert queue.observe(TARGET_S, 1.0 + INTERVAL_S)
     assert not queue.observe(TARGET_S, 2.0), "it has begun already"
-    queue.observe(0.0, 3.0)
+    queue.observe_pace(50, 450, 3.0)
     assert queue.stands
-    queue.emptied()
-    assert [queue.observe(TARGET_S, 4.0), queue.stands] == [False, False]
+    queue.observe_pace(50, 2, 3.0)
+    assert [queue.stands, queue.observe(TARGET_S, 4.0)] == [False, False]
+
+
+def test_it_stands_for_a_while_at_least() -> None:
+    queue = StandingQueue()
+    queue.observe(TARGET_S, 1.0)
+    queue.observe(TARGET_S, 1.0 + INTERVAL_S)
+    queue.observe_pace(50, 0, 1.0 + INTERVAL_S)
+    assert queue.stands, "those who were refused are not counted yet"
+    queue.observe_pace(50, 0, 1.1 + INTERVAL_S + LEAST_S)
+    assert [queue.stands] == [False]
 
 
 @given(st.lists(st.floats(0, TARGET_S, exclude_max=True), max_size=50))
