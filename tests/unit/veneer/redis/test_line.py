@@ -118,7 +118,10 @@ async def test_what_redis_refuses_is_not_asked_again(
     assert line.wire is not None
 
 
-async def test_a_silent_connection_is_dropped(line: GatheringConnection, exchange: Exchange) -> None:
+async def test_a_silent_connection_is_dropped(line: GatheringConnection, tasks: Tasks, exchange: Exchange) -> None:
+    before = await asked(line, tasks, exchange)  # there is a connection, before time is counted
+    exchange.opened[0].answer(b":1\r\n")
+    assert await before == 1
     with pytest.raises(TimeoutError):
         await line.ask(0.01, "GET", "key")
     assert exchange.opened[0].is_closing()
