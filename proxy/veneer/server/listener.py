@@ -19,6 +19,10 @@ BACKLOG = 2048
 ACCEPTED_AT_ONCE = 64
 """Connections accepted in one iteration of the loop. uvloop takes one: in a busy loop clients would wait for long."""
 
+LAST_CALL_S = 0.2
+"""Who has connected by the end of listening, and says nothing for so long, was not about to ask."""
+LOOK_EVERY_S = 0.02
+
 
 class ListenError(Exception):
     """The address cannot be listened on; the message says why and what to change."""
@@ -112,13 +116,22 @@ class Listener:
             raise
 
     async def stop(self, drain_s: float) -> None:
-        """Accept no more, give running requests `drain_s` seconds to end, then close what is left."""
+        """Accept no more, give running requests `drain_s` seconds to end, then close what is left.
+
+        A request of who has connected a moment ago may be on its way: closing before it is read would break a promise
+        that accepting has made. Every answer is the last on its connection by then.
+        """
         if self._listening is None:
             return
         self._listening.close()
         for queue in self._queues:
             queue.close()
         self._queues.clear()
+        self._server.end_connections()
+        clock = asyncio.get_running_loop()
+        until_s = clock.time() + min(LAST_CALL_S, drain_s)
+        while self._server.connections and clock.time() < until_s:  # noqa: ASYNC110 - the last to leave tells nobody
+            await asyncio.sleep(LOOK_EVERY_S)
         self._server.pre_shutdown()
         await self._server.shutdown(drain_s)
         self._listening = None

@@ -10,8 +10,11 @@ import pytest
 import uvloop
 from aiohttp import web
 
+from devstack.process import port_is_open
+from tests.support.shared_log import until
 from tests.unit.veneer.server.front_row import refused
 from veneer.loop.tasks import Tasks
+from veneer.server import listener as listener_module
 from veneer.server.limits import ConnectionSettings
 from veneer.server.listener import Address, Listener, ListenError
 from veneer.server.protocol import FrontServer
@@ -19,6 +22,10 @@ from veneer.server.protocol import FrontServer
 
 async def nothing(_request: web.BaseRequest) -> web.StreamResponse:
     raise AssertionError("nothing is asked here")
+
+
+async def hello(_request: web.BaseRequest) -> web.StreamResponse:
+    return web.Response(text="hello")
 
 
 def front(most: int = 1_000) -> FrontServer:
@@ -62,4 +69,22 @@ async def test_a_stopped_listener_lets_the_port_go() -> None:
     with pytest.raises(ListenError, match="cannot listen on"):
         await Listener(front(), address, tasks).start()
     await again.stop(0)
+    await tasks.aclose()
+
+
+async def test_who_has_connected_before_the_end_of_listening_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client connects, the stop begins, and then the request arrives."""
+    monkeypatch.setattr(listener_module, "LAST_CALL_S", 5.0)
+    tasks, server = Tasks(), FrontServer(hello, ConnectionSettings(), refused)
+    listener = Listener(server, Address("127.0.0.1", 0), tasks)
+    address = await listener.start()
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    await until(lambda: bool(server.connections))
+    stopping = tasks.start(listener.stop(10), "stop")
+    await until(lambda: not port_is_open(address.port))
+    writer.write(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+    answer = await reader.readuntil(b"hello")
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    await stopping
     await tasks.aclose()
