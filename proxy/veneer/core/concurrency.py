@@ -132,8 +132,12 @@ class ConcurrencyLimit:
             self._set(self._exact * 2, now_s)
 
     def _calm_limit(self) -> int:
-        """With at most so many at it the backend is calm; while nothing is known of it, with fewer."""
-        return max(1, math.ceil(self._exact / (4 if self._growing else 3)))
+        """With at most so many at it the backend is calm; while nothing is known of it, with fewer.
+
+        Rounded down: the latency of two that wait for each other would else be the calm one of a backend that does one
+        at a time, and a limit that is too high would confirm itself.
+        """
+        return max(1, int(self._exact / (4 if self._growing else 3)))
 
     def _step(self, now_s: float) -> None:
         exact = self._exact

@@ -110,6 +110,12 @@ def test_ten_times_too_much_is_done_as_fast_as_can_be(workers: int, takes_s: flo
     assert run.latency_s(0.5, 10, 40) <= 3.1 * takes_s
 
 
+def test_a_backend_that_does_one_at_a_time_is_found_out() -> None:
+    run = simulate(steady(1, 0.02), lambda _now_s: 500)
+    assert run.per_s(5, 40) >= 45
+    assert run.mean_limit(10, 40) < 3
+
+
 def test_a_capacity_that_halves_and_comes_back_is_followed() -> None:
     backend = Backend(lambda now_s: 5 if 20 < now_s < 40 else 10, lambda _kind, _now_s: 0.1)
     run = simulate(backend, lambda _now_s: 500, seconds=60)
