@@ -116,8 +116,8 @@ class ConcurrencyLimit:
         if self._count >= WINDOW_SAMPLES and now_s - self._since_s >= WINDOW_S:
             self._step(now_s)
 
-    def reached(self, now_s: float) -> None:
-        """A request has to wait for the limit.
+    def reached(self, now_s: float) -> bool:
+        """A request has to wait for the limit; whether it has grown for that.
 
         Where nothing is answered at all for longer than is usual, what is at the backend is slow by nature, as a long
         poll, or the backend hangs. Neither is a queue: the limit grows to what it would be without this.
@@ -127,9 +127,12 @@ class ConcurrencyLimit:
             self._answered_s = now_s
         usual_s = min([calm.mean_s for calm in self._calm.values()], default=0.0)
         if now_s - self._answered_s >= min(max(STALL_S, 2 * usual_s), STALL_MOST_S):
+            before = self.limit
             self._probe_until_s = 0.0
             self._answered_s = now_s
             self._set(self._exact * 2, now_s)
+            return self.limit > before
+        return False
 
     def _calm_limit(self) -> int:
         """With at most so many at it the backend is calm; while nothing is known of it, with fewer.

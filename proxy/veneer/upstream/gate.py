@@ -110,12 +110,15 @@ class Gate:
         else:
             del self._by_route[route]
 
-    def reached(self, claim: Claim, now_s: float) -> None:
-        """Somebody has to wait for a place."""
+    def reached(self, claim: Claim, now_s: float) -> bool:
+        """Somebody has to wait for a place; whether there are more of them for that."""
         if claim.route != self._last_route:
             self._saw(claim.route, now_s)
-        if self._limit is not None:
-            self._limit.reached(now_s)
+        return self.still_reached(now_s)
+
+    def still_reached(self, now_s: float) -> bool:
+        """As `reached`, of who waits already."""
+        return self._limit is not None and self._limit.reached(now_s)
 
     def _saw(self, route: str, now_s: float) -> None:
         if self._last_route is not None:

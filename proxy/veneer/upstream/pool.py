@@ -54,7 +54,7 @@ class UpstreamPool(ConnectionLender):
         self._taken = 0  # connections leased, idle or being opened, but for those of streams
         self._streams: set[Connection] = set()
         self.gate = Gate(settings)
-        self._waiting = WaitingQueue(settings, self.gate, clock, self._give_back)
+        self._waiting = WaitingQueue(settings, self.gate, clock, self._give_back, self._serve)
         self._unwanted = Unwanted()
         self._sweeper: asyncio.TimerHandle | None = None
         self._beside: UpstreamPool | None = None

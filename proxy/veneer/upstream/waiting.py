@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from veneer.core.concurrency import STALL_S
 from veneer.core.overload import OVERLOADED_WAIT_S, Claim, Pace, Priority, StandingQueue, retry_after_s
 from veneer.ports import Clock, Demand, UpstreamError, UpstreamFailure
 from veneer.upstream.connection import Connection
@@ -40,7 +41,7 @@ class WaitingQueue:
 
     One whose route has its share of places already lets those of others go. A place in the queue ends with the
     client's interest, and after the pool's time-out, or OVERLOADED_WAIT_S while the queue stands. `give_back` takes
-    what somebody got who had left.
+    what somebody got who had left, and `serve` lets those go for whom there is a place.
     """
 
     def __init__(
@@ -49,12 +50,15 @@ class WaitingQueue:
         gate: Gate,
         clock: Clock,
         give_back: Callable[[Place, Connection | None], None],
+        serve: Callable[[], None],
     ) -> None:
         self._timeout_s = settings.pool_timeout_s
         self._most = settings.concurrency.max_waiting
         self._gate = gate
         self._monotonic = clock.monotonic
         self._give_back = give_back
+        self._serve = serve
+        self._looker: asyncio.TimerHandle | None = None
         self._lines: list[dict[str, deque[Waiter]]] = [{} for _ in Priority]
         self._standing = StandingQueue()
         self._refusals = Pace()
@@ -125,7 +129,8 @@ class WaitingQueue:
     def _queued(self, claim: Claim) -> Waiter:
         """One more that waits. Raises UpstreamError OVERLOADED."""
         now_s = self._monotonic()
-        self._gate.reached(claim, now_s)
+        if self._gate.reached(claim, now_s):
+            self._standing.observe(0.0, now_s)  # a queue does not stand while there come to be more places
         self._look(now_s)
         if not self._may_wait(claim):
             raise self._refusal(now_s)
@@ -133,7 +138,20 @@ class WaitingQueue:
         waiter = Waiter(claim, asyncio.get_running_loop().create_future(), self._number, now_s)
         self._lines[claim.priority].setdefault(claim.route, deque()).append(waiter)
         self.count += 1
+        if self._looker is None:
+            self._looker = asyncio.get_running_loop().call_later(STALL_S, self._look_again)
         return waiter
+
+    def _look_again(self) -> None:
+        """Where nobody comes and nothing is answered, nothing else would tell that the backend is slow by nature."""
+        self._looker = None
+        if not self.count:
+            return
+        now_s = self._monotonic()
+        if self._gate.still_reached(now_s):
+            self._standing.observe(0.0, now_s)
+        self._serve()
+        self._looker = asyncio.get_running_loop().call_later(STALL_S, self._look_again)
 
     def _may_wait(self, claim: Claim) -> bool:
         """Whether there is room; where there is none, the least urgent makes room for what is more urgent.

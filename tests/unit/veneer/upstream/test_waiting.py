@@ -228,6 +228,21 @@ async def test_a_share_is_kept_for_the_critical_once_there_was_one() -> None:
         assert queue.held.asked[-1] == "/critical-1"
 
 
+async def test_what_is_slow_by_nature_gets_its_places_though_nobody_else_comes() -> None:
+    """Sixty long polls at once: nothing is answered, and nothing but time tells that this is no queue."""
+    async with queue_for(100) as queue:
+        for number in range(60):
+            await queue.ask(f"poll-{number}")
+        assert 0 < len(queue.held.asked) < 60
+
+        def all_there() -> bool:
+            queue.bench.clock.advance(0.1)
+            return len(queue.held.asked) == 60
+
+        await until(all_there)
+        assert not any(queue.refused(f"poll-{number}") for number in range(60))
+
+
 async def test_who_left_is_never_sent() -> None:
     async with queue_for() as queue:
         gone = Demand()
