@@ -67,6 +67,10 @@ class Samples:
         """Of all; NaN without any."""
         return 1 - len(self.of(Outcome.SERVED)) / len(self.all) if self.all else math.nan
 
+    def hits_percent(self) -> float:
+        """How many were answered from the store, of all; NaN without any."""
+        return 100 * sum(sample.hit for sample in self.all) / len(self.all) if self.all else math.nan
+
     def not_served(self) -> int:
         """How many."""
         return len(self.all) - len(self.of(Outcome.SERVED))

@@ -47,9 +47,7 @@ async def _one_of_two(stage: Stage, *, killed: bool) -> None:
     finally:
         await asyncio.to_thread(server.stop)
     _note(stage, veneer, hits, new, calm)
-    stage.note(
-        veneer, "hits that are hits, %", 100 * sum(sample.hit for sample in hits.all) / len(hits.all), at_least(95)
-    )
+    stage.note(veneer, "hits that are hits, %", hits.hits_percent(), at_least(95))
 
 
 async def roll(stage: Stage) -> None:

@@ -9,7 +9,8 @@ from veneer.loop.tasks import Tasks
 from veneer.policy.model import UpstreamSettings
 from veneer.ports import Clock
 from veneer.upstream.gate import Load
-from veneer.upstream.open import OpenUpstream, open_upstream, targets_of
+from veneer.upstream.open import open_upstream, targets_of
+from veneer.upstream.opened import OpenUpstream
 from veneer.upstream.targets import TargetSet
 
 MAX_GONE: Final = 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final, Protocol
+from typing import Final
 
 from veneer.core import breaker as circuit
 from veneer.core.breaker import Breaker
@@ -13,9 +13,10 @@ from veneer.core.messages import RequestHead
 from veneer.core.overload import ANY_CLAIM, Claim
 from veneer.loop.tasks import Tasks
 from veneer.policy.model import BreakerRules, HealthRules
-from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
+from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure, UpstreamResponse
 from veneer.upstream.gate import Load
 from veneer.upstream.lease import PoolLease
+from veneer.upstream.opened import OpenUpstream
 from veneer.upstream.pool import UpstreamPool
 from veneer.upstream.response import BackendResponse
 
@@ -37,38 +38,6 @@ _TRIAL: Final = RequestHead("OPTIONS", "/", None, "", Fields())
 """Cheap, safe, and understood by every server: its answer may have any status."""
 
 
-class Guarded(Protocol):
-    """What a breaker stands before."""
-
-    async def exchange(
-        self,
-        request: RequestHead,
-        body: Content | None,
-        on_interim: InterimSink | None = None,
-        *,
-        read_timeout_s: float | None = None,
-        demand: Demand | None = None,
-    ) -> BackendResponse:
-        """As `veneer.ports.Upstream`."""
-        ...
-
-    async def look(self, request: RequestHead) -> BackendResponse:
-        """An exchange that waits for nothing that requests hold. Raises UpstreamError."""
-        ...
-
-    def head_bytes(self, request: RequestHead, *, has_body: bool = False) -> bytes:
-        """As `veneer.ports.Upstream`."""
-        ...
-
-    def load(self) -> Load:
-        """How much it has to do."""
-        ...
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        ...
-
-
 class BreakerGuard:
     """Implements `veneer.ports.Upstream` over a pool: fails fast while the backend keeps failing.
 
@@ -77,7 +46,7 @@ class BreakerGuard:
     long, and may be one that must not fail.
     """
 
-    def __init__(self, pool: Guarded, rules: BreakerRules, clock: Clock) -> None:
+    def __init__(self, pool: OpenUpstream, rules: BreakerRules, clock: Clock) -> None:
         self.guarded = pool
         self._rules = rules
         self._clock = clock
@@ -91,7 +60,7 @@ class BreakerGuard:
         *,
         read_timeout_s: float | None = None,
         demand: Demand | None = None,
-    ) -> BackendResponse:
+    ) -> UpstreamResponse:
         """As the pool does, or UpstreamError UNHEALTHY at once."""
         self._refuse_while_open()
         if self._breaker.open_until is not None:
@@ -126,7 +95,7 @@ class BreakerGuard:
         self._breaker = circuit.failed(self._breaker, self._clock.monotonic(), rules.failures, rules.open_s)
         self._refuse_while_open()
 
-    async def look(self, request: RequestHead) -> BackendResponse:
+    async def look(self, request: RequestHead) -> UpstreamResponse:
         """As the pool, or UpstreamError UNHEALTHY at once; what comes of it is not counted."""
         self._refuse_while_open()
         return await self.guarded.look(request)
@@ -245,12 +214,12 @@ class CheckedPool:
             logger.warning("%s is %s by its health check", self._pool, "up" if good else "down")
 
 
-async def answers_at_all(pool: Guarded) -> bool:
+async def answers_at_all(pool: OpenUpstream) -> bool:
     """Whether a cheap request is answered, with any status."""
     return await _status(pool, _TRIAL, _TRIAL_S) is not None
 
 
-async def _status(pool: Guarded, request: RequestHead, within_s: float) -> int | None:
+async def _status(pool: OpenUpstream, request: RequestHead, within_s: float) -> int | None:
     """The status of the backend's answer, whole and in time; None where there is none."""
     try:
         async with asyncio.timeout(within_s):

@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol
 
 from veneer.core.balancing import EjectionRules
-from veneer.core.messages import RequestHead
 from veneer.loop.tasks import Tasks
 from veneer.policy.model import UpstreamSettings
 from veneer.policy.tls import tls_context
-from veneer.ports import Clock, Upstream, UpstreamResponse
-from veneer.upstream.gate import Load
+from veneer.ports import Clock
 from veneer.upstream.health import BreakerGuard, CheckedPool
+from veneer.upstream.opened import OpenUpstream
 from veneer.upstream.pool import UpstreamPool
 from veneer.upstream.settings import Endpoint, PoolSettings
 from veneer.upstream.target import SetRules, UpstreamTarget
 from veneer.upstream.targets import TargetSet
-
-
-class OpenUpstream(Upstream, Protocol):
-    """A backend, a look at it for who watches, and the way to let it go."""
-
-    async def look(self, request: RequestHead) -> UpstreamResponse:
-        """An exchange that waits for nothing that requests hold. Raises UpstreamError, also where they are refused."""
-        ...
-
-    def load(self) -> Load:
-        """How the backend stands."""
-        ...
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        ...
 
 
 def open_upstream(settings: UpstreamSettings, clock: Clock, tasks: Tasks) -> OpenUpstream:
