@@ -93,9 +93,12 @@ async def use_everything(url: str) -> None:
 # ---------------------------------------------------------------- ACL
 
 
-def restrict(server: RedisServer) -> None:
-    """Make the documented user, and forget what was refused before."""
+def restrict(server: RedisServer, without: tuple[str, ...] = ()) -> None:
+    """Make the documented user, who may not do what is in `without`, and forget what was refused before."""
     (rules,) = DOCUMENTED.findall((ROOT / "docs" / "operations.md").read_text("utf-8"))
+    for right in without:
+        assert f" {right}" in rules
+        rules = rules.replace(f" {right}", "")
     with server.client() as client:
         client.execute_command("ACL", "SETUSER", USER, "reset", *rules.replace("PASSWORD", PASSWORD).split())
         client.execute_command("ACL", "LOG", "RESET")
@@ -116,6 +119,11 @@ async def test_the_documented_user_may_do_all_that_a_node_does(redis_server: Red
     restrict(redis_server)
     await use_everything(as_user(redis_url))
     assert not refused(redis_server)
+
+
+async def test_a_user_who_may_not_publish_does_without(redis_server: RedisServer, redis_url: str) -> None:
+    restrict(redis_server, without=("&{veneer}:*", "+publish", "+subscribe"))
+    await use_everything(as_user(redis_url))
 
 
 async def test_the_documented_user_will_do_on_a_cluster(redis_cluster: RedisCluster) -> None:

@@ -44,6 +44,36 @@ async def test_when_a_strict_append_returns_every_other_node_has_applied_it(redi
             assert (receipt.acknowledged, receipt.expired, receipt.shared) == (("b", "c"), (), True)
 
 
+async def test_what_is_published_is_applied_and_acknowledged_without_the_long_read(
+    redis_server: RedisServer, redis_url: str
+) -> None:
+    patient = replace(LINK, lease_s=3.0, timeout_s=2.0)
+    async with relay(redis_server.port) as between:
+        between.delay_s = 0.02
+        async with node("a", between.url, patient) as a, node("b", between.url, patient) as b:
+            await _settled(a, b)
+            with redis_server.client() as client:
+                await until(lambda: client.pubsub_numsub("{veneer}:log")[0][1] == 2)
+                await until(lambda: all(client.pubsub_numsub(f"{{veneer}}:in:{name}")[0][1] for name in "ab"))
+            # Neither reads, and neither renews: what is published is all that they hear.
+            for one in (a, b):
+                for loop in one.log._loops[:2]:
+                    loop.cancel()
+                await asyncio.wait(one.log._loops[:2])
+            held = stored(b.log.position, "x")
+            receipts = await asyncio.gather(*(a.log.append(X, strict=True) for _ in range(3)))
+            assert b.log.validity(held) is Validity.DEAD
+            assert [(receipt.acknowledged, receipt.expired) for receipt in receipts] == [(("b",), ())] * 3
+            # One that was lost leaves all that follow to the long read.
+            b.log._applied -= 1
+            before = b.log.position
+            waiting = [a.tasks.start(a.log.append(X, strict=True), "nobody tells b") for _ in range(2)]
+            await until(lambda: a.log.position.seq >= before.seq + 3)
+            await asyncio.sleep(0.1)
+            assert b.log.position == before
+            assert not any(one.done() for one in waiting)
+
+
 async def test_nodes_agree_on_the_order_of_concurrent_appends(redis_url: str) -> None:
     async with node("a", redis_url) as a, node("b", redis_url) as b:
         await _settled(a, b)

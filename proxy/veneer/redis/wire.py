@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
+from collections.abc import Callable
 from typing import cast
 
 import hiredis
@@ -16,6 +17,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse, NoScriptError, ResponseError
 
 from veneer.redis.script import Argument, OnReply, Reply
+
+OnPublished = Callable[[bytes, bytes], None]
+"""Called with a channel and what was published on it, as it is read."""
 
 
 def command(*words: Argument) -> bytes:
@@ -57,6 +61,8 @@ class RedisConnection:
     """
 
     def __init__(self) -> None:
+        self.on_published: OnPublished | None = None
+        """Gets what is published on channels that this connection has subscribed to."""
         self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=refusal)
         self._expected: deque[OnReply] = deque()
         self._transport: asyncio.Transport | None = None
@@ -101,16 +107,23 @@ class RedisConnection:
             self._reader.feed(data)
             reply = self._reader.gets()
             while reply is not False:
-                self._next()(reply)
+                self._hand_on(reply)
                 reply = self._reader.gets()
         except InvalidResponse as error:
             self._tell_all(error)
             self.drop()
 
-    def _next(self) -> OnReply:
+    def _hand_on(self, reply: Reply | Exception) -> None:
+        if self.on_published is not None:
+            match reply:
+                case [b"message", bytes(channel), bytes(payload)]:
+                    self.on_published(channel, payload)
+                    return
+                case _:
+                    pass
         if not self._expected:
             raise InvalidResponse("an answer that nobody asked for")
-        return self._expected.popleft()
+        self._expected.popleft()(reply)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell everybody who still expects an answer."""

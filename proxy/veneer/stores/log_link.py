@@ -15,6 +15,7 @@ from veneer.redis.wire import command
 from veneer.stores.events import Appended, Renewal, encode_event, parse_appended, parse_renewal
 from veneer.stores.log_reader import Applied, Known, LogReader, OnBatch
 from veneer.stores.open_writes import NO_WRITE, WriteReport
+from veneer.stores.published import OnAcknowledgement, OnEvent, hear_published
 from veneer.stores.skew import ClockSkew
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class LogLink:
         self._settings = settings
         self._skew = skew
         self._keys = LogKeys()
+        self._dial = dial
         self._reader = LogReader(dial, self._keys, node, settings.block_s, settings.timeout_s)
 
     def _arguments(self) -> list[str | bytes | int]:
@@ -110,7 +112,10 @@ class LogLink:
 
     def acknowledge(self, told: Applied) -> None:
         """Tell the writers without waiting for Redis: who hears nothing waits for this node's lease."""
-        self._say(told.commands(self._keys, self.node))
+        try:
+            self._say(told.commands(self._keys, self.node))
+        except FAILURES as error:
+            logger.debug("acknowledging failed: %r", error)
 
     def announce(self, key: str, *, released: bool = False) -> None:
         """Tell the other nodes that `key` was replaced, or its lock released. It has no position, and may be lost."""
@@ -126,6 +131,10 @@ class LogLink:
     async def listen(self, start: Applied, hear: OnBatch, known: Known) -> None:
         """Read events, acknowledgements and notices from `start` on, until `hear` says None."""
         await self._reader.listen(start, hear, known)
+
+    async def hear_published(self, on_event: OnEvent, on_acknowledgement: OnAcknowledgement) -> None:
+        """Hear events and acknowledgements as they are published, until the connection fails."""
+        await hear_published(self._dial, self._keys, self.node, (on_event, on_acknowledgement))
 
     def close(self) -> None:
         """Close the connections."""

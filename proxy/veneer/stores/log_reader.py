@@ -27,10 +27,11 @@ class Applied:
     owed: Mapping[str, int] = field(default_factory=dict[str, int])
 
     def commands(self, keys: LogKeys, node: str) -> list[bytes]:
-        """What tells the writers."""
+        """What tells the writers: those who listen at once, and all in their inboxes."""
         found: list[bytes] = []
         for writer, seq in self.owed.items():
             inbox, place = keys.inbox(writer), f"{self.epoch_ms}-{seq}"
+            found.append(command("PUBLISH", inbox, f"{node}\n{place}"))
             found.append(command("XADD", inbox, "MAXLEN", "~", _INBOX_KEEPS, "*", "n", node, "p", place))
             found.append(command("PEXPIRE", inbox, _INBOX_EXPIRES_MS))
         return found
@@ -111,8 +112,9 @@ class _Reading:
             raise self._error
 
     def _acknowledged(self, reply: Reply | Exception) -> None:
-        # A replica, for one, can be read and takes nothing. Where memory is full the writer waits for the lease.
-        if isinstance(reply, Exception) and not str(reply).startswith("OOM "):
+        # A replica, for one, can be read and takes nothing. Where memory is full the writer waits for the lease, and
+        # where nothing may be published for this node's next read.
+        if isinstance(reply, Exception) and not str(reply).startswith(("OOM ", "NOPERM ")):
             self.end(reply)
 
     def _answered(self, reply: Reply | Exception) -> None:

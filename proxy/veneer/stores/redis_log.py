@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from veneer.core.entry import Entry, Position
 from veneer.core.invalidation import Invalidation, Validity
@@ -23,9 +24,11 @@ from veneer.stores.log_counts import LogCounts
 from veneer.stores.log_link import LogLink
 from veneer.stores.log_reader import Applied
 from veneer.stores.log_settings import LogSettings
+from veneer.stores.notices import LogNotices
 from veneer.stores.open_writes import OpenWrites
 from veneer.stores.outbox import Outbox, nobody
 from veneer.stores.progress import Progress
+from veneer.stores.published import PublishedLog
 from veneer.stores.recent import RecentEvents
 from veneer.stores.stream_decoder import ReadBatch
 from veneer.stores.table import SubjectTable, check
@@ -50,9 +53,8 @@ class RedisLog:
     ) -> None:
         self._link, self._clock, self._tasks = link, clock, tasks
         self._settings = settings or LogSettings()
-        self._on_replaced: Callable[[str], None] = lambda _key: None
         self._on_reset: Callable[[], None] = lambda: None
-        self._on_lock_released: Callable[[str], None] = lambda _digest: None
+        self._notices = LogNotices(link, self._is_reached, self._failed)
         self._table = SubjectTable(self._settings.max_table_bytes)
         self._doubts = Doubts(self._table, clock)
         self._writes = OpenWrites(clock)
@@ -66,6 +68,7 @@ class RedisLog:
         self._led = asyncio.Event()
         self._wake = asyncio.Event()
         self._acks = Acknowledgements(clock)
+        self._published = PublishedLog(link, self._hear_published, self._acks.heard)
         self._outbox = Outbox(link, self._settings.most_queued, self._settings.hold_s, self._not_shared)
         self._states = states or RedisStates(clock.monotonic)
         self.trouble: Trouble | None = None
@@ -183,18 +186,11 @@ class RedisLog:
 
     def announce(self, key: str) -> None:
         """Tell the other nodes that `key` was replaced in the shared store; a hint that may be lost."""
-        self._announce(key, released=False)
+        self._notices.announce(key, released=False)
 
     def announce_release(self, notice: str) -> None:
         """Tell the other nodes that the lock of a fetch is released; a hint that may be lost."""
-        self._announce(notice, released=True)
-
-    def _announce(self, key: str, *, released: bool) -> None:
-        if self._is_reached():
-            try:
-                self._link.announce(key, released=released)
-            except FAILURES as error:
-                self._failed(error)
+        self._notices.announce(notice, released=True)
 
     # ------------------------------------------------------------ life
 
@@ -209,13 +205,15 @@ class RedisLog:
 
         `on_lock_released` gets what `announce_release` was given at another node.
         """
-        self._on_replaced, self._on_reset, self._on_lock_released = on_replaced, on_reset, on_lock_released
+        self._on_reset = on_reset
+        self._notices.listen(on_replaced, on_lock_released)
 
     async def start(self) -> None:
         """Join the log if Redis can be reached at once; otherwise keep trying in the background."""
         await self._renew_once()
         self._loops.append(self._tasks.start(self._renew_forever(), "log: renew"))
         self._loops.append(self._tasks.start(self._read_forever(), "log: read"))
+        self._loops.append(self._tasks.start(self._published.listen(), "log: listen"))
 
     async def aclose(self) -> None:
         """Stop answering from the stores, hand over what is queued, say good-bye."""
@@ -276,11 +274,9 @@ class RedisLog:
     async def _renew_forever(self) -> None:
         while not self._closed:
             done = await self._renew_once()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.renew_s if done else self._settings.retry_s):
                     await self._wake.wait()
-            except TimeoutError:
-                pass
             if not done:
                 await asyncio.sleep(self._settings.retry_s)
             self._wake.clear()
@@ -299,6 +295,7 @@ class RedisLog:
             return False
         self.trouble = None
         self._states.renewed(took_s)
+        self._published.measured(took_s)
         if self._leads():
             self._led.set()
         return True
@@ -318,10 +315,7 @@ class RedisLog:
             self._acknowledge(owed)
 
     def _acknowledge(self, owed: Mapping[str, int]) -> None:
-        try:
-            self._link.acknowledge(Applied(self._epoch_ms, self._applied, owed))
-        except FAILURES as error:  # the writers wait for this node's lease instead
-            logger.debug("acknowledging failed: %r", error)
+        self._link.acknowledge(Applied(self._epoch_ms, self._applied, owed))
 
     def _join(self, renewal: Renewal) -> None:
         """Enter an epoch: what is stored from another one is dead, and so is what was born before the events known."""
@@ -344,21 +338,18 @@ class RedisLog:
         while not self._closed:
             if self._epoch and self._is_reached():
                 try:
-                    await self._link.listen(Applied(self._epoch_ms, self._applied), self._hear, self._known)
+                    start = Applied(self._epoch_ms, self._applied)
+                    await self._link.listen(start, self._hear, lambda: (self._epoch_ms, self._applied))
                 except FAILURES as error:
                     logger.debug("reading the log failed: %r", error)
                 self._wake.set()
             await asyncio.sleep(self._settings.retry_s)
 
-    def _known(self) -> tuple[int, int]:
-        return self._epoch_ms, self._applied
-
     def _hear(self, heard: ReadBatch) -> Applied | None:
         """Apply what the reader brings. None when that begins a new epoch, of which only a renewal tells."""
         for ack in heard.acknowledgements:
             self._acks.heard(ack.node, ack.epoch_ms, ack.seq)
-        for notice in heard.notices:
-            (self._on_lock_released if notice.released else self._on_replaced)(notice.key)
+        self._notices.heard(heard.notices)
         if any(event.epoch_ms != self._epoch_ms for event in heard.events):
             return None
         if heard.events and heard.events[0].seq > self._applied + 1:
@@ -366,6 +357,13 @@ class RedisLog:
         owed = self._apply(heard.events)
         self._lease.applied(self._applied)
         return Applied(self._epoch_ms, self._applied, owed)
+
+    def _hear_published(self, event: LogEvent) -> None:
+        """Apply an event ahead of the reader, where it is the next one, and tell its writer."""
+        if (event.epoch_ms, event.seq) == (self._epoch_ms, self._applied + 1):
+            owed = self._apply((event,))
+            self._lease.applied(self._applied)
+            self._acknowledge(owed)
 
     def _apply(self, events: Sequence[LogEvent]) -> dict[str, int]:
         """Apply what is new, in order; the writers to be told, each with its last position."""

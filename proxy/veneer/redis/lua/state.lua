@@ -89,6 +89,11 @@ local function push(payload, writer, mark, value)
   state.seq = text(next_seq)
   redis.call('XADD', stream_key, 'MAXLEN', '~', events_kept, state.ms .. '-' .. state.seq,
     'e', payload, 'w', writer, mark or '-', value or '')
+  -- For nodes that are far away and listen (stores.published). One that hears nothing, or may not publish, loses time only.
+  if #payload <= 16384 then
+    local lines = { state.ms .. '-' .. state.seq, writer, mark or '-', value or '', payload }
+    redis.pcall('PUBLISH', stream_key, table.concat(lines, '\n'))
+  end
   local half = (tonumber(state.half) or 0) + #payload
   if half > bytes_kept / 2 then
     if state.mark then

@@ -65,3 +65,15 @@ async def test_who_does_not_speak_redis_is_left(raw: bytes) -> None:
     assert not wire.open
     assert len(heard) == 1
     assert heard == [1] or isinstance(heard[0], InvalidResponse)
+
+
+async def test_what_is_published_is_no_answer() -> None:
+    wire, redis = wired()
+    heard: list[Reply | Exception] = []
+    published: list[tuple[bytes, bytes]] = []
+    wire.on_published = lambda channel, payload: published.append((channel, payload))
+    wire.say(command("SUBSCRIBE", "c") + command("PING"), heard.append, heard.append)
+    redis.answer(b"*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n")
+    redis.answer(b"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$3\r\nnew\r\n*2\r\n$4\r\npong\r\n$0\r\n\r\n")
+    assert heard == [[b"subscribe", b"c", 1], [b"pong", b""]]
+    assert published == [(b"c", b"new")]

@@ -59,9 +59,10 @@ async def test_what_is_heard_is_acknowledged_and_followed_by_the_next_read_in_on
     assert redis.said == [read_after("7-3")]
     node.says = Applied(7, 5, {"you": 5})
     redis.answer(NOTHING)
-    told = command("XADD", "{v}:in:you", "MAXLEN", "~", 1000, "*", "n", "me", "p", "7-5")
+    told = command("PUBLISH", "{v}:in:you", "me\n7-5")
+    told += command("XADD", "{v}:in:you", "MAXLEN", "~", 1000, "*", "n", "me", "p", "7-5")
     assert redis.said[1:] == [told + command("PEXPIRE", "{v}:in:you", 60_000) + read_after("7-5")]
-    redis.answer(b"$3\r\n1-0\r\n:1\r\n")
+    redis.answer(b"-NOPERM this user may not publish\r\n$3\r\n1-0\r\n:1\r\n")
     assert len(node.heard) == 1
     assert not listening.done()
     await node.tasks.aclose()

@@ -110,6 +110,43 @@ async def test_events_of_one_iteration_go_together_and_so_do_those_that_come_whi
     ]
 
 
+async def test_nobody_waits_for_a_call_that_takes_long(tasks: Tasks) -> None:
+    office = Office()
+    office.link.holding = True
+    first = await office.sent("a")
+    together = [office.put(tag) for tag in "bc"]
+    async with asyncio.timeout(10):
+        while len(office.link.calls) < 2:  # noqa: ASYNC110 - nothing tells of a call
+            await asyncio.sleep(0.001)
+    office.link.let_go()
+    places = [await writer for writer in (first, *together)]
+    assert [place.seq for place in places if place is not None] == [1, 2, 3]
+    assert [[event.tags for event in call] for call in office.link.calls] == [[("a",)], [("b",), ("c",)]]
+    assert not office.box.waits
+
+
+async def test_a_call_that_failed_is_repeated_after_one_that_followed_it(tasks: Tasks) -> None:
+    office = Office(most_names=2)
+    office.link.holding = True
+    first = await office.sent("a")
+    sharing = tasks.start(office.box.share(), "share")
+    second = await office.sent("b")
+    async with asyncio.timeout(10):
+        while len(office.link.calls) < 2:  # noqa: ASYNC110 - nothing tells of a call
+            await asyncio.sleep(0.001)
+    (_, fails), (_, succeeds) = office.link.held
+    office.link.holding = False
+    fails(ConnectionError("lost"))
+    with pytest.raises(ConnectionError):
+        await sharing
+    assert not first.done()
+    office.link.answer(1, succeeds)
+    places = [await writer for writer in (first, second)]
+    assert [place.seq for place in places if place is not None] == [2, 1]
+    assert [[event.tags for event in call] for call in office.link.calls] == [[("a",)], [("b",)], [("a",)]]
+    assert not office.box.waits
+
+
 async def test_what_names_too_much_becomes_everything() -> None:
     office = Office(most_names=5)
     office.link.away = True
