@@ -1,6 +1,7 @@
 """Protocols between the pipeline and the rooms below it. Doubles for tests exist only for these."""
 
 from veneer.core.messages import BytesLike
+from veneer.ports.changes import AsOf, Beat, ChangeItem, ChangeSource, ChangeStream, Committed, SourceError
 from veneer.ports.client import (
     BodyError,
     BodyMalformedError,
@@ -37,16 +38,22 @@ from veneer.ports.streams import ByteSink, Content, InterimSink, Tunnel
 from veneer.ports.upstream import Upstream, UpstreamError, UpstreamFailure, UpstreamResponse
 
 __all__ = [
+    "AsOf",
+    "Beat",
     "BodyError",
     "BodyMalformedError",
     "BodyTooLargeError",
     "BodyTooSlowError",
     "ByteSink",
     "BytesLike",
+    "ChangeItem",
+    "ChangeSource",
+    "ChangeStream",
     "Client",
     "ClientGoneError",
     "Clock",
     "Codec",
+    "Committed",
     "Content",
     "Demand",
     "EntryStore",
@@ -73,6 +80,7 @@ __all__ = [
     "Retrieved",
     "Retriever",
     "SharedLookups",
+    "SourceError",
     "StreamEncoder",
     "Tunnel",
     "Upstream",

@@ -1,0 +1,1 @@
+"""Sources of changes that do not pass through this proxy, and who follows them."""

@@ -1,0 +1,96 @@
+"""Where changes of the data are told that do not pass through this proxy: a database, a stream of events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What was changed at once, in the order of commits. Its tags may end in ":*" (the tag and all below it) or be "*".
+
+    `position` is the source's own (an LSN). `gap` says, for the log and a counter, why more is named than was
+    changed: what happened could not be read, was too much, or was missed.
+    """
+
+    position: str
+    tags: tuple[str, ...]
+    gap: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A heartbeat has come through: all that was committed before `content` was given to `beat` came before it."""
+
+    position: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """For a source without heartbeats: what was committed before `unix_ms` by its clock came before this."""
+
+    position: str
+    unix_ms: int
+
+
+ChangeItem = Committed | Beat | AsOf
+
+
+class SourceError(Exception):
+    """The source cannot be followed now; the message says what is wrong, and what would be right.
+
+    `sql` are statements that would mend it. With `lasting` it will not get better without somebody's help.
+    """
+
+    def __init__(self, message: str, *, sql: Sequence[str] = (), lasting: bool = False) -> None:
+        super().__init__(message)
+        self.sql = tuple(sql)
+        self.lasting = lasting
+
+
+class ChangeStream(Protocol):
+    """A source that is being read, from where it was confirmed last. One reader at a time."""
+
+    async def read(self) -> Sequence[ChangeItem]:
+        """What has come, in order; waits until there is something. Raises SourceError when the source is lost."""
+        ...
+
+    async def beat(self, content: str) -> None:
+        """Have `content` come through the stream after all that is committed before this call. Raises SourceError.
+
+        Does nothing where the source has none; `AsOf` comes by itself then.
+        """
+        ...
+
+    def confirm(self, position: str) -> None:
+        """All up to `position` is in the log: the source may forget it. Never raises, and may be lost."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop reading; idempotent."""
+        ...
+
+
+class ChangeSource(Protocol):
+    """A source that can be read."""
+
+    @property
+    def name(self) -> str:
+        """As the policy names it."""
+        ...
+
+    @property
+    def all_tags(self) -> tuple[str, ...]:
+        """What names everything that changes of this source may invalidate."""
+        ...
+
+    async def open(self) -> ChangeStream:
+        """Begin to read. Raises SourceError.
+
+        Where the source cannot tell what happened since it was confirmed last (a slot that is new, lost or
+        trimmed), the first item names `all_tags`.
+        """
+        ...
