@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from typing import Annotated
-from urllib.parse import quote
 
 import msgspec
 
@@ -18,7 +17,7 @@ from veneer.core.invalidation import Invalidation, InvalidationMode
 from veneer.core.messages import RequestHead
 from veneer.core.percent import has_bad_percent
 from veneer.core.subjects import EVERYTHING, answered, named, prefixes
-from veneer.core.tags import MAX_TAG_BYTES
+from veneer.core.tags import BadTagError, names_of
 from veneer.core.target import DEFAULT_PORTS, normalise_path
 from veneer.policy.model import Policy
 from veneer.stores.sampler import Sample
@@ -28,8 +27,6 @@ _SCANNED_MOST = 200_000
 _SCANNED_AT_ONCE = 1_000
 _NOTED_TAGS = 10_000
 _SHOWN_TAGS = 20
-
-_VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=8_192)]
 Names = Annotated[list[Name], msgspec.Meta(max_length=MAX_NAMES)]
@@ -113,16 +110,10 @@ def invalidation_of(request: PurgeRequest, policy: Policy) -> Invalidation:
 
 
 def _tag(tag: str) -> tuple[str, ...]:
-    """The names under which a tag may be known: as a field carries it, and as a path parameter's value enters it."""
-    if len(tag.encode()) > MAX_TAG_BYTES or not tag.isprintable() or " " in tag or "," in tag:
-        msg = f"tag {tag[:80]!r}: a tag has at most {MAX_TAG_BYTES} printable characters, no space and no comma"
-        raise PurgeError(msg)
-    if "*" in tag[:-1] or (tag.endswith("*") and tag != "*" and not tag.endswith(":*")):
-        msg = f'tag {tag[:80]!r}: "*" may only stand at the end, after a colon, as in "users:*"'
-        raise PurgeError(msg)
-    if tag.isascii():
-        return (tag,)
-    return (tag.encode().decode("latin-1"), quote(tag, safe=_VISIBLE))
+    try:
+        return names_of(tag)
+    except BadTagError as error:
+        raise PurgeError(str(error)) from error
 
 
 def _wanted(url: str, policy: Policy) -> RequestHead:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote
 
 from veneer.core.fields import Fields
 from veneer.core.headers import split_list
@@ -40,6 +41,29 @@ def tags_of(fields: Fields) -> tuple[str, ...] | None:
     if len(found) > MAX_TAGS or any(len(tag) > MAX_TAG_BYTES for tag in found):
         return None
     return tuple(found)
+
+
+_VISIBLE: Final = "".join(map(chr, range(0x21, 0x7F)))
+
+
+class BadTagError(ValueError):
+    """What is to be invalidated is no tag; the text says why, and what would be right."""
+
+
+def names_of(tag: str) -> tuple[str, ...]:
+    """What an invalidation of a tag names that somebody wrote as text; it may end in ":*" or be "*".
+
+    A tag beyond ASCII is known as a field carries it, and as a path parameter's value enters it. Raises BadTagError.
+    """
+    if not tag or len(tag.encode()) > MAX_TAG_BYTES or not tag.isprintable() or " " in tag or "," in tag:
+        msg = f"tag {tag[:80]!r}: a tag has 1 to {MAX_TAG_BYTES} printable characters, no space and no comma"
+        raise BadTagError(msg)
+    if "*" in tag[:-1] or (tag.endswith("*") and tag != "*" and not tag.endswith(":*")):
+        msg = f'tag {tag[:80]!r}: "*" may only stand at the end, after a colon, as in "users:*"'
+        raise BadTagError(msg)
+    if tag.isascii():
+        return (tag,)
+    return (tag.encode().decode("latin-1"), quote(tag, safe=_VISIBLE))
 
 
 def search_tag(request: RequestHead) -> str:
