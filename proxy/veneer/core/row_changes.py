@@ -36,7 +36,7 @@ class RowChange:
 
 
 @dataclass(frozen=True, slots=True)
-class TagTemplate:
+class ColumnTemplate:
     """A tag with columns in it: `texts` and `columns` take turns, beginning and ending with a text."""
 
     texts: tuple[str, ...]
@@ -60,7 +60,7 @@ class TableRules:
     """
 
     table: str
-    tags: tuple[TagTemplate, ...]
+    tags: tuple[ColumnTemplate, ...]
     ignore: frozenset[str] = frozenset()
     when: tuple[tuple[str, frozenset[str]], ...] = ()
 
