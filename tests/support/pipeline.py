@@ -219,6 +219,7 @@ class Log:
         self.appended: list[tuple[Invalidation, float]] = []
         self.waiting: list[OnReceipt] = []
         self.open_writes = 0
+        self.sources: dict[str, float] = {}
 
     @property
     def position(self) -> Position:
@@ -226,6 +227,9 @@ class Log:
 
     def lease_state(self) -> LeaseState:
         return self.lease
+
+    def as_of(self, source: str) -> float:
+        return self.sources.get(source, float("-inf"))
 
     def validity(self, entry: Entry) -> Validity:
         return self._log.validity(entry)
@@ -292,11 +296,13 @@ class Records:
 class Bench:
     """The services of a node over scripted ends, and exchanges of a policy."""
 
-    def __init__(self, *routes: str) -> None:
+    def __init__(self, *routes: str, sections: str = "") -> None:
         self.clock = ManualClock()
         self.backend, self.store, self.log = Backend(), MemoryStore(), Log(self.clock)
         self.records, self.tasks = Records(), Tasks()
-        self.policy = parse_policy(f"rate_limits: {{one: {{rate: 1/1h}}}}\nroutes: [{', '.join(routes)}]", "p")
+        self.policy = parse_policy(
+            f"{sections}rate_limits: {{one: {{rate: 1/1h}}}}\nroutes: [{', '.join(routes)}]", "p"
+        )
         self.services = Services(
             clock=self.clock,
             store=self.store,

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from veneer.admin.access import AdminAccess
+from veneer.admin.changes import PATH, WAIT_PATH, ChangesAdmin
 from veneer.admin.deps import AdminDeps
 from veneer.admin.health import Health, examine
 from veneer.admin.hurried import in_time, whole_body
@@ -42,6 +43,8 @@ def build_admin(deps: AdminDeps) -> web.Application:
             web.get("/metrics", admin.metrics),
             web.get("/stats", admin.stats),
             web.post("/purge", admin.purge),
+            web.get(PATH, admin.changes),
+            web.post(WAIT_PATH, admin.wait),
         ]
     )
     return application
@@ -112,11 +115,23 @@ class _Admin:
         """The counters for the dashboard."""
         return json_answer(stats_of(self._deps.snapshot(), self._deps.log.position))
 
+    def _changes(self) -> ChangesAdmin:
+        if self._deps.changes is None:
+            raise web.HTTPNotFound(text="sources of changes are not followed here")
+        return self._deps.changes
+
+    async def changes(self, _request: web.Request) -> web.Response:
+        """How each source of changes stands."""
+        return json_answer(self._changes().status())
+
+    async def wait(self, request: web.Request) -> web.Response:
+        """Answered when every live node has applied what was committed at a source."""
+        only_json(request)
+        return json_answer(await self._changes().wait(await request.read()))
+
     async def purge(self, request: web.Request) -> web.Response:
         """Invalidate what the body names; answered when every live node has applied it."""
-        if request.content_type != "application/json":
-            # A web page cannot send this type to another origin without asking first, and the answer is no.
-            raise web.HTTPUnsupportedMediaType(text="send the purge as application/json")
+        only_json(request)
         try:
             asked = parse_purge(await request.read())
             event = invalidation_of(asked, self._deps.policy())
@@ -128,6 +143,15 @@ class _Admin:
         logger.info("purged up to %s: %s", receipt.position.seq, event)
         # Without the shared log only this node has applied it: not what was asked for.
         return json_answer(receipt, 200 if receipt.shared else 503)
+
+
+def only_json(request: web.Request) -> None:
+    """Raises HTTPUnsupportedMediaType for what a web page could send here.
+
+    It cannot send this type to another origin without asking first, and the answer is no.
+    """
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType(text="send it as application/json")
 
 
 _UNSENT = frozenset({"content-type", "content-length"})

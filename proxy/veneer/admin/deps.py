@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from veneer.admin.access import AdminAccess
+from veneer.admin.changes import ChangesAdmin
 from veneer.core.entry import Entry
 from veneer.observe.counters import Snapshot
 from veneer.observe.metrics import Metrics
@@ -35,7 +36,7 @@ class AdminDeps:
 
     `entries` lists what memory holds and `sample` looks into the shared store, for dry runs of a purge. `starting` is
     true before the proxy takes requests, `draining` once it has begun to stop.
-    `metrics` None means that they are switched off.
+    `metrics` None means that they are switched off. `changes` tells of sources of changes.
     """
 
     access: AdminAccess
@@ -49,3 +50,4 @@ class AdminDeps:
     sample: Callable[[], Awaitable[Sequence[Sample] | None]] = _no_sample
     starting: Callable[[], bool] = _never
     draining: Callable[[], bool] = _never
+    changes: ChangesAdmin | None = None

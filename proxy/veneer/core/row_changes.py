@@ -43,6 +43,12 @@ class ColumnTemplate:
     columns: tuple[str, ...]
 
     @property
+    def text(self) -> str:
+        """As it is written."""
+        written = [f"{text}{{{column}}}" for text, column in zip(self.texts, self.columns, strict=False)]
+        return "".join(written) + self.texts[-1]
+
+    @property
     def all_of_it(self) -> str:
         """The narrowest subject that names every tag of this template: itself, a prefix "a:*", or "*"."""
         if not self.columns:

@@ -13,6 +13,8 @@ from veneer.core.invalidation import Validity
 from veneer.core.rate import RateLimit
 from veneer.fastpath.fingerprint import Fingerprint
 from veneer.observe.repeats import RecordTemplate
+from veneer.pipeline.lost import late
+from veneer.policy.model_changes import SourceBound
 from veneer.ports import InvalidationLog
 
 MAX_VARIANTS: Final = 8
@@ -199,3 +201,49 @@ class HotEntry(VariantReply):
         age, ttl = _rounded(max(0.0, now_s - self.aged_from)), int(self.fresh_until - now_s)
         older_from, shorter_from = self.aged_from + age + 0.5, self.fresh_until - ttl
         return _digits(age), _digits(ttl), min(older_from, shorter_from)
+
+
+@mypyc_attr(acyclic=True)
+class SourcedHotEntry(HotEntry):
+    """One on a route that names sources of changes: it may be answered from only while these are not late.
+
+    A class of its own, so that hits on other routes are asked nothing more.
+    """
+
+    __slots__ = ("_sources",)
+
+    def __init__(
+        self,
+        fingerprint: Fingerprint,
+        entry: Entry,
+        first: VariantReply,
+        *,
+        aged_from: float,
+        fresh_until: float,
+        for_all: bool,
+        sources: tuple[SourceBound, ...],
+    ) -> None:
+        super().__init__(fingerprint, entry, first, aged_from=aged_from, fresh_until=fresh_until, for_all=for_all)
+        self._sources: Final = sources
+
+    def is_servable(self, log: InvalidationLog, now_s: float) -> bool:
+        """As that of others, and no source is late (pipeline.lost)."""
+        return late(log, self._sources, now_s) is None and super().is_servable(log, now_s)
+
+
+def hot_entry_of(
+    fingerprint: Fingerprint,
+    entry: Entry,
+    first: VariantReply,
+    *,
+    aged_from: float,
+    fresh_until: float,
+    for_all: bool,
+    sources: tuple[SourceBound, ...],
+) -> HotEntry:
+    """A hot entry of a route that names these sources."""
+    if not sources:
+        return HotEntry(fingerprint, entry, first, aged_from=aged_from, fresh_until=fresh_until, for_all=for_all)
+    return SourcedHotEntry(
+        fingerprint, entry, first, aged_from=aged_from, fresh_until=fresh_until, for_all=for_all, sources=sources
+    )

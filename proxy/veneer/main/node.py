@@ -16,6 +16,7 @@ from functools import partial
 from veneer.admin.access import AdminAccess
 from veneer.admin.application import build_admin
 from veneer.admin.deps import AdminDeps
+from veneer.changes.followers import Followers
 from veneer.compress.codec import Codecs
 from veneer.core.digests import is_keyed_hash
 from veneer.fastpath.hits import HitFastPath
@@ -26,12 +27,13 @@ from veneer.loop.tasks import Tasks
 from veneer.loop.tuning import allow_open_files
 from veneer.main.administration import access_for, checks_of, listening
 from veneer.main.backends import Backends
+from veneer.main.changes import changes_admin, open_followers, with_changes
 from veneer.main.front import RequestGateway
 from veneer.main.gauges import gauges_of
 from veneer.main.memory_room import memory_limit, within
 from veneer.main.options import AdminOff, ServeOptions
 from veneer.main.shared import StoreSet, open_shared
-from veneer.observe.counters import Snapshot
+from veneer.observe.counters import Gauges, Snapshot
 from veneer.observe.metrics import Metrics
 from veneer.observe.observation import Observation
 from veneer.pipeline.context import Services
@@ -88,6 +90,7 @@ class Node:
         self._backends = Backends(self._clock, self._tasks)
         self._retriever = ResourceClient(self._clock, self._tasks)
         self._identities = IdentityProvers(self._retriever, self._tasks)
+        self._followers: Followers | None = None
 
     async def __aenter__(self) -> Node:
         """Start the parts, the listening socket last. Raises ListenError."""
@@ -126,6 +129,8 @@ class Node:
         shared = await self._exit.enter_async_context(open_shared(policy.stores, clock, tasks))
         if shared.stores.redis is not None and self._speaks:
             tasks.start(check_memory_policy(shared.stores.redis), "redis: memory policy")
+        self._followers = await self._exit.enter_async_context(open_followers(shared, policy.stores, clock, tasks))
+        self._followers.apply(policy.changes)
         log, store = shared.stores.log, shared.stores.store
         recompressor = Recompressor(store, log, codec, clock, time.thread_time)
         tasks.start(recompressor.run(asyncio.sleep), "make coded bodies smaller")
@@ -177,21 +182,18 @@ class Node:
             sample=shared.stores.sample,
             starting=lambda: not self._serving,
             draining=lambda: self._draining,
+            changes=None if self._followers is None else changes_admin(shared, self._clock, self._followers),
         )
 
     def _snapshot(self, shared: StoreSet, policy: Policy, recompression: RecompressionCounts) -> Snapshot:
-        watched = self._observation
-        return watched.observer.snapshot(
-            lambda: gauges_of(
-                shared,
-                policy.stores,
-                recompression,
-                self._identities,
-                watched.dropped,
-                self._backends.loads(),
-                self._backends.target_sets(),
-            )
-        )
+        watched, backends = self._observation, self._backends
+
+        def gauges() -> Gauges:
+            loads, sets, dropped = backends.loads(), backends.target_sets(), watched.dropped
+            found = gauges_of(shared, policy.stores, recompression, self._identities, dropped, loads, sets)
+            return with_changes(found, self._followers or {}, shared, self._clock.monotonic())
+
+        return watched.observer.snapshot(gauges)
 
     def _report(self, shared: StoreSet, snapshot: Callable[[], Snapshot]) -> Report:
         return Report(next(self._reports), snapshot(), shared.stores.log.position, self._serving)
@@ -259,6 +261,8 @@ class Node:
             return
         self._backends.apply(outcome.policy.upstreams)
         self._identities.apply(outcome.policy.identities)
+        if self._followers is not None:
+            self._followers.apply(outcome.policy.changes)
         self._in_flight.most = outcome.policy.limits.in_flight
         later = f"; restart for: {', '.join(outcome.needs_restart)}" if outcome.needs_restart else ""
         logger.info("policy %s is in force%s", outcome.policy.version_digest, later)

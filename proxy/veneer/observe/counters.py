@@ -160,7 +160,8 @@ class Gauges(msgspec.Struct, frozen=True):
     `subrequests` by what came of them. `clock_skew_s` is how far the clock is ahead of Redis', by node. Those of
     upstreams are by name.
     `upstream_targets` are by upstream, target and state, with tabs between; `upstream_retries` by whether the budget
-    allowed them.
+    allowed them. `changes_lag_s` is by source and node, `changes_followers` by source and state, `changes_read` by
+    source and what was read, `changes_gaps` by source and reason, each with a tab between.
     """
 
     stores: tuple[StoreGauges, ...] = ()
@@ -189,6 +190,10 @@ class Gauges(msgspec.Struct, frozen=True):
     upstream_targets: dict[str, int] = {}
     upstream_ejections: dict[str, int] = {}
     upstream_retries: dict[str, int] = {}
+    changes_lag_s: dict[str, float] = {}
+    changes_followers: dict[str, int] = {}
+    changes_read: dict[str, int] = {}
+    changes_gaps: dict[str, int] = {}
 
 
 class Snapshot(msgspec.Struct):
@@ -215,7 +220,8 @@ def remains(snapshot: Snapshot) -> Snapshot:
     counts.active = 0
     gauges = snapshot.gauges
     stores = tuple(msgspec.structs.replace(store, entries=None, bytes=None, bytes_most=None) for store in gauges.stores)
-    names = ("redis_states", "clock_skew_s", "upstream_places", "upstream_places_used", "upstream_waiting")
+    places = ("upstream_places", "upstream_places_used", "upstream_waiting")
+    names = ("redis_states", "clock_skew_s", "changes_lag_s", "changes_followers", *places)
     nothing: dict[str, dict[str, int]] = {name: {} for name in names}
     return Snapshot(counts, msgspec.structs.replace(gauges, stores=stores, lease_held=True, **nothing))
 

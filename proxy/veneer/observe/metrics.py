@@ -59,6 +59,11 @@ def _gauge(name: str, text: str, labels: tuple[str, ...], samples: Iterable[tupl
     return family
 
 
+def _by_all(values: Mapping[str, float]) -> Iterator[tuple[tuple[str, ...], float]]:
+    """Values by several labels, between which there are tabs."""
+    return ((tuple(key.split("\t")), value) for key, value in sorted(values.items()))
+
+
 def _by(counts: Mapping[str, float]) -> Iterator[tuple[tuple[str, ...], float]]:
     return (((name,), count) for name, count in sorted(counts.items()))
 
@@ -203,6 +208,16 @@ def _upstreams(gauges: Gauges) -> Iterator[Metric]:
     yield _counter("veneer_upstream_refused", "Requests that got none.", label, _by(gauges.upstream_refused))
 
 
+def _changes(gauges: Gauges) -> Iterator[Metric]:
+    lag = "Since when nothing is known of a source."
+    yield _gauge("veneer_changes_lag_seconds", lag, ("source", "node"), _by_all(gauges.changes_lag_s))
+    followers = _by_all(gauges.changes_followers)
+    yield _gauge("veneer_changes_followers", "Processes that follow it so.", ("source", "state"), followers)
+    yield _counter("veneer_changes_read", "What was read.", ("source", "what"), _by_all(gauges.changes_read))
+    gaps = "Times all that a source names was invalidated."
+    yield _counter("veneer_changes_gaps", gaps, ("source", "reason"), _by_all(gauges.changes_gaps))
+
+
 def _rooms(gauges: Gauges) -> Iterator[Metric]:
     yield _gauge("veneer_lease_held", "1 while stored responses may be used.", (), [((), gauges.lease_held)])
     yield _counter("veneer_nodes_lost", "Nodes gone without a good-bye.", (), [((), gauges.nodes_lost)])
@@ -224,15 +239,17 @@ def _rooms(gauges: Gauges) -> Iterator[Metric]:
     yield _counter(
         "veneer_key_set_fetches", "Fetches of keys that issuers publish.", ("result",), _by(gauges.key_set_fetches)
     )
-    states = ((tuple(key.split("\t")), count) for key, count in sorted(gauges.upstream_targets.items()))
     labels = ("upstream", "target", "state")
-    yield _gauge("veneer_upstream_target", "Processes that see the target so.", labels, states)
+    yield _gauge(
+        "veneer_upstream_target", "Processes that see the target so.", labels, _by_all(gauges.upstream_targets)
+    )
     ejections = _by(gauges.upstream_ejections)
     yield _counter("veneer_upstream_ejections", "Targets left out for failing.", ("upstream",), ejections)
     retries = _by(gauges.upstream_retries)
     yield _counter("veneer_upstream_retries", "Requests sent to another target.", ("result",), retries)
     yield _counter("veneer_subrequests", "Services asked whose a credential is.", ("result",), _by(gauges.subrequests))
     yield from _upstreams(gauges)
+    yield from _changes(gauges)
     yield _counter(
         "veneer_compress_again", "Kept coded bodies made smaller in idle time.", (), [((), gauges.coded_anew)]
     )

@@ -18,6 +18,7 @@ from veneer.pipeline.context import Services
 from veneer.pipeline.fill import StoreUpdater
 from veneer.pipeline.heeded import Heeded
 from veneer.pipeline.lock_wait import LockWaiter, flight_group
+from veneer.pipeline.lost import lost_now
 from veneer.pipeline.made import FetchedResponse, as_it_came, entry_of, judge_fetched
 from veneer.pipeline.mixing import Mixing
 from veneer.pipeline.plan import Plan
@@ -27,7 +28,6 @@ from veneer.ports import (
     ClientGoneError,
     Demand,
     InterimSink,
-    LeaseState,
     UpstreamError,
     UpstreamFailure,
 )
@@ -215,9 +215,9 @@ class Fetcher:
 
     def _answers(self, entry: Entry, plan: Plan) -> bool:
         """Whether a response fetched for somebody else would be a hit for this request, had it been stored before."""
-        # Without a lease there may be invalidations since that fetch of which this node knows nothing.
+        # There may be invalidations since that fetch of which this node knows nothing.
         log = self._services.log
-        if log.lease_state() is not LeaseState.HELD:
+        if lost_now(log, plan.match.route, self._services.clock) is not None:
             return False
         found = [(entry, log.validity(entry))]
         return isinstance(decide(plan.wanted, found, plan.match.route.cache, self._services.clock.now()), Hit)

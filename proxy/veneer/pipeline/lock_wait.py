@@ -8,8 +8,9 @@ from veneer.core.reuse import Hit, decide
 from veneer.pipeline.candidates import candidates
 from veneer.pipeline.coalesce import Flights
 from veneer.pipeline.context import Services
+from veneer.pipeline.lost import lost_now
 from veneer.pipeline.plan import Plan
-from veneer.ports import FetchLock, LeaseState, LockReleased
+from veneer.ports import FetchLock, LockReleased
 from veneer.stores.fetch_locks import FreeLock
 
 
@@ -29,8 +30,8 @@ class LockWaiter:
         services = self._services
         deadline = services.clock.monotonic() + plan.match.route.coalesce_wait_s
         again, group, attempt = False, flight_group(services.flights, plan), plan.attempt
-        # Without a lease nothing stored could be used: there is nothing to wait for.
-        while services.log.lease_state() is LeaseState.HELD:
+        # Where nobody knows whether it holds, nothing stored could be used: there is nothing to wait for.
+        while lost_now(services.log, plan.match.route, services.clock) is None:
             stored = None if looked else await self._stored(plan)
             if stored is not None:
                 return stored

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from veneer.core.entry import Entry
 from veneer.core.invalidation import Validity
@@ -32,15 +31,11 @@ from veneer.pipeline.context import Exchange, Services, cache_request
 from veneer.pipeline.exchange import CacheResult, Refusal
 from veneer.pipeline.fetch import Fetcher
 from veneer.pipeline.forward import private_answer
-from veneer.pipeline.lost import LostRead, read_when_lost
+from veneer.pipeline.lost import Lost, LostRead, lost_now
 from veneer.pipeline.plan import CacheLookup, Plan, plan_of
 from veneer.pipeline.refuse import REFUSED_HERE, refuse, upstream_failed
 from veneer.pipeline.wish import FetchLockWish
 from veneer.policy.model import Route
-from veneer.ports import LeaseState
-
-STORE_LOST: Final = "store-lost"
-"""The detail of Cache-Status while the log cannot be heard."""
 
 Undone = ServeStale | GatewayTimeout | Revalidate | PartialMiss
 """Decisions that are neither hit nor miss."""
@@ -58,10 +53,10 @@ class CacheHandler:
         """The answer to a request that may be looked up. `body` and its digest belong to QUERY."""
         looked, route = self._lookup_of(exchange, body, body_digest), exchange.match.route
         wish = FetchLockWish(self._services, route, looked.wanted, looked.key)
-        lost = self._services.log.lease_state() is LeaseState.EXPIRED
+        lost = lost_now(self._services.log, route, self._services.clock)
         try:
-            stored = await self._candidates(route, looked, wish, lost=lost)
-            return await self._answer(exchange, replace(looked, attempt=wish.attempt), stored, lost=lost)
+            stored = await self._candidates(route, looked, wish, lost)
+            return await self._answer(exchange, replace(looked, attempt=wish.attempt), stored, lost)
         finally:
             wish.drop()
 
@@ -71,12 +66,12 @@ class CacheHandler:
         The 503 that would be sent instead is such an error (RFC 5861 section 4). Nothing is refreshed: that can wait.
         """
         looked, route = self._lookup_of(exchange, None, None), exchange.match.route
-        lost = self._services.log.lease_state() is LeaseState.EXPIRED
-        stored = await self._candidates(route, looked, None, lost=lost)
+        lost = lost_now(self._services.log, route, self._services.clock)
+        stored = await self._candidates(route, looked, None, lost)
         decision = decide(looked.wanted, stored, route.cache, self._services.clock.now())
         match decision:
             case Hit():
-                return self._hit(exchange, looked, decision, lost=lost)
+                return self._hit(exchange, looked, decision, lost)
             case ServeStale():
                 return _stale(decision, looked.key)
             case _:
@@ -90,45 +85,45 @@ class CacheHandler:
         return CacheLookup(wanted, key, body, body_digest)
 
     async def _candidates(
-        self, route: Route, looked: CacheLookup, wish: FetchLockWish | None, *, lost: bool
+        self, route: Route, looked: CacheLookup, wish: FetchLockWish | None, lost: Lost | None
     ) -> Sequence[Candidate]:
-        """What is stored and may be looked at; `lost` says that the log cannot be heard."""
+        """What is stored and may be looked at; `lost` is what says of it nothing any more."""
         rules = route.cache
         if not rules.enabled or passes(looked.wanted.fields, rules) is not None:
             return []
-        if lost and read_when_lost(route) is not LostRead.STORED:
+        if lost is not None and lost.read is not LostRead.STORED:
             return []
         return candidates(self._services.log, await self._services.store.lookup(looked.key, looked.wanted, rules, wish))
 
-    def _hit(self, exchange: Exchange, looked: CacheLookup, hit: Hit, *, lost: bool) -> Answer:
+    def _hit(self, exchange: Exchange, looked: CacheLookup, hit: Hit, lost: Lost | None) -> Answer:
         """The answer from a fresh response. Nobody knows whether it still is while the log is lost: it says so."""
         route, key = exchange.match.route, looked.key
         if route.audit_share > 0:
             self._auditor.consider(exchange, looked.wanted, hit.entry)
-        shown, detail = key if route.show_key else None, STORE_LOST if lost else None
+        shown, detail = key if route.show_key else None, lost.loss.value if lost is not None else None
         status = CacheStatus(hit=True, ttl_s=hit.ttl_s, key=shown, detail=detail)
         return stored_answer(hit.entry, hit.age_s, key, status, CacheResult.STALE if lost else CacheResult.HIT)
 
     async def _answer(
-        self, exchange: Exchange, looked: CacheLookup, stored: Sequence[Candidate], *, lost: bool
+        self, exchange: Exchange, looked: CacheLookup, stored: Sequence[Candidate], lost: Lost | None
     ) -> Answer:
         """The answer, given what is stored."""
         route, wanted, key = exchange.match.route, looked.wanted, looked.key
         rules = route.cache
         decision = decide(wanted, stored, rules, self._services.clock.now())
         if isinstance(decision, Hit):
-            return self._hit(exchange, looked, decision, lost=lost)
+            return self._hit(exchange, looked, decision, lost)
         for entry, _ in stored:
             if entry.vary:
                 self._services.flights.learn(key, [name for name, _ in entry.vary])
         plan = plan_of(exchange, looked, decision, self._services.instance)
         if isinstance(decision, Miss):
-            answer = await self._fetch(exchange, plan, decision, decision.forward, decision.reason, lost=lost)
+            answer = await self._fetch(exchange, plan, decision, decision.forward, decision.reason, lost)
         else:
-            answer = await self._act(exchange, decision, plan, lost=lost)
+            answer = await self._act(exchange, decision, plan, lost)
         return replace(answer, cache=replace(answer.cache, key=key)) if route.show_key else answer
 
-    async def _act(self, exchange: Exchange, decision: Undone, plan: Plan, *, lost: bool) -> Answer:
+    async def _act(self, exchange: Exchange, decision: Undone, plan: Plan, lost: Lost | None) -> Answer:
         match decision:
             case ServeStale(refresh=refresh):
                 if refresh:
@@ -138,16 +133,22 @@ class CacheHandler:
                 status = CacheStatus(detail=reason.value)
                 return refuse(exchange, 504, "nothing stored can answer only-if-cached", Refusal.ONLY_IF_CACHED, status)
             case Revalidate(forward=forward, reason=why):
-                return await self._fetch(exchange, plan, decision, forward, why, lost=lost)
+                return await self._fetch(exchange, plan, decision, forward, why, lost)
             case PartialMiss():
-                return await self._fetch(exchange, plan, decision, Forward.PARTIAL, None, lost=lost)
+                return await self._fetch(exchange, plan, decision, Forward.PARTIAL, None, lost)
 
     async def _fetch(
-        self, exchange: Exchange, plan: Plan, decision: Decision, forward: Forward, why: Reason | None, *, lost: bool
+        self,
+        exchange: Exchange,
+        plan: Plan,
+        decision: Decision,
+        forward: Forward,
+        why: Reason | None,
+        lost: Lost | None,
     ) -> Answer:
         """Ask the backend; stand in with what is stored where it fails and that is allowed."""
         outcome, collapsed = await self._fetcher.fetch(plan, exchange.client)
-        detail = STORE_LOST if lost else why.value if why is not None else None
+        detail = lost.loss.value if lost is not None else why.value if why is not None else None
         status = CacheStatus(forward=forward, collapsed=collapsed, detail=detail)
         return await self._answer_of(exchange, plan, decision, outcome, status)
 

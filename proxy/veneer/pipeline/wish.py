@@ -5,9 +5,10 @@ from __future__ import annotations
 from veneer.core.key import flight_key
 from veneer.core.messages import RequestHead
 from veneer.pipeline.context import Services
+from veneer.pipeline.lost import lost_now
 from veneer.pipeline.plan import may_coalesce
 from veneer.policy.model import Route
-from veneer.ports import LeaseState, LockAttempt
+from veneer.ports import LockAttempt
 
 
 class FetchLockWish:
@@ -30,7 +31,7 @@ class FetchLockWish:
         services = self._services
         if services.locks.alone or not may_coalesce(self._route, self._wanted):
             return None
-        if services.log.lease_state() is not LeaseState.HELD:
+        if lost_now(services.log, self._route, services.clock) is not None:
             return None
         flights = services.flights
         group = flight_key(self._key, self._wanted, self._route.cache, flights.varies(self._key))

@@ -14,6 +14,7 @@ from veneer.core.upgrades import NEVER
 from veneer.policy import model, node_settings, schema
 from veneer.policy.backends import targets_of, upstream_settings, wrong_targets, wrong_tls
 from veneer.policy.caching import cache_rules, compress_rules
+from veneer.policy.changes import secret_of, source_of, wrong_changes
 from veneer.policy.conditions import FieldConditions, QueryCondition
 from veneer.policy.document import Document, KeyPath, show_path
 from veneer.policy.field_edits import (
@@ -29,6 +30,7 @@ from veneer.policy.key_texts import KeyTexts, read_key_texts
 from veneer.policy.limiting import rate_rules
 from veneer.policy.match import RouteTable, covered_by
 from veneer.policy.matching import beside_each_other, field_conditions, wrong_conditions
+from veneer.policy.model_changes import ChangeSettings
 from veneer.policy.model_identity import Identity
 from veneer.policy.model_rates import RateRule
 from veneer.policy.node_bounds import size_limits, timeouts
@@ -42,6 +44,8 @@ from veneer.policy.template import PathTemplate, TagTemplate, TemplateError, par
 from veneer.policy.wrong import Wrong
 
 NOT_PASSED = FORWARDING | HOP_BY_HOP | METHOD_OVERRIDES
+Upstreams = Mapping[str, model.UpstreamSettings]
+RateRules = Mapping[str, RateRule]
 DEFAULT_ROUTE = "default"
 DEFAULT_UPSTREAM = "backend"
 DEFAULT_UPSTREAM_URL = "http://127.0.0.1:7071"
@@ -57,6 +61,7 @@ class Builder:
     sources: Sources
     problems: list[ConfigError] = field(default_factory=list)
     proven: dict[str, Identity] = field(default_factory=dict)
+    changes: dict[str, ChangeSettings] = field(default_factory=dict)
 
     def problem(self, path: KeyPath, message: str, suggestion: str | None = None, *, key: bool = False) -> None:
         """Note what is wrong at a place."""
@@ -73,6 +78,7 @@ class Builder:
         defaults = apply_overrides(shape.defaults, self.overrides)
         upstreams = self._upstreams()
         identities = self._identities(upstreams)
+        self._changes()
         limits = rate_rules(apply_rate(shape.rate_limits, defaults, self.overrides), self.proven, self.problem)
         self._references(("defaults",), shape.defaults, upstreams, limits)
         self._own_text(("defaults",), shape.defaults)
@@ -88,6 +94,7 @@ class Builder:
             stores=self._stores(),
             rate_limits=limits,
             identities=identities,
+            changes=tuple(self.changes.values()),
             trusted_proxies=self._trusted_proxies(),
             pass_fields=self._pass_fields(),
             kept=frozenset[Reason]().union(*(route.kept for route in routes)),
@@ -112,7 +119,7 @@ class Builder:
                 self.problem(("upstreams", name, "tls", *([key] if key else [])), message, hint)
         return found
 
-    def _identities(self, upstreams: Mapping[str, model.UpstreamSettings]) -> tuple[Identity, ...]:
+    def _identities(self, upstreams: Upstreams) -> tuple[Identity, ...]:
         """The identities; `proven` are they by the names of their values."""
         shapes = self.shape.identities
         for wrong in wrong_identities(shapes, upstreams, trusts=bool(self.shape.trusted_proxies)):
@@ -123,6 +130,14 @@ class Builder:
         found = tuple(one for name, shape in shapes.items() if (one := identity_of(name, shape, upstreams, texts)))
         self.proven.update((value, identity) for identity in found for value in identity.values)
         return found
+
+    def _changes(self) -> None:
+        for wrong in wrong_changes(self.shape.changes):
+            self._wrong(("changes",), wrong)
+        for name, shape in self.shape.changes.items():
+            self.sources.secrets += [secret] if (secret := secret_of(shape)) else []
+            if (settings := source_of(name, shape)) is not None:
+                self.changes[name] = settings
 
     def _wrong(self, path: KeyPath, wrong: Wrong) -> None:
         self.problem((*path, *wrong.path), wrong.message, wrong.suggestion)
@@ -189,8 +204,8 @@ class Builder:
         self,
         path: KeyPath,
         shape: schema.RouteOptions,
-        upstreams: Mapping[str, model.UpstreamSettings],
-        limits: Mapping[str, RateRule],
+        upstreams: Upstreams,
+        limits: RateRules,
     ) -> None:
         """What a route's own text names must exist; what it has from `defaults` is reported there."""
         plain = self.document.plain()
@@ -202,6 +217,9 @@ class Builder:
             named.append((("rate_limit", index), name, limits, "rate_limits"))
             if name in (shape.rate_limit or ())[:index]:
                 self.problem((*path, "rate_limit", index), f'"{name}" is listed twice')
+        named += [
+            (("cache", "changes", at), name, self.changes, "changes") for at, name in enumerate(shape.cache.changes)
+        ]
         for at, name, known, home in named:
             broken = sections.get(home)
             names = {*known, *(broken if isinstance(broken, dict) else ())}
@@ -213,8 +231,8 @@ class Builder:
         self,
         indices: tuple[int, ...],
         defaults: schema.RouteOptions,
-        upstreams: Mapping[str, model.UpstreamSettings],
-        limits: Mapping[str, RateRule],
+        upstreams: Upstreams,
+        limits: RateRules,
     ) -> tuple[model.Route, ...]:
         routes: list[model.Route] = []
         lines: dict[str, int] = {}
@@ -243,12 +261,7 @@ class Builder:
         return beside_each_other((*routes, last))
 
     def _route(
-        self,
-        path: KeyPath,
-        given: schema.RouteShape,
-        whole: schema.RouteShape,
-        upstreams: Mapping[str, model.UpstreamSettings],
-        limits: Mapping[str, RateRule],
+        self, path: KeyPath, given: schema.RouteShape, whole: schema.RouteShape, upstreams: Upstreams, limits: RateRules
     ) -> model.Route | None:
         try:
             kept = kept_of(self.shape.limits, whole.limits)
@@ -300,6 +313,7 @@ class Builder:
             kept=kept,
             show_key=whole.cache.key.show,
             client_lifetime=model.ClientLifetime(whole.cache.client_lifetime),
+            sources=tuple(self.changes[name].bound for name in whole.cache.changes if name in self.changes),
             claim=Claim(given.name, PRIORITIES[whole.priority]),
         )
 

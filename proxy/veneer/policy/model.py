@@ -19,6 +19,7 @@ from veneer.core.overload import ANY_CLAIM, Claim
 from veneer.core.rules import CacheRules, CodingRules, KeyRules
 from veneer.core.target import NOTHING_ODD, Target, TargetRefusal, normalise_path, parse_target
 from veneer.policy.conditions import WHOEVER, FieldConditions, QueryCondition
+from veneer.policy.model_changes import ChangeSettings, SourceBound
 from veneer.policy.model_concurrency import ConcurrencyRules
 from veneer.policy.model_identity import Identity
 from veneer.policy.model_rates import RateRule
@@ -149,7 +150,7 @@ class Route:
     of targets that are not refused. `client_lifetime` is how answers from the store tell clients their lifetime.
     `spare_target_keyed_by` are lower-case request fields and identity values (`Policy.stored_as`). `request` and
     `response` are what becomes of the fields of requests and of responses, `cors` who may read the proxy's own answers.
-    `claim` is what its requests say to the upstream.
+    `claim` is what its requests say to the upstream. `sources` tell of changes that do not pass through the proxy.
     """
 
     name: str
@@ -189,6 +190,7 @@ class Route:
     show_key: bool = False
     client_lifetime: ClientLifetime = ClientLifetime.AGE
     claim: Claim = ANY_CLAIM
+    sources: tuple[SourceBound, ...] = ()
 
     @property
     def limits(self) -> tuple[RateRule, ...]:
@@ -304,6 +306,7 @@ class Policy:
     stores: StoreSettings = field(default_factory=StoreSettings)
     rate_limits: Mapping[str, RateRule] = field(default_factory=dict)
     identities: tuple[Identity, ...] = ()
+    changes: tuple[ChangeSettings, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     pass_fields: frozenset[str] = frozenset()
     kept: frozenset[Reason] = NOTHING_ODD

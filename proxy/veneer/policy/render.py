@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from itertools import chain
 from typing import Final
 
 from veneer.core.rate import RateLimit
 from veneer.core.rules import KeyRules
 from veneer.policy.model import Policy, Route
 from veneer.policy.model import UpstreamSettings as Upstream
+from veneer.policy.model_changes import ChangeSettings, SourceBound
+from veneer.policy.model_identity import Identity
 from veneer.policy.model_rates import RateKey, RateRule
 from veneer.policy.model_targets import TargetSettings
 from veneer.policy.node_settings import AdminSettings, ClientTimeouts, SizeLimits, StoreSettings
@@ -35,10 +38,8 @@ def _lines(policy: Policy) -> Iterator[str]:
         title = f"rate limit {limit.name}: {limit.quota} in {limit.window_s:g}s, burst {limit.burst}"
         plain = RateRule(RateLimit(limit.name, limit.quota, limit.window_s, limit.burst))
         yield from _block(title, rule, plain)
-    for identity in policy.identities:
-        yield from _block(f"identity {identity.name}: {', '.join(identity.values)}", identity.proof, None)
-        if identity.logged:
-            yield f"  logged: {', '.join(sorted(identity.logged))}"
+    yield from chain.from_iterable(map(_identity, policy.identities))
+    yield from chain.from_iterable(map(_source, policy.changes))
     for title, given, plain_section in (
         ("limits", policy.limits, SizeLimits()),
         ("timeouts", policy.timeouts, ClientTimeouts()),
@@ -56,6 +57,24 @@ def _lines(policy: Policy) -> Iterator[str]:
         bare = Route(route.name, route.upstream, parse_path("/"), route.methods, route.conditions)
         title = f"route {route.name}: {methods} {route.template.text}{query} -> {route.upstream}"
         yield from _block(title, route, bare)
+
+
+def _identity(identity: Identity) -> Iterator[str]:
+    yield from _block(f"identity {identity.name}: {', '.join(identity.values)}", identity.proof, None)
+    if identity.logged:
+        yield f"  logged: {', '.join(sorted(identity.logged))}"
+
+
+def _source(source: ChangeSettings) -> Iterator[str]:
+    kind = source.kind
+    yield f"source {source.name}: slot {kind.slot}, publication {kind.publication}"
+    yield f"  max_lag: {source.max_lag_s:g}s, then {source.on_loss.value}"
+    for table in source.tables:
+        yield f"  {table.table}: {', '.join(template.text for template in table.tags)}"
+        if table.ignore:
+            yield f"    ignore: {', '.join(sorted(table.ignore))}"
+        for column, values in table.when:
+            yield f"    when {column}: {', '.join(sorted(values))}"
 
 
 def _block(title: str, given: object, plain: object) -> Iterator[str]:
@@ -87,7 +106,7 @@ def _text(value: object) -> str:
         return _ranges(numbers) if numbers else ", ".join(sorted(map(str, value)))
     if isinstance(value, tuple):
         return ", ".join(_text(item) for item in value)
-    if isinstance(value, TagTemplate | RateRule | RateKey):
+    if isinstance(value, TagTemplate | RateRule | RateKey | SourceBound):
         return _named(value)
     if isinstance(value, TargetSettings):
         return f"{value.url} (drained)" if value.drain else value.url
@@ -96,12 +115,14 @@ def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _named(value: TagTemplate | RateRule | RateKey) -> str:
+def _named(value: TagTemplate | RateRule | RateKey | SourceBound) -> str:
     """What stands for it in the file."""
     if isinstance(value, TagTemplate):
         return value.text
     if isinstance(value, RateRule):
         return value.limit.name
+    if isinstance(value, SourceBound):
+        return value.source
     return f"{value.kind.value}:{value.name}" if value.name else value.kind.value
 
 

@@ -13,6 +13,7 @@ from veneer.core.codings import CODINGS, LEVELS, CodingName
 from veneer.core.rules import CodingRules
 from veneer.policy import model, spelling
 from veneer.policy.schema_cache import CacheShape
+from veneer.policy.schema_changes import ChangesShape
 from veneer.policy.schema_fields import CorsShape, FieldValue, RequestFieldsShape, ResponseFieldsShape
 from veneer.policy.schema_identity import IdentityShape
 from veneer.policy.schema_node import AdminShape, LimitsShape, RouteLimitsShape, StoresShape, TimeoutsShape
@@ -266,6 +267,12 @@ class PolicyShape(Shape):
         {},
         "What proves who asks. Routes share by its values (`cache.share`), and name them in tags and limits.",
         max_length=32,
+    )
+    changes: ChangesShape = option(
+        {},
+        "Databases and streams that tell what was changed without the proxy (by `psql`, batch jobs, other services), "
+        "which invalidates as writes through it do.",
+        max_length=16,
     )
     limits: LimitsShape = section(LimitsShape, "Bounds on what clients may send.")
     timeouts: TimeoutsShape = section(TimeoutsShape, "How long clients may take.")

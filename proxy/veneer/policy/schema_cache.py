@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from veneer.policy.schema_identity import ShareList
-from veneer.policy.shape import Duration, FieldName, Lifetimes, Shape, Size, Text, option, section
+from veneer.policy.shape import Duration, FieldName, Lifetimes, Name, OneOrMore, Shape, Size, Text, option, section
 
 
 class QueryKeyShape(Shape):
@@ -195,4 +195,10 @@ class CacheShape(Shape):
     )
     key: KeyShape = section(KeyShape, "What enters the cache key.")
     tags: list[Text] = option([], "Tags of the responses, beside those the origin sends.", max_length=64)
+    changes: Annotated[list[Name], OneOrMore] = option(
+        [],
+        "Sources under `changes:` by which responses live: while one of them is late or lost, its `on_loss` says what "
+        "answers. Tags that a source names invalidate on all routes, named here or not.",
+        max_length=8,
+    )
     compat: CompatShape = section(CompatShape, "Named deviations from the standards.")

@@ -1,7 +1,19 @@
 """Protocols between the pipeline and the rooms below it. Doubles for tests exist only for these."""
 
 from veneer.core.messages import BytesLike
-from veneer.ports.changes import AsOf, Beat, ChangeItem, ChangeSource, ChangeStream, Committed, SourceError
+from veneer.ports.changes import (
+    AsOf,
+    Beat,
+    ChangeItem,
+    ChangeSource,
+    ChangeStream,
+    Committed,
+    SourceClaim,
+    SourceError,
+    SourceLog,
+    SourceMoment,
+    SourceTold,
+)
 from veneer.ports.client import (
     BodyError,
     BodyMalformedError,
@@ -80,7 +92,11 @@ __all__ = [
     "Retrieved",
     "Retriever",
     "SharedLookups",
+    "SourceClaim",
     "SourceError",
+    "SourceLog",
+    "SourceMoment",
+    "SourceTold",
     "StreamEncoder",
     "Tunnel",
     "Upstream",

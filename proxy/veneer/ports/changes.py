@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from veneer.core.invalidation import Invalidation
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +95,64 @@ class ChangeSource(Protocol):
         Where the source cannot tell what happened since it was confirmed last (a slot that is new, lost or
         trimmed), the first item names `all_tags`.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMoment:
+    """All that was committed before `ms`, by the clock of that name (`SourceClaim`), has been placed in the log.
+
+    `position` is the source's own.
+    """
+
+    clock: str
+    ms: int
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceClaim:
+    """Who reads a source now. `now_ms` and `clock` are the moment by a clock that all nodes share, and which one."""
+
+    mine: bool
+    reader: str
+    clock: str
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTold:
+    """How far a source has come, as this node knows: all committed before `as_of_s` (monotonic) is applied here.
+
+    `position` is the source's own, of about that moment; `reader` the node that reads it, empty where none does.
+    """
+
+    as_of_s: float
+    position: str
+    reader: str
+
+
+class SourceLog(Protocol):
+    """The log as it is for who follows a source: one node at a time, and all nodes hear how far it has come."""
+
+    async def claim(self, source: str, as_of: SourceMoment | None = None) -> SourceClaim:
+        """Take, or go on having, the right to read a source; raises ConnectionError where nobody can be asked.
+
+        It lasts as long as a lease. `as_of` is told to all nodes, unless its clock is another one by now.
+        """
+        ...
+
+    async def release(self, source: str) -> None:
+        """Let another node read it. Never raises."""
+        ...
+
+    def place_soon(self, invalidation: Invalidation, on_placed: Callable[[], None]) -> None:
+        """Put an event into the order and apply it here; `on_placed` hears that it is in the log, however late.
+
+        It is in order among others of the same caller, and nobody waits until other nodes have applied it.
+        """
+        ...
+
+    def told(self, source: str) -> SourceTold | None:
+        """How far the source has come; None where nobody has said so."""
         ...

@@ -176,6 +176,10 @@ class InvalidationLog(Protocol):
         """One comparison: is the lease fresh?"""
         ...
 
+    def as_of(self, source: str) -> float:
+        """Monotonic seconds: what was committed at this source of changes before then is applied here."""
+        ...
+
     def validity(self, entry: Entry) -> Validity:
         """Has anything that names `entry` happened after it was born? Constant time when nothing happened at all."""
         ...

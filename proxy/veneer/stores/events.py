@@ -85,6 +85,16 @@ class LostNode:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceState:
+    """A source of changes: all that was committed `age_s` ago, or before, is in the log."""
+
+    name: str
+    age_s: float
+    position: str
+    reader: str
+
+
+@dataclass(frozen=True, slots=True)
 class Renewal:
     """The answer of renew.lua: the log's last position, the lease granted, events not yet applied, live nodes.
 
@@ -101,6 +111,16 @@ class Renewal:
     nodes: int
     holds: tuple[HeldEvent, ...] = ()
     lost: tuple[LostNode, ...] = ()
+    sources: tuple[SourceState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The answer of claim.lua: the log's epoch, Redis' time, and who may read the source."""
+
+    epoch: str
+    redis_ms: int
+    reader: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +146,7 @@ class ReplyError(msgspec.MsgspecError):
 
 def parse_renewal(reply: Reply) -> Renewal:
     """Raises ReplyError."""
-    epoch, epoch_ms, seq, lease_ms, redis_ms, events, nodes, holds, lost = _list(reply, 9)
+    epoch, epoch_ms, seq, lease_ms, redis_ms, events, nodes, holds, lost, sources = _list(reply, 10)
     return Renewal(
         _text(epoch),
         _int(epoch_ms),
@@ -137,7 +157,14 @@ def parse_renewal(reply: Reply) -> Renewal:
         _int(nodes),
         _holds(_list(holds)),
         _lost(_list(lost)),
+        _sources(_list(sources)),
     )
+
+
+def parse_claimed(reply: Reply) -> Claimed:
+    """Raises ReplyError."""
+    epoch, redis_ms, reader = _list(reply, 3)
+    return Claimed(_text(epoch), _int(redis_ms), _text(reader))
 
 
 def parse_appended(reply: Reply) -> Appended:
@@ -176,6 +203,14 @@ def _holds(flat: list[Reply]) -> tuple[HeldEvent, ...]:
 
 def _lost(flat: list[Reply]) -> tuple[LostNode, ...]:
     return tuple(LostNode(_text(name), _int(ms) > 0) for name, ms in zip(flat[::2], flat[1::2], strict=True))
+
+
+def _sources(flat: list[Reply]) -> tuple[SourceState, ...]:
+    found = zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True)
+    return tuple(
+        SourceState(_text(name), _int(age_ms) / 1000, _text(position), _text(reader))
+        for name, age_ms, position, reader in found
+    )
 
 
 def _list(reply: Reply, length: int | None = None) -> list[Reply]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from veneer.core.invalidation import Invalidation
 from veneer.loop.tasks import Tasks
+from veneer.ports import SourceMoment
 from veneer.redis.keys import LogKeys
 from veneer.redis.line import Dial, GatheringConnection
 from veneer.redis.script import FAILURES, Argument, Reply, Script
 from veneer.redis.wire import command
-from veneer.stores.events import Appended, Renewal, encode_event, parse_appended, parse_renewal
+from veneer.stores.events import Appended, Claimed, Renewal, encode_event, parse_appended, parse_claimed, parse_renewal
 from veneer.stores.log_reader import Applied, Known, LogReader, OnBatch
 from veneer.stores.open_writes import NO_WRITE, WriteReport
 from veneer.stores.published import OnAcknowledgement, OnEvent, hear_published
@@ -21,6 +22,7 @@ from veneer.stores.skew import ClockSkew
 logger = logging.getLogger(__name__)
 _RENEW = Script.load("state", "renew")
 _APPEND = Script.load("state", "append")
+_CLAIM = Script.load("state", "claim")
 _LEAVE = Script.load("leave")
 _EVERYTHING = encode_event(Invalidation(everything=True))
 _NOTICES_KEPT = 10_000
@@ -61,6 +63,11 @@ class LogLink:
         self._dial = dial
         self._reader = LogReader(dial, self._keys, node, settings.block_s, settings.timeout_s)
 
+    @property
+    def lease_s(self) -> float:
+        """How long what this node is granted lasts."""
+        return self._settings.lease_s
+
     def _arguments(self) -> list[str | bytes | int]:
         chosen = self._settings
         nonce = f"{self.node[-6:]}"
@@ -86,6 +93,12 @@ class LogLink:
         if self._reader.decoder.notices_at is None:
             self._reader.decoder.notices_at = f"{renewal.redis_ms}-0"
         return renewal
+
+    async def claim(self, source: str, lasts_s: float, as_of: SourceMoment | None = None) -> Claimed:
+        """Take the right to read a source of changes for so long, or with 0 give it back (claim.lua)."""
+        told = ("", "", "") if as_of is None else (as_of.ms, as_of.position, as_of.clock)
+        arguments = [*self._arguments(), source, round(lasts_s * 1000), *told]
+        return parse_claimed(await self._run(_CLAIM, self._log_keys(), arguments))
 
     def append(self, events: Sequence[tuple[Invalidation, bool, float]], on_appended: OnAppended) -> None:
         """Put events into the order, one after the other; what `on_appended` gets holds the position of the last.

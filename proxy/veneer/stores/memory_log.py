@@ -13,6 +13,7 @@ from veneer.stores.doubts import Doubts
 from veneer.stores.events import encode_event
 from veneer.stores.holds import hold_name
 from veneer.stores.recent import RecentEvents
+from veneer.stores.sources import MemorySources
 from veneer.stores.table import DEFAULT_MAX_BYTES, SubjectTable, check
 
 _HELD: Final = LeaseState.HELD  # to look a member of an Enum up runs Python
@@ -29,6 +30,8 @@ class MemoryLog:
         self._table = SubjectTable(max_table_bytes)
         self._recent = RecentEvents()
         self._doubts = Doubts(self._table, clock)
+        self.sources = MemorySources(self.append_now, clock, self._epoch)
+        self.as_of = self.sources.as_of
         self._timers: dict[str, asyncio.TimerHandle] = {}
         """What closes the holds, by name."""
 

@@ -30,6 +30,7 @@ from veneer.stores.outbox import Outbox, nobody
 from veneer.stores.progress import Progress
 from veneer.stores.published import PublishedLog
 from veneer.stores.recent import RecentEvents
+from veneer.stores.sources import RedisSources, told_sources
 from veneer.stores.stream_decoder import ReadBatch
 from veneer.stores.table import SubjectTable, check
 
@@ -62,11 +63,9 @@ class RedisLog:
         self._position = Position("", 0)
         self._recent = RecentEvents()
         self._progress = Progress()
-        self._moved = 0
-        self._nodes = 1
+        self._moved, self._nodes = 0, 1
         self._lease = NodeLease()
-        self._led = asyncio.Event()
-        self._wake = asyncio.Event()
+        self._led, self._wake = asyncio.Event(), asyncio.Event()
         self._acks = Acknowledgements(clock)
         self._published = PublishedLog(link, self._hear_published, self._acks.heard)
         self._outbox = Outbox(link, self._settings.most_queued, self._settings.hold_s, self._not_shared)
@@ -76,6 +75,7 @@ class RedisLog:
         self._loops: list[asyncio.Task[None]] = []
         self.local, self._closed = None, False
         self.counts, self.flushes = LogCounts(), Flushes()
+        self.sources, self.as_of = RedisSources(link, self, self._outbox, self._lease, clock), self._lease.as_of
 
     # ------------------------------------------------------------ the port
 
@@ -169,7 +169,7 @@ class RedisLog:
         """As `append`, for who cannot wait in a task."""
         if settles_s:
             invalidation = self._doubts.open(invalidation, settles_s)
-        self._apply_early(invalidation)
+        self.apply_early(invalidation)
         heard = on_receipt if strict else nobody_waits
         append = Append(self, invalidation, heard, self._clock.monotonic, strict=strict, settles_s=settles_s)
         self._outbox.add(invalidation, append.shared, strict=strict, hold_s=settles_s)
@@ -236,7 +236,7 @@ class RedisLog:
 
     # ------------------------------------------------------------ appending
 
-    def _apply_early(self, event: Invalidation) -> None:
+    def apply_early(self, event: Invalidation) -> None:
         """Kill here what the event names, before its position is known: whatever becomes of Redis, this node knows."""
         self._table.apply(event, self._applied + 1)
         self._moved += 1
@@ -310,7 +310,7 @@ class RedisLog:
         self._moved += self._doubts.told(renewal.holds)
         owed = self._apply(renewal.events)
         self._moved += self.flushes.overdue(self._doubts.prune(self._applied))
-        self._lease.grant(renewal.seq, began + renewal.lease_s, self._applied)
+        self._lease.grant(renewal.seq, began + renewal.lease_s, self._applied, told_sources(renewal, began))
         if not joined:
             self._acknowledge(owed)
 

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from veneer.admin.access import AdminAccess
 from veneer.admin.application import MAX_BODY_BYTES, Page, guarded, json_answer
+from veneer.admin.changes import PATH, WAIT_PATH
 from veneer.admin.health import Health, PartHealth
 from veneer.admin.hurried import in_time, whole_body
 from veneer.admin.stats import stats_of
@@ -53,7 +54,9 @@ class AdminAggregator:
                 web.get("/health/detailed", self._health_detailed),
                 web.get("/metrics", self._show_metrics),
                 web.get("/stats", self._stats),
-                web.post("/purge", self._purge),
+                web.post("/purge", self._hand_on),
+                web.get(PATH, self._hand_on),
+                web.post(WAIT_PATH, self._hand_on),
             ]
         )
         return application
@@ -100,10 +103,10 @@ class AdminAggregator:
         await self._collect()
         return json_answer(stats_of(self._deps.totals.total(), self._deps.totals.position))
 
-    async def _purge(self, request: web.Request) -> web.Response:
+    async def _hand_on(self, request: web.Request) -> web.Response:
         """Done by one worker: it tells all the others, as it tells other nodes."""
         media_type = request.headers.get("content-type", "")
-        answer = await self._relay(Question("POST", "/purge", await request.read(), media_type))
+        answer = await self._relay(Question(request.method, request.path, await request.read(), media_type))
         headers = {"Content-Type": answer.media_type, "Cache-Control": "no-store"}
         return web.Response(status=answer.status, body=answer.body, headers=headers)
 

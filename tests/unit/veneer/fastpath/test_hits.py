@@ -31,6 +31,7 @@ from veneer.pipeline.represent import proxy_lines, with_lines
 from veneer.pipeline.request_ids import RequestIds
 from veneer.policy.load import parse_policy
 from veneer.policy.watch import PolicySource
+from veneer.ports import SourceMoment
 from veneer.stores.memory import MemoryStore
 from veneer.stores.memory_log import MemoryLog
 
@@ -358,3 +359,24 @@ def test_heads_share_the_lines_around_those_that_differ() -> None:
     again = interner.split_head(head % b"two")
     assert b"".join(again) == head % b"two"
     assert interner.split_head(head % b"two")[0] is again[0]
+
+
+SOURCED = """
+changes: {db: {postgres: {dsn: "postgresql://db/etter"}, tables: {users: [users]}}}
+routes: [{name: users, match: {path: "/users/{id}"}, cache: {changes: db}}]
+"""
+
+
+async def test_on_a_route_that_names_a_source_it_answers_while_the_source_is_in_time(stage: Stage) -> None:
+    stage.source.current = parse_policy(SOURCED, "test")
+    claim = await stage.log.sources.claim("db")
+    await stage.log.sources.claim("db", SourceMoment(claim.clock, claim.now_ms, "0/1"))
+    for target in ("/users/1", "/elsewhere"):
+        await stage.serve(target, stage.entry(target))
+        assert stage.ask(target) is not None
+    stage.clock.advance(2.5)
+    assert stage.ask("/users/1") is None
+    assert stage.ask("/elsewhere") is not None
+    later = await stage.log.sources.claim("db")
+    await stage.log.sources.claim("db", SourceMoment(later.clock, later.now_ms, "0/2"))
+    assert stage.ask("/users/1") is not None

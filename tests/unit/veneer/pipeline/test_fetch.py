@@ -21,6 +21,7 @@ from veneer.pipeline.fetch import READ_WHOLE_BYTES, Fetcher
 from veneer.pipeline.plan import CacheLookup, Plan, plan_of
 from veneer.pipeline.read import CacheHandler
 from veneer.ports import ClientGoneError, FetchLock, LeaseState, LockAttempt, LockReleased, UpstreamFailure
+from veneer.stores.fetch_locks import FreeLock
 
 TAG: Pair = ("ETag", '"one"')
 LONG = b"x" * (READ_WHOLE_BYTES + 1)
@@ -349,3 +350,31 @@ async def test_without_a_lease_nobody_waits_for_a_lock() -> None:
     bench.backend.script = [says(FRESH)]
     await fetched(bench)
     assert locks.again == []
+
+
+SOURCED = "{name: r, match: {path: /x}, cache: {changes: db}}"
+SOURCE = 'changes: {db: {postgres: {dsn: "postgresql://db/etter"}, tables: {users: [users]}}}\n'
+
+
+def sourced(*, late: bool) -> Bench:
+    """A bench whose route lives by a source of changes."""
+    bench = Bench(SOURCED, sections=SOURCE)
+    bench.log.sources["db"] = bench.clock.monotonic() - (3 if late else 1)
+    return bench
+
+
+@pytest.mark.parametrize(("late", "waited"), [(False, 1), (True, 0)])
+async def test_while_a_source_is_late_nobody_waits_for_a_lock(*, late: bool, waited: int) -> None:
+    locks = Locks(FreeLock())
+    bench = with_locks(sourced(late=late), locks)
+    bench.backend.script = [says(FRESH)]
+    await fetched(bench)
+    assert len(locks.again) == waited
+
+
+@pytest.mark.parametrize(("late", "asked"), [(False, 1), (True, 2)])
+async def test_while_a_source_is_late_nobody_gets_what_was_fetched_for_another(*, late: bool, asked: int) -> None:
+    bench = sourced(late=late)
+    bench.backend.script = [says(FRESH), says(FRESH)]
+    await both(bench, [], [])
+    assert len(bench.backend.asked) == asked

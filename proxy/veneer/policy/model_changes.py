@@ -1,0 +1,50 @@
+"""Sources of changes that do not pass through this proxy, as the policy says it, and what routes make of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from veneer.core.row_changes import TableRules
+
+
+class SourceLoss(Enum):
+    """What a route does while a source that it names is late or lost."""
+
+    FORWARD = "forward"  # nothing stored is answered from
+    STALE = "stale"  # what is stored is served, marked
+    TTL = "ttl"  # what is stored lives as long as its lifetime says
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBound:
+    """How late a source may be for a route that names it, and what follows where it is later."""
+
+    source: str
+    max_lag_s: float
+    on_loss: SourceLoss
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresRules:
+    """A PostgreSQL that is read through a replication slot. `dsn` may hold a password: it is not shown."""
+
+    dsn: str = field(repr=False)
+    slot: str = "veneer"
+    publication: str = "veneer"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSettings:
+    """One source: where it is, and which tags its tables' rows have."""
+
+    name: str
+    kind: PostgresRules
+    tables: tuple[TableRules, ...]
+    max_lag_s: float = 2.0
+    on_loss: SourceLoss = SourceLoss.FORWARD
+
+    @property
+    def bound(self) -> SourceBound:
+        """What a route that names it has to know."""
+        return SourceBound(self.name, self.max_lag_s, self.on_loss)
