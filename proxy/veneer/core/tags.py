@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, quote_from_bytes
 
 from veneer.core.fields import Fields
 from veneer.core.headers import split_list
@@ -17,6 +17,29 @@ MAX_TAG_BYTES: Final = 1024
 
 TAG_FIELDS: Final[tuple[str, ...]] = ("surrogate-key", "cache-tag", "cache-groups")
 """Fields in which a response gives itself tags."""
+
+_PLAIN: Final = "-._~!$&'()+;=@/"
+_UNQUOTED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + _PLAIN)
+
+
+def tag_text(value: str) -> str:
+    """A value in the one form in which it enters a tag, whether a path or a row of a table holds it.
+
+    Every byte of its UTF-8 that is neither a letter, a digit nor one of "-._~!$&'()+;=@/" is percent-encoded, so that
+    no value can name a tag prefix, a second tag or everything. What stands for bytes that are no UTF-8 (PEP 383) is
+    these.
+    """
+    if _UNQUOTED.issuperset(value):
+        return value
+    try:
+        return tag_text_of_bytes(value.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:  # half a character, as JSON may hold it
+        return tag_text_of_bytes(value.encode("utf-8", "surrogatepass"))
+
+
+def tag_text_of_bytes(value: bytes) -> str:
+    """As `tag_text`."""
+    return quote_from_bytes(value, _PLAIN)
 
 
 def tags_of(fields: Fields) -> tuple[str, ...] | None:

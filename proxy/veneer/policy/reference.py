@@ -83,7 +83,7 @@ A route takes from `defaults` what it does not say itself, key by key and at eve
 
 `tags` names a route's responses, `invalidates` names what an unsafe request on it makes invalid, both beside what the
 backend's own headers say. Both may use the path's parameters. A value enters a tag in one form: its percent-encoding
-is undone, then everything but letters, digits and ``-._~!$&'()+;=@`` is percent-encoded. So `/users/a%3Ab` and
+is undone, then everything but letters, digits and ``-._~!$&'()+;=@/`` is percent-encoded. So `/users/a%3Ab` and
 `/users/a:b` have the tag `user:a%3Ab`, and no value can name a second tag, a prefix or everything: `*` becomes `%2A`.
 An invalidation may end in `:*`: `users:*` reaches `users` and every tag that begins with `users:`. `*` alone is
 everything.

@@ -1,9 +1,8 @@
 r"""Path templates ("/users/{id}", "/files/{name:path}") and tag templates ("user:{id}").
 
-A parameter's value enters a tag in one canonical form: its percent-encoding is undone, then every byte that is not
-a visible ASCII character, and every character with a meaning in tags or in the fields that carry them
-(":", "*", ",", '"', "\\", "%" and white space), is percent-encoded. So one value has one tag however the client
-wrote it, and no value can name a tag prefix, a second tag or everything.
+A parameter's value enters a tag in one canonical form: its percent-encoding is undone, then whatever is not plain in a
+tag is percent-encoded (`core.tags.tag_text`). So one value has one tag however the client wrote it, and it is the
+tag of a table's row that holds this value.
 """
 
 from __future__ import annotations
@@ -11,16 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from veneer.core.outcome import Reason
 from veneer.core.percent import folded
+from veneer.core.tags import tag_text_of_bytes
 from veneer.core.target import NOTHING_ODD, normalise_path
 
 MAX_TAG_CHARS = 256
 MAX_SEGMENTS = 64
 
-_PLAIN_IN_TAGS = "-._~!$&'()+;=@"
 _REGEX = re.compile(r"^[\^~]|\.[*+]|\\[dwsDWS.]|\[\^|\[[^\]]*-[^\]]*\]|\(\?|\$$")
 """What occurs in patterns of other proxies and hardly ever in a path. Who means it literally writes %5B, %24."""
 _PARAMETER = re.compile(r"\{([a-z_][a-z0-9_]{0,63})(?::([^{}]*))?\}", re.ASCII)
@@ -160,9 +159,7 @@ def tag_value(value: str) -> str:
     """A path parameter's value in the form in which it enters a tag."""
     if value.isalnum() and value.isascii():
         return value
-    return "/".join(
-        quote(unquote_to_bytes(part.encode("latin-1", "replace")), _PLAIN_IN_TAGS) for part in value.split("/")
-    )
+    return tag_text_of_bytes(unquote_to_bytes(value.encode("latin-1", "replace")))
 
 
 def parse_path(text: str, kept: frozenset[Reason] = NOTHING_ODD) -> PathTemplate:

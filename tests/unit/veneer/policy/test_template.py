@@ -38,7 +38,7 @@ def test_no_value_can_leave_its_place_in_a_tag(sent: bytes) -> None:
     assert set(tag_value(encoded)).isdisjoint(' :*,"\\\t\r\n\x00')
     assert tag.isascii()
     assert tag.isprintable()
-    assert tag_value(raw).replace("/", "%2F") == tag_value(encoded), "one value, one tag, however it was written"
+    assert tag_value(raw) == tag_value(encoded), "one value, one tag, however it was written"
 
 
 @given(st.binary(max_size=20), st.binary(max_size=20))
