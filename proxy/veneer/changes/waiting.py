@@ -47,6 +47,8 @@ class SourceWaiter:
         Raises StillWaitingError, and ValueError for what is no position.
         """
         asked_s = self.clock.monotonic()
+        if position:
+            has_reached(position, position)  # what is no position is refused before anything is waited for
         while not self._has_come(source, position, asked_s):
             if self.clock.monotonic() - asked_s > within_s:
                 raise StillWaitingError(self.sources.told(source))
