@@ -6,14 +6,20 @@ Pure: `now` is a monotonic reading in seconds, random numbers are arguments in [
   times requests under way, as Finagle's Peak EWMA counts it: the latency rises at once to what was seen, and falls
   slowly. How long a target that owes answers has been silent counts as a latency too, so that one that hangs gets no
   more than a few requests before any of them has failed.
-* Passive ejection (Envoy's outlier detection): failures in a row, or failures far more often than the others.
+* Passive ejection (Envoy's outlier detection): failures in a row, failures far more often than the others, or silence
+  while others answer (`core.silence`).
+* A target that says itself for how long it is busy rests so long (Retry-After, RFC 9110 section 10.2.3).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import exp
 from typing import Final
+
+from veneer.core.dates import parse_date
+from veneer.core.fields import Fields
+from veneer.core.silence import MISSES, Silence, may_find_out
 
 DECAY_S: Final = 1.0
 """In so long a latency that is not seen again falls to 1/e of what it was."""
@@ -33,6 +39,10 @@ MIN_EXCHANGES: Final = 20
 """With fewer exchanges in the window nothing is concluded from their success."""
 OUTLIER_SHARE: Final = 0.3
 """A target is an outlier that fails so much more often than the others together."""
+
+
+MOST_REST_S: Final = 30.0
+"""No target is believed that it is busy for longer."""
 
 
 class EjectionRules:
@@ -61,7 +71,7 @@ class EjectionRules:
 
 
 class TargetLoad:
-    """What is known of one target. `ejected_until` is None while it is in."""
+    """What is known of one target. `ejected_until` is None while it is in; it `rests` where it has asked for that."""
 
     __slots__ = (
         "_heard_s",
@@ -75,6 +85,8 @@ class TargetLoad:
         "failures",
         "good",
         "in_flight",
+        "rests",
+        "silence",
     )
 
     def __init__(self) -> None:
@@ -82,6 +94,8 @@ class TargetLoad:
         self.failures = 0
         self.good = self.bad = 0.0
         self.ejected_until: float | None = None
+        self.rests = False
+        self.silence = Silence()
         self.ejections = 0
         self.back_s: float | None = None
         self._latency_s = self._latency_at = self._heard_s = self._window_s = 0.0
@@ -99,6 +113,7 @@ class TargetLoad:
     def succeeded(self, now: float, latency_s: float) -> None:
         """An answer has come after so long."""
         self._heard_s = now
+        self.silence.heard(now)
         self.failures = 0
         self._age(now)
         self.good += 1.0
@@ -149,14 +164,49 @@ def choose(loads: Sequence[TargetLoad], now: float, slow_start_s: float, first: 
     return other if less else one
 
 
+def pick(
+    loads: Sequence[TargetLoad],
+    able: Sequence[int],
+    kind: str | None,
+    now: float,
+    rules: EjectionRules,
+    chance: Callable[[], float],
+) -> tuple[int, bool]:
+    """Which of those that are `able` gets a request, and whether that is to find out if it hangs.
+
+    `kind` is that of a safe request, which another target may be asked for as well; None for one that is not.
+    """
+    if all(loads[index].silence.trusted for index in able):
+        return _choose_of(loads, able, now, rules, chance), False
+    if kind is not None:
+        for index in able:
+            others = [load.silence for load in loads if load is not loads[index]]
+            if may_find_out(loads[index].silence, others, kind, now):
+                return index, True
+    good = [index for index in able if not loads[index].silence.suspected(now)]
+    return _choose_of(loads, good or able, now, rules, chance), False
+
+
+def _choose_of(
+    loads: Sequence[TargetLoad], able: Sequence[int], now: float, rules: EjectionRules, chance: Callable[[], float]
+) -> int:
+    return able[choose([loads[index] for index in able], now, rules.slow_start_s, chance(), chance())]
+
+
 def should_eject(load: TargetLoad, others: Sequence[TargetLoad], rules: EjectionRules) -> bool:
     """Whether a target that has just failed should get nothing for a while, and may be left out."""
+    if not _may_be_out(load, others, rules):
+        return False
+    hangs = load.silence.missed >= min(MISSES, rules.failures)
+    return hangs or load.failures >= rules.failures or _is_outlier(load, others)
+
+
+def _may_be_out(load: TargetLoad, others: Sequence[TargetLoad], rules: EjectionRules) -> bool:
+    """Whether a target that is in may be left out."""
     if load.ejected_until is not None or not others:
         return False
     out = sum(other.ejected_until is not None for other in others)
-    if out + 1 > max(1, int(rules.share * (len(others) + 1))):
-        return False
-    return load.failures >= rules.failures or _is_outlier(load, others)
+    return out + 1 <= max(1, int(rules.share * (len(others) + 1)))
 
 
 def _is_outlier(load: TargetLoad, others: Sequence[TargetLoad]) -> bool:
@@ -164,6 +214,29 @@ def _is_outlier(load: TargetLoad, others: Sequence[TargetLoad]) -> bool:
     if load.good + load.bad < MIN_EXCHANGES or good + bad < MIN_EXCHANGES:
         return False
     return load.bad / (load.good + load.bad) >= bad / (good + bad) + OUTLIER_SHARE
+
+
+def asked_rest_s(fields: Fields, wall_s: float) -> float | None:
+    """How long the sender of these fields wants to be left alone (RFC 9110 section 10.2.3); None where it says nothing.
+
+    `wall_s` is now in seconds since the epoch.
+    """
+    text = fields.joined.get("retry-after")
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    moment = parse_date(text, wall_s)
+    return None if moment is None else max(moment - wall_s, 0.0)
+
+
+def rest(load: TargetLoad, others: Sequence[TargetLoad], retry_s: float, now: float, rules: EjectionRules) -> bool:
+    """Leave a target out for as long as it has asked for, at most MOST_REST_S; whether that may be."""
+    if not _may_be_out(load, others, rules):
+        return False
+    load.ejected_until = now + min(retry_s, MOST_REST_S)
+    load.rests = True
+    return True
 
 
 def eject(load: TargetLoad, now: float, rules: EjectionRules) -> None:
@@ -177,6 +250,8 @@ def eject(load: TargetLoad, now: float, rules: EjectionRules) -> None:
 def readmit(load: TargetLoad, now: float) -> None:
     """Let a target have requests again, few at first."""
     load.ejected_until = None
+    load.rests = False
     load.failures = 0
+    load.silence.returned(now)
     load.good = load.bad = 0.0
     load.back_s = now

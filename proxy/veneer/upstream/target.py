@@ -45,7 +45,7 @@ class UpstreamTarget:
         if self.drained:
             return "draining"
         if self.load.ejected_until is not None:
-            return "ejected"
+            return "resting" if self.load.rests else "ejected"
         return "down" if self.check is not None and not self.check.healthy else "up"
 
 

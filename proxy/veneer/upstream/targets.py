@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
-from veneer import ports
-from veneer.core import balancing
-from veneer.core.messages import RequestHead, ResponseHead
+from veneer.core import balancing, silence
+from veneer.core.messages import RequestHead
 from veneer.core.overload import ANY_CLAIM, Claim
 from veneer.core.retry_budget import RetryBudget
-from veneer.http1.serialise import WrittenHead
+from veneer.core.silence import Owed
 from veneer.loop.tasks import Tasks
-from veneer.ports import Clock, Content, Demand, FirstBytesHandler, InterimSink, UpstreamError, UpstreamFailure
+from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
+from veneer.upstream.attempts import Attempts, Busy, Sent
 from veneer.upstream.gate import Load
 from veneer.upstream.health import BACKEND_FAILURES, answers_at_all
-from veneer.upstream.lease import PoolLease
 from veneer.upstream.response import BackendResponse
 from veneer.upstream.target import Relay, SetRules, TargetCounts, UpstreamTarget
+from veneer.upstream.target_lease import TargetLease
 
 logger = logging.getLogger(__name__)
 
 GATEWAY_STATUSES: Final = frozenset({502, 503, 504})
 """With these a target says that it cannot serve: they count as failures."""
+BUSY_STATUS: Final = 503
+LOOK_EVERY_S: Final = 0.1
+"""So often it is seen who owes answers for too long."""
 _UNSENT: Final = frozenset({UpstreamFailure.CONNECT, UpstreamFailure.CONNECT_TIMEOUT, UpstreamFailure.OVERLOADED})
 """Nothing of the request, nor of its content, was sent or read."""
 
@@ -51,11 +56,15 @@ class TargetSet:
         self._rules = rules.ejection
         self._retries = retries = rules.retries
         self._budget = RetryBudget(retries.share, retries.per_second, clock.monotonic())
+        self._clock = clock
         self.monotonic = clock.monotonic
         self._tasks = tasks
         self._chance = chance
         self._usable = [target for target in targets if not target.drained]
-        self._ejected = False
+        self._ejected = self._doubt = False
+        self._under_way: dict[Owed, tuple[Attempts, Sent]] = {}
+        self._looker: asyncio.TimerHandle | None = None
+        self._look_at_s = 0.0
         self._alike = rules.alike
         self.counts = TargetCounts()
         self._have_patience()
@@ -73,35 +82,19 @@ class TargetSet:
         demand: Demand | None = None,
     ) -> BackendResponse:
         """The response of one of the targets. Raises UpstreamError."""
-        self._budget.request()
+        self.sends()
         relay = None if on_interim is None else Relay(on_interim)
-        resendable = request.is_safe and (body is None or isinstance(body, bytes))
-        tried: list[UpstreamTarget] = []
-        while True:
-            target = self.pick(tried)
-            tried.append(target)
-            started_s = self.monotonic()
-            target.load.begun(started_s)
-            try:
-                response = await target.pool.exchange(
-                    request, body, relay, read_timeout_s=read_timeout_s, demand=demand
-                )
-            except UpstreamError as error:
-                self.failed(target, error)
-                untouched = not error.sent and error.failure in _UNSENT
-                if (relay is not None and relay.used) or not (untouched or resendable):
-                    raise
-                if not self.may_retry(error, tried, demand):
-                    raise
-            else:
-                self.answered(target, response.head.status, started_s)
-                return response
-            finally:
-                target.load.ended()
+        repeatable = request.is_safe and (body is None or isinstance(body, bytes))
+        attempts = Attempts(ANY_CLAIM.route if demand is None else demand.claim.route, repeatable, demand, relay)
+
+        def send(target: UpstreamTarget) -> Awaitable[BackendResponse]:
+            return target.pool.exchange(request, body, relay, read_timeout_s=read_timeout_s, demand=demand)
+
+        return await self.go_on(attempts, send)
 
     async def look(self, request: RequestHead) -> BackendResponse:
         """An exchange for who watches, with one of those that may have requests. Raises UpstreamError."""
-        return await self.pick(()).pool.look(request)
+        return await self.pick((), None)[0].pool.look(request)
 
     def load(self) -> Load:
         """The sum over the targets."""
@@ -115,67 +108,135 @@ class TargetSet:
         """An idle connection to the target whose turn it is."""
         if not self._alike:
             return None
-        target = self.pick(())
+        if self._is_doubtful(now_s):
+            return None  # whoever is asked by `exchange` may find out
+        target, _ = self.pick((), None)
         lease = target.pool.lease_now(now_s, claim)
-        return None if lease is None else TargetLease(self, target, lease)
+        return None if lease is None else TargetLease(self, target, lease, claim.route)
 
     async def aclose(self) -> None:
         """Close them all."""
+        if self._looker is not None:
+            self._looker.cancel()
         for target in self.targets:
             await (target.pool if target.check is None else target.check).aclose()
 
+    # ---- one request
+
+    async def go_on(
+        self, attempts: Attempts, send: Callable[[UpstreamTarget], Awaitable[BackendResponse]]
+    ) -> BackendResponse:
+        """Ask one target after the other as long as that is worth while. Raises UpstreamError."""
+        try:
+            while True:
+                sent = self.begin(attempts, *self.pick(attempts.tried, attempts.kind if attempts.movable else None))
+                try:
+                    response = await self.outcome(attempts, sent, _unless_given_up(sent, send))
+                finally:
+                    self.end(sent)
+                if response is not None:
+                    return response
+        finally:
+            await attempts.aclose()
+
+    def begin(self, attempts: Attempts, target: UpstreamTarget, canary: bool = False) -> Sent:
+        """A request is sent to a target."""
+        now_s = self.monotonic()
+        attempts.tried.append(target)
+        target.load.begun(now_s)
+        sent = Sent(target, now_s, Owed(attempts.kind, now_s, canary=canary) if attempts.movable else None)
+        if sent.owed is not None:
+            target.load.silence.sent(sent.owed)
+            self._under_way[sent.owed] = attempts, sent
+            if self._looker is None:
+                self._look_again(now_s)
+        return sent
+
+    def end(self, sent: Sent) -> None:
+        """It is under way there no more, however it went."""
+        sent.target.load.ended()
+        if sent.owed is not None:
+            sent.target.load.silence.ended(sent.owed)
+            self._under_way.pop(sent.owed, None)
+
+    async def outcome(
+        self, attempts: Attempts, sent: Sent, response: Awaitable[BackendResponse]
+    ) -> BackendResponse | None:
+        """What has come of a request at one target; None where another is to be asked. Raises UpstreamError."""
+        try:
+            answer = await response
+        except (UpstreamError, TimeoutError) as error:
+            if sent.waited_s is not None:
+                attempts.moved = sent
+                return None
+            if not isinstance(error, UpstreamError):
+                raise
+            self.failed(sent.target, error)
+            busy = attempts.take_busy()
+            if busy is None and not self._may_retry(attempts, error):
+                raise
+            return busy
+        self.answered(sent, answer.head.status)
+        self._compare(attempts, sent, answer.head.status)
+        if answer.head.status == BUSY_STATUS:
+            return await self._unless_elsewhere(attempts, sent, answer)
+        return answer
+
+    def _may_retry(self, attempts: Attempts, error: UpstreamError) -> bool:
+        """Whether a request that failed so may go to another target."""
+        overloaded = error.failure is UpstreamFailure.OVERLOADED
+        untouched = not error.sent and error.failure in _UNSENT
+        if not (untouched or attempts.repeatable) or not (overloaded or error.failure in BACKEND_FAILURES):
+            return False
+        return self._may_go_on(attempts, str(error))
+
+    async def _unless_elsewhere(
+        self, attempts: Attempts, sent: Sent, answer: BackendResponse
+    ) -> BackendResponse | None:
+        """What a target has answered that is busy, or None where another may have something better."""
+        retry_s = balancing.asked_rest_s(answer.head.fields, self._clock.now())
+        await attempts.aclose()
+        if retry_s is None or not attempts.repeatable or not self._may_go_on(attempts, "it is busy"):
+            return answer
+        attempts.busy = Busy(sent.target, answer, retry_s)
+        return None
+
+    def _may_go_on(self, attempts: Attempts, reason: str) -> bool:
+        """Whether one more target may be asked; then that is counted, and told in the log."""
+        if attempts.is_begun or not attempts.is_wanted or len(attempts.tried) >= len(self._usable):
+            return False
+        if not self._budget.take(self.monotonic()):
+            self.counts.over_budget += not attempts.denied
+            attempts.denied = True
+            return False
+        self.counts.retries += 1
+        count, last = len(attempts.tried) + 1, attempts.tried[-1]
+        logger.info("a request to %s is tried again, attempt %d; %s: %s", self, count, last, reason)
+        return True
+
     # ---- choosing
 
-    def pick(self, tried: Sequence[UpstreamTarget]) -> UpstreamTarget:
-        """Whose turn it is, of those that were not tried yet."""
+    def pick(self, tried: Sequence[UpstreamTarget], kind: str | None) -> tuple[UpstreamTarget, bool]:
+        """Whose turn it is, of those that were not tried yet, and whether it is asked to find out if it hangs.
+
+        `kind` is that of a request of which another could be asked as well.
+        """
         now_s = self.monotonic()
         if self._ejected:
             self._try_ejected(now_s)
-        able = [target for target in self._usable if target.is_in(now_s) and target not in tried]
+        usable = self._usable
+        able = [index for index, target in enumerate(usable) if target.is_in(now_s) and target not in tried]
         if not able:
-            able = [target for target in self._usable if target not in tried]
-        loads = [target.load for target in able]
-        return able[balancing.choose(loads, now_s, self._rules.slow_start_s, self._chance(), self._chance())]
+            able = [index for index, target in enumerate(usable) if target not in tried]
+        loads = [target.load for target in usable]
+        index, canary = balancing.pick(loads, able, kind, now_s, self._rules, self._chance)
+        return usable[index], canary
 
-    def may_retry(self, error: UpstreamError, tried: Sequence[UpstreamTarget], demand: Demand | None) -> bool:
-        """Whether a request that failed so may go to another target; then that is counted, and told in the log."""
-        overloaded = error.failure is UpstreamFailure.OVERLOADED
-        if not (overloaded or error.failure in BACKEND_FAILURES) or (demand is not None and not demand.wanted):
-            return False
-        if len(tried) >= len(self._usable):
-            return False
-        if not self._budget.take(self.monotonic()):
-            self.counts.over_budget += 1
-            return False
-        self.counts.retries += 1
-        logger.info("a request to %s is tried again, attempt %d; %s: %s", self, len(tried) + 1, tried[-1], error)
-        return True
-
-    async def send_again(
-        self,
-        written: WrittenHead,
-        relay: Relay,
-        read_timeout_s: float | None,
-        demand: Demand | None,
-        tried: list[UpstreamTarget],
-    ) -> BackendResponse:
-        """Send to others what one of those `tried` has not answered. Raises UpstreamError."""
-        while True:
-            target = self.pick(tried)
-            tried.append(target)
-            started_s = self.monotonic()
-            target.load.begun(started_s)
-            try:
-                response = await target.pool.send_again(written, relay, demand, read_timeout_s)
-            except UpstreamError as error:
-                self.failed(target, error)
-                if relay.used or not self.may_retry(error, tried, demand):
-                    raise
-            else:
-                self.answered(target, response.head.status, started_s)
-                return response
-            finally:
-                target.load.ended()
+    def _is_doubtful(self, now_s: float) -> bool:
+        """Whether any target is suspected to hang."""
+        if self._doubt:
+            self._doubt = any(target.load.silence.suspected(now_s) for target in self._usable)
+        return self._doubt
 
     def sends(self) -> None:
         """A request is sent that does not come by `exchange`."""
@@ -183,17 +244,37 @@ class TargetSet:
 
     # ---- learning
 
-    def answered(self, target: UpstreamTarget, status: int, started_s: float) -> None:
-        """The target has sent a response head."""
-        now_s = self.monotonic()
+    def answered(self, sent: Sent, status: int) -> None:
+        """A target has sent a response head."""
+        now_s, target = self.monotonic(), sent.target
         if target.refuses:
             target.refuses = False
             self._have_patience()
         if status in GATEWAY_STATUSES:
+            target.load.silence.heard(now_s)
             target.load.failed(now_s)
             self._judge(target, f"it answered {status}")
-        else:
-            target.load.succeeded(now_s, now_s - started_s)
+            return
+        target.load.succeeded(now_s, now_s - sent.at_s)
+        if sent.owed is not None:
+            target.load.silence.learn(sent.owed, now_s)
+
+    def _compare(self, attempts: Attempts, sent: Sent, status: int) -> None:
+        """Tell by what one target has answered how it stands with another that was asked the same before."""
+        if status in GATEWAY_STATUSES:
+            return
+        now_s, moved, busy = self.monotonic(), attempts.moved, attempts.busy
+        if moved is not None and moved.owed is not None and moved.waited_s is not None:
+            waited_s, attempts.moved = moved.waited_s, None
+            if moved.target.load.silence.miss(moved.owed, waited_s, now_s - sent.at_s, now_s):
+                self._doubt = True
+                moved.target.load.failed(now_s)
+                self._judge(moved.target, f"it was silent for {waited_s:.1f} s, and {sent.target} answered")
+        if busy is not None:
+            others = [other.load for other in self._usable if other is not busy.target]
+            if balancing.rest(busy.target.load, others, busy.retry_s, now_s, self._rules):
+                self._ejected = True
+                logger.info("%s of %s is busy, and gets nothing for %.0f s", busy.target, self, busy.retry_s)
 
     def failed(self, target: UpstreamTarget, error: UpstreamError) -> None:
         """The exchange with the target has failed, be it by its fault."""
@@ -214,6 +295,34 @@ class TargetSet:
             failures = target.load.failures
             logger.warning("%s of %s is ejected after %d failures in a row: %s", target, self, failures, reason)
 
+    def _look_again(self, now_s: float) -> None:
+        self._look_at_s = now_s + LOOK_EVERY_S
+        self._looker = asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look)
+
+    def _look(self) -> None:
+        """See who owes answers for too long; ask others in its place as far as the budget goes."""
+        self._looker, now_s = None, self.monotonic()
+        if now_s < self._look_at_s + 2 * LOOK_EVERY_S:  # else this process stood still, and has not read what has come
+            for target in self._usable:
+                others = [other.load.silence for other in self._usable if other is not target]
+                for owed in silence.overdue(target.load.silence, others, now_s):
+                    self._move(*self._under_way[owed], now_s)
+                self._doubt = self._doubt or target.load.silence.suspected(now_s)
+        if self._under_way:
+            self._look_again(now_s)
+
+    def _move(self, attempts: Attempts, sent: Sent, now_s: float) -> None:
+        waited_s = now_s - sent.at_s
+        if (
+            sent.waited_s is None
+            and sent.give_up
+            and self._may_go_on(attempts, f"it says nothing for {waited_s:.1f} s")
+        ):
+            sent.waited_s = waited_s
+            if sent.owed is not None:
+                sent.target.load.silence.learn(sent.owed, now_s)
+            sent.give_up()
+
     def _have_patience(self) -> None:
         """A target that refuses connections is waited for where no other takes any; else the next one is asked."""
         for target in self._usable:
@@ -227,7 +336,10 @@ class TargetSet:
             if until_s is None:
                 continue
             self._ejected = True
-            if now_s >= until_s and not target.on_trial:
+            if now_s >= until_s and target.load.rests:
+                balancing.readmit(target.load, now_s)
+                self._doubt = True
+            elif now_s >= until_s and not target.on_trial:
                 target.on_trial = True
                 self._tasks.start(self._try(target), f"trial of {target}")
 
@@ -239,99 +351,16 @@ class TargetSet:
             target.on_trial = False
         if well:
             balancing.readmit(target.load, self.monotonic())
+            self._doubt = True
             logger.warning("%s of %s has answered, and is tried with a few requests", target, self)
         else:
             balancing.eject(target.load, self.monotonic(), self._rules)
 
 
-class TargetLease(ports.LeasedConnection):
-    """A lease of a target's connection: what comes of it is counted as what comes of an exchange is."""
-
-    __slots__ = ("_demand", "_lease", "_read_timeout_s", "_request", "_set", "_started_s", "_target")
-
-    def __init__(self, targets: TargetSet, target: UpstreamTarget, lease: PoolLease) -> None:
-        self._set = targets
-        self._target = target
-        self._lease = lease
-        self._request: bytes | None = None
-        self._demand: Demand | None = None
-        self._read_timeout_s: float | None = None
-        self._started_s = 0.0
-
-    def give_back(self) -> None:
-        """Nothing is to be sent."""
-        self._lease.give_back()
-
-    def send(
-        self, request: bytes, first: FirstBytesHandler, read_timeout_s: float | None, *, may_repeat: bool = True
-    ) -> None:
-        """Send a request, whose head and content these bytes are."""
-        self._request = request if may_repeat else None
-        self._read_timeout_s = read_timeout_s
-        self._started_s = self._set.monotonic()
-        self._target.load.begun(self._started_s)
-        self._set.sends()
-        try:
-            self._lease.send(request, _Counted(self, first), read_timeout_s, may_repeat=may_repeat)
-        except BaseException:
-            self._target.load.ended()
-            raise
-
-    def taken(self) -> None:
-        """The response was answered where it was read."""
-        self._target.load.ended()
-        self._set.answered(self._target, 200, self._started_s)
-
-    def passed_on(self) -> None:
-        """The response, or the failure, goes to who awaits it, if anybody does."""
-        self._target.load.ended()
-
-    async def response(self, on_interim: InterimSink) -> BackendResponse:
-        """The response, from another target where this one has failed and that may be. Raises UpstreamError."""
-        targets, tried = self._set, [self._target]
-        relay = Relay(on_interim)
-        try:
-            response = await self._lease.response(relay)
-        except UpstreamError as error:
-            targets.failed(self._target, error)
-            if self._request is None or relay.used or not targets.may_retry(error, tried, self._demand):
-                raise
-        else:
-            targets.answered(self._target, response.head.status, self._started_s)
-            return response
-        return await targets.send_again(WrittenHead(self._request), relay, self._read_timeout_s, self._demand, tried)
-
-    def watch(self, demand: Demand) -> None:
-        """Give way to others when nobody waits."""
-        self._demand = demand
-        self._lease.watch(demand)
-
-    def abort(self) -> None:
-        """Close the connection: the response is wanted no more."""
-        self._lease.abort()
-
-
-class _Counted(FirstBytesHandler):
-    """Who has sent a request over a lease, and the target that it was sent to."""
-
-    __slots__ = ("_first", "_lease")
-
-    def __init__(self, lease: TargetLease, first: FirstBytesHandler) -> None:
-        self._lease = lease
-        self._first = first
-
-    def take(self, raw: bytes) -> bool:
-        """See the first bytes of the response."""
-        if not self._first.take(raw):
-            return False
-        self._lease.taken()
-        return True
-
-    def pass_on(self) -> None:
-        """The response has to be awaited."""
-        self._lease.passed_on()
-        self._first.pass_on()
-
-    def interim(self, head: ResponseHead) -> None:
-        """Relay a 1xx response."""
-        self._first.interim(head)
+async def _unless_given_up(sent: Sent, send: Callable[[UpstreamTarget], Awaitable[BackendResponse]]) -> BackendResponse:
+    """The response of the target. Raises UpstreamError, TimeoutError once it is waited for no more."""
+    if sent.owed is None:
+        return await send(sent.target)
+    async with asyncio.timeout(None) as limit:
+        sent.give_up = partial(limit.reschedule, 0.0)
+        return await send(sent.target)

@@ -11,7 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veneer.core.balancing import EjectionRules, TargetLoad, choose, eject, readmit, should_eject
+from veneer.core.balancing import (
+    MOST_REST_S,
+    EjectionRules,
+    TargetLoad,
+    asked_rest_s,
+    choose,
+    eject,
+    pick,
+    readmit,
+    rest,
+    should_eject,
+)
+from veneer.core.fields import Fields
+from veneer.core.silence import Owed
 
 RULES = EjectionRules()
 GIVEN_UP_S = 2.0
@@ -162,6 +175,53 @@ def test_no_more_than_the_share_is_ever_out(share: float, failing: list[int], co
             eject(load, 5.0, rules)
     out = sum(load.ejected_until is not None for load in loads)
     assert out <= (max(1, int(share * count)) if count > 1 else 0)
+
+
+def test_a_target_rests_as_long_as_it_asks_for_and_not_all_rest() -> None:
+    loads = [TargetLoad() for _ in range(3)]
+    assert rest(loads[0], loads[1:], 2.0, 100.0, RULES)
+    assert (loads[0].ejected_until, loads[0].rests, loads[0].ejections) == (102.0, True, 0)
+    assert not rest(loads[0], loads[1:], 2.0, 100.0, RULES), "it does already"
+    assert not rest(loads[1], [loads[0], loads[2]], 2.0, 100.0, RULES), "half of them may be out, and always one"
+    readmit(loads[0], 102.0)
+    assert not loads[0].rests
+    assert rest(loads[1], [loads[0], loads[2]], 1e6, 100.0, RULES)
+    assert loads[1].ejected_until == 100.0 + MOST_REST_S
+    assert not rest(TargetLoad(), [], 2.0, 100.0, RULES), "it is alone"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2", 2.0),
+        ("0", 0.0),
+        ("9" * 5_000, 999_999_999.0),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 10.0),
+        ("Sun, 06 Nov 1994 08:49:07 GMT", 0.0),
+        ("-1", None),
+        ("soon", None),
+        (None, None),
+    ],
+)
+def test_how_long_a_target_asks_to_rest(text: str | None, seconds: float | None) -> None:
+    fields = Fields([] if text is None else [("Retry-After", text)])
+    assert asked_rest_s(fields, 784_111_767.0) == seconds
+
+
+def test_only_safe_requests_find_out_whether_a_target_hangs() -> None:
+    loads = [TargetLoad() for _ in range(3)]
+    for load in loads:
+        for _ in range(20):
+            load.silence.learn(Owed("", 99.9, canary=False), 100.0)
+    readmit(loads[1], 100.0)
+    able = [0, 1, 2]
+    assert pick(loads, able, "", 100.0, RULES, lambda: 0.9) == (1, True)
+    assert pick(loads, able, "other", 100.0, RULES, lambda: 0.4) == (0, False), "nobody knows how long those take"
+    shares = [number / 10 for number in range(10)]
+    assert {pick(loads, able, None, 100.0, RULES, iter([share] * 2).__next__)[0] for share in shares} == {0, 2}
+    assert pick(loads, [1], None, 100.0, RULES, lambda: 0.4) == (1, False), "there is no other"
+    loads[1].succeeded(100.0, 0.1)
+    assert pick(loads, able, "", 100.0, RULES, lambda: 0.9) == (2, False)
 
 
 @given(st.integers(1, 5), st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True))

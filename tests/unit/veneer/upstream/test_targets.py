@@ -24,7 +24,7 @@ from veneer.upstream.open import open_upstream, targets_of
 from veneer.upstream.pool import UpstreamPool
 from veneer.upstream.settings import Endpoint, PoolSettings
 from veneer.upstream.target import SetRules, UpstreamTarget
-from veneer.upstream.targets import TargetSet
+from veneer.upstream.targets import LOOK_EVERY_S, TargetSet
 
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 NO_WAIT = RetryRules(refused_s=0.0)
@@ -196,6 +196,105 @@ async def test_statuses_of_a_target_that_cannot_serve_count_as_failures() -> Non
         assert await bench.statuses(3) == [200] * 3
 
 
+BUSY = b"HTTP/1.1 503 Busy\r\nRetry-After: 2\r\nContent-Length: 4\r\n\r\nbusy"
+
+
+async def test_what_a_busy_target_does_not_do_another_does_and_it_is_left_alone() -> None:
+    async with several(answering(BUSY), answering(HELLO)) as bench:
+        busy = bench.targets.targets[0]
+        assert await bench.statuses(1) == [200]
+        assert (busy.state, bench.targets.counts.retries, bench.targets.counts.ejections) == ("resting", 1, 0)
+        assert await bench.statuses(5) == [200] * 5
+        assert bench.heads() == [1, 6]
+        bench.clock.advance(2.0)
+        assert await bench.statuses(1) == [200]
+        assert busy.state == "up"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_where_all_are_busy_or_it_is_no_safe_request_the_answer_is_passed_on(method: str) -> None:
+    async with several(answering(BUSY), answering(BUSY if method == "GET" else HELLO)) as bench:
+        response = await bench.targets.exchange(request(method), None if method == "GET" else b"")
+        assert response.head.status == 503
+        assert [piece async for piece in response.body()] == [b"busy"]
+        assert [target.state for target in bench.targets.targets] == ["up", "up"]
+        assert bench.heads() == [1, 1 if method == "GET" else 0]
+
+
+async def test_where_no_other_can_be_asked_the_answer_of_the_busy_one_is_passed_on() -> None:
+    async with several(answering(BUSY), None) as bench:
+        assert await bench.statuses(1) == [503]
+        assert bench.targets.counts.retries == 1
+
+
+def hanging(hangs: list[bool]) -> Script:
+    async def script(connection: OriginConnection) -> None:
+        while True:
+            await connection.request_head()
+            if hangs[0]:
+                await asyncio.sleep(60)
+            await connection.send(HELLO)
+
+    return script
+
+
+async def learned(bench: Several) -> None:
+    """Let it be known how long requests take."""
+    bench.first += [0, 0, 1, 0] * 10
+    assert await bench.statuses(20) == [200] * 20
+    assert bench.heads() == [10, 10]
+    bench.clock.advance(0.1)
+
+
+async def later(bench: Several, seconds: float) -> None:
+    """Let time pass, during which the process did not stand still."""
+    for _ in range(int(seconds / 0.1)):
+        bench.clock.advance(0.1)
+        await asyncio.sleep(LOOK_EVERY_S * 1.2)
+
+
+async def test_what_a_target_that_hangs_owes_is_asked_of_another_and_it_is_ejected() -> None:
+    hangs = [False]
+    async with several(hanging(hangs), answering(HELLO), retries=RetryRules(0.0, per_second=100)) as bench:
+        await learned(bench)
+        hangs[0] = True
+        bad = bench.targets.targets[0].load
+        async with asyncio.TaskGroup() as group:
+            bench.first += [0, 0]
+            lone = group.create_task(bench.statuses(1))
+            await until(lambda: bad.in_flight == 1)
+            bench.clock.advance(0.1)
+            assert await bench.statuses(1) == [200], "it is silent, and looks slow"
+            await later(bench, 0.4)
+            canaries = [group.create_task(bench.statuses(1)) for _ in range(3)]
+            await until(lambda: bad.in_flight == 4)
+            assert await bench.statuses(3) == [200] * 3
+            await later(bench, 0.5)
+            assert [await canary for canary in canaries] == [[200]] * 3
+            await later(bench, 0.3)
+            assert await lone == [200]
+        assert (bench.targets.targets[0].state, bench.targets.counts.ejections) == ("ejected", 1)
+        assert bench.targets.counts.retries == 4
+
+
+@pytest.mark.parametrize(("method", "per_second"), [("GET", 0), ("POST", 100)])
+async def test_neither_writes_nor_what_is_beyond_the_budget_is_asked_of_others(method: str, per_second: int) -> None:
+    hangs = [False]
+    rules = RetryRules(0.0, share=0.0, per_second=per_second)
+    async with several(hanging(hangs), answering(HELLO), retries=rules, read_timeout_s=0.8) as bench:
+        await learned(bench)
+        hangs[0] = True
+        bench.first += [0, 0]
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(failure_of(bench, method))
+            await until(lambda: bench.targets.targets[0].load.in_flight == 1)
+            bench.clock.advance(0.1)
+            assert await bench.statuses(1) == [200]
+            await later(bench, 1.5)
+        assert asking.result() is UpstreamFailure.READ_TIMEOUT
+        assert (bench.targets.counts.retries, bench.targets.counts.over_budget) == (0, 1 if method == "GET" else 0)
+
+
 async def test_where_all_fail_requests_go_nevertheless() -> None:
     async with several(hang_up, hang_up, ejection=EjectionRules(failures=1)) as bench:
         for _ in range(5):
@@ -234,9 +333,9 @@ async def test_a_target_that_refuses_is_waited_for_only_where_no_other_takes_con
         assert bench.targets.targets[0].pool.redialler.patience_s == 1.0, "it is the only one"
 
 
-async def failure_of(bench: Several) -> UpstreamFailure:
+async def failure_of(bench: Several, method: str = "GET") -> UpstreamFailure:
     with pytest.raises(UpstreamError) as caught:
-        await bench.targets.exchange(request(), None)
+        await bench.targets.exchange(request(method), None)
     return caught.value.failure
 
 

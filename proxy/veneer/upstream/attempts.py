@@ -1,0 +1,74 @@
+"""One request to several targets: where it was sent, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from veneer.core.silence import Owed
+from veneer.ports import Demand
+from veneer.upstream.response import BackendResponse
+from veneer.upstream.target import Relay, UpstreamTarget
+
+
+@dataclass(slots=True, eq=False)
+class Sent:
+    """What one target was asked. `owed` is None for what another may not be asked as well.
+
+    `waited_s` is how long it was waited for, where it is waited for no more and another is asked.
+    """
+
+    target: UpstreamTarget
+    at_s: float
+    owed: Owed | None
+    waited_s: float | None = None
+    give_up: Callable[[], None] | None = None
+
+
+@dataclass(slots=True)
+class Busy:
+    """The answer of a target that wants to be left alone for `retry_s`; passed on where no other has a better one."""
+
+    target: UpstreamTarget
+    response: BackendResponse
+    retry_s: float
+
+
+@dataclass(slots=True, eq=False)
+class Attempts:
+    """All that was tried for one request of a `kind`; `repeatable` says that another target may be asked as well."""
+
+    kind: str
+    repeatable: bool
+    demand: Demand | None = None
+    relay: Relay | None = None
+    tried: list[UpstreamTarget] = field(default_factory=list[UpstreamTarget])
+    moved: Sent | None = None
+    busy: Busy | None = None
+    denied: bool = False
+
+    @property
+    def movable(self) -> bool:
+        """Whether another target may be asked while one has not answered; once for each request."""
+        return self.repeatable and self.moved is None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether something was passed on to the client: nothing may be tried again."""
+        return self.relay is not None and self.relay.used
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody waits for what comes of it."""
+        return self.demand is None or self.demand.wanted
+
+    def take_busy(self) -> BackendResponse | None:
+        """What a busy target has answered, for whom nothing better has come."""
+        busy, self.busy = self.busy, None
+        return None if busy is None else busy.response
+
+    async def aclose(self) -> None:
+        """Close what was not passed on."""
+        busy = self.take_busy()
+        if busy is not None:
+            await busy.aclose()
