@@ -13,6 +13,7 @@ import uvloop
 
 from checks.storm.backend import Mode
 from checks.storm.cases import leaving, nodes, overload, redis_faults, restarts, targets, trouble
+from checks.storm.cases.redis_faults import Writes
 from checks.storm.stage import Stage
 from devstack.process import StartError
 
@@ -27,6 +28,8 @@ CASES: dict[str, Callable[[Stage], Awaitable[None]]] = {
     "backend hangs": partial(trouble.beside, trouble=trouble.mode(Mode.HANGING)),
     "backend stands still": partial(trouble.beside, trouble=trouble.stopped),
     "backend gone": partial(trouble.beside, trouble=trouble.gone),
+    "backend swallowed": partial(trouble.beyond, trouble=trouble.swallowed),
+    "backend half-open": partial(trouble.beyond, trouble=trouble.forgotten),
     "backend drips": partial(trouble.beside, trouble=trouble.mode(Mode.DRIPPING), whole_answers=False),
     "backend breaks off": partial(trouble.beside, trouble=trouble.mode(Mode.TOO_SHORT), whole_answers=False),
     "backend is busy": partial(trouble.beside, trouble=trouble.mode(Mode.UNAVAILABLE)),
@@ -34,16 +37,28 @@ CASES: dict[str, Callable[[Stage], Awaitable[None]]] = {
     "one of three stands still": partial(targets.one_of_three, trouble=trouble.stopped),
     "one of three is gone": partial(targets.one_of_three, trouble=trouble.gone),
     "one of three is busy": partial(targets.one_of_three, trouble=trouble.mode(Mode.UNAVAILABLE)),
-    "redis slow": partial(redis_faults.meanwhile, fault=redis_faults.slow, writes_succeed=True),
+    "redis slow": partial(
+        redis_faults.meanwhile, fault=redis_faults.slow, writes=Writes(succeed=True, rounds=redis_faults.ROUNDS_SHARED)
+    ),
+    "redis slow for one node": partial(
+        redis_faults.meanwhile,
+        fault=redis_faults.slow,
+        writes=Writes(succeed=True, rounds=redis_faults.ROUNDS_ALONE),
+        nodes=1,
+    ),
     "redis held": partial(redis_faults.meanwhile, fault=redis_faults.held),
+    "redis swallowed": partial(redis_faults.meanwhile, fault=redis_faults.swallowed),
+    "redis half-open": partial(redis_faults.meanwhile, fault=redis_faults.forgotten, writes=Writes(succeed=True)),
     "redis cut off": partial(redis_faults.meanwhile, fault=redis_faults.cut),
     "redis killed": partial(redis_faults.meanwhile, fault=redis_faults.killed),
     "redis full": partial(redis_faults.meanwhile, fault=redis_faults.full),
     "redis read-only": partial(redis_faults.meanwhile, fault=redis_faults.read_only),
+    "redis fails over": redis_faults.failing_over,
     "node stopped": nodes.stop,
     "node killed": nodes.kill,
     "node rolled": nodes.roll,
     "few descriptors": nodes.few_descriptors,
+    "few descriptors behind": nodes.few_descriptors_behind,
     "disk full": nodes.full_disk,
     "clients leave": leaving.leave,
 }

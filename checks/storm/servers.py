@@ -45,12 +45,21 @@ class Contender(Protocol):
         ...
 
 
-class Backend:
-    """The backend that gets into trouble."""
+class Listening(Protocol):
+    """What a contender may be put in front of."""
 
-    def __init__(self, directory: Path, number: int = 0) -> None:
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        ...
+
+
+class Backend:
+    """The backend that gets into trouble, started by the command `under`."""
+
+    def __init__(self, directory: Path, number: int = 0, under: tuple[str, ...] = ()) -> None:
         self.port = free_port()
-        argv = [sys.executable, "-m", "checks.storm.backend", str(self.port)]
+        argv = [*under, sys.executable, "-m", "checks.storm.backend", str(self.port)]
         self.process = ManagedProcess(Launch("backend", argv, directory / f"backend-{number}.log"))
 
     def start(self) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 from checks.coherence.ledger import Ledger
 from checks.storm.figures import Bar, Figure
 from checks.storm.load import REGISTERS, Crowd
-from checks.storm.servers import BY_DEFAULT, Backend, Contender, Setting, Veneer, peers_there
+from checks.storm.servers import BY_DEFAULT, Backend, Contender, Listening, Setting, Veneer, peers_there
+from devstack.redis import RedisServer
+from devstack.redis_sets import SentinelSet
 
 
 @dataclass(slots=True)
@@ -35,20 +37,40 @@ class Stage:
         yield
 
     @asynccontextmanager
-    async def backends(self, count: int = 1) -> AsyncIterator[list[Backend]]:
-        """That many backends, well and running."""
+    async def backends(self, count: int = 1, under: tuple[str, ...] = ()) -> AsyncIterator[list[Backend]]:
+        """That many backends, well and running, each started by the command `under`."""
         async with AsyncExitStack() as stack:
-            backends = [Backend(self.place(), number) for number in range(count)]
+            backends = [Backend(self.place(), number, under) for number in range(count)]
             for backend in backends:
                 stack.push_async_callback(asyncio.to_thread, backend.stop)
                 await asyncio.to_thread(backend.start)
             yield backends
 
-    def veneer(self, backends: Sequence[Backend], setting: Setting = BY_DEFAULT) -> Veneer:
+    @asynccontextmanager
+    async def redis(self, *extra_args: str) -> AsyncIterator[RedisServer]:
+        """A Redis, empty and running."""
+        server = RedisServer(self.place(), extra_args=extra_args)
+        await asyncio.to_thread(server.start)
+        try:
+            yield server
+        finally:
+            await asyncio.to_thread(server.stop)
+
+    @asynccontextmanager
+    async def watched_redis(self) -> AsyncIterator[SentinelSet]:
+        """A master, its replica, and Sentinels that watch them."""
+        watched = SentinelSet(self.place())
+        try:
+            await asyncio.to_thread(watched.start)
+            yield watched
+        finally:
+            await asyncio.to_thread(watched.stop)
+
+    def veneer(self, backends: Sequence[Listening], setting: Setting = BY_DEFAULT) -> Veneer:
         """Veneer before these backends."""
         return Veneer([backend.port for backend in backends], self.place(), setting)
 
-    def contenders(self, backends: Sequence[Backend], setting: Setting = BY_DEFAULT) -> list[Contender]:
+    def contenders(self, backends: Sequence[Listening], setting: Setting = BY_DEFAULT) -> list[Contender]:
         """Veneer first, then the peers where they are asked for; none of them has been started."""
         targets = [backend.port for backend in backends]
         peers = [peer(targets, self.place(), setting) for peer in peers_there()] if self.peers else []

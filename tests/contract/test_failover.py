@@ -10,8 +10,8 @@ import pytest
 from redis.asyncio import RedisCluster as ClusterClient
 
 from devstack.redis import NO_REDIS, find_redis_binary
+from devstack.redis_sets import RedisCluster, SentinelSet
 from tests.support.entries import stored
-from tests.support.redis_sets import RedisCluster, SentinelSet
 from tests.support.shared_log import LINK, Node, node, until
 from veneer.core.invalidation import Invalidation, Validity
 from veneer.redis.connect import connect, disconnect, parse_redis_url

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from devstack.redis import RedisServer
+from devstack.redis_sets import RedisCluster, SentinelSet
 from tests.support.redis_fixtures import shared_url
-from tests.support.redis_sets import RedisCluster, SentinelSet
 from veneer.redis.connect import connect, disconnect, parse_redis_url
 from veneer.stores.memory_policy import check_memory_policy
 

@@ -14,8 +14,8 @@ import trustme
 
 from devstack.process import ROOT, StartError, free_port
 from devstack.redis import NO_REDIS, RedisServer, find_redis_binary
+from devstack.redis_sets import RedisCluster
 from tests.support.entries import RULES, get, stored
-from tests.support.redis_sets import RedisCluster
 from tests.support.shared_log import LINK, LOG, until
 from veneer.core.invalidation import Invalidation
 from veneer.core.rate import RateLimit

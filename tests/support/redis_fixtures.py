@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from devstack.redis import NO_REDIS, RedisServer, find_redis_binary
-from tests.support.redis_sets import RedisCluster, SentinelSet
+from devstack.redis_sets import RedisCluster, SentinelSet
 
 
 @pytest.fixture(scope="session")
