@@ -40,9 +40,20 @@ def counts(rules: TableRules, change: RowChange) -> bool:
             _may_be(column, values, old, change.kind is ChangeKind.INSERT) or _may_be_after(column, values, change)
         ):
             return False
-    if not rules.ignore or change.kind is not ChangeKind.UPDATE or old is None or new is None:
+    if not rules.ignore or new is None:
         return True
-    return any(column not in old or old[column] != new[column] for column in new if column not in rules.ignore)
+    return differs(new.keys() - rules.ignore, change)
+
+
+def differs(columns: Set[str], change: RowChange) -> bool:
+    """Whether one of the columns is another one after the change, as far as is known.
+
+    What the new row lacks is unchanged: it is left out (TOAST) only then.
+    """
+    old, new = change.old, change.new
+    if change.kind is not ChangeKind.UPDATE or old is None or new is None:
+        return True
+    return any(column not in old or old[column] != new[column] for column in columns if column in new)
 
 
 def _may_be(column: str, values: Set[str], row: Row | None, absent: bool) -> bool:
@@ -64,12 +75,13 @@ def _may_be_after(column: str, values: Set[str], change: RowChange) -> bool:
 class _TemplateTags:
     """The tags of one template in one transaction."""
 
-    __slots__ = ("all_of_it", "columns", "count", "full", "texts")
+    __slots__ = ("all_of_it", "changed", "columns", "count", "full", "texts")
 
     def __init__(self, template: ColumnTemplate) -> None:
         self.texts: Final = template.texts
         self.columns: Final = template.columns
         self.all_of_it: Final = template.all_of_it
+        self.changed: Final = template.changed
         self.count = 0
         self.full = False
 
@@ -125,7 +137,7 @@ class TransactionTags:
             return
         full = True
         for template in self._templates[change.table]:
-            if not template.full:
+            if not template.full and (not template.changed or differs(template.changed, change)):
                 self._add(template, change)
             full = full and template.full
         if full:

@@ -37,10 +37,14 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True)
 class ColumnTemplate:
-    """A tag with columns in it: `texts` and `columns` take turns, beginning and ending with a text."""
+    """A tag with columns in it: `texts` and `columns` take turns, beginning and ending with a text.
+
+    It may end in ":*", for the tag and all below it. With `changed` an UPDATE counts only if one of these differs.
+    """
 
     texts: tuple[str, ...]
     columns: tuple[str, ...]
+    changed: frozenset[str] = frozenset()
 
     @property
     def text(self) -> str:
@@ -73,5 +77,5 @@ class TableRules:
     @property
     def columns(self) -> frozenset[str]:
         """The columns of which old and new values are needed."""
-        named = {column for template in self.tags for column in template.columns}
+        named = {column for template in self.tags for column in (*template.columns, *template.changed)}
         return frozenset(named | {column for column, _ in self.when})

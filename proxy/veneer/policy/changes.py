@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from veneer.core.row_changes import EVERYTHING, ColumnTemplate, TableRules
@@ -19,8 +20,8 @@ KINDS = ("postgres",)
 
 
 def source_of(name: str, shape: SourceShape) -> ChangeSettings | None:
-    """The settings; None where something is wrong with them (`wrong_changes`)."""
-    if shape.postgres is None:
+    """The settings; None where it is not followed, or something is wrong with them (`wrong_changes`)."""
+    if shape.postgres is None or not shape.enabled:
         return None
     kind = PostgresRules(shape.postgres.dsn, shape.postgres.slot, shape.postgres.publication)
     try:
@@ -34,7 +35,7 @@ def table_rules(table: str, shape: TableShape) -> TableRules:
     """The core's rules of a table. Raises TemplateError."""
     return TableRules(
         full_name(table),
-        tuple(column_template(text) for text in shape.tags),
+        tuple(replace(column_template(one.tag), changed=frozenset(one.changed)) for one in shape.tags),
         frozenset(shape.ignore),
         tuple((column, frozenset(values)) for column, values in sorted(shape.when.items())),
     )
@@ -48,7 +49,7 @@ def full_name(table: str) -> str:
 def column_template(text: str) -> ColumnTemplate:
     """A tag template from its text. Raises TemplateError."""
     texts, columns = [""], []
-    for part in parse_tag(text, prefix_allowed=False).parts:
+    for part in parse_tag(text, prefix_allowed=True).parts:
         if isinstance(part, Parameter):
             columns.append(part.name)
             texts.append("")
@@ -93,7 +94,7 @@ def _wrong_tables(tables: Mapping[str, TableShape]) -> Iterator[Wrong]:
         if (full := full_name(table)) in known:
             yield Wrong((table,), f'is the same table as "{known[full]}"', "write it once")
         known.setdefault(full, table)
-        for index, text in enumerate(shape.tags):
+        for index, text in enumerate(one.tag for one in shape.tags):
             try:
                 template = column_template(text)
             except TemplateError as error:

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Final
 
 from veneer.core.rate import RateLimit
+from veneer.core.row_changes import ColumnTemplate
 from veneer.core.rules import KeyRules
 from veneer.policy.model import Policy, Route
 from veneer.policy.model import UpstreamSettings as Upstream
@@ -70,11 +71,15 @@ def _source(source: ChangeSettings) -> Iterator[str]:
     yield f"source {source.name}: slot {kind.slot}, publication {kind.publication}"
     yield f"  max_lag: {source.max_lag_s:g}s, then {source.on_loss.value}"
     for table in source.tables:
-        yield f"  {table.table}: {', '.join(template.text for template in table.tags)}"
+        yield f"  {table.table}: {', '.join(map(_change_tag, table.tags))}"
         if table.ignore:
             yield f"    ignore: {', '.join(sorted(table.ignore))}"
         for column, values in table.when:
             yield f"    when {column}: {', '.join(sorted(values))}"
+
+
+def _change_tag(template: ColumnTemplate) -> str:
+    return f"{template.text} (changed {', '.join(sorted(template.changed))})" if template.changed else template.text
 
 
 def _block(title: str, given: object, plain: object) -> Iterator[str]:

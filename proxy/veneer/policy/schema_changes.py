@@ -33,15 +33,31 @@ class PostgresShape(Shape):
     publication: SlotName = option("veneer", "The publication that has the tables.")
 
 
+class ChangeTagShape(Shape):
+    """A tag that a change of a row names. A text alone stands for its `tag`."""
+
+    tag: Text = required(
+        'As in `"user:{id}"`: `{column}` is the row\'s value, before and after the change; a NULL gives no tag. It may '
+        "end in `:*`, for the tag and all below it. Where the database does not tell a column, or too many rows have "
+        "changed, it is what stands up to the last colon before the first column, and all below: `user:*`."
+    )
+    changed: list[ColumnName] = option(
+        [],
+        "An UPDATE counts only if it changes one of these. Their old values have to be told (`REPLICA IDENTITY FULL`, "
+        "or an index that has them).",
+        max_length=64,
+    )
+
+
+def _tag_alone(value: object) -> object:
+    return {"tag": value} if isinstance(value, str) else value
+
+
 class TableShape(Shape):
     """What changes of a table's rows invalidate. A list alone stands for its `tags`."""
 
-    tags: list[Text] = required(
-        'Tags, as in `["user:{id}", users]`. `{column}` is the row\'s value, before and after the change; a NULL gives '
-        "no tag. A column that the database does not tell, or too many rows at once, give the tag up to the last colon "
-        "before it and all below: `user:*`.",
-        min_length=1,
-        max_length=32,
+    tags: list[Annotated[ChangeTagShape, BeforeValidator(_tag_alone)]] = required(
+        'Tags, as in `["user:{id}", users, {tag: "team:{team_id}", changed: [name]}]`.', min_length=1, max_length=32
     )
     ignore: list[ColumnName] = option(
         [],
@@ -67,6 +83,11 @@ class SourceShape(Shape):
     route that names the source (`cache.changes`) also stops answering from the store while it is late or lost.
     """
 
+    enabled: bool = option(
+        True,
+        "`false` follows nothing, and routes that name the source live as if they did not: for one policy with and "
+        "without its database, as in `enabled: ${FOLLOW_DB:-false}`.",
+    )
     postgres: PostgresShape | None = option(None, "A PostgreSQL database.")
     max_lag: Duration = option(
         2.0,

@@ -182,3 +182,33 @@ def test_all_tags_are_those_of_every_table_once() -> None:
     other = TableRules("public.posts", (LIST, ColumnTemplate(("post:", ""), ("id",))))
     assert all_tags((USERS, other)) == ("user:*", "users", "company:*", "post:*")
     assert all_tags(()) == ()
+
+
+NAMED = TableRules(
+    "public.users", (BY_ID, ColumnTemplate(("names:", ""), ("company_id",), frozenset({"name", "company_id"})))
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "tags"),
+    [
+        ({"name": "Ann", "title": "a"}, {"name": "Ann", "title": "b"}, ("user:7",)),
+        ({"name": "Ann", "title": "a"}, {"name": "Bob", "title": "a"}, ("user:7", "names:3")),
+        ({"name": "Ann", "title": "a"}, {"title": "b"}, ("user:7",)),
+        ({"title": "a"}, {"name": "Ann", "title": "a"}, ("user:7", "names:3")),
+        ({"name": None, "title": "a"}, {"name": None, "title": "b"}, ("user:7",)),
+        ({"name": None, "title": "a"}, {"name": "", "title": "a"}, ("user:7", "names:3")),
+    ],
+)
+def test_a_tag_that_depends_on_columns_is_named_only_where_these_change(
+    old: Row, new: Row, tags: tuple[str, ...]
+) -> None:
+    same = {"id": "7", "company_id": "3"}
+    assert tags_of(NAMED, update({**same, **old}, {**same, **new})) == tags
+
+
+def test_a_tag_that_depends_on_columns_is_named_by_rows_that_come_and_go_and_where_the_old_row_is_not_told() -> None:
+    row = {"id": "7", "company_id": "3", "name": "Ann"}
+    assert tags_of(NAMED, insert(row)) == tags_of(NAMED, delete(row)) == ("user:7", "names:3")
+    assert "names:*" in tags_of(NAMED, update(None, row))
+    assert NAMED.columns == {"id", "company_id", "name"}

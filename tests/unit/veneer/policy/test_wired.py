@@ -57,6 +57,8 @@ OTHERWISE: dict[str, object] = {
     "SubrequestShape.values": {"team": "X-Other"},
     "PostgresShape.dsn": "postgresql://veneer@elsewhere/etter",
     "TableShape.tags": ["other"],
+    "ChangeTagShape.tag": "other",
+    "SourceShape.enabled": False,
     "PolicyShape.trusted_proxies": ["10.0.0.0/9"],
 }
 """What stands for keys that cannot be left out."""
