@@ -1,21 +1,11 @@
-"""What names a PostgreSQL source of changes, and a place in its write-ahead log."""
+"""Places in PostgreSQL's write-ahead log, and names in its SQL."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Final
 
 _LSN: Final = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})")
-
-
-@dataclass(frozen=True, slots=True)
-class PostgresSettings:
-    """Which database, replication slot and publication. `dsn` is libpq's (a URI or "key=value ...") and a secret."""
-
-    dsn: str = field(repr=False)
-    slot: str
-    publication: str
 
 
 def parse_lsn(text: str) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from veneer.core.postgres import PostgresSettings, format_lsn, parse_lsn, quoted_name, quoted_table, quoted_text
+from veneer.core.postgres import format_lsn, parse_lsn, quoted_name, quoted_table, quoted_text
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,3 @@ def test_names_and_texts_cannot_leave_their_quotes() -> None:
     assert quoted_name('a"b') == '"a""b"'
     assert quoted_table('public.my "t".x') == '"public"."my ""t"".x"'
     assert quoted_text("it's") == "'it''s'"
-
-
-def test_the_password_is_not_shown() -> None:
-    assert "secret" not in repr(PostgresSettings("postgresql://u:secret@h/d", "slot", "publication"))

@@ -1,0 +1,1 @@
+"""PostgreSQL tells its changes by logical replication. Everything here needs the extra `veneer[postgres]`."""
