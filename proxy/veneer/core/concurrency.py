@@ -29,6 +29,7 @@ _MOST_RATIO: Final = 4.0
 _NO_QUEUE: Final = 1.2
 _LEAST_GRADIENT: Final = 0.5
 _TAUGHT_BY: Final = 16
+_SMALL: Final = 8.0
 
 
 class _Calm:
@@ -99,7 +100,7 @@ class ConcurrencyLimit:
             if len(self._calm) >= MAX_KINDS:
                 self._calm.clear()
             calm = self._calm[kind] = _Calm(latency_s)
-        if among <= self._calm_limit():
+        if among <= self._calm_limit() and self._tells_of_calm(calm, latency_s, among):
             calm.learn(latency_s)
             self._taught_s = now_s
             self._taught_limit = self._exact
@@ -125,7 +126,7 @@ class ConcurrencyLimit:
         self._reached = True
         if self._answered_s == 0.0:
             self._answered_s = now_s
-        usual_s = min([calm.mean_s for calm in self._calm.values()], default=0.0)
+        usual_s = self.calm_s()
         if now_s - self._answered_s >= min(max(STALL_S, 2 * usual_s), STALL_MOST_S):
             before = self.limit
             self._probe_until_s = 0.0
@@ -134,13 +135,27 @@ class ConcurrencyLimit:
             return self.limit > before
         return False
 
+    def calm_s(self) -> float:
+        """How long a request of the quickest kind takes while the backend is calm; 0 where nothing is known."""
+        return min([calm.mean_s for calm in self._calm.values()], default=0.0)
+
+    def _tells_of_calm(self, calm: _Calm, latency_s: float, among: int) -> bool:
+        """Whether a latency among few is no queue's. While requests have to wait it may be that of those before them.
+
+        Unless little is known yet, or it is longer than if the backend did one at a time: such requests are slow.
+        """
+        if not self._reached or self._probe_until_s or calm.count < _TAUGHT_BY:
+            return True
+        return latency_s > TOLERANCE * calm.mean_s * among
+
     def _calm_limit(self) -> int:
-        """With at most so many at it the backend is calm; while nothing is known of it, with fewer.
+        """With at most so many at it the backend is calm; while nothing is known of it, and of few, with fewer.
 
         Rounded down: the latency of two that wait for each other would else be the calm one of a backend that does one
         at a time, and a limit that is too high would confirm itself.
         """
-        return max(1, int(self._exact / (4 if self._growing else 3)))
+        few = self._growing or self._exact < _SMALL
+        return max(1, int(self._exact / (4 if few else 3)))
 
     def _step(self, now_s: float) -> None:
         exact = self._exact
@@ -148,7 +163,8 @@ class ConcurrencyLimit:
         gradient = max(min(TOLERANCE / mean, 1.0), _LEAST_GRADIENT)
         if mean > _NO_QUEUE:
             self._growing = False
-        wanted = exact * gradient + max(1.0, math.sqrt(exact) / 2)
+        slack = max(math.sqrt(exact) / 2, 1.0) if gradient == 1.0 else min(math.sqrt(exact) / 2, exact / 4)
+        wanted = exact * gradient + slack
         full = self._reached or self._peak >= self.limit
         if gradient < 1.0 and 2 * self._peak >= self.limit:
             exact = wanted if full else min(wanted, exact)

@@ -16,7 +16,9 @@ TARGET_S: Final = 0.2
 """Waiting longer than this is more than a burst, if it lasts."""
 INTERVAL_S: Final = 0.3
 OVERLOADED_WAIT_S: Final = 0.03
-"""So long a request may wait while the queue stands: whoever is refused is to know at once."""
+"""So long a request may wait at most while the queue stands: whoever is refused is to know at once."""
+OVERLOADED_LEAST_S: Final = 0.01
+"""So long at least: places become free by turns of this process."""
 LEAST_S: Final = 1.0
 FEW: Final = 0.1
 """So small a share of refusals is no overload."""
@@ -83,6 +85,10 @@ class StandingQueue:
             self._stands_since_s = now_s
         return self.stands
 
+    def relieved(self, now_s: float) -> None:
+        """Nobody waits, or there are more places than before: a queue that comes now is another one."""
+        self.observe(0.0, now_s)
+
     def observe_pace(self, answered_per_s: float, refused_per_s: float, now_s: float) -> None:
         """See how many are refused beside those who are answered."""
         if self.stands and now_s - self._stands_since_s >= LEAST_S and refused_per_s <= FEW * answered_per_s:
@@ -116,6 +122,14 @@ class Pace:
             self._before = float(self._count) if passed_s < 2.0 else 0.0
             self._count = 0
             self._since_s = now_s - passed_s % 1.0
+
+
+def overloaded_wait_s(calm_s: float) -> float:
+    """How long a request may wait while the queue stands, before a backend that takes so long while it is calm.
+
+    0 is not known. Half of that: the wait comes on top of a latency that is about twice the calm one then.
+    """
+    return min(max(calm_s / 2, OVERLOADED_LEAST_S), OVERLOADED_WAIT_S) if calm_s else OVERLOADED_WAIT_S
 
 
 def retry_after_s(waiting: int, answered_per_s: float, refused_per_s: float) -> float:

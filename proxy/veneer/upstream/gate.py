@@ -70,6 +70,11 @@ class Gate:
         """How many may be there now."""
         return self._most if self._limit is None else self._limit.limit
 
+    @property
+    def calm_s(self) -> float:
+        """How long the quickest kind of requests takes while the backend is calm; 0 where that is not known."""
+        return 0.0 if self._limit is None else self._limit.calm_s()
+
     def admits(self, claim: Claim, now_s: float) -> bool:
         """Whether there is a place for one more.
 

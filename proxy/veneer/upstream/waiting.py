@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from veneer.core.concurrency import STALL_S
-from veneer.core.overload import OVERLOADED_WAIT_S, Claim, Pace, Priority, StandingQueue, retry_after_s
+from veneer.core.overload import Claim, Pace, Priority, StandingQueue, overloaded_wait_s, retry_after_s
 from veneer.ports import Clock, Demand, UpstreamError, UpstreamFailure
 from veneer.upstream.connection import Connection
 from veneer.upstream.gate import Gate, Place
@@ -40,7 +40,7 @@ class WaitingQueue:
     """Those of one pool: the most urgent first, and among these in order, or while the queue stands the newest first.
 
     One whose route has its share of places already lets those of others go. A place in the queue ends with the
-    client's interest, and after the pool's time-out, or OVERLOADED_WAIT_S while the queue stands. `give_back` takes
+    client's interest, and after the pool's time-out, or `overloaded_wait_s` while the queue stands. `give_back` takes
     what somebody got who had left, and `serve` lets those go for whom there is a place.
     """
 
@@ -107,7 +107,7 @@ class WaitingQueue:
                 leave()
         make_room(self.count)
         try:
-            async with asyncio.timeout(OVERLOADED_WAIT_S if self._standing.stands else self._timeout_s):
+            async with asyncio.timeout(self._may_wait_s()):
                 connection = await waiter.future
         except (TimeoutError, asyncio.CancelledError) as error:
             if waiter.place is not None:
@@ -130,7 +130,7 @@ class WaitingQueue:
         """One more that waits. Raises UpstreamError OVERLOADED."""
         now_s = self._monotonic()
         if self._gate.reached(claim, now_s):
-            self._standing.observe(0.0, now_s)  # a queue does not stand while there come to be more places
+            self._standing.relieved(now_s)
         self._look(now_s)
         if not self._may_wait(claim):
             raise self._refusal(now_s)
@@ -149,7 +149,7 @@ class WaitingQueue:
             return
         now_s = self._monotonic()
         if self._gate.still_reached(now_s):
-            self._standing.observe(0.0, now_s)
+            self._standing.relieved(now_s)
         self._serve()
         self._looker = asyncio.get_running_loop().call_later(STALL_S, self._look_again)
 
@@ -186,14 +186,18 @@ class WaitingQueue:
             self._standing.observe_pace(self._gate.pace.per_s(now_s), self._refusals.per_s(now_s), now_s)
             return
         if self.count == 0:
-            self._standing.observe(0.0, now_s)
+            self._standing.relieved(now_s)
             return
         oldest_s = min([line[0].since_s for lines in self._lines for line in lines.values()])
         if self._standing.observe(now_s - oldest_s, now_s):
+            most_s = self._may_wait_s()
             for lines in self._lines:
                 for line in list(lines.values()):
-                    while line and now_s - line[0].since_s >= OVERLOADED_WAIT_S:
+                    while line and now_s - line[0].since_s >= most_s:
                         self._drop(line[0])
+
+    def _may_wait_s(self) -> float:
+        return overloaded_wait_s(self._gate.calm_s) if self._standing.stands else self._timeout_s
 
     def _drop(self, waiter: Waiter) -> None:
         self._remove(waiter)

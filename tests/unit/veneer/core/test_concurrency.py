@@ -116,6 +116,16 @@ def test_a_backend_that_does_one_at_a_time_is_found_out() -> None:
     assert run.mean_limit(10, 40) < 3
 
 
+@pytest.mark.parametrize("quick_first", [True, False])
+def test_a_storm_after_calm_is_not_taken_for_calm(quick_first: bool) -> None:
+    """The first of a storm wait for each other while few are there yet; some calm answers were quicker by nature."""
+    backend = Backend(lambda _now_s: 1, lambda _kind, now_s: 0.001 if quick_first and now_s < 1 else 0.02)
+    run = simulate(backend, lambda now_s: 20 if now_s < 1 else 5 if now_s < 5 else 500)
+    assert run.per_s(7, 40) >= 45
+    assert run.mean_limit(7, 40) < 2.6
+    assert run.latency_s(0.99, 15, 40) <= 3.2 * 0.02
+
+
 def test_a_capacity_that_halves_and_comes_back_is_followed() -> None:
     backend = Backend(lambda now_s: 5 if 20 < now_s < 40 else 10, lambda _kind, _now_s: 0.1)
     run = simulate(backend, lambda _now_s: 500, seconds=60)

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veneer.core.overload import INTERVAL_S, LEAST_S, MOST_RETRY_S, TARGET_S, Pace, StandingQueue, retry_after_s
+from veneer.core.overload import (
+    INTERVAL_S,
+    LEAST_S,
+    MOST_RETRY_S,
+    TARGET_S,
+    Pace,
+    StandingQueue,
+    overloaded_wait_s,
+    retry_after_s,
+)
 
 
 def test_a_burst_is_no_standing_queue() -> None:
@@ -44,6 +53,18 @@ def test_short_waits_never_make_it_stand(waits: list[float]) -> None:
     for number, wait_s in enumerate(waits):
         queue.observe(wait_s, float(number))
     assert not queue.stands
+
+
+def test_a_queue_that_is_relieved_begins_anew() -> None:
+    queue = StandingQueue()
+    queue.observe(TARGET_S, 1.0)
+    queue.relieved(1.0 + INTERVAL_S / 2)
+    assert not queue.observe(TARGET_S, 1.0 + INTERVAL_S)
+
+
+@pytest.mark.parametrize(("calm_s", "wait_s"), [(0.0, 0.03), (0.001, 0.01), (0.04, 0.02), (5.0, 0.03)])
+def test_while_a_queue_stands_the_wait_is_less_than_the_backend_takes(calm_s: float, wait_s: float) -> None:
+    assert overloaded_wait_s(calm_s) == wait_s
 
 
 def test_the_pace_is_that_of_the_last_second() -> None:
