@@ -14,6 +14,7 @@ Pure: `now` is a monotonic reading in seconds, random numbers are arguments in [
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import exp
 from typing import Final
 
@@ -45,6 +46,7 @@ MOST_REST_S: Final = 30.0
 """No target is believed that it is busy for longer."""
 
 
+@dataclass(frozen=True, slots=True)
 class EjectionRules:
     """When a target is ejected, for how long, and how many at most.
 
@@ -53,21 +55,11 @@ class EjectionRules:
     one that comes back takes to its full turn.
     """
 
-    __slots__ = ("base_s", "failures", "longest_s", "share", "slow_start_s")
-
-    def __init__(
-        self,
-        failures: int = 5,
-        base_s: float = 5.0,
-        longest_s: float = 300.0,
-        share: float = 0.5,
-        slow_start_s: float = 10.0,
-    ) -> None:
-        self.failures = failures
-        self.base_s = base_s
-        self.longest_s = longest_s
-        self.share = share
-        self.slow_start_s = slow_start_s
+    failures: int = 5
+    base_s: float = 5.0
+    longest_s: float = 300.0
+    share: float = 0.5
+    slow_start_s: float = 10.0
 
 
 class TargetLoad:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
+from veneer.core.balancing import EjectionRules
 from veneer.policy import model
 from veneer.policy.document import KeyPath
 from veneer.policy.model_concurrency import ConcurrencyRules
-from veneer.policy.model_targets import EjectionSettings, RetryRules, TargetSettings
+from veneer.policy.model_targets import RetryRules, TargetSettings
 from veneer.policy.places import bad_url, url_hint
 from veneer.policy.schema_upstream import UpstreamShape
 from veneer.policy.sources import Sources
@@ -91,7 +92,7 @@ def upstream_settings(
         breaker=None if breaker is None else model.BreakerRules(failures=breaker.failures, open_s=breaker.open),
         retries=RetryRules(shape.retries.refused, shape.retries.share, shape.retries.per_second),
         targets=targets if len(targets) > 1 else (),
-        ejection=EjectionSettings(
+        ejection=EjectionRules(
             failures=ejection.failures,
             base_s=ejection.base,
             longest_s=ejection.longest,

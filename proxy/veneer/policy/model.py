@@ -10,6 +10,7 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
+from veneer.core.balancing import EjectionRules
 from veneer.core.cors import CorsRules
 from veneer.core.field_edits import NO_EDITS, TAGS_HIDDEN, FieldEdits
 from veneer.core.fields import Fields
@@ -23,7 +24,7 @@ from veneer.policy.model_changes import ChangeSettings, SourceBound
 from veneer.policy.model_concurrency import ConcurrencyRules
 from veneer.policy.model_identity import Identity
 from veneer.policy.model_rates import RateRule
-from veneer.policy.model_targets import EjectionSettings, RetryRules, TargetSettings
+from veneer.policy.model_targets import RetryRules, TargetSettings
 from veneer.policy.node_settings import AdminSettings, ClientTimeouts, SizeLimits, StoreSettings
 from veneer.policy.problems import ConfigError
 from veneer.policy.template import PathTemplate, TagTemplate
@@ -125,7 +126,7 @@ class UpstreamSettings:
     concurrency: ConcurrencyRules = field(default_factory=ConcurrencyRules)
     retries: RetryRules = field(default_factory=RetryRules)
     targets: tuple[TargetSettings, ...] = ()
-    ejection: EjectionSettings = field(default_factory=EjectionSettings)
+    ejection: EjectionRules = field(default_factory=EjectionRules)
 
 
 DEFAULT_INVALIDATES_ON: Final = frozenset(range(200, 400)) | frozenset(range(500, 600))

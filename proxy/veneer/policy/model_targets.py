@@ -23,14 +23,3 @@ class TargetSettings:
 
     url: str
     drain: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class EjectionSettings:
-    """When a target gets no requests for a while (core.balancing.EjectionRules)."""
-
-    failures: int = 5
-    base_s: float = 5.0
-    longest_s: float = 300.0
-    share: float = 0.5
-    slow_start_s: float = 10.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from veneer.core.balancing import EjectionRules
 from veneer.loop.tasks import Tasks
 from veneer.policy.model import UpstreamSettings
 from veneer.policy.tls import tls_context
@@ -52,9 +51,7 @@ def _several(settings: UpstreamSettings, clock: Clock, tasks: Tasks) -> TargetSe
     for target in settings.targets:
         pool, checked = _one(replace(settings, url=target.url), clock, tasks)
         targets.append(UpstreamTarget(pool, checked, target.drain))
-    rules = settings.ejection
-    ejection = EjectionRules(rules.failures, rules.base_s, rules.longest_s, rules.share, rules.slow_start_s)
-    set_rules = SetRules(settings.name, ejection, settings.retries, alike=settings.preserve_host)
+    set_rules = SetRules(settings.name, settings.ejection, settings.retries, alike=settings.preserve_host)
     return TargetSet(targets, set_rules, clock, tasks)
 
 
