@@ -20,6 +20,7 @@ from veneer.loop.tasks import Tasks
 from veneer.ports import Clock
 from veneer.redis.script import FAILURES, RedisAsker
 from veneer.redis.states import RedisStates
+from veneer.redis.tries import RedisTries
 
 _MOST_JOINED: Final = 2
 """Batches that a request waits for before it asks for itself alone."""
@@ -65,15 +66,14 @@ class RedisRates:
         self._refusals = KnownRefusals(self._settings.most_clients // 10)
         self._local = MemoryRates(clock, self._settings.most_clients)
         self._alone = RatesWithoutStore(self._local, nodes, self.counts, self._settings.retry_every_s)
-        self._states = states or RedisStates(clock.monotonic)
-        self._failed = False
-        self._try_again_s = 0.0
+        states = states or RedisStates(clock.monotonic)
+        self._tries = RedisTries(states, states.answered, 1, self._settings.retry_every_s)
         self._closed = False
 
     @property
     def available(self) -> bool:
         """Whether Redis answered when it was last asked."""
-        return not self._failed and self._states.answers_soon
+        return self._tries.works
 
     @property
     def forgotten(self) -> int:
@@ -105,11 +105,10 @@ class RedisRates:
         if refusal is not None:
             self.counts.refused_locally += 1
             return refusal
-        if self._states.answers_soon:
-            if not self._failed:
-                return None
-            if now_s >= self._try_again_s:
-                self._try_again(key, limit, now_s)
+        if self._tries.works:
+            return None
+        if self._tries.admits(now_s):
+            self._try_again(key, limit, now_s)
         return self._alone.admit_now(key, limit, now_s)
 
     def refusal_now(self, key: str, limit: RateLimit, now_s: float) -> RateVerdict | None:
@@ -129,9 +128,9 @@ class RedisRates:
         Two requests are asked for, the least that a call without a request of its own counts: whether Redis takes
         writes is tried as well.
         """
-        self._try_again_s = now_s + self._settings.retry_every_s
         held = self._held.of(key, limit, now_s)
         if held.asking is None and not self._closed and not self._tasks.full:
+            self._tries.begin()
             self._start(held, terms_of(limit, self._nodes()), _LEAST_AHEAD, own=0)
 
     def _ask_ahead(self, held: ClientBatches, now_s: float) -> None:
@@ -183,14 +182,11 @@ class RedisRates:
             granted = await self._calls.take(held.key, limit, want, terms.shares, _LEAST_AHEAD - own)
         except FAILURES as error:
             self.counts.errors += 1
-            self._try_again_s = self._monotonic() + self._settings.retry_every_s
-            self._failed = True
-            self._states.met(error)
+            self._tries.failed(error, self._monotonic())
             if not own:
                 return RateVerdict(limit, False, 0)
             return self._alone.admit_now(held.key, limit, self._monotonic())
-        self._failed = False
-        self._states.answered()
+        self._tries.succeeded()
         few = grants(limit, granted.backlog_us, 2 * terms.shares) < 2 * terms.shares
         # Where Redis answers after a life, batches only make requests wait for each other.
         held.near = few or (terms.adapts and self._monotonic() >= before_s + terms.life_s)
