@@ -104,10 +104,11 @@ class Backend:
         self.contents.append(whole)
         self.reached.set()
         await self.opened.wait()
-        said = self.script.pop(0)
-        if isinstance(said, UpstreamError):
-            raise said
-        return said
+        match self.script.pop(0):
+            case ScriptedResponse() as said:
+                return said
+            case UpstreamError() as error:  # by no name of this frame, which the error keeps: that would be a cycle
+                raise error.again()
 
     def head_bytes(self, request: RequestHead, *, has_body: bool = False) -> bytes:
         raise AssertionError(request)

@@ -175,7 +175,7 @@ class Forwarder:
         except UpstreamError as error:
             sent = error.sent
             await self._invalidate_unknown(exchange, done, sent=sent)
-            return error.again()
+            return error  # nothing keeps it, so no copy without its frames is needed
         except BaseException:
             await self._invalidate_unknown(exchange, done, sent=sent)
             raise

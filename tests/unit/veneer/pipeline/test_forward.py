@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -12,7 +13,7 @@ from veneer.core.invalidation import Invalidation
 from veneer.pipeline.answer import Answer, StoredBody, StreamBody
 from veneer.pipeline.exchange import CacheResult, Refusal
 from veneer.pipeline.forward import SMALL_BYTES, Forwarder
-from veneer.ports import ClientGoneError
+from veneer.ports import ClientGoneError, UpstreamError, UpstreamFailure
 
 WRITES = "{name: w, match: {path: '/w/{id}'}, invalidates: ['user:{id}'], write_settles: 7s%s}"
 SETTLES_S = 7.0
@@ -174,3 +175,22 @@ async def test_a_response_to_post_that_is_its_targets_is_stored_for_get() -> Non
     answer = await Forwarder(bench.services).answer(bench.exchange(method="POST"))
     assert answer.cache.stored
     assert [entry.body for entry in bench.stored()] == [b"hello"]
+
+
+async def test_a_failure_leaves_nothing_to_the_collector() -> None:
+    """What carried the failure here (frames, and the bodies in them) would else stay until a collection of cycles."""
+    bench = bench_of()
+
+    async def fails() -> None:
+        bench.backend.script = [UpstreamError(UpstreamFailure.RESET, "gone", sent=True)]
+        assert (await write(bench)).refused is Refusal.UPSTREAM
+
+    await fails()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            await fails()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
