@@ -51,7 +51,7 @@ CASES: dict[str, Callable[[Stage], Awaitable[None]]] = {
     "redis half-open": partial(redis_faults.meanwhile, fault=redis_faults.forgotten, writes=Writes(succeed=True)),
     "redis cut off": partial(redis_faults.meanwhile, fault=redis_faults.cut),
     "redis killed": partial(redis_faults.meanwhile, fault=redis_faults.killed),
-    "redis full": partial(redis_faults.meanwhile, fault=redis_faults.full),
+    "redis full": partial(redis_faults.meanwhile, fault=redis_faults.full, writes=Writes(succeed=True)),
     "redis read-only": partial(redis_faults.meanwhile, fault=redis_faults.read_only),
     "redis fails over": redis_faults.failing_over,
     "node stopped": nodes.stop,

@@ -74,6 +74,24 @@ async def test_what_is_published_is_applied_and_acknowledged_without_the_long_re
             assert not any(one.done() for one in waiting)
 
 
+async def test_where_memory_is_full_acknowledgements_are_heard_as_they_are_published(
+    redis_server: RedisServer, redis_url: str
+) -> None:
+    async with node("a", redis_url) as a, node("b", redis_url) as b:
+        await _settled(a, b)
+        with redis_server.client() as client:
+            client.config_set("maxmemory-policy", "noeviction")
+            client.config_set("maxmemory", "1")
+            try:
+                await a.log.append(X, strict=True)  # which misses it, as the inbox takes nothing, if nobody listens yet
+                await until(lambda: client.pubsub_numsub("{veneer}:in:a")[0][1] == 1)
+                for _ in range(3):
+                    receipt = await a.log.append(X, strict=True)
+                    assert (receipt.acknowledged, receipt.expired) == (("b",), ())
+            finally:
+                client.config_set("maxmemory", "0")
+
+
 async def test_nodes_agree_on_the_order_of_concurrent_appends(redis_url: str) -> None:
     async with node("a", redis_url) as a, node("b", redis_url) as b:
         await _settled(a, b)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from veneer.core.entry import Position
@@ -22,6 +22,10 @@ class AppendingLog(Protocol):
     @property
     def position(self) -> Position:
         """The last position applied here."""
+        ...
+
+    def missed(self, nodes: Sequence[str]) -> None:
+        """The leases of these nodes had to run out."""
         ...
 
     def place(self, append: Append, answer: Appended) -> None:
@@ -69,7 +73,9 @@ class Append:
         """Those who have to know of it do."""
         answer = self._answer
         assert answer is not None
-        self._log.counts.leases_waited_out += bool(outcome.expired)
+        if outcome.expired:
+            self._log.counts.leases_waited_out += 1
+            self._log.missed(outcome.expired)
         position = Position(answer.epoch, answer.seq)
         self._on_receipt(Receipt(position, outcome.acknowledged, outcome.expired, self._since_ms()))
 

@@ -1,9 +1,9 @@
-"""What Redis publishes of the log: the same events and acknowledgements, for nodes that are far away from it.
+"""What Redis publishes of the log: the same events and acknowledgements, for nodes to which the long read is late.
 
 The long read (stores.log_reader) brings everything, but each of its answers has to be followed by another question,
 and what comes meanwhile waits for it: up to a round trip at the node that is to apply an event, and once more at the
-writer. What is published waits for nobody. It may be lost, which costs time and nothing else: an event that does not
-follow the last one applied is left to the long read.
+writer. Where memory is full Redis takes no acknowledgement for it at all. What is published waits for nobody. It may be
+lost, which costs time and nothing else: an event that does not follow the last one applied is left to the long read.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from veneer.redis.keys import LogKeys
@@ -44,30 +44,35 @@ class PublishingLink(Protocol):
 
 
 class PublishedLog:
-    """Listens while Redis is far away; `measured` is told of each round trip."""
+    """Listens from when Redis was far away (`measured` is told of round trips), or an acknowledgement was `missed`."""
 
     def __init__(self, link: PublishingLink, on_event: OnEvent, on_acknowledgement: OnAcknowledgement) -> None:
         self._link = link
         self._on_event = on_event
         self._on_acknowledgement = on_acknowledgement
         self._took_s: deque[float] = deque(maxlen=_SAMPLES)
-        self._far = asyncio.Event()
+        self._wanted = asyncio.Event()
 
     def measured(self, took_s: float) -> None:
         """A call took so long: from the second far one on it listens. Once it does, it goes on."""
         self._took_s.append(took_s)
         if len(self._took_s) == _SAMPLES and min(self._took_s) >= FAR_S:
-            self._far.set()
+            self._wanted.set()
+
+    def missed(self, nodes: Sequence[str]) -> None:
+        """The leases of these nodes had to run out, as they were not heard; one without a name never says anything."""
+        if any(nodes):
+            self._wanted.set()
 
     async def listen(self) -> None:
-        """Listen whenever Redis is far, for ever."""
+        """Listen whenever it is worth it, for ever."""
         while True:
-            await self._far.wait()
+            await self._wanted.wait()
             try:
                 await self._link.hear_published(self._on_event, self._on_acknowledgement)
             except FAILURES as error:
                 logger.debug("what the log publishes is not heard: %r", error)
-            self._far.clear()
+            self._wanted.clear()
             await asyncio.sleep(_PING_S)
 
 

@@ -68,6 +68,7 @@ class RedisLog:
         self._led, self._wake = asyncio.Event(), asyncio.Event()
         self._acks = Acknowledgements(clock)
         self._published = PublishedLog(link, self._hear_published, self._acks.heard)
+        self.missed = self._published.missed
         self._outbox = Outbox(link, self._settings.most_queued, self._settings.hold_s, self._not_shared)
         self._states = states or RedisStates(clock.monotonic)
         self.trouble: Trouble | None = None

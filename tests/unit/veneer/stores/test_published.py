@@ -55,6 +55,21 @@ async def test_who_is_near_does_not_listen_and_who_is_far_does_until_it_fails() 
     await tasks.aclose()
 
 
+async def test_who_missed_an_acknowledgement_listens_unless_it_was_of_nobody() -> None:
+    link, tasks = Link(), Tasks()
+    published = PublishedLog(link, lambda _: None, lambda *_: None)
+    tasks.start(published.listen(), "listen")
+    published.missed(("",))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert link.listened == 0
+    published.missed(("", "b"))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert link.listened == 1
+    await tasks.aclose()
+
+
 async def test_events_and_acknowledgements_are_heard_until_the_connection_fails() -> None:
     wire, redis = wired()
     heard: list[object] = []
