@@ -32,6 +32,12 @@ def rate_key(client: str) -> str:
     return f"{PREFIX}:limit:{client}"
 
 
+def stream_position_key(source: str, stream: str) -> str:
+    """How far a source of changes has read a stream of somebody else's. It lies in the stream's slot."""
+    tag = stream[stream.find("{") + 1 :].partition("}")[0] if "{" in stream else ""
+    return f"{PREFIX}:changes:{source}:{{{tag or stream}}}"
+
+
 @dataclass(frozen=True, slots=True)
 class LogKeys:
     """The names of the log's keys."""
