@@ -16,6 +16,7 @@ from veneer.admin.changes import PATH, WAIT_PATH, ChangesAdmin
 from veneer.admin.deps import AdminDeps
 from veneer.admin.health import Health, examine
 from veneer.admin.hurried import in_time, whole_body
+from veneer.admin.posted import EVENTS_PATH
 from veneer.admin.purge import PurgeError, dry_run, invalidation_of, parse_purge
 from veneer.admin.stats import stats_of
 from veneer.core.fields import Fields
@@ -45,6 +46,7 @@ def build_admin(deps: AdminDeps) -> web.Application:
             web.post("/purge", admin.purge),
             web.get(PATH, admin.changes),
             web.post(WAIT_PATH, admin.wait),
+            web.post(EVENTS_PATH, admin.take_events),
         ]
     )
     return application
@@ -128,6 +130,11 @@ class _Admin:
         """Answered when every live node has applied what was committed at a source."""
         only_json(request)
         return json_answer(await self._changes().wait(await request.read()))
+
+    async def take_events(self, request: web.Request) -> web.Response:
+        """Answered when every live node has applied what the events name."""
+        posted, body = self._changes().posted, await request.read()
+        return json_answer(*await posted.take(request.match_info["source"], request.content_type, body))
 
     async def purge(self, request: web.Request) -> web.Response:
         """Invalidate what the body names; answered when every live node has applied it."""

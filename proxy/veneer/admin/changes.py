@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
+from veneer.admin.posted import PostedEventsAdmin
 from veneer.changes.follower import Follower
 from veneer.changes.waiting import SourceWaiter, StillWaitingError
 
@@ -61,10 +62,11 @@ class Changes(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ChangesAdmin:
-    """The handlers. `followed` are the sources of the policy in force."""
+    """The handlers. `followed` are the sources of the policy in force; `posted` takes the events of the others."""
 
     waiter: SourceWaiter
     followed: Callable[[], Mapping[str, Follower]]
+    posted: PostedEventsAdmin
 
     def status(self) -> Changes:
         """How each source stands."""

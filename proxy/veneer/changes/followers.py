@@ -30,7 +30,8 @@ class Followers(Mapping[str, Follower]):
         return len(self._running)
 
     def apply(self, wanted: tuple[ChangeSettings, ...]) -> None:
-        """Follow exactly the `wanted` sources."""
+        """Follow exactly the `wanted` sources, less those whose events are posted."""
+        wanted = tuple(one for one in wanted if not one.is_posted)
         before = self._running
         same = {one.name: before[one.name] for one in wanted if one.name in before and before[one.name][0] == one}
         for name, (_, _, task) in before.items():

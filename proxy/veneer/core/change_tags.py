@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from typing import Final
 
-from veneer.core.row_changes import EVERYTHING, ChangeKind, ColumnTemplate, Row, RowChange, TableRules
+from veneer.core.row_changes import EVERYTHING, UNTOLD, ChangeKind, ColumnTemplate, Row, RowChange, TableRules
 from veneer.core.tags import tag_text
 
 MAX_TAGS_OF_TEMPLATE: Final = 1_000
@@ -62,7 +62,7 @@ def _may_be(column: str, values: Set[str], row: Row | None, absent: bool) -> boo
         return False
     if row is None or column not in row:
         return True
-    return row[column] in values
+    return row[column] == UNTOLD or row[column] in values
 
 
 def _may_be_after(column: str, values: Set[str], change: RowChange) -> bool:
@@ -90,10 +90,10 @@ class _TemplateTags:
         tag = self.texts[0]
         known = True
         for at, column in enumerate(self.columns, 1):
-            value = row[column] if column in row else instead.get(column, "\0")
+            value = row[column] if column in row else instead.get(column, UNTOLD)
             if value is None:
                 return None
-            if value == "\0" or len(value) > MAX_VALUE_CHARS:  # PostgreSQL's texts hold no NUL
+            if value == UNTOLD or len(value) > MAX_VALUE_CHARS:
                 known = False
             else:
                 tag += tag_text(value) + self.texts[at]

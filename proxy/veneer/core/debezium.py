@@ -25,8 +25,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from veneer.core.change_events import NOTHING, ChangeEvent, UnreadableEventError, read_json
-from veneer.core.debezium_values import UNTOLD, Types, document_row, extended_text, members, row_of, types_of
-from veneer.core.row_changes import ChangeKind, Row, RowChange
+from veneer.core.debezium_values import Types, document_row, extended_text, members, row_of, types_of
+from veneer.core.row_changes import UNTOLD, ChangeKind, Row, RowChange
 
 TELLS_OLD_ROWS: Final = frozenset({"mysql", "mariadb", "sqlserver", "oracle", "db2", "informix", "mongodb"})
 """Connectors whose databases have to tell whole old rows, or nothing, before Debezium reads them at all."""
@@ -89,12 +89,12 @@ class DebeziumDecoder:
         table = _table(source)
         whole = self._full_old_rows or source.get("connector") in TELLS_OLD_ROWS
         if kind is ChangeKind.TRUNCATE:
-            row = RowChange(table, kind, None, None)
+            rows: tuple[RowChange, ...] = (RowChange(table, kind, None, None),)
         elif source.get("connector") == "mongodb" or "collection" in source:
-            row = _document(payload, table, kind, key)
+            rows = _document(payload, table, kind, key)
         else:
-            row = _row(payload, types, table, kind, key, whole)
-        return ChangeEvent((row,), as_of_ms=_moment(source.get("ts_ms")), position=position)
+            rows = (_row(payload, types, table, kind, key, whole),)
+        return ChangeEvent(rows, as_of_ms=_moment(source.get("ts_ms")), position=position)
 
     def _flattened(self, payload: dict[str, object], types: Types, key: bytes | None) -> ChangeEvent:
         """Columns on the top level, and what `add.fields` adds."""
@@ -168,33 +168,39 @@ def _row(
     return RowChange(table, kind, old, new)
 
 
-def _document(payload: dict[str, object], table: str, kind: ChangeKind, key: bytes | None) -> RowChange:
-    """MongoDB's: documents as strings; `after` may be missing of an update, which tells what it set instead."""
+def _document(payload: dict[str, object], table: str, kind: ChangeKind, key: bytes | None) -> tuple[RowChange, ...]:
+    """MongoDB's: documents as strings; `after` may be missing of an update, which tells what it set instead.
+
+    What a document lacks is NULL. Of one that was replaced nobody tells what it had, so that it is told as a deletion
+    and an insertion.
+    """
     known = _document_key(key)
-    before, after = payload.get("before"), payload.get("after")
-    old: Row | None = None
-    if kind is not ChangeKind.INSERT:
-        old = {**known, **(document_row(before, '"before"') if before is not None else {})}
-    new: dict[str, str | None] | None = None
-    if after is not None:
-        new = {**known, **document_row(after, '"after"', updated=kind is ChangeKind.UPDATE)}
-        if old is not None and not old.keys() <= new.keys():
-            new[UNTOLD] = None  # a field was removed
-    elif kind is ChangeKind.INSERT:
-        raise UnreadableEventError('an insertion without "after"')
-    elif kind is ChangeKind.UPDATE:
-        new = {**known, **_updated(payload.get("updateDescription"))}
-    return RowChange(table, kind, old, new)
+    before, after, described = payload.get("before"), payload.get("after"), payload.get("updateDescription")
+    old: dict[str, str | None] = {**known, **(document_row(before, '"before"') if before is not None else {})}
+    if kind is ChangeKind.DELETE:
+        return (RowChange(table, kind, old, None),)
+    if after is None and (kind is ChangeKind.INSERT or not isinstance(described, dict)):
+        raise UnreadableEventError('it has no "after", and does not describe an update')
+    updated = kind is ChangeKind.UPDATE
+    new = {**known, **(document_row(after, '"after"', updated=updated) if after is not None else {})}
+    if not updated:
+        return (RowChange(table, kind, None, new),)
+    if isinstance(described, dict):
+        new = {**_updated(described), **new}
+    if before is not None and after is not None:
+        new = {**dict.fromkeys(old), **new}
+    elif not isinstance(described, dict):
+        return RowChange(table, ChangeKind.DELETE, old, None), RowChange(table, ChangeKind.INSERT, None, new)
+    return (RowChange(table, kind, old, new),)
 
 
-def _updated(description: object) -> dict[str, str | None]:
-    """The fields of the top level that an update has set or removed."""
-    told = description if isinstance(description, dict) else {}
-    fields = told.get("updatedFields")
-    row = document_row(fields, '"updatedFields"', updated=True) if fields is not None else {UNTOLD: None}
-    removed = told.get("removedFields")
+def _updated(described: dict[str, object]) -> dict[str, str | None]:
+    """The fields of the top level that an update has set or removed; of one that it changed within nothing is told."""
+    fields, removed = described.get("updatedFields"), described.get("removedFields")
+    row = document_row(fields, '"updatedFields"', updated=True) if fields is not None else {}
     row |= {name: None for name in removed if isinstance(name, str)} if isinstance(removed, list) else {}
-    return {UNTOLD if "." in name else name: None if "." in name else value for name, value in row.items()}
+    within = {name.partition(".")[0]: UNTOLD for name in row if "." in name}
+    return {**{name: value for name, value in row.items() if "." not in name}, **within}
 
 
 def _key(key: bytes | None) -> tuple[dict[str, object], dict[str, object]]:

@@ -16,16 +16,10 @@ from datetime import date
 from typing import Final
 
 from veneer.core.change_events import UnreadableEventError, read_json
+from veneer.core.row_changes import UNTOLD
 
 UNAVAILABLE: Final = "__debezium_unavailable_value"
 """Debezium's default for a TOAST value that an UPDATE did not touch (`unavailable.value.placeholder`)."""
-
-UNTOLD: Final = "\0"
-"""In the new row of an update: NULL under the name of no column, for columns whose new value cannot be told.
-
-An unchanged TOAST value is left out of a new row as well. Without this the two would look alike, and an update of a
-column that cannot be told like one that has changed nothing.
-"""
 
 Types = Mapping[str, Mapping[str, object]]
 """The schema of each column, by its name; empty without a schema."""
@@ -62,7 +56,7 @@ def types_of(schema: object) -> dict[str, dict[str, object]]:
 
 
 def row_of(columns: Mapping[str, object], types: Types, *, updated: bool = False) -> dict[str, str | None]:
-    """The row, less what cannot be told; with `updated`, the new row of an update (UNTOLD)."""
+    """The row, less what cannot be told; in the new row of an update (`updated`) that is UNTOLD."""
     row: dict[str, str | None] = {}
     for name, value in columns.items():
         if value is None:
@@ -70,7 +64,7 @@ def row_of(columns: Mapping[str, object], types: Types, *, updated: bool = False
         elif (text := text_of(value, types.get(name))) is not None:
             row[name] = text
         elif updated and value != UNAVAILABLE:
-            row[UNTOLD] = None
+            row[name] = UNTOLD
     return row
 
 
@@ -129,7 +123,7 @@ def _decimal(unscaled: object, scale: object) -> str | None:
 def document_row(text: object, what: str, *, updated: bool = False) -> dict[str, str | None]:
     """The top level of a document that is told as a string of MongoDB's Extended JSON. Raises UnreadableEventError.
 
-    With `updated` it is the new one of an update (UNTOLD).
+    In the new one of an update (`updated`) what cannot be told is UNTOLD.
     """
     document = read_json(text) if isinstance(text, str) else text
     row: dict[str, str | None] = {}
@@ -139,7 +133,7 @@ def document_row(text: object, what: str, *, updated: bool = False) -> dict[str,
         elif (one := extended_text(value)) is not None:
             row[name] = one
         elif updated:
-            row[UNTOLD] = None
+            row[name] = UNTOLD
     return row
 
 

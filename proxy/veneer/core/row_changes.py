@@ -13,6 +13,12 @@ from enum import Enum
 from typing import Final
 
 EVERYTHING: Final = "*"
+
+UNTOLD: Final = "\0"
+"""A value that may have changed and is not told: no other is equal to it, and it may be any. What a new row lacks has
+not changed, and what an old row lacks is unknown as well. No text of PostgreSQL holds a NUL.
+"""
+
 Row = Mapping[str, str | None]
 
 

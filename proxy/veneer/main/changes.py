@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 import msgspec
 
 from veneer.admin.changes import ChangesAdmin
+from veneer.admin.posted import PostedEventsAdmin
 from veneer.changes.follower import Follower
 from veneer.changes.followers import Followers
 from veneer.changes.opening import open_source
@@ -15,6 +17,7 @@ from veneer.changes.waiting import SourceWaiter
 from veneer.loop.tasks import Tasks
 from veneer.main.shared import StoreSet
 from veneer.observe.counters import Gauges
+from veneer.policy.model_changes import ChangeSettings
 from veneer.policy.node_settings import StoreSettings
 from veneer.ports import Clock
 
@@ -24,16 +27,20 @@ async def open_followers(
     shared: StoreSet, settings: StoreSettings, clock: Clock, tasks: Tasks
 ) -> AsyncIterator[Followers]:
     """Followers of no source yet; at the end they let go of theirs, so that another node can read at once."""
-    followers = Followers(shared.stores.log.sources, clock, tasks, open_source, settings.lease_valid_s)
+    opener = partial(open_source, redis_url=settings.redis_url)
+    followers = Followers(shared.stores.log.sources, clock, tasks, opener, settings.lease_valid_s)
     try:
         yield followers
     finally:
         await followers.aclose()
 
 
-def changes_admin(shared: StoreSet, clock: Clock, followed: Followers) -> ChangesAdmin:
-    """What the admin listener needs of them."""
-    return ChangesAdmin(SourceWaiter(shared.stores.log.sources, shared.stores.log, clock), lambda: followed)
+def changes_admin(
+    shared: StoreSet, clock: Clock, followed: Followers, sources: Callable[[], tuple[ChangeSettings, ...]]
+) -> ChangesAdmin:
+    """What the admin listener needs of them, and of the `sources` of the policy in force."""
+    waiter = SourceWaiter(shared.stores.log.sources, shared.stores.log, clock)
+    return ChangesAdmin(waiter, lambda: followed, PostedEventsAdmin(shared.stores.log, sources))
 
 
 def with_changes(gauges: Gauges, followed: Mapping[str, Follower], shared: StoreSet, now_s: float) -> Gauges:

@@ -15,6 +15,7 @@ from functools import partial
 
 from veneer.admin.access import AdminAccess
 from veneer.admin.application import build_admin
+from veneer.admin.changes import ChangesAdmin
 from veneer.admin.deps import AdminDeps
 from veneer.changes.followers import Followers
 from veneer.compress.codec import Codecs
@@ -182,8 +183,13 @@ class Node:
             sample=shared.stores.sample,
             starting=lambda: not self._serving,
             draining=lambda: self._draining,
-            changes=None if self._followers is None else changes_admin(shared, self._clock, self._followers),
+            changes=self._changes_admin(shared),
         )
+
+    def _changes_admin(self, shared: StoreSet) -> ChangesAdmin | None:
+        if self._followers is None:
+            return None
+        return changes_admin(shared, self._clock, self._followers, lambda: self._policies.current.changes)
 
     def _snapshot(self, shared: StoreSet, policy: Policy, recompression: RecompressionCounts) -> Snapshot:
         watched, backends = self._observation, self._backends

@@ -14,7 +14,7 @@ from veneer.core.upgrades import NEVER
 from veneer.policy import model, node_settings, schema
 from veneer.policy.backends import targets_of, upstream_settings, wrong_targets, wrong_tls
 from veneer.policy.caching import cache_rules, compress_rules
-from veneer.policy.changes import secret_of, source_of, wrong_changes
+from veneer.policy.changes import REDIS_SCHEMES, secrets_of, source_of, wrong_changes, wrong_routes
 from veneer.policy.conditions import FieldConditions, QueryCondition
 from veneer.policy.document import Document, KeyPath, show_path
 from veneer.policy.field_edits import (
@@ -134,8 +134,10 @@ class Builder:
     def _changes(self) -> None:
         for wrong in wrong_changes(self.shape.changes):
             self._wrong(("changes",), wrong)
+        for wrong in wrong_routes(self.shape):
+            self._wrong((), wrong)
         for name, shape in self.shape.changes.items():
-            self.sources.secrets += [secret] if (secret := secret_of(shape)) else []
+            self.sources.secrets += secrets_of(shape)
             if (settings := source_of(name, shape)) is not None:
                 self.changes[name] = settings
 
@@ -157,12 +159,11 @@ class Builder:
         if lease.valid < 2 * lease.renew:
             self.problem(("stores", "lease", "valid"), "must be at least twice `renew`, or one lost renewal ends it")
         url = self.overrides.redis_url or redis.url
-        known = ("redis", "rediss", "redis+sentinel", "redis+cluster", "rediss+sentinel", "rediss+cluster", "unix")
         path = () if self.overrides.redis_url else ("stores", "redis", "url")
         if url is not None and "://" not in url:
             self.problem(path, f'"{url}" is not a Redis URL', f'write "redis://{url}"')
-        elif url is not None and (scheme := url.partition("://")[0]) not in known:
-            self.problem(path, f'"{scheme}" is no scheme of a Redis URL', nearest(scheme, known))
+        elif url is not None and (scheme := url.partition("://")[0]) not in REDIS_SCHEMES:
+            self.problem(path, f'"{scheme}" is no scheme of a Redis URL', nearest(scheme, REDIS_SCHEMES))
         return node_settings.StoreSettings(
             memory_bytes=shape.memory,
             memory_told="memory" in shape.model_fields_set,

@@ -35,14 +35,51 @@ class PostgresRules:
 
 
 @dataclass(frozen=True, slots=True)
+class DebeziumRules:
+    """Debezium's events in the Redis stream `key`; without a URL in the Redis that all nodes share.
+
+    With `full_old_rows` every table is held to tell whole old rows (core.debezium).
+    """
+
+    key: str
+    redis_url: str | None = field(default=None, repr=False)
+    full_old_rows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TagStreamRules:
+    """Plain events (core.tag_events) in the Redis stream `key`. `everything` names all that they may name."""
+
+    key: str
+    redis_url: str | None = field(default=None, repr=False)
+    everything: tuple[str, ...] = ("*",)
+
+
+@dataclass(frozen=True, slots=True)
+class PostedRules:
+    """Events that are posted to the admin listener: Debezium's where there are tables, otherwise plain ones."""
+
+    full_old_rows: bool = False
+    everything: tuple[str, ...] = ("*",)
+
+
+SourceKind = PostgresRules | DebeziumRules | TagStreamRules | PostedRules
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeSettings:
     """One source: where it is, and which tags its tables' rows have."""
 
     name: str
-    kind: PostgresRules
+    kind: SourceKind
     tables: tuple[TableRules, ...]
     max_lag_s: float = 2.0
     on_loss: SourceLoss = SourceLoss.FORWARD
+
+    @property
+    def is_posted(self) -> bool:
+        """Whether others bring its events, so that nobody follows it."""
+        return isinstance(self.kind, PostedRules)
 
     @property
     def bound(self) -> SourceBound:

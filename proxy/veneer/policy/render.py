@@ -13,7 +13,7 @@ from veneer.core.row_changes import ColumnTemplate
 from veneer.core.rules import KeyRules
 from veneer.policy.model import Policy, Route
 from veneer.policy.model import UpstreamSettings as Upstream
-from veneer.policy.model_changes import ChangeSettings, SourceBound
+from veneer.policy.model_changes import ChangeSettings, DebeziumRules, PostedRules, PostgresRules, SourceBound
 from veneer.policy.model_identity import Identity
 from veneer.policy.model_rates import RateKey, RateRule
 from veneer.policy.model_targets import TargetSettings
@@ -67,9 +67,9 @@ def _identity(identity: Identity) -> Iterator[str]:
 
 
 def _source(source: ChangeSettings) -> Iterator[str]:
-    kind = source.kind
-    yield f"source {source.name}: slot {kind.slot}, publication {kind.publication}"
-    yield f"  max_lag: {source.max_lag_s:g}s, then {source.on_loss.value}"
+    yield f"source {source.name}: {_place(source)}"
+    if not source.is_posted:
+        yield f"  max_lag: {source.max_lag_s:g}s, then {source.on_loss.value}"
     for table in source.tables:
         yield f"  {table.table}: {', '.join(map(_change_tag, table.tags))}"
         if table.ignore:
@@ -80,6 +80,21 @@ def _source(source: ChangeSettings) -> Iterator[str]:
 
 def _change_tag(template: ColumnTemplate) -> str:
     return f"{template.text} (changed {', '.join(sorted(template.changed))})" if template.changed else template.text
+
+
+def _place(source: ChangeSettings) -> str:
+    """Where it is, in words, without addresses: they may hold passwords."""
+    kind = source.kind
+    if isinstance(kind, PostgresRules):
+        return f"slot {kind.slot}, publication {kind.publication}"
+    old_rows = ", whole old rows" if isinstance(kind, DebeziumRules | PostedRules) and kind.full_old_rows else ""
+    if isinstance(kind, PostedRules):
+        named = "" if source.tables else f", all of {', '.join(kind.everything)}"
+        return f"posted{named}{old_rows}"
+    where = "the shared Redis" if kind.redis_url is None else "a Redis of its own"
+    if isinstance(kind, DebeziumRules):
+        return f"Debezium in the stream {kind.key} of {where}{old_rows}"
+    return f"the stream {kind.key} of {where}, all of {', '.join(kind.everything)}"
 
 
 def _block(title: str, given: object, plain: object) -> Iterator[str]:

@@ -53,6 +53,59 @@ def _tag_alone(value: object) -> object:
     return {"tag": value} if isinstance(value, str) else value
 
 
+class DebeziumShape(Shape):
+    """Debezium's change events in JSON, in one Redis stream, as Debezium Server's `redis` sink writes them.
+
+    All topics have to be put into the one stream, by its name, in the order of commits: docs/debezium.md shows how.
+    """
+
+    key: Text = required("The key of the stream.")
+    redis: Text | None = option(None, "The Redis that has it, as in `stores.redis.url`; without it the shared store's.")
+    old_rows: Literal["key", "full"] = option(
+        "key",
+        "What is believed of a row as it was, where the database tells as much as its tables say (PostgreSQL): the "
+        "columns of its key, or `full` where every table has `REPLICA IDENTITY FULL`.",
+        "With `full` on a table that has it not, what the row belonged to before stays stored.",
+    )
+
+
+class TagStreamShape(Shape):
+    """Events of your own in a Redis stream: an entry's only field holds `{"tags": [...]}`, or it has a field `tags`.
+
+    `as_of_ms` beside `tags` says, in milliseconds since 1970, that all committed before that moment came before.
+    """
+
+    key: Text = required("The key of the stream.")
+    redis: Text | None = option(None, "The Redis that has it, as in `stores.redis.url`; without it the shared store's.")
+    tags: Annotated[list[Text], OneOrMore] = option(
+        ["*"],
+        'What names all that its events may name, as in `"job:*"`: invalidated where one was missed or cannot be read.',
+        "What events name beside it stays stored when one of them is missed.",
+        min_length=1,
+        max_length=32,
+    )
+
+
+class PostedShape(Shape):
+    """Events that are sent to `POST /changes/events/NAME` of the admin listener, and answered once all nodes know.
+
+    With `tables` they are Debezium's, otherwise plain ones. As nobody can tell when one is missing, routes cannot name
+    such a source.
+    """
+
+    old_rows: Literal["key", "full"] = option(
+        "key",
+        "What is believed of a row as it was: the columns of its key, or all of them (`REPLICA IDENTITY FULL`).",
+        "With `full` on a table that has it not, what the row belonged to before stays stored.",
+    )
+    tags: Annotated[list[Text], OneOrMore] = option(
+        ["*"],
+        "What names all that plain events may name: invalidated where an event leaves open what was changed.",
+        min_length=1,
+        max_length=32,
+    )
+
+
 class TableShape(Shape):
     """What changes of a table's rows invalidate. A list alone stands for its `tags`."""
 
@@ -89,6 +142,9 @@ class SourceShape(Shape):
         "without its database, as in `enabled: ${FOLLOW_DB:-false}`.",
     )
     postgres: PostgresShape | None = option(None, "A PostgreSQL database.")
+    debezium: DebeziumShape | None = option(None, "Debezium's events, of any database that it reads.")
+    stream: TagStreamShape | None = option(None, "A Redis stream of events that name tags.")
+    posted: PostedShape | None = option(None, "Events that are sent to the admin listener.")
     max_lag: Duration = option(
         2.0,
         "How late the source may be, measured by heartbeats all the time.",
@@ -102,8 +158,10 @@ class SourceShape(Shape):
         "mark it, or go by lifetimes as without a source.",
         "`stale` and `ttl` serve what may have been changed.",
     )
-    tables: dict[TableName, Annotated[TableShape, BeforeValidator(_tags_alone)]] = required(
-        'Tables, as `users` or `hr.users` (`public` when absent), and their tags, as in `users: ["user:{id}", users]`.',
+    tables: dict[TableName, Annotated[TableShape, BeforeValidator(_tags_alone)]] = option(
+        {},
+        'Tables, as `users` or `hr.users` (`public` when absent), and their tags, as in `users: ["user:{id}", users]`. '
+        "Where a database has no schemas its name stands for one: `shop.users`. A `stream` has none.",
         min_length=1,
         max_length=500,
     )

@@ -10,7 +10,7 @@ from typing import cast
 from redis import asyncio as aioredis
 from redis.asyncio.sentinel import SentinelConnectionPool
 
-from veneer.redis.connect import RedisAddress, RedisClient
+from veneer.redis.connect import RedisAddress, RedisClient, connect, disconnect
 from veneer.redis.wire import RedisConnection
 
 
@@ -79,3 +79,12 @@ class Dialer:
             await wire.ask("AUTH", *name, address.password or "")
         if address.database:
             await wire.ask("SELECT", address.database)
+
+
+async def dial_once(address: RedisAddress, key: str, timeout_s: float = 1.0) -> RedisConnection:
+    """A connection to the server that has `key`, without a client of one's own. Raises one of `script.FAILURES`."""
+    client = connect(address)
+    try:
+        return await Dialer(address, client, key, timeout_s)()
+    finally:
+        await disconnect(client)

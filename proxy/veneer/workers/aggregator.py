@@ -14,6 +14,7 @@ from veneer.admin.application import MAX_BODY_BYTES, Page, guarded, json_answer
 from veneer.admin.changes import PATH, WAIT_PATH
 from veneer.admin.health import Health, PartHealth
 from veneer.admin.hurried import in_time, whole_body
+from veneer.admin.posted import EVENTS_PATH
 from veneer.admin.stats import stats_of
 from veneer.observe.metrics import Metrics
 from veneer.workers.counter_totals import CounterTotals
@@ -57,6 +58,7 @@ class AdminAggregator:
                 web.post("/purge", self._hand_on),
                 web.get(PATH, self._hand_on),
                 web.post(WAIT_PATH, self._hand_on),
+                web.post(EVENTS_PATH, self._hand_on),
             ]
         )
         return application

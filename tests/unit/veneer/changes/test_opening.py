@@ -15,7 +15,7 @@ SETTINGS = ChangeSettings("main", PostgresRules("postgresql://"), (USERS,))
 
 
 def test_a_source_is_made_of_what_the_policy_says() -> None:
-    source = open_source(SETTINGS)
+    source = open_source(SETTINGS, None)
     assert (type(source).__name__, source.name, source.all_tags) == ("PostgresSource", "main", ALL_TAGS)
 
 
@@ -23,7 +23,7 @@ async def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyP
     for name in [name for name in sys.modules if name.startswith("veneer.changes.postgres")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "psycopg2", None)
-    source = open_source(SETTINGS)
+    source = open_source(SETTINGS, None)
     assert (source.name, source.all_tags) == ("main", ALL_TAGS)
     with pytest.raises(SourceError, match=r"veneer\[postgres\]") as error:
         await source.open()

@@ -95,6 +95,7 @@ def unreadable() -> Iterator[bytes]:
     yield change(after=[1])
     yield change(op="c", after="text")
     yield change(op="c", after=None, source={"connector": "mongodb", "db": "d", "collection": "c"})
+    yield change(op="u", after=None, source={"connector": "mongodb", "db": "d", "collection": "c"})
     yield change(op="u", after="{", source={"connector": "mongodb", "db": "d", "collection": "c"})
     yield b"\xff"
     yield b'{"op": "' + b"u" * MAX_EVENT_BYTES + b'"}'

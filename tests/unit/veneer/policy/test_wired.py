@@ -59,6 +59,8 @@ OTHERWISE: dict[str, object] = {
     "TableShape.tags": ["other"],
     "ChangeTagShape.tag": "other",
     "SourceShape.enabled": False,
+    "DebeziumShape.key": "other",
+    "TagStreamShape.key": "other",
     "PolicyShape.trusted_proxies": ["10.0.0.0/9"],
 }
 """What stands for keys that cannot be left out."""
