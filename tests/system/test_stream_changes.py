@@ -70,8 +70,8 @@ async def test_a_change_in_the_stream_reaches_what_is_stored(talk: Dialogue, red
     talk.answers("200\n\nold", "200\n\nnew", "200\n\nnewest")
     assert [(await talk.ask("GET /7/shown")).body for _ in range(5)] == [b"old"] * 5
     with redis_server.client() as events:
-        events.xadd("shop", change(8))  # type: ignore[arg-type]
-        events.xadd("shop", change(7))  # type: ignore[arg-type]
+        events.xadd("shop", change(8))
+        events.xadd("shop", change(7))
         await until(talk, "GET /7/shown", b"new")
         events.xadd("jobs", {"tags": "user:7"})
         await until(talk, "GET /7/shown", b"newest")
@@ -86,7 +86,7 @@ async def test_a_route_that_names_a_stream_answers_from_the_store_only_while_eve
         talk.answers(*["200\n\nstored"] * 40)
         async with asyncio.timeout(5):
             while "; hit" not in ((await talk.ask("GET /7/bounded")).lines.get("cache-status") or ""):
-                events.xadd("shop", change(8))  # type: ignore[arg-type]
+                events.xadd("shop", change(8))
                 await asyncio.sleep(0.1)
         talk.forget_answers()
         assert (await talk.ask("GET /7/bounded")).body == b"stored"

@@ -16,8 +16,6 @@ from veneer.ports import AsOf, ChangeItem, Committed
 
 UNREADABLE: Final = "an event that cannot be read"
 """The gap of a `Committed`; what is wrong with which event is for the log."""
-MAX_SUMMED_TAGS: Final = 1_000
-"""Plain tags after which a `Committed` is closed, at the event that has reached this."""
 
 
 class EventDecoder(Protocol):
@@ -75,14 +73,12 @@ class DebeziumEvents:
 
 
 class EventSum:
-    """What events invalidate together. `tables` are the rules of those that tell rows, `everything` of the others."""
+    """What events invalidate. `tables` are the rules of those that tell rows, `everything` names all of the others."""
 
     def __init__(self, tables: Iterable[TableRules] = (), everything: tuple[str, ...] = ()) -> None:
         rules = tuple(tables)
         self.all_tags: Final = everything or all_tags(rules) or (EVERYTHING,)
         self._rows = TransactionTags(rules)
-        self._tags: dict[str, None] = {}
-        self._gap = ""
         self._position = ""
         self._as_of_ms: int | None = None
         self._items: list[ChangeItem] = []
@@ -92,30 +88,23 @@ class EventSum:
         self._position = position
         for change in event.rows:
             self._rows.add(change)
-        self._tags.update(dict.fromkeys(event.tags))
-        self._gap = self._gap or event.gap
+        tags, gap = self._rows.take()
+        everything = self.all_tags if event.gap else ()
+        if named := dict.fromkeys((*everything, *tags, *event.tags)):
+            self._items.append(Committed(position, tuple(named), event.gap or gap))
         if event.as_of_ms is not None:
             self._as_of_ms = max(event.as_of_ms, self._as_of_ms or 0)
-        if len(self._tags) >= MAX_SUMMED_TAGS:
-            self._close()
 
     def everything(self, why: str, position: str) -> None:
         """What is at this position is not known."""
         self.add(ChangeEvent(gap=why), position)
 
     def take(self) -> list[ChangeItem]:
-        """The items, in order; then the next sum begins."""
-        if self._position:
-            self._close()
-        if self._as_of_ms is not None:
-            self._items.append(AsOf(self._position, self._as_of_ms))
+        """The items, in order, the last of which is at the last event's position; then the next sum begins."""
         items, self._items = self._items, []
+        if self._as_of_ms is not None:
+            items.append(AsOf(self._position, self._as_of_ms))
+        elif self._position and (not items or items[-1].position != self._position):
+            items.append(Committed(self._position, ()))
         self._position, self._as_of_ms = "", None
         return items
-
-    def _close(self) -> None:
-        tags, gap = self._rows.take()
-        everything = self.all_tags if self._gap else ()
-        named = dict.fromkeys((*everything, *tags, *self._tags))
-        self._items.append(Committed(self._position, tuple(named), self._gap or gap))
-        self._tags, self._gap = {}, ""

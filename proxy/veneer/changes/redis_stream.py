@@ -132,8 +132,10 @@ class RedisChangeStream:
         """Nothing: events say themselves what they are as of."""
 
     def confirm(self, position: str) -> None:
-        """Kept in Redis with the next read."""
-        self._confirmed = position
+        """Kept in Redis with the next read, where it is one of the stream's and no older than before."""
+        place = _place(position)
+        if place > _place(self._confirmed):
+            self._confirmed = position
 
     async def aclose(self) -> None:
         """Let go of the connection."""
@@ -206,6 +208,14 @@ class _Asker:
         """As RedisAsker."""
         async with LagTolerantTimeout(timeout_s):
             return await self._wire.ask(*words)
+
+
+def _place(position: str) -> tuple[int, int]:
+    """An id of a stream to compare with another one; less than all of them where it is none."""
+    if not _ID.fullmatch(position.encode()):
+        return -1, 0
+    ms, _, number = position.partition("-")
+    return int(ms), int(number)
 
 
 def _fields(told: Reply) -> dict[bytes, bytes]:

@@ -14,6 +14,7 @@ from veneer.admin.access import AdminAccess
 from veneer.admin.application import build_admin
 from veneer.admin.changes import ChangesAdmin
 from veneer.admin.deps import AdminDeps
+from veneer.admin.posted import PostedEventsAdmin
 from veneer.changes.follower import Follower, FollowerSettings
 from veneer.changes.waiting import SourceWaiter
 from veneer.loop.clock import SystemClock
@@ -38,7 +39,9 @@ def start(aiohttp_client: Callable[[web.Application], Awaitable[Client]]) -> Sta
             log=log,
             snapshot=lambda: observer.snapshot(Gauges),
             policy=default_policy,
-            changes=ChangesAdmin(SourceWaiter(log.sources, log, CLOCK), lambda: followed),
+            changes=ChangesAdmin(
+                SourceWaiter(log.sources, log, CLOCK), lambda: followed, PostedEventsAdmin(log, lambda: ())
+            ),
         )
         return await aiohttp_client(build_admin(deps))
 
