@@ -16,6 +16,8 @@ routes:
   - {name: few, match: {path: "/{room}/few/{id}", methods: [POST]}, rate_limit: three}
   - {name: small, match: {path: "/{room}/small/{id}", methods: [PUT]}, max_body: 4B}
   - {name: asks, match: {path: "/{room}/asks/{id}", methods: [POST]}, cache: {compat: {post_as_query: true}}}
+  - {name: keyed, match: {path: "/{room}/keyed/{id}", methods: [POST]}, retry_writes: with-key}
+  - {name: twice, match: {path: "/{room}/twice/{id}", methods: [PUT]}, retry_writes: always}
   - {name: pages, match: {path: "/{room}/pages/{id}", methods: [GET]}, cache: {tags: ["{room}:{id}"]}}
   - name: users
     match: {path: "/{room}/users/{id}", methods: [PUT]}
@@ -32,6 +34,27 @@ async def learned(talk: Dialogue, line: str = "PUT /users/", status: str = "200"
         talk.answers(f"{status}\n\n{'' if status == '204' else 'done'}")
         answer = await talk.ask(f"{line}{100 + number}", body=b"hi")
         assert answer.status == int(status)
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "repeated"),
+    [
+        ("POST /keyed/", 'Idempotency-Key: "a1"', True),
+        ("POST /keyed/", "X-Key: a1", False),
+        ("PUT /twice/", "X-Key: a1", True),
+        ("PUT /small/", 'Idempotency-Key: "a1"', False),
+    ],
+)
+async def test_where_the_policy_allows_it_a_write_whose_connection_broke_is_sent_again(
+    talk: Dialogue, line: str, field: str, repeated: bool
+) -> None:
+    for number in range(TIMES):
+        talk.answers("200\n\ndone")
+        assert (await talk.ask(f"{line}{100 + number}", field, body=b"hi")).status == 200
+    talk.answers(HANG_UP, *["200\n\ndone at last"] * repeated)
+    answer = await talk.ask(f"{line}1", field, body=b"hi")
+    assert answer.status == (200 if repeated else 502)
+    assert [asked.body for asked in talk.asked[TIMES:]] == [b"hi"] * (1 + repeated)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from veneer.core.retry_budget import RetryWrites
+
 TARGET_S: Final = 0.2
 """Waiting longer than this is more than a burst, if it lasts."""
 INTERVAL_S: Final = 0.3
@@ -42,12 +44,13 @@ class Claim:
     """On what terms an exchange with the backend is asked for: for which `route`, and how urgently.
 
     `waits` is whether it may wait where the backend has enough to do. Requests of one route are alike: their latencies
-    are compared, and they share a part of what the backend takes.
+    are compared, and they share a part of what the backend takes. `retry_writes` says which may be sent twice.
     """
 
     route: str = ""
     priority: Priority = Priority.NORMAL
     waits: bool = True
+    retry_writes: RetryWrites = RetryWrites.NEVER
 
 
 ANY_CLAIM: Final = Claim()

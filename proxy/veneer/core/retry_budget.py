@@ -1,4 +1,4 @@
-"""How much may be tried again: a share of what is asked, and a little for who asks seldom.
+"""What may be tried again, and how much: a share of what is asked, and a little for who asks seldom.
 
 Without such a bound retries multiply the load of a backend that fails because of its load (as in Finagle's RetryBudget:
 a bucket of tokens into which requests pay). Pure; `now` is a monotonic reading in seconds.
@@ -6,11 +6,30 @@ a bucket of tokens into which requests pay). Pure; `now` is a monotonic reading 
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Final
+
+from veneer.core.messages import RequestHead
 
 SAVED_S: Final = 10.0
 """So many seconds' worth of `per_s` may be saved up, and as many tokens again from requests, at least SAVED."""
 SAVED: Final = 100.0
+
+
+class RetryWrites(Enum):
+    """Which requests of a route that are not safe may be sent twice, as its backend is known to do them only once."""
+
+    NEVER = "never"
+    WITH_KEY = "with-key"
+    """Those with an Idempotency-Key (draft-ietf-httpapi-idempotency-key-header)."""
+    ALWAYS = "always"
+
+
+def may_repeat(request: RequestHead, writes: RetryWrites) -> bool:
+    """Whether a request may be sent again though it may have been carried out (RFC 9110 section 9.2.2)."""
+    if request.is_safe or writes is RetryWrites.ALWAYS:
+        return True
+    return writes is RetryWrites.WITH_KEY and "idempotency-key" in request.fields
 
 
 class RetryBudget:

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from veneer.core.forwarding import passed_before
 from veneer.core.messages import RequestHead
+from veneer.core.retry_budget import RetryWrites
 from veneer.core.rules import CodingRules
 from veneer.fastpath.identified import counts_known
 from veneer.fastpath.pattern import Template, Values
@@ -83,6 +84,8 @@ def write_template(
     request = exchange.request
     if not counts_known(exchange.policy, route) or passed_before(request.fields, services.instance):
         return None
+    if route.claim.retry_writes is not RetryWrites.NEVER:
+        return None  # a lease does not send such a request again
     if route.cache.enabled and cache_request(exchange).method == "QUERY":
         return None
     outgoing, upstream = sent_as(exchange, services.instance), services.upstreams[route.upstream]

@@ -10,6 +10,7 @@ from veneer.core.field_table import FORWARDING, HOP_BY_HOP
 from veneer.core.forwarding import METHOD_OVERRIDES
 from veneer.core.outcome import Reason
 from veneer.core.overload import PRIORITIES, Claim
+from veneer.core.retry_budget import RetryWrites
 from veneer.core.upgrades import NEVER
 from veneer.policy import model, node_settings, schema
 from veneer.policy.backends import targets_of, upstream_settings, wrong_targets, wrong_tls
@@ -315,7 +316,7 @@ class Builder:
             show_key=whole.cache.key.show,
             client_lifetime=model.ClientLifetime(whole.cache.client_lifetime),
             sources=tuple(self.changes[name].bound for name in whole.cache.changes if name in self.changes),
-            claim=Claim(given.name, PRIORITIES[whole.priority]),
+            claim=Claim(given.name, PRIORITIES[whole.priority], retry_writes=RetryWrites(whole.retry_writes)),
         )
 
     def _sharing(self, path: KeyPath, given: schema.RouteShape, whole: schema.RouteShape) -> tuple[str, ...]:

@@ -190,6 +190,12 @@ class RouteOptions(Shape):
         "Which requests go first where the backend cannot take all (`upstreams.NAME.concurrency`). What the proxy asks "
         "for itself (refreshes, audits) is in the background: refused where others wait.",
     )
+    retry_writes: Literal["never", "with-key", "always"] = option(
+        "never",
+        "Which requests with POST, PUT, DELETE and the like are sent once more where the connection broke before an "
+        "answer, or a target is busy: those with an Idempotency-Key, or all. As far as `upstreams.NAME.retries` goes.",
+        "A backend that does not know the key, or whose writes add up, carries one out twice.",
+    )
     tunnel_idle: Duration = option(
         600.0, "Time without a byte in either direction after a switch, as of a WebSocket. Then: close.", gt=0
     )

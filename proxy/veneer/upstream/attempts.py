@@ -46,11 +46,12 @@ class Attempts:
     moved: Sent | None = None
     busy: Busy | None = None
     denied: bool = False
+    is_safe: bool = True
 
     @property
     def movable(self) -> bool:
         """Whether another target may be asked while one has not answered; once for each request."""
-        return self.repeatable and self.moved is None
+        return self.repeatable and self.is_safe and self.moved is None
 
     @property
     def is_begun(self) -> bool:

@@ -33,8 +33,8 @@ from veneer.upstream.waiting import WaitingQueue
 class UpstreamPool(ConnectionLender):
     """Implements `veneer.ports.Upstream` for one backend.
 
-    A request is sent twice only when it has no body, its method is safe, and a reused connection died before one byte
-    of an answer: the backend closed it while idle (RFC 9112 section 9.3.1).
+    A request is sent twice only when all of it is at hand, it may be repeated (`core.retry_budget`), and a reused
+    connection died before one byte of an answer: the backend closed it while idle (RFC 9112 section 9.3.1).
     """
 
     def __init__(self, settings: PoolSettings, clock: Clock, tasks: Tasks, names: Names | None = None) -> None:
@@ -104,9 +104,10 @@ class UpstreamPool(ConnectionLender):
         try:
             return await self._attempt(connection, written, follows, on_interim, for_head=for_head)
         except UpstreamError as error:
-            if body is not None or not is_safe or not connection.served or not may_repeat(connection, error, demand):
+            if follows is not None or not (connection.served and may_repeat(connection, error, demand, request)):
                 raise
-        return await self.send_again(written, on_interim, demand, connection.timer.limit_s, for_head=for_head)
+        limit_s = connection.timer.limit_s
+        return await self.send_again(written, on_interim, demand, limit_s, for_head=for_head, may_give_way=is_safe)
 
     async def look(self, request: RequestHead) -> BackendResponse:
         """An exchange for who watches the backend: over a connection of its own, so that requests keep none from it.
@@ -164,14 +165,15 @@ class UpstreamPool(ConnectionLender):
         read_timeout_s: float | None,
         *,
         for_head: bool = False,
+        may_give_way: bool = True,
     ) -> BackendResponse:
-        """Send a safe request again, on a new connection: the one before died, or another backend did not answer."""
+        """Send a request again, on a new connection: the one before died, or another backend did not answer."""
         try:
             fresh = await self._acquire(demand, fresh=True)
         except UpstreamError as failed:
             raise UpstreamError(failed.failure, failed.detail, sent=True) from failed
         fresh.timer.set_limit(read_timeout_s)
-        if demand is not None:
+        if demand is not None and may_give_way:
             self.watch(fresh, demand)
         return await self._attempt(fresh, written, None, on_interim, for_head=for_head)
 

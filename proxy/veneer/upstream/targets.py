@@ -19,6 +19,7 @@ from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, Ups
 from veneer.upstream.attempts import Attempts, Busy, Sent
 from veneer.upstream.gate import Load
 from veneer.upstream.health import BACKEND_FAILURES, answers_at_all
+from veneer.upstream.lease import is_repeatable
 from veneer.upstream.response import BackendResponse
 from veneer.upstream.target import Relay, SetRules, TargetCounts, UpstreamTarget
 from veneer.upstream.target_lease import TargetLease
@@ -34,11 +35,15 @@ _UNSENT: Final = frozenset({UpstreamFailure.CONNECT, UpstreamFailure.CONNECT_TIM
 """Nothing of the request, nor of its content, was sent or read."""
 
 
+_MAY_BE_DONE_LATE: Final = frozenset({UpstreamFailure.READ_TIMEOUT, UpstreamFailure.WRITE_TIMEOUT})
+"""A write that was given up may still be carried out, after newer ones: what else it may do, it must not do twice."""
+
+
 class TargetSet:
     """Implements `veneer.ports.Upstream` over the pools of several targets.
 
     A request is sent to another target only where the budget allows it, nothing was passed on to the client, and either
-    nothing of it was sent or its method is safe and it can be sent again. Each target is tried once.
+    nothing of it was sent or it may be repeated (`core.retry_budget`). Each target is tried once.
     An ejected target comes back after a trial of its own, never by a client's request. Where all are out, or down,
     requests go to all of them.
     """
@@ -84,8 +89,9 @@ class TargetSet:
         """The response of one of the targets. Raises UpstreamError."""
         self.sends()
         relay = None if on_interim is None else Relay(on_interim)
-        repeatable = request.is_safe and (body is None or isinstance(body, bytes))
-        attempts = Attempts(ANY_CLAIM.route if demand is None else demand.claim.route, repeatable, demand, relay)
+        repeatable = is_repeatable(request, demand) and (body is None or isinstance(body, bytes))
+        kind = ANY_CLAIM.route if demand is None else demand.claim.route
+        attempts = Attempts(kind, repeatable, demand, relay, is_safe=request.is_safe)
 
         def send(target: UpstreamTarget) -> Awaitable[BackendResponse]:
             return target.pool.exchange(request, body, relay, read_timeout_s=read_timeout_s, demand=demand)
@@ -187,6 +193,8 @@ class TargetSet:
         overloaded = error.failure is UpstreamFailure.OVERLOADED
         untouched = not error.sent and error.failure in _UNSENT
         if not (untouched or attempts.repeatable) or not (overloaded or error.failure in BACKEND_FAILURES):
+            return False
+        if not attempts.is_safe and error.failure in _MAY_BE_DONE_LATE:
             return False
         return self._may_go_on(attempts, str(error))
 

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veneer.core.retry_budget import SAVED, SAVED_S, RetryBudget
+from veneer.core.fields import Fields
+from veneer.core.messages import RequestHead
+from veneer.core.retry_budget import SAVED, SAVED_S, RetryBudget, RetryWrites, may_repeat
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "writes", "repeats"),
+    [
+        ("GET", False, RetryWrites.NEVER, True),
+        ("POST", True, RetryWrites.NEVER, False),
+        ("PUT", False, RetryWrites.NEVER, False),
+        ("POST", False, RetryWrites.WITH_KEY, False),
+        ("POST", True, RetryWrites.WITH_KEY, True),
+        ("DELETE", False, RetryWrites.ALWAYS, True),
+    ],
+)
+def test_a_write_is_repeated_only_where_the_policy_says_so(
+    method: str, key: bool, writes: RetryWrites, repeats: bool
+) -> None:
+    fields = Fields([("Idempotency-Key", '"8e03978e"')] if key else [])
+    assert may_repeat(RequestHead(method, "/", None, "a.test", fields), writes) is repeats
 
 
 def test_who_asks_seldom_may_try_again_a_little() -> None:

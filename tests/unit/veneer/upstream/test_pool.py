@@ -10,6 +10,8 @@ import pytest
 from tests.support.origin import OriginConnection, answering, read_body
 from tests.unit.veneer.upstream.conftest import Bench, pieces, pool_for, request
 from veneer.core.messages import ResponseHead
+from veneer.core.overload import Claim
+from veneer.core.retry_budget import RetryWrites
 from veneer.ports import Demand, UpstreamError, UpstreamFailure
 from veneer.upstream.response import BackendResponse
 
@@ -308,6 +310,34 @@ async def test_an_unsafe_request_is_never_sent_twice(method: str) -> None:
             await bench.pool.exchange(request(method), None)
         assert caught.value.sent
         assert len(bench.origin.heads) == 2
+
+
+@pytest.mark.parametrize(
+    ("writes", "fields", "body", "sent"),
+    [
+        (RetryWrites.ALWAYS, (), b"abc", 3),
+        (RetryWrites.ALWAYS, (), None, 3),
+        (RetryWrites.ALWAYS, (), "arriving", 2),
+        (RetryWrites.WITH_KEY, (("Idempotency-Key", "a"),), b"abc", 3),
+        (RetryWrites.WITH_KEY, (), b"abc", 2),
+        (RetryWrites.NEVER, (("Idempotency-Key", "a"),), b"abc", 2),
+    ],
+)
+async def test_a_write_that_may_be_repeated_survives_that_as_well(
+    writes: RetryWrites, fields: tuple[tuple[str, str], ...], body: bytes | str | None, sent: int
+) -> None:
+    async with pool_for(dies_when_reused) as bench:
+        await read(await bench.pool.exchange(request(), None))
+        demand = Demand(Claim(retry_writes=writes))
+        length = () if body is None else (("Content-Length", "3"),)
+        content = pieces(b"abc") if isinstance(body, str) else body
+        asking = bench.pool.exchange(request("POST", "/", *fields, *length), content, demand=demand)
+        if sent == 3:
+            assert await read(await asking) == b"hello"
+        else:
+            with pytest.raises(UpstreamError):
+                await asking
+        assert len(bench.origin.heads) == sent
 
 
 async def test_a_connection_closed_while_idle_costs_nothing() -> None:

@@ -15,6 +15,8 @@ from tests.support.origin import Origin, OriginConnection, Script, answering, re
 from tests.unit.veneer.upstream.conftest import pieces, request
 from veneer.core.balancing import EjectionRules
 from veneer.core.messages import ResponseHead
+from veneer.core.overload import Claim
+from veneer.core.retry_budget import RetryWrites
 from veneer.loop.tasks import Tasks
 from veneer.policy.model import BreakerRules, HealthRules, UpstreamSettings
 from veneer.policy.model_targets import RetryRules, TargetSettings
@@ -33,6 +35,11 @@ AWAY = b"HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n"
 
 async def hang_up(connection: OriginConnection) -> None:
     await read_body(connection, await connection.request_head())
+
+
+async def silent(connection: OriginConnection) -> None:
+    await connection.request_head()
+    await connection.closed_by_peer()
 
 
 @dataclass
@@ -124,6 +131,25 @@ async def test_a_write_that_may_have_arrived_is_not_sent_twice() -> None:
         with pytest.raises(UpstreamError) as caught:
             await bench.targets.exchange(request("POST"), b"abc")
         assert (caught.value.failure, caught.value.sent) == (UpstreamFailure.RESET, True)
+        assert bench.heads() == [1, 0]
+
+
+WRITES = Claim(retry_writes=RetryWrites.ALWAYS)
+
+
+async def test_a_write_that_may_be_repeated_goes_to_the_next_target() -> None:
+    async with several(hang_up, answering(HELLO)) as bench:
+        response = await bench.targets.exchange(request("POST"), b"", demand=Demand(WRITES))
+        await response.aclose()
+        assert response.head.status == 200
+        assert bench.heads() == [1, 1]
+
+
+async def test_a_write_that_was_given_up_may_be_done_late_and_is_not_repeated() -> None:
+    async with several(silent, answering(HELLO), read_timeout_s=0.1) as bench:
+        with pytest.raises(UpstreamError) as caught:
+            await bench.targets.exchange(request("POST"), b"", demand=Demand(WRITES))
+        assert caught.value.failure is UpstreamFailure.READ_TIMEOUT
         assert bench.heads() == [1, 0]
 
 
