@@ -1,4 +1,4 @@
-"""The smallest HTTP/1.1 client that will do: one connection, one request at a time, lengths announced.
+"""The smallest HTTP/1.1 client that will do: one connection, one request at a time, lengths announced or in chunks.
 
 It costs little, so that the checker does not take from the nodes the processor time that it measures them with.
 """
@@ -15,6 +15,7 @@ HOST = "registers.example"
 
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n")
 _CLOSE = b"\r\nconnection: close\r\n"
+_CHUNKED = b"\r\ntransfer-encoding: chunked\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,20 @@ class Reply:
     def cache_status(self) -> str:
         """What the cache says it did."""
         return self.head.partition(b"\r\ncache-status: ")[2].partition(b"\r\n")[0].decode("latin-1")
+
+
+def dechunked(raw: bytes) -> bytes | None:
+    """The body that these chunks are, once they are all there and followed by no trailers; else None."""
+    body, at = b"", 0
+    while (end := raw.find(b"\r\n", at)) >= 0:
+        size = int(raw[at:end].partition(b";")[0], 16)
+        at = end + 2 + size + 2
+        if at > len(raw):
+            return None
+        if not size:
+            return body
+        body += raw[end + 2 : at - 2]
+    return None
 
 
 class _Wire(asyncio.Protocol):
@@ -64,10 +79,16 @@ class _Wire(asyncio.Protocol):
             return
         head = self._got[: end + 2].lower()
         length = _LENGTH.search(head)
-        if length is None:
+        body: bytes | None = self._got[end + 4 :]
+        if length is not None:
+            body = None if len(self._got) < end + 4 + int(length[1]) else body
+        elif _CHUNKED in head:
+            body = dechunked(self._got[end + 4 :])
+        else:
             self._settle(ValueError(f"no length: {head[:80]!r}"))
-        elif len(self._got) >= end + 4 + int(length[1]):
-            body, self._got = self._got[end + 4 :], b""
+            return
+        if body is not None:
+            self._got = b""
             self._settle(Reply(int(head[9:12]), head, body))
             if _CLOSE in head and self.transport is not None:
                 self.transport.close()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -68,6 +69,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m checks.storm", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="how long each measurement lasts (default 10)")
     parser.add_argument("--cases", default=",".join(CASES), help="names, separated by commas; parts of names will do")
+    parser.add_argument("--requests", type=int, default=0, help="downloads of 'clients leave' (default: by time)")
+    parser.add_argument("--coded", action="store_true", help="clients take coded answers, as python-requests does")
+    parser.add_argument("--shared", action="store_true", help="two workers over Redis, also where a case has none")
     parser.add_argument("--no-peers", action="store_true", help="leave nginx and HAProxy out")
     return parser.parse_args()
 
@@ -80,11 +84,23 @@ def _chosen(asked: str) -> list[str]:
     return [name for name in CASES if any(part in name for part in parts)]
 
 
-async def _run(stage: Stage, names: list[str]) -> None:
+@asynccontextmanager
+async def _shared(stage: Stage) -> AsyncIterator[None]:
+    """A Redis for who has none of its own; each case has another."""
+    async with stage.redis() as server:
+        stage.redis_url = server.url
+        try:
+            yield
+        finally:
+            stage.redis_url = None
+
+
+async def _run(stage: Stage, names: list[str], *, shared: bool) -> None:
     for name in names:
         with stage.playing(name):
             shown = len(stage.figures)
-            await CASES[name](stage)
+            async with _shared(stage) if shared else nullcontext():
+                await CASES[name](stage)
             sys.stdout.writelines(f"{figure}\n" for figure in stage.figures[shown:])
             sys.stdout.flush()
 
@@ -94,9 +110,10 @@ def main() -> int:
     options = _arguments()
     names = _chosen(options.cases)
     with tempfile.TemporaryDirectory(prefix="veneer-storm-") as directory:
-        stage = Stage(Path(directory), options.seconds, peers=not options.no_peers)
+        peers = not (options.no_peers or options.shared)
+        stage = Stage(Path(directory), options.seconds, peers, options.requests, coded=options.coded)
         try:
-            uvloop.run(_run(stage, names))
+            uvloop.run(_run(stage, names, shared=options.shared))
         except StartError as error:
             sys.stderr.write(f"{error}\n")
             return 2

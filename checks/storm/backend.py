@@ -81,7 +81,7 @@ class Registers:
             self._versions[number] += 1
         body = f"{number}={self._versions[number]}\n".encode()
         body = body.ljust(int(request.query.get("bytes", "0")), b"\n")
-        headers = {"Cache-Control": request.query.get("control", "no-store")}
+        headers = {"Cache-Control": request.query.get("control", "no-store"), "Content-Type": "text/plain"}
         if self._mode is Mode.WELL:
             return web.Response(body=body, headers=headers)
         response = web.StreamResponse(headers={**headers, "Content-Length": str(len(body))})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import math
 import time
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from itertools import count, cycle
 
@@ -16,6 +18,9 @@ from checks.coherence.ledger import Ledger
 from checks.storm.figures import quantile
 
 REGISTERS = 200_000
+CODED = "User-Agent: python-requests/2.32.3\r\nAccept-Encoding: gzip, deflate\r\nAccept: */*\r\n"
+CODED_BYTES = 2000
+"""Long enough to be coded."""
 PATIENCE_S = 3.0
 """How long a client waits."""
 
@@ -100,13 +105,28 @@ def again(first: int, many: int) -> Iterator[int]:
     return cycle(range(first, first + many))
 
 
+def _decoded(reply: Reply) -> Reply:
+    """The reply with its body as it was before it was coded. Raises ValueError where that is not what it says."""
+    coding = reply.fields.get("content-encoding", "identity")
+    if coding == "identity":
+        return reply
+    if coding != "gzip":
+        raise ValueError(f"not asked for: {coding}")
+    try:
+        return replace(reply, body=gzip.decompress(reply.body))
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError("not gzip") from error
+
+
 class Crowd:
     """Clients of some ports, in turns. Answers are judged by the ledger of the checker of coherence.
 
-    Connections are kept and used again, as many as are needed at once.
+    Connections are kept and used again, as many as are needed at once. With `coded` they take coded answers, and ask
+    for some that are long enough for it.
     """
 
-    def __init__(self, ports: Iterable[int], ledger: Ledger) -> None:
+    def __init__(self, ports: Iterable[int], ledger: Ledger, *, coded: bool = False) -> None:
+        self._coded = coded
         self._idle: dict[int, list[Connection]] = {port: [] for port in ports}
         self._next_port = cycle(self._idle)
         self._ledger = ledger
@@ -133,11 +153,13 @@ class Crowd:
         idle = self._idle[port]
         connection = idle.pop() if idle else Connection(port)
         floor, began = self._ledger.acknowledged[register], time.perf_counter()
-        path = f"/{ask.route}/{register}" + (f"?{ask.query}" if ask.query else "")
+        query = "&".join(filter(None, (ask.query, f"bytes={CODED_BYTES}" if self._coded else "")))
+        path = f"/{ask.route}/{register}" + (f"?{query}" if query else "")
         reply: Reply | None = None
         outcome = Outcome.FAILED
         try:
-            reply = await connection.ask(ask.method, path, b"{}" if ask.method != "GET" else b"", PATIENCE_S)
+            content, fields = b"{}" if ask.method != "GET" else b"", CODED if self._coded else ""
+            reply = _decoded(await connection.ask(ask.method, path, content, PATIENCE_S, fields))
         except TimeoutError:
             outcome = Outcome.GIVEN_UP
         except (OSError, EOFError, ValueError):

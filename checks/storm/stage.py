@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from checks.coherence.ledger import Ledger
@@ -18,11 +18,19 @@ from devstack.redis_sets import SentinelSet
 
 @dataclass(slots=True)
 class Stage:
-    """Everything that the cases need. `seconds` is about how long each of their measurements lasts."""
+    """Everything that the cases need. `seconds` is about how long each of their measurements lasts.
+
+    With `coded` clients take coded answers, and with `redis_url` each Veneer that has no Redis shares that one, by
+    two workers. `requests` is how many a case makes that has to show what becomes of very many; 0 for what fits into
+    the time.
+    """
 
     directory: Path
     seconds: float
     peers: bool = True
+    requests: int = 0
+    coded: bool = False
+    redis_url: str | None = None
     ledger: Ledger = field(default_factory=lambda: Ledger(REGISTERS))
     figures: list[Figure] = field(default_factory=list[Figure])
     case: str = ""
@@ -68,6 +76,8 @@ class Stage:
 
     def veneer(self, backends: Sequence[Listening], setting: Setting = BY_DEFAULT) -> Veneer:
         """Veneer before these backends."""
+        if self.redis_url is not None and setting.redis_urls == BY_DEFAULT.redis_urls:
+            setting = replace(setting, redis_urls=(self.redis_url,), workers=2)
         return Veneer([backend.port for backend in backends], self.place(), setting)
 
     def contenders(self, backends: Sequence[Listening], setting: Setting = BY_DEFAULT) -> list[Contender]:
@@ -87,7 +97,8 @@ class Stage:
             await asyncio.to_thread(backend.start)
         await asyncio.to_thread(contender.start)
         # What others serve is not ours to judge.
-        crowd = Crowd(contender.ports, self.ledger if isinstance(contender, Veneer) else Ledger(REGISTERS))
+        ledger = self.ledger if isinstance(contender, Veneer) else Ledger(REGISTERS)
+        crowd = Crowd(contender.ports, ledger, coded=self.coded)
         try:
             yield crowd
         finally:

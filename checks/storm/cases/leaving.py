@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 import psutil
@@ -22,43 +24,66 @@ IDLE_S = 7.0
 """Longer than connections to the backend are kept."""
 
 
+@dataclass(slots=True)
+class _Downloads:
+    """Numbers the downloads, until there are enough or the time is over."""
+
+    enough: float
+    until_s: float
+    numbers: Iterator[int] = field(default_factory=count)
+    made: int = 0
+
+    def next(self) -> int | None:
+        """The number of another one; None when that was all."""
+        if self.made >= self.enough or asyncio.get_running_loop().time() >= self.until_s:
+            return None
+        self.made += 1
+        return next(self.numbers)
+
+
 async def leave(stage: Stage) -> None:
-    """Downloads of stored and new bodies are broken off or read slowly, for three times as long as others measure."""
+    """Downloads of stored and new bodies are broken off or read slowly.
+
+    There are as many as asked for, or as fit into three times as long as others measure.
+    """
     async with stage.backends() as backends:
         veneer = stage.veneer(backends, Setting(top=MEMORY))
         async with stage.before(backends, veneer):
             process = psutil.Process(veneer.nodes[0].process.pid)
+            loop = asyncio.get_running_loop()
             await asyncio.sleep(1)
-            descriptors = process.num_fds()
-            numbers = count()
-            await _downloads(stage, veneer, numbers, stage.seconds * 3 * WARM_SHARE)
+            descriptors, began_s = process.num_fds(), loop.time()
+            enough, lasts_s = stage.requests or math.inf, math.inf if stage.requests else stage.seconds * 3
+            whole = _Downloads(enough, began_s + lasts_s)
+            warming = replace(whole, enough=enough * WARM_SHARE, until_s=began_s + lasts_s * WARM_SHARE)
+            await _download(stage, veneer, warming)
             await asyncio.sleep(1)
             warm = process.memory_info().rss
-            await _downloads(stage, veneer, numbers, stage.seconds * 3 * (1 - WARM_SHARE))
+            whole.made = warming.made
+            await _download(stage, veneer, whole)
+            took_s = loop.time() - began_s
             await asyncio.sleep(IDLE_S)
             after = process.memory_info().rss
-            stage.note(veneer, "downloads", next(numbers))
+            stage.note(veneer, "downloads", whole.made)
+            stage.note(veneer, "downloads per second", whole.made / took_s)
             stage.note(veneer, "memory after warm-up, MB", warm / 1e6)
             stage.note(veneer, "memory after : after warm-up", after / warm, at_most(1.1))
             stage.note(veneer, "descriptors more than before", process.num_fds() - descriptors, at_most(0))
 
 
-async def _downloads(stage: Stage, veneer: Veneer, numbers: Iterator[int], seconds: float) -> None:
-    until = asyncio.get_running_loop().time() + seconds
+async def _download(stage: Stage, veneer: Veneer, downloads: _Downloads) -> None:
     async with asyncio.TaskGroup() as group:
         for _ in range(AT_ONCE):
-            group.create_task(_leaving(veneer.ports[0], numbers, until))
+            group.create_task(_leaving(veneer.ports[0], downloads))
     stage.ledger.tally.operations += 1
 
 
-async def _leaving(port: int, numbers: Iterator[int], until: float) -> None:
-    loop = asyncio.get_running_loop()
-    while loop.time() < until:
-        number = next(numbers)
+async def _leaving(port: int, downloads: _Downloads) -> None:
+    while (number := downloads.next()) is not None:
         # Half of them are for the same few bodies, so that hits are broken off as well as misses.
-        url = number % 50 if number % 2 else number % URLS
+        url = number // 2 % (50 if number % 2 else URLS)
         with suppress(OSError):
-            await _break_off(port, url, slow=number % 10 == 0)
+            await _break_off(port, url, slow=number % 11 == 0)
 
 
 async def _break_off(port: int, url: int, *, slow: bool) -> None:

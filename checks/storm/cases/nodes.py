@@ -33,7 +33,7 @@ async def _one_of_two(stage: Stage, *, killed: bool) -> None:
     async with stage.redis() as server, stage.backends() as backends:
         veneer = stage.veneer(backends, Setting(redis_urls=(server.url, server.url)))
         async with stage.before(backends, veneer) as both:
-            other = Crowd(veneer.ports[1:], stage.ledger)
+            other = Crowd(veneer.ports[1:], stage.ledger, coded=stage.coded)
             await both.once(HITS, [number for number in range(1, 21) for _ in veneer.ports])
             calm = await other.come(HITS, 100, 3)
             struck = veneer.nodes[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -22,14 +23,30 @@ ANSWERS = {
 }
 
 
+GZIPPED = gzip.compress(b"7=2\n", mtime=0)
+CODED_ANSWERS = {
+    b"/coded": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s" % (len(GZIPPED), GZIPPED),
+    b"/chunked": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"5;x=y\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (GZIPPED[:5], len(GZIPPED) - 5, GZIPPED[5:]),
+    b"/damaged": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n7=2\n",
+    b"/unasked": b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 4\r\n\r\n7=2\n",
+}
+
+
 async def script(connection: OriginConnection) -> None:
     while True:
         head = await connection.request_head()
         await read_body(connection, head)
-        path = head.split(b" ")[1].removesuffix(b"/7")
+        target, _, query = head.split(b" ")[1].partition(b"?")
+        path = target.removesuffix(b"/7")
         if path == b"/never":
             await connection.closed_by_peer()
             return
+        if path in CODED_ANSWERS:
+            assert b"\r\nAccept-Encoding: gzip, deflate\r\n" in head
+            assert query == b"bytes=2000"
+            await connection.send(CODED_ANSWERS[path])
+            continue
         await connection.send(ANSWERS[path])
         if path == b"/ends":
             return
@@ -73,6 +90,26 @@ async def test_a_read_is_judged_by_the_write_before_it() -> None:
         await crowd.once(Ask("older", ()), [7])
         crowd.close()
     assert [violation.served for violation in ledger.violations] == [2]
+
+
+@pytest.mark.parametrize(
+    ("route", "outcome"),
+    [
+        ("coded", Outcome.SERVED),
+        ("chunked", Outcome.SERVED),
+        ("damaged", Outcome.FAILED),
+        ("unasked", Outcome.FAILED),
+    ],
+)
+async def test_a_coded_answer_is_judged_by_what_was_coded(route: str, outcome: Outcome) -> None:
+    ledger = Ledger(10)
+    ledger.wrote(7, 3)
+    async with server() as port:
+        crowd = Crowd([port], ledger, coded=True)
+        samples = await crowd.once(Ask(route, ()), [7])
+        crowd.close()
+    assert samples.all[0].outcome is outcome
+    assert [violation.served for violation in ledger.violations] == ([2] if outcome is Outcome.SERVED else [])
 
 
 async def test_clients_come_whether_or_not_the_others_have_been_answered(monkeypatch: pytest.MonkeyPatch) -> None:
