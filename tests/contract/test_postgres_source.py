@@ -203,7 +203,7 @@ async def test_a_restarted_server_has_missed_nothing(tmp_path_factory: pytest.Te
 
 async def test_a_slot_that_somebody_dropped_is_made_anew_and_means_everything(users: UsersInPostgres) -> None:
     async with following(users.source) as seen:
-        assert seen.stream.origin.database  # type: ignore[attr-defined]
+        assert seen.stream.origin is not None
         slot = f"FROM pg_replication_slots WHERE slot_name = '{users.settings.slot}'"
         users.run(f"SELECT pg_terminate_backend(active_pid, 5000) {slot}")
         assert not (await _lost(seen)).lasting
@@ -274,7 +274,9 @@ async def test_a_slot_that_another_reader_moved_is_seen_by_its_position(users: U
 
 
 def _at(seen: Following) -> int:
-    return parse_lsn(seen.stream.origin.confirmed) or 0  # type: ignore[attr-defined]
+    origin = seen.stream.origin
+    assert origin is not None
+    return parse_lsn(origin.confirmed) or 0
 
 
 async def test_a_slot_that_is_read_elsewhere_is_a_passing_error(users: UsersInPostgres) -> None:

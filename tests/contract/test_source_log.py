@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
 
 from devstack.redis import RedisServer
 from tests.contract.test_shared_log import NewRedis
@@ -21,12 +22,18 @@ async def _place(log: SourceLog, *tags: str) -> None:
     await placed
 
 
-async def _tell(log: SourceLog, position: str) -> SourceMoment:
+class Told(NamedTuple):
+    """A moment that was told."""
+
+    clock: str
+    ms: int
+
+
+async def _tell(log: SourceLog, position: str) -> Told:
     """What has come up to now is in the log."""
     claim = await log.claim("db")
-    moment = SourceMoment(claim.clock, claim.now_ms, position)
-    await log.claim("db", moment)
-    return moment
+    await log.claim("db", SourceMoment(claim.clock, claim.now_ms, position))
+    return Told(claim.clock, claim.now_ms)
 
 
 async def test_alone_it_is_always_ours_and_time_is_our_own() -> None:
@@ -112,9 +119,10 @@ async def test_a_moment_of_another_clock_or_of_the_future_is_not_believed(redis_
 
 async def test_an_earlier_moment_does_not_take_the_place_of_a_later_one(redis_url: str) -> None:
     async with node("a", redis_url) as a, node("b", redis_url) as b:
-        moment = await _tell(a.log.sources, "0/B")
-        await a.log.sources.claim("db", SourceMoment(moment.clock, moment.ms - 500, "0/A"))
+        moment = await _tell(a.log.sources, "0/A")
+        await a.log.sources.claim("db", SourceMoment(moment.clock, moment.ms - 5_000, "0/B"))
         await _hears(b, "0/B")
+        assert b.log.as_of("db") > b.log._clock.monotonic() - 4
 
 
 async def test_in_a_new_epoch_nobody_knows_until_the_reader_has_told_again(new_redis: NewRedis) -> None:
@@ -128,3 +136,39 @@ async def test_in_a_new_epoch_nobody_knows_until_the_reader_has_told_again(new_r
         assert b.log.as_of("db") == NEVER
         await _tell(a.log.sources, "0/B")
         await _hears(b, "0/B")
+
+
+async def test_what_was_told_is_known_to_who_reads_on_and_only_for_the_same_settings(redis_url: str) -> None:
+    alone = MemoryLog(FakeClock())
+    async with node("a", redis_url) as a, node("b", redis_url) as b:
+        for first, second in ((alone.sources, alone.sources), (a.log.sources, b.log.sources)):
+            claim = await first.claim("db@1")
+            assert claim.known is None
+            told = SourceMoment(claim.clock, claim.now_ms, "0/A", "here")
+            await first.claim("db@1", told)
+            await first.release("db@1")
+            assert (await second.claim("db@1")).known == told
+            assert (await second.claim("db@2")).known is None
+            await second.claim("db@2", SourceMoment(claim.clock, None, "0/B", "here"))
+            again = (await second.claim("db@2")).known
+            assert again is not None
+            assert again.position == "0/B"
+            assert (await second.claim("db@1")).known is None
+        await _told_only(b, "db@2", "0/B")
+        assert b.log.as_of("db@2") < b.log._clock.monotonic() - 1_000_000
+    assert alone.as_of("db@2") == NEVER
+
+
+async def _told_only(one: Node, key: str, position: str) -> None:
+    def heard() -> bool:
+        told = one.log.sources.told(key)
+        return told is not None and told.position == position
+
+    await until(heard)
+
+
+async def test_the_right_to_read_is_the_sources_whatever_its_settings(redis_url: str) -> None:
+    async with node("a", redis_url) as a, node("b", redis_url) as b:
+        assert (await a.log.sources.claim("db@1")).mine
+        assert not (await b.log.sources.claim("db@2")).mine
+        assert (await b.log.sources.claim("db2@2")).mine

@@ -1,10 +1,10 @@
 """How changes behind the proxy reach a node, as a small machine: every order of its steps can be tried.
 
-A database tells one commit and heartbeats, in order. A reader asks the shared clock, has a heartbeat written, reads,
-places what was committed in the log, tells how far the source has come, and lets the source forget what it has seen;
-it may die between any two steps, and its successor reads from where the source was told to forget. A node renews its
-lease in three steps (sent, carried out, answered), applies events, fetches what the commit changes, and stores it.
-Time moves in ticks.
+A database tells one commit and heartbeats, in order; what it has committed is visible a little later. A reader asks the
+shared clock, has a heartbeat written, reads, places what was committed in the log, tells how far the source has come,
+and lets the source forget what it has seen; it may die between any two steps, and its successor reads from where the
+source was told to forget. A node renews its lease in three steps (sent, carried out, answered), applies events, fetches
+what the commit changes, and stores it. Time moves in ticks.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Mutation(Enum):
     FROM_REPLY = "count how late the source is from when the renewal was answered"
     NO_TAIL = "believe a renewal before everything up to its tail was applied"
     BORN_AFTER = "take the birth when the response has arrived"
+    INVISIBLE = "place a commit before it is visible"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ class State(NamedTuple):
     """Everything. `granted` is word of the source that waits until its tail is applied."""
 
     now: int = 0
-    committed_at: int | None = None
+    committed: bool = False
+    visible_at: int | None = None
     stream: tuple[int, ...] = ()
     confirmed: int = 0
     beats: int = 0
@@ -87,8 +89,10 @@ def steps(state: State, bounds: Bounds, mutation: Mutation) -> Iterator[State]:
     """Every state that one step leads to."""
     if state.now < bounds.ticks:
         yield state._replace(now=state.now + 1)
-    if state.committed_at is None:
-        yield state._replace(committed_at=state.now, stream=(*state.stream, COMMIT))
+    if not state.committed:
+        yield state._replace(committed=True, stream=(*state.stream, COMMIT))
+    elif state.visible_at is None:
+        yield state._replace(visible_at=state.now)
     yield from _read(state, bounds, mutation)
     yield from _renew(state, bounds, mutation)
     yield from _fetch(state, mutation)
@@ -98,13 +102,13 @@ def steps(state: State, bounds: Bounds, mutation: Mutation) -> Iterator[State]:
 
 def violates(state: State, mutation: Mutation) -> bool:
     """What was read before the commit is served later after it than the source may be late."""
-    if state.entry is None or state.committed_at is None:
+    if state.entry is None or state.visible_at is None:
         return False
     version, born = state.entry
     late = state.as_of is None or state.now - state.as_of > LAG
     if version or state.applied > born or (late and mutation is not Mutation.NO_HEARTBEAT):
         return False
-    return state.now - state.committed_at > LAG
+    return state.now - state.visible_at > LAG
 
 
 def _read(state: State, bounds: Bounds, mutation: Mutation) -> Iterator[State]:
@@ -118,13 +122,13 @@ def _read(state: State, bounds: Bounds, mutation: Mutation) -> Iterator[State]:
         yield state._replace(stream=(*state.stream, moment), beats=state.beats + 1)
     if reader.placing and mutation is Mutation.CONFIRM_FIRST and state.confirmed < reader.at:
         yield state._replace(confirmed=reader.at)
-    if reader.placing:
+    if reader.placing and (state.visible_at is not None or mutation is Mutation.INVISIBLE):
         yield state._replace(
             log=state.log + 1,
             confirmed=max(state.confirmed, reader.at),
             reader=reader._replace(placing=False, untold=reader.heard, heard=None),
         )
-    elif reader.untold is not None:
+    elif not reader.placing and reader.untold is not None:
         yield state._replace(told=max(state.told or 0, reader.untold), reader=reader._replace(untold=None))
     if reader.at < len(state.stream):
         yield from _next(state, state.stream[reader.at], mutation)
@@ -169,7 +173,7 @@ def _believed(state: State, mutation: Mutation) -> State:
 
 
 def _fetch(state: State, mutation: Mutation) -> Iterator[State]:
-    version = int(state.committed_at is not None)
+    version = int(state.visible_at is not None)
     if state.born is None:
         yield state._replace(born=state.applied)
     elif state.fetched is None:

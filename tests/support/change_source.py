@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from veneer.ports import Beat, ChangeItem, ChangeStream, SourceError
+from veneer.ports import Beat, ChangeItem, ChangeStream, SourceError, StreamOrigin
 
 
 class PlayedSource:
@@ -16,6 +16,7 @@ class PlayedSource:
 
     def __init__(self, *, echoes: bool = True) -> None:
         self.echoes = echoes
+        self.origin: StreamOrigin | None = None
         self.refuses: list[SourceError] = []
         self.opened = self.closed = 0
         self.beats: list[str] = []

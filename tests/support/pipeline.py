@@ -230,7 +230,7 @@ class Log:
         return self.lease
 
     def as_of(self, source: str) -> float:
-        return self.sources.get(source, float("-inf"))
+        return self.sources.get(source.partition("@")[0], float("-inf"))
 
     def validity(self, entry: Entry) -> Validity:
         return self._log.validity(entry)

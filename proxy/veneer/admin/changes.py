@@ -73,7 +73,7 @@ class ChangesAdmin:
         return Changes(tuple(self._status(one) for one in self.followed().values()))
 
     def _status(self, one: Follower) -> SourceStatus:
-        told, now_s = self.waiter.sources.told(one.name), self.waiter.clock.monotonic()
+        told, now_s = self.waiter.sources.told(one.key), self.waiter.clock.monotonic()
         return SourceStatus(
             one.name,
             one.state.value,
@@ -95,7 +95,7 @@ class ChangesAdmin:
             raise web.HTTPBadRequest(text=f"{error}; {right}") from error
         source = self._source(asked.source)
         try:
-            waited = await self.waiter.wait(source, asked.lsn, asked.timeout)
+            waited = await self.waiter.wait(self.followed()[source].key, asked.lsn, asked.timeout)
         except StillWaitingError as error:
             raise web.HTTPGatewayTimeout(text=self._why_not(source, error)) from error
         except ValueError as error:

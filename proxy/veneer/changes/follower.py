@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
 from veneer.core.invalidation import Invalidation
-from veneer.core.sources import beat_every_s
+from veneer.core.sources import beat_every_s, has_reached
 from veneer.ports import (
     AsOf,
     Beat,
@@ -71,24 +71,27 @@ class ClaimLostError(Exception):
 
 
 class _Pending:
-    """An event on its way to the log, and what may be said once it is there."""
+    """An event on its way to the log, and what may be told once it is there."""
 
     __slots__ = ("placed", "then")
 
-    def __init__(self, then: Callable[[], None] | None = None) -> None:
+    def __init__(self, then: SourceMoment) -> None:
         self.placed = False
-        self.then: list[Callable[[], None]] = [] if then is None else [then]
+        self.then = [then]
 
 
 class Follower:
     """Follows one source for as long as `run` runs.
 
-    What a commit names is in the log before the source is told that it may forget the commit; that all before a
-    heartbeat has come is told to the other nodes once all before it is in the log (docs/guarantees.md).
+    How far it has come is told to the other nodes once all up to there is in the log, and then to the source, which may
+    forget it (docs/guarantees.md). `key` is how the log knows the source with these settings.
     """
 
-    def __init__(self, source: ChangeSource, log: SourceLog, clock: Clock, settings: FollowerSettings) -> None:
+    def __init__(
+        self, source: ChangeSource, key: str, log: SourceLog, clock: Clock, settings: FollowerSettings
+    ) -> None:
         self.name: Final = source.name
+        self.key: Final = key
         self.state, self.why, self.reader = FollowerState.LOST, "", ""
         self.counts = FollowerCounts()
         self._source, self._log, self._clock, self._settings = source, log, clock, settings
@@ -97,6 +100,7 @@ class Follower:
         self._pending: deque[_Pending] = deque()
         self._room, self._wake = asyncio.Event(), asyncio.Event()
         self._claim: SourceClaim | None = None
+        self._origin = ""
         self._untold: SourceMoment | None = None
 
     async def run(self) -> None:
@@ -123,11 +127,11 @@ class Follower:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, self._settings.longest_retry_s)
         finally:
-            await self._log.release(self.name)
+            await self._log.release(self.key)
 
     async def _round(self) -> None:
         """Read for as long as that goes; return at once where another node reads."""
-        self._claim = await self._log.claim(self.name)
+        self._claim = await self._log.claim(self.key)
         self.reader = self._claim.reader
         if not self._claim.mine:
             self._become(FollowerState.STANDING_BY, f"node {self.reader} reads it")
@@ -147,6 +151,8 @@ class Follower:
         stream = await self._source.open()
         try:
             self._stream = stream
+            if (why := self._missed(stream)) is not None:
+                self.take([Committed("", self._source.all_tags, why)])
             self._wake.set()
             self._become(FollowerState.READING, "")
             while True:
@@ -157,6 +163,20 @@ class Follower:
         finally:
             self._stream = None
             await stream.aclose()
+
+    def _missed(self, stream: ChangeStream) -> str | None:
+        """Why the stream may not tell all that came since the log has heard of the source; None where it does."""
+        known, origin = None if self._claim is None else self._claim.known, stream.origin
+        self._origin = "" if origin is None else origin.identity
+        if known is None:
+            return "nothing was told with these settings before"
+        if origin is None:
+            return None
+        if known.origin != origin.identity:
+            return "another server tells them now"
+        if origin.confirmed and not has_reached(known.position, origin.confirmed):
+            return "somebody else has read them, or the source has begun anew"
+        return None
 
     def take(self, items: Sequence[ChangeItem]) -> None:
         """Make events of what has come, in its order."""
@@ -175,9 +195,9 @@ class Follower:
             tags, position = {}, ""
             if isinstance(item, Beat):
                 self.counts.beats += 1
-                self._after(item.position, self._moment_of(item))
+                self._after(self._moment_of(item))
             elif isinstance(item, AsOf):
-                self._after(item.position, self._moment_at(item))
+                self._after(self._moment_at(item))
         self._place(tags, position)
 
     def _gap(self, item: Committed) -> None:
@@ -186,27 +206,31 @@ class Follower:
             "changes %s: %s, at %s: all that its tags name is invalidated", self.name, item.gap, item.position
         )
 
-    def _moment_of(self, beat: Beat) -> SourceMoment | None:
-        """When a heartbeat was sent; None where it is not ours."""
+    def _moment_of(self, beat: Beat) -> SourceMoment:
+        """When a heartbeat was sent; one that is not ours says where the source is, and not when."""
         clock, _, ms = beat.content.rpartition(" ")
-        return SourceMoment(clock, int(ms), beat.position) if clock and ms.isdigit() else None
+        if not clock or not ms.isdigit():
+            return self._moment(None, beat.position)
+        return SourceMoment(clock, int(ms), beat.position, self._origin)
 
-    def _moment_at(self, item: AsOf) -> SourceMoment | None:
+    def _moment_at(self, item: AsOf) -> SourceMoment:
         """The same of a moment by the source's clock, which this node's is held to agree with."""
-        if self._claim is None:
-            return None
+        claim = self._claim
         age_ms = max(0, round(self._clock.now() * 1000) - item.unix_ms)
-        return SourceMoment(self._claim.clock, self._claim.now_ms - age_ms, item.position)  # the claim was before now
+        return self._moment(None if claim is None else claim.now_ms - age_ms, item.position)  # claimed before now
+
+    def _moment(self, ms: int | None, position: str) -> SourceMoment:
+        clock = "" if self._claim is None else self._claim.clock
+        return SourceMoment(clock, ms, position, self._origin)
 
     def _place(self, tags: dict[str, None], position: str) -> None:
-        """Put what was committed into the log; the source may forget it once it is there."""
-        if not position:
-            return
+        """Put what was committed into the log; once it is there, the source has come so far."""
         if not tags:
-            self._after(position, None)
+            if position:
+                self._after(self._moment(None, position))
             return
         self.counts.tags += len(tags)
-        stream, pending = self._stream, _Pending(lambda: self._confirm(stream, position))
+        pending = _Pending(self._moment(None, position))
         self._pending.append(pending)
 
         def placed() -> None:
@@ -215,30 +239,30 @@ class Follower:
 
         self._log.place_soon(Invalidation(tags=tuple(tags)), placed)
 
-    def _after(self, position: str, moment: SourceMoment | None) -> None:
-        """Once all before it is in the log, the source may forget up to `position`, and all nodes hear of `moment`."""
-        stream = self._stream
-
-        def then() -> None:
-            self._confirm(stream, position)
-            if moment is not None:
-                self._tell(moment)
-
+    def _after(self, moment: SourceMoment) -> None:
+        """The source has come so far, once all before is in the log."""
         if self._pending:
-            self._pending[-1].then.append(then)
+            self._pending[-1].then.append(moment)
         else:
-            then()
+            self._reached(moment)
 
     def _settle(self) -> None:
         """See to what has reached the log, in order."""
         while self._pending and self._pending[0].placed:
-            for then in self._pending.popleft().then:
-                then()
+            for moment in self._pending.popleft().then:
+                self._reached(moment)
         self._room.set()
 
-    def _confirm(self, stream: ChangeStream | None, position: str) -> None:
-        if stream is not None and stream is self._stream:
-            stream.confirm(position)
+    def _reached(self, moment: SourceMoment) -> None:
+        """Tell it with the next claim: at once where it says since when, and else with the next heartbeat."""
+        before = self._untold
+        if not moment.position:
+            return
+        if moment.ms is not None:
+            self._wake.set()
+        elif before is not None and before.clock == moment.clock:
+            moment = replace(moment, ms=before.ms)
+        self._untold = moment
 
     # ------------------------------------------------------------ claims and heartbeats
 
@@ -249,7 +273,7 @@ class Follower:
             moment = self._told_now()
             try:
                 asked_s = self._clock.monotonic()
-                claim = await self._log.claim(self.name, moment)
+                claim = await self._log.claim(self.key, moment)
             except ConnectionError as error:
                 if self._clock.monotonic() - claimed_s > self._settings.claim_s:
                     raise ClaimLostError(str(error)) from error
@@ -260,14 +284,12 @@ class Follower:
                 raise ClaimLostError(msg)
             self._claim, claimed_s = claim, asked_s
             stream = self._stream
+            if stream is not None and moment is not None:
+                stream.confirm(moment.position)  # never before it is told: who reads on would take it for missed
             if stream is not None and self._clock.monotonic() >= beat_s:
                 beat_s = self._clock.monotonic() + self._beat_every_s
                 await stream.beat(f"{claim.clock} {claim.now_ms}")
             await self._awoken(beat_s - self._clock.monotonic())
-
-    def _tell(self, moment: SourceMoment) -> None:
-        self._untold = moment
-        self._wake.set()
 
     def _told_now(self) -> SourceMoment | None:
         """What is to be told with the next claim; one that is lost is followed by that of the next heartbeat."""

@@ -41,7 +41,7 @@ class Followers(Mapping[str, Follower]):
 
     def _begin(self, settings: ChangeSettings) -> tuple[ChangeSettings, Follower, asyncio.Task[None]]:
         bounds = FollowerSettings(settings.max_lag_s, self._claim_s)
-        follower = Follower(self._opener(settings), self._log, self._clock, bounds)
+        follower = Follower(self._opener(settings), settings.key, self._log, self._clock, bounds)
         return settings, follower, self._tasks.start(follower.run(), f"follow the changes of {settings.name}")
 
     async def aclose(self) -> None:

@@ -109,6 +109,11 @@ class RedisChangeStream:
         self._begun: list[ChangeItem] = []
         self._confirmed = self._kept = ""
 
+    @property
+    def origin(self) -> None:
+        """Its position is kept beside the stream, and what was trimmed before it was read is told by the stream."""
+        return
+
     async def begin(self) -> None:
         """Find out where to begin, and that the stream is there. Raises SourceError."""
         kept = await self._asked("GET", self._key)

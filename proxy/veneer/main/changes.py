@@ -52,7 +52,7 @@ def with_changes(gauges: Gauges, followed: Mapping[str, Follower], shared: Store
     read: dict[str, int] = {}
     gaps: dict[str, int] = {}
     for name, one in followed.items():
-        told, counts = sources.told(name), one.counts
+        told, counts = sources.told(one.key), one.counts
         if told is not None:
             lag_s[f"{name}\t{node}"] = max(0.0, now_s - told.as_of_s)
         followers[f"{name}\t{one.state.value}"] = 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
+from hashlib import blake2b
 
 from veneer.core.row_changes import TableRules
 
@@ -18,7 +19,7 @@ class SourceLoss(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SourceBound:
-    """How late a source may be for a route that names it, and what follows where it is later."""
+    """How late a source, named by its key, may be for a route that names it, and what follows where it is later."""
 
     source: str
     max_lag_s: float
@@ -82,6 +83,24 @@ class ChangeSettings:
         return isinstance(self.kind, PostedRules)
 
     @property
+    def key(self) -> str:
+        """How the log knows it, with a digest of what decides what it tells.
+
+        What was told under other settings says nothing about these.
+        """
+        said = repr((_said(self.kind), _said(self.tables))).encode()
+        return f"{self.name}@{blake2b(said, digest_size=6).hexdigest()}"
+
+    @property
     def bound(self) -> SourceBound:
         """What a route that names it has to know."""
-        return SourceBound(self.name, self.max_lag_s, self.on_loss)
+        return SourceBound(self.key, self.max_lag_s, self.on_loss)
+
+
+def _said(value: object) -> object:
+    """What is the same in every process for equal settings; without what is not to be shown."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return [(one.name, _said(getattr(value, one.name))) for one in fields(value) if one.repr]
+    if isinstance(value, frozenset):
+        return sorted(map(str, value))
+    return [_said(one) for one in value] if isinstance(value, tuple) else value

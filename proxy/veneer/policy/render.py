@@ -142,7 +142,7 @@ def _named(value: TagTemplate | RateRule | RateKey | SourceBound) -> str:
     if isinstance(value, RateRule):
         return value.limit.name
     if isinstance(value, SourceBound):
-        return value.source
+        return value.source.partition("@")[0]
     return f"{value.kind.value}:{value.name}" if value.name else value.kind.value
 
 

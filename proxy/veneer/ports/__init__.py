@@ -13,6 +13,7 @@ from veneer.ports.changes import (
     SourceLog,
     SourceMoment,
     SourceTold,
+    StreamOrigin,
 )
 from veneer.ports.client import (
     BodyError,
@@ -98,6 +99,7 @@ __all__ = [
     "SourceMoment",
     "SourceTold",
     "StreamEncoder",
+    "StreamOrigin",
     "Tunnel",
     "Upstream",
     "UpstreamError",

@@ -53,8 +53,25 @@ class SourceError(Exception):
         self.lasting = lasting
 
 
+@dataclass(frozen=True, slots=True)
+class StreamOrigin:
+    """What the positions of a stream are positions in, and up to which one it was confirmed when it was opened.
+
+    Positions of another `identity` cannot be compared with these. If more was confirmed than the reader knows of,
+    somebody else has confirmed it, or the source has begun anew: what lies between will not be told.
+    """
+
+    identity: str
+    confirmed: str
+
+
 class ChangeStream(Protocol):
     """A source that is being read, from where it was confirmed last. One reader at a time."""
+
+    @property
+    def origin(self) -> StreamOrigin | None:
+        """Where it goes on from; None where the stream itself tells that something is missing."""
+        ...
 
     async def read(self) -> Sequence[ChangeItem]:
         """What has come, in order; waits until there is something. Raises SourceError when the source is lost."""
@@ -102,22 +119,27 @@ class ChangeSource(Protocol):
 class SourceMoment:
     """All that was committed before `ms`, by the clock of that name (`SourceClaim`), has been placed in the log.
 
-    `position` is the source's own.
+    `ms` is None where that is not known. So has all up to `position`, the source's own, in what `origin` identifies.
     """
 
     clock: str
-    ms: int
+    ms: int | None
     position: str
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceClaim:
-    """Who reads a source now. `now_ms` and `clock` are the moment by a clock that all nodes share, and which one."""
+    """Who reads a source now. `now_ms` and `clock` are the moment by a clock that all nodes share, and which one.
+
+    `known` is what was told of it last; None where nothing was, or all that was stored then is dead.
+    """
 
     mine: bool
     reader: str
     clock: str
     now_ms: int
+    known: SourceMoment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +155,11 @@ class SourceTold:
 
 
 class SourceLog(Protocol):
-    """The log as it is for who follows a source: one node at a time, and all nodes hear how far it has come."""
+    """The log as it is for who follows a source: one node at a time, and all nodes hear how far it has come.
+
+    Sources are named by their keys, "name@digest": the right to read is the name's, whatever its settings are; what is
+    told holds for these settings, and takes the place of what was told for others.
+    """
 
     async def claim(self, source: str, as_of: SourceMoment | None = None) -> SourceClaim:
         """Take, or go on having, the right to read a source; raises ConnectionError where nobody can be asked.

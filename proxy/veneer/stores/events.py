@@ -88,7 +88,7 @@ class LostNode:
 class SourceState:
     """A source of changes: all that was committed `age_s` ago, or before, is in the log."""
 
-    name: str
+    key: str
     age_s: float
     position: str
     reader: str
@@ -116,11 +116,12 @@ class Renewal:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The answer of claim.lua: the log's epoch, Redis' time, and who may read the source."""
+    """The answer of claim.lua: the log's epoch, Redis' time, who may read the source, what was told of it before."""
 
     epoch: str
     redis_ms: int
     reader: str
+    told: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +164,8 @@ def parse_renewal(reply: Reply) -> Renewal:
 
 def parse_claimed(reply: Reply) -> Claimed:
     """Raises ReplyError."""
-    epoch, redis_ms, reader = _list(reply, 3)
-    return Claimed(_text(epoch), _int(redis_ms), _text(reader))
+    epoch, redis_ms, reader, told = _list(reply, 4)
+    return Claimed(_text(epoch), _int(redis_ms), _text(reader), _text(told))
 
 
 def parse_appended(reply: Reply) -> Appended:
@@ -208,8 +209,8 @@ def _lost(flat: list[Reply]) -> tuple[LostNode, ...]:
 def _sources(flat: list[Reply]) -> tuple[SourceState, ...]:
     found = zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True)
     return tuple(
-        SourceState(_text(name), _int(age_ms) / 1000, _text(position), _text(reader))
-        for name, age_ms, position, reader in found
+        SourceState(_text(key), _int(age_ms) / 1000, _text(position), _text(reader))
+        for key, age_ms, position, reader in found
     )
 
 

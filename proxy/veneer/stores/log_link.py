@@ -96,7 +96,9 @@ class LogLink:
 
     async def claim(self, source: str, lasts_s: float, as_of: SourceMoment | None = None) -> Claimed:
         """Take the right to read a source of changes for so long, or with 0 give it back (claim.lua)."""
-        told = ("", "", "") if as_of is None else (as_of.ms, as_of.position, as_of.clock)
+        told: tuple[str | int, ...] = ("", "", "", "")
+        if as_of is not None:
+            told = ("" if as_of.ms is None else as_of.ms, as_of.position, as_of.clock, as_of.origin)
         arguments = [*self._arguments(), source, round(lasts_s * 1000), *told]
         return parse_claimed(await self._run(_CLAIM, self._log_keys(), arguments))
 

@@ -23,7 +23,7 @@ def told_sources(renewal: Renewal, began_s: float) -> Mapping[str, SourceTold]:
 
     `began_s` is the moment before it was sent. Redis took its time later, so that what is said here is never too young.
     """
-    return {state.name: SourceTold(began_s - state.age_s, state.position, state.reader) for state in renewal.sources}
+    return {state.key: SourceTold(began_s - state.age_s, state.position, state.reader) for state in renewal.sources}
 
 
 class PlacingLog(AppendingLog, Protocol):
@@ -47,7 +47,11 @@ class RedisSources:
         except FAILURES as error:
             msg = f"Redis does not say who reads the source: {error}"
             raise ConnectionError(msg) from error
-        return SourceClaim(answer.reader == self._link.node, answer.reader, answer.epoch, answer.redis_ms)
+        known: SourceMoment | None = None
+        if answer.told:
+            ms, origin, position = answer.told.split(" ", 2)
+            known = SourceMoment(answer.epoch, int(ms), position, origin)
+        return SourceClaim(answer.reader == self._link.node, answer.reader, answer.epoch, answer.redis_ms, known)
 
     async def release(self, source: str) -> None:
         """Give it back; where Redis is away it ends by itself."""
@@ -74,13 +78,18 @@ class MemorySources:
 
     def __init__(self, append_now: Callable[[Invalidation], None], clock: Clock, name: str) -> None:
         self._append_now, self._clock, self._name = append_now, clock, name
-        self._told: dict[str, SourceTold] = {}
+        self._known: dict[str, SourceMoment] = {}
 
     async def claim(self, source: str, as_of: SourceMoment | None = None) -> SourceClaim:
         """Nobody else reads it."""
+        known = self._known.get(source)
         if as_of is not None and as_of.clock == self._name:
-            self._told[source] = SourceTold(as_of.ms / 1000, as_of.position, self._name)
-        return SourceClaim(True, self._name, self._name, int(self._clock.monotonic() * 1000))
+            before = -1 if known is None or known.ms is None else known.ms
+            ms = max(before, -1 if as_of.ms is None else as_of.ms)
+            name = source.partition("@")[0] + "@"
+            self._known = {key: one for key, one in self._known.items() if not key.startswith(name)}
+            self._known[source] = SourceMoment(self._name, ms, as_of.position, as_of.origin)
+        return SourceClaim(True, self._name, self._name, int(self._clock.monotonic() * 1000), known)
 
     async def release(self, source: str) -> None:
         """Nobody waits for it."""
@@ -92,9 +101,10 @@ class MemorySources:
 
     def as_of(self, source: str) -> float:
         """What was committed at the source before this moment is applied here."""
-        told = self._told.get(source)
-        return NEVER_S if told is None else told.as_of_s
+        known = self._known.get(source)
+        return NEVER_S if known is None or known.ms is None or known.ms < 0 else known.ms / 1000
 
     def told(self, source: str) -> SourceTold | None:
         """What was claimed last."""
-        return self._told.get(source)
+        known = self._known.get(source)
+        return None if known is None else SourceTold(self.as_of(source), known.position, self._name)

@@ -10,7 +10,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 import psycopg2
@@ -22,7 +21,7 @@ from veneer.changes.postgres.transactions import ReadTransaction, TransactionRea
 from veneer.changes.postgres.visibility import SNAPSHOT, TransactionSnapshot, parse_snapshot
 from veneer.core.postgres import parse_lsn
 from veneer.loop.tasks import Tasks
-from veneer.ports.changes import ChangeItem, Committed, SourceError
+from veneer.ports.changes import ChangeItem, Committed, SourceError, StreamOrigin
 
 SLICE_S: Final = 0.001
 """How long messages are read in one iteration of the loop."""
@@ -36,19 +35,6 @@ LONGEST_LOOK_S: Final = 0.05
 """How long to wait before a transaction is looked for again that was not visible."""
 
 
-@dataclass(frozen=True, slots=True)
-class SlotOrigin:
-    """Where the positions of a stream come from.
-
-    `database` is the cluster and its timeline: it changes when another server takes over, whose log may lack the end of
-    the former's. `confirmed` is what the slot held as confirmed when it was opened: anything later than what the reader
-    knows of means that somebody else has read from the slot, or made it anew.
-    """
-
-    database: str
-    confirmed: str
-
-
 class PostgresStream:
     """Reads until it is closed or lost (veneer.ports.changes.ChangeStream)."""
 
@@ -60,7 +46,7 @@ class PostgresStream:
         confirmed: str,
         failure_of: Callable[[psycopg2.Error], SourceError],
     ) -> None:
-        self.origin: Final = SlotOrigin(replication.database, confirmed)
+        self._origin: Final = StreamOrigin(replication.database, confirmed)
         self._connection = replication.connection
         self._cursor = replication.cursor
         self._reader = reader
@@ -80,6 +66,14 @@ class PostgresStream:
         self._received = 0
         self._confirmed = 0
         self._tending: asyncio.TimerHandle | None = None
+
+    @property
+    def origin(self) -> StreamOrigin:
+        """The cluster and its timeline, which changes when another server takes over, and what the slot has confirmed.
+
+        The log of a server that has taken over may lack the end of the former's.
+        """
+        return self._origin
 
     def start(self, first: Committed | None) -> None:
         """Begin; `first` is told before anything that comes."""
@@ -111,7 +105,7 @@ class PostgresStream:
         lsn = parse_lsn(position)
         if lsn is not None:
             # One less is enough to skip the transaction that ends there. With the whole, psycopg2 would confirm by
-            # itself what the next keepalive says, and nobody could tell that it was us (SlotOrigin.confirmed).
+            # itself what the next keepalive says, and nobody could tell that it was us (`origin`).
             self._confirmed = max(self._confirmed, lsn - 1)
 
     async def aclose(self) -> None:

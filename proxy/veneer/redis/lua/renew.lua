@@ -2,7 +2,7 @@
 -- ARGV: 7 the epoch the node is in, 8 the last position it applied, 9 most events to hand over, 10 most to a newcomer,
 -- 11 the number of this telling of its writes, 12 for how many ms after its end one of them may be carried out, 0 for none.
 -- Returns epoch, its number, last position, lease (ms), Redis ms, events in order, nodes with a lease, and where events are
--- missing between, the holds: name, ms left, event..., the nodes found gone, and the sources of changes: name, for how many
+-- missing between, the holds: name, ms left, event..., the nodes found gone, and the sources of changes: key, for how many
 -- ms it may have told nothing of what was committed, position, reader or "".
 settle()
 local gone = bury(node)
@@ -57,10 +57,10 @@ end
 local sources = {}
 for field, value in pairs(state) do
   if string.sub(field, 1, 2) == 's:' then
-    local name = string.sub(field, 3)
-    local as_of, position = string.match(value, '^(%d+) (.*)$')
-    local till, reader = string.match(state['r:' .. name] or '', '^(%d+) (.*)$')
-    sources[#sources + 1] = name
+    local key = string.sub(field, 3)
+    local as_of, position = string.match(value, '^(%d+) %S* (.*)$')
+    local till, reader = string.match(state['r:' .. string.match(key, '^[^@]*')] or '', '^(%d+) (.*)$')
+    sources[#sources + 1] = key
     sources[#sources + 1] = text(math.max(0, now - tonumber(as_of)))
     sources[#sources + 1] = position
     sources[#sources + 1] = till and tonumber(till) > now and reader or ''

@@ -53,13 +53,13 @@ def _followed(log: MemoryLog, *names: str) -> dict[str, Follower]:
     for name in names:
         source = PlayedSource()
         source.name = name
-        found[name] = Follower(source, log.sources, CLOCK, FollowerSettings(2.0))
+        found[name] = Follower(source, f"{name}@1", log.sources, CLOCK, FollowerSettings(2.0))
     return found
 
 
 async def _told(log: MemoryLog, source: str, position: str) -> None:
-    claim = await log.sources.claim(source)
-    await log.sources.claim(source, SourceMoment(claim.clock, claim.now_ms + 1_000, position))
+    claim = await log.sources.claim(f"{source}@1")
+    await log.sources.claim(f"{source}@1", SourceMoment(claim.clock, claim.now_ms + 1_000, position))
 
 
 async def test_each_source_is_told_with_how_late_it_is(start: Start) -> None:

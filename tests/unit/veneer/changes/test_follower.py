@@ -14,7 +14,7 @@ from tests.support.shared_log import until
 from veneer.changes.follower import MOST_PENDING, MOST_TAGS, Follower, FollowerSettings, FollowerState
 from veneer.core.invalidation import Invalidation
 from veneer.loop.clock import SystemClock
-from veneer.ports import AsOf, Beat, Committed, SourceClaim, SourceError, SourceMoment, SourceTold
+from veneer.ports import AsOf, Beat, Committed, SourceClaim, SourceError, SourceMoment, SourceTold, StreamOrigin
 
 SETTINGS = FollowerSettings(max_lag_s=1.0, claim_s=0.5, stand_by_s=0.01, retry_s=0.01, longest_retry_s=0.05)
 
@@ -29,6 +29,7 @@ class Log:
         self.waiting: list[Callable[[], None]] = []
         self.holds = False
         self.moments: list[SourceMoment] = []
+        self.known: SourceMoment | None = SourceMoment("epoch", 1, "0/1")
         self.claims = self.released = 0
 
     async def claim(self, source: str, as_of: SourceMoment | None = None) -> SourceClaim:
@@ -39,7 +40,7 @@ class Log:
         if as_of is not None:
             self.moments.append(as_of)
         self.now_ms += 1
-        return SourceClaim(self.reader == "me", self.reader, self.clock, self.now_ms)
+        return SourceClaim(self.reader == "me", self.reader, self.clock, self.now_ms, self.known)
 
     async def release(self, source: str) -> None:
         self.released += 1
@@ -63,7 +64,7 @@ class Log:
 @asynccontextmanager
 async def following(source: PlayedSource, log: Log) -> AsyncIterator[Follower]:
     """A follower that runs."""
-    follower = Follower(source, log, SystemClock(), SETTINGS)
+    follower = Follower(source, "db@1", log, SystemClock(), SETTINGS)
     task = asyncio.get_running_loop().create_task(follower.run())
     try:
         yield follower
@@ -78,7 +79,7 @@ def _tags(log: Log) -> list[tuple[str, ...]]:
     return [event.tags for event in log.placed]
 
 
-async def test_what_was_committed_is_placed_in_order_and_confirmed_once_it_is_there() -> None:
+async def test_what_was_committed_is_placed_in_order_and_confirmed_once_it_is_there_and_told() -> None:
     source, log = PlayedSource(echoes=False), Log()
     log.holds = True
     async with following(source, log):
@@ -86,9 +87,12 @@ async def test_what_was_committed_is_placed_in_order_and_confirmed_once_it_is_th
         await until(lambda: len(log.placed) == 1)
         source.tells(Committed("0/B", ("user:2",)))
         await until(lambda: len(log.placed) == 2)
-        assert source.confirmed == []
+        claims = log.claims
+        await until(lambda: log.claims > claims + 1)
+        assert (source.confirmed, log.moments) == ([], [])
         log.go_on()
-        await until(lambda: source.confirmed == ["0/A", "0/B"])
+        await until(lambda: source.confirmed == ["0/B"])
+    assert log.moments == [SourceMoment("epoch", None, "0/B")]
     assert _tags(log) == [("user:1",), ("user:2",)]
 
 
@@ -123,16 +127,16 @@ async def test_a_heartbeat_is_told_to_the_others_once_all_before_it_is_in_the_lo
         await until(lambda: len(log.moments) == 1)
     clock, _, ms = source.beats[0].rpartition(" ")
     assert log.moments == [SourceMoment(clock, int(ms), "0/B")]
-    assert source.confirmed == ["0/A", "0/B"]
+    assert source.confirmed == ["0/B"]
 
 
-async def test_a_heartbeat_that_is_not_ours_says_nothing() -> None:
+async def test_a_heartbeat_that_is_not_ours_says_where_the_source_is_and_not_when() -> None:
     source, log = PlayedSource(echoes=False), Log()
     async with following(source, log) as follower:
         source.tells(Beat("0/A", "nonsense"), Beat("0/B", ""))
-        await until(lambda: source.confirmed == ["0/A", "0/B"])
+        await until(lambda: source.confirmed == ["0/B"])
         assert follower.counts.beats == 2
-    assert log.moments == []
+    assert log.moments == [SourceMoment("epoch", None, "0/B")]
 
 
 async def test_a_source_without_heartbeats_tells_by_its_own_clock() -> None:
@@ -141,6 +145,7 @@ async def test_a_source_without_heartbeats_tells_by_its_own_clock() -> None:
         await until(lambda: source.opened == 1)
         source.tells(AsOf("5-0", round(SystemClock().now() * 1000) - 400))
         await until(lambda: len(log.moments) == 1)
+    assert log.moments[0].ms is not None
     assert log.moments[0].ms <= log.now_ms - 400
 
 
@@ -155,7 +160,7 @@ async def test_nothing_more_is_read_while_too_much_is_on_its_way() -> None:
         assert len(log.placed) == MOST_PENDING
         log.holds = False
         log.go_on()
-        await until(lambda: len(source.confirmed) == MOST_PENDING + 5)
+        await until(lambda: source.confirmed[-1:] == [f"0/{MOST_PENDING + 4:X}"])
 
 
 async def test_who_is_not_to_read_stands_by_until_nobody_does() -> None:
@@ -199,9 +204,11 @@ async def test_a_source_that_breaks_is_read_anew_and_what_was_on_its_way_is_not_
         log.go_on()
         source.tells(Committed("0/A", ("user:1",)))
         await until(lambda: len(log.waiting) == 1)
+        claims = log.claims
+        await until(lambda: log.claims > claims + 1)
         assert source.confirmed == []
         log.go_on()
-        assert source.confirmed == ["0/A"]
+        await until(lambda: source.confirmed == ["0/A"])
         assert follower.state is FollowerState.READING
 
 
@@ -227,6 +234,33 @@ async def test_what_was_missed_is_counted_and_told(caplog: pytest.LogCaptureFixt
         assert follower.counts.gaps == {"the slot is new": 1}
     assert _tags(log) == [source.all_tags]
     assert "the slot is new, at 0/A" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("known", "origin", "missed"),
+    [
+        (None, None, "nothing was told with these settings before"),
+        (("0/A", ""), None, None),
+        (("0/A", "one"), ("one", "0/A"), None),
+        (("0/A", "one"), ("one", "0/9"), None),
+        (("0/A", "one"), ("one", ""), None),
+        (("0/A", "one"), ("one", "0/B"), "somebody else has read them, or the source has begun anew"),
+        (("0/A", "one"), ("two", "0/9"), "another server tells them now"),
+        (("0/A", ""), ("one", "0/9"), "another server tells them now"),
+    ],
+)
+async def test_what_may_have_been_missed_since_the_log_has_heard_of_the_source_names_everything(
+    known: tuple[str, str] | None, origin: tuple[str, str] | None, missed: str | None
+) -> None:
+    source, log = PlayedSource(echoes=False), Log()
+    log.known = None if known is None else SourceMoment("epoch", 1, *known)
+    source.origin = None if origin is None else StreamOrigin(*origin)
+    async with following(source, log) as follower:
+        source.tells(Committed("0/C", ("user:1",)))
+        await until(lambda: source.confirmed == ["0/C"])
+        assert list(follower.counts.gaps) == ([] if missed is None else [missed])
+    assert _tags(log) == [*([source.all_tags] if missed else []), ("user:1",)]
+    assert log.moments[-1].origin == ("" if origin is None else origin[0])
 
 
 async def test_a_fault_of_ours_ends_no_follower(caplog: pytest.LogCaptureFixture) -> None:

@@ -369,14 +369,15 @@ routes: [{name: users, match: {path: "/users/{id}"}, cache: {changes: db}}]
 
 async def test_on_a_route_that_names_a_source_it_answers_while_the_source_is_in_time(stage: Stage) -> None:
     stage.source.current = parse_policy(SOURCED, "test")
-    claim = await stage.log.sources.claim("db")
-    await stage.log.sources.claim("db", SourceMoment(claim.clock, claim.now_ms, "0/1"))
+    db = stage.source.current.changes[0].key
+    claim = await stage.log.sources.claim(db)
+    await stage.log.sources.claim(db, SourceMoment(claim.clock, claim.now_ms, "0/1"))
     for target in ("/users/1", "/elsewhere"):
         await stage.serve(target, stage.entry(target))
         assert stage.ask(target) is not None
     stage.clock.advance(2.5)
     assert stage.ask("/users/1") is None
     assert stage.ask("/elsewhere") is not None
-    later = await stage.log.sources.claim("db")
-    await stage.log.sources.claim("db", SourceMoment(later.clock, later.now_ms, "0/2"))
+    later = await stage.log.sources.claim(db)
+    await stage.log.sources.claim(db, SourceMoment(later.clock, later.now_ms, "0/2"))
     assert stage.ask("/users/1") is not None
