@@ -179,9 +179,9 @@ async def steady(url: str, source: PostgresSource, seconds: int) -> None:
     await stream.beat("end")
     await reading
     await stream.aclose()
-    written = len(follower.seen.at_s) * AT_ONCE
+    written, came_s = len(follower.seen.at_s) * AT_ONCE, follower.seen.at_s[-1] - follower.seen.at_s[0]
     first, last = lags_ms[len(lags_ms) // 4 : len(lags_ms) // 2], lags_ms[-len(lags_ms) // 4 :]
-    print(f"{written / took_s:,.0f} rows/s for {took_s:.0f} s: {100 * used_s / took_s:.0f} % of a core; heartbeats")
+    print(f"{written / came_s:,.0f} rows/s for {came_s:.0f} s: {100 * used_s / took_s:.0f} % of a core; heartbeats")
     print(f"  {_figures(lags_ms)}; medians {statistics.median(first):.1f} early and {statistics.median(last):.1f} late")
 
 

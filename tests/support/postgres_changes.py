@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import psycopg2
 
@@ -77,6 +79,19 @@ class UsersInPostgres:
 
     async def truncate(self) -> None:
         await asyncio.to_thread(self.run, "TRUNCATE users")
+
+
+@contextmanager
+def starting_postgres(*settings: str) -> Iterator[PostgresServer]:
+    """A server of the test's own."""
+    # Not under pytest's directory: that is closed to other accounts, and as root PostgreSQL runs as one.
+    with tempfile.TemporaryDirectory(prefix="veneer-postgres-") as directory:
+        server = PostgresServer(Path(directory), settings=settings)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @contextmanager

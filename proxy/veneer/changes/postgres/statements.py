@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from veneer.core.postgres import quoted_name, quoted_table, quoted_text
-from veneer.core.row_changes import TableRules
-from veneer.policy.model_changes import PostgresRules
 
 WAL_KEPT: Final = "10GB"
 """How much of the log is kept at most for a slot that nobody reads. What is beyond that is lost, and "everything"."""
@@ -83,29 +81,3 @@ def drop_slot(name: str) -> str:
     """The slot is gone, with what it kept."""
     slot = quoted_text(name)
     return f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = {slot}"  # noqa: S608 - quoted
-
-
-def setup_sql(
-    settings: PostgresRules,
-    tables: Iterable[TableRules],
-    role: str,
-    database: str,
-    without_old_rows: Iterable[str] | None = None,
-) -> tuple[str, ...]:
-    """Everything, in order, to be run by an administrator, once or again.
-
-    Where the database has been asked, `without_old_rows` are the tables whose replica identity is too narrow; else all
-    of them get a full one. The publication is there before the slot: a slot looks for it where it begins.
-    """
-    named = [rules.table for rules in tables]
-    return (
-        make_wal_logical(),
-        *bound_wal(),
-        *create_role(role, database),
-        *map(tell_old_rows, named if without_old_rows is None else without_old_rows),
-        create_publication(settings.publication, named),
-        *publish_tables(settings.publication, named),
-        publish_all_changes(settings.publication),
-        publish_via_root(settings.publication),
-        create_slot(settings.slot),
-    )
