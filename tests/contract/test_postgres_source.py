@@ -13,9 +13,10 @@ import pytest
 from checks.relay import relay
 from devstack.postgres import PostgresServer
 from tests.support.change_sources import ALL_TAGS, USERS, Following, flat, following
-from tests.support.postgres_changes import UsersInPostgres, users_in_postgres
+from tests.support.postgres_changes import UsersInPostgres, starting_postgres, users_in_postgres
 from tests.support.shared_log import until
 from veneer.changes.postgres.problems import PostgresProblem
+from veneer.changes.postgres.watch import CHANGED
 from veneer.core.postgres import parse_lsn
 from veneer.core.row_changes import ColumnTemplate, TableRules
 from veneer.policy.model_changes import PostgresRules
@@ -153,6 +154,34 @@ async def test_a_change_of_the_table_that_breaks_its_rules_means_everything(
         assert why in seen.committed[-1].gap
 
 
+async def test_a_table_that_is_published_no_more_is_noticed(users: UsersInPostgres) -> None:
+    async with following(users.source) as seen:
+        users.run("ALTER PUBLICATION told DROP TABLE users", "INSERT INTO users VALUES (1, 1)")
+        error = await _lost(seen)
+        assert (str(error), error.lasting) == (CHANGED, False)
+    with pytest.raises(SourceError, match=r"does not hold public\.users") as refused:
+        await users.source.open()
+    assert refused.value.lasting
+    users.run(*refused.value.sql)
+    async with following(users.source, past_first=False) as again:
+        await again.until_beat("again")
+        assert [(item.tags, item.gap) for item in again.committed] == [(ALL_TAGS, CHANGED)]
+
+
+async def test_a_table_that_is_dropped_is_noticed(users: UsersInPostgres) -> None:
+    async with following(users.source) as seen:
+        users.run("DROP TABLE users")
+        assert str(await _lost(seen)) == CHANGED
+
+
+async def test_what_is_kept_for_the_slot_is_said_once_it_is_much(
+    users: UsersInPostgres, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("veneer.changes.postgres.watch.MUCH_KEPT_BYTES", 1)
+    async with following(users.source):
+        await until(lambda: "of the write-ahead log are kept for it, and it is reserved" in caplog.text)
+
+
 async def test_another_column_breaks_nothing(users: UsersInPostgres) -> None:
     async with following(users.source) as seen:
         users.run("ALTER TABLE users ADD COLUMN more text, DROP COLUMN name", "INSERT INTO users VALUES (1, 2)")
@@ -178,27 +207,22 @@ async def test_a_cut_connection_is_a_passing_error_and_nothing_is_missed(postgre
                 assert again.tags == [("user:1", "users", "company:7")]
 
 
-async def test_a_restarted_server_has_missed_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
-    server = PostgresServer(tmp_path_factory.mktemp("restarted"))
-    server.start()
-    try:
-        with users_in_postgres(server) as data:
-            async with following(data.source) as seen:
-                await data.insert((1, 7))
-                server.stop()
-                error = await _lost(seen)
-                assert not error.lasting
-                with pytest.raises(SourceError) as refused:
-                    await data.source.open()
-                assert not refused.value.lasting
-                server.start()
-            await data.insert((2, 7))
-            async with following(data.source, past_first=False) as again:
-                await again.until_beat("again")
-                assert flat(again.tags)[-3:] == ["user:2", "users", "company:7"]
-                assert "user:1" in flat(seen.tags) + flat(again.tags)
-    finally:
-        server.stop()
+async def test_a_restarted_server_has_missed_nothing() -> None:
+    with starting_postgres() as server, users_in_postgres(server) as data:
+        async with following(data.source) as seen:
+            await data.insert((1, 7))
+            server.stop()
+            error = await _lost(seen)
+            assert not error.lasting
+            with pytest.raises(SourceError) as refused:
+                await data.source.open()
+            assert not refused.value.lasting
+            server.start()
+        await data.insert((2, 7))
+        async with following(data.source, past_first=False) as again:
+            await again.until_beat("again")
+            assert flat(again.tags)[-3:] == ["user:2", "users", "company:7"]
+            assert "user:1" in flat(seen.tags) + flat(again.tags)
 
 
 async def test_a_slot_that_somebody_dropped_is_made_anew_and_means_everything(users: UsersInPostgres) -> None:
@@ -214,29 +238,22 @@ async def test_a_slot_that_somebody_dropped_is_made_anew_and_means_everything(us
         assert "new" in again.committed[0].gap
 
 
-async def test_a_slot_that_lost_its_log_is_made_anew_and_means_everything(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    server = PostgresServer(tmp_path_factory.mktemp("small"), settings=("max_slot_wal_keep_size=16MB",))
-    server.start()
-    try:
-        with users_in_postgres(server) as data:
-            async with following(data.source):
-                pass
-            data.run("INSERT INTO users VALUES (1, 1)")
-            for number in range(6):
-                data.run(f"INSERT INTO other VALUES ({number})", "SELECT pg_switch_wal()", "CHECKPOINT")
-            assert data.slot("wal_status") == "lost"
-            slot = await data.source.slot()
-            assert slot is not None
-            assert slot.is_lost
-            async with following(data.source, past_first=False) as again:
-                await again.until_beat("again")
-                assert again.tags == [ALL_TAGS]
-                assert "lost" in again.committed[0].gap
-            assert data.slot("wal_status") == "reserved"
-    finally:
-        server.stop()
+async def test_a_slot_that_lost_its_log_is_made_anew_and_means_everything() -> None:
+    with starting_postgres("max_slot_wal_keep_size=16MB") as server, users_in_postgres(server) as data:
+        async with following(data.source):
+            pass
+        data.run("INSERT INTO users VALUES (1, 1)")
+        for number in range(6):
+            data.run(f"INSERT INTO other VALUES ({number})", "SELECT pg_switch_wal()", "CHECKPOINT")
+        assert data.slot("wal_status") == "lost"
+        slot = await data.source.slot()
+        assert slot is not None
+        assert slot.is_lost
+        async with following(data.source, past_first=False) as again:
+            await again.until_beat("again")
+            assert again.tags == [ALL_TAGS]
+            assert "lost" in again.committed[0].gap
+        assert data.slot("wal_status") == "reserved"
 
 
 async def test_a_slot_from_before_its_publication_is_made_anew(users: UsersInPostgres) -> None:
@@ -389,20 +406,15 @@ async def test_what_is_wrong_is_a_lasting_error_that_says_what_mends_it(
             await seen.until_tags("user:1", "users", "company:7")
 
 
-async def test_a_log_that_is_not_logical_is_said_with_the_statement(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_a_log_that_is_not_logical_is_said_with_the_statement() -> None:
     settings = ("wal_level=replica", "max_slot_wal_keep_size=-1")
-    server = PostgresServer(tmp_path_factory.mktemp("replica"), settings=settings)
-    server.start()
-    try:
-        with users_in_postgres(server) as data:
-            found = {one.problem: one for one in await data.source.inspect()}
-            assert found[PostgresProblem.WAL_UNBOUNDED].warning
-            with pytest.raises(SourceError, match="wal_level is replica") as error:
-                await data.source.open()
-            assert error.value.lasting
-            assert "wal_level = 'logical'" in error.value.sql[0]
-    finally:
-        server.stop()
+    with starting_postgres(*settings) as server, users_in_postgres(server) as data:
+        found = {one.problem: one for one in await data.source.inspect()}
+        assert found[PostgresProblem.WAL_UNBOUNDED].warning
+        with pytest.raises(SourceError, match="wal_level is replica") as error:
+            await data.source.open()
+        assert error.value.lasting
+        assert "wal_level = 'logical'" in error.value.sql[0]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ connection up and makes another one sooner than a client's program would.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -32,6 +31,7 @@ SETTINGS: Final = """
 """A value has one text, whatever the database's own settings are; heartbeats do not wait for standbys."""
 
 Found = tuple[object, ...]
+Values = tuple[object, ...] | dict[str, object]
 C = TypeVar("C", bound=extensions.connection)
 
 
@@ -58,7 +58,7 @@ class Session:
         """Whether it can be used no more."""
         return bool(self._connection.closed)
 
-    async def query(self, sql: str, values: Sequence[object] = (), timeout_s: float = QUERY_S) -> list[Found]:
+    async def query(self, sql: str, values: Values = (), timeout_s: float = QUERY_S) -> list[Found]:
         """The rows of a statement, committed at once. Raises SourceError, after which the connection may be closed."""
         async with self._lock:
             if self.closed:
@@ -66,7 +66,7 @@ class Session:
             cursor = self._connection.cursor()
             done = False
             try:
-                cursor.execute(sql, tuple(values) or None)
+                cursor.execute(sql, values or None)
                 await polled(self._connection, timeout_s)
                 done = True
                 return cursor.fetchall() if cursor.description is not None else []

@@ -15,6 +15,7 @@ from veneer.changes.postgres.session import Session, replicating
 from veneer.changes.postgres.statements import create_slot, drop_slot
 from veneer.changes.postgres.stream import PostgresStream
 from veneer.changes.postgres.transactions import TransactionReader
+from veneer.changes.postgres.watch import PublicationChangedError, PublicationWatch
 from veneer.core.change_tags import all_tags
 from veneer.core.postgres import quoted_name
 from veneer.core.row_changes import TableRules
@@ -36,6 +37,7 @@ class PostgresSource:
         self._tables = tables
         self._all_tags = all_tags(tables)
         self._slot_is_useless = False
+        self._missed = ""
 
     @property
     def name(self) -> str:
@@ -113,6 +115,8 @@ class PostgresSource:
         if slot is None:
             msg = f'the replication slot "{settings.slot}" is gone again'
             raise SourceError(msg)
+        watch = PublicationWatch(asked, settings, self._tables, slot.confirmed_lsn)
+        await watch.begin()
         options = {
             "proto_version": "1",
             "publication_names": quoted_name(settings.publication),
@@ -123,12 +127,17 @@ class PostgresSource:
         except psycopg2.Error as error:
             raise self.reading_failed(error) from error
         reader = TransactionReader(beat_prefix(self._name), self._tables)
-        stream = PostgresStream(replication, reader, (asked, heartbeats), slot.confirmed_lsn, self.reading_failed)
-        stream.start(Committed(slot.confirmed_lsn, self._all_tags, made) if made else None)
+        stream = PostgresStream(replication, reader, (asked, heartbeats), watch, self.reading_failed)
+        why, self._missed = made or self._missed, ""
+        stream.start(Committed(slot.confirmed_lsn, self._all_tags, why) if why else None)
         return stream
 
-    def reading_failed(self, error: psycopg2.Error) -> SourceError:
+    def reading_failed(self, error: psycopg2.Error | SourceError) -> SourceError:
         """What an error of reading the slot means; the next opening makes it anew where it can tell nothing more."""
+        if isinstance(error, SourceError):
+            if isinstance(error, PublicationChangedError):
+                self._missed = str(error)
+            return error
         said = str(error)
         if error.pgcode == SLOT_IN_USE:
             return SourceError(f"another reader has the slot: {said.strip()}")

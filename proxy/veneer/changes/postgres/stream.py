@@ -19,6 +19,7 @@ from veneer.changes.postgres.heartbeats import Heartbeats
 from veneer.changes.postgres.session import Replication, Session
 from veneer.changes.postgres.transactions import ReadTransaction, TransactionReader
 from veneer.changes.postgres.visibility import SNAPSHOT, TransactionSnapshot, parse_snapshot
+from veneer.changes.postgres.watch import PublicationWatch
 from veneer.core.postgres import parse_lsn
 from veneer.loop.tasks import Tasks
 from veneer.ports.changes import ChangeItem, Committed, SourceError, StreamOrigin
@@ -43,14 +44,15 @@ class PostgresStream:
         replication: Replication,
         reader: TransactionReader,
         sessions: tuple[Session, Heartbeats],
-        confirmed: str,
-        failure_of: Callable[[psycopg2.Error], SourceError],
+        watch: PublicationWatch,
+        failure_of: Callable[[psycopg2.Error | SourceError], SourceError],
     ) -> None:
-        self._origin: Final = StreamOrigin(replication.database, confirmed)
+        self._origin: Final = StreamOrigin(replication.database, watch.confirmed_lsn)
         self._connection = replication.connection
         self._cursor = replication.cursor
         self._reader = reader
         self._asked, self._heartbeats = sessions
+        self._watch = watch
         self._failure_of = failure_of
         self._loop = asyncio.get_running_loop()
         self._descriptor = replication.connection.fileno()
@@ -81,6 +83,7 @@ class PostgresStream:
             self._waiting += _weight((first,))
             self._deliver((first,))
         self._tasks.start(self._look(), name="visible transactions")
+        self._tasks.start(self._keep_watch(), name="watch the publication")
         self._tend()
         self._resume()
 
@@ -189,6 +192,12 @@ class PostgresStream:
                 self._to_look.clear()
         except SourceError as error:
             self._lose(error)
+
+    async def _keep_watch(self) -> None:
+        try:
+            await self._watch.run()
+        except SourceError as error:
+            self._lose(self._failure_of(error))
 
     async def _snapshot(self) -> TransactionSnapshot:
         found = await self._asked.query(SNAPSHOT)
