@@ -71,7 +71,7 @@ scenarios: $(READY) $(FORM_READY) ## The scenarios on each kind of Redis; STORES
 conformance: $(READY) $(FORM_READY) ## The public HTTP cache tests; ARGS="-v TEST" for one, ARGS="--workers 2" over Redis
 	@$(ON_FORM) $(BIN)/python -m checks.conformance $(ARGS)
 
-coherence: $(READY) $(FORM_READY) ## Try to make the cache lie to a writer, with faults (SECONDS=60 SEED=1)
+coherence: $(READY) $(FORM_READY) ## Try to make the cache lie to a writer, with faults (SECONDS=60 SEED=1; ARGS=--changes for commits behind it)
 	@$(ON_FORM) $(BIN)/python -m checks.coherence --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
 
 storm: $(READY) $(FORM_READY) ## Overload and faults in turn, beside nginx and HAProxy where they are (SECONDS=10; ARGS="--cases redis")

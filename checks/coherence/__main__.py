@@ -11,6 +11,9 @@ from pathlib import Path
 
 import uvloop
 
+from checks.coherence.changes.faults import FAULTS as CHANGES_FAULTS
+from checks.coherence.changes.mutants import MUTANTS as CHANGES_MUTANTS
+from checks.coherence.changes.run import main as run_changes
 from checks.coherence.clients import Clients, Load
 from checks.coherence.faults import FAULTS, STRUCK
 from checks.coherence.ledger import Ledger, within
@@ -32,12 +35,27 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--rate", type=float, default=1500.0, help="operations a second without faults, when delays are measured (1500)"
     )
-    parser.add_argument("--registers", type=int, default=60)
-    parser.add_argument("--pages", type=int, default=6)
-    parser.add_argument("--faults", default=",".join(FAULTS), help="names, separated by commas")
+    parser.add_argument("--registers", type=int, help="60, with --changes 300")
+    parser.add_argument("--pages", type=int, help="6, with --changes 60")
+    parser.add_argument("--faults", help="names, separated by commas (default all)")
     parser.add_argument("--settles", type=float, default=2.5, help="write_settles of the nodes, s; 0 leaves it out")
-    parser.add_argument("--mutant", choices=sorted(MUTANTS), help="run wrong nodes until they are found out")
-    return parser.parse_args()
+    parser.add_argument(
+        "--mutant", choices=sorted({*MUTANTS, *CHANGES_MUTANTS}), help="run wrong nodes until they are found out"
+    )
+    parser.add_argument("--changes", action="store_true", help="writes behind the nodes, to PostgreSQL")
+    parser.add_argument("--bulk", type=int, default=100_000, help="rows of the large transaction of --changes (100000)")
+    options = parser.parse_args()
+    # Where a commit binds reads two seconds later, what is written again within them shows no mistake.
+    options.registers = options.registers or (300 if options.changes else 60)
+    options.pages = options.pages or (60 if options.changes else 6)
+    for what, known, given in (
+        ("fault", CHANGES_FAULTS if options.changes else FAULTS, (options.faults or QUIET).split(",")),
+        ("mutant", CHANGES_MUTANTS if options.changes else MUTANTS, [options.mutant] if options.mutant else []),
+    ):
+        for name in given:
+            if name not in known:
+                parser.error(f"unknown {what} {name!r} here; known: {', '.join(known)}")
+    return options
 
 
 async def _run(options: argparse.Namespace, world: World, ledger: Ledger) -> None:
@@ -48,7 +66,7 @@ async def _run(options: argparse.Namespace, world: World, ledger: Ledger) -> Non
             group.create_task(clients.run(number))
         await asyncio.sleep(3.0)
         clock = asyncio.get_running_loop()
-        names = options.faults.split(",")
+        names = options.faults.split(",") if options.faults else list(FAULTS)
         # The quiet phase gets three shares: its figures are the ones with a bound.
         share_s = options.seconds / (len(names) + 2 * (QUIET in names))
         for name in names:
@@ -111,6 +129,8 @@ def _verdict(ledger: Ledger) -> str | None:
 def main() -> int:
     """Run; the exit status is 0 only without violations and with enough hits."""
     options = _arguments()
+    if options.changes:
+        return run_changes(options)
     ledger = Ledger(options.registers)
     with tempfile.TemporaryDirectory(prefix="veneer-coherence-") as directory:
         world = World(Path(directory), options.registers, options.pages, options.mutant, options.settles)

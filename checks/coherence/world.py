@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from devstack.redis import RedisServer
 
 NODES = 3
 DOUBTFUL = 4_000
-POLICY = """
+POLICY = """\
 version: 1
 timeouts: {drain: 500ms}
 routes:
@@ -30,7 +31,7 @@ FAR = NODES - 1
 
 
 class Node:
-    """One proxy process, perhaps a mutant."""
+    """One proxy process. `program` is what is run of it, a module and its arguments, perhaps a mutant."""
 
     def __init__(
         self,
@@ -39,29 +40,34 @@ class Node:
         upstream: str,
         redis_url: str,
         directory: Path,
-        mutant: str | None,
-        settles_s: float = 2.5,
+        program: Sequence[str] = ("veneer",),
+        policy: str = POLICY,
     ) -> None:
         self.name = name
         self.port, self.admin_port = ports
-        program = ["veneer"] if mutant is None else ["checks.coherence.mutants", mutant]
-        self._argv = [sys.executable, "-m", *program, "serve", "--upstream", upstream]
-        policy = directory / "policies.yaml"
-        settles = f"    write_settles: {settles_s:g}s\n" if settles_s else ""
-        policy.write_text(POLICY.lstrip() + settles, "utf-8")
-        self._argv += ["--policies", str(policy)]
+        policies = directory / "policies.yaml"
+        policies.write_text(policy, "utf-8")
+        self._argv = ["serve", "--upstream", upstream, "--policies", str(policies)]
         self._argv += ["--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin_port}"]
         self._log = directory / f"{name}.log"
-        self.process = self._process(redis_url)
+        self._program, self._redis_url = tuple(program), redis_url
+        self.process = self._process()
 
-    def _process(self, redis_url: str) -> ManagedProcess:
-        return ManagedProcess(Launch(self.name, [*self._argv, "--redis", redis_url], self._log))
+    def _process(self) -> ManagedProcess:
+        argv = [sys.executable, "-m", *self._program, *self._argv, "--redis", self._redis_url]
+        return ManagedProcess(Launch(self.name, argv, self._log))
 
     def move(self, redis_url: str) -> None:
         """Stop in order and start again with another way to Redis."""
         self.process.stop()
-        self.process = self._process(redis_url)
+        self._redis_url = redis_url
+        self.process = self._process()
         self.start()
+
+    def run_as(self, program: Sequence[str]) -> None:
+        """Be this program from the next start on. It must have been stopped."""
+        self._program = tuple(program)
+        self.process = self._process()
 
     def start(self) -> None:
         """Start and wait until it answers."""
@@ -92,8 +98,10 @@ class World:
         upstream = f"http://127.0.0.1:{self.backend_port}"
         self._relay_url = f"redis://127.0.0.1:{relay_port}/0"
         self.relayed = False
+        program = ["veneer"] if mutant is None else ["checks.coherence.mutants", mutant]
+        policy = POLICY + (f"    write_settles: {settles_s:g}s\n" if settles_s else "")
         self.nodes = [
-            Node(f"node-{n}", (public, admin), upstream, self.redis.url, directory, mutant, settles_s)
+            Node(f"node-{n}", (public, admin), upstream, self.redis.url, directory, program, policy)
             for n, (public, admin) in enumerate(zip(ports[::2], ports[1::2], strict=True))
         ]
 

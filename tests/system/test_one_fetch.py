@@ -59,7 +59,7 @@ async def _nodes(
         await server.start_server()
         stack.push_async_callback(server.close)
         own = (ports[2 * number], ports[2 * number + 1])
-        node = Node(f"n{number}", own, f"http://127.0.0.1:{server.port}", redis_url, directory, None)
+        node = Node(f"n{number}", own, f"http://127.0.0.1:{server.port}", redis_url, directory)
         stack.callback(node.process.stop)
         await asyncio.to_thread(node.start)
         nodes.append(node)
