@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from devstack.postgres import PostgresServer
 from tests.support.change_sources import ALL_TAGS, ChangingData, flat, following
 from tests.support.postgres_changes import users_in_postgres
+from tests.support.stream_changes import users_in_stream
 
 
-@pytest.fixture(params=["postgres"])
-def data(request: pytest.FixtureRequest) -> Iterator[ChangingData]:
+@pytest.fixture(params=["postgres", "stream"])
+async def data(request: pytest.FixtureRequest) -> AsyncIterator[ChangingData]:
     """Users somewhere, none at first."""
+    if request.param == "stream":
+        async with users_in_stream(request.getfixturevalue("redis_server")) as told:
+            yield told
+        return
     server: PostgresServer = request.getfixturevalue("postgres_server")
     with users_in_postgres(server) as users:
         yield users
