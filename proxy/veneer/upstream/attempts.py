@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
+from veneer.core.messages import RequestHead
 from veneer.core.silence import Owed
 from veneer.ports import Demand
 from veneer.upstream.response import BackendResponse
 from veneer.upstream.target import Relay, UpstreamTarget
+
+_ID: Final = "x-request-id"
 
 
 @dataclass(slots=True, eq=False)
@@ -36,7 +40,10 @@ class Busy:
 
 @dataclass(slots=True, eq=False)
 class Attempts:
-    """All that was tried for one request of a `kind`; `repeatable` says that another target may be asked as well."""
+    """All that was tried for one request of a `kind`; `repeatable` says that another target may be asked as well.
+
+    `request` is its head, or what was written of it.
+    """
 
     kind: str
     repeatable: bool
@@ -47,6 +54,19 @@ class Attempts:
     busy: Busy | None = None
     denied: bool = False
     is_safe: bool = True
+    request: RequestHead | bytes = b""
+
+    @property
+    def request_id(self) -> str:
+        """By which the access log knows the request; empty where it has none."""
+        if not isinstance(self.request, bytes):
+            return self.request.fields.joined.get(_ID, "")
+        head = self.request.partition(b"\r\n\r\n")[0].decode("latin-1")
+        for line in head.split("\r\n")[1:]:
+            name, _, value = line.partition(":")
+            if name.lower() == _ID:
+                return value.strip()
+        return ""
 
     @property
     def movable(self) -> bool:

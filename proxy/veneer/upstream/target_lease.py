@@ -73,7 +73,7 @@ class TargetLease(ports.LeasedConnection):
         self._request = request
         self._read_timeout_s = read_timeout_s
         self._chooser.sends()
-        self._attempts = Attempts(self._kind, may_repeat)
+        self._attempts = Attempts(self._kind, may_repeat, request=request)
         sent = self._sent = self._chooser.begin(self._attempts, self._target)
         sent.give_up = self._lease.abort
         try:

@@ -91,7 +91,7 @@ class TargetSet:
         relay = None if on_interim is None else Relay(on_interim)
         repeatable = is_repeatable(request, demand) and (body is None or isinstance(body, bytes))
         kind = ANY_CLAIM.route if demand is None else demand.claim.route
-        attempts = Attempts(kind, repeatable, demand, relay, is_safe=request.is_safe)
+        attempts = Attempts(kind, repeatable, demand, relay, is_safe=request.is_safe, request=request)
 
         def send(target: UpstreamTarget) -> Awaitable[BackendResponse]:
             return target.pool.exchange(request, body, relay, read_timeout_s=read_timeout_s, demand=demand)
@@ -219,7 +219,8 @@ class TargetSet:
             return False
         self.counts.retries += 1
         count, last = len(attempts.tried) + 1, attempts.tried[-1]
-        logger.info("a request to %s is tried again, attempt %d; %s: %s", self, count, last, reason)
+        request = attempts.request_id or "a request"
+        logger.info("%s to %s is tried again, attempt %d; %s: %s", request, self, count, last, reason)
         return True
 
     # ---- choosing

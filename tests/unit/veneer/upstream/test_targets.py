@@ -112,12 +112,13 @@ async def until(true: Callable[[], bool]) -> None:
 async def test_what_was_refused_goes_to_the_next_target(method: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "veneer.upstream.targets")
     async with several(None, answering(HELLO)) as bench:
-        response = await bench.targets.exchange(request(method), pieces(b"abc") if method == "POST" else None)
+        asked = request(method, "/", ("X-Request-ID", "id-1"))
+        response = await bench.targets.exchange(asked, pieces(b"abc") if method == "POST" else None)
         await response.aclose()
         assert response.head.status == 200
         assert bench.targets.counts.retries == 1
         assert bench.heads() == [0, 1]
-    assert "a request to several is tried again, attempt 2; 127.0.0.1:" in caplog.text
+    assert "id-1 to several is tried again, attempt 2; 127.0.0.1:" in caplog.text
 
 
 async def test_a_safe_request_that_was_not_answered_goes_to_the_next_target() -> None:
@@ -408,7 +409,9 @@ async def test_leases_are_counted_as_exchanges_are(takes: bool) -> None:
         given.give_back()
 
 
-async def test_a_lease_whose_target_fails_goes_on_at_another_if_it_may() -> None:
+async def test_a_lease_whose_target_fails_goes_on_at_another_if_it_may(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "veneer.upstream.targets")
+
     async def once(connection: OriginConnection) -> None:
         await connection.request_head()
         if connection.number == 0:
@@ -421,13 +424,15 @@ async def test_a_lease_whose_target_fails_goes_on_at_another_if_it_may() -> None
             lease = bench.targets.lease_now(bench.clock.monotonic())
             assert lease is not None
             first = Whole(takes=True)
-            lease.send(bench.targets.head_bytes(request()), first, None, may_repeat=may_repeat)
+            head = bench.targets.head_bytes(request("GET", "/", ("X-Request-ID", "id-2")))
+            lease.send(head, first, None, may_repeat=may_repeat)
             await first.ended.wait()
             if may_repeat:
                 response = await lease.response(ignore)
                 await response.aclose()
                 assert response.head.status == 200
                 assert bench.heads() == [3, 1], "once more there, and then at the other"
+                assert "id-2 to several is tried again, attempt 2" in caplog.text
             else:
                 with pytest.raises(UpstreamError):
                     await lease.response(ignore)
