@@ -77,6 +77,26 @@ async def test_one_that_does_not_come_in_time_is_given_up(place: Asked) -> None:
     assert (await place.get("/gone")).status == 404
 
 
+async def test_where_one_origin_gives_no_answer_another_is_asked_and_remembered() -> None:
+    tasks = Tasks()
+    client = ResourceClient(SystemClock(), tasks)
+    async with running_origin(script) as there, running_origin(script) as hangs, running_origin(script) as gone:
+        gone.close()
+        resource = Resource(gone.url, "/gone", others=(there.url,))
+        for _ in range(2):
+            assert (await client.get(resource, FIELDS, 5, 1_000)).status == 404
+        assert len(there.heads) == 2
+        with pytest.raises(UpstreamError) as caught:
+            await client.get(replace(resource, target="/silent"), FIELDS, 0.2, 1_000)
+        assert caught.value.failure is UpstreamFailure.CONNECT, "the last that was asked"
+        two = Resource(hangs.url, "/silent", others=(there.url,))
+        with pytest.raises(UpstreamError):
+            await client.get(two, FIELDS, 0.2, 1_000)
+        assert (len(hangs.heads), len(there.heads)) == (1, 4), "both are asked in that time"
+    await client.aclose()
+    await tasks.aclose()
+
+
 async def test_one_that_is_too_large_is_given_up(place: Asked) -> None:
     with pytest.raises(UpstreamError) as caught:
         await place.get("/keys?set=1", most_bytes=99)

@@ -57,7 +57,8 @@ class Voucher:
         self._tasks = tasks
         self._counts = counts
         place, tls = identity.place, identity.place.tls
-        self._resource = Resource(place.origin, place.target, tls.ca, tls.certificate, tls.key, tls.server_name)
+        known = (tls.ca, tls.certificate, tls.key, tls.server_name)
+        self._resource = Resource(place.origin, place.target, *known, place.others)
         self.memory = CredentialMemory()
         self._asking: dict[bytes, asyncio.Task[Proof | None]] = {}
         self._breaker = Breaker()

@@ -98,11 +98,12 @@ class CredentialNames:
 
 @dataclass(frozen=True, slots=True)
 class ServicePlace:
-    """A service that answers: `target` at `origin`, which is written as an upstream's URL is."""
+    """A service that answers: `target` at `origin`, which is written as an upstream's URL is, and at the `others`."""
 
     origin: str
     target: str
     tls: TlsSettings = BY_SYSTEM
+    others: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """The URL."""

@@ -128,7 +128,11 @@ class SubrequestShape(Shape):
     """
 
     url: Text | None = option(None, "URL of the service, as in `http://127.0.0.1:9000/whoami`.")
-    upstream: Name | None = option(None, "Instead of `url`: the upstream that is asked, with a `path`.")
+    upstream: Name | None = option(
+        None,
+        "Instead of `url`: the upstream that is asked, with a `path`. Of several `targets` one after the other, until "
+        "one answers.",
+    )
     path: Text | None = option(None, "For `upstream`: path and query, as in `/api/whoami`.")
     ca: Text | None = option(
         None, "For `url`: file with the authorities in PEM that vouch for the service; the system's when absent."

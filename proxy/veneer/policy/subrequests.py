@@ -27,7 +27,8 @@ def subrequest_identity(shape: SubrequestShape, upstreams: Upstreams) -> Subrequ
 def _place(shape: SubrequestShape, upstreams: Upstreams) -> ServicePlace:
     upstream = upstreams.get(shape.upstream or "")
     if upstream is not None:
-        return ServicePlace(upstream.url, shape.path or "/", upstream.tls)
+        origin, *others = [one.url for one in upstream.targets if not one.drain] or [upstream.url]
+        return ServicePlace(origin, shape.path or "/", upstream.tls, tuple(others))
     origin, target = origin_and_target(shape.url or "")
     return ServicePlace(origin, target, TlsSettings(ca=shape.ca))
 

@@ -13,7 +13,8 @@ class Resource:
     """Where something is: `target` at `origin`, which is written as an upstream's URL is (http, https or unix).
 
     `ca`, `certificate` and `key` are paths of PEM files; `server_name` is what the certificate there has to name. The
-    authorities are the system's and the name is the origin's where these are None.
+    authorities are the system's and the name is the origin's where these are None. It is at each of the `others` as
+    well, which are asked where the origin gives no answer.
     """
 
     origin: str
@@ -22,6 +23,7 @@ class Resource:
     certificate: str | None = None
     key: str | None = None
     server_name: str | None = None
+    others: tuple[str, ...] = ()
 
 
 class Retrieved(NamedTuple):

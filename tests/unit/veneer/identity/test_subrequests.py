@@ -39,14 +39,22 @@ def tenant(name: str, *fields: tuple[str, str]) -> dict[str, Retrieved | None]:
     return says(200, ("X-Tenant", name), *fields)
 
 
+SEVERAL = """\
+upstreams:
+  auth: {targets: [{url: "http://a.example"}, {url: "http://b.example", drain: true}, {url: "http://c.example"}]}
+identities:
+  asked: {subrequest: {upstream: auth, path: "/who?brief", credentials: [Authorization], values: {tenant: X-Tenant}}}
+"""
+
+
 class Bench:
     """Provers of one service, and a clock that stands still."""
 
-    def __init__(self, tasks: Tasks) -> None:
+    def __init__(self, tasks: Tasks, policy: str = POLICY) -> None:
         self.service = ScriptedRetriever(tenant("a"))
         self.clock = FakeClock()
         self.provers = IdentityProvers(self.service, tasks)
-        self.by: tuple[Identity, ...] = parse_policy(POLICY, "p").identities
+        self.by: tuple[Identity, ...] = parse_policy(policy, "p").identities
         self.provers.apply(self.by)
 
     async def proven(self, fields: Fields = A) -> dict[str, str]:
@@ -63,6 +71,15 @@ class Bench:
 async def bench() -> AsyncIterator[Bench]:
     tasks = Tasks()
     yield Bench(tasks)
+    await tasks.aclose()
+
+
+async def test_of_several_targets_those_that_are_not_drained_may_be_asked() -> None:
+    tasks = Tasks()
+    bench = Bench(tasks, SEVERAL)
+    assert await bench.proven() == {"tenant": "s:a"}
+    resource, _ = bench.service.asked[0]
+    assert (resource.origin, resource.others) == ("http://a.example", ("http://c.example",))
     await tasks.aclose()
 
 
