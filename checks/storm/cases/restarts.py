@@ -10,7 +10,8 @@ from checks.storm.servers import Backend, Setting, Veneer
 from checks.storm.stage import Stage
 
 GETS, POSTS = 150.0, 50.0
-APART_S = 2.0
+APART_S = 2.0 + 0.618 / POSTS
+"""Each time at another moment between two writes. At a whole number of them each restart would meet one under way."""
 
 
 async def restarts(stage: Stage, *, graceful: bool) -> None:
