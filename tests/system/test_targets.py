@@ -21,7 +21,7 @@ defaults: {cache: {enabled: false}}
 upstreams:
   default:
     targets: [%s]
-    read_timeout: 1s
+    read_timeout: %s
     ejection: {failures: 2}
 """
 
@@ -44,10 +44,33 @@ async def dies(connection: OriginConnection) -> None:
     await read_body(connection, await connection.request_head())
 
 
-async def start(new_proxy: NewProxy, directory: Path, *origins: Origin, drained: str = "") -> ProxyServer:
+async def busy(connection: OriginConnection) -> None:
+    while True:
+        await read_body(connection, await connection.request_head())
+        await connection.send(b"HTTP/1.1 503 Busy\r\nRetry-After: 20\r\nContent-Length: 0\r\n\r\n")
+
+
+def hanging_after(hung: asyncio.Event) -> Script:
+    """It answers until the event is set, and its own trials for ever."""
+
+    async def script(connection: OriginConnection) -> None:
+        while True:
+            head = await connection.request_head()
+            await read_body(connection, head)
+            if hung.is_set() and not head.startswith(b"OPTIONS"):
+                await connection.closed_by_peer()
+                return
+            await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nh")
+
+    return script
+
+
+async def start(
+    new_proxy: NewProxy, directory: Path, *origins: Origin, drained: str = "", read_timeout: str = "1s"
+) -> ProxyServer:
     targets = ", ".join(f'{{url: "{origin.url}"}}' for origin in origins) + drained
     policies = directory / "policies.yaml"
-    policies.write_text(POLICY % targets)
+    policies.write_text(POLICY % (targets, read_timeout))
     return await asyncio.to_thread(new_proxy, ProxyOptions(upstream=None, policies=policies))
 
 
@@ -80,6 +103,32 @@ async def test_one_of_three_hangs_and_its_requests_are_answered_by_another(new_p
         answers = [answer for task in asking for answer in task.result()]
         assert {answer.status for answer in answers} == {200}
         assert len(bad.heads) < len(answers) * 0.1
+
+
+async def test_nobody_waits_for_a_target_that_begins_to_hang(new_proxy: NewProxy, tmp_path: Path) -> None:
+    """Though the time-out is longer than any client's patience."""
+    hung = asyncio.Event()
+    async with running_origin(saying("a")) as one, running_origin(hanging_after(hung)) as bad:
+        proxy = await start(new_proxy, tmp_path, one, bad, read_timeout="10m")
+        async with asyncio.TaskGroup() as group:
+            for _ in range(4):
+                group.create_task(ask(proxy, 30))
+        assert len(bad.heads) > 20
+        hung.set()
+        async with asyncio.TaskGroup() as group:
+            asking = [group.create_task(ask(proxy, 50)) for _ in range(4)]
+        assert {answer.body for task in asking for answer in task.result()} <= {b"a", b"h"}
+        assert {answer.status for task in asking for answer in task.result()} == {200}
+
+
+async def test_a_busy_target_is_spared_and_its_requests_are_answered_by_another(
+    new_proxy: NewProxy, tmp_path: Path
+) -> None:
+    async with running_origin(saying("a")) as one, running_origin(busy) as other:
+        proxy = await start(new_proxy, tmp_path, one, other)
+        answers = await ask(proxy, 50)
+        assert {answer.body for answer in answers} == {b"a"}
+        assert len(other.heads) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
