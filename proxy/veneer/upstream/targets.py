@@ -121,9 +121,7 @@ class TargetSet:
         return None if lease is None else TargetLease(self, target, lease, claim.route)
 
     async def aclose(self) -> None:
-        """Close them all."""
-        if self._looker is not None:
-            self._looker.cancel()
+        """Close them all. What they owe to requests that have begun is looked after until it has come."""
         for target in self.targets:
             await (target.pool if target.check is None else target.check).aclose()
 

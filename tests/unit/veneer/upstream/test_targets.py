@@ -304,6 +304,23 @@ async def test_what_a_target_that_hangs_owes_is_asked_of_another_and_it_is_eject
         assert bench.targets.counts.retries == 4
 
 
+async def test_it_is_so_as_well_after_another_policy_is_in_force() -> None:
+    hangs = [False]
+    async with several(hanging(hangs), answering(HELLO), retries=RetryRules(0.0, per_second=100)) as bench:
+        await learned(bench)
+        hangs[0] = True
+        bench.first += [0, 0]
+        async with asyncio.TaskGroup() as group:
+            lone = group.create_task(bench.statuses(1))
+            await until(lambda: bench.targets.targets[0].load.in_flight == 1)
+            bench.clock.advance(0.1)
+            assert await bench.statuses(1) == [200]
+            await bench.targets.aclose()
+            await later(bench, 1.2)
+            assert lone.done()
+        assert lone.result() == [200]
+
+
 @pytest.mark.parametrize(("method", "per_second"), [("GET", 0), ("POST", 100)])
 async def test_neither_writes_nor_what_is_beyond_the_budget_is_asked_of_others(method: str, per_second: int) -> None:
     hangs = [False]
