@@ -232,7 +232,9 @@ def _message(data: bytes) -> PgMessage:
     flags, lsn = _MESSAGE(data, 1)
     prefix, at = _string(data, 10)
     length: int = _INT32(data, at)[0]
-    message = PgMessage(bool(flags & 1), lsn, prefix, data[at + 4 : at + 4 + max(length, 0)])
+    if length < 0:
+        raise PgOutputError("less than no content", at)
+    message = PgMessage(bool(flags & 1), lsn, prefix, data[at + 4 : at + 4 + length])
     _whole(data, at + 4 + length, message)
     return message
 

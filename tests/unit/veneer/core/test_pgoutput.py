@@ -181,6 +181,7 @@ MESSAGES = [USERS, begin(), commit(), message("veneer:a", "x"), truncate(1), ins
 
 @given(st.sampled_from(MESSAGES), st.integers(0, 60), st.binary(max_size=4))
 @example(USERS, 0, b"")
+@example(message("veneer:a", "x"), 19, b"\x80")
 def test_bytes_of_any_kind_are_read_or_refused(whole: bytes, at: int, inserted: bytes) -> None:
     spoiled = whole[:at] + inserted + whole[at + len(inserted) :]
     for data in (spoiled, whole[:at], inserted):
