@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Final
 
 from devstack.backend import token
 from devstack.process import StartError
@@ -73,6 +74,7 @@ def _welcome(plan: Plan, running: Running) -> str:
     auth = '-H "Authorization: Bearer $TOKEN"'
     companies = f"'{proxy}/api/etter/master_companies?page_size=50'"
     user = f"{proxy}/api/etter/users/{_USER}"
+    behind = _BEHIND.format(url=running.database_url, user=_USER, admin=admin, auth=auth, page=user)
     return f"""
 {table}
 
@@ -89,8 +91,15 @@ Worth trying, in another terminal:
   curl -s -X PATCH {auth} -H 'Content-Type: application/json' -d '{{"name": "Ada Veneer"}}' {user}
   # forget every entry tagged `companies`
   curl -s -X POST {admin}/purge -H 'Content-Type: application/json' -d '{{"tags": ["companies"]}}'
-
+{behind if running.tells_changes else ""}
 Ctrl-C stops everything.
+"""
+
+
+_BEHIND: Final = """  # a write that does not pass through the proxy; once this is answered, every read shows it
+  psql '{url}' -c "UPDATE users SET name = 'Grace Veneer' WHERE id = {user}"
+  curl -s -X POST {admin}/changes/wait -H 'Content-Type: application/json' -d '{{}}'
+  curl -s {auth} {page}
 """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from devstack.process import Launch, ManagedProcess, StartError, free_port
@@ -13,10 +13,11 @@ from devstack.process import Launch, ManagedProcess, StartError, free_port
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command of the backend that runs to its end: a name for messages, the module, and its arguments."""
+    """One command that runs to its end: a name for messages, the module, its arguments and environment."""
 
     name: str
     arguments: tuple[str, ...]
+    env: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def preparation(database_url: str, size: str) -> tuple[Step, ...]:
@@ -33,7 +34,7 @@ def run_step(step: Step, log_directory: Path, *, show_output: bool = False, time
     log_path = log_directory / f"{step.name}.log"
     log_path.unlink(missing_ok=True)
     argv = [sys.executable, "-m", *step.arguments]
-    child = ManagedProcess(Launch(f"backend {step.name}", argv, log_path, inherit_output=show_output))
+    child = ManagedProcess(Launch(f"backend {step.name}", argv, log_path, step.env, inherit_output=show_output))
     try:
         child.start()
         ended = child.wait(timeout_s)

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from devstack.backend import BackendServer, preparation, run_step
 from devstack.callers import proxy_environment
+from devstack.changes import changes_environment, telling
 from devstack.postgres import PostgresServer
 from devstack.process import ManagedProcess, StartError
 from devstack.proxy import SHIPPED_POLICIES, ProxyOptions, ProxyServer
@@ -47,13 +48,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The started stack; `watched` are the processes it cannot be without."""
+    """The started stack; `watched` are the processes it cannot be without.
+
+    `tells_changes`: the database tells the proxy what is written to it directly.
+    """
 
     database_url: str
     redis_url: str | None
     backend: BackendServer
     proxy: ProxyServer
     watched: tuple[ManagedProcess, ...]
+    tells_changes: bool = False
 
 
 class Stopped(BaseException):
@@ -91,17 +96,22 @@ def start(plan: Plan, stack: ExitStack, say: Say) -> Running:
     for step in preparation(database_url, plan.size):
         say(f"preparing the {step.name}")
         run_step(step, plan.logs, show_output=step.name == "data")
+    changes: dict[str, str] = {}
+    if plan.database_url is None:  # somebody else's database is left as it is
+        say("preparing the changes that the database tells")
+        run_step(telling(database_url), plan.logs)
+        changes = changes_environment(database_url)
     backend = BackendServer(database_url, plan.logs, port=plan.backend_port)
     backend.process.launch.log_path.unlink(missing_ok=True)
     stack.callback(backend.stop)
     say("starting the backend")
     backend.start()
-    proxy = ProxyServer(_proxy_options(plan, backend.url, redis_url), plan.logs)
+    proxy = ProxyServer(_proxy_options(plan, backend.url, redis_url, changes), plan.logs)
     proxy.process.launch.log_path.unlink(missing_ok=True)
     stack.callback(proxy.stop)
     say("starting the proxy")
     proxy.start()
-    return Running(database_url, redis_url, backend, proxy, (*servers, backend.process, proxy.process))
+    return Running(database_url, redis_url, backend, proxy, (*servers, backend.process, proxy.process), bool(changes))
 
 
 def _start_postgres(plan: Plan, stack: ExitStack, say: Say, servers: list[ManagedProcess]) -> str:
@@ -126,7 +136,7 @@ def _start_redis(plan: Plan, stack: ExitStack, say: Say, servers: list[ManagedPr
     return redis.url
 
 
-def _proxy_options(plan: Plan, upstream: str, redis_url: str | None) -> ProxyOptions:
+def _proxy_options(plan: Plan, upstream: str, redis_url: str | None, env: dict[str, str]) -> ProxyOptions:
     return ProxyOptions(
         upstream=upstream,
         policies=SHIPPED_POLICIES,
@@ -134,7 +144,7 @@ def _proxy_options(plan: Plan, upstream: str, redis_url: str | None) -> ProxyOpt
         workers=plan.workers,
         port=plan.proxy_port,
         admin_port=plan.admin_port,
-        env=proxy_environment(),
+        env=proxy_environment() | env,
     )
 
 

@@ -11,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
+import psycopg2
 import pytest
 
 from devstack.process import Launch, ManagedProcess, free_port, port_is_open, wait_until
@@ -106,7 +108,7 @@ def _try_the_examples(text: str) -> None:
     found = re.search(r"TOKEN=(\S+)", text)
     assert found is not None
     token = found[1]
-    twice, not_modified, brotli, write, purge = _curl_lines(text)
+    twice, not_modified, brotli, write, purge, wait, read = _curl_lines(text)
     first, second = _shell(twice, token), _shell(twice, token)
     assert "HTTP/1.1 200" in first
     assert re.search(r"(?i)cache-status:.*fwd=", first), first
@@ -118,6 +120,19 @@ def _try_the_examples(text: str) -> None:
     assert b"Ada Veneer" in fetch(user_url, headers={"Authorization": f"Bearer {token}"}).body
     assert "position" in _shell(purge, token)
     assert re.search(r"(?i)cache-status:.*fwd=", _shell(twice, token))
+    _write_behind_the_proxy(text, token, wait, read)
+
+
+def _write_behind_the_proxy(text: str, token: str, wait: str, read: str) -> None:
+    found = re.search(r"^  psql '(\S+)' -c \"(.*)\"$", text, re.MULTILINE)
+    assert found is not None
+    shown = read.replace("curl -s", "curl -s -D -")
+    assert "Ada Veneer" in _shell(shown, token)
+    assert re.search(r"(?i)cache-status:.*hit", _shell(shown, token))
+    with closing(psycopg2.connect(found[1])) as database, database, database.cursor() as cursor:
+        cursor.execute(found[2])
+    assert '"source":"etter"' in _shell(wait, token)
+    assert "Grace Veneer" in _shell(shown, token)
 
 
 def test_sigterm_stops_everything_and_even_a_killed_run_leaves_nothing(new_run: Callable[..., Run]) -> None:
