@@ -79,7 +79,7 @@ class ChangesAdmin:
             one.state.value,
             one.why,
             one.reader if told is None else told.reader,
-            None if told is None else round(max(0.0, now_s - told.as_of_s), 3),
+            None if told is None else round(told.lag_s(now_s), 3),
             "" if told is None else told.position,
             one.counts.commits,
             one.counts.tags,
@@ -119,5 +119,5 @@ class ChangesAdmin:
         why = f" ({one.why})" if one is not None and one.why else ""
         if told is None:
             return f"nobody has told how far the source {source} has come{why}"
-        lag_s = self.waiter.clock.monotonic() - told.as_of_s
+        lag_s = told.lag_s(self.waiter.clock.monotonic())
         return f"the source {source} is at {told.position}, {lag_s:.1f} s behind{why}"

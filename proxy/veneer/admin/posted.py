@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from veneer.changes.follower import MOST_TAGS
 from veneer.changes.opening import decoder_of, sum_of
 from veneer.changes.posted import PostedEventsError, read_posted
 from veneer.core.invalidation import Invalidation
@@ -21,7 +22,6 @@ logger = logging.getLogger(__name__)
 EVENTS_PATH = "/changes/events/{source}"
 MEDIA_TYPES: Final = frozenset({"application/json", "application/x-ndjson", "application/ndjson"})
 """None of them can be sent by a web page to another origin without asking first."""
-TAGS_AT_ONCE: Final = 1_000
 
 
 class PostedAnswer(msgspec.Struct, frozen=True):
@@ -63,8 +63,8 @@ class PostedEventsAdmin:
         for gap in read.gaps:
             logger.warning("changes %s: %s, as posted: all that its tags name is invalidated", name, gap)
         receipts = [
-            await self.log.append(Invalidation(tags=read.tags[at : at + TAGS_AT_ONCE]), strict=True)
-            for at in range(0, len(read.tags), TAGS_AT_ONCE)
+            await self.log.append(Invalidation(tags=read.tags[at : at + MOST_TAGS]), strict=True)
+            for at in range(0, len(read.tags), MOST_TAGS)
         ]
         answer = PostedAnswer(name, read.events, len(read.tags), read.position, read.gaps, *_summed(receipts))
         return answer, 200 if all(receipt.shared for receipt in receipts) else 503

@@ -8,7 +8,6 @@ behind it nobody can tell.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +16,7 @@ from redis.exceptions import ResponseError
 
 from veneer.changes.events import UNREADABLE, EventDecoder, EventSum
 from veneer.core.change_events import MAX_EVENT_BYTES, UnreadableEventError
+from veneer.core.sources import stream_id
 from veneer.ports import ChangeItem, SourceError
 from veneer.redis.keys import stream_position_key
 from veneer.redis.line import Dial
@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 READ_AT_ONCE: Final = 500
 READ_BYTES: Final = 8 * 1024 * 1024
 
-_ID = re.compile(rb"\d{1,20}-\d{1,20}")
 _GAPS: Final = {
     "new": "no position is known of the stream",
     "ahead": "the stream is another one than was read",
@@ -117,7 +116,8 @@ class RedisChangeStream:
     async def begin(self) -> None:
         """Find out where to begin, and that the stream is there. Raises SourceError."""
         kept = await self._asked("GET", self._key)
-        self._at = kept.decode() if isinstance(kept, bytes) and _ID.fullmatch(kept) else ""
+        at = kept.decode("latin-1") if isinstance(kept, bytes) else ""
+        self._at = at if stream_id(at) else ""
         self._begun = await self._follow()
 
     async def read(self) -> Sequence[ChangeItem]:
@@ -217,10 +217,7 @@ class _Asker:
 
 def _place(position: str) -> tuple[int, int]:
     """An id of a stream to compare with another one; less than all of them where it is none."""
-    if not _ID.fullmatch(position.encode()):
-        return -1, 0
-    ms, _, number = position.partition("-")
-    return int(ms), int(number)
+    return stream_id(position) or (-1, 0)
 
 
 def _fields(told: Reply) -> dict[bytes, bytes]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from veneer.core.postgres import parse_lsn
+
 BEATS_IN_LAG: Final = 8
 LONGEST_BEAT_S: Final = 0.5
 SHORTEST_BEAT_S: Final = 0.1
 
-_LSN: Final = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})")
 _STREAM_ID: Final = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
 
 
@@ -36,10 +37,17 @@ def has_reached(position: str, wanted: str) -> bool:
     return _number(position) >= _number(wanted)
 
 
+def stream_id(text: str) -> tuple[int, int] | None:
+    """The id of an entry of a Redis stream, to be compared with others; None where it is none."""
+    found = _STREAM_ID.fullmatch(text)
+    return None if found is None else (int(found[1]), int(found[2]))
+
+
 def _number(position: str) -> tuple[int, int]:
-    for form, base in ((_LSN, 16), (_STREAM_ID, 10)):
-        if (found := form.fullmatch(position)) is not None:
-            return int(found[1], base), int(found[2], base)
+    if (lsn := parse_lsn(position)) is not None:
+        return divmod(lsn, 1 << 32)
+    if (entry := stream_id(position)) is not None:
+        return entry
     right = 'an LSN, as "16/B374D848", or a stream id, as "1700000000000-3"'
     msg = f'"{position[:40]}" is no position of a source: write {right}'
     raise ValueError(msg)

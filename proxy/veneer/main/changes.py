@@ -54,7 +54,7 @@ def with_changes(gauges: Gauges, followed: Mapping[str, Follower], shared: Store
     for name, one in followed.items():
         told, counts = sources.told(one.key), one.counts
         if told is not None:
-            lag_s[f"{name}\t{node}"] = max(0.0, now_s - told.as_of_s)
+            lag_s[f"{name}\t{node}"] = told.lag_s(now_s)
         followers[f"{name}\t{one.state.value}"] = 1
         for what, count in (("commits", counts.commits), ("tags", counts.tags), ("heartbeats", counts.beats)):
             read[f"{name}\t{what}"] = count

@@ -153,6 +153,10 @@ class SourceTold:
     position: str
     reader: str
 
+    def lag_s(self, now_s: float) -> float:
+        """How late the source is at `now_s` (monotonic), as far as this node knows."""
+        return max(0.0, now_s - self.as_of_s)
+
 
 class SourceLog(Protocol):
     """The log as it is for who follows a source: one node at a time, and all nodes hear how far it has come.
