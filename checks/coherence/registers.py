@@ -98,6 +98,19 @@ class Registers:
             await asyncio.sleep(self._random.random() * SLOW_MOST_S)
 
 
+def serve(app: web.Application, port: int) -> None:
+    """Serve until terminated; a write whose client has left is carried out."""
+    web.run_app(
+        app,
+        handler_cancellation=False,
+        host="127.0.0.1",
+        port=port,
+        print=lambda *_: None,
+        access_log=None,
+        loop=uvloop.new_event_loop(),
+    )
+
+
 def main() -> None:
     """Serve until terminated."""
     port, registers, pages = (int(text) for text in sys.argv[1:4])
@@ -109,15 +122,7 @@ def main() -> None:
     app.router.add_get("/d/{number}", handlers.read_doubtful)
     app.router.add_put("/d/{number}", handlers.write_doubtful)
     app.router.add_post("/bump/{number}", handlers.bump)
-    web.run_app(
-        app,
-        handler_cancellation=False,
-        host="127.0.0.1",
-        port=port,
-        print=lambda *_: None,
-        access_log=None,
-        loop=uvloop.new_event_loop(),
-    )
+    serve(app, port)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,22 @@ class Node:
         self.process.send(signal.SIGCONT)
 
 
+def nodes_on(
+    ports: Sequence[int], upstream: str, redis_url: str, directory: Path, program: Sequence[str], policy: str
+) -> list[Node]:
+    """Nodes before one backend, each with the next two ports: for clients, and for the admin listener."""
+    pairs = enumerate(zip(ports[::2], ports[1::2], strict=True))
+    return [Node(f"node-{n}", pair, upstream, redis_url, directory, program, policy) for n, pair in pairs]
+
+
+def stop_nodes(nodes: Sequence[Node]) -> None:
+    """Stop them; whatever is frozen is thawed first."""
+    for node in nodes:
+        with suppress(ProcessLookupError):
+            node.thaw()
+        node.process.stop()
+
+
 class World:
     """Everything that runs; starting and faults block, so they are called in threads."""
 
@@ -100,10 +116,7 @@ class World:
         self.relayed = False
         program = ["veneer"] if mutant is None else ["checks.coherence.mutants", mutant]
         policy = POLICY + (f"    write_settles: {settles_s:g}s\n" if settles_s else "")
-        self.nodes = [
-            Node(f"node-{n}", (public, admin), upstream, self.redis.url, directory, program, policy)
-            for n, (public, admin) in enumerate(zip(ports[::2], ports[1::2], strict=True))
-        ]
+        self.nodes = nodes_on(ports, upstream, self.redis.url, directory, program, policy)
 
     def start(self) -> None:
         """Start everything, the nodes last."""
@@ -117,10 +130,7 @@ class World:
 
     def stop(self) -> None:
         """Stop everything; whatever is frozen is thawed first."""
-        for node in self.nodes:
-            with suppress(ProcessLookupError):
-                node.thaw()
-            node.process.stop()
+        stop_nodes(self.nodes)
         self._backend.stop()
         self._relay.stop()
         self.redis.stop()

@@ -11,11 +11,11 @@ import asyncio
 import random
 import sys
 
-import uvloop
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from checks.coherence.changes.database import DOWN, Database
+from checks.coherence.registers import serve
 
 SLOW_SHARE = 0.25
 SLOW_MOST_S = 0.15
@@ -80,15 +80,7 @@ def main() -> None:
     app.router.add_get("/r/{number}", handlers.read)
     app.router.add_put("/r/{number}", handlers.write)
     app.router.add_get("/page/{number}", handlers.page)
-    web.run_app(
-        app,
-        handler_cancellation=False,
-        host="127.0.0.1",
-        port=int(sys.argv[1]),
-        print=lambda *_: None,
-        access_log=None,
-        loop=uvloop.new_event_loop(),
-    )
+    serve(app, int(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import psycopg2
 import redis
 
 from checks.coherence.changes.database import Database
-from checks.coherence.world import Node
+from checks.coherence.world import nodes_on, stop_nodes
 from devstack.postgres import PostgresServer
 from devstack.process import Launch, ManagedProcess, StartError, free_ports, port_is_open
 from devstack.redis import RedisServer
@@ -70,10 +70,7 @@ class ChangesWorld:
         policy = POLICY.format(dsn=self.dsn, slot=SLOT, max_lag=MAX_LAG_S)
         self._program = ["veneer"] if mutant is None else ["checks.coherence.changes.mutants", mutant]
         upstream = f"http://127.0.0.1:{self.backend_port}"
-        self.nodes = [
-            Node(f"node-{n}", (public, admin), upstream, self.redis.url, directory, self._program, policy)
-            for n, (public, admin) in enumerate(zip(ports[::2], ports[1::2], strict=True))
-        ]
+        self.nodes = nodes_on(ports, upstream, self.redis.url, directory, self._program, policy)
 
     def start(self) -> None:
         """Start everything, the nodes last."""
@@ -89,10 +86,7 @@ class ChangesWorld:
 
     def stop(self) -> None:
         """Stop everything."""
-        for node in self.nodes:
-            with suppress(ProcessLookupError):
-                node.thaw()
-            node.process.stop()
+        stop_nodes(self.nodes)
         self._backend.stop()
         self.redis.stop()
         self.postgres.stop()
