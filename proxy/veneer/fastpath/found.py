@@ -9,7 +9,7 @@ from veneer.core.reuse import Hit, decide
 from veneer.fastpath.exchange import FastExchange
 from veneer.fastpath.fingerprint import fingerprint_at, within_scope
 from veneer.fastpath.found_templates import FoundTemplate
-from veneer.fastpath.hot_entries import HotEntry, VariantReply, hot_entry_of
+from veneer.fastpath.hot_entries import HotEntry, VariantReply, hot_entry_class
 from veneer.fastpath.learning import for_all, is_alike_for_all
 from veneer.fastpath.miss_templates import MissTemplate
 from veneer.fastpath.table import HotEntryTable
@@ -56,14 +56,13 @@ class FoundHits:
         if known is None:
             return None
         entry, reply = known
-        hot_entry = hot_entry_of(
+        hot_entry = hot_entry_class(reply.template.route_facts)(
             within_scope(fingerprint_at(request.shape.host, request.shape.host_hashed, request.values[0]), rules.scope),
             entry,
             reply,
             aged_from=now_s - decision.age_s,
             fresh_until=now_s + decision.ttl_s,
             for_all=shows_all,
-            sources=exchange.match.route.sources,
         )
         if not hot_entry.is_servable(self._log, now_s) or not self._store.add_listener(key, entry, hot_entry):
             return None

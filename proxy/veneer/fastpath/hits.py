@@ -12,7 +12,7 @@ from veneer.fastpath.exchange import Write
 from veneer.fastpath.fingerprint import fingerprint_of
 from veneer.fastpath.found import FoundHits
 from veneer.fastpath.handoff import UnsentClient
-from veneer.fastpath.hot_entries import hot_entry_of
+from veneer.fastpath.hot_entries import hot_entry_class
 from veneer.fastpath.learning import (
     build_reply,
     for_all,
@@ -99,14 +99,13 @@ class HitFastPath(FastPath):
             hot_entry.next_variant = reply
         else:
             now_s = state.monotonic()
-            hot_entry = hot_entry_of(
+            hot_entry = hot_entry_class(facts)(
                 fingerprint,
                 served.entry,
                 reply,
                 aged_from=now_s - served.age_s,
                 fresh_until=now_s + served.ttl_s,
                 for_all=for_all(served.entry, exchange.match.route.cache),
-                sources=exchange.match.route.sources,
             )
             if not self._services.store.add_listener(served.key, served.entry, hot_entry):
                 return  # memory does not hold this entry alone

@@ -54,7 +54,7 @@ class RouteFacts:
     `limit_lines` are the lines about `limit` as far as they stay the same. `shared_rate_key` is the name under which
     requests are counted against it; None is the client's address. `forget` is told when a hot entry's entry is gone.
     `shared_by` are the identity values by which the route shares: each such hot entry is for the one scope that is part
-    of its fingerprint.
+    of its fingerprint. `sources` are those of changes by which it lives.
     """
 
     route: str
@@ -63,6 +63,7 @@ class RouteFacts:
     shared_rate_key: str | None
     forget: Callable[[HotEntry], None]
     shared_by: tuple[str, ...] = ()
+    sources: tuple[SourceBound, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,40 +211,13 @@ class SourcedHotEntry(HotEntry):
     A class of its own, so that hits on other routes are asked nothing more.
     """
 
-    __slots__ = ("_sources",)
-
-    def __init__(
-        self,
-        fingerprint: Fingerprint,
-        entry: Entry,
-        first: VariantReply,
-        *,
-        aged_from: float,
-        fresh_until: float,
-        for_all: bool,
-        sources: tuple[SourceBound, ...],
-    ) -> None:
-        super().__init__(fingerprint, entry, first, aged_from=aged_from, fresh_until=fresh_until, for_all=for_all)
-        self._sources: Final = sources
+    __slots__ = ()
 
     def is_servable(self, log: InvalidationLog, now_s: float) -> bool:
         """As that of others, and no source is late (pipeline.lost)."""
-        return late(log, self._sources, now_s) is None and super().is_servable(log, now_s)
+        return late(log, self.template.route_facts.sources, now_s) is None and super().is_servable(log, now_s)
 
 
-def hot_entry_of(
-    fingerprint: Fingerprint,
-    entry: Entry,
-    first: VariantReply,
-    *,
-    aged_from: float,
-    fresh_until: float,
-    for_all: bool,
-    sources: tuple[SourceBound, ...],
-) -> HotEntry:
-    """A hot entry of a route that names these sources."""
-    if not sources:
-        return HotEntry(fingerprint, entry, first, aged_from=aged_from, fresh_until=fresh_until, for_all=for_all)
-    return SourcedHotEntry(
-        fingerprint, entry, first, aged_from=aged_from, fresh_until=fresh_until, for_all=for_all, sources=sources
-    )
+def hot_entry_class(facts: RouteFacts) -> type[HotEntry]:
+    """What a route's hot entries are."""
+    return SourcedHotEntry if facts.sources else HotEntry

@@ -112,7 +112,8 @@ class FastPathState:
         if facts is None:
             limit = None if route.rate_limit is None else route.rate_limit.limit
             lines = b"" if limit is None else limit_lines(limit)
-            facts = RouteFacts(route.name, limit, lines, shared_rate_key(route), self._forget, route.cache.shared_by)
+            key, shared_by = shared_rate_key(route), route.cache.shared_by
+            facts = RouteFacts(route.name, limit, lines, key, self._forget, shared_by, route.sources)
             self._route_facts[route.name] = facts
         return facts
 
