@@ -86,7 +86,7 @@ class AdminAggregator:
         """What one worker says of the parts, and how many workers serve."""
         answer = await self._relay(Question("GET", "/health/detailed"))
         found = msgspec.json.decode(answer.body, type=Health)
-        serving = len(list(self._deps.totals.serving()))
+        serving = len(self._deps.totals.serving())
         all_there = serving >= self._deps.wanted
         workers = PartHealth("up" if all_there else "down", 0.0, f"{serving} of {self._deps.wanted} serve")
         shown = found.status if all_there or found.status != "ok" else "degraded"

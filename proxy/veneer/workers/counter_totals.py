@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from veneer.observe.counters import Counts, Gauges, Snapshot, merged, remains
 from veneer.workers.report import Report
 
@@ -32,9 +30,9 @@ class CounterTotals:
         """The sum over all workers that are or were."""
         return merged((self._ended, *(report.snapshot for report in self._living.values())))
 
-    def serving(self) -> Iterator[str]:
-        """The workers that take requests, as far as they have reported."""
-        return (worker for worker, report in self._living.items() if report.serving)
+    def serving(self) -> tuple[str, ...]:
+        """The workers that take requests, as far as they have reported now: who asks may wait between two of them."""
+        return tuple(worker for worker, report in self._living.items() if report.serving)
 
     @property
     def position(self) -> tuple[str, int]:

@@ -29,7 +29,7 @@ def test_the_living_are_added_up_by_their_last_report() -> None:
     totals.reported("w0", report(4, entries=3))
     assert requests(totals) == 9
     assert totals.total().gauges.stores[0].entries == 4
-    assert list(totals.serving()) == ["w0"]
+    assert totals.serving() == ("w0",)
     assert totals.position == ("epoch", 4)
 
 
@@ -51,7 +51,7 @@ def test_who_ends_in_order_counts_by_its_last_words() -> None:
     assert total.gauges.stores[0].evictions == 2
     assert total.gauges.stores[0].entries is None
     assert total.gauges.lease_held is True
-    assert list(totals.serving()) == []
+    assert totals.serving() == ()
 
 
 def test_who_dies_counts_by_what_was_heard_last_and_its_successor_adds_to_it() -> None:
@@ -71,3 +71,15 @@ def test_who_was_never_heard_changes_nothing() -> None:
     totals.ended("w0", None)
     assert requests(totals) == 0
     assert totals.position == ("", 0)
+
+
+def test_who_goes_through_the_serving_workers_is_not_disturbed_by_one_that_ends_or_joins_meanwhile() -> None:
+    totals = CounterTotals()
+    totals.reported("w0", report(1))
+    totals.reported("w1", report(1))
+    asked = []
+    for worker in totals.serving():
+        asked.append(worker)
+        totals.ended("w0", None)
+        totals.reported("w2", report(1))
+    assert asked == ["w0", "w1"]
