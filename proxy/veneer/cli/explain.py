@@ -25,7 +25,7 @@ from veneer.policy.explain import (
     request_head,
     whose_lifetime,
 )
-from veneer.policy.load import load_policy, parse_policy
+from veneer.policy.load import NO_FILE, load_policy, parse_policy
 from veneer.policy.model import Policy, Route
 from veneer.policy.model_rates import RateRule
 from veneer.policy.problems import PolicyError, without_secrets
@@ -108,7 +108,7 @@ def explain_request(arguments: argparse.Namespace, environment: Mapping[str, str
 
 
 def _policy(path: Path | None, overrides: Overrides) -> Policy:
-    return parse_policy("", "no policy file", overrides) if path is None else load_policy(Path(path), overrides)
+    return parse_policy("", NO_FILE, overrides) if path is None else load_policy(Path(path), overrides)
 
 
 def rows_of(policy: Policy, found: Explanation, status: int) -> Iterator[tuple[str, str]]:

@@ -40,6 +40,8 @@ from veneer.observe.observation import Observation
 from veneer.pipeline.context import Services
 from veneer.pipeline.recompress import RecompressionCounts, Recompressor
 from veneer.pipeline.request_ids import RequestIds
+from veneer.policy.in_force import in_force
+from veneer.policy.load import NO_FILE
 from veneer.policy.model import Policy
 from veneer.policy.warnings import report
 from veneer.policy.watch import Load, PolicySource, ReloadOutcome, watch_file
@@ -116,6 +118,8 @@ class Node:
 
     async def _start(self) -> None:
         policy, clock, tasks = self._policies.current, self._clock, self._tasks
+        if self._speaks:
+            logger.info("in force: %s", in_force(policy, str(self._options.policies or NO_FILE)))
         self._warn(policy)
         policy = replace(
             policy, stores=within(policy.stores, memory_limit(), self._options.workers, quiet=not self._speaks)

@@ -19,7 +19,7 @@ from veneer.main.signals import on_signals
 from veneer.main.supervise import supervise
 from veneer.observe.observation import Observation, open_observation
 from veneer.observe.settings import ObserveSettings, ObserveSettingsError, read_observe_settings
-from veneer.policy.load import load_policy, parse_policy
+from veneer.policy.load import NO_FILE, load_policy, parse_policy
 from veneer.policy.model import Policy
 from veneer.policy.problems import PolicyError
 from veneer.policy.settings import Overrides, read_environment
@@ -64,7 +64,7 @@ def overrides_from(options: ServeOptions) -> Overrides:
 def load(options: ServeOptions, overrides: Overrides) -> Policy:
     """The policy named by the options, or the default one. Raises PolicyError."""
     if options.policies is None:
-        return parse_policy("", "no policy file", overrides)
+        return parse_policy("", NO_FILE, overrides)
     return load_policy(options.policies, overrides)
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from veneer.policy.build import Builder
 from veneer.policy.decode import decode, takes_mapping
@@ -16,6 +17,9 @@ from veneer.policy.problems import ConfigError, PolicyError, without_secrets
 from veneer.policy.settings import NO_OVERRIDES, Overrides
 from veneer.policy.sources import Sources, read_text
 from veneer.policy.warnings import warnings_of
+
+NO_FILE: Final = "no policy file"
+"""What a policy is called that no file has been given for."""
 
 
 def load_policy(path: Path, overrides: Overrides = NO_OVERRIDES) -> Policy:
@@ -69,7 +73,7 @@ def failing_tests(text: str, name: str, policy: Policy, answer: Answer) -> tuple
 
 def default_policy(upstream_url: str | None = None) -> Policy:
     """The policy without a file: a standards-obeying shared cache without a rate limit. Raises PolicyError."""
-    return parse_policy("", "no policy file", Overrides(upstream_url=upstream_url))
+    return parse_policy("", NO_FILE, Overrides(upstream_url=upstream_url))
 
 
 def _discreet(problem: ConfigError, secrets: tuple[str, ...]) -> ConfigError:

@@ -202,10 +202,10 @@ def _part(segment: str, kept: frozenset[Reason]) -> str | Parameter:
     if "{" in segment or "}" in segment:
         msg = f'"{segment}" mixes text and a parameter'
         raise TemplateError(msg, 'a parameter such as "{name}" is a whole segment')
-    if segment == "*":
-        raise TemplateError(
-            '"*" matches nothing but itself', 'write "{name}" for one segment, "{name:path}" for any number'
-        )
+    if segment.startswith("*") or segment.endswith("*"):
+        # The pattern of a shell. A path that really has such a segment is matched by a parameter.
+        msg = f'"{segment}" matches nothing but itself'
+        raise TemplateError(msg, 'write "{name}" for one segment, "{name:path}" for any number')
     return literal_segment(segment, kept)
 
 

@@ -58,6 +58,8 @@ def test_different_values_have_different_tags(one: bytes, other: bytes) -> None:
         ("/x{a}", "mixes text and a parameter"),
         ("/a/../b", "dot-segment"),
         ("/a/*", "matches nothing but itself"),
+        ("/a/**", "matches nothing but itself"),
+        ("/a/*.css", "matches nothing but itself"),
         ("/a%2Fb", "encoded-slash"),
         ("/a%zz", "bad-percent-encoding"),
         ("/" + "a/" * 70, "at most 64 segments"),
