@@ -255,14 +255,12 @@ class Node:
         report = await warm(wanted, f"http://{Address(host, address.port)}", {})
         logger.info("warmed %s", report)
 
-    def hang_up(self) -> None:
-        """SIGHUP: read the policy file again."""
-        self._tasks.start(self._reload_told(), "reload on SIGHUP")
-
-    async def _reload_told(self) -> None:
+    async def reload(self) -> ReloadOutcome:
+        """SIGHUP: read the policy file again; the log says what became of it, also where nothing has changed."""
         outcome = await self._policies.reload()
         if not outcome.changed and outcome.error is None:
             logger.info("policy %s stays in force: nothing has changed", outcome.policy.version_digest)
+        return outcome
 
     def _reloaded(self, outcome: ReloadOutcome) -> None:
         """Take over what a new policy changes outside of requests, and say what happened."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from functools import partial
 
@@ -11,6 +12,7 @@ import uvloop
 
 from veneer.compiling.form import form
 from veneer.loop.huge_pages import keep_on_huge_pages
+from veneer.loop.service_manager import ServiceManager
 from veneer.loop.tasks import Tasks
 from veneer.loop.tuning import calm_collector, end_with_parent, steady_heap
 from veneer.main.node import Node
@@ -28,6 +30,7 @@ from veneer.server.listener import ListenError
 from veneer.version import running_version
 from veneer.workers.last_good import load_kept
 from veneer.workers.place import place_of
+from veneer.workers.supervisor import KEPT, SERVING
 
 logger = logging.getLogger(__name__)
 
@@ -94,14 +97,32 @@ async def _serve(options: ServeOptions, policy: Policy, reload: partial[Policy],
     if place is not None and not end_with_parent(place.supervisor):
         logger.error("process %d, which started this worker, is gone: the worker ends too", place.supervisor)
         return 1
-    tasks = Tasks()
-    async with Node(options, policy, reload, observation, place) as node:
-        calm_collector()
-        steady_heap()
-        tasks.start(keep_on_huge_pages(asyncio.sleep), "keep the heap on huge pages")
-        on_signals(loop, stop.set, node.hang_up)
-        await stop.wait()
-        logger.info("stopping")
-        await node.linger()
-        await tasks.aclose()
+    # A worker's supervisor is what the manager has started, and speaks to it.
+    manager = ServiceManager.of(environment(), os.getpid()) if place is None else ServiceManager()
+    tasks, alive = Tasks(), Tasks()
+    alive.start(manager.keep_alive(), "give the service manager signs of life")
+    try:
+        async with Node(options, policy, reload, observation, place) as node:
+            calm_collector()
+            steady_heap()
+            tasks.start(keep_on_huge_pages(asyncio.sleep), "keep the heap on huge pages")
+
+            def hang_up() -> None:
+                alive.start(_take_up(node, manager), "reload on SIGHUP")
+
+            on_signals(loop, stop.set, hang_up)
+            manager.ready(SERVING)
+            await stop.wait()
+            logger.info("stopping")
+            manager.stopping()
+            await node.linger()
+            await tasks.aclose()
+    finally:
+        await alive.aclose()
     return 0
+
+
+async def _take_up(node: Node, manager: ServiceManager) -> None:
+    manager.reloading()
+    outcome = await node.reload()
+    manager.ready(SERVING if outcome.error is None else KEPT)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from veneer.loop.clock import SystemClock
+from veneer.loop.service_manager import ServiceManager
 from veneer.loop.tasks import Tasks
 from veneer.main.administration import access_for, listening
-from veneer.main.options import AdminOff, ServeOptions
+from veneer.main.options import AdminOff, ServeOptions, environment
 from veneer.main.signals import on_signals
 from veneer.observe.observation import Observation, open_observation
 from veneer.observe.settings import ObserveSettings
@@ -61,7 +63,9 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
             reload=source.reload,
             policies=None if options.policies is None else copy,
         )
-        supervisor = Supervisor(orders, totals, SystemClock(), tasks)
+        manager = ServiceManager.of(environment(), os.getpid())
+        tasks.start(manager.keep_alive(), "give the service manager signs of life")
+        supervisor = Supervisor(orders, totals, SystemClock(), tasks, manager)
         on_signals(asyncio.get_running_loop(), supervisor.stop, supervisor.roll)
         address = supervisor.listen()
         if options.admin is not AdminOff.OFF:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from veneer.loop.service_manager import ServiceManager
 from veneer.loop.tasks import Tasks
 from veneer.policy.watch import ReloadOutcome
 from veneer.ports import Clock
@@ -30,6 +31,9 @@ SETTLED_S = 10.0
 
 GIVE_UP_AFTER = 5
 """So many young deaths in a slot in which none has ever served mean that it is not going to work."""
+
+SERVING, KEPT = "serving", "serving; the last reload was refused, and the log says why"
+"""What the service manager shows."""
 
 START_TIMEOUT_S = 60.0
 EXIT_MARGIN_S = 15.0
@@ -69,10 +73,21 @@ class Slot:
 
 
 class Supervisor:
-    """Starts the workers, replaces those that die, rolls on request, and ends when all have ended."""
+    """Starts the workers, replaces those that die, rolls on request, and ends when all have ended.
 
-    def __init__(self, orders: SupervisorSettings, totals: CounterTotals, clock: Clock, tasks: Tasks) -> None:
+    `manager` is told when all workers have got to serve, of rolls and of the stop.
+    """
+
+    def __init__(
+        self,
+        orders: SupervisorSettings,
+        totals: CounterTotals,
+        clock: Clock,
+        tasks: Tasks,
+        manager: ServiceManager | None = None,
+    ) -> None:
         self._orders = orders
+        self._manager = manager or ServiceManager()
         self._totals = totals
         self._clock = clock
         self._tasks = tasks
@@ -117,6 +132,7 @@ class Supervisor:
         """
         if not self._stop.is_set():
             self._stop.set()
+            self._manager.stopping()
             for slot in self._slots:
                 _close(slot)
             for worker in self._living.values():
@@ -206,7 +222,7 @@ class Supervisor:
             logger.error("worker %d cannot be started: %s", slot.number, error)  # noqa: TRY400 - the reason is whole
             return 0
         if await self._serves(worker):
-            slot.served = True
+            self._served(slot)
         elif not self._stop.is_set():
             await self._end(worker)
         while True:
@@ -215,6 +231,15 @@ class Supervisor:
                 if slot.current is worker:
                     return status
                 worker = slot.current
+
+    def _served(self, slot: Slot) -> None:
+        """Note that a worker in the slot serves; the manager hears of it once that has been so in each."""
+        first, slot.served = not slot.served, True
+        if first and self._all_served():
+            self._manager.ready(SERVING)
+
+    def _all_served(self) -> bool:
+        return all(slot.served for slot in self._slots)
 
     async def _pause(self, slot: Slot, status: int) -> None:
         """Wait before the next start: longer each time, and without holding on to clients that others could serve."""
@@ -240,18 +265,25 @@ class Supervisor:
         try:
             while self._roll_wanted:
                 self._roll_wanted = False
-                await self._roll_once()
+                serving = self._all_served()
+                if serving:
+                    self._manager.reloading()
+                done = await self._roll_once()
+                if serving:  # else the start is still to be told
+                    self._manager.ready(SERVING if done else KEPT)
         finally:
             self._rolling = False
 
-    async def _roll_once(self) -> None:
+    async def _roll_once(self) -> bool:
+        """Whether all workers have been replaced."""
         if (await self._orders.reload()).error is not None:
             logger.error("everything stays as it is")
-            return
+            return False
         for slot in self._slots:
             if self._stop.is_set() or not await self._replace(slot):
-                return
+                return False
         logger.info("all workers have been replaced")
+        return True
 
     async def _replace(self, slot: Slot) -> bool:
         """Let a new worker take over, and then end the old one; False when the new one does not get to serve."""
