@@ -44,10 +44,39 @@ async def test_a_plain_database_is_set_up_once_or_again(
         try:
             await _set_up_and_follow(str(_policies(tmp_path, postgres_server)), admin, cursor, capsys)
         finally:
-            slot = "FROM pg_replication_slots WHERE slot_name = 'set_up'"
-            cursor.execute(f"SELECT pg_terminate_backend(active_pid, 5000) {slot} AND active")
-            cursor.execute(f"SELECT pg_drop_replication_slot(slot_name) {slot}")
+            _drop_slot(cursor)
     postgres_server.drop_database("set_up")
+
+
+async def test_names_keep_their_capitals(
+    tmp_path: Path, postgres_server: PostgresServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    admin = postgres_server.create_database("set_up")
+    text = _policies(tmp_path, postgres_server).read_text("utf-8").partition("    tables:\n")[0]
+    file = tmp_path / "policies.yaml"
+    lines = "{tags: ['order:{orderId}', {tag: 'order:{orderId}:state', changed: [State]}]}"
+    file.write_text(f"{text}    tables:\n      Shop.OrderLines: {lines}\n", "utf-8")
+    with closing(psycopg2.connect(admin)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute(
+            'CREATE SCHEMA "Shop"; CREATE TABLE "Shop".orderlines (); CREATE TABLE "Shop"."OrderLines" '
+            '("lineId" int PRIMARY KEY, "orderId" int, "State" text)'
+        )
+        try:
+            assert await _run("changes", "setup", str(file), "--admin-dsn", admin, "--run") == 0, capsys.readouterr()
+            assert await _run("changes", "status", str(file)) == 0, capsys.readouterr()
+            async with following(open_source(load_policy(file).changes[0], None)) as seen:
+                cursor.execute("""INSERT INTO "Shop"."OrderLines" VALUES (1, 7, 'new')""")
+                await seen.until_tags("order:7", "order:7:state")
+        finally:
+            _drop_slot(cursor)
+    postgres_server.drop_database("set_up")
+
+
+def _drop_slot(cursor: psycopg2.extensions.cursor) -> None:
+    slot = "FROM pg_replication_slots WHERE slot_name = 'set_up'"
+    cursor.execute(f"SELECT pg_terminate_backend(active_pid, 5000) {slot} AND active")
+    cursor.execute(f"SELECT pg_drop_replication_slot(slot_name) {slot}")
 
 
 async def _set_up_and_follow(

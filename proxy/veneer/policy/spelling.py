@@ -6,6 +6,9 @@ from typing import Final
 
 _TCHAR: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]"
 _LOWER_NAME: Final = r"[a-z_][a-z0-9_]{0,63}"
+_SQL_NAME: Final = r"[A-Za-z_][A-Za-z0-9_]{0,62}"
+PARAMETER: Final = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
+"""A parameter of a path, or a column, within a template."""
 
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 FIELD_NAME: Final = rf"^{_TCHAR}{{1,64}}$"
@@ -16,8 +19,8 @@ VARIABLE_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 IDENTITY_NAME: Final = rf"^{_LOWER_NAME}$"
 CREDENTIAL_NAME: Final = rf"^([Aa]uthorization|cookie:{_TCHAR}{{1,128}})$"
 SHARE_NAME: Final = rf"^(everyone|nobody|identity\.{_LOWER_NAME})$"
-COLUMN_NAME: Final = r"^[a-z_][a-z0-9_]{0,62}$"
-TABLE_NAME: Final = r"^([a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,62}$"
+COLUMN_NAME: Final = rf"^{_SQL_NAME}$"
+TABLE_NAME: Final = rf"^({_SQL_NAME}\.)?{_SQL_NAME}$"
 SLOT_NAME: Final = r"^[a-z0-9_]{1,63}$"
 MEDIA_TYPE: Final = r"^[a-z0-9.+-]+/([a-z0-9.+-]+|\*)$"
 UPGRADE: Final = rf"^{_TCHAR}{{1,64}}(/[A-Za-z0-9.]{{1,16}})?$"
@@ -30,8 +33,8 @@ _IN_WORDS: Final = {
     COOKIE_NAME: 'at most 128 letters, digits, "_" and "-", as "sessionid"',
     VARIABLE_NAME: 'at most 128 letters, digits and "_", as "API_SECRET"',
     IDENTITY_NAME: 'at most 64 lower-case letters, digits and "_", as "tenant_id"',
-    COLUMN_NAME: 'at most 63 lower-case letters, digits and "_", as "company_id"',
-    TABLE_NAME: 'a name as "users", or with its schema "hr.users", of lower-case letters, digits and "_"',
+    COLUMN_NAME: 'at most 63 letters, digits and "_", as "company_id"',
+    TABLE_NAME: 'a name as "users", or with its schema "hr.users", of letters, digits and "_"',
     SLOT_NAME: 'at most 63 lower-case letters, digits and "_", as "veneer"',
     CREDENTIAL_NAME: '"Authorization" or "cookie:NAME"',
     MEDIA_TYPE: '"application/json" or "text/*", in lower case',

@@ -16,14 +16,15 @@ from veneer.core.outcome import Reason
 from veneer.core.percent import folded
 from veneer.core.tags import tag_text_of_bytes
 from veneer.core.target import NOTHING_ODD, normalise_path
+from veneer.policy.spelling import PARAMETER
 
 MAX_TAG_CHARS = 256
 MAX_SEGMENTS = 64
 
 _REGEX = re.compile(r"^[\^~]|\.[*+]|\\[dwsDWS.]|\[\^|\[[^\]]*-[^\]]*\]|\(\?|\$$")
 """What occurs in patterns of other proxies and hardly ever in a path. Who means it literally writes %5B, %24."""
-_PARAMETER = re.compile(r"\{([a-z_][a-z0-9_]{0,63})(?::([^{}]*))?\}", re.ASCII)
-_TAG_PARAMETER = re.compile(r"\{((?:identity\.)?[a-z_][a-z0-9_]{0,63})(?::([^{}]*))?\}", re.ASCII)
+_PARAMETER = re.compile(rf"\{{({PARAMETER})(?::([^{{}}]*))?\}}", re.ASCII)
+_TAG_PARAMETER = re.compile(rf"\{{((?:identity\.)?{PARAMETER})(?::([^{{}}]*))?\}}", re.ASCII)
 _TAG_TEXT = re.compile(r"[!#-'()+\-.-\[\]-z|~]*", re.ASCII)  # visible ASCII less '"', "*", ",", "\" and braces
 
 

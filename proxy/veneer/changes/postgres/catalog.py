@@ -91,7 +91,7 @@ _SERVER: Final = """
     FROM pg_roles WHERE rolname = current_user"""
 
 _TABLES: Final = """
-    SELECT root.name, stored.relnamespace::regnamespace::text || '.' || stored.relname, stored.relkind::text,
+    SELECT root.name, home.nspname || '.' || stored.relname, stored.relkind::text,
            stored.relpersistence = 'u', stored.relreplident::text,
            ARRAY(SELECT attname::text FROM pg_attribute
                  WHERE attrelid = stored.oid AND attnum > 0 AND NOT attisdropped),
@@ -104,6 +104,7 @@ _TABLES: Final = """
           JOIN pg_namespace AS n ON n.oid = relnamespace WHERE nspname || '.' || relname = ANY (%s)) AS root
     JOIN pg_class AS stored ON stored.oid = root.oid
          OR root.relkind = 'p' AND stored.oid IN (SELECT relid FROM pg_partition_tree(root.oid) WHERE isleaf)
+    JOIN pg_namespace AS home ON home.oid = stored.relnamespace
     ORDER BY root.name, stored.oid = root.oid DESC, stored.relname"""
 
 _PUBLICATION: Final = """
@@ -116,10 +117,10 @@ _PUBLISHED: Final = """
 _PUBLISHED_14: Final = """
     SELECT schemaname || '.' || tablename,
            ARRAY(SELECT attname::text FROM pg_attribute
-                 WHERE attrelid = format('%%I.%%I', schemaname, tablename)::regclass
-                   AND attnum > 0 AND attgenerated = ''),
+                 WHERE attrelid = c.oid AND attnum > 0 AND attgenerated = ''),
            false
-    FROM pg_publication_tables WHERE pubname = %s"""
+    FROM pg_publication_tables JOIN pg_namespace AS n ON nspname = schemaname
+    JOIN pg_class AS c ON relnamespace = n.oid AND relname = tablename WHERE pubname = %s"""
 
 _SLOT: Final = """
     SELECT coalesce(plugin, '')::text, coalesce(database, '')::text, active_pid, coalesce(wal_status, ''),

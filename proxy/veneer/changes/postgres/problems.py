@@ -90,7 +90,8 @@ def _server(server: ServerFacts) -> Iterator[FoundProblem]:
 def _table(rules: TableRules, stored: tuple[TableFacts, ...]) -> Iterator[FoundProblem]:
     name = rules.table
     if not stored:
-        yield FoundProblem(P.TABLE, f"there is no table {name}")
+        folded = "; a name that SQL writes without quotes is in lower case" if name != name.lower() else ""
+        yield FoundProblem(P.TABLE, f"there is no table {name}{folded}")
         return
     root = stored[0]
     if root.kind not in {"r", "p"}:

@@ -13,7 +13,6 @@ from typing import Final
 
 from veneer.changes.postgres.catalog import read_slot
 from veneer.changes.postgres.session import Found, Session
-from veneer.core.postgres import quoted_table
 from veneer.core.row_changes import TableRules
 from veneer.policy.model_changes import PostgresRules
 from veneer.ports import SourceError
@@ -34,8 +33,9 @@ _STATE: Final = """
     JOIN pg_publication AS pub ON pub.oid = prpubid WHERE pubname = %(name)s
     UNION ALL
     SELECT 'table', c.oid::bigint, relpersistence::text, relreplident::text FROM unnest(%(tables)s) AS named
-    LEFT JOIN pg_class AS c ON c.oid = to_regclass(named)
+    LEFT JOIN (pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace) ON nspname || '.' || relname = named
     ORDER BY 1, 2"""
+"""Tables are found by their names: `to_regclass` asks for USAGE on the schema, which a reader need not have."""
 
 
 class PublicationWatch:
@@ -48,7 +48,7 @@ class PublicationWatch:
         self._session = session
         self._settings = settings
         names = [rules.table for rules in tables]
-        self._named: dict[str, object] = {"name": settings.publication, "tables": [*map(quoted_table, names)]}
+        self._named: dict[str, object] = {"name": settings.publication, "tables": names}
         self._before: list[Found] = []
         self._alarm_bytes = MUCH_KEPT_BYTES
 

@@ -82,8 +82,12 @@ def test_of_a_table(table: TableFacts, problem: PostgresProblem, says: str, sql:
 
 
 def test_of_a_table_that_is_not_there() -> None:
-    (only,) = found(replace(RIGHT, tables={}, publication=replace(TOLD, tables={})))
+    missing = replace(RIGHT, tables={}, publication=replace(TOLD, tables={}))
+    (only,) = found(missing)
     assert only.problem is P.TABLE
+    assert "lower case" not in only.message
+    (only,) = found(missing, replace(USERS, table="public.Users"))
+    assert "there is no table public.Users; a name that SQL writes without quotes is in lower case" in only.message
 
 
 def test_a_column_that_is_ignored_has_to_be_there_too_and_needs_old_rows_to_be_of_use() -> None:
