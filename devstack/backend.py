@@ -8,6 +8,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from devstack.callers import development_environment
 from devstack.process import Launch, ManagedProcess, StartError, free_port
 
 
@@ -54,7 +55,9 @@ def _complaint(child: ManagedProcess) -> str:
 
 def token(user_id: int, company_id: int, log_directory: Path) -> str:
     """Return a development bearer token for one user of one company."""
-    step = Step("token", ("etter.token", "--user", str(user_id), "--company", str(company_id)))
+    step = Step(
+        "token", ("etter.token", "--user", str(user_id), "--company", str(company_id)), development_environment()
+    )
     return run_step(step, log_directory, timeout_s=30).strip().splitlines()[-1]
 
 
@@ -72,7 +75,8 @@ class BackendServer:
         self.port = port or free_port()
         argv = [sys.executable, "-m", "etter", "serve", "--listen", f"127.0.0.1:{self.port}"]
         argv += ["--database-url", database_url]
-        self.process = ManagedProcess(Launch("backend", argv, directory / "backend.log", env or {}))
+        whole = development_environment() | (env or {})
+        self.process = ManagedProcess(Launch("backend", argv, directory / "backend.log", whole))
 
     @property
     def url(self) -> str:

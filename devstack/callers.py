@@ -6,8 +6,18 @@ import datetime as dt
 import os
 
 from etter.clock import utc_now
-from etter.settings import Settings, load_settings
+from etter.settings import DEVELOPMENT, Settings, load_settings
 from etter.web.auth import Role, issue_token
+
+
+def development_environment() -> dict[str, str]:
+    """What lets the backend run on its public secret, unless the environment says otherwise."""
+    return {"ENVIRONMENT": os.environ.get("ENVIRONMENT") or DEVELOPMENT}
+
+
+def development_settings() -> Settings:
+    """The settings of a backend that runs in this environment."""
+    return load_settings({**os.environ, **development_environment()})
 
 
 def bearer(
@@ -21,4 +31,4 @@ def bearer(
 
 def proxy_environment() -> dict[str, str]:
     """What the proxy has to know of the backend: the secret that signs tokens, by the name in policies.yaml."""
-    return {"ETTER_TOKEN_SECRET": load_settings(os.environ).token_secret}
+    return {"ETTER_TOKEN_SECRET": development_settings().token_secret}

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from etter.clock import Clock, utc_now
 from etter.db.database import Database
 from etter.db.engine import make_engine, plain_engine
+from etter.db.streams import StreamBounds
 from etter.indexes.apply import LockTimeoutError, apply_indexes
 from etter.indexes.files import IndexFileError, default_directory, read_files
 from etter.observe.extras import Extras, start_extras
@@ -70,6 +71,7 @@ def make_parts(settings: Settings, clock: Clock = utc_now) -> Parts:
         workers=settings.db_workers,
         wait_seconds=settings.db_pool_timeout,
         max_waiting=settings.db_max_waiting,
+        streams=StreamBounds(settings.export_places, settings.etter_exports_per_company, settings.etter_export_seconds),
     )
     metrics.watch_pool(database)
     background = Workers(
@@ -97,7 +99,7 @@ def route_table(parts: Parts, enrichment: Callable[[], EnrichmentService]) -> tu
         *DocumentRoutes(DocumentService(tools)).table(),
         *ProjectRoutes(ProjectService(tools)).table(),
         *insight.table(),
-        *ExportRoutes(parts.database).table(),
+        *ExportRoutes(parts.database, parts.settings).table(),
         *ExplainRoutes(ExplainService(tools)).table(),
         *AuthRoutes(_gate(parts)).table(),
     )

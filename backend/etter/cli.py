@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = settings_from(options)
+        own_secret = settings.token_secret is settings.etter_token_secret
         host, port = _address(options.listen)
     except SettingsError as error:
         sys.stderr.write(f"etter: {error}\n")
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with json_logging(settings.log_level):
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_serve(settings, host, port))
+                runner.run(_serve(settings, host, port, own_secret=own_secret))
         except SettingsError as error:
             log.critical("settings cannot work", extra={"problem": str(error)})
             return 2
@@ -69,7 +70,7 @@ def _calm_collector() -> None:
     gc.set_threshold(_YOUNG_OBJECTS, 20, 50)
 
 
-async def _serve(settings: Settings, host: str, port: int) -> None:
+async def _serve(settings: Settings, host: str, port: int, *, own_secret: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -82,8 +83,8 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
         await site.start()
         _calm_collector()
         log.info("listening", extra={"host": host, "port": runner.addresses[0][1]})
-        if settings.etter_token_secret is None:
-            log.warning("development tokens are accepted; set ETTER_TOKEN_SECRET in production")
+        if not own_secret:
+            log.warning("development tokens are accepted: anybody can make them")
         await stop.wait()
         log.info("stopping")
     finally:

@@ -1,17 +1,27 @@
 """Settings of the Etter backend: defaults, then a YAML file, then the environment, then flags."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 import yaml
 from msgspec import Meta
 
+DEVELOPMENT = "development"
 DEVELOPMENT_SECRET = "etter-development-secret-never-use-it-in-production"  # noqa: S105 - public on purpose
+# RFC 7518 section 3.2: a key of HS256 has at least the size of its hash.
+MIN_SECRET_BYTES = 32
 
 Count = Annotated[int, Meta(ge=1, le=10_000)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+# Variables whose case means nothing.
+_SPELLINGS: Mapping[str, Callable[[str], str]] = {"LOG_LEVEL": str.upper, "ENVIRONMENT": str.lower}
+_ADVICE = "`openssl rand -hex 32` makes a good one"
+_TRACES_PATH = "/v1/traces"
 
 
 class SettingsError(ValueError):
@@ -31,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     db_application_name: Annotated[str, Meta(pattern=r"^[\w.-]{1,48}$")] = "etter"
     db_max_waiting: Count = 2000
     slow_query_seconds: Seconds = 1.0
+    # Where it runs. Only `development` may run on the public secret; error tracking and traces carry the name.
+    environment: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")] = "production"
     etter_token_secret: str | None = None
     etter_dev_secret: str = DEVELOPMENT_SECRET
     etter_debug: bool = False
@@ -40,6 +52,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     etter_enrichment_urls: str = ""
     etter_enrichment_timeout: Seconds = 2.0
     etter_cors_origins: str = ""
+    etter_exports: Count = 10
+    etter_exports_per_company: Count = 2
+    etter_export_seconds: Seconds = 900.0
+    etter_export_stall_seconds: Seconds = 30.0
     max_body_bytes: Annotated[int, Meta(ge=1024, le=100_000_000)] = 1_048_576
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     enable_metrics: bool = True
@@ -47,11 +63,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sentry_dsn: str | None = None
     apm_enabled: bool = False
     otlp_endpoint: str | None = None
+    trace_sample_rate: Annotated[float, Meta(ge=0, le=1)] | None = None
 
     @property
     def token_secret(self) -> str:
-        """The key that signs bearer tokens; the development one unless a real one is set."""
-        return self.etter_token_secret or self.etter_dev_secret
+        """The key that signs bearer tokens. Raises SettingsError where none is set, except in development."""
+        if self.etter_token_secret is not None:
+            return self.etter_token_secret
+        if self.environment == DEVELOPMENT:
+            return self.etter_dev_secret
+        msg = f"ETTER_TOKEN_SECRET is not set: {_ADVICE}. ENVIRONMENT={DEVELOPMENT} does without, on a public secret"
+        raise SettingsError(msg)
+
+    @property
+    def traces_url(self) -> str | None:
+        """Where spans are posted. OTLP_ENDPOINT is the collector's address, as OTEL_EXPORTER_OTLP_ENDPOINT is.
+
+        The path of its signal comes behind it (OpenTelemetry protocol exporter, "Endpoint URLs for OTLP/HTTP").
+        """
+        if self.otlp_endpoint is None:
+            return None
+        base = self.otlp_endpoint.rstrip("/")
+        return base if base.endswith(_TRACES_PATH) else base + _TRACES_PATH
 
     @property
     def db_workers(self) -> int:
@@ -59,9 +92,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.db_pool_size + self.db_max_overflow
 
     @property
+    def export_places(self) -> int:
+        """Exports at once: never more than half of the connections, for the others answer requests that wait."""
+        return min(self.etter_exports, max(1, self.db_workers // 2))
+
+    @property
     def cors_origins(self) -> tuple[str, ...]:
         """Browser origins that may call the API."""
-        return tuple(origin for origin in self.etter_cors_origins.split(",") if origin)
+        return tuple(origin for text in self.etter_cors_origins.split(",") if (origin := text.strip()))
 
 
 def load_settings(
@@ -72,10 +110,42 @@ def load_settings(
     values: dict[str, object] = _from_file(file) if file is not None else {}
     values |= {name: value for name, value in environment.items() if name in known and value != ""}
     values |= overrides or {}
+    for name, spell in _SPELLINGS.items():
+        if isinstance(text := values.get(name), str):
+            values[name] = spell(text.strip())
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(_explain(str(error))) from None
+    _refuse_weak(settings)
+    _refuse_relative(settings)
+    return settings
+
+
+def _refuse_weak(settings: Settings) -> None:
+    secret = settings.etter_token_secret
+    if secret is None:
+        return
+    if (size := len(secret.encode())) < MIN_SECRET_BYTES:
+        msg = f"ETTER_TOKEN_SECRET has {size} bytes, {MIN_SECRET_BYTES} are the least: {_ADVICE}"
+        raise SettingsError(msg)
+    if secret == DEVELOPMENT_SECRET and settings.environment != DEVELOPMENT:
+        msg = f"ETTER_TOKEN_SECRET is the public development secret: {_ADVICE}"
+        raise SettingsError(msg)
+
+
+def _refuse_relative(settings: Settings) -> None:
+    address = settings.otlp_endpoint
+    if address is None:
+        return
+    try:
+        parts = urlsplit(address)
+        whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and not (parts.query or parts.fragment)
+    except ValueError:
+        whole = False
+    if not whole:
+        msg = f"OTLP_ENDPOINT: {address[:80]!r}: expected http://host:port or https://host:port, like http://127.0.0.1:4318"
+        raise SettingsError(msg)
 
 
 def _from_file(file: Path) -> dict[str, object]:

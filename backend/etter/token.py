@@ -22,18 +22,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = load_settings(os.environ)
+        if settings.etter_token_secret is not None:
+            sys.stderr.write("etter: ETTER_TOKEN_SECRET is in force; development tokens are not issued\n")
+            return 1
+        secret = settings.token_secret
     except SettingsError as error:
         sys.stderr.write(f"etter: {error}\n")
         return 2
-    if settings.etter_token_secret is not None:
-        sys.stderr.write("etter: ETTER_TOKEN_SECRET is in force; development tokens are not issued\n")
-        return 1
     now = utc_now()
     if options.company_pass:
-        sys.stdout.write(issue_pass(settings.token_secret, options.company, now).text + "\n")
+        sys.stdout.write(issue_pass(secret, options.company, now).text + "\n")
         return 0
     token = issue_token(
-        settings.token_secret,
+        secret,
         user_id=options.user,
         company_id=options.company,
         role="platform" if options.platform else "member",

@@ -16,14 +16,13 @@ from benchmarks.etter.load import Measured, Plan, run_load
 from benchmarks.etter.mix import Mix, Person
 from benchmarks.etter.warm import fill, jobs
 from devstack.backend import BackendServer, Step, run_step
-from devstack.callers import proxy_environment
+from devstack.callers import development_settings, proxy_environment
 from devstack.postgres import PostgresServer
 from devstack.process import ManagedProcess
 from devstack.proxy import SHIPPED_POLICIES, ProxyOptions, ProxyServer
 from devstack.redis import RedisServer
 from etter.clock import utc_now
 from etter.seed.sizes import SIZES, SizeName
-from etter.settings import load_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Ground:
             backend = self._backend(stack, url, phase)
             watched = {"backend": backend.process, "postgres": self.postgres.process}
             mix, random = Mix(SIZES[self.size], Random(1)), Random(2)
-            people = mix.people(plan.users, load_settings({}).token_secret, utc_now(), random)
+            people = mix.people(plan.users, development_settings().token_secret, utc_now(), random)
             port = backend.port
             if phase.proxied:
                 proxy = self._proxy(stack, backend, watched)

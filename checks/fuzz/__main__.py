@@ -11,9 +11,8 @@ from pathlib import Path
 
 from checks.fuzz.api import operations, try_out
 from devstack.backend import BackendServer, preparation, run_step
-from devstack.callers import bearer
+from devstack.callers import bearer, development_settings
 from devstack.postgres import PostgresServer
-from etter.settings import load_settings
 
 EXAMPLES = 25
 
@@ -47,7 +46,7 @@ def _start(stack: ExitStack, directory: Path) -> BackendServer:
 
 
 def _fuzz(backend: BackendServer, seconds: float, seed: int) -> int:
-    settings = load_settings({})
+    settings = development_settings()
     callers = (bearer(settings, hours=24), bearer(settings, 1, 1, "platform", hours=24))
     declared = operations(backend.url)
     until = time.perf_counter() + seconds

@@ -17,9 +17,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from devstack.backend import answers
-from devstack.callers import bearer
+from devstack.callers import bearer, development_environment, development_settings
 from devstack.process import ROOT, Launch, ManagedProcess, free_port
-from etter.settings import load_settings
 from tests.support.client import fetch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -147,14 +146,21 @@ def test_each_runs_from_an_environment_of_its_own(
         f"http://127.0.0.1:{inner}",
     ]
     children = [
-        ManagedProcess(Launch(name, argv, tmp_path / f"{name}.log", {"PYTHONSAFEPATH": "1", "PYTHONPATH": ""}))
+        ManagedProcess(
+            Launch(
+                name,
+                argv,
+                tmp_path / f"{name}.log",
+                {"PYTHONSAFEPATH": "1", "PYTHONPATH": "", **development_environment()},
+            )
+        )
         for name, argv in (("etter", etter), ("veneer", veneer))
     ]
     try:
         for child, port in zip(children, (inner, public), strict=True):
             child.start()
             child.wait_ready(lambda port=port: answers(f"http://127.0.0.1:{port}/health"))  # type: ignore[misc]
-        companies, headers = f"http://127.0.0.1:{public}/api/etter/master_companies", bearer(load_settings({}))
+        companies, headers = f"http://127.0.0.1:{public}/api/etter/master_companies", bearer(development_settings())
         assert fetch(companies, headers=headers).status == 200
         assert fetch(companies, headers=headers).hit
     finally:

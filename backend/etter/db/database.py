@@ -1,22 +1,21 @@
 """Database work off the event loop: as many threads as the pool has connections."""
 
 import asyncio
-import threading
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, Row, Select, text
+from sqlalchemy import Engine, Select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
+from etter.db.streams import Batch, Feed, StreamBounds, StreamPlaces
 from etter.errors import ConflictError, DatabaseError, DatabaseTimeoutError, UnavailableError
 from etter.workers import Workers
 
 T = TypeVar("T")
-Batch = Sequence[Row[Any]]
 STREAM_ROWS = 1000
-STREAMS = 2
+_IDLE_FOR = text("SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true)")
 _QUERY_CANCELED = "57014"  # PostgreSQL appendix A: query_canceled, sent when statement_timeout strikes
 _CONFLICTS = {  # integrity constraint violations that a caller can cause
     "23503": "Something that this refers to does not exist, or is still in use",
@@ -27,7 +26,9 @@ _CONFLICTS = {  # integrity constraint violations that a caller can cause
 class Database:
     """Runs functions of a session in worker threads; one thread never waits for another's connection."""
 
-    def __init__(self, engine: Engine, *, workers: int, wait_seconds: float, max_waiting: int) -> None:
+    def __init__(
+        self, engine: Engine, *, workers: int, wait_seconds: float, max_waiting: int, streams: StreamBounds
+    ) -> None:
         self.engine = engine
         self._writer = engine.execution_options(isolation_level="READ COMMITTED")
         self._workers = Workers(
@@ -37,7 +38,8 @@ class Database:
             max_waiting=max_waiting,
             busy="All database connections are busy",
         )
-        self._streams = asyncio.Semaphore(STREAMS)
+        self._streams = streams
+        self._places = StreamPlaces(streams)
 
     @property
     def waiting(self) -> int:
@@ -56,18 +58,17 @@ class Database:
         """Ask the database for a sign of life."""
         await self.read(lambda session: session.execute(text("SELECT 1")).scalar_one())
 
-    async def stream(self, statement: Select[Any]) -> AsyncGenerator[Batch, None]:
+    async def stream(self, statement: Select[Any], owner: int) -> AsyncGenerator[Batch, None]:
         """Yield the rows in batches from a server-side cursor; at most two batches wait in memory.
 
-        Few streams run at a time, so that long exports never take the connections of short requests.
+        Few streams run at a time, so that long exports never take the connections of short requests, and fewer of one
+        owner, so that a company cannot take the places of all. Raises UnavailableError where there is no place.
         """
-        if self._streams.locked():
-            raise UnavailableError("Too many exports are running", retry_after_seconds=10)
-        async with self._streams:
-            feed = _Feed(asyncio.get_running_loop())
+        with self._places.take(owner):
+            feed = Feed(asyncio.get_running_loop())
             future = await self._workers.submit(lambda: self._produce(statement, feed))
             try:
-                while (batch := await feed.batches.get()) is not None:
+                while (batch := await feed.take()) is not None:
                     yield batch
                 await self._outcome(asyncio.wrap_future(future))
             finally:
@@ -86,10 +87,11 @@ class Database:
         with Session(self._writer) as session, session.begin():
             return work(session)
 
-    def _produce(self, statement: Select[Any], feed: "_Feed") -> None:
+    def _produce(self, statement: Select[Any], feed: Feed) -> None:
         try:
-            # A server-side cursor lives in a transaction.
+            # A server-side cursor lives in a transaction. Whatever became of us, PostgreSQL ends one that lies idle.
             with self._writer.connect() as connection:
+                connection.execute(_IDLE_FOR, {"milliseconds": str(round(self._streams.seconds * 1000))})
                 rows = connection.execution_options(stream_results=True, yield_per=STREAM_ROWS).execute(statement)
                 for batch in rows.partitions():
                     if not feed.put(batch):
@@ -107,28 +109,6 @@ class Database:
             raise self._workers.exhausted() from None
         except DBAPIError as error:
             raise _translate(error) from error
-
-
-class _Feed:
-    """Carries batches from a database thread to a coroutine; either side may stop first."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.batches: asyncio.Queue[Batch | None] = asyncio.Queue(2)
-        self._loop = loop
-        self._stopped = threading.Event()
-
-    def put(self, batch: Batch | None) -> bool:
-        """Hand over a batch, waiting for room; False when nobody listens any more. Called from the thread."""
-        if self._stopped.is_set():
-            return False
-        asyncio.run_coroutine_threadsafe(self.batches.put(batch), self._loop).result()
-        return not self._stopped.is_set()
-
-    def stop(self) -> None:
-        """Stop listening; a thread that waits for room finds it and then sees that it may end."""
-        self._stopped.set()
-        while not self.batches.empty():
-            self.batches.get_nowait()
 
 
 def _translate(error: DBAPIError) -> Exception:

@@ -38,6 +38,8 @@ def make_engine(settings: Settings, observer: QueryObserver | None = None) -> En
         pool_timeout=settings.db_pool_timeout,
         pool_recycle=int(settings.db_pool_recycle) or 1,
         pool_pre_ping=True,
+        # A failed statement's values are people's data: they belong neither into a log nor into error tracking.
+        hide_parameters=True,
         # Reads need no BEGIN, and changing a connection's mode costs a round trip: autocommit is the resting state,
         # and only writes leave it (see Database), for READ COMMITTED.
         isolation_level="AUTOCOMMIT",

@@ -9,6 +9,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Span, SpanKind
 from sqlalchemy import Connection, Engine, event
 
@@ -18,8 +19,13 @@ _SPAN = "etter_span"
 class Tracing:
     """Makes spans and sends them; `stop` flushes what is left."""
 
-    def __init__(self, exporter: SpanExporter, engine: Engine) -> None:
-        self._provider = TracerProvider(resource=Resource.create({"service.name": "etter"}))
+    def __init__(
+        self, exporter: SpanExporter, engine: Engine, environment: str, sample_rate: float | None = None
+    ) -> None:
+        facts = {"service.name": "etter", "deployment.environment.name": environment}
+        # Without a rate OpenTelemetry's own variables count (OTEL_TRACES_SAMPLER).
+        sampler = None if sample_rate is None else ParentBased(TraceIdRatioBased(sample_rate))
+        self._provider = TracerProvider(sampler, Resource.create(facts))
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("etter")
         event.listen(engine, "before_cursor_execute", self._before)
@@ -27,9 +33,9 @@ class Tracing:
         event.listen(engine, "handle_error", self._failed)
 
     @classmethod
-    def over_http(cls, endpoint: str, engine: Engine) -> "Tracing":
-        """Send spans to an OTLP collector."""
-        return cls(OTLPSpanExporter(endpoint=endpoint), engine)
+    def over_http(cls, url: str, engine: Engine, environment: str, sample_rate: float | None) -> "Tracing":
+        """Send spans to an OTLP collector; `url` is that of its traces."""
+        return cls(OTLPSpanExporter(endpoint=url), engine, environment, sample_rate)
 
     def middleware(self) -> Middleware:
         """Make the middleware that opens the request's span."""

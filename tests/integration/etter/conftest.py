@@ -39,7 +39,13 @@ def etter_url(postgres_server: PostgresServer) -> Iterator[str]:
 @pytest.fixture
 def settings(etter_url: str) -> Settings:
     """Settings for a small pool, with debug headers."""
-    values = {"DATABASE_URL": etter_url, "DB_POOL_SIZE": "4", "DB_MAX_OVERFLOW": "2", "ETTER_DEBUG": "true"}
+    values = {
+        "DATABASE_URL": etter_url,
+        "DB_POOL_SIZE": "4",
+        "DB_MAX_OVERFLOW": "2",
+        "ETTER_DEBUG": "true",
+        "ENVIRONMENT": "development",
+    }
     return load_settings({}, values)
 
 

@@ -62,11 +62,12 @@ def test_unreachable_databases_are_one_line(capsys: pytest.CaptureFixture[str]) 
 
 def test_development_tokens(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ETTER_TOKEN_SECRET", raising=False)
+    monkeypatch.setenv("ENVIRONMENT", "development")
     assert token_command.main(["--user", "42", "--company", "7"]) == 0
     assert capsys.readouterr().out.count(".") == 2
     assert token_command.main(["--user", "42", "--company", "7", "--pass"]) == 0
     assert capsys.readouterr().out.startswith("7.")
-    monkeypatch.setenv("ETTER_TOKEN_SECRET", "a real one")
+    monkeypatch.setenv("ETTER_TOKEN_SECRET", "a real one, of 32 bytes at the least")
     assert token_command.main(["--user", "42", "--company", "7"]) == 1
     monkeypatch.setenv("DB_POOL_SIZE", "none")
     assert token_command.main(["--user", "42", "--company", "7"]) == 2

@@ -9,8 +9,7 @@ import pytest
 
 from checks.fuzz.api import operations, try_out
 from devstack.backend import BackendServer
-from devstack.callers import bearer
-from etter.settings import load_settings
+from devstack.callers import bearer, development_settings
 
 EXAMPLES = 5  # `make fuzz-etter` is the long run
 
@@ -31,4 +30,4 @@ def test_generated_requests(server: BackendServer) -> None:
     declared = operations(server.url)
     assert len(declared) >= 30
     for operation in declared:
-        assert try_out(operation, bearer(load_settings({})), EXAMPLES, seed=0)
+        assert try_out(operation, bearer(development_settings()), EXAMPLES, seed=0)

@@ -17,14 +17,14 @@ import pytest
 from yarl import URL
 
 from devstack.backend import BackendServer
-from devstack.callers import bearer, proxy_environment
+from devstack.callers import bearer, development_settings, proxy_environment
 from devstack.proxy import SHIPPED_POLICIES, ProxyOptions, ProxyServer
 from etter.clock import utc_now
-from etter.settings import Settings, load_settings
+from etter.settings import Settings
 from etter.web.auth import PASS_HEADER, issue_pass
 
 NewProxy = Callable[[ProxyOptions], ProxyServer]
-SETTINGS = load_settings({})
+SETTINGS = development_settings()
 PLATFORM = bearer(SETTINGS, 1, 1, "platform")
 READS = {
     "master": "master_companies?page_size=100",
@@ -269,7 +269,7 @@ async def test_companies_share_nothing_but_reference_data(etter: Etter) -> None:
     others = {
         "other company": etter.caller(1, 1),
         "the platform": bearer(SETTINGS, 42, 7, "platform"),
-        "forged": bearer(Settings(etter_dev_secret="another secret, and long enough for HS256"), 41, 7),
+        "forged": bearer(Settings(etter_token_secret="another secret, and long enough for HS256"), 41, 7),
         "expired": bearer(SETTINGS, 41, 7, hours=-1),
         "nobody": {"Accept": "*/*"},
     }
