@@ -21,12 +21,12 @@ from types import CodeType, FrameType
 
 import veneer
 from devstack.process import free_port
+from veneer.core.listen_address import Address
 from veneer.main.node import Node
 from veneer.main.options import AdminOff, ServeOptions
 from veneer.observe.observation import open_observation
 from veneer.observe.settings import ObserveSettings
 from veneer.policy.load import parse_policy
-from veneer.server.listener import Address
 
 ROOT = str(Path(veneer.__file__).parent)
 POLICY = """\
@@ -139,7 +139,7 @@ async def measure() -> list[tuple[str, tuple[int, int, int, int]]]:
     threading.Thread(target=_serve_origin, args=(listener,), daemon=True).start()
     policy = parse_policy(POLICY.format(port=listener.getsockname()[1]), "walk")
     port, found = free_port(), list[tuple[str, tuple[int, int, int, int]]]()
-    options = ServeOptions(None, Address("127.0.0.1", port), None, None, AdminOff.OFF, 1, "json")
+    options = ServeOptions(None, (Address("127.0.0.1", port),), None, None, AdminOff.OFF, 1, "json")
     with open_observation(ObserveSettings(), as_json=True) as observation:
         async with Node(options, policy, lambda: policy, observation):
             numbers = count()

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import logging
 from importlib.resources import files
+from typing import Protocol
 
 import msgspec
 from aiohttp import web
@@ -52,12 +53,34 @@ def build_admin(deps: AdminDeps) -> web.Application:
     return application
 
 
-def guarded(access: AdminAccess) -> Middleware:
-    """Lets in who may, and turns every error into problem details."""
+class ProbeAnswers(Protocol):
+    """What answers them: a process, or the supervisor of several."""
+
+    async def health(self, request: web.Request, /) -> web.Response:
+        """Whether the process lives."""
+        ...
+
+    async def ready(self, request: web.Request, /) -> web.Response:
+        """Whether new requests are to be sent here."""
+        ...
+
+    async def metrics(self, request: web.Request, /) -> web.Response:
+        """The counters for Prometheus."""
+        ...
+
+
+def probe_answers(deps: AdminDeps) -> ProbeAnswers:
+    """The part that `admin.probes` serves as well."""
+    return _Admin(deps)
+
+
+def guarded(access: AdminAccess | None) -> Middleware:
+    """Lets in who may (None: everybody), and turns every error into problem details."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path not in _OPEN_PATHS and not access.allows(Fields.from_raw(request.raw_headers)):
+        asked = None if request.path in _OPEN_PATHS else access
+        if asked is not None and not asked.allows(Fields.from_raw(request.raw_headers)):
             detail = "send the admin token as Authorization: Bearer, or ask as localhost"
             return _problem(request, 401, detail, {"WWW-Authenticate": 'Bearer realm="admin"'})
         try:

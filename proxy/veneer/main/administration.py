@@ -14,13 +14,15 @@ from veneer.admin.access import AdminAccess, AdminAccessError
 from veneer.admin.deps import Check
 from veneer.admin.hurried import HEAD_S, IDLE_S, Hurried, logger
 from veneer.core.fields import Fields
+from veneer.core.listen_address import Address
 from veneer.core.messages import RequestHead
 from veneer.main.backends import Backends
+from veneer.main.options import ServeOptions
 from veneer.main.shared import StoreSet
 from veneer.policy.model import Policy
 from veneer.ports import LeaseState
 from veneer.redis.troubles import trouble_of
-from veneer.server.listener import Address, ListenError
+from veneer.server.sockets import ListenError
 from veneer.stores.redis_log import RedisLog
 
 DRAIN_S = 1.0
@@ -40,6 +42,13 @@ def access_for(address: Address, policy: Policy) -> AdminAccess:
         return AdminAccess.for_listener(address.host, token)
     except AdminAccessError as error:
         raise ListenError(str(error)) from error
+
+
+def probes_address(options: ServeOptions, policy: Policy) -> Address | None:
+    """Where probes and metrics are without a token; None for nowhere."""
+    if options.probes is not None:
+        return options.probes
+    return None if policy.admin.probes is None else Address.parse(policy.admin.probes)
 
 
 def checks_of(shared: StoreSet, backends: Backends, policy: Callable[[], Policy]) -> Callable[[], Mapping[str, Check]]:
@@ -100,7 +109,7 @@ async def listening(application: web.Application, address: Address, head_s: floa
         )
     except OSError as error:
         await runner.cleanup()
-        message = f"cannot listen on {address} (admin): {error.strerror or error}"
+        message = f"cannot listen on {address} (admin or probes): {error.strerror or error}"
         raise ListenError(message) from error
     try:
         yield

@@ -23,11 +23,12 @@ from veneer.pipeline.request_ids import RequestIds
 from veneer.policy.model import Policy
 from veneer.policy.watch import PolicySource
 from veneer.ports import Client
+from veneer.server.already_sent import AlreadySent
 from veneer.server.client import AiohttpClient, PlainClient
 from veneer.server.limits import MalformedRequest
 from veneer.server.plain import PlainRequest, read_plain
 from veneer.server.ports import ConnectionHandle
-from veneer.server.protocol import AiohttpProtocol, AlreadySent
+from veneer.server.protocol import AiohttpProtocol
 
 REFUSALS = {
     400: Refusal.MALFORMED,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import socket
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -14,23 +12,23 @@ from dataclasses import replace
 from functools import partial
 
 from veneer.admin.access import AdminAccess
-from veneer.admin.application import build_admin
+from veneer.admin.application import build_admin, probe_answers
 from veneer.admin.changes import ChangesAdmin
 from veneer.admin.deps import AdminDeps
+from veneer.admin.probes import build_probes
 from veneer.changes.followers import Followers
 from veneer.compress.codec import Codecs
-from veneer.core.digests import is_keyed_hash
-from veneer.fastpath.hits import HitFastPath
+from veneer.core.listen_address import Address
 from veneer.identity.provers import IdentityProvers
 from veneer.limits.inflight import InFlight
 from veneer.loop.clock import SystemClock
 from veneer.loop.tasks import Tasks
 from veneer.loop.tuning import allow_open_files
-from veneer.main.administration import access_for, checks_of, listening
+from veneer.main.administration import access_for, checks_of, listening, probes_address
 from veneer.main.backends import Backends
 from veneer.main.changes import changes_admin, open_followers, with_changes
-from veneer.main.front import RequestGateway
 from veneer.main.gauges import gauges_of
+from veneer.main.listening import Front, FrontParts, own_url
 from veneer.main.memory_room import memory_limit, within
 from veneer.main.options import AdminOff, ServeOptions
 from veneer.main.shared import StoreSet, open_shared
@@ -39,16 +37,12 @@ from veneer.observe.metrics import Metrics
 from veneer.observe.observation import Observation
 from veneer.pipeline.context import Services
 from veneer.pipeline.recompress import RecompressionCounts, Recompressor
-from veneer.pipeline.request_ids import RequestIds
 from veneer.policy.in_force import in_force
 from veneer.policy.load import NO_FILE
 from veneer.policy.model import Policy
 from veneer.policy.warnings import report
 from veneer.policy.watch import Load, PolicySource, ReloadOutcome, watch_file
 from veneer.server.limits import ConnectionSettings
-from veneer.server.listener import Address, Listener
-from veneer.server.protocol import FrontServer
-from veneer.server.scarcity import Scarcity
 from veneer.stores.memory_policy import check_memory_policy
 from veneer.upstream.retrieval import ResourceClient
 from veneer.warming.sources import parse_target
@@ -58,8 +52,6 @@ from veneer.workers.report import Report, answering_supervisor, encode
 
 OTHER_FILES = 128
 """Open files for everything that is no connection to a client, a backend or Redis."""
-
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound here: where one that is can be reached
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +78,7 @@ class Node:
         self._serving = False
         self._draining = False
         self._reports = itertools.count(1)
-        self._server: FrontServer | None = None
+        self._front: Front | None = None
         self._exit = AsyncExitStack()
         self._clock = SystemClock()
         self._tasks = Tasks()
@@ -107,8 +99,8 @@ class Node:
     async def linger(self) -> None:
         """What comes before a stop: no longer ready, but still there, until load balancers must have noticed."""
         self._draining, self._serving = True, False
-        if self._server is not None:
-            self._server.end_connections()
+        if self._front is not None:
+            self._front.end_connections()
         await asyncio.sleep(self._policies.current.timeouts.drain_delay_s)
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -159,7 +151,7 @@ class Node:
         await self._listen(services, policy)
 
     async def _administer(self, shared: StoreSet, policy: Policy, recompression: RecompressionCounts) -> None:
-        """Open the admin listener; a worker answers its supervisor instead."""
+        """Open the admin listener and that of probes; a worker answers its supervisor instead."""
         snapshot = partial(self._snapshot, shared, policy, recompression)
         if self._place is not None:
             access, report = AdminAccess(None), partial(self._report, shared, snapshot)
@@ -167,6 +159,11 @@ class Node:
             deps = self._admin_deps(shared, snapshot, access)
             await self._exit.enter_async_context(answering_supervisor(deps, report, self._place.socket))
             return
+        probes = probes_address(self._options, policy)
+        if probes is not None:
+            answers = probe_answers(self._admin_deps(shared, snapshot, AdminAccess(None)))
+            await self._exit.enter_async_context(listening(build_probes(answers), probes))
+            logger.info("probes and metrics on http://%s", probes)
         if self._options.admin is AdminOff.OFF:
             return
         address = self._options.admin or Address.parse(policy.admin.listen)
@@ -216,43 +213,27 @@ class Node:
             logger.warning("the last counts of this worker are lost: %s", error)
 
     async def _listen(self, services: Services, policy: Policy) -> None:
-        ids = RequestIds()
-        fastpath: HitFastPath | None = None
-        if self._has_fastpath():
-            fastpath = HitFastPath(services, self._policies, ids, self._observation.observer)
-            services = replace(services, hits=fastpath)
-        front = RequestGateway(services, self._policies, ids, self._observation.spans)
-        if fastpath is not None:
-            front.open_fastpath(fastpath)
-        server = FrontServer(
-            front, connection_settings(policy), front.malformed, fastpath, front if self._options.fastpath else None
+        parts = FrontParts(
+            services,
+            self._policies,
+            self._options,
+            self._observation,
+            self._place,
+            self._tasks,
+            connection_settings(policy),
         )
-        self._server = server
-        inherited = None if self._place is None else socket.socket(fileno=self._place.listener)
-        scarcity = Scarcity(self._clock.monotonic)
-        scarcity.watch(asyncio.get_running_loop())
-        listener = Listener(server, self._options.listen, self._tasks, inherited=inherited, scarcity=scarcity)
-        address = await listener.start()
-        self._exit.push_async_callback(listener.stop, policy.timeouts.drain_s)
+        self._front = front = Front(parts)
+        addresses = await front.open()
+        self._exit.push_async_callback(front.close, policy.timeouts.drain_s)
         self._serving = True
-        logger.info("listening on http://%s", address)
-        if policy.warm and (self._place is None or self._place.number == 0):
-            self._tasks.start(self._warm(address, policy.warm), "warm the cache")
+        url = own_url(addresses)
+        if policy.warm and url is not None and (self._place is None or self._place.number == 0):
+            self._tasks.start(self._warm(url, policy.warm), "warm the cache")
 
-    def _has_fastpath(self) -> bool:
-        if not self._options.fastpath or self._observation.spans is not None:
-            return False
-        info = sys.hash_info
-        if not is_keyed_hash(info.algorithm, info.hash_bits, info.cutoff):
-            logger.warning("the fast path is off: it needs SipHash with 64 bits, and this Python has %s", info)
-            return False
-        return True
-
-    async def _warm(self, address: Address, targets: Sequence[str]) -> None:
+    async def _warm(self, url: str, targets: Sequence[str]) -> None:
         """Fetch the policy's `warm` targets through the front door, so that they are hits from the first client on."""
-        host = ANY_ADDRESS.get(address.host, address.host)
         wanted = [target for text in targets if (target := parse_target(text)) is not None]
-        report = await warm(wanted, f"http://{Address(host, address.port)}", {})
+        report = await warm(wanted, url, {})
         logger.info("warmed %s", report)
 
     async def reload(self) -> ReloadOutcome:

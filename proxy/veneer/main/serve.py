@@ -26,7 +26,7 @@ from veneer.policy.model import Policy
 from veneer.policy.problems import PolicyError
 from veneer.policy.settings import Overrides, read_environment
 from veneer.redis.connect import RedisUrlError
-from veneer.server.listener import ListenError
+from veneer.server.sockets import ListenError
 from veneer.version import running_version
 from veneer.workers.last_good import load_kept
 from veneer.workers.place import place_of

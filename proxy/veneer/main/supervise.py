@@ -8,12 +8,17 @@ import os
 import sys
 import tempfile
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
+from veneer.admin.access import AdminAccess
+from veneer.admin.probes import build_probes
+from veneer.core.listen_address import Address
 from veneer.loop.clock import SystemClock
 from veneer.loop.service_manager import ServiceManager
 from veneer.loop.tasks import Tasks
-from veneer.main.administration import access_for, listening
+from veneer.main.administration import access_for, listening, probes_address
+from veneer.main.listening import shown, wanted_listeners
 from veneer.main.options import AdminOff, ServeOptions, environment
 from veneer.main.signals import on_signals
 from veneer.observe.observation import Observation, open_observation
@@ -21,9 +26,10 @@ from veneer.observe.settings import ObserveSettings
 from veneer.policy.model import Policy
 from veneer.policy.settings import Overrides
 from veneer.policy.watch import PolicySource, watch_file
-from veneer.server.listener import Address, ListenError
 from veneer.server.scarcity import Scarcity
+from veneer.server.sockets import ListenError
 from veneer.workers.aggregator import AdminAggregator, AggregatorDeps
+from veneer.workers.bindings import Binding
 from veneer.workers.counter_totals import CounterTotals
 from veneer.workers.last_good import LastGood
 from veneer.workers.supervisor import Supervisor, SupervisorSettings
@@ -54,10 +60,11 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
             source = PolicySource(last_good.load(), last_good.load, last_good.reloaded)
             last_good.keep()
             tasks.start(watch_file(source, options.policies, asyncio.sleep), "watch the policy file")
+        bindings = [Binding(one.address, one.file_mode) for one in wanted_listeners(options.listen, policy)]
         orders = SupervisorSettings(
             argv=[sys.executable, "-m", "veneer", *sys.argv[1:]],
             workers=options.workers,
-            address=options.listen,
+            bindings=bindings,
             directory=Path(directory),
             drain_s=policy.timeouts.drain_delay_s + policy.timeouts.drain_s,
             reload=source.reload,
@@ -67,14 +74,24 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
         tasks.start(manager.keep_alive(), "give the service manager signs of life")
         supervisor = Supervisor(orders, totals, SystemClock(), tasks, manager)
         on_signals(asyncio.get_running_loop(), supervisor.stop, supervisor.roll)
-        address = supervisor.listen()
+        addresses = supervisor.listen()
+        leaving.callback(supervisor.let_go)
+        deps = AggregatorDeps(
+            AdminAccess(None),
+            totals,
+            supervisor.sockets,
+            options.workers,
+            lambda: supervisor.stopping,
+            observation.metrics,
+        )
         if options.admin is not AdminOff.OFF:
             admin = options.admin or Address.parse(policy.admin.listen)
-            access = access_for(admin, policy)
-            deps = AggregatorDeps(
-                access, totals, supervisor.sockets, options.workers, lambda: supervisor.stopping, observation.metrics
-            )
-            await leaving.enter_async_context(listening(AdminAggregator(deps).application(), admin))
+            guarded = replace(deps, access=access_for(admin, policy))
+            await leaving.enter_async_context(listening(AdminAggregator(guarded).application(), admin))
             logger.info("admin on http://%s", admin)
-        logger.info("%d workers on http://%s", options.workers, address)
+        probes = probes_address(options, policy)
+        if probes is not None:
+            await leaving.enter_async_context(listening(build_probes(AdminAggregator(deps)), probes))
+            logger.info("probes and metrics on http://%s", probes)
+        logger.info("%d workers on %s", options.workers, ", ".join(map(shown, addresses)))
         return await supervisor.run()

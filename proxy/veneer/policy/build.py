@@ -29,6 +29,7 @@ from veneer.policy.field_edits import (
 from veneer.policy.identities import PREFIX, identity_of, shared_by, unknown, wrong_identities, wrong_sharing
 from veneer.policy.key_texts import KeyTexts, read_key_texts
 from veneer.policy.limiting import rate_rules
+from veneer.policy.listeners import admin_settings, listeners_of, wrong_admin, wrong_listeners
 from veneer.policy.match import RouteTable, covered_by
 from veneer.policy.matching import beside_each_other, field_conditions, wrong_conditions
 from veneer.policy.model_changes import ChangeSettings
@@ -36,7 +37,7 @@ from veneer.policy.model_identity import Identity
 from veneer.policy.model_rates import RateRule
 from veneer.policy.node_bounds import size_limits, timeouts
 from veneer.policy.overlay import apply_overrides, apply_rate, overlay
-from veneer.policy.places import bad_url, is_loopback, kept_of
+from veneer.policy.places import bad_url, kept_of
 from veneer.policy.problems import ConfigError, nearest
 from veneer.policy.schema_upstream import UpstreamShape
 from veneer.policy.settings import Overrides
@@ -91,6 +92,7 @@ class Builder:
             matcher=RouteTable(routes),
             limits=size_limits(shape.limits),
             timeouts=timeouts(shape.timeouts),
+            listeners=self._listeners(),
             admin=self._admin(),
             stores=self._stores(),
             rate_limits=limits,
@@ -145,15 +147,15 @@ class Builder:
     def _wrong(self, path: KeyPath, wrong: Wrong) -> None:
         self.problem((*path, *wrong.path), wrong.message, wrong.suggestion)
 
+    def _listeners(self) -> tuple[node_settings.ListenerSettings, ...]:
+        for wrong in wrong_listeners(self.shape.listeners):
+            self._wrong(("listeners",), wrong)
+        return listeners_of(self.shape.listeners)
+
     def _admin(self) -> node_settings.AdminSettings:
-        shape = self.shape.admin
-        host, colon, port = shape.listen.rpartition(":")
-        if not colon or not port.isdigit() or int(port) > 65_535 or not host:
-            self.problem(("admin", "listen"), f'"{shape.listen}" is not HOST:PORT', 'write "127.0.0.1:9090"')
-        elif shape.token_env is None and not is_loopback(host):
-            hint = "set `admin.token_env`, or listen on 127.0.0.1"
-            self.problem(("admin", "listen"), f"{host} is not a loopback address, and there is no token", hint)
-        return node_settings.AdminSettings(listen=shape.listen, token_env=shape.token_env)
+        for wrong in wrong_admin(self.shape.admin):
+            self._wrong(("admin",), wrong)
+        return admin_settings(self.shape.admin)
 
     def _stores(self) -> node_settings.StoreSettings:
         shape, lease, redis = self.shape.stores, self.shape.stores.lease, self.shape.stores.redis

@@ -25,7 +25,7 @@ from veneer.policy.model_concurrency import ConcurrencyRules
 from veneer.policy.model_identity import Identity
 from veneer.policy.model_rates import RateRule
 from veneer.policy.model_targets import RetryRules, TargetSettings
-from veneer.policy.node_settings import AdminSettings, ClientTimeouts, SizeLimits, StoreSettings
+from veneer.policy.node_settings import AdminSettings, ClientTimeouts, ListenerSettings, SizeLimits, StoreSettings
 from veneer.policy.problems import ConfigError
 from veneer.policy.template import PathTemplate, TagTemplate
 from veneer.policy.tls import BY_SYSTEM, TlsSettings
@@ -303,6 +303,7 @@ class Policy:
     matcher: Matcher
     limits: SizeLimits = field(default_factory=SizeLimits)
     timeouts: ClientTimeouts = field(default_factory=ClientTimeouts)
+    listeners: tuple[ListenerSettings, ...] = ()
     admin: AdminSettings = field(default_factory=AdminSettings)
     stores: StoreSettings = field(default_factory=StoreSettings)
     rate_limits: Mapping[str, RateRule] = field(default_factory=dict)

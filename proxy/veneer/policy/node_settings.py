@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from veneer.core.listen_address import ListenAddress
+
 
 @dataclass(frozen=True, slots=True)
 class SizeLimits:
@@ -30,10 +32,36 @@ class ClientTimeouts:
 
 @dataclass(frozen=True, slots=True)
 class AdminSettings:
-    """The admin listener; `token_env` names the environment variable that holds its token. Read at start only."""
+    """The admin listener; `token_env` names the environment variable that holds its token. Read at start only.
+
+    `probes` is where the read-only part of it is without a token; None for nowhere.
+    """
 
     listen: str = "127.0.0.1:9090"
     token_env: str | None = None
+    probes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerSettings:
+    """A place where clients connect. `mode` and `peer` are for sockets; `address` and `mode` are read at start only.
+
+    `peer` is the address of whoever connects through a socket.
+    """
+
+    address: ListenAddress
+    mode: str = "0660"
+    peer: str = "127.0.0.1"
+
+    @property
+    def at_start(self) -> tuple[ListenAddress, str]:
+        """What is read at start only."""
+        return self.address, self.mode
+
+    @property
+    def file_mode(self) -> int:
+        """The mode of the socket's file as a number."""
+        return int(self.mode, 8)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from veneer.policy.model_changes import ChangeSettings, DebeziumRules, PostedRul
 from veneer.policy.model_identity import Identity
 from veneer.policy.model_rates import RateKey, RateRule
 from veneer.policy.model_targets import TargetSettings
-from veneer.policy.node_settings import AdminSettings, ClientTimeouts, SizeLimits, StoreSettings
+from veneer.policy.node_settings import AdminSettings, ClientTimeouts, ListenerSettings, SizeLimits, StoreSettings
 from veneer.policy.problems import without_secrets
 from veneer.policy.template import PathTemplate, TagTemplate, parse_path
 from veneer.policy.tls import TlsSettings
@@ -39,6 +39,8 @@ def _lines(policy: Policy) -> Iterator[str]:
         title = f"rate limit {limit.name}: {limit.quota} in {limit.window_s:g}s, burst {limit.burst}"
         plain = RateRule(RateLimit(limit.name, limit.quota, limit.window_s, limit.burst))
         yield from _block(title, rule, plain)
+    for listener in policy.listeners:
+        yield from _block(f"listener {listener.address}", listener, ListenerSettings(listener.address))
     yield from chain.from_iterable(map(_identity, policy.identities))
     yield from chain.from_iterable(map(_source, policy.changes))
     for title, given, plain_section in (

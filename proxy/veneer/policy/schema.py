@@ -16,6 +16,7 @@ from veneer.policy.schema_cache import CacheShape
 from veneer.policy.schema_changes import ChangesShape
 from veneer.policy.schema_fields import CorsShape, FieldValue, RequestFieldsShape, ResponseFieldsShape
 from veneer.policy.schema_identity import IdentityShape
+from veneer.policy.schema_listen import ListenerShape
 from veneer.policy.schema_node import AdminShape, LimitsShape, RouteLimitsShape, StoresShape, TimeoutsShape
 from veneer.policy.schema_tests import TestShape
 from veneer.policy.schema_upstream import UpstreamShape
@@ -278,6 +279,12 @@ class PolicyShape(Shape):
         {},
         "Databases and streams that tell what was changed without the proxy (by `psql`, batch jobs, other services), "
         "which invalidates as writes through it do.",
+        max_length=16,
+    )
+    listeners: list[ListenerShape] = option(
+        [],
+        "Where clients connect, beside what `--listen` names; 127.0.0.1:8080 where neither says anything. What is "
+        "said here of an address holds also where `--listen` names it.",
         max_length=16,
     )
     limits: LimitsShape = section(LimitsShape, "Bounds on what clients may send.")

@@ -77,6 +77,11 @@ class AdminShape(Shape):
         "Whoever reaches it can empty the cache: an address other than loopback needs `token_env`.",
     )
     token_env: Name | None = option(None, "Environment variable that holds the bearer token asked for.")
+    probes: Text | None = option(
+        None,
+        "Address and port of a listener with `/health`, `/ready` and `/metrics` alone: read only, without a token.",
+        "Whoever reaches it sees the metrics, with names of routes and upstreams.",
+    )
 
 
 class LeaseShape(Shape):

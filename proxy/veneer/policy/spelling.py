@@ -23,6 +23,7 @@ COLUMN_NAME: Final = rf"^{_SQL_NAME}$"
 TABLE_NAME: Final = rf"^({_SQL_NAME}\.)?{_SQL_NAME}$"
 SLOT_NAME: Final = r"^[a-z0-9_]{1,63}$"
 MEDIA_TYPE: Final = r"^[a-z0-9.+-]+/([a-z0-9.+-]+|\*)$"
+FILE_MODE: Final = r"^0?[0-7]{3}$"
 UPGRADE: Final = rf"^{_TCHAR}{{1,64}}(/[A-Za-z0-9.]{{1,16}})?$"
 
 _IN_WORDS: Final = {
@@ -38,6 +39,7 @@ _IN_WORDS: Final = {
     SLOT_NAME: 'at most 63 lower-case letters, digits and "_", as "veneer"',
     CREDENTIAL_NAME: '"Authorization" or "cookie:NAME"',
     MEDIA_TYPE: '"application/json" or "text/*", in lower case',
+    FILE_MODE: 'three octal digits in quotes, as "0660"',
     UPGRADE: '"websocket", a protocol and where need be its version',
 }
 

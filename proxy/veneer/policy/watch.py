@@ -122,6 +122,7 @@ def restart_reasons(started_with: Policy, now: Policy) -> tuple[str, ...]:
     """The sections read at start only in which the two policies differ."""
     old, new = started_with, now
     pairs = {
+        "listeners": [one.at_start for one in old.listeners] == [one.at_start for one in new.listeners],
         "admin": old.admin == new.admin,
         "stores": old.stores == new.stores,
         "timeouts": old.timeouts == new.timeouts,

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import ssl
-from dataclasses import dataclass
+from collections.abc import Callable
 
+from veneer.core.listen_address import Address, ListenAddress, UnixAddress
 from veneer.loop.tasks import Tasks
 from veneer.server.protocol import FrontServer
 from veneer.server.scarcity import Scarcity
-
-BACKLOG = 2048
-"""Connections that may wait to be accepted; the system may allow less (net.core.somaxconn)."""
-
+from veneer.server.sockets import BACKLOG, UnixSocket, cannot
 
 ACCEPTED_AT_ONCE = 64
 """Connections accepted in one iteration of the loop. uvloop takes one: in a busy loop clients would wait for long."""
@@ -24,70 +21,65 @@ LAST_CALL_S = 0.2
 LOOK_EVERY_S = 0.02
 
 
-class ListenError(Exception):
-    """The address cannot be listened on; the message says why and what to change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Host and port; port 0 lets the system choose."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """From "host:port", "[v6]:port" or ":port". Raises ValueError."""
-        host, separator, port = text.rpartition(":")
-        if not separator or not port.isdigit() or int(port) > 65535:
-            message = f"{text!r} is not HOST:PORT, such as 127.0.0.1:8080"
-            raise ValueError(message)
-        return cls(host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port))
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
 class Listener:
-    """Listening in front of a `FrontServer`: on sockets of its own, or on one that listens already (`inherited`)."""
+    """Listening in front of a `FrontServer`: on sockets of its own, or on one that listens already (`inherited`).
+
+    `connection` makes the protocol of each accepted connection, where that is not the server's own at once. `mode` is
+    that of the file of a socket that is made here.
+    """
 
     def __init__(
         self,
         server: FrontServer,
-        address: Address,
+        address: ListenAddress,
         tasks: Tasks,
         *,
         inherited: socket.socket | None = None,
         scarcity: Scarcity | None = None,
-        tls: ssl.SSLContext | None = None,
+        connection: Callable[[], asyncio.Protocol] | None = None,
+        mode: int = 0o660,
     ) -> None:
         self._server = server
         self._wanted = address
         self._tasks = tasks
         self._inherited = inherited
-        self._tls = tls
+        self._connection = connection or server.connection
+        self._mode = mode
         self._scarcity = scarcity or Scarcity(lambda: asyncio.get_running_loop().time())
         self._listening: asyncio.Server | None = None
+        self._unix: UnixSocket | None = None
         self._queues: list[socket.socket] = []
 
-    async def start(self) -> Address:
+    async def start(self) -> ListenAddress:
         """Listen; returns the address with the port in use. Raises ListenError."""
-        loop = asyncio.get_running_loop()
-        host, port = self._wanted.host, self._wanted.port
-        try:
-            if self._inherited is not None:
-                self._listening = await loop.create_server(
-                    self._accepted, sock=self._inherited, backlog=BACKLOG, ssl=self._tls
-                )
-            else:
-                self._listening = await loop.create_server(self._accepted, host, port, backlog=BACKLOG, ssl=self._tls)
-        except OSError as error:
-            message = f"cannot listen on {self._wanted}: {error.strerror or error}"
-            raise ListenError(message) from error
-        self._queues = [socket.socket(fileno=os.dup(found.fileno())) for found in self._listening.sockets]
+        self._listening = listening = await self._listen()
+        self._queues = [socket.socket(fileno=os.dup(found.fileno())) for found in listening.sockets]
         for queue in self._queues:
             queue.setblocking(False)
-        return Address(host, int(self._listening.sockets[0].getsockname()[1]))
+        if isinstance(self._wanted, UnixAddress):
+            return self._wanted
+        return Address(self._wanted.host, int(listening.sockets[0].getsockname()[1]))
+
+    async def _listen(self) -> asyncio.Server:
+        loop, wanted, inherited = asyncio.get_running_loop(), self._wanted, self._inherited
+        if isinstance(wanted, UnixAddress) and inherited is None:
+            self._unix = UnixSocket.listening(wanted, self._mode)
+            inherited = self._unix.socket
+        try:
+            if isinstance(wanted, UnixAddress):
+                return await loop.create_unix_server(self._accepted, sock=inherited, backlog=BACKLOG)
+            if inherited is not None:
+                return await loop.create_server(self._accepted, sock=inherited, backlog=BACKLOG)
+            return await loop.create_server(self._accepted, wanted.host, wanted.port, backlog=BACKLOG)
+        except OSError as error:
+            self._let_go()
+            raise cannot(wanted, error) from error
+
+    def _let_go(self) -> None:
+        """Remove the file of a socket that was made here."""
+        if self._unix is not None:
+            self._unix.remove()
+            self._unix = None
 
     def _accepted(self) -> asyncio.Protocol:
         """The protocol of a connection that the loop has accepted; whoever waits behind it is accepted too."""
@@ -103,12 +95,12 @@ class Listener:
                 self._tasks.start(self._take(connection), "take a connection")
         if not scarce:
             self._scarcity.accepted()
-        return self._server.connection()
+        return self._connection()
 
     async def _take(self, connection: socket.socket) -> None:
         """Serve an accepted connection; close it when that cannot be."""
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(self._server.connection, connection, ssl=self._tls)
+            await asyncio.get_running_loop().connect_accepted_socket(self._connection, connection)
         except OSError:
             connection.close()
         except asyncio.CancelledError:
@@ -127,6 +119,7 @@ class Listener:
         for queue in self._queues:
             queue.close()
         self._queues.clear()
+        self._let_go()
         self._server.end_connections()
         clock = asyncio.get_running_loop()
         until_s = clock.time() + min(LAST_CALL_S, drain_s)

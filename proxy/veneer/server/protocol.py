@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import cast
 
 from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from veneer.http1.segments import body_left, split_at_heads
 from veneer.loop.batched_writes import WriteBatch, WriteBuffer
 from veneer.ports import ClientGoneError
+from veneer.server.already_sent import AlreadySent
 from veneer.server.any_method import AnyMethodParser
 from veneer.server.batching import TickBatcher
 from veneer.server.connection import ClientConnection
@@ -36,26 +36,6 @@ _LAST_S = 0.25
 """Of the time in which a connection has to end: how long a handler is waited for that is cut short, twice."""
 
 RequestCallback = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-class AlreadySent(web.StreamResponse):
-    """Tells aiohttp that the response has left already, and whether the connection may be reused."""
-
-    def __init__(self, *, keep_alive: bool) -> None:
-        super().__init__()
-        self._may_keep_alive = keep_alive
-
-    @property
-    def keep_alive(self) -> bool | None:
-        """Whether another request may follow on the connection."""
-        return self._may_keep_alive
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:  # noqa: ARG002 - aiohttp's shape
-        """Nothing: the head was sent."""
-        return None
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing: the body was sent."""
 
 
 OPENING_BYTES = 2048
@@ -337,8 +317,25 @@ class AiohttpProtocol(RequestHandler):
         return bool(error.args[1] == self._settings.max_line_bytes)
 
 
+class Crowd:
+    """How many clients are connected, at all listeners of a process, and how many may be."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.servers: list[FrontServer] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many as there may be."""
+        return sum(len(server.connections) for server in self.servers) >= self._most
+
+
 class FrontServer(web.Server):
-    """Makes a `ClientConnection` for each client, aiohttp's protocol its fallback, and ends them in order."""
+    """Makes a `ClientConnection` for each client, aiohttp's protocol its fallback, and ends them in order.
+
+    `crowd` counts the clients of several listeners together. `unnamed_peer` is the address of clients whose socket has
+    none.
+    """
 
     def __init__(
         self,
@@ -347,9 +344,15 @@ class FrontServer(web.Server):
         malformed: MalformedCallback,
         fastpath: FastPath | None = None,
         plain: PlainHandler | None = None,
+        *,
+        crowd: Crowd | None = None,
+        unnamed_peer: str = "unix",
     ) -> None:
         super().__init__(handler)
         self._settings = settings
+        self._unnamed_peer = unnamed_peer
+        self._crowd = crowd or Crowd(settings.most_connections)
+        self._crowd.servers.append(self)
         self._malformed = malformed
         self._plain = plain
         call_soon = asyncio.get_running_loop().call_soon
@@ -370,7 +373,7 @@ class FrontServer(web.Server):
     @property
     def full(self) -> bool:
         """Whether there are as many connections as there may be."""
-        return len(self._connections) >= self._settings.most_connections
+        return self._crowd.full
 
     def connection(self) -> asyncio.Protocol:
         """The protocol of one accepted connection."""
@@ -378,6 +381,7 @@ class FrontServer(web.Server):
         connection = ClientConnection(
             asyncio.get_running_loop(), outgoing, self._batcher, self._settings, self._fastpath, self._plain
         )
+        connection.unnamed_peer = self._unnamed_peer
         connection.set_fallback(AiohttpProtocol(self, self._settings, self._malformed, connection))
         if self._last:
             connection.end_after_next()

@@ -21,6 +21,8 @@ class ClientStream(BatchedConnection):
         self._outgoing = outgoing
         self._paused = False
         self._address: str | None = None
+        self.unnamed_peer = "unix"
+        """The address of a client whose socket has none."""
 
     @abstractmethod
     async def drain(self) -> None:
@@ -28,10 +30,10 @@ class ClientStream(BatchedConnection):
 
     @property
     def address(self) -> str:
-        """The peer's address without port; "unix" on a Unix socket."""
+        """The peer's address without port; `unnamed_peer` on a Unix socket."""
         if self._address is None:
             peer = None if self._transport is None else self._transport.get_extra_info("peername")
-            self._address = node_address(str(peer[0])) if isinstance(peer, tuple) else "unix"
+            self._address = node_address(str(peer[0])) if isinstance(peer, tuple) else self.unnamed_peer
         return self._address
 
     def write(self, data: bytes) -> None:

@@ -50,10 +50,10 @@ class AdminAggregator:
         application.add_routes(
             [
                 web.get("/", self._page.show),
-                web.get("/health", self._health),
-                web.get("/ready", self._ready),
+                web.get("/health", self.health),
+                web.get("/ready", self.ready),
                 web.get("/health/detailed", self._health_detailed),
-                web.get("/metrics", self._show_metrics),
+                web.get("/metrics", self.metrics),
                 web.get("/stats", self._stats),
                 web.post("/purge", self._hand_on),
                 web.get(PATH, self._hand_on),
@@ -66,12 +66,12 @@ class AdminAggregator:
     async def _collect(self) -> None:
         await collect_reports(self._deps.sockets, self._deps.totals)
 
-    async def _health(self, _request: web.Request) -> web.Response:
+    async def health(self, _request: web.Request) -> web.Response:
         """Whether requests are taken or a stop is under way: 503 while no worker takes them."""
         status = await self._status()
         return json_answer(Health(status), 503 if status == "starting" else 200)
 
-    async def _ready(self, _request: web.Request) -> web.Response:
+    async def ready(self, _request: web.Request) -> web.Response:
         """Whether new requests are to be sent here: 503 while no worker takes them, and once all are told to stop."""
         status = await self._status()
         return json_answer(Health(status), 200 if status == "ok" else 503)
@@ -92,7 +92,7 @@ class AdminAggregator:
         shown = found.status if all_there or found.status != "ok" else "degraded"
         return json_answer(Health(shown, {"workers": workers, **found.parts}), answer.status)
 
-    async def _show_metrics(self, request: web.Request) -> web.Response:
+    async def metrics(self, request: web.Request) -> web.Response:
         """The sum over all workers."""
         if self._metrics is None:
             raise web.HTTPNotFound(text="metrics are switched off: see ENABLE_METRICS")

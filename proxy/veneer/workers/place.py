@@ -6,20 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-NUMBER, LISTENER, SOCKET = "VENEER_WORKER", "VENEER_WORKER_LISTENER", "VENEER_WORKER_SOCKET"
+import msgspec
+
+NUMBER, LISTENERS, SOCKET = "VENEER_WORKER", "VENEER_WORKER_LISTENERS", "VENEER_WORKER_SOCKET"
 SUPERVISOR, POLICIES = "VENEER_WORKER_SUPERVISOR", "VENEER_WORKER_POLICIES"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerEnv:
-    """A worker's number from 0, the file number of the listening socket it inherits, and where it is asked.
+    """A worker's number from 0, the file numbers of the listening sockets it inherits, and where it is asked.
 
+    `listeners` are by the addresses as they were asked for when the supervisor started, in that order.
     `supervisor` is the process that started it, and with which it ends.
     `policies` is the copy of the policy file to start from (last_good); None where there is no file.
     """
 
     number: int
-    listener: int
+    listeners: tuple[tuple[str, int], ...]
     socket: Path
     supervisor: int
     policies: Path | None = None
@@ -28,7 +31,7 @@ class WorkerEnv:
         """The variables that say it."""
         named = {
             NUMBER: str(self.number),
-            LISTENER: str(self.listener),
+            LISTENERS: msgspec.json.encode(self.listeners).decode(),
             SOCKET: str(self.socket),
             SUPERVISOR: str(self.supervisor),
         }
@@ -42,9 +45,10 @@ class WorkerEnv:
 
 def place_of(environment: Mapping[str, str]) -> WorkerEnv | None:
     """This process' place; None where it is no supervisor's worker."""
-    told = (environment.get(name, "") for name in (NUMBER, LISTENER, SOCKET, SUPERVISOR))
-    number, listener, socket, supervisor = told
-    if not (number.isdigit() and listener.isdigit() and socket and supervisor.isdigit()):
+    told = (environment.get(name, "") for name in (NUMBER, LISTENERS, SOCKET, SUPERVISOR))
+    number, files, socket, supervisor = told
+    if not (number.isdigit() and files and socket and supervisor.isdigit()):
         return None
+    listeners = msgspec.json.decode(files, type=tuple[tuple[str, int], ...])
     policies = environment.get(POLICIES, "")
-    return WorkerEnv(int(number), int(listener), Path(socket), int(supervisor), Path(policies) if policies else None)
+    return WorkerEnv(int(number), listeners, Path(socket), int(supervisor), Path(policies) if policies else None)

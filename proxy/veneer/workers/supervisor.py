@@ -11,14 +11,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from veneer.core.listen_address import ListenAddress
 from veneer.loop.service_manager import ServiceManager
 from veneer.loop.tasks import Tasks
 from veneer.policy.watch import ReloadOutcome
 from veneer.ports import Clock
-from veneer.server.listener import Address, ListenError
+from veneer.server.sockets import ListenError
+from veneer.workers.bindings import Binding, Bindings
 from veneer.workers.counter_totals import CounterTotals
 from veneer.workers.heartbeat import MISSED, PATIENCE_S, hangs
-from veneer.workers.slot import WorkerProcess, listen, spawn
+from veneer.workers.slot import WorkerProcess, spawn
 from veneer.workers.worker_client import collect_reports
 
 logger = logging.getLogger(__name__)
@@ -53,7 +55,7 @@ class SupervisorSettings:
 
     argv: Sequence[str]
     workers: int
-    address: Address
+    bindings: Sequence[Binding]
     directory: Path
     drain_s: float
     reload: Callable[[], Awaitable[ReloadOutcome]]
@@ -65,7 +67,7 @@ class Slot:
     """A place for one worker: `current` serves or tries to. `changing` is held while another one takes over."""
 
     number: int
-    listener: socket.socket | None
+    listeners: dict[str, socket.socket]
     current: WorkerProcess | None = None
     served: bool = False
     young_deaths: int = 0
@@ -91,7 +93,7 @@ class Supervisor:
         self._totals = totals
         self._clock = clock
         self._tasks = tasks
-        self._address = orders.address
+        self._bindings = Bindings(orders.bindings)
         self._slots: list[Slot] = []
         self._living: dict[str, WorkerProcess] = {}
         self._names = itertools.count(1)
@@ -107,13 +109,15 @@ class Supervisor:
         """Where living workers answer."""
         return {name: worker.place.socket for name, worker in self._living.items()}
 
-    def listen(self) -> Address:
-        """Open the listening sockets; returns the address with the port in use. Raises ListenError."""
-        for number in range(self._orders.workers):
-            listener = listen(self._address)
-            self._slots.append(Slot(number, listener))
-            self._address = Address(self._address.host, int(listener.getsockname()[1]))
-        return self._address
+    def listen(self) -> list[ListenAddress]:
+        """Open the listening sockets; returns the addresses with the ports in use. Raises ListenError."""
+        try:
+            for number in range(self._orders.workers):
+                self._slots.append(Slot(number, self._bindings.open()))
+        except ListenError:
+            self._bindings.remove()
+            raise
+        return self._bindings.addresses()
 
     async def run(self) -> int:
         """Run until told to stop; returns the exit status."""
@@ -121,8 +125,13 @@ class Supervisor:
         try:
             return max(await asyncio.gather(*(self._keep(slot) for slot in self._slots)))
         finally:
-            for slot in self._slots:
-                _close(slot)
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Close all listening sockets here, and remove their files."""
+        for slot in self._slots:
+            self._close(slot)
+        self._bindings.remove()
 
     def stop(self) -> None:
         """Tell all to stop, and kill those that do not in time. From now on only workers hold listening sockets.
@@ -134,7 +143,8 @@ class Supervisor:
             self._stop.set()
             self._manager.stopping()
             for slot in self._slots:
-                _close(slot)
+                self._close(slot)
+            self._bindings.end()
             for worker in self._living.values():
                 self._tasks.start(self._end(worker), f"stop {worker.name}")
 
@@ -149,11 +159,11 @@ class Supervisor:
 
     async def _start(self, slot: Slot) -> WorkerProcess:
         """Start a process in a slot. Raises ListenError or OSError."""
-        if slot.listener is None:
-            slot.listener = listen(self._address)
+        if not slot.listeners:
+            slot.listeners = self._bindings.open()
         name = f"w{slot.number}-{next(self._names)}"
         worker = await spawn(
-            self._orders.argv, slot.number, slot.listener, self._orders.directory, name, self._orders.policies
+            self._orders.argv, slot.number, slot.listeners, self._orders.directory, name, self._orders.policies
         )
         self._living[name] = worker
         self._tasks.start(self._attend(worker), f"attend {name}")
@@ -246,12 +256,16 @@ class Supervisor:
         pause_s = min(FIRST_PAUSE_S * 2 ** (slot.young_deaths - 1), LONGEST_PAUSE_S)
         logger.warning("worker %d ended with status %d; another follows in %g s", slot.number, status, pause_s)
         if slot.young_deaths > 1:
-            _close(slot)
+            self._close(slot)
         try:
             async with asyncio.timeout(pause_s):
                 await self._stop.wait()
         except TimeoutError:
             return
+
+    def _close(self, slot: Slot) -> None:
+        listeners, slot.listeners = slot.listeners, {}
+        self._bindings.close(listeners)
 
     # ------------------------------------------------------------ all of them
 
@@ -303,9 +317,3 @@ class Supervisor:
             slot.current = new
         await self._end(old)
         return True
-
-
-def _close(slot: Slot) -> None:
-    if slot.listener is not None:
-        slot.listener.close()
-        slot.listener = None

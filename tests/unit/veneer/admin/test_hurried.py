@@ -12,8 +12,8 @@ from aiohttp import web
 from devstack.process import free_port
 from veneer.admin import hurried
 from veneer.admin.hurried import in_time, whole_body
+from veneer.core.listen_address import Address
 from veneer.main.administration import listening
-from veneer.server.listener import Address
 
 GET = b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"

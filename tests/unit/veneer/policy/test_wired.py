@@ -40,6 +40,7 @@ OTHERWISE: dict[str, object] = {
     "UpstreamShape.url": "http://other.example",
     "TargetShape.url": "http://another.example:81",
     "RateLimitShape.rate": "7/7s",
+    "ListenerShape.address": "127.0.0.1:8081",
     "AdminShape.token_env": "OTHER_TOKEN",
     "JwtKeyShape.secret_env": "OTHER_SECRET",
     "JwtKeyShape.secret_file": "files/other-secret",

@@ -13,11 +13,13 @@ from aiohttp import web
 from devstack.process import port_is_open
 from tests.support.shared_log import until
 from tests.unit.veneer.server.front_row import refused
+from veneer.core.listen_address import Address
 from veneer.loop.tasks import Tasks
 from veneer.server import listener as listener_module
 from veneer.server.limits import ConnectionSettings
-from veneer.server.listener import Address, Listener, ListenError
+from veneer.server.listener import Listener
 from veneer.server.protocol import FrontServer
+from veneer.server.sockets import ListenError
 
 
 async def nothing(_request: web.BaseRequest) -> web.StreamResponse:
@@ -32,11 +34,17 @@ def front(most: int = 1_000) -> FrontServer:
     return FrontServer(nothing, ConnectionSettings(most_connections=most), refused)
 
 
+async def started(listener: Listener) -> Address:
+    address = await listener.start()
+    assert isinstance(address, Address)
+    return address
+
+
 async def turns_until_accepted(waiting: int) -> int:
     """How many turns of the loop it takes until so many connections that wait at once are served."""
     tasks, server = Tasks(), front()
     listener = Listener(server, Address("127.0.0.1", 0), tasks)
-    address = await listener.start()
+    address = await started(listener)
     clients = [socket.socket() for _ in range(waiting)]
     turns = 0
     try:
@@ -77,7 +85,7 @@ async def test_who_has_connected_before_the_end_of_listening_is_answered(monkeyp
     monkeypatch.setattr(listener_module, "LAST_CALL_S", 5.0)
     tasks, server = Tasks(), FrontServer(hello, ConnectionSettings(), refused)
     listener = Listener(server, Address("127.0.0.1", 0), tasks)
-    address = await listener.start()
+    address = await started(listener)
     reader, writer = await asyncio.open_connection(address.host, address.port)
     await until(lambda: bool(server.connections))
     stopping = tasks.start(listener.stop(10), "stop")

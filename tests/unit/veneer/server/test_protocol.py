@@ -9,11 +9,12 @@ import pytest
 from aiohttp import web
 
 from tests.unit.veneer.server.front_row import Transport, refused
+from veneer.server.already_sent import AlreadySent
 from veneer.server.connection import ClientConnection
 from veneer.server.limits import ConnectionSettings, MalformedRequest
 from veneer.server.plain import PlainRequest
 from veneer.server.ports import ConnectionHandle
-from veneer.server.protocol import AlreadySent, FrontServer
+from veneer.server.protocol import FrontServer
 
 
 @pytest.mark.parametrize("iterations", range(8))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from veneer.workers.place import LISTENER, NUMBER, SOCKET, SUPERVISOR, WorkerEnv, place_of
+from veneer.workers.place import LISTENERS, NUMBER, SOCKET, SUPERVISOR, WorkerEnv, place_of
 
-PLACE = WorkerEnv(2, 7, Path("/run/w2-1.sock"), 4711)
+PLACE = WorkerEnv(2, (("127.0.0.1:8080", 7), ("unix:/run/a.sock", 8)), Path("/run/w2-1.sock"), 4711)
 
 
 def test_a_place_comes_back_as_it_was_told() -> None:
@@ -16,7 +16,7 @@ def test_a_place_comes_back_as_it_was_told() -> None:
     assert PLACE.last_words == Path("/run/w2-1.last")
 
 
-@pytest.mark.parametrize("lost", [NUMBER, LISTENER, SOCKET, SUPERVISOR])
+@pytest.mark.parametrize("lost", [NUMBER, LISTENERS, SOCKET, SUPERVISOR])
 def test_half_a_place_is_none(lost: str) -> None:
     assert place_of({**PLACE.environment(), lost: ""}) is None
 

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from veneer.core.listen_address import Address
 from veneer.loop.clock import SystemClock
 from veneer.loop.tasks import Tasks
 from veneer.policy.load import default_policy
 from veneer.policy.watch import PolicySource, ReloadOutcome
-from veneer.server.listener import Address
+from veneer.workers.bindings import Binding
 from veneer.workers.counter_totals import CounterTotals
 from veneer.workers.supervisor import Supervisor, SupervisorSettings
 
@@ -21,14 +22,14 @@ Reload = Callable[[], Awaitable[ReloadOutcome]]
 def supervisor(code: str, directory: Path, tasks: Tasks, reload: Reload | None = None) -> Supervisor:
     argv = (sys.executable, "-S", "-c", code)
     reload = reload or PolicySource(default_policy()).reload
-    orders = SupervisorSettings(argv, 2, Address("127.0.0.1", 0), directory, drain_s=0.1, reload=reload)
+    orders = SupervisorSettings(argv, 2, [Binding(Address("127.0.0.1", 0))], directory, drain_s=0.1, reload=reload)
     return Supervisor(orders, CounterTotals(), SystemClock(), tasks)
 
 
 async def test_workers_that_cannot_start_end_everything(tmp_path: Path) -> None:
     tasks = Tasks()
     found = supervisor("raise SystemExit(2)", tmp_path, tasks)
-    assert found.listen().port > 0
+    assert [one.port > 0 for one in found.listen() if isinstance(one, Address)] == [True]
     assert await found.run() == 1
     assert found.sockets() == {}
     await tasks.aclose()

@@ -18,12 +18,12 @@ import pytest
 from devstack.process import free_port
 from tests.support.origin import OriginConnection, read_body, running_origin
 from tests.unit.veneer.observe.records import quiet_observer
+from veneer.core.listen_address import Address
 from veneer.main.node import Node
 from veneer.main.options import AdminOff, ServeOptions
 from veneer.observe.observation import Observation
 from veneer.pipeline.exchange import ExchangeRecord
 from veneer.policy.load import parse_policy
-from veneer.server.listener import Address
 
 SIZE = 3_000_000
 ROUNDS = 3
@@ -79,7 +79,7 @@ async def scene() -> AsyncIterator[Scene]:
     async with running_origin(script) as origin:
         policy = parse_policy(f"version: 1\nupstreams: {{a: {{url: '{origin.url}'}}}}\n", "test")
         port = free_port()
-        options = ServeOptions(None, Address("127.0.0.1", port), None, None, AdminOff.OFF, 1, "json")
+        options = ServeOptions(None, (Address("127.0.0.1", port),), None, None, AdminOff.OFF, 1, "json")
         async with Node(options, policy, lambda: policy, observation) as node:
             yield Scene(node, port, seen)
 

@@ -1,0 +1,152 @@
+"""Where clients are let in: each listener with what answers behind it, opened and closed together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from veneer.core.digests import is_keyed_hash
+from veneer.core.listen_address import Address, ListenAddress
+from veneer.fastpath.hits import HitFastPath
+from veneer.loop.tasks import Tasks
+from veneer.main.front import RequestGateway
+from veneer.main.options import DEFAULT_LISTEN, ServeOptions
+from veneer.observe.observation import Observation
+from veneer.pipeline.context import Services
+from veneer.pipeline.request_ids import RequestIds
+from veneer.policy.model import Policy
+from veneer.policy.node_settings import ListenerSettings
+from veneer.policy.watch import PolicySource
+from veneer.server.limits import ConnectionSettings
+from veneer.server.listener import Listener
+from veneer.server.protocol import Crowd, FrontServer
+from veneer.server.scarcity import Scarcity
+from veneer.workers.place import WorkerEnv
+
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound here: where one that is can be reached
+
+logger = logging.getLogger(__name__)
+
+
+def wanted_listeners(told: Sequence[ListenAddress], policy: Policy) -> tuple[ListenerSettings, ...]:
+    """What is listened on: all that the command line names and the policy lists, or the default where nothing is.
+
+    What the policy says of an address holds for it whoever names it.
+    """
+    listed = {one.address: one for one in policy.listeners}
+    found = [listed.get(address) or ListenerSettings(address) for address in told]
+    found += [one for one in policy.listeners if one.address not in told]
+    return tuple(found) or (ListenerSettings(Address.parse(DEFAULT_LISTEN)),)
+
+
+@dataclass(frozen=True, slots=True)
+class FrontParts:
+    """What the listeners of a process have in common."""
+
+    services: Services
+    policies: PolicySource
+    options: ServeOptions
+    observation: Observation
+    place: WorkerEnv | None
+    tasks: Tasks
+    connections: ConnectionSettings
+
+
+class Front:
+    """The listeners of a process."""
+
+    def __init__(self, parts: FrontParts) -> None:
+        self._parts = parts
+        self._ids = RequestIds()
+        self._crowd = Crowd(parts.connections.most_connections)
+        self._servers: list[FrontServer] = []
+        self._listeners: list[Listener] = []
+        self._has_fastpath = has_fastpath(parts.options, parts.observation)
+        self._gateway = self._open_gateway()
+
+    def _open_gateway(self) -> tuple[RequestGateway, HitFastPath | None]:
+        """What answers requests."""
+        parts, services, fastpath = self._parts, self._parts.services, None
+        if self._has_fastpath:
+            fastpath = HitFastPath(services, parts.policies, self._ids, parts.observation.observer)
+            services = replace(services, hits=fastpath)
+        gateway = RequestGateway(services, parts.policies, self._ids, parts.observation.spans)
+        if fastpath is not None:
+            gateway.open_fastpath(fastpath)
+        return gateway, fastpath
+
+    async def open(self) -> list[ListenAddress]:
+        """Listen everywhere; returns the addresses with the ports in use. Raises ListenError, and leaves none open."""
+        parts = self._parts
+        scarcity = Scarcity(parts.services.clock.monotonic)
+        scarcity.watch(asyncio.get_running_loop())
+        inherited = {} if parts.place is None else dict(parts.place.listeners)
+        found = []
+        try:
+            for wanted in wanted_listeners(parts.options.listen, parts.policies.current):
+                file = inherited.get(str(wanted.address))
+                if parts.place is not None and file is None:
+                    logger.warning("%s is not listened on: restart for it", wanted.address)
+                    continue
+                listener = self._listener(wanted, None if file is None else socket.socket(fileno=file), scarcity)
+                address = await listener.start()
+                self._listeners.append(listener)
+                found.append(address)
+                logger.info("listening on %s", shown(address))
+        except BaseException:
+            await self.close(0.0)
+            raise
+        return found
+
+    def _listener(self, wanted: ListenerSettings, inherited: socket.socket | None, scarcity: Scarcity) -> Listener:
+        parts, (gateway, fastpath) = self._parts, self._gateway
+        server = FrontServer(
+            gateway,
+            parts.connections,
+            gateway.malformed,
+            fastpath,
+            gateway if parts.options.fastpath else None,
+            crowd=self._crowd,
+            unnamed_peer=wanted.peer,
+        )
+        self._servers.append(server)
+        return Listener(
+            server, wanted.address, parts.tasks, inherited=inherited, scarcity=scarcity, mode=wanted.file_mode
+        )
+
+    def end_connections(self) -> None:
+        """From now on every answer is the last on its connection."""
+        for server in self._servers:
+            server.end_connections()
+
+    async def close(self, drain_s: float) -> None:
+        """Let nobody in any more, give what is under way so long, then cut it: everywhere at once."""
+        await asyncio.gather(*(listener.stop(drain_s) for listener in self._listeners))
+
+
+def shown(address: ListenAddress) -> str:
+    """A listener as it is named in the log."""
+    return f"http://{address}" if isinstance(address, Address) else str(address)
+
+
+def own_url(addresses: Sequence[ListenAddress]) -> str | None:
+    """Where this process can ask itself; None where only sockets in the file system are listened on."""
+    for address in addresses:
+        if isinstance(address, Address):
+            return f"http://{Address(ANY_ADDRESS.get(address.host, address.host), address.port)}"
+    return None
+
+
+def has_fastpath(options: ServeOptions, observation: Observation) -> bool:
+    """Whether hits may be answered the quicker way."""
+    if not options.fastpath or observation.spans is not None:
+        return False
+    info = sys.hash_info
+    if not is_keyed_hash(info.algorithm, info.hash_bits, info.cutoff):
+        logger.warning("the fast path is off: it needs SipHash with 64 bits, and this Python has %s", info)
+        return False
+    return True
