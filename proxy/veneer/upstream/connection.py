@@ -184,9 +184,9 @@ class Connection:
         self._flow.close()
         if self.failure is None and before in UNDER_WAY:
             self._fail_incomplete(str(exc) if exc else "the connection was closed")
-        self._writing_paused = False
-        self._drained.wake()
+        self.resume_writing()
         self.wake()
+        self._on_interim = None  # the exchange's, which refers to this: a cycle, with all of a body in it
         self._owner.closed(self)
 
     def pause_writing(self) -> None:
@@ -382,10 +382,10 @@ class Connection:
         first.pass_on()
 
     def _fail_incomplete(self, detail: str) -> None:
+        failure, where = UpstreamFailure.TRUNCATED, "in the middle of a response"
         if self.parser.final is None:
-            self.failure = UpstreamError(UpstreamFailure.RESET, f"{detail} before a whole response head", sent=True)
-        else:
-            self.failure = UpstreamError(UpstreamFailure.TRUNCATED, f"{detail} in the middle of a response", sent=True)
+            failure, where = UpstreamFailure.RESET, "before a whole response head"
+        self.failure = UpstreamError(failure, f"{detail} {where}", sent=True)
 
     def _relay_interims(self) -> None:
         interims, self.parser.interims = self.parser.interims, []

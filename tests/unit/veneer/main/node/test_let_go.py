@@ -19,15 +19,18 @@ from devstack.process import free_port
 from tests.support.origin import OriginConnection, read_body, running_origin
 from tests.unit.veneer.observe.records import quiet_observer
 from veneer.core.listen_address import Address
+from veneer.core.rate import RateVerdict
+from veneer.fastpath.miss import FastMiss
 from veneer.main.node import Node
 from veneer.main.options import AdminOff, ServeOptions
 from veneer.observe.observation import Observation
 from veneer.pipeline.exchange import ExchangeRecord
 from veneer.policy.load import parse_policy
+from veneer.ports import LeasedConnection
 
 SIZE = 3_000_000
 ROUNDS = 3
-OURS = ("veneer.pipeline.", "veneer.server.", "veneer.upstream.", "veneer.ports.")
+OURS = ("veneer.fastpath.", "veneer.pipeline.", "veneer.server.", "veneer.upstream.", "veneer.ports.")
 OTHERS = (memoryview, asyncio.Task, asyncio.CancelledError)
 
 
@@ -55,6 +58,14 @@ class Scene:
                 await asyncio.sleep(0.001)
         await asyncio.sleep(0.002)
 
+    async def ask(self, target: str) -> None:
+        """Ask, and take all of the answer."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(f"GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
 
 async def script(connection: OriginConnection) -> None:
     """Answer with much, as the path says."""
@@ -66,6 +77,9 @@ async def script(connection: OriginConnection) -> None:
             return
         if b"/none" in head:
             return
+        if b"/small" in head:
+            await connection.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: 5\r\n\r\nsmall")
+            continue
         said = b"no-store" if b"/private" in head else b"max-age=600"
         fields = b"Content-Type: video/mp4\r\nCache-Control: %b\r\nContent-Length: %d\r\n" % (said, SIZE)
         await connection.send(b"HTTP/1.1 200 OK\r\n" + fields + b"\r\n" + bytes(SIZE))
@@ -131,4 +145,37 @@ async def test_an_aborted_exchange_leaves_nothing(asked: str, more: list[str], w
             grown = {kind: more for kind, more in (count() - before).items() if more >= ROUNDS}
         finally:
             gc.enable()
+        assert not grown
+
+
+@pytest.mark.parametrize("asked", ["/miss{}", "/cut{}", "/none{}"])
+async def test_an_aborted_exchange_that_the_fast_path_had_begun_leaves_nothing(
+    asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[bytes] = []
+    send = FastMiss.send
+
+    def sent(miss: FastMiss, lease: LeasedConnection, rate: RateVerdict | None, started_s: float) -> None:
+        begun.append(miss.request.values[0])
+        send(miss, lease, rate, started_s)
+
+    monkeypatch.setattr(FastMiss, "send", sent)
+    async with scene() as here:
+
+        async def rounds(first: int) -> None:
+            for number in range(first, first + ROUNDS):
+                await here.ask(f"/small{number}")  # which leaves a connection to the backend that may be leased
+                await here.abort(f"GET {asked.format(number)} HTTP/1.1", read=asked != "/none{}")
+
+        await rounds(0)
+        gc.collect()
+        gc.disable()
+        try:
+            before = count()
+            begun.clear()
+            await rounds(ROUNDS)
+            grown = {kind: more for kind, more in (count() - before).items() if more >= ROUNDS}
+        finally:
+            gc.enable()
+        assert len([target for target in begun if b"small" not in target]) == ROUNDS
         assert not grown
