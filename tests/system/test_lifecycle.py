@@ -222,34 +222,6 @@ async def test_a_hang_up_without_a_change_is_answered_in_the_log(new_proxy: NewP
         assert said, proxy.process.log_text()
 
 
-async def test_a_load_balancer_has_time_to_notice_a_stop(new_proxy: NewProxy, tmp_path: Path) -> None:
-    policies = tmp_path / "policies.yaml"
-    policies.write_text(CACHED + "timeouts: {drain_delay: 3s}\n")
-    async with running_origin(answering(PLAIN)) as origin:
-        proxy = await asyncio.to_thread(new_proxy, ProxyOptions(upstream=origin.url, policies=policies))
-        kept = await asyncio.open_connection("127.0.0.1", proxy.port)
-        for _ in range(3):  # in the end a hit of the quick way
-            head, _ = await ask(*kept, "/kept")
-            assert "connection: close" not in head.lower()
-
-        def ready() -> int:
-            return fetch(f"{proxy.admin_url}/ready").status
-
-        assert await asyncio.to_thread(ready) == 200
-        stopping = asyncio.get_running_loop().run_in_executor(None, proxy.stop)
-        assert await asyncio.to_thread(wait_until, lambda: ready() == 503, timeout_s=5)
-        assert (await asyncio.to_thread(fetch, f"{proxy.admin_url}/health")).status == 200
-        # Clients new and old are answered, and told that it was the last time.
-        for reader, writer in (kept, await asyncio.open_connection("127.0.0.1", proxy.port)):
-            head, body = await ask(reader, writer, "/kept")
-            assert body == b"plain"
-            assert "connection: close" in head.lower()
-            assert await asyncio.wait_for(reader.read(), 10) == b""
-            writer.close()
-        await stopping
-        assert proxy.process.exit_code == 0
-
-
 async def test_an_answer_under_way_at_a_stop_says_that_it_is_the_last(new_proxy: NewProxy) -> None:
     gate, asked = asyncio.Event(), asyncio.Event()
 
