@@ -21,7 +21,6 @@ _MOST: Final = 4096
 _TOOK: Final = [encode(took_us / 1000) for took_us in range(1000)]
 """Milliseconds as they stand in a line, by microseconds."""
 _FRACTIONS: Final = [took[1:] for took in _TOOK]
-_MILLIS: Final = [b'%03dZ"' % millis for millis in range(1000)]
 _NUMBERS: Final = [b"%d" % number for number in range(1000)]
 _LAST_DIGITS: Final = [b"%03d" % number for number in range(1000)]
 
@@ -137,6 +136,7 @@ class JsonLines(Renderer):
     """
 
     __slots__ = (
+        "_after_seconds",
         "_calendar",
         "_last",
         "_path",
@@ -147,8 +147,12 @@ class JsonLines(Renderer):
         "_target",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, node: str | None = None) -> None:
+        """`node` is the member after the time in each line, where there is one."""
         self._second: i64 = -1
+        # What is the same in each line costs nothing beside what differs.
+        member = b"" if node is None else b',"node":' + encode(node)
+        self._after_seconds: list[bytes] = [b'%03dZ"%b' % (millis, member) for millis in range(1000)]
         self._calendar = b""
         self._pieces: dict[Kind, NotePieces] = {}
         self._last: NotePieces | None = None
@@ -160,7 +164,11 @@ class JsonLines(Renderer):
         line = encode(record)
         millisecond = _millisecond(record.time)
         # `time` is the first member and always there, so its number ends at the first comma.
-        return b"%b%b%b\n" % (self._until(millisecond), _MILLIS[millisecond % 1000], line[line.index(b",") :])
+        return b"%b%b%b\n" % (
+            self._until(millisecond),
+            self._after_seconds[millisecond % 1000],
+            line[line.index(b",") :],
+        )
 
     def note_line(self, note: CompactRecord, wall_minus_monotonic_s: float) -> bytes:
         """The line that the note's record would have."""
@@ -177,7 +185,7 @@ class JsonLines(Renderer):
             return self._full_line(note, members, pieces, millisecond)
         return b"%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
             self._until(millisecond),
-            _MILLIS[millisecond % 1000],
+            self._after_seconds[millisecond % 1000],
             pieces.at_id,
             note.request_id,
             pieces.at_path,
@@ -197,7 +205,7 @@ class JsonLines(Renderer):
         asked = members & _UPSTREAM != 0
         return b"%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
             self._until(millisecond),
-            _MILLIS[millisecond % 1000],
+            self._after_seconds[millisecond % 1000],
             pieces.at_id,
             note.request_id,
             pieces.at_path,
@@ -324,12 +332,17 @@ def _one_word(text: str) -> str:
 
 
 class JsonMessages(logging.Formatter):
-    """The proxy's own messages, one JSON object a line."""
+    """The proxy's own messages, one JSON object a line; `node` is in each, where there is one."""
+
+    def __init__(self, node: str | None = None) -> None:
+        super().__init__()
+        self._node = {} if node is None else {"node": node}
 
     def format(self, record: logging.LogRecord) -> str:
         """Time, level, logger and message; the traceback where there is one."""
         members = {
             "time": timestamp(record.created),
+            **self._node,
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),

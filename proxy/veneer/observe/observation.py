@@ -40,7 +40,7 @@ def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Ob
         closing.callback(messages.close)
         lines = LineWriter(STDOUT, name="access log")
         closing.callback(lines.close)
-        handler = MessageHandler(messages, JsonMessages() if as_json else TextMessages())
+        handler = MessageHandler(messages, JsonMessages(settings.node) if as_json else TextMessages())
         logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
         also: list[Callable[[ExchangeRecord], None]] = []
         spans: OwnSpans | None = None
@@ -56,7 +56,10 @@ def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Ob
             return {"requests": lines.dropped, "messages": messages.dropped}
 
         observer = Observer(
-            Lines(JsonLines() if as_json else TextLines(), lines), also, clock=SystemClock(), later=in_this_loop
+            Lines(JsonLines(settings.node) if as_json else TextLines(), lines),
+            also,
+            clock=SystemClock(),
+            later=in_this_loop,
         )
         closing.callback(observer.work_off)
         yield Observation(observer, spans, settings.metrics, dropped)

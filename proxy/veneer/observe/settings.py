@@ -38,10 +38,11 @@ class Sampler:
 
 @dataclass(frozen=True, slots=True)
 class ObserveSettings:
-    """ENABLE_METRICS, LOG_LEVEL, APM_ENABLED with what belongs to it, ERROR_TRACKING_ENABLED with SENTRY_DSN.
+    """ENABLE_METRICS, LOG_LEVEL, VENEER_NODE, and tracing and error reports where they are switched on.
 
     `log_level` is the standard library's number. `service` None: OpenTelemetry's variables name it.
-    `otlp_endpoint` and `sentry_dsn` are None while switched off.
+    `otlp_endpoint` and `sentry_dsn` are None while switched off. `node` is what log lines call this process' machine or
+    pod; None leaves it out.
     """
 
     metrics: bool = True
@@ -50,6 +51,7 @@ class ObserveSettings:
     sentry_dsn: str | None = None
     sampler: Sampler = Sampler()
     service: str | None = "veneer"
+    node: str | None = None
 
 
 def read_observe_settings(environment: Mapping[str, str]) -> ObserveSettings:
@@ -65,6 +67,7 @@ def read_observe_settings(environment: Mapping[str, str]) -> ObserveSettings:
         sentry_dsn=_address(environment, "ERROR_TRACKING_ENABLED", "SENTRY_DSN"),
         sampler=_sampler(environment),
         service=None if _names_service(environment) else "veneer",
+        node=environment.get("VENEER_NODE", "").strip() or None,
     )
 
 

@@ -27,6 +27,23 @@ def test_a_plain_exchange_is_one_short_object() -> None:
     }
 
 
+def test_the_nodes_name_stands_in_each_line_and_each_message() -> None:
+    name = 'shop-6d"f\\-x'
+    facts = RecordTemplate("GET", "all", 200, cache=CacheResult.HIT)
+    noted = note(facts)
+    for with_name, without in (
+        (JsonLines(name).line(record()), JsonLines().line(record())),
+        (JsonLines(name).note_line(noted, 0.0), JsonLines().note_line(noted, 0.0)),
+    ):
+        told = json.loads(with_name)
+        assert list(told)[:2] == ["time", "node"]
+        assert told.pop("node") == name
+        assert told == json.loads(without)
+    message = logging.LogRecord("x", logging.INFO, "", 0, "hello", None, None)
+    assert json.loads(JsonMessages(name).format(message))["node"] == name
+    assert "node" not in json.loads(JsonMessages().format(message))
+
+
 def test_everything_that_was_recorded_is_in_the_line() -> None:
     full = record(
         query="x=1",

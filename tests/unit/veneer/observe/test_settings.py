@@ -68,3 +68,8 @@ def test_opentelemetry_s_variables_name_the_service() -> None:
     assert read_observe_settings({}).service == "veneer"
     assert read_observe_settings({"OTEL_SERVICE_NAME": "edge"}).service is None
     assert read_observe_settings({"OTEL_RESOURCE_ATTRIBUTES": "service.name=edge,a=b"}).service is None
+
+
+def test_a_node_has_a_name_where_it_is_given_one() -> None:
+    assert read_observe_settings({"VENEER_NODE": "shop-6df-x "}).node == "shop-6df-x"
+    assert read_observe_settings({"VENEER_NODE": "", "HOSTNAME": "shop"}).node is None
