@@ -113,6 +113,17 @@ async def test_a_frozen_node_holds_a_writer_no_longer_than_its_lease_and_answers
         assert receipt.duration_ms < (LEASE_S + 0.5) * 1000
 
 
+async def test_how_long_writers_wait_is_counted_and_of_those_that_do_not_it_is_not(redis_url: str) -> None:
+    async with node("a", redis_url) as a, node("b", redis_url) as b:
+        await _settled(a, b)
+        before = sum(a.log.counts.waits.counts)
+        receipt = await a.log.append(X, strict=True)
+        await a.log.append(X, strict=False)
+        await until(lambda: b.log.position.seq > receipt.position.seq)
+        assert sum(a.log.counts.waits.counts) == before + 1
+        assert a.log.counts.waits.sum_ms >= receipt.duration_ms
+
+
 async def test_without_strictness_nobody_is_waited_for(redis_url: str) -> None:
     async with node("a", redis_url) as a, node("b", redis_url) as b:
         await _settled(a, b)

@@ -16,6 +16,7 @@ class PlayedSource:
 
     def __init__(self, *, echoes: bool = True) -> None:
         self.echoes = echoes
+        self.kept_bytes: int | None = None
         self.origin: StreamOrigin | None = None
         self.refuses: list[SourceError] = []
         self.opened = self.closed = 0

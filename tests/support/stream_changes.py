@@ -96,7 +96,7 @@ class _BeatenStream:
     def __init__(self, data: UsersInStream, stream: ChangeStream) -> None:
         self._data, self._stream = data, stream
         self._sent: dict[int, str] = {}
-        self.origin = None
+        self.origin = self.kept_bytes = None
         self.confirm, self.aclose = stream.confirm, stream.aclose
 
     async def read(self) -> Sequence[ChangeItem]:

@@ -166,10 +166,12 @@ class _Admin:
             asked = parse_purge(await request.read())
             event = invalidation_of(asked, self._deps.policy())
         except PurgeError as error:
+            self._deps.purges.refused()
             raise web.HTTPBadRequest(text=str(error)) from error
         if asked.dry_run:
             return json_answer(await dry_run(event, self._deps.entries(), await self._deps.sample()))
         receipt = await self._deps.log.append(event, strict=True)
+        self._deps.purges.applied(shared=receipt.shared)
         logger.info("purged up to %s: %s", receipt.position.seq, event)
         # Without the shared log only this node has applied it: not what was asked for.
         return json_answer(receipt, 200 if receipt.shared else 503)

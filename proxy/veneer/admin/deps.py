@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from veneer.admin.access import AdminAccess
 from veneer.admin.changes import ChangesAdmin
+from veneer.admin.purge_counts import PurgeCounts
 from veneer.core.entry import Entry
 from veneer.observe.counters import Snapshot
 from veneer.observe.metrics import Metrics
@@ -51,3 +52,4 @@ class AdminDeps:
     starting: Callable[[], bool] = _never
     draining: Callable[[], bool] = _never
     changes: ChangesAdmin | None = None
+    purges: PurgeCounts = field(default_factory=PurgeCounts)

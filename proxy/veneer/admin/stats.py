@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from veneer.observe.counters import BOUNDS_MS, Histogram, RouteCounts, Snapshot, StoreGauges
+from veneer.core.durations import BOUNDS_MS
+from veneer.observe.counters import RouteCounts, Snapshot
+from veneer.observe.gauges import StoreGauges
+from veneer.observe.histogram import Histogram
 
 
 class RouteStats(msgspec.Struct, frozen=True):
@@ -73,8 +76,8 @@ def _route_stats(name: str, route: RouteCounts) -> RouteStats:
         rate_limited=route.rate_limited,
         hit_rate=here / looked if looked else None,
         cache=route.cache,
-        p50_ms=percentile(route.duration, 0.5),
-        p99_ms=percentile(route.duration, 0.99),
+        p50_ms=percentile(route.duration(), 0.5),
+        p99_ms=percentile(route.duration(), 0.99),
         upstream_p50_ms=percentile(route.upstream, 0.5),
         bytes_out=route.bytes_out,
         bytes_saved=route.bytes_saved,

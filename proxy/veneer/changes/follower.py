@@ -103,6 +103,11 @@ class Follower:
         self._origin = ""
         self._untold: SourceMoment | None = None
 
+    @property
+    def kept_bytes(self) -> int | None:
+        """What the source keeps for this reader; None where it does not read, or is not told."""
+        return None if self._stream is None else self._stream.kept_bytes
+
     async def run(self) -> None:
         """Read the source whenever nobody else does, until this is cancelled."""
         pause_s = self._settings.retry_s

@@ -109,6 +109,11 @@ class RedisChangeStream:
         self._confirmed = self._kept = ""
 
     @property
+    def kept_bytes(self) -> None:
+        """Not known: the stream is bounded by who writes it."""
+        return
+
+    @property
     def origin(self) -> None:
         """Its position is kept beside the stream, and what was trimmed before it was read is told by the stream."""
         return

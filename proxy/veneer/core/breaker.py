@@ -19,6 +19,13 @@ class Breaker:
     trying: bool = False
 
 
+def state_at(breaker: Breaker, now: float) -> str:
+    """One of "closed", "open" and "half-open", for who watches."""
+    if breaker.open_until is None:
+        return "closed"
+    return "open" if now < breaker.open_until else "half-open"
+
+
 def admits(breaker: Breaker, now: float) -> bool:
     """Whether a request may go to the backend."""
     return breaker.open_until is None or (now >= breaker.open_until and not breaker.trying)

@@ -41,6 +41,11 @@ class MemoryRates:
     def __len__(self) -> int:
         return len(self._known)
 
+    @property
+    def most_clients(self) -> int:
+        """How many may be remembered."""
+        return self._most
+
     async def admit(self, client: str, limit: RateLimit) -> RateVerdict:
         """Count one request of `client` against `limit`."""
         return self.admit_now(client_key(limit, client), limit, self._monotonic())

@@ -80,6 +80,15 @@ class RedisRates:
         """Clients whose local state was given up while Redis was away, as MemoryRates counts them."""
         return self._local.forgotten
 
+    def __len__(self) -> int:
+        """Clients that are counted here, while Redis is away."""
+        return len(self._local)
+
+    @property
+    def most_clients(self) -> int:
+        """How many may be."""
+        return self._local.most_clients
+
     async def aclose(self) -> None:
         """Give back what is held; nothing is admitted from now on without asking."""
         self._closed = True

@@ -8,6 +8,7 @@ from typing import Final
 from veneer.loop.tasks import Tasks
 from veneer.policy.model import UpstreamSettings
 from veneer.ports import Clock
+from veneer.upstream.condition import UpstreamCondition, condition_of
 from veneer.upstream.gate import Load
 from veneer.upstream.open import open_upstream, targets_of
 from veneer.upstream.opened import OpenUpstream
@@ -69,6 +70,10 @@ class Backends(Mapping[str, OpenUpstream]):
     def loads(self) -> dict[str, Load]:
         """How those of the policy in force stand, by name."""
         return {name: backend.load() for name, (_, backend) in self._open.items()}
+
+    def conditions(self) -> dict[str, UpstreamCondition]:
+        """Whether those of the policy in force are given requests, by name."""
+        return {name: condition_of(backend) for name, (_, backend) in self._open.items()}
 
     async def aclose(self) -> None:
         """Close them all."""

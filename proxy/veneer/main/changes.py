@@ -16,7 +16,7 @@ from veneer.changes.opening import open_source
 from veneer.changes.waiting import SourceWaiter
 from veneer.loop.tasks import Tasks
 from veneer.main.shared import StoreSet
-from veneer.observe.counters import Gauges
+from veneer.observe.gauges import Gauges
 from veneer.policy.model_changes import ChangeSettings
 from veneer.policy.node_settings import StoreSettings
 from veneer.ports import Clock
@@ -51,6 +51,7 @@ def with_changes(gauges: Gauges, followed: Mapping[str, Follower], shared: Store
     followers: dict[str, int] = {}
     read: dict[str, int] = {}
     gaps: dict[str, int] = {}
+    kept: dict[str, int] = {}
     for name, one in followed.items():
         told, counts = sources.told(one.key), one.counts
         if told is not None:
@@ -58,7 +59,14 @@ def with_changes(gauges: Gauges, followed: Mapping[str, Follower], shared: Store
         followers[f"{name}\t{one.state.value}"] = 1
         for what, count in (("commits", counts.commits), ("tags", counts.tags), ("heartbeats", counts.beats)):
             read[f"{name}\t{what}"] = count
+        if one.kept_bytes is not None:
+            kept[name] = one.kept_bytes
         gaps.update({f"{name}\t{reason}": count for reason, count in counts.gaps.items()})
     return msgspec.structs.replace(
-        gauges, changes_lag_s=lag_s, changes_followers=followers, changes_read=read, changes_gaps=gaps
+        gauges,
+        changes_lag_s=lag_s,
+        changes_followers=followers,
+        changes_read=read,
+        changes_gaps=gaps,
+        changes_kept_bytes=kept,
     )

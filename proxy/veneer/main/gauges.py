@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
+from veneer.compiling.form import form
 from veneer.identity.provers import IdentityProvers
+from veneer.limits.inflight import InFlight
 from veneer.limits.rate_counts import RateCounts
 from veneer.limits.rate_redis import RedisRates
+from veneer.main.reloads import ReloadCounts
 from veneer.main.shared import StoreSet
-from veneer.observe.counters import Gauges, StoreGauges
+from veneer.observe.gauges import Gauges, StoreGauges
+from veneer.observe.histogram import Histogram
 from veneer.pipeline.recompress import RecompressionCounts
 from veneer.policy.node_settings import StoreSettings
 from veneer.ports import LeaseState
 from veneer.redis.states import RedisState
+from veneer.server.protocol import Crowd
 from veneer.stores.redis_log import RedisLog
+from veneer.upstream.condition import UpstreamCondition
 from veneer.upstream.gate import Load
 from veneer.upstream.targets import TargetSet
+from veneer.version import running_version
 
 
 def gauges_of(
@@ -42,7 +53,7 @@ def gauges_of(
         errors["rates"] = counts.errors
     states = shared.stores.states
     fetches, asked = identities.key_sets.counts, identities.subrequests
-    return Gauges(
+    found = Gauges(
         rate_clients_forgotten=shared.rates.forgotten,
         stores=_stores(shared, settings),
         lease_held=shared.stores.log.lease_state() is LeaseState.HELD,
@@ -65,10 +76,6 @@ def gauges_of(
         redis_states={} if states is None else {one.value: int(one is states.state) for one in RedisState},
         redis_state_seconds={} if states is None else {one.value: s for one, s in states.seconds().items()},
         key_set_fetches={"fetched": fetches.fetched, "failed": fetches.failed},
-        upstream_places={name: load.limit for name, load in loads.items()},
-        upstream_places_used={name: load.in_use for name, load in loads.items()},
-        upstream_waiting={name: load.waiting for name, load in loads.items()},
-        upstream_refused={name: load.refused for name, load in loads.items()},
         upstream_targets={f"{several}\t{target}\t{target.state}": 1 for several in sets for target in several.targets},
         upstream_ejections={str(several): several.counts.ejections for several in sets},
         upstream_retries={
@@ -76,6 +83,66 @@ def gauges_of(
             "over_budget": sum(several.counts.over_budget for several in sets),
         },
         subrequests={"proven": asked.proven, "refused": asked.refused, "failed": asked.failed},
+    )
+    return _with_loads(found, loads)
+
+
+def _with_loads(gauges: Gauges, loads: Mapping[str, Load]) -> Gauges:
+    return msgspec.structs.replace(
+        gauges,
+        upstream_places={name: load.limit for name, load in loads.items()},
+        upstream_places_used={name: load.in_use for name, load in loads.items()},
+        upstream_waiting={name: load.waiting for name, load in loads.items()},
+        upstream_refused={name: load.refused for name, load in loads.items()},
+        upstream_connections={name: load.connections for name, load in loads.items()},
+        upstream_connections_max={name: load.max_connections for name, load in loads.items()},
+        upstream_streams={name: load.streams for name, load in loads.items()},
+        upstream_streams_max={name: load.max_streams for name, load in loads.items()},
+    )
+
+
+def with_node(
+    gauges: Gauges,
+    shared: StoreSet,
+    reloads: ReloadCounts,
+    conditions: Mapping[str, UpstreamCondition],
+    bounds: tuple[InFlight, Crowd | None],
+) -> Gauges:
+    """What this process is, has in force and lets in, added; `bounds` are what counts requests and connections."""
+    in_flight, crowd = bounds
+    used, most = {"in_flight": in_flight.active, "rate_clients": len(shared.rates)}, {}
+    if in_flight.most is not None:
+        most["in_flight"] = in_flight.most
+    most["rate_clients"] = shared.rates.most_clients
+    if crowd is not None:
+        used["connections"], most["connections"] = crowd.connected, crowd.most
+    breakers = {f"{name}\t{one.breaker}": 1 for name, one in conditions.items() if one.breaker}
+    return msgspec.structs.replace(
+        _with_log(gauges, shared),
+        build={f"{running_version()}\t{platform.python_version()}\t{form().value}": 1},
+        policies={f"{os.getpid()}\t{reloads.digest}": reloads.since},
+        policy_reload_successful=reloads.successful,
+        policy_reloads=dict(reloads.by_result),
+        limits_used=used,
+        limits_max=most,
+        upstream_up={name: one.up for name, one in conditions.items()},
+        upstream_breakers=breakers,
+    )
+
+
+def _with_log(gauges: Gauges, shared: StoreSet) -> Gauges:
+    log, states = shared.stores.log, shared.stores.states
+    if not isinstance(log, RedisLog):
+        return msgspec.structs.replace(gauges, invalidations={"shared": log.position.seq, "not-shared": 0})
+    counts = log.counts
+    node = "" if shared.stores.skew is None else shared.stores.skew.node
+    return msgspec.structs.replace(
+        gauges,
+        nodes={node: log.nodes},
+        invalidations={"shared": counts.appended, "not-shared": counts.not_shared},
+        leases_waited_out=counts.leases_waited_out,
+        invalidation_wait=Histogram.of(counts.waits),
+        redis_round_trip=Histogram() if states is None else Histogram.of(states.round_trips),
     )
 
 

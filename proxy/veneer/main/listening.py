@@ -62,7 +62,7 @@ class Front:
     def __init__(self, parts: FrontParts) -> None:
         self._parts = parts
         self._ids = RequestIds()
-        self._crowd = Crowd(parts.connections.most_connections)
+        self.crowd = Crowd(parts.connections.most_connections)
         self._servers: list[FrontServer] = []
         self._listeners: list[Listener] = []
         self._has_fastpath = has_fastpath(parts.options, parts.observation)
@@ -110,7 +110,7 @@ class Front:
             gateway.malformed,
             fastpath,
             gateway if parts.options.fastpath else None,
-            crowd=self._crowd,
+            crowd=self.crowd,
             unnamed_peer=wanted.peer,
         )
         self._servers.append(server)

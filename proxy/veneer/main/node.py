@@ -11,11 +11,14 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
+import msgspec
+
 from veneer.admin.access import AdminAccess
 from veneer.admin.application import build_admin, probe_answers
 from veneer.admin.changes import ChangesAdmin
 from veneer.admin.deps import AdminDeps
 from veneer.admin.probes import build_probes
+from veneer.admin.purge_counts import PurgeCounts
 from veneer.changes.followers import Followers
 from veneer.compress.codec import Codecs
 from veneer.core.listen_address import Address
@@ -27,14 +30,17 @@ from veneer.loop.tuning import allow_open_files
 from veneer.main.administration import access_for, checks_of, listening, probes_address
 from veneer.main.backends import Backends
 from veneer.main.changes import changes_admin, open_followers, with_changes
-from veneer.main.gauges import gauges_of
+from veneer.main.gauges import gauges_of, with_node
 from veneer.main.listening import Front, FrontParts, own_url
 from veneer.main.memory_room import memory_limit, within
 from veneer.main.options import AdminOff, ServeOptions
+from veneer.main.reloads import ReloadCounts
 from veneer.main.shared import StoreSet, open_shared
-from veneer.observe.counters import Gauges, Snapshot
+from veneer.observe.counters import Snapshot
+from veneer.observe.gauges import Gauges
 from veneer.observe.metrics import Metrics
 from veneer.observe.observation import Observation
+from veneer.observe.process import ProcessFamilies
 from veneer.pipeline.context import Services
 from veneer.pipeline.recompress import RecompressionCounts, Recompressor
 from veneer.policy.in_force import in_force
@@ -75,12 +81,14 @@ class Node:
         self._policies = PolicySource(policy, reload, self._reloaded)
         self._observation = observation
         self._in_flight = InFlight(policy.limits.in_flight)
+        self._purges = PurgeCounts()
         self._serving = False
         self._draining = False
         self._reports = itertools.count(1)
         self._front: Front | None = None
         self._exit = AsyncExitStack()
         self._clock = SystemClock()
+        self._reloads = ReloadCounts(self._policies, self._clock.now())
         self._tasks = Tasks()
         self._backends = Backends(self._clock, self._tasks)
         self._retriever = ResourceClient(self._clock, self._tasks)
@@ -113,6 +121,7 @@ class Node:
         if self._speaks:
             logger.info("in force: %s", in_force(policy, str(self._options.policies or NO_FILE)))
         self._warn(policy)
+        self._observation.observer.expect(route.name for route in policy.routes)
         policy = replace(
             policy, stores=within(policy.stores, memory_limit(), self._options.workers, quiet=not self._speaks)
         )
@@ -178,13 +187,14 @@ class Node:
             log=shared.stores.log,
             snapshot=snapshot,
             policy=lambda: self._policies.current,
-            metrics=Metrics(snapshot) if self._observation.metrics else None,
+            metrics=Metrics(snapshot, [ProcessFamilies()]) if self._observation.metrics else None,
             checks=checks_of(shared, self._backends, lambda: self._policies.current),
             entries=shared.stores.memory.entries,
             sample=shared.stores.sample,
             starting=lambda: not self._serving,
             draining=lambda: self._draining,
             changes=self._changes_admin(shared),
+            purges=self._purges,
         )
 
     def _changes_admin(self, shared: StoreSet) -> ChangesAdmin | None:
@@ -198,6 +208,10 @@ class Node:
         def gauges() -> Gauges:
             loads, sets, dropped = backends.loads(), backends.target_sets(), watched.dropped
             found = gauges_of(shared, policy.stores, recompression, self._identities, dropped, loads, sets)
+            bounds = (self._in_flight, None if self._front is None else self._front.crowd)
+            found = with_node(found, shared, self._reloads, backends.conditions(), bounds)
+            serving = {"serving": int(self._serving)} if self._place is not None else {"wanted": 1, "serving": 1}
+            found = msgspec.structs.replace(found, workers=serving, purges=dict(self._purges.by_result))
             return with_changes(found, self._followers or {}, shared, self._clock.monotonic())
 
         return watched.observer.snapshot(gauges)
@@ -245,6 +259,7 @@ class Node:
 
     def _reloaded(self, outcome: ReloadOutcome) -> None:
         """Take over what a new policy changes outside of requests, and say what happened."""
+        self._reloads.note(outcome, self._clock.now())
         if outcome.error is not None:
             logger.error("the policy stays as it is: %s", outcome.error)
             return
@@ -252,6 +267,7 @@ class Node:
         self._identities.apply(outcome.policy.identities)
         if self._followers is not None:
             self._followers.apply(outcome.policy.changes)
+        self._observation.observer.expect(route.name for route in outcome.policy.routes)
         self._in_flight.most = outcome.policy.limits.in_flight
         later = f"; restart for: {', '.join(outcome.needs_restart)}" if outcome.needs_restart else ""
         logger.info("policy %s is in force%s", outcome.policy.version_digest, later)

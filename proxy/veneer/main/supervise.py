@@ -83,6 +83,8 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
             options.workers,
             lambda: supervisor.stopping,
             observation.metrics,
+            supervisor.processes,
+            supervisor.restarts,
         )
         if options.admin is not AdminOff.OFF:
             admin = options.admin or Address.parse(policy.admin.listen)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from veneer.observe.counters import Counts, Gauges, Snapshot
+from veneer.observe.counters import Counts, Snapshot
+from veneer.observe.gauges import Gauges
 from veneer.observe.lines import Lines
 from veneer.observe.repeats import CompactRecord, record_of
 from veneer.observe.tallies import Tallies
@@ -50,6 +51,11 @@ class Observer:
         self._active = 0
         self._counts = Counts()
         self._tallies = Tallies(self._counts)
+
+    def expect(self, routes: Iterable[str]) -> None:
+        """Show these routes before anybody asks for them, and what the proxy answers before there is a route."""
+        for name in ("", *routes):
+            self._counts.route(name)
 
     def begin(self) -> None:
         """Count an exchange as active."""

@@ -6,7 +6,9 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from veneer.observe.counters import BOUNDS_MS, Counts, Histogram
+from veneer.core.durations import BOUNDS_MS
+from veneer.observe.counters import Counts
+from veneer.observe.histogram import Histogram
 from veneer.observe.repeats import NONE, CompactRecord, RecordTemplate
 
 _BOUNDS_US: Final = [*(int(bound_ms * 1000) for bound_ms in BOUNDS_MS), 2**60]
@@ -69,7 +71,7 @@ class RecordSum:
     def add_to(self, counts: Counts) -> None:
         """Have everything counted there."""
         route = counts.count_facts(self.facts, self._count)
-        route.duration.add(self._took.histogram())
+        route.took(self.facts.cache.value).add(self._took.histogram())
         route.upstream.add(self._upstream.histogram())
         route.bytes_in += self._bytes_in
         route.bytes_out += self._bytes_out

@@ -39,6 +39,8 @@ class PolicySource:
     def __init__(self, policy: Policy, load: Load | None = None, listener: Listener | None = None) -> None:
         self.current = policy
         """The policy in force now; `reload` alone changes it."""
+        self.error: PolicyError | None = None
+        """Why the file as it was read last is not in force; None while it is."""
         self._started_with = policy
         self._load = load
         self._listener = listener
@@ -56,8 +58,10 @@ class PolicySource:
                 policy = await asyncio.to_thread(self._load)
                 refuse_emptied(self.current, policy)
             except PolicyError as error:
+                self.error = error
                 outcome = ReloadOutcome(self.current, changed=False, error=error)
             else:
+                self.error = None
                 changed = policy.version_digest != self.current.version_digest
                 if changed:
                     self.current = policy

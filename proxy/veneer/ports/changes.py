@@ -73,6 +73,11 @@ class ChangeStream(Protocol):
         """Where it goes on from; None where the stream itself tells that something is missing."""
         ...
 
+    @property
+    def kept_bytes(self) -> int | None:
+        """What the source keeps until it is confirmed, as last seen; None where it cannot tell."""
+        ...
+
     async def read(self) -> Sequence[ChangeItem]:
         """What has come, in order; waits until there is something. Raises SourceError when the source is lost."""
         ...

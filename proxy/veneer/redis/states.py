@@ -8,6 +8,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
+from veneer.core.durations import DurationCounts
 from veneer.redis.troubles import Trouble, trouble_of
 
 logger = logging.getLogger(__name__)
@@ -97,6 +98,8 @@ class RedisStates:
         self._wavers = False
         self._late_renewals = 0
         self._renews = False
+        self.round_trips = DurationCounts()
+        """Of renewals, which each process makes twice a second: what a call to Redis takes now."""
 
     @property
     def answers_soon(self) -> bool:
@@ -130,6 +133,7 @@ class RedisStates:
     def renewed(self, took_s: float) -> None:
         """A lease was renewed, within `took_s`."""
         self._renews = True
+        self.round_trips.observe(took_s * 1000)
         if took_s <= self._slow_s:
             self._late_renewals = 0
             if self.state is not _R:

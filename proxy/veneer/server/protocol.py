@@ -321,13 +321,18 @@ class Crowd:
     """How many clients are connected, at all listeners of a process, and how many may be."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self.servers: list[FrontServer] = []
+
+    @property
+    def connected(self) -> int:
+        """How many there are."""
+        return sum(len(server.connections) for server in self.servers)
 
     @property
     def full(self) -> bool:
         """Whether there are as many as there may be."""
-        return sum(len(server.connections) for server in self.servers) >= self._most
+        return self.connected >= self.most
 
 
 class FrontServer(web.Server):

@@ -67,7 +67,7 @@ class Append:
             self._log.place(self, answer)
             return
         self._log.counts.not_shared += 1
-        self._on_receipt(Receipt(self._log.position, (), (), self._since_ms(), shared=False))
+        self._on_receipt(Receipt(self._log.position, (), (), self._waited_ms(), shared=False))
 
     def acknowledged(self, outcome: AckOutcome) -> None:
         """Those who have to know of it do."""
@@ -77,10 +77,13 @@ class Append:
             self._log.counts.leases_waited_out += 1
             self._log.missed(outcome.expired)
         position = Position(answer.epoch, answer.seq)
-        self._on_receipt(Receipt(position, outcome.acknowledged, outcome.expired, self._since_ms()))
+        self._on_receipt(Receipt(position, outcome.acknowledged, outcome.expired, self._waited_ms()))
 
-    def _since_ms(self) -> float:
-        return (self._monotonic() - self._began) * 1000
+    def _waited_ms(self) -> float:
+        waited_ms = (self._monotonic() - self._began) * 1000
+        if self.strict:  # nobody waits for the others
+            self._log.counts.waits.observe(waited_ms)
+        return waited_ms
 
 
 def nobody_waits(_: Receipt) -> None:

@@ -33,12 +33,19 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How a backend stands: its places, those in use, how many wait for one, and how many were refused so far."""
+    """How a backend stands: its places, those in use, how many wait for one, and how many were refused so far.
+
+    `streams` are tunnels and streams; `connections` are all others, idle ones included.
+    """
 
     limit: int = 0
     in_use: int = 0
     waiting: int = 0
     refused: int = 0
+    connections: int = 0
+    max_connections: int = 0
+    streams: int = 0
+    max_streams: int = 0
 
     def __add__(self, other: Load) -> Load:
         """Both together."""
@@ -47,6 +54,10 @@ class Load:
             self.in_use + other.in_use,
             self.waiting + other.waiting,
             self.refused + other.refused,
+            self.connections + other.connections,
+            self.max_connections + other.max_connections,
+            self.streams + other.streams,
+            self.max_streams + other.max_streams,
         )
 
 

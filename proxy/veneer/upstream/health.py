@@ -52,6 +52,11 @@ class BreakerGuard:
         self._clock = clock
         self._breaker = Breaker()
 
+    @property
+    def state(self) -> str:
+        """The breaker's, for who watches."""
+        return circuit.state_at(self._breaker, self._clock.monotonic())
+
     async def exchange(
         self,
         request: RequestHead,

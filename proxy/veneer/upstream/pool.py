@@ -70,7 +70,7 @@ class UpstreamPool(ConnectionLender):
 
     def load(self) -> Load:
         """How the backend stands."""
-        return Load(self.gate.limit, self.gate.in_use, self._waiting.count, self._waiting.refused)
+        return self._waiting.load(self._taken, len(self._streams))
 
     async def exchange(
         self,

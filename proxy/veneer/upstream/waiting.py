@@ -12,7 +12,7 @@ from veneer.core.concurrency import STALL_S
 from veneer.core.overload import Claim, Pace, Priority, StandingQueue, overloaded_wait_s, retry_after_s
 from veneer.ports import Clock, Demand, UpstreamError, UpstreamFailure
 from veneer.upstream.connection import Connection
-from veneer.upstream.gate import Gate, Place
+from veneer.upstream.gate import Gate, Load, Place
 from veneer.upstream.settings import PoolSettings
 
 
@@ -52,6 +52,7 @@ class WaitingQueue:
         give_back: Callable[[Place, Connection | None], None],
         serve: Callable[[], None],
     ) -> None:
+        self._settings = settings
         self._timeout_s = settings.pool_timeout_s
         self._most = settings.concurrency.max_waiting
         self._gate = gate
@@ -67,6 +68,12 @@ class WaitingQueue:
         """How many wait."""
         self.refused = 0
         """How many were refused so far."""
+
+    def load(self, connections: int, streams: int) -> Load:
+        """How the backend stands, with so many connections and streams open."""
+        gate, most = self._gate, self._settings
+        used = (connections, most.max_connections, streams, most.max_streams)
+        return Load(gate.limit, gate.in_use, self.count, self.refused, *used)
 
     def next(self, now_s: float) -> Waiter | None:
         """Take out whoever is next, if there is a place for it."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import aiohttp
 import msgspec
@@ -16,7 +16,10 @@ from veneer.admin.health import Health, PartHealth
 from veneer.admin.hurried import in_time, whole_body
 from veneer.admin.posted import EVENTS_PATH
 from veneer.admin.stats import stats_of
+from veneer.observe.counters import Counts, Snapshot, merged
+from veneer.observe.gauges import Gauges
 from veneer.observe.metrics import Metrics
+from veneer.observe.process import ProcessFamilies, no_workers
 from veneer.workers.counter_totals import CounterTotals
 from veneer.workers.worker_client import FOREIGN, Question, Sockets, WorkerReply, ask, collect_reports
 
@@ -25,7 +28,10 @@ RELAY_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class AggregatorDeps:
-    """`sockets` are where living workers answer, by their names; `wanted` is how many there should be."""
+    """`sockets` are where living workers answer, by their names; `wanted` is how many there should be.
+
+    `processes` are their process IDs, `restarts` how many were replaced, by why.
+    """
 
     access: AdminAccess
     totals: CounterTotals
@@ -33,6 +39,8 @@ class AggregatorDeps:
     wanted: int
     stopping: Callable[[], bool]
     metrics: bool
+    processes: Callable[[], Iterable[int]] = no_workers
+    restarts: Mapping[str, int] = field(default_factory=dict)
 
 
 class AdminAggregator:
@@ -41,7 +49,7 @@ class AdminAggregator:
     def __init__(self, deps: AggregatorDeps) -> None:
         self._deps = deps
         self._page = Page()
-        self._metrics = Metrics(deps.totals.total) if deps.metrics else None
+        self._metrics = Metrics(self._total, [ProcessFamilies(deps.processes)]) if deps.metrics else None
 
     def application(self) -> web.Application:
         """The routes, as a single process has them."""
@@ -62,6 +70,12 @@ class AdminAggregator:
             ]
         )
         return application
+
+    def _total(self) -> Snapshot:
+        """What all workers have counted, and what only their supervisor knows."""
+        deps = self._deps
+        own = Gauges(workers={"wanted": deps.wanted}, worker_restarts=dict(deps.restarts))
+        return merged((deps.totals.total(), Snapshot(Counts(), own)))
 
     async def _collect(self) -> None:
         await collect_reports(self._deps.sockets, self._deps.totals)
@@ -103,7 +117,7 @@ class AdminAggregator:
     async def _stats(self, _request: web.Request) -> web.Response:
         """The sum over all workers, for the page."""
         await self._collect()
-        return json_answer(stats_of(self._deps.totals.total(), self._deps.totals.position))
+        return json_answer(stats_of(self._total(), self._deps.totals.position))
 
     async def _hand_on(self, request: web.Request) -> web.Response:
         """Done by one worker: it tells all the others, as it tells other nodes."""

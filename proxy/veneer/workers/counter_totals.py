@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from veneer.observe.counters import Counts, Gauges, Snapshot, merged, remains
+from veneer.observe.counters import Counts, Snapshot, merged, remains
+from veneer.observe.gauges import Gauges
 from veneer.workers.report import Report
 
 

@@ -64,12 +64,16 @@ class SupervisorSettings:
 
 @dataclass(slots=True)
 class Slot:
-    """A place for one worker: `current` serves or tries to. `changing` is held while another one takes over."""
+    """A place for one worker: `current` serves or tries to. `changing` is held while another one takes over.
+
+    `hung` says that its worker was killed for not answering.
+    """
 
     number: int
     listeners: dict[str, socket.socket]
     current: WorkerProcess | None = None
     served: bool = False
+    hung: bool = False
     young_deaths: int = 0
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -99,6 +103,8 @@ class Supervisor:
         self._names = itertools.count(1)
         self._rolling = self._roll_wanted = False
         self._stop = asyncio.Event()
+        self.restarts = {"ended": 0, "hung": 0, "rolled": 0}
+        """Workers that others have followed, by why."""
 
     @property
     def stopping(self) -> bool:
@@ -118,6 +124,10 @@ class Supervisor:
             self._bindings.remove()
             raise
         return self._bindings.addresses()
+
+    def processes(self) -> list[int]:
+        """The process IDs of living workers."""
+        return [worker.process.pid for worker in self._living.values()]
 
     async def run(self) -> int:
         """Run until told to stop; returns the exit status."""
@@ -193,6 +203,7 @@ class Supervisor:
         """Kill a worker that hangs; its slot gets another one, as with each that dies."""
         if await hangs(worker.place.socket, lambda: worker.process.returncode is not None):
             logger.error("worker %s has not answered for %g s: killed", worker.name, MISSED * PATIENCE_S)
+            self._slots[worker.place.number].hung = True
             worker.tell(signal.SIGKILL)
 
     async def _end(self, worker: WorkerProcess) -> None:
@@ -221,6 +232,8 @@ class Supervisor:
                 logger.error("worker %d does not start (exit status %d)", slot.number, status)
                 self.stop()
                 return 1
+            self.restarts["hung" if slot.hung else "ended"] += 1
+            slot.hung = False
             await self._pause(slot, status)
         return 0
 
@@ -315,5 +328,6 @@ class Supervisor:
                 await self._end(new)
                 return False
             slot.current = new
+            self.restarts["rolled"] += 1
         await self._end(old)
         return True

@@ -77,6 +77,11 @@ class PostgresStream:
         """
         return self._origin
 
+    @property
+    def kept_bytes(self) -> int | None:
+        """The write-ahead log that the slot keeps (ChangeStream.kept_bytes)."""
+        return self._watch.kept_bytes
+
     def start(self, first: Committed | None) -> None:
         """Begin; `first` is told before anything that comes."""
         if first is not None:

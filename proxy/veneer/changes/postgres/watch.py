@@ -51,6 +51,8 @@ class PublicationWatch:
         self._named: dict[str, object] = {"name": settings.publication, "tables": names}
         self._before: list[Found] = []
         self._alarm_bytes = MUCH_KEPT_BYTES
+        self.kept_bytes: int | None = None
+        """What of the write-ahead log is kept for the slot, as it was seen last."""
 
     async def begin(self) -> None:
         """What it is now, is right. Raises SourceError."""
@@ -69,6 +71,7 @@ class PublicationWatch:
 
     async def _look_at_slot(self) -> None:
         slot = await read_slot(self._session, self._settings.slot)
+        self.kept_bytes = None if slot is None else slot.kept_bytes
         if slot is not None and slot.kept_bytes >= self._alarm_bytes:
             self._alarm_bytes = 2 * slot.kept_bytes
             logger.warning(

@@ -19,7 +19,7 @@ from veneer.admin.deps import AdminDeps
 from veneer.core.entry import Entry, Position
 from veneer.core.fields import Fields
 from veneer.core.invalidation import Invalidation, Validity
-from veneer.observe.counters import Gauges, StoreGauges
+from veneer.observe.gauges import Gauges, StoreGauges
 from veneer.observe.metrics import Metrics
 from veneer.pipeline.exchange import CacheResult
 from veneer.policy.load import default_policy
@@ -141,12 +141,14 @@ async def test_a_purge_is_applied_and_receipted(start: Start, deps: AdminDeps) -
     assert Position(*receipt["position"]) == deps.log.position
     assert receipt["shared"] is True
     assert deps.log.validity(stored) is Validity.DEAD
+    assert deps.purges.by_result == {"applied": 1, "not-shared": 0, "refused": 0}
 
 
 async def test_a_purge_that_reached_only_this_node_is_not_a_success(start: Start, deps: AdminDeps) -> None:
     client = await start(replace(deps, log=cast("InvalidationLog", UnsharedLog(MemoryLog(ManualClock())))))
     answer = await client.post("/purge", json={"everything": True})
     assert (answer.status, (await answer.json())["shared"]) == (503, False)
+    assert deps.purges.by_result == {"applied": 0, "not-shared": 1, "refused": 0}
 
 
 async def test_a_dry_run_changes_nothing(start: Start, deps: AdminDeps) -> None:
@@ -155,6 +157,7 @@ async def test_a_dry_run_changes_nothing(start: Start, deps: AdminDeps) -> None:
     client = await start(replace(deps, entries=lambda: [stored]))
     answer = await client.post("/purge", json={"tags": ["users:*"], "dry_run": True})
     assert (await answer.json())["entries"] == 1
+    assert sum(deps.purges.by_result.values()) == 0
     assert deps.log.position == before
 
 
@@ -175,6 +178,7 @@ async def test_a_bad_purge_says_why(start: Start, deps: AdminDeps) -> None:
     answer = await (await start(deps)).post("/purge", json={"tags": "users"})
     assert answer.status == 400
     assert "$.tags" in (await answer.json())["detail"]
+    assert deps.purges.by_result == {"applied": 0, "not-shared": 0, "refused": 1}
 
 
 async def test_a_page_of_another_origin_cannot_purge(start: Start, deps: AdminDeps) -> None:

@@ -18,7 +18,7 @@ from veneer.admin.posted import PostedEventsAdmin
 from veneer.changes.follower import Follower, FollowerSettings
 from veneer.changes.waiting import SourceWaiter
 from veneer.loop.clock import SystemClock
-from veneer.observe.counters import Gauges
+from veneer.observe.gauges import Gauges
 from veneer.policy.load import default_policy
 from veneer.ports import Committed, SourceMoment
 from veneer.stores.memory_log import MemoryLog

@@ -173,6 +173,17 @@ async def test_who_is_not_to_read_stands_by_until_nobody_does() -> None:
         await until(lambda: follower.state is FollowerState.READING)
 
 
+async def test_what_the_source_keeps_is_told_by_who_reads_it() -> None:
+    source, log = PlayedSource(), Log()
+    source.kept_bytes = 5_000
+    async with following(source, log) as follower:
+        await until(lambda: follower.state is FollowerState.READING)
+        assert follower.kept_bytes == 5_000
+        log.reader = "other"
+        await until(lambda: follower.state is FollowerState.STANDING_BY)
+        assert follower.kept_bytes is None
+
+
 async def test_who_has_lost_the_right_to_read_stops_reading() -> None:
     source, log = PlayedSource(), Log()
     async with following(source, log) as follower:

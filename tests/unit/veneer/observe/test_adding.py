@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from veneer.observe.adding import summed
-from veneer.observe.counters import Counts, Gauges, RouteCounts, Snapshot, StoreGauges, merged
+from veneer.observe.counters import Counts, RouteCounts, Snapshot, merged
+from veneer.observe.gauges import Gauges, StoreGauges
 
 DEEPER: dict[str, type[msgspec.Struct]] = {"routes": RouteCounts, "stores": StoreGauges}
 

@@ -4,7 +4,10 @@ import msgspec
 import pytest
 
 from tests.unit.veneer.observe.records import record
-from veneer.observe.counters import BOUNDS_MS, Counts, Gauges, Histogram, Snapshot, StoreGauges, merged
+from veneer.core.durations import BOUNDS_MS
+from veneer.observe.counters import Counts, Snapshot, merged, remains
+from veneer.observe.gauges import HELD, Gauges, StoreGauges
+from veneer.observe.histogram import Histogram
 from veneer.pipeline.exchange import CacheResult, Refusal
 
 RECORDS = (
@@ -41,7 +44,7 @@ def test_only_exchanges_with_the_backend_count_its_time() -> None:
     route = counted(*RECORDS).routes["a"]
     assert sum(route.upstream.counts) == 1
     assert route.upstream.sum_ms == 7.0
-    assert sum(route.duration.counts) == 3
+    assert sum(route.duration().counts) == 3
 
 
 @pytest.mark.parametrize(
@@ -51,6 +54,21 @@ def test_a_bucket_includes_its_bound(duration_ms: float, bucket: int) -> None:
     histogram = Histogram()
     histogram.observe(duration_ms)
     assert histogram.counts.index(1) == bucket
+
+
+def test_an_ended_process_leaves_what_it_counted_and_not_what_it_held() -> None:
+    """Each member is one or the other: a new one has to be thought about."""
+    gauges = Gauges(
+        policies={"1\ta": 1.0},
+        policy_reload_successful=False,
+        purges={"applied": 2},
+        invalidation_wait=Histogram([1] * 17, 3.0),
+        limits_used={"connections": 1},
+    )
+    left = remains(Snapshot(Counts(active=3), gauges)).gauges
+    assert (left.policies, left.limits_used, left.policy_reload_successful) == ({}, {}, True)
+    assert (left.purges, left.invalidation_wait) == ({"applied": 2}, gauges.invalidation_wait)
+    assert set(HELD) <= set(Gauges.__struct_fields__)
 
 
 def test_routes_are_bounded() -> None:

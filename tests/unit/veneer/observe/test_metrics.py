@@ -5,7 +5,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.unit.veneer.observe.records import quiet_observer, record
-from veneer.observe.counters import Gauges, StoreGauges
+from veneer.observe.counters import Counts, Snapshot, merged, remains
+from veneer.observe.gauges import Gauges, StoreGauges
 from veneer.observe.metrics import Metrics
 from veneer.pipeline.exchange import CacheResult, ExchangeRecord, Refusal
 
@@ -47,13 +48,22 @@ def test_cache_results_and_refusals() -> None:
 def test_buckets_are_cumulative_and_in_seconds() -> None:
     found = samples(observed(record(duration_ms=0.1), record(duration_ms=3.0), record(duration_ms=60_000.0)))
     name = "veneer_request_duration_seconds"
-    assert found[f"{name}_bucket", "le=0.00025 route="] == 1
-    assert found[f"{name}_bucket", "le=0.0025 route="] == 1
-    assert found[f"{name}_bucket", "le=0.005 route="] == 2
-    assert found[f"{name}_bucket", "le=30.0 route="] == 2
-    assert found[f"{name}_bucket", "le=+Inf route="] == 3
-    assert found[f"{name}_count", "route="] == 3
-    assert found[f"{name}_sum", "route="] == pytest.approx(60.0031)
+    assert found[f"{name}_bucket", "le=0.00025 result=none route="] == 1
+    assert found[f"{name}_bucket", "le=0.0025 result=none route="] == 1
+    assert found[f"{name}_bucket", "le=0.005 result=none route="] == 2
+    assert found[f"{name}_bucket", "le=30.0 result=none route="] == 2
+    assert found[f"{name}_bucket", "le=+Inf result=none route="] == 3
+    assert found[f"{name}_count", "result=none route="] == 3
+    assert found[f"{name}_sum", "result=none route="] == pytest.approx(60.0031)
+
+
+def test_hits_and_misses_have_durations_of_their_own() -> None:
+    hit, miss = (record(cache=cache, duration_ms=ms) for cache, ms in ((CacheResult.HIT, 0.1), (CacheResult.MISS, 90)))
+    found = samples(observed(hit, hit, miss))
+    name = "veneer_request_duration_seconds"
+    assert found[f"{name}_sum", "result=hit route="] == pytest.approx(0.0002)
+    assert found[f"{name}_bucket", "le=0.1 result=miss route="] == 1
+    assert found[f"{name}_count", "result=miss route="] == 1
 
 
 def test_rooms_and_stores() -> None:
@@ -91,6 +101,48 @@ def test_errors_and_refusals_are_zero_before_the_first() -> None:
     assert {reason for name, reason in found if name == "veneer_refused_total"} == {
         f"reason={refusal.value}" for refusal in Refusal
     }
+
+
+def test_routes_are_there_before_anybody_asks_for_them() -> None:
+    observer = quiet_observer()
+    observer.expect(["a"])
+    found = samples(Metrics(lambda: observer.snapshot(lambda: GAUGES)))
+    for route in ("", "a"):
+        for digit in (2, 3, 4, 5):
+            assert found["veneer_requests_total", f"method=GET route={route} status={digit}xx"] == 0
+        for result in CacheResult:
+            assert found["veneer_cache_requests_total", f"result={result.value} route={route}"] == 0
+        for audit in ("same", "different"):
+            assert found["veneer_audits_total", f"result={audit} route={route}"] == 0
+
+
+def test_what_runs_and_what_is_in_force() -> None:
+    one = Gauges(build={"1.0\t3.12\tcompiled": 1}, policies={"11\tabc": 5.0}, workers={"serving": 1})
+    two = Gauges(build={"1.0\t3.12\tcompiled": 1}, policies={"12\tdef": 7.0}, policy_reload_successful=False)
+    whole = merged([Snapshot(Counts(), one), Snapshot(Counts(), two)])
+    found = samples(Metrics(lambda: whole))
+    assert found["veneer_build_info", "form=compiled python=3.12 version=1.0"] == 1, "for two processes as for one"
+    assert found["veneer_policy_info", "digest=abc"] == found["veneer_policy_info", "digest=def"] == 1
+    assert found["veneer_policy_loaded_timestamp_seconds", ""] == 7
+    assert found["veneer_policy_reload_successful", ""] == 0
+    assert found["veneer_workers", "state=serving"] == 1
+
+
+def test_limits_nodes_and_upstreams_of_several_processes() -> None:
+    one = Gauges(
+        limits_used={"connections": 2}, limits_max={"connections": 9}, nodes={"n1": 2}, upstream_up={"u": True}
+    )
+    two = Gauges(
+        limits_used={"connections": 3}, limits_max={"connections": 9}, nodes={"n2": 2}, upstream_up={"u": False}
+    )
+    whole = merged([Snapshot(Counts(), one), Snapshot(Counts(), two)])
+    found = samples(Metrics(lambda: whole))
+    assert found["veneer_limit_used", "limit=connections"] == 5
+    assert found["veneer_limit_max", "limit=connections"] == 18
+    assert found["veneer_nodes", ""] == 2, "both see the same two"
+    assert found["veneer_upstream_up", "upstream=u"] == 0
+    left = remains(whole)
+    assert samples(Metrics(lambda: left)).keys() & {("veneer_limit_used", "limit=connections")} == set()
 
 
 def test_a_store_has_no_series_for_what_it_cannot_have() -> None:

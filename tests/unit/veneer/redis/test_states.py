@@ -56,6 +56,12 @@ def test_the_table_knows_a_way_out_of_each_state_and_into_it() -> None:
             assert row[trouble] is to
 
 
+def test_renewals_tell_what_a_call_takes(told: Told) -> None:
+    told.states.renewed(0.002)
+    told.states.renewed(0.3)
+    assert (sum(told.states.round_trips.counts), told.states.round_trips.sum_ms) == (2, 302.0)
+
+
 @pytest.mark.parametrize(
     ("error", "state"),
     [(OOM, S.FULL), (READ_ONLY, S.READ_ONLY), (NOAUTH, S.REFUSED), (LOST, S.GONE), (LATE, S.SLOW)],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from veneer.observe.counters import Counts, Gauges, RouteCounts, Snapshot, StoreGauges
+from veneer.observe.counters import Counts, RouteCounts, Snapshot
+from veneer.observe.gauges import Gauges, StoreGauges
 from veneer.workers.counter_totals import CounterTotals
 from veneer.workers.report import Report, decode, encode
 
