@@ -9,6 +9,8 @@ from prometheus_client.core import Metric
 from veneer.observe.families import by, by_all, counter, gauge, histogram
 from veneer.observe.gauges import Gauges, StoreGauges
 
+_NO_RESTARTS = {"ended": 0, "hung": 0, "rolled": 0}
+
 
 def stores(found: tuple[StoreGauges, ...]) -> Iterator[Metric]:
     """Where responses are stored."""
@@ -76,7 +78,7 @@ def _process(gauges: Gauges) -> Iterator[Metric]:
     yield gauge("veneer_policy_reload_successful", "0 while the policy file is refused.", (), [((), good)])
     yield counter("veneer_policy_reloads", "Changed policy files.", ("result",), by(gauges.policy_reloads))
     yield gauge("veneer_workers", "Processes that should and that do serve.", ("state",), by(gauges.workers))
-    restarts = by(gauges.worker_restarts)
+    restarts = by(_NO_RESTARTS | gauges.worker_restarts)
     yield counter("veneer_worker_restarts", "Workers that were replaced.", ("reason",), restarts)
 
 
