@@ -57,7 +57,7 @@ deep: $(READY) ## The property tests with many more examples (minutes)
 	@$(PYTEST) -q -n 2 --timeout 0 --hypothesis-profile=deep tests/properties
 
 test: $(READY) ## The whole suite on real Redis and PostgreSQL, with coverage
-	@$(PYTEST) -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report= tests
+	@$(PYTEST) -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=30 --cov --cov-report= tests
 	@$(BIN)/coverage report --include='backend/*' --fail-under=80
 	@$(BIN)/coverage report --include='proxy/*' --fail-under=85
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import count
 
 ETAG = '"0123456789abcdef"'
 STORABLE = "public, max-age=86400"
@@ -31,24 +33,28 @@ class Document:
 
 def rows(raw: int) -> bytes:
     """A JSON document of exactly that size, as a list of people would be."""
-    people: list[dict[str, object]] = []
-    number = 0
-    while True:
-        number += 1
+    people: list[str] = []
+    room = raw - len(_list_of([], ""))
+    for number in count(1):
         row = {
             "id": number * 7919,
             "name": f"Person {number:05d}",
             "active": number % 3 == 0,
             "score": number * 37 % 101,
         }
-        grown = json.dumps({"items": [*people, row], "pad": ""}, separators=(",", ":"))
-        if len(grown) > raw:
+        written = json.dumps(row, separators=(",", ":"))
+        room -= len(written) + (1 if people else 0)
+        if room < 0:
             break
-        people.append(row)
-    short = json.dumps({"items": people, "pad": ""}, separators=(",", ":"))
-    return json.dumps({"items": people, "pad": "x" * (raw - len(short))}, separators=(",", ":")).encode()
+        people.append(written)
+    return _list_of(people, "x" * (raw - len(_list_of(people, ""))))
 
 
+def _list_of(people: Sequence[str], pad: str) -> bytes:
+    return f'{{"items":[{",".join(people)}],"pad":"{pad}"}}'.encode()
+
+
+@cache
 def documents() -> Mapping[str, Document]:
     """By the first segment of the path. `limited` and `tagged` are `small` under names that policies can tell apart."""
     small = Document("application/json", STORABLE, rows(2_048))
