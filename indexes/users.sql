@@ -4,10 +4,6 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS users_company_id_idx ON users (company_i
 -- Autocomplete by the start of an address, active users only. The pattern operators serve LIKE 'x%' in any locale.
 CREATE INDEX CONCURRENTLY IF NOT EXISTS users_email_is_active_idx ON users (email text_pattern_ops, is_active);
 
--- An address belongs to one user; creating and changing a user looks it up. Built after the one above: where two
--- indexes cost the same, PostgreSQL takes the newer.
-CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS users_email_key ON users (email);
-
 -- The platform's list of the newest users, page by page with a cursor (created_at, id).
 CREATE INDEX CONCURRENTLY IF NOT EXISTS users_created_at_idx ON users (created_at DESC, id DESC);
 

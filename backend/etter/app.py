@@ -12,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from etter.clock import Clock, utc_now
 from etter.db.database import Database
 from etter.db.engine import make_engine, plain_engine
+from etter.db.locks import LockTimeoutError
 from etter.db.streams import StreamBounds
-from etter.indexes.apply import LockTimeoutError, apply_indexes
+from etter.indexes.apply import IndexBuildError, apply_indexes
 from etter.indexes.files import IndexFileError, default_directory, read_files
 from etter.observe.extras import Extras, start_extras
 from etter.observe.metrics import Metrics
@@ -35,6 +36,7 @@ from etter.services.enrichment import EnrichmentService, parse_services
 from etter.services.explain import ExplainService
 from etter.services.reference import ReferenceService
 from etter.services.simulation import SimulationService
+from etter.services.standing import StandingService
 from etter.services.users import UserService
 from etter.services.work import DashboardService, DocumentService, HistoryService, ProjectService
 from etter.services.workflows import WorkflowService
@@ -85,10 +87,22 @@ def make_parts(settings: Settings, clock: Clock = utc_now) -> Parts:
     return Parts(settings, clock, metrics, database, background, external, start_extras(settings, database.engine))
 
 
-def route_table(parts: Parts, enrichment: Callable[[], EnrichmentService]) -> tuple[Route, ...]:
+def make_tools(parts: Parts) -> Tools:
+    """Return what every service is handed."""
+    return Tools(parts.database, Loading(parts.settings.etter_unoptimised), parts.clock)
+
+
+def make_standing(parts: Parts) -> StandingService:
+    """Return who knows whether a token's user is still there; the gate and the services share one."""
+    return StandingService(make_tools(parts), parts.settings.etter_standing_seconds)
+
+
+def route_table(
+    parts: Parts, standing: StandingService, enrichment: Callable[[], EnrichmentService]
+) -> tuple[Route, ...]:
     """List every declared route of the API."""
-    tools = Tools(parts.database, Loading(parts.settings.etter_unoptimised), parts.clock)
-    users, companies = UserService(tools), CompanyService(tools)
+    tools = make_tools(parts)
+    users, companies = UserService(tools, standing), CompanyService(tools)
     insight = InsightRoutes(HistoryService(tools), DashboardService(tools), SimulationService(parts.background))
     return (
         *CompanyRoutes(companies).table(),
@@ -101,7 +115,7 @@ def route_table(parts: Parts, enrichment: Callable[[], EnrichmentService]) -> tu
         *insight.table(),
         *ExportRoutes(parts.database, parts.settings).table(),
         *ExplainRoutes(ExplainService(tools)).table(),
-        *AuthRoutes(_gate(parts)).table(),
+        *AuthRoutes().table(),
     )
 
 
@@ -113,8 +127,9 @@ def make_app(parts: Parts) -> web.Application:
         client_max_size=settings.max_body_bytes,
     )
     enrichment: list[EnrichmentService] = []
-    routes = route_table(parts, lambda: enrichment[0])
-    gate = _gate(parts)
+    standing = make_standing(parts)
+    routes = route_table(parts, standing, lambda: enrichment[0])
+    gate = Gate(TokenReader(settings.token_secret), standing, parts.clock)
     for route in routes:
         app.router.add_route(route.method, route.path, endpoint(route, gate))
         if route.method == "GET":
@@ -150,20 +165,15 @@ def _build_indexes(settings: Settings) -> None:
     try:
         built = apply_indexes(plain_engine(settings.database_url), read_files(directory), log.info)
         log.info("indexes are in place", extra={"built": built})
-    except (IndexFileError, LockTimeoutError, SQLAlchemyError) as error:
+    except (IndexFileError, IndexBuildError, LockTimeoutError, SQLAlchemyError) as error:
         # Without an index the service is slower, not wrong.
         log.warning("indexes could not be applied", extra={"problem": str(error)})
-
-
-def _gate(parts: Parts) -> Gate:
-    secret = parts.settings.token_secret
-    return Gate(secret, TokenReader(secret), parts.clock)
 
 
 def _allow_origins(app: web.Application, origins: Iterable[str]) -> None:
     rule = aiohttp_cors.ResourceOptions(  # type: ignore[no-untyped-call]  # the library has no annotations here
         expose_headers=("Link", "Location", REQUEST_ID),
-        allow_headers=("Authorization", "Content-Type", "Etter-Company-Pass", REQUEST_ID),
+        allow_headers=("Authorization", "Content-Type", REQUEST_ID),
         allow_methods="*",
         max_age=600,
     )

@@ -11,18 +11,20 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from etter.db.engine import plain_engine
+from etter.db.locks import LockTimeoutError, take_lock
 from etter.options import add_settings_options, settings_from
 from etter.settings import SettingsError
 
 # Any constant will do, as long as nothing else in this database uses it: concurrent starts take turns.
 MIGRATION_LOCK = 0x457474657201
+LOCK_SECONDS = 3600.0
 
 
 def migrate(database_url: str, revision: str = "head") -> None:
     """Upgrade to `revision`; starts that run at the same time wait for each other."""
     engine = plain_engine(database_url)
     with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+        take_lock(connection, MIGRATION_LOCK, LOCK_SECONDS)
         connection.commit()
         try:
             config = Config(attributes={"connection": connection})
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         sys.stderr.write(f"etter: {error}\n")
         return 2
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, LockTimeoutError, ValueError) as error:
         sys.stderr.write(f"etter: migration failed: {error}\n")
         return 1
     return 0

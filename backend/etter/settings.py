@@ -52,6 +52,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     etter_enrichment_urls: str = ""
     etter_enrichment_timeout: Seconds = 2.0
     etter_cors_origins: str = ""
+    # How long it may take until reads notice that a user was deactivated by somebody else than this process.
+    etter_standing_seconds: Annotated[float, Meta(ge=0, le=3600)] = 5.0
     etter_exports: Count = 10
     etter_exports_per_company: Count = 2
     etter_export_seconds: Seconds = 900.0

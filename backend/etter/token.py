@@ -8,17 +8,16 @@ from collections.abc import Sequence
 
 from etter.clock import utc_now
 from etter.settings import SettingsError, load_settings
-from etter.web.auth import issue_pass, issue_token
+from etter.web.auth import issue_token
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a token, or with --pass the company's pass; return the exit status."""
+    """Print a token; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m etter.token", description=__doc__)
     parser.add_argument("--user", type=int, required=True, metavar="ID")
     parser.add_argument("--company", type=int, required=True, metavar="ID")
     parser.add_argument("--platform", action="store_true", help="may see and change all companies")
     parser.add_argument("--hours", type=float, default=24.0, help="how long it holds (default 24)")
-    parser.add_argument("--pass", dest="company_pass", action="store_true", help="print the company's pass instead")
     options = parser.parse_args(arguments)
     try:
         settings = load_settings(os.environ)
@@ -29,16 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         sys.stderr.write(f"etter: {error}\n")
         return 2
-    now = utc_now()
-    if options.company_pass:
-        sys.stdout.write(issue_pass(secret, options.company, now).text + "\n")
-        return 0
     token = issue_token(
         secret,
         user_id=options.user,
         company_id=options.company,
         role="platform" if options.platform else "member",
-        expires_at=now + dt.timedelta(hours=options.hours),
+        expires_at=utc_now() + dt.timedelta(hours=options.hours),
     )
     sys.stdout.write(token + "\n")
     return 0

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
+from etter.seed.rows import inactive_users, is_admin
 from etter.seed.sizes import Size
 from etter.web.auth import issue_token
 
@@ -41,11 +42,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A simulated user."""
+    """A simulated user. Who administers the company changes colleagues; the others change themselves."""
 
     user_id: int
     company_id: int
     headers: dict[str, str]
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the user may change others."""
+        return is_admin(self.user_id)
 
     @property
     def fields(self) -> bytes:
@@ -83,11 +89,14 @@ class Mix:
         self._edges = list(itertools.accumulate(weight for _, weight, _ in WEIGHTS))
 
     def people(self, count: int, secret: str, now: dt.datetime, random: Random) -> list[Person]:
-        """Make users with tokens."""
-        found = []
-        for _ in range(count):
+        """Make users with tokens, of those who still work there."""
+        found: list[Person] = []
+        gone = inactive_users(self._size)
+        while len(found) < count:
             company = self._by_rank[self._companies.draw(random) - 1]
             user = self.colleague(company, random)
+            if user in gone:
+                continue
             token = issue_token(
                 secret, user_id=user, company_id=company, role="member", expires_at=now + dt.timedelta(hours=4)
             )
@@ -208,13 +217,17 @@ def _simulation(_mix: Mix, person: Person, random: Random) -> Request:
     return _send("simulation/v1", "POST", "simulation/v1", body, is_read=True)
 
 
+def _changed(mix: Mix, person: Person, random: Random) -> int:
+    return mix.colleague(person.company_id, random) if person.is_admin else person.user_id
+
+
 def _change_user(mix: Mix, person: Person, random: Random) -> Request:
-    user = mix.colleague(person.company_id, random)
+    user = _changed(mix, person, random)
     return _send("change user", "PATCH", f"users/{user}", {"title": f"Title {random.randrange(1000)}"})
 
 
 def _rename_user(mix: Mix, person: Person, random: Random) -> Request:
-    user = mix.colleague(person.company_id, random)
+    user = _changed(mix, person, random)
     return _send("rename user", "PATCH", f"users/{user}", {"name": f"Ann Number {random.randrange(1000)}"})
 
 
@@ -232,7 +245,9 @@ def _create_document(_mix: Mix, _person: Person, random: Random) -> Request:
     return _send("create document", "POST", "documents", body)
 
 
-def _change_company(_mix: Mix, person: Person, random: Random) -> Request:
+def _change_company(mix: Mix, person: Person, random: Random) -> Request:
+    if not person.is_admin:
+        return _change_user(mix, person, random)
     country = random.choice(("AT", "DE", "FR", "US"))
     return _send("change company", "PATCH", f"companies/{person.company_id}", {"country": country})
 

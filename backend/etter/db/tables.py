@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from sqlalchemy import BigInteger, DateTime, Float, ForeignKey, Integer, Text, func
+from sqlalchemy import BigInteger, DateTime, Float, ForeignKey, Index, Integer, Text, func, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -55,9 +55,10 @@ class TeamMember(Base):
 
 
 class User(Base):
-    """A person who works for a company. `email` is unique by an index under `indexes/`."""
+    """A person who works for a company. `email` is in lower case, and unique whatever its case."""
 
     __tablename__ = "users"
+    __table_args__ = (Index("users_email_lower_key", text("lower(email)"), unique=True),)
     id: Mapped[int] = mapped_column(primary_key=True)
     company_id: Mapped[int] = mapped_column(ForeignKey("companies.id"))
     email: Mapped[str]
@@ -65,6 +66,7 @@ class User(Base):
     title: Mapped[str]
     bio: Mapped[str] = mapped_column(server_default="")
     is_active: Mapped[bool] = mapped_column(server_default="true")
+    is_admin: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
     company: Mapped[Company] = relationship()
@@ -123,7 +125,7 @@ class WorkflowStep(Base):
 
 
 class WorkflowHistory(Base):
-    """One run of a workflow by a user."""
+    """One run of a workflow by a user, for the company that the user works for at that time."""
 
     __tablename__ = "user_workflow_history"
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -132,6 +134,7 @@ class WorkflowHistory(Base):
     status: Mapped[str]
     started_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
     finished_at: Mapped[dt.datetime | None]
+    company_id: Mapped[int] = mapped_column(ForeignKey("companies.id"))
     user: Mapped[User] = relationship()
     workflow: Mapped[Workflow] = relationship()
 

@@ -9,7 +9,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from etter.db.engine import plain_engine
-from etter.indexes.apply import LockTimeoutError, apply_indexes, drop_indexes
+from etter.db.locks import LockTimeoutError
+from etter.indexes.apply import IndexBuildError, apply_indexes, drop_indexes
 from etter.indexes.files import IndexFileError, Wanted, default_directory, read_files
 from etter.indexes.recommend import recommend
 from etter.indexes.report import analyze, status, unused
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (SettingsError, IndexFileError) as error:
         sys.stderr.write(f"etter: {error}\n")
         return 2
-    except (SQLAlchemyError, LockTimeoutError) as error:
+    except (SQLAlchemyError, LockTimeoutError, IndexBuildError) as error:
         sys.stderr.write(f"etter: {error}\n")
         return 1
     return 0

@@ -1,32 +1,60 @@
 """Create what is missing, repair what was left half built, and leave the rest alone."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
+from etter.db.locks import take_lock
 from etter.indexes.files import Index, Wanted
 
 LOCK = 0x457474657203
-_POLL_SECONDS = 0.2
 
 Report = Callable[[str], object]
 
 
-class LockTimeoutError(RuntimeError):
-    """Another process has been building indexes for longer than we wait."""
+class IndexBuildError(RuntimeError):
+    """Some indexes or extensions could not be made; the text names each and why."""
+
+    def __init__(self, failed: Mapping[str, str]) -> None:
+        super().__init__("could not be built: " + "; ".join(f"{name} ({why})" for name, why in failed.items()))
 
 
 def apply_indexes(engine: Engine, wanted: Wanted, report: Report, *, wait_seconds: float = 600.0) -> int:
-    """Bring the database to the wanted indexes without blocking writers; return how many were built."""
+    """Bring the database to the wanted indexes without blocking writers; return how many were built.
+
+    One that cannot be built keeps none of the others from it: IndexBuildError names them at the end.
+    """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        _lock(connection, wait_seconds)
+        take_lock(connection, LOCK, wait_seconds)
         try:
-            for extension in wanted.extensions:
-                connection.exec_driver_sql(extension.sql)
-            return sum(_ensure(connection, index, report) for index in wanted.indexes)
+            return _build(connection, wanted, report)
         finally:
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
+
+
+def _build(connection: Connection, wanted: Wanted, report: Report) -> int:
+    built, failed = 0, {}
+    for extension in wanted.extensions:
+        try:
+            connection.exec_driver_sql(extension.sql)
+        except DBAPIError as error:
+            failed[extension.name] = _reason(error)
+    for index in wanted.indexes:
+        try:
+            built += _ensure(connection, index, report)
+        except DBAPIError as error:
+            failed[index.name] = _reason(error)
+    if failed:
+        raise IndexBuildError(failed)
+    return built
+
+
+def _reason(error: DBAPIError) -> str:
+    """The database's own first line. Raises the error itself where the connection is lost: then nothing can go on."""
+    if error.connection_invalidated:
+        raise error
+    return str(error.orig).strip().partition("\n")[0]
 
 
 def drop_indexes(engine: Engine, wanted: Wanted, report: Report) -> int:
@@ -39,18 +67,6 @@ def drop_indexes(engine: Engine, wanted: Wanted, report: Report) -> int:
                 report(f"dropped {index.name}")
                 dropped += 1
     return dropped
-
-
-def _lock(connection: Connection, wait_seconds: float) -> None:
-    # Asked for again and again rather than waited for: a statement that waits for a lock holds a snapshot, and
-    # CREATE INDEX CONCURRENTLY in the process that has the lock waits for all snapshots: a deadlock.
-    attempts = max(1, round(wait_seconds / _POLL_SECONDS))
-    for _ in range(attempts):
-        if connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}).scalar_one():
-            return
-        time.sleep(_POLL_SECONDS)
-    msg = f"another process has been building indexes for {wait_seconds:.0f} s"
-    raise LockTimeoutError(msg)
 
 
 def _ensure(connection: Connection, index: Index, report: Report) -> bool:

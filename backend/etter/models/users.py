@@ -12,6 +12,11 @@ from etter.web.pagination import ListQuery
 UserSort = Literal["id", "-id", "name", "-name", "created_at", "-created_at"]
 
 
+def _lower_email(struct: msgspec.Struct, email: str | UnsetType | None) -> None:
+    if isinstance(email, str):
+        msgspec.structs.force_setattr(struct, "email", email.lower())
+
+
 class UserListQuery(ListQuery, frozen=True, kw_only=True):
     """Filters and order of the user list."""
 
@@ -20,6 +25,10 @@ class UserListQuery(ListQuery, frozen=True, kw_only=True):
     is_active: bool | None = None
     company_id: Id | None = None
     sort: UserSort = "id"
+
+    def __post_init__(self) -> None:
+        """Compare addresses in the form in which they are kept."""
+        _lower_email(self, self.email)
 
 
 class UserItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +41,7 @@ class UserItem(msgspec.Struct, frozen=True, kw_only=True):
     title: str | UnsetType = UNSET
     bio: str | UnsetType = UNSET
     is_active: bool | UnsetType = UNSET
+    is_admin: bool | UnsetType = UNSET
     roles: list[str] | UnsetType = UNSET
     created_at: dt.datetime | UnsetType = UNSET
     updated_at: dt.datetime | UnsetType = UNSET
@@ -53,6 +63,7 @@ class UserDetail(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     bio: str
     is_active: bool
+    is_admin: bool
     company: Named
     roles: list[Named]
     teams: list[Named]
@@ -69,15 +80,24 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     bio: Text = ""
     is_active: bool = True
 
+    def __post_init__(self) -> None:
+        """Keep addresses in lower case."""
+        _lower_email(self, self.email)
+
 
 class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The fields to change (PATCH)."""
+    """The fields to change (PATCH). `is_admin`: may hire, dismiss and change colleagues, and rename the company."""
 
     email: Email | UnsetType = UNSET
     name: Name | UnsetType = UNSET
     title: Name | UnsetType = UNSET
     bio: Text | UnsetType = UNSET
     is_active: bool | UnsetType = UNSET
+    is_admin: bool | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Keep addresses in lower case."""
+        _lower_email(self, self.email)
 
 
 class RunItem(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ def user_detail(session: Session, user_id: int, company_scope: int | None) -> Us
         title=user.title,
         bio=user.bio,
         is_active=user.is_active,
+        is_admin=user.is_admin,
         company=Named(user.company.id, user.company.name),
         roles=[Named(role.id, role.name) for role in user.roles],
         teams=[Named(team.id, team.name) for team in user.teams],

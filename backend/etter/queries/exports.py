@@ -7,7 +7,6 @@ from sqlalchemy import Select, select
 
 from etter.db.tables import Document, User, WorkflowHistory
 from etter.queries.scope import in_company
-from etter.queries.work import HISTORY_LIST
 
 ExportKind = Literal["users", "documents", "history"]
 
@@ -31,9 +30,7 @@ def _history(company_scope: int | None) -> Select[Any]:
     columns: Select[Any] = select(  # type: ignore[assignment]  # likewise
         run.id, run.user_id, run.workflow_id, run.status, run.started_at, run.finished_at
     )
-    if company_scope is None:
-        return columns.order_by(run.id)
-    return columns.where(HISTORY_LIST.filters["scope"]).params(scope=company_scope).order_by(run.id)
+    return columns.where(*in_company(run.company_id, company_scope)).order_by(run.id)
 
 
 EXPORTS: Mapping[ExportKind, Callable[[int | None], Select[Any]]] = {

@@ -49,6 +49,12 @@ NAMED: Mapping[str, Callable[[Sample], ClauseElement]] = {
     "runs_of_user": lambda of: runs.RUNS_OF_USER.params(user_id=of.user_id, limit=50),
     "runs_of_workflow": lambda of: runs.RUNS_OF_WORKFLOW.params(workflow_id=of.workflow_id, scope=None, limit=20),
     "runs_of_company": lambda of: _page(work.HISTORY_LIST, work.history_filters(HistoryQuery(), of.company_id)),
+    "runs_of_company_by_cursor": lambda of: _page(
+        work.HISTORY_LIST, work.history_filters(HistoryQuery(), of.company_id), "-id", (50_000, 50_000)
+    ),
+    "runs_of_workflow_in_company": lambda of: runs.RUNS_OF_WORKFLOW.params(
+        workflow_id=of.workflow_id, scope=of.company_id, limit=20
+    ),
     "runs_failed": lambda _: _page(work.HISTORY_LIST, work.history_filters(HistoryQuery(status="failed"), None)),
     "runs_of_user_in_workflow": lambda of: _page(
         work.HISTORY_LIST,

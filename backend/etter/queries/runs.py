@@ -29,7 +29,9 @@ _RUNS = (
     .limit(bindparam("limit", type_=Integer))
 )
 RUNS_OF_USER = _RUNS.where(WorkflowHistory.user_id == bindparam("user_id"))
-RUNS_OF_WORKFLOW = _RUNS.where(WorkflowHistory.workflow_id == bindparam("workflow_id"), in_scope(User.company_id))
+RUNS_OF_WORKFLOW = _RUNS.where(
+    WorkflowHistory.workflow_id == bindparam("workflow_id"), in_scope(WorkflowHistory.company_id)
+)
 
 
 def runs_of_user(session: Session, loading: Loading, user_id: int, limit: int) -> list[RunItem]:

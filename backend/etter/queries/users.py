@@ -1,5 +1,6 @@
 """SQL of users."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -34,6 +35,7 @@ def _item(user: User) -> UserItem:
         title=user.title,
         bio=user.bio,
         is_active=user.is_active,
+        is_admin=user.is_admin,
         roles=[role.name for role in user.roles],
         created_at=user.created_at,
         updated_at=user.updated_at,
@@ -52,6 +54,7 @@ USER_LIST = ListSpec(
         "title": User.title,
         "bio": cut(User.bio),
         "is_active": User.is_active,
+        "is_admin": User.is_admin,
         "roles": _ROLE_NAMES,
         "created_at": User.created_at,
         "updated_at": User.updated_at,
@@ -60,7 +63,7 @@ USER_LIST = ListSpec(
     filters={
         "scope": User.company_id == bindparam("scope"),
         "company_id": User.company_id == bindparam("company_id"),
-        "email": User.email == bindparam("email"),
+        "email": func.lower(User.email) == bindparam("email", type_=Text()),
         "is_active": User.is_active == bindparam("is_active"),
         "q": contains(User.name, "q"),
     },
@@ -94,6 +97,7 @@ USER_DETAIL = (
         User.title,
         User.bio,
         User.is_active,
+        User.is_admin,
         Company.id.label("company_id"),
         Company.name.label("company_name"),
         _named(Role, select(Role.id).join(UserRole).where(UserRole.user_id == User.id)).label("roles"),
@@ -120,6 +124,7 @@ def user_detail(session: Session, loading: Loading, user_id: int, company_scope:
         title=row.title,
         bio=row.bio,
         is_active=row.is_active,
+        is_admin=row.is_admin,
         company=Named(row.company_id, row.company_name),
         roles=msgspec.convert(row.roles, list[Named]),
         teams=msgspec.convert(row.teams, list[Named]),
@@ -130,7 +135,8 @@ def user_detail(session: Session, loading: Loading, user_id: int, company_scope:
 
 def email_taken(session: Session, email: str, except_id: int | None) -> bool:
     """Tell whether another user has the address."""
-    condition = User.email == email if except_id is None else (User.email == email) & (User.id != except_id)
+    same = func.lower(User.email) == email
+    condition = same if except_id is None else same & (User.id != except_id)
     return bool(session.scalar(select(exists().where(condition))))
 
 
@@ -151,6 +157,24 @@ def complete_user(session: Session, text: str, company_scope: int | None, limit:
     values = {"scope": company_scope, "pattern": pattern if by_email else f"%{pattern}", "limit": limit}
     rows = session.execute(COMPLETION_BY_EMAIL if by_email else COMPLETION_BY_NAME, values)
     return [Suggestion(row.id, row.name, row.title) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a user is in the company."""
+
+    company_id: int
+    is_active: bool
+    is_admin: bool
+
+
+_STANDING = select(User.company_id, User.is_active, User.is_admin).where(User.id == bindparam("user_id"))
+
+
+def user_standing(session: Session, user_id: int) -> Standing | None:
+    """Read what a user is in the company."""
+    row = session.execute(_STANDING, {"user_id": user_id}).one_or_none()
+    return None if row is None else Standing(row.company_id, row.is_active, row.is_admin)
 
 
 _VISIBLE = select(exists().where(User.id == bindparam("user_id"), in_scope(User.company_id)))

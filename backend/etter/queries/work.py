@@ -1,8 +1,8 @@
 """SQL of documents, projects, and runs as lists."""
 
-from sqlalchemy import any_, bindparam, func, select
+from sqlalchemy import bindparam
 
-from etter.db.tables import Document, Project, User, WorkflowHistory
+from etter.db.tables import Document, Project, WorkflowHistory
 from etter.models.work import (
     DocumentDetail,
     DocumentItem,
@@ -60,9 +60,6 @@ PROJECT_LIST = ListSpec(
         created_at=one.created_at,
     ),
 )
-# As an array the staff is known before the runs are read. As IN (SELECT ...) it becomes a join, which with
-# ORDER BY id LIMIT 20 is planned as a walk along the primary key until twenty runs happen to fit.
-_STAFF = select(User.id).where(User.company_id == bindparam("scope")).scalar_subquery()
 HISTORY_LIST = ListSpec(
     entity=WorkflowHistory,
     item=HistoryItem,
@@ -77,7 +74,7 @@ HISTORY_LIST = ListSpec(
     },
     sorts={"id": WorkflowHistory.id},
     filters={
-        "scope": WorkflowHistory.user_id == any_(func.array(_STAFF)),
+        "scope": WorkflowHistory.company_id == bindparam("scope"),
         "user_id": WorkflowHistory.user_id == bindparam("user_id"),
         "workflow_id": WorkflowHistory.workflow_id == bindparam("workflow_id"),
         "status": WorkflowHistory.status == bindparam("status"),

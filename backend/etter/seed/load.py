@@ -2,14 +2,13 @@
 
 import io
 from collections.abc import Callable, Iterator
-from random import Random
 
 from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812 - a class with a lower-case name
 from psycopg2.extensions import cursor as PsycopgCursor  # noqa: N812 - likewise
 from sqlalchemy import Engine
 from tqdm import tqdm
 
-from etter.seed.rows import TABLES, Row, Table
+from etter.seed.rows import TABLES, Row, Table, source_of
 from etter.seed.sizes import SIZES, Size, SizeName
 
 _SEED_LOCK = 0x457474657202
@@ -68,8 +67,7 @@ def _fill(cursor: PsycopgCursor, size: Size, *, quiet: bool) -> None:
     with tqdm(total=total, unit=" rows", unit_scale=True, disable=quiet, desc="seed") as bar:
         for number, table in enumerate(TABLES):
             bar.set_postfix_str(table.name)
-            # A source per table: a change to one table's rows leaves the others as they were.
-            rows = table.make(size, Random(number))  # noqa: S311 - sample data, no secret
+            rows = table.make(size, source_of(number))
             stream = _RowStream(rows, bar.update)
             cursor.copy_expert(f"COPY {table.name} ({', '.join(table.columns)}) FROM STDIN", stream)
             _advance_sequence(cursor, table)

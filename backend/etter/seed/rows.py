@@ -35,6 +35,11 @@ def company_of(user_id: int, companies: int) -> int:
     return (user_id - 1) // _RUN % companies + 1
 
 
+def is_admin(user_id: int) -> bool:
+    """Tell whether a seeded user administers the company: the last of each run does, so user 42 as well."""
+    return user_id % _RUN == 0
+
+
 def _moment(random: Random) -> str:
     return (_EPOCH + dt.timedelta(minutes=int(random.random() * _YEAR_MINUTES))).isoformat()
 
@@ -100,7 +105,19 @@ def _users(size: Size, random: Random) -> Iterator[Row]:
         email = f"{first}.{last}.{user}@company{company}.example".lower()
         made = _moment(random)
         active = random.random() < 0.9
-        yield user, company, email, f"{first} {last}", title, _text(random, 4), active, made, made
+        yield user, company, email, f"{first} {last}", title, _text(random, 4), active, is_admin(user), made, made
+
+
+def inactive_users(size: Size) -> frozenset[int]:
+    """Return the seeded users who do not work there any more: their tokens are worth nothing."""
+    (number,) = (number for number, table in enumerate(TABLES) if table.make is _users)
+    place = TABLES[number].columns.index("is_active")
+    return frozenset(int(row[0] or 0) for row in _users(size, source_of(number)) if not row[place])
+
+
+def source_of(table: int) -> Random:
+    """Return the random source of a table by its number: a change to the rows of one leaves the others as they were."""
+    return Random(table)  # noqa: S311 - sample data, no secret
 
 
 def _user_roles(size: Size, random: Random) -> Iterator[Row]:
@@ -151,8 +168,9 @@ def _history(size: Size, random: Random) -> Iterator[Row]:
         status = random.choice(_RUN_STATES)
         user = int(random.random() * size.users) + 1
         number = int(random.random() * size.workflows_per_company)
-        workflow = _workflow_of(size, company_of(user, size.companies), number)
-        yield row, user, workflow, status, started, started if status in {"done", "failed"} else None
+        company = company_of(user, size.companies)
+        workflow = _workflow_of(size, company, number)
+        yield row, user, company, workflow, status, started, started if status in {"done", "failed"} else None
 
 
 def _entries(size: Size, random: Random) -> Iterator[Row]:
@@ -189,7 +207,7 @@ TABLES = (
     ),
     Table(
         "users",
-        ("id", "company_id", "email", "name", "title", "bio", "is_active", "created_at", "updated_at"),
+        ("id", "company_id", "email", "name", "title", "bio", "is_active", "is_admin", "created_at", "updated_at"),
         lambda size: size.users,
         _users,
     ),
@@ -210,7 +228,7 @@ TABLES = (
     ),
     Table(
         "user_workflow_history",
-        ("id", "user_id", "workflow_id", "status", "started_at", "finished_at"),
+        ("id", "user_id", "company_id", "workflow_id", "status", "started_at", "finished_at"),
         lambda size: size.history,
         _history,
     ),

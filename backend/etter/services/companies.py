@@ -9,6 +9,7 @@ from etter.db.tables import Company
 from etter.models.companies import CompanyChange, CompanyDetail, CompanyItem, CompanyListQuery
 from etter.queries import companies as sql
 from etter.services.base import BaseService, Listed, Tools, assign
+from etter.services.standing import require_admin
 from etter.web.auth import Caller
 
 
@@ -30,6 +31,8 @@ class CompanyService(BaseService[Company, CompanyItem]):
 
     async def change(self, caller: Caller, company_id: int, change: CompanyChange) -> CompanyDetail:
         """Change some of a company's facts."""
+        self._refuse_stranger(caller, company_id)
+        require_admin(caller, "change it")
 
         def apply(_session: Session, company: Company) -> None:
             assign(company, change)

@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 
+from msgspec import UNSET
 from sqlalchemy.orm import Session
 from yarl import URL
 
 from etter import groups
 from etter.db.tables import User
-from etter.errors import ConflictError
+from etter.errors import ConflictError, PermissionDeniedError
 from etter.models.reference import Suggestion
 from etter.models.users import NewUser, RunItem, UserChange, UserDetail, UserItem, UserListQuery
 from etter.queries import users as sql
 from etter.queries.runs import runs_of_user
 from etter.services.base import BaseService, Listed, Tools, assign
+from etter.services.standing import StandingService, require_admin
 from etter.web.auth import Caller
 
 SUGGESTIONS = 10
@@ -39,8 +41,9 @@ class Changed:
 class UserService(BaseService[User, UserItem]):
     """Reads and writes users within the caller's company."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, standing: StandingService) -> None:
         super().__init__(tools, sql.USER_LIST, "user", User.company_id)
+        self._standing = standing
 
     async def users(self, caller: Caller, query: UserListQuery, url: URL) -> Listed[UserItem]:
         """List users."""
@@ -53,6 +56,7 @@ class UserService(BaseService[User, UserItem]):
 
     async def add(self, caller: Caller, new: NewUser) -> UserDetail:
         """Create a user in the caller's company."""
+        require_admin(caller, "add somebody")
 
         def make(session: Session) -> User:
             _refuse_taken(session, new.email, None)
@@ -63,10 +67,11 @@ class UserService(BaseService[User, UserItem]):
         return await self.create(make, self._reread)
 
     async def change(self, caller: Caller, user_id: int, change: UserChange | NewUser) -> Changed:
-        """Change some fields (PATCH) or all of them (PUT)."""
+        """Change some fields (PATCH) or all of them (PUT): one's own, or as who administers the company."""
         before: list[Facts] = []
 
         def apply(session: Session, user: User) -> None:
+            _refuse_unless_allowed(caller, user, change)
             if isinstance(change.email, str) and change.email != user.email:
                 _refuse_taken(session, change.email, user.id)
             before.append(Facts(user.name, user.email, user.is_active))
@@ -74,11 +79,19 @@ class UserService(BaseService[User, UserItem]):
             user.updated_at = self.tools.clock()
 
         user = await self.update(user_id, caller.company_scope, apply, self._reread)
+        self._standing.forget(user_id)
         return Changed(user, touched(user, before[0]))
 
     async def remove(self, caller: Caller, user_id: int) -> int:
         """Delete a user and return the company it belonged to."""
-        return await self.delete(user_id, caller.company_scope, lambda user: user.company_id)
+        require_admin(caller, "remove somebody")
+        if user_id == caller.user_id:
+            raise PermissionDeniedError(
+                "Nobody may remove themselves: a company without anybody to administer it is stuck"
+            )
+        company_id = await self.delete(user_id, caller.company_scope, lambda user: user.company_id)
+        self._standing.forget(user_id)
+        return company_id
 
     async def suggestions(self, caller: Caller, text: str) -> list[Suggestion]:
         """Complete a name or an address."""
@@ -110,6 +123,18 @@ def touched(user: UserDetail, before: Facts) -> tuple[str, ...]:
     if user.is_active != before.is_active:
         stale.append(groups.company_staff(company_id))
     return tuple(dict.fromkeys(stale))
+
+
+def _refuse_unless_allowed(caller: Caller, user: User, change: UserChange | NewUser) -> None:
+    own = user.id == caller.user_id
+    if not own:
+        require_admin(caller, "change somebody else")
+    admin = change.is_admin if isinstance(change, UserChange) else UNSET
+    if (change.is_active, admin) == (UNSET, UNSET):
+        return
+    before, after = (user.is_active, user.is_admin), (change.is_active, admin)
+    if own and any(new is not UNSET and new != old for old, new in zip(before, after, strict=True)):
+        raise PermissionDeniedError("Nobody may change whether they themselves are active, or administer the company")
 
 
 def _refuse_taken(session: Session, email: str, except_id: int | None) -> None:

@@ -54,6 +54,7 @@ class WorkflowService(BaseService[Workflow, WorkflowItem]):
             now = self.tools.clock()
             run = WorkflowHistory(
                 user_id=user.id,
+                company_id=user.company_id,
                 workflow_id=workflow_id,
                 status=new.status,
                 started_at=now,

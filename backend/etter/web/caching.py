@@ -4,8 +4,7 @@ Authenticated answers may be reused by a shared cache only when they say so (RFC
 
 * reference: the same for everybody, so `public` for all;
 * company: the same for all members of a company. Nothing is said of it: so only a cache that knows who belongs to the
-  company by the token may share it. To a caller with a company pass, an unguessable credential which the backend has
-  checked, it is `public` and varies on the pass: for caches that know nothing of tokens;
+  company by the token may share it;
 * personal: `private`.
 
 `max-age=0` keeps browsers asking: only shared caches near the backend hear of invalidations.
@@ -14,7 +13,7 @@ Authenticated answers may be reused by a shared cache only when they say so (RFC
 import enum
 from dataclasses import dataclass
 
-from etter.web.auth import PASS_HEADER, Caller
+from etter.web.auth import Caller
 
 
 class Sharing(enum.Enum):
@@ -28,7 +27,11 @@ class Sharing(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class CacheAdvice:
-    """Sharing and lifetime of a route's answers. `shared_seconds` counts for shared caches only."""
+    """Sharing and lifetime of a route's answers. `shared_seconds` counts for shared caches only.
+
+    Of what concerns a company the cache's own policy says it, as well as with whom to share: policies.yaml has these
+    numbers.
+    """
 
     sharing: Sharing
     shared_seconds: int = 0
@@ -40,7 +43,7 @@ STORED_BY_NOBODY = CacheAdvice(Sharing.NOBODY)
 def cache_headers(
     advice: CacheAdvice, caller: Caller | None, groups: tuple[str, ...], invalidates: tuple[str, ...]
 ) -> dict[str, str]:
-    """Render Cache-Control, Vary, and the group fields of RFC 9875."""
+    """Render Cache-Control and the group fields of RFC 9875."""
     headers = _control(advice, caller)
     if groups:
         headers["Cache-Groups"] = group_list(groups)
@@ -55,7 +58,7 @@ def _control(advice: CacheAdvice, caller: Caller | None) -> dict[str, str]:
         case Sharing.REFERENCE:
             return {"Cache-Control": shared}
         case Sharing.COMPANY if caller is not None and caller.role == "member":
-            return {"Cache-Control": shared, "Vary": PASS_HEADER} if caller.holds_pass else {}
+            return {}
         case Sharing.NOBODY:
             return {"Cache-Control": "no-store"}
         case _:  # personal, or the platform's view across companies

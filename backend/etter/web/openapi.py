@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from etter.web.auth import PASS_HEADER
 from etter.web.call import NoBody, Route
 from etter.web.envelope import Envelope, Failure
 from etter.web.fields import Id
@@ -55,7 +54,7 @@ def _operation(route: Route, envelope: Schema, by_type: Mapping[int, Schema]) ->
     operation: Schema = {
         "summary": route.summary,
         "operationId": re.sub(r"\W+", "_", f"{route.method.lower()}{route.path}").strip("_"),
-        "parameters": [*_path_parameters(route, by_type), *_query_parameters(route, by_type), _PASS],
+        "parameters": [*_path_parameters(route, by_type), *_query_parameters(route, by_type)],
         "responses": responses,
     }
     if route.body is not NoBody:
@@ -64,15 +63,6 @@ def _operation(route: Route, envelope: Schema, by_type: Mapping[int, Schema]) ->
             "content": {"application/json": {"schema": by_type[id(route.body)]}},
         }
     return operation
-
-
-_PASS: Schema = {
-    "name": PASS_HEADER,
-    "in": "header",
-    "required": False,
-    "description": "The company's pass from check_auth; lets a shared cache serve all members alike.",
-    "schema": {"type": "string", "pattern": r"^[0-9]{1,10}\.[0-9]{1,10}\.[0-9a-f]{40}$"},
-}
 
 
 def _failures(route: Route) -> Iterable[tuple[int, str]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 from etter.clock import Clock
 from etter.db.record import current_record
 from etter.errors import ValidationError
-from etter.web.auth import PASS_HEADER, TokenReader
+from etter.web.auth import Caller, TokenReader
 from etter.web.caching import cache_headers
 from etter.web.call import Call, NoBody, Result, Route
 from etter.web.envelope import Envelope, Page
@@ -22,13 +22,31 @@ T = TypeVar("T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+_READS = frozenset({"GET", "HEAD"})
+
+
+class Admission(Protocol):
+    """Whoever knows whether a token's user is still there."""
+
+    async def admit(self, caller: Caller, *, writes: bool) -> Caller:
+        """Return the caller with what they may do. Raises AuthenticationError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     """What every call needs before its handler runs."""
 
-    secret: str
     tokens: TokenReader
+    admission: Admission
     clock: Clock
+
+    async def caller_of(self, request: web.Request) -> Caller:
+        """Tell who asks. Raises AuthenticationError."""
+        caller = self.tokens.identify(request.headers.get("Authorization"), self.clock())
+        record = current_record.get()
+        if record is not None:
+            record.user_id, record.company_id = caller.user_id, caller.company_id
+        return await self.admission.admit(caller, writes=request.method not in _READS)
 
 
 def endpoint(route: Route, gate: Gate) -> Handler:
@@ -36,13 +54,8 @@ def endpoint(route: Route, gate: Gate) -> Handler:
     parameters = tuple(field.encode_name for field in msgspec.structs.fields(route.query))
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        headers = request.headers
-        caller = gate.tokens.identify(headers.get("Authorization"), headers.get(PASS_HEADER), gate.clock())
-        record = current_record.get()
-        if record is not None:
-            record.user_id, record.company_id = caller.user_id, caller.company_id
         call = Call(
-            caller=caller,
+            caller=await gate.caller_of(request),
             ids=tuple(_number(name, text) for name, text in request.match_info.items()),
             query=_query(request, route.query, parameters),
             body=await _body(request, route.body),
@@ -51,7 +64,7 @@ def endpoint(route: Route, gate: Gate) -> Handler:
         result = await route.handler(call)
         if isinstance(result, web.StreamResponse):
             return result
-        fields = cache_headers(result.advice or route.advice, caller, result.groups, result.invalidates)
+        fields = cache_headers(result.advice or route.advice, call.caller, result.groups, result.invalidates)
         if isinstance(result.data, Page):
             fields["Link"] = link_header(result.data.links)
         return json_response(result, gate.clock, fields)

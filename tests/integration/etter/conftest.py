@@ -11,14 +11,12 @@ from aiohttp.test_utils import TestClient, TestServer
 from devstack.callers import bearer
 from devstack.postgres import PostgresServer
 from etter.app import make_app, make_parts
-from etter.clock import utc_now
 from etter.db.engine import plain_engine
 from etter.indexes.apply import apply_indexes
 from etter.indexes.files import default_directory, read_files
 from etter.migrate import migrate
 from etter.seed.load import seed
 from etter.settings import Settings, load_settings
-from etter.web.auth import issue_pass
 
 Client = TestClient[web.Request, web.Application]
 Start = Callable[[Settings], Awaitable[Client]]
@@ -39,14 +37,8 @@ def etter_url(postgres_server: PostgresServer) -> Iterator[str]:
 @pytest.fixture
 def settings(etter_url: str) -> Settings:
     """Settings for a small pool, with debug headers."""
-    values = {
-        "DATABASE_URL": etter_url,
-        "DB_POOL_SIZE": "4",
-        "DB_MAX_OVERFLOW": "2",
-        "ETTER_DEBUG": "true",
-        "ENVIRONMENT": "development",
-    }
-    return load_settings({}, values)
+    values = {"DATABASE_URL": etter_url, "DB_POOL_SIZE": "4", "DB_MAX_OVERFLOW": "2", "ETTER_DEBUG": "true"}
+    return load_settings({}, values | {"ENVIRONMENT": "development", "ETTER_STANDING_SECONDS": "60"})
 
 
 @pytest.fixture
@@ -67,8 +59,10 @@ async def start() -> AsyncIterator[Start]:
 
 @pytest.fixture
 async def api(settings: Settings, start: Start) -> Client:
-    """A client of the running application."""
-    return await start(settings)
+    """A client of the running application, which has seen user 42 before: who that is takes no statement more."""
+    client = await start(settings)
+    assert (await client.post("/api/etter/auth/check_auth", headers=bearer(settings))).status == 200
+    return client
 
 
 @pytest.fixture
@@ -81,9 +75,3 @@ def member(settings: Settings) -> dict[str, str]:
 def platform(settings: Settings) -> dict[str, str]:
     """Somebody who may see all companies."""
     return bearer(settings, user_id=1, company_id=1, role="platform")
-
-
-@pytest.fixture
-def passing(settings: Settings, member: dict[str, str]) -> dict[str, str]:
-    """User 42 with the pass of company 7."""
-    return member | {"Etter-Company-Pass": issue_pass(settings.token_secret, 7, utc_now()).text}

@@ -117,10 +117,10 @@ async def test_no_field_takes_markup_or_another_type(
 @pytest.mark.parametrize("text", [text for text in INJECTIONS if text.isprintable()])
 async def test_no_header_reaches_a_statement(api: Client, member: dict[str, str], text: str) -> None:
     raw = text.encode()
-    for name in ("X-Request-ID", "Etter-Company-Pass", "Authorization", "If-None-Match"):
+    for name in ("X-Request-ID", "Authorization", "If-None-Match"):
         headers = member | {name: raw.decode("latin-1")}
         response = await api.get("/api/etter/users/42", headers=headers)
-        refused = name in {"Etter-Company-Pass", "Authorization"}
+        refused = name == "Authorization"
         assert response.status == (401 if refused else 200), name
         assert response.headers["X-Request-ID"] != text
 

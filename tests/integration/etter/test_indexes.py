@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from etter.db.engine import plain_engine
+from etter.db.locks import LockTimeoutError
 from etter.indexes.__main__ import main
-from etter.indexes.apply import LOCK, LockTimeoutError, apply_indexes, drop_indexes
+from etter.indexes.apply import LOCK, IndexBuildError, apply_indexes, drop_indexes
 from etter.indexes.files import Wanted, default_directory, read_files
 from etter.indexes.recommend import recommend
 from etter.indexes.report import status, unused
@@ -50,7 +53,9 @@ def test_apply_is_idempotent(engine: Engine, wanted: Wanted) -> None:
 
 async def test_indexes_are_built_at_start(engine: Engine, wanted: Wanted, database_url: str, start: Start) -> None:
     drop_indexes(engine, wanted, quiet)
-    await start(load_settings({"DATABASE_URL": database_url, "ETTER_APPLY_INDEXES": "true"}))
+    await start(
+        load_settings({"DATABASE_URL": database_url, "ETTER_APPLY_INDEXES": "true", "ENVIRONMENT": "development"})
+    )
     async with asyncio.timeout(60):
         while [line for line in status(engine, wanted) if "missing" in line or "invalid" in line]:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.05)
@@ -66,6 +71,30 @@ def test_invalid_leftovers_are_rebuilt(engine: Engine, wanted: Wanted) -> None:
     lines: list[str] = []
     assert apply_indexes(engine, wanted, lines.append) == 1
     assert lines[0].startswith("repairing users_company_id_idx")
+
+
+def test_one_that_fails_keeps_none_of_the_others_from_being_built(
+    engine: Engine, wanted: Wanted, tmp_path: Path, capsys: pytest.CaptureFixture[str], database_url: str
+) -> None:
+    drop_indexes(engine, wanted, quiet)
+    for file in default_directory().glob("*.sql"):
+        shutil.copy(file, tmp_path)
+    impossible = (
+        "-- No two people have one name.\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS a_key ON users (bio);\n"
+    )
+    (tmp_path / "a.sql").write_text(
+        impossible + impossible.replace("a_key", "b_key").replace("bio", "nowhere"), "utf-8"
+    )
+    assert main(["apply", "--database-url", database_url, "--dir", str(tmp_path)]) == 1
+    line = capsys.readouterr().err
+    assert "a_key (could not create unique index" in line
+    assert 'b_key (column "nowhere" does not exist)' in line
+    assert not [line for line in status(engine, wanted) if "missing" in line]
+    both = read_files(tmp_path)
+    with pytest.raises(IndexBuildError):
+        apply_indexes(engine, both, quiet)
+    with engine.begin() as connection:
+        connection.execute(text("DROP INDEX a_key"))
 
 
 def test_parallel_starts_take_turns(engine: Engine, wanted: Wanted) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from etter.app import make_parts, route_table
+from etter.app import make_parts, make_standing, route_table
 from etter.db.engine import plain_engine
 from etter.settings import Settings
 from tests.integration.etter.conftest import Client, Start
@@ -79,7 +79,7 @@ async def test_reads_take_a_constant_number(
 def test_every_read_of_the_api_is_counted(settings: Settings) -> None:
     parts = make_parts(settings)
     parts.database.close()
-    routes = route_table(parts, lambda: pytest.fail("no service is asked"))
+    routes = route_table(parts, make_standing(parts), lambda: pytest.fail("no service is asked"))
     reads = {route.path for route in routes if route.method == "GET"}
     # These take what they stream, explain, or ask of others.
     other = {"export", "explain", "companies/{id}/enrichment", "documents/{id}", "projects/{id}"}

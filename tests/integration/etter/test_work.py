@@ -35,18 +35,18 @@ async def test_life_of_a_document(api: Client, member: dict[str, str]) -> None:
 
 
 async def test_documents_of_other_tenants_are_not_there(api: Client, settings: Settings) -> None:
-    mine = bearer(settings, company_id=3)
+    mine = bearer(settings, 15, 3)
     page = (await (await api.get(f"{ETTER}/documents", headers=mine)).json())["data"]
     path = f"{ETTER}/documents/{page['items'][0]['id']}"
     assert (await api.get(path, headers=mine)).status == 200
-    other = bearer(settings, company_id=4)
+    other = bearer(settings, 21, 4)
     for method in ("GET", "DELETE"):
         assert (await api.request(method, path, headers=other)).status == 404
     assert (await api.patch(path, headers=other, json={"title": "Mine"})).status == 404
 
 
 async def test_projects_are_private_to_their_user(api: Client, settings: Settings) -> None:
-    mine, colleague = bearer(settings, 43, 8), bearer(settings, 44, 8)
+    mine, colleague = bearer(settings, 43, 8), bearer(settings, 45, 8)
     created = await api.post(f"{ETTER}/projects", headers=mine, json={"name": "Own"})
     project = (await created.json())["data"]
     path = f"{ETTER}/projects/{project['id']}"
@@ -63,7 +63,7 @@ async def test_projects_are_private_to_their_user(api: Client, settings: Setting
 
 
 async def test_a_project_needs_an_existing_user(api: Client, settings: Settings) -> None:
-    ghost = bearer(settings, user_id=999_999, company_id=7)
+    ghost = bearer(settings, user_id=999_999, company_id=7, role="platform")
     refused = await api.post(f"{ETTER}/projects", headers=ghost, json={"name": "Nobody's"})
     assert (refused.status, (await refused.json())["error_code"]) == (409, "CONFLICT")
 
