@@ -136,6 +136,7 @@ def make_app(parts: Parts) -> web.Application:
             app.router.add_route("HEAD", route.path, endpoint(route, gate))
     ops = OpsRoutes(parts.database, parts.metrics, parts.clock, openapi(routes))
     app.router.add_get("/health", ops.live)
+    app.router.add_get("/api/etter/health", ops.live)
     app.router.add_get("/health/detailed", ops.detailed)
     app.router.add_get("/openapi.json", ops.description)
     if settings.enable_metrics:

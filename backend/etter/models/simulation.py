@@ -1,6 +1,6 @@
 """The simulation on the wire. Amounts are per year, in one currency that the caller knows."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -42,6 +42,13 @@ class RoleOutcome(msgspec.Struct, frozen=True):
     savings: float
 
 
+class SimulationStep(msgspec.Struct, frozen=True):
+    """The mean savings after so many iterations: where they no longer move, more iterations say no more."""
+
+    iterations: int
+    mean_savings: float
+
+
 class SimulationResult(msgspec.Struct, frozen=True):
     """What the simulation found."""
 
@@ -51,3 +58,5 @@ class SimulationResult(msgspec.Struct, frozen=True):
     savings: Spread
     freed_headcount: Spread
     roles: list[RoleOutcome]
+    simulation_steps: list[SimulationStep]
+    status: Literal["completed"] = "completed"

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Integer, Select, bindparam, func, select, tuple_
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, case, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from etter.db.tables import Base
@@ -18,6 +18,7 @@ Entity = TypeVar("Entity", bound=Base)
 Item = TypeVar("Item", bound=msgspec.Struct)
 Values = dict[str, object]
 LIST_TEXT_CHARACTERS = 200
+CUT_MARK = "\N{HORIZONTAL ELLIPSIS}"
 # Names of parameters that no filter has.
 _LIMIT, _OFFSET, _AFTER, _AFTER_ID = "page_limit", "page_offset", "page_after", "page_after_id"
 
@@ -62,8 +63,9 @@ class ListRequest:
 
 
 def cut(column: InstrumentedAttribute[str]) -> ColumnElement[str]:
-    """Take the beginning of a long text: lists need no more, and it is cut before it travels."""
-    return func.left(column, LIST_TEXT_CHARACTERS)
+    """Take the beginning of a long text, with a mark at its end; it is cut before it travels."""
+    beginning = func.left(column, LIST_TEXT_CHARACTERS - 1).concat(CUT_MARK)
+    return case((func.length(column) > LIST_TEXT_CHARACTERS, beginning), else_=column)
 
 
 def contains(column: InstrumentedAttribute[str], name: str) -> ColumnElement[bool]:

@@ -8,6 +8,7 @@ from etter.services.companies import CompanyService, touched
 from etter.web.caching import CacheAdvice, Sharing
 from etter.web.call import Call, NoBody, NoQuery, Result, Route
 from etter.web.envelope import Page
+from etter.web.sparse import DetailQuery, sparse, sparse_type
 
 _ONE = "/api/etter/companies/{id}"
 
@@ -23,10 +24,12 @@ class CompanyRoutes:
         listed = await self.companies.master_list(call.query, call.url)
         return Result(listed.page, groups=(groups.COMPANIES, *groups.companies_shown(listed.ids)))
 
-    async def get(self, call: Call[NoQuery, NoBody]) -> Result:
+    async def get(self, call: Call[DetailQuery, NoBody]) -> Result:
         """Read the caller's company."""
         company = await self.companies.get(call.caller, call.id)
-        return Result(company, groups=(groups.company(call.id), groups.company_staff(call.id)))
+        return Result(
+            sparse(company, call.query.fields), groups=(groups.company(call.id), groups.company_staff(call.id))
+        )
 
     async def change(self, call: Call[NoQuery, CompanyChange]) -> Result:
         """Change the caller's company."""
@@ -51,7 +54,8 @@ class CompanyRoutes:
                 summary="Read a company",
                 handler=self.get,
                 advice=CacheAdvice(Sharing.COMPANY, shared_seconds=3600),
-                data=CompanyDetail,
+                data=sparse_type(CompanyDetail),
+                query=DetailQuery,
             ),
             Route(
                 method="PATCH",

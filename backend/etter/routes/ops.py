@@ -1,4 +1,7 @@
-"""Routes for operators: health and metrics. No token: they are not published by the proxy's address."""
+"""Routes for operators, without a token: health, metrics, the API's description. Through a proxy: liveness alone.
+
+A proxy names itself in what it forwards (RFC 9110 section 7.6.3, RFC 7239), and nobody behind it can take that away.
+"""
 
 import time
 from dataclasses import dataclass
@@ -10,12 +13,13 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from etter.clock import Clock
 from etter.db.database import Database
-from etter.errors import EtterError
+from etter.errors import EtterError, NotFoundError
 from etter.observe.metrics import Metrics, PoolState
 from etter.web.call import Result
 from etter.web.serve import json_response
 
 _FRESH = {"Cache-Control": "no-store"}
+_BY_PROXIES = ("Via", "Forwarded", "X-Forwarded-For")
 
 
 class DatabaseHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +54,9 @@ class OpsRoutes:
         """Answer as long as the loop turns."""
         return json_response(Result(Health(status="healthy")), self.clock, _FRESH)
 
-    async def detailed(self, _request: web.Request) -> web.Response:
+    async def detailed(self, request: web.Request) -> web.Response:
         """Check what the service depends on; 200 even when degraded, for the body tells what is wrong."""
+        _refuse_published(request)
         started = time.perf_counter()
         problem = None
         try:
@@ -71,11 +76,18 @@ class OpsRoutes:
         health = Health(status="degraded" if problem else "healthy", database=found)
         return json_response(Result(health), self.clock, _FRESH)
 
-    async def exposition(self, _request: web.Request) -> web.Response:
+    async def exposition(self, request: web.Request) -> web.Response:
         """Show the metrics."""
+        _refuse_published(request)
         return web.Response(body=self.metrics.render(), headers={"Content-Type": CONTENT_TYPE_LATEST, **_FRESH})
 
-    async def description(self, _request: web.Request) -> web.Response:
+    async def description(self, request: web.Request) -> web.Response:
         """Show the OpenAPI document."""
-        headers = {"Cache-Control": "public, max-age=300"}
-        return web.Response(body=self.openapi, content_type="application/json", headers=headers)
+        _refuse_published(request)
+        return web.Response(body=self.openapi, content_type="application/json", headers=_FRESH)
+
+
+def _refuse_published(request: web.Request) -> None:
+    """Raise NotFoundError for a request that came through a proxy."""
+    if any(name in request.headers for name in _BY_PROXIES):
+        raise NotFoundError("There is nothing at this address")

@@ -8,6 +8,7 @@ from etter.services.users import UserService
 from etter.web.caching import CacheAdvice, Sharing
 from etter.web.call import Call, NoBody, NoQuery, Result, Route
 from etter.web.envelope import Page
+from etter.web.sparse import DetailQuery, sparse, sparse_type
 
 _PATH = "/api/etter/users"
 _ONE = "/api/etter/users/{id}"
@@ -29,10 +30,12 @@ class UserRoutes:
         by_name = query.q is not None or query.email is not None or query.sort.endswith("name")
         return Result(listed.page, groups=(*shown, groups.company_names(company_id)) if by_name else shown)
 
-    async def get(self, call: Call[NoQuery, NoBody]) -> Result:
+    async def get(self, call: Call[DetailQuery, NoBody]) -> Result:
         """Read one user."""
         user = await self.users.get(call.caller, call.id)
-        return Result(user, groups=(groups.user(user.id), groups.company_name(user.company.id)))
+        return Result(
+            sparse(user, call.query.fields), groups=(groups.user(user.id), groups.company_name(user.company.id))
+        )
 
     async def create(self, call: Call[NoQuery, NewUser]) -> Result:
         """Create a user."""
@@ -82,7 +85,15 @@ class UserRoutes:
                 body=NewUser,
                 status=201,
             ),
-            Route(method="GET", path=_ONE, summary="Read a user", handler=self.get, advice=_DETAIL, data=UserDetail),
+            Route(
+                method="GET",
+                path=_ONE,
+                summary="Read a user",
+                handler=self.get,
+                advice=_DETAIL,
+                data=sparse_type(UserDetail),
+                query=DetailQuery,
+            ),
             Route(
                 method="PUT",
                 path=_ONE,

@@ -20,6 +20,7 @@ from etter.services.work import DocumentService, ProjectService
 from etter.web.caching import CacheAdvice, Sharing
 from etter.web.call import Call, NoBody, NoQuery, Result, Route
 from etter.web.envelope import Page
+from etter.web.sparse import DetailQuery, sparse, sparse_type
 
 _DOCUMENTS = "/api/etter/documents"
 _PROJECTS = "/api/etter/projects"
@@ -38,10 +39,10 @@ class DocumentRoutes:
         listed = await self.documents.documents(call.caller, call.query, call.url)
         return Result(listed.page, groups=(groups.DOCUMENTS, groups.company_documents(call.caller.company_id)))
 
-    async def get(self, call: Call[NoQuery, NoBody]) -> Result:
+    async def get(self, call: Call[DetailQuery, NoBody]) -> Result:
         """Read one document."""
         document = await self.documents.get(call.caller, call.id)
-        return Result(document, groups=(groups.document(document.id),))
+        return Result(sparse(document, call.query.fields), groups=(groups.document(document.id),))
 
     async def create(self, call: Call[NoQuery, NewDocument]) -> Result:
         """Create a document."""
@@ -82,7 +83,13 @@ class DocumentRoutes:
                 status=201,
             ),
             Route(
-                method="GET", path=one, summary="Read a document", handler=self.get, advice=_READ, data=DocumentDetail
+                method="GET",
+                path=one,
+                summary="Read a document",
+                handler=self.get,
+                advice=_READ,
+                data=sparse_type(DocumentDetail),
+                query=DetailQuery,
             ),
             Route(
                 method="PATCH",
@@ -106,9 +113,9 @@ class ProjectRoutes:
         """List the caller's projects."""
         return Result((await self.projects.projects(call.caller, call.query, call.url)).page)
 
-    async def get(self, call: Call[NoQuery, NoBody]) -> Result:
+    async def get(self, call: Call[DetailQuery, NoBody]) -> Result:
         """Read one project."""
-        return Result(await self.projects.get(call.caller, call.id))
+        return Result(sparse(await self.projects.get(call.caller, call.id), call.query.fields))
 
     async def create(self, call: Call[NoQuery, NewProject]) -> Result:
         """Create a project."""
@@ -146,7 +153,13 @@ class ProjectRoutes:
                 status=201,
             ),
             Route(
-                method="GET", path=one, summary="Read a project", handler=self.get, advice=_PERSONAL, data=ProjectDetail
+                method="GET",
+                path=one,
+                summary="Read a project",
+                handler=self.get,
+                advice=_PERSONAL,
+                data=sparse_type(ProjectDetail),
+                query=DetailQuery,
             ),
             Route(
                 method="PATCH",

@@ -9,6 +9,7 @@ from etter.services.workflows import WorkflowService
 from etter.web.caching import CacheAdvice, Sharing
 from etter.web.call import Call, NoBody, NoQuery, Result, Route
 from etter.web.envelope import Page
+from etter.web.sparse import DetailQuery, sparse, sparse_type
 
 _PATH = "/api/etter/workflows"
 _ONE = "/api/etter/workflows/{id}"
@@ -24,7 +25,7 @@ class WorkflowRoutes:
         """List the library."""
         return Result((await self.workflows.workflows(call.query, call.url)).page, groups=(groups.WORKFLOWS,))
 
-    async def get(self, call: Call[NoQuery, NoBody]) -> Result:
+    async def get(self, call: Call[DetailQuery, NoBody]) -> Result:
         """Read one workflow with the company's latest runs."""
         detail = await self.workflows.get(call.caller, call.id)
         company_id = call.caller.company_id
@@ -33,7 +34,7 @@ class WorkflowRoutes:
             groups.company_workflow(company_id, call.id),
             *groups.users_named(run.user.id for run in detail.history),
         )
-        return Result(detail, groups=shown)
+        return Result(sparse(detail, call.query.fields), groups=shown)
 
     async def change(self, call: Call[NoQuery, WorkflowChange]) -> Result:
         """Change a workflow of the library."""
@@ -69,7 +70,8 @@ class WorkflowRoutes:
                 summary="Read a workflow",
                 handler=self.get,
                 advice=CacheAdvice(Sharing.COMPANY, shared_seconds=1800),
-                data=WorkflowDetail,
+                data=sparse_type(WorkflowDetail),
+                query=DetailQuery,
             ),
             Route(
                 method="PATCH",

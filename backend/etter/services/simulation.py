@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etter.errors import ValidationError
-from etter.models.simulation import RoleOutcome, SimulationRequest, SimulationResult, Spread
+from etter.models.simulation import RoleOutcome, SimulationRequest, SimulationResult, SimulationStep, Spread
 from etter.workers import Workers
 
 MAX_DRAWS = 5_000_000
+STEPS = 10
 _CONCENTRATION = 20.0
 _SALARY_SPREAD = 0.1
 
@@ -61,7 +62,15 @@ def simulate(request: SimulationRequest) -> SimulationResult:
         savings=_spread(savings),
         freed_headcount=_spread(freed),
         roles=outcomes,
+        simulation_steps=_steps(savings),
     )
+
+
+def _steps(savings: Floats) -> list[SimulationStep]:
+    """The mean after each tenth of the iterations; after each iteration where there are fewer than ten."""
+    means = np.cumsum(savings) / np.arange(1, len(savings) + 1)
+    ends = sorted({max(1, len(savings) * tenth // STEPS) for tenth in range(1, STEPS + 1)})
+    return [SimulationStep(end, round(float(means[end - 1]), 2)) for end in ends]
 
 
 def _shares(random: np.random.Generator, factor: float, count: int) -> Floats:

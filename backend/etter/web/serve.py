@@ -15,7 +15,7 @@ from etter.web.auth import Caller, TokenReader
 from etter.web.caching import cache_headers
 from etter.web.call import Call, NoBody, Result, Route
 from etter.web.envelope import Envelope, Page
-from etter.web.fields import Id
+from etter.web.fields import Id, without_pattern
 from etter.web.pagination import link_header
 
 T = TypeVar("T")
@@ -126,4 +126,4 @@ def _convert(value: object, kind: type[T], where: str) -> T:
 def explained(error: msgspec.ValidationError, where: str) -> ValidationError:
     """Turn msgspec's message, which ends in the path of the bad value, into ours."""
     problem, _, path = str(error).partition(" - at `$")
-    return ValidationError(problem, field=path.rstrip("`").lstrip(".") or where)
+    return ValidationError(without_pattern(problem), field=path.rstrip("`").lstrip(".") or where)

@@ -130,6 +130,36 @@ async def test_request_id_is_taken_or_made(api: Client) -> None:
     assert len(forged.headers["X-Request-ID"]) == 32
 
 
+@pytest.mark.parametrize(
+    "path", ["users/42", "companies/7", "workflows/3", "documents/{document}", "projects/{project}"]
+)
+async def test_fields_choose_what_of_a_detail_travels(api: Client, member: dict[str, str], path: str) -> None:
+    rows = {}
+    for kind, new in (("document", {"title": "One", "body": "x" * 500}), ("project", {"name": "One"})):
+        created = await api.post(f"/api/etter/{kind}s", headers=member, json=new)
+        rows[kind] = (await created.json())["data"]["id"]
+    url = f"/api/etter/{path.format(**rows)}"
+    whole = await (await api.get(url, headers=member)).json()
+    response = await api.get(url, headers=member, params={"fields": "id,created_at"})
+    assert (await response.json())["data"] == {name: whole["data"][name] for name in ("id", "created_at")}
+    refused = await api.get(url, headers=member, params={"fields": "id,password"})
+    assert (refused.status, (await refused.json())["metadata"]["unknown"]) == (400, "password")
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/health/detailed", "/openapi.json"])
+@pytest.mark.parametrize("field", ["Via", "Forwarded", "X-Forwarded-For"])
+async def test_what_is_for_operators_is_not_there_through_a_proxy(api: Client, path: str, field: str) -> None:
+    assert (await api.get(path)).status == 200
+    through = await api.get(path, headers={field: "1.1 veneer"})
+    assert (through.status, (await through.json())["error_code"]) == (404, "NOT_FOUND")
+    assert through.headers["Cache-Control"] == "no-store"
+
+
+async def test_liveness_below_the_api(api: Client) -> None:
+    response = await api.get("/api/etter/health", headers={"Via": "1.1 veneer"})
+    assert (response.status, (await response.json())["data"]["status"]) == (200, "healthy")
+
+
 async def test_health_and_metrics(api: Client, member: dict[str, str]) -> None:
     assert (await (await api.get("/health")).json())["data"]["status"] == "healthy"
     detailed = (await (await api.get("/health/detailed")).json())["data"]

@@ -355,3 +355,17 @@ async def test_companies_do_not_push_each_other_out(
 async def test_projects_are_never_stored(etter: Etter) -> None:
     for _ in range(3):
         assert not (await etter.ask("proxy", "projects")).hit
+
+
+async def test_what_is_for_operators_ends_at_the_proxy(backend_server: BackendServer, new_proxy: NewProxy) -> None:
+    proxy = new_proxy(ProxyOptions(backend_server.url, SHIPPED_POLICIES, env=proxy_environment()))
+    async with aiohttp.ClientSession() as session:
+        for path in ("metrics", "health/detailed", "openapi.json"):
+            async with (
+                session.get(f"{backend_server.url}/{path}") as straight,
+                session.get(f"{proxy.url}/{path}") as got,
+            ):
+                assert (straight.status, got.status) == (200, 404)
+        async with session.get(f"{proxy.url}/api/etter/health") as got:
+            assert got.status == 200
+            assert got.headers["X-Content-Type-Options"] == "nosniff"

@@ -105,6 +105,27 @@ async def test_bad_bodies_name_the_field(api: Client, member: dict[str, str], bo
     assert failure["metadata"]["field"] == field
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("email", "not-an-address", "Expected an e-mail address, like ada@company.example"),
+        ("name", " A", "Expected text that begins with no blank"),
+        ("bio", "<b>", "Expected text without < and >"),
+    ],
+)
+async def test_what_is_wrong_is_said_in_words(
+    api: Client, member: dict[str, str], name: str, value: str, words: str
+) -> None:
+    body = {"email": "a@b.example", "name": "A", "title": "B", name: value}
+    failure = await (await api.post(USERS, headers=member, json=body)).json()
+    assert failure["message"].startswith(words)
+    assert failure["metadata"]["field"] == name
+    for path in (f"{USERS}?cursor=!", f"{USERS}?fields=A-B"):
+        said = await (await api.get(path, headers=member)).json()
+        assert "regex" not in said["message"]
+        assert said["message"].startswith("Expected ")
+
+
 async def test_fields_choose_columns(api: Client, member: dict[str, str]) -> None:
     whole = await (await api.get(USERS, headers=member)).read()
     response = await api.get(USERS, headers=member, params={"fields": "id,name"})

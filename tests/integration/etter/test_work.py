@@ -23,7 +23,7 @@ async def test_life_of_a_document(api: Client, member: dict[str, str]) -> None:
 
     listed = await api.get(f"{ETTER}/documents?q=story", headers=member)
     item = (await listed.json())["data"]["items"][0]
-    assert len(item["body"]) == 200
+    assert item["body"] == text[:199] + "\N{HORIZONTAL ELLIPSIS}"
     assert listed.headers["Cache-Groups"] == '"documents", "company:7:documents"'
     whole = (await (await api.get(path, headers=member)).json())["data"]
     assert whole["body"] == text
@@ -141,6 +141,10 @@ async def test_simulation_answers_alike_for_the_same_question(api: Client, membe
     ]
     assert answers[0] == answers[1]
     assert answers[0]["current_cost"] == 5_000_000
+    assert answers[0]["status"] == "completed"
+    steps = answers[0]["simulation_steps"]
+    assert [step["iterations"] for step in steps] == list(range(50, 501, 50))
+    assert steps[-1]["mean_savings"] == pytest.approx(answers[0]["savings"]["mean"], abs=0.01)
 
 
 @pytest.mark.parametrize(

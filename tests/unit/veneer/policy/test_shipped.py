@@ -41,7 +41,7 @@ def test_the_lifetimes_of_the_requirements(policy: Policy, target: str, ttl_s: f
 
 def test_every_client_has_a_thousand_requests_a_minute(policy: Policy) -> None:
     for route in policy.routes:
-        if route.name in ("health", "health-detailed"):
+        if route.name in ("health", "api-health"):
             assert route.rate_limit is None
         else:
             assert route.rate_limit is not None
