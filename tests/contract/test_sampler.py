@@ -17,6 +17,7 @@ from veneer.core.entry import Position
 from veneer.core.invalidation import Invalidation
 from veneer.loop.clock import SystemClock
 from veneer.redis.connect import connect, disconnect, parse_redis_url
+from veneer.redis.keys import LogKeys
 from veneer.stores.redis_access import RedisStoreSettings
 from veneer.stores.redis_store import RedisStore
 from veneer.stores.sampler import SampleSettings, StoreSampler
@@ -94,4 +95,32 @@ async def test_responses_of_another_epoch_are_dead_and_not_counted(redis_url: st
 async def test_a_redis_that_is_away_is_no_sample() -> None:
     client = connect(parse_redis_url(f"redis://127.0.0.1:{free_port()}"))
     assert await StoreSampler(client, lambda: "e", PATIENT).sample() is None
+    await disconnect(client)
+
+
+async def test_what_lies_under_one_key(url: str) -> None:
+    async with filled(url) as sampler:
+        entries = await sampler.under("f1")
+        assert entries is not None
+        assert sorted(entry.vary for entry in entries) == [(("accept-language", name),) for name in ("de", "en")]
+        assert await sampler.under("nothing") == []
+    bounded = SampleSettings(looked_at_bytes=10, within_s=30.0)
+    async with filled(url, bounded) as sampler:
+        assert await sampler.under("f1") == [], "none of it is small enough"
+
+
+async def test_nodes_with_a_lease_are_told_with_what_is_left_of_it(url: str) -> None:
+    client, state = connect(parse_redis_url(url)), LogKeys().state
+    far_ms, past_ms = 4_102_444_800_000, 1_000  # the year 2100, and long ago
+    await client.hset(state, mapping={"n:gone": past_ms, "n:here": far_ms, "seq": 1})
+    found = await StoreSampler(client, lambda: "e", PATIENT).nodes()
+    await disconnect(client)
+    assert found is not None
+    assert [(name, 0 < left_s < far_ms / 1000) for name, left_s in found] == [("here", True)]
+
+
+async def test_who_is_away_tells_neither() -> None:
+    client = connect(parse_redis_url(f"redis://127.0.0.1:{free_port()}"))
+    sampler = StoreSampler(client, lambda: "e", SampleSettings(within_s=1.0))
+    assert (await sampler.under("a"), await sampler.nodes()) == (None, None)
     await disconnect(client)

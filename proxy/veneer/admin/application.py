@@ -8,11 +8,11 @@ import logging
 from importlib.resources import files
 from typing import Protocol
 
-import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from veneer.admin.access import AdminAccess
+from veneer.admin.answers import json_answer, only_json
 from veneer.admin.changes import PATH, WAIT_PATH, ChangesAdmin
 from veneer.admin.deps import AdminDeps
 from veneer.admin.health import Health, examine
@@ -22,7 +22,6 @@ from veneer.admin.purge import PurgeError, dry_run, invalidation_of, parse_purge
 from veneer.admin.stats import stats_of
 from veneer.core.fields import Fields
 from veneer.core.problem import Problem
-from veneer.ports import Receipt
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +49,8 @@ def build_admin(deps: AdminDeps) -> web.Application:
             web.post(EVENTS_PATH, admin.take_events),
         ]
     )
+    if deps.inspection is not None:
+        application.add_routes(deps.inspection.routes())
     return application
 
 
@@ -169,32 +170,18 @@ class _Admin:
             self._deps.purges.refused()
             raise web.HTTPBadRequest(text=str(error)) from error
         if asked.dry_run:
-            return json_answer(await dry_run(event, self._deps.entries(), await self._deps.sample()))
+            samples = None if request.query.get("redis") == "no" else await self._deps.sample()
+            return json_answer(await dry_run(event, self._deps.entries(), samples))
         receipt = await self._deps.log.append(event, strict=True)
         self._deps.purges.applied(shared=receipt.shared)
         logger.info("purged up to %s: %s", receipt.position.seq, event)
+        if self._deps.inspection is not None:
+            self._deps.inspection.purges.note(asked, receipt)
         # Without the shared log only this node has applied it: not what was asked for.
         return json_answer(receipt, 200 if receipt.shared else 503)
 
 
-def only_json(request: web.Request) -> None:
-    """Raises HTTPUnsupportedMediaType for what a web page could send here.
-
-    It cannot send this type to another origin without asking first, and the answer is no.
-    """
-    if request.content_type != "application/json":
-        raise web.HTTPUnsupportedMediaType(text="send it as application/json")
-
-
 _UNSENT = frozenset({"content-type", "content-length"})
-
-
-def json_answer(value: Health | Receipt | msgspec.Struct, status: int = 200) -> web.Response:
-    """A value as JSON that nobody stores."""
-    body = msgspec.json.encode(value) + b"\n"
-    return web.Response(
-        body=body, status=status, content_type="application/json", headers={"Cache-Control": "no-store"}
-    )
 
 
 def _problem(request: web.Request, status: int, detail: str, headers: dict[str, str] | None = None) -> web.Response:

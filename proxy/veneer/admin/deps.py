@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from veneer.admin.access import AdminAccess
 from veneer.admin.changes import ChangesAdmin
+from veneer.admin.inspection import NodeInspection
 from veneer.admin.purge_counts import PurgeCounts
 from veneer.core.entry import Entry
 from veneer.observe.counters import Snapshot
@@ -37,7 +38,8 @@ class AdminDeps:
 
     `entries` lists what memory holds and `sample` looks into the shared store, for dry runs of a purge. `starting` is
     true before the proxy takes requests, `draining` once it has begun to stop.
-    `metrics` None means that they are switched off. `changes` tells of sources of changes.
+    `metrics` None means that they are switched off. `changes` tells of sources of changes, `inspection`
+    what operators ask of the node.
     """
 
     access: AdminAccess
@@ -53,3 +55,4 @@ class AdminDeps:
     draining: Callable[[], bool] = _never
     changes: ChangesAdmin | None = None
     purges: PurgeCounts = field(default_factory=PurgeCounts)
+    inspection: NodeInspection | None = None

@@ -64,8 +64,8 @@ class DryRun(msgspec.Struct, frozen=True):
     """What a purge would reach in this process' memory. `complete` is False when there was too much to look at.
 
     `shared_estimate` is None without a shared store, or when it could not be asked. `tags` are some of those that the
-    reached responses carry; `spared` are some that look like a named one and would not be reached: "user:42" is not
-    below "users:*".
+    reached responses carry, `uris` some of what they are stored for; `spared` are some tags that look like a named one
+    and would not be reached: "user:42" is not below "users:*".
     """
 
     entries: int
@@ -75,6 +75,24 @@ class DryRun(msgspec.Struct, frozen=True):
     shared_estimate: SharedEstimate | None = None
     tags: tuple[str, ...] = ()
     spared: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+
+
+def together(runs: Sequence[DryRun]) -> DryRun:
+    """What a purge would reach in the memory of several processes that share one Redis."""
+    tags = frozenset(tag for run in runs for tag in run.tags)
+    spared = frozenset(tag for run in runs for tag in run.spared)
+    uris = frozenset(uri for run in runs for uri in run.uris)
+    return DryRun(
+        entries=sum(run.entries for run in runs),
+        bytes=sum(run.bytes for run in runs),
+        looked_at=sum(run.looked_at for run in runs),
+        complete=all(run.complete for run in runs),
+        shared_estimate=next((run.shared_estimate for run in runs if run.shared_estimate is not None), None),
+        tags=tuple(sorted(tags)[:_SHOWN_TAGS]),
+        spared=tuple(sorted(spared - tags)[:_SHOWN_TAGS]),
+        uris=tuple(sorted(uris)[:_SHOWN_TAGS]),
+    )
 
 
 def parse_purge(body: bytes) -> PurgeRequest:
@@ -162,17 +180,18 @@ async def dry_run(event: Invalidation, entries: Iterable[Entry], samples: Sequen
     subjects = frozenset(named(event))
     lengths = tuple({len(prefix) for prefix in event.uri_prefixes})
     found = size = 0
-    reached: set[str] = set()
-    others: set[str] = set()
+    reached, others = _Seen(), _Seen()
     for index, entry in enumerate(stored[:_SCANNED_MOST]):
         if index % _SCANNED_AT_ONCE == 0:
             await asyncio.sleep(0)
         if _names(subjects, lengths, entry):
             found += 1
             size += entry.size_bytes
-            _note(reached, entry)
+            reached.note(entry)
         else:
-            _note(others, entry)
+            others.note(entry)
+    for key in [key for sample in samples or () for key in sample.read]:
+        (reached if _names(subjects, lengths, key.one) else others).note(key.one)
     shared = None if samples is None else _estimate(samples, lambda entry: _names(subjects, lengths, entry))
     return DryRun(
         entries=found,
@@ -180,14 +199,24 @@ async def dry_run(event: Invalidation, entries: Iterable[Entry], samples: Sequen
         looked_at=min(len(stored), _SCANNED_MOST),
         complete=len(stored) <= _SCANNED_MOST,
         shared_estimate=shared,
-        tags=tuple(sorted(reached)[:_SHOWN_TAGS]),
-        spared=_alike(event.tags, others - reached),
+        tags=tuple(sorted(reached.tags)[:_SHOWN_TAGS]),
+        spared=_alike(event.tags, others.tags - reached.tags),
+        uris=tuple(sorted(reached.uris)[:_SHOWN_TAGS]),
     )
 
 
-def _note(tags: set[str], entry: Entry) -> None:
-    if len(tags) < _NOTED_TAGS:
-        tags.update(entry.tags)
+class _Seen:
+    """Some of what was seen of entries."""
+
+    def __init__(self) -> None:
+        self.tags: set[str] = set()
+        self.uris: set[str] = set()
+
+    def note(self, entry: Entry) -> None:
+        if len(self.tags) < _NOTED_TAGS:
+            self.tags.update(entry.tags)
+        if len(self.uris) < _SHOWN_TAGS:
+            self.uris.add(entry.uri)
 
 
 def _alike(named_tags: Iterable[str], others: set[str]) -> tuple[str, ...]:

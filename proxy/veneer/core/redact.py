@@ -22,3 +22,11 @@ _SECRET: Final = re.compile(
 def redacted(query: str) -> str:
     """`query` with the values of secrets masked: what is logged and traced, never what is forwarded or keyed."""
     return _SECRET.sub(r"\g<1>" + MASK, query)
+
+
+_NAME: Final = re.compile(r"(?i)(?:^|[-_.])(?:" + "|".join(re.escape(name) for name in SECRET_NAMES) + r")$")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what has this name, as a variable or a field, is taken for a secret."""
+    return _NAME.search(name) is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from veneer.loop.tasks import Tasks
@@ -12,6 +12,7 @@ from veneer.upstream.condition import UpstreamCondition, condition_of
 from veneer.upstream.gate import Load
 from veneer.upstream.open import open_upstream, targets_of
 from veneer.upstream.opened import OpenUpstream
+from veneer.upstream.states import states_of
 from veneer.upstream.targets import TargetSet
 
 MAX_GONE: Final = 64
@@ -74,6 +75,10 @@ class Backends(Mapping[str, OpenUpstream]):
     def conditions(self) -> dict[str, UpstreamCondition]:
         """Whether those of the policy in force are given requests, by name."""
         return {name: condition_of(backend) for name, (_, backend) in self._open.items()}
+
+    def states(self) -> dict[str, Sequence[tuple[str, str]]]:
+        """The backends of those in force with the state of each, by the upstream's name."""
+        return {name: states_of(backend, settings) for name, (settings, backend) in self._open.items()}
 
     async def aclose(self) -> None:
         """Close them all."""

@@ -31,6 +31,7 @@ from veneer.main.administration import access_for, checks_of, listening, probes_
 from veneer.main.backends import Backends
 from veneer.main.changes import changes_admin, open_followers, with_changes
 from veneer.main.gauges import gauges_of, with_node
+from veneer.main.inspection import LastReload, NodeParts
 from veneer.main.listening import Front, FrontParts, own_url
 from veneer.main.memory_room import memory_limit, within
 from veneer.main.options import AdminOff, ServeOptions
@@ -78,7 +79,10 @@ class Node:
     ) -> None:
         self._options = options
         self._place = place
-        self._policies = PolicySource(policy, reload, self._reloaded)
+        self._clock = SystemClock()
+        self._started_s = self._clock.now()
+        self._last_reload = LastReload(self._clock)
+        self._policies = PolicySource(policy, reload, self._reloaded, self._last_reload.note)
         self._observation = observation
         self._in_flight = InFlight(policy.limits.in_flight)
         self._purges = PurgeCounts()
@@ -87,7 +91,6 @@ class Node:
         self._reports = itertools.count(1)
         self._front: Front | None = None
         self._exit = AsyncExitStack()
-        self._clock = SystemClock()
         self._reloads = ReloadCounts(self._policies, self._clock.now())
         self._tasks = Tasks()
         self._backends = Backends(self._clock, self._tasks)
@@ -195,6 +198,22 @@ class Node:
             draining=lambda: self._draining,
             changes=self._changes_admin(shared),
             purges=self._purges,
+            inspection=self._parts(shared).inspection(),
+        )
+
+    def _parts(self, shared: StoreSet) -> NodeParts:
+        """What operators ask of."""
+        file = self._options.policies
+        return NodeParts(
+            policy=lambda: self._policies.current,
+            clock=self._clock,
+            started_s=self._started_s,
+            file="" if file is None else str(file),
+            shared=shared,
+            backends=self._backends,
+            identities=self._identities,
+            last_reload=self._last_reload,
+            status=lambda: "draining" if self._draining else "ok" if self._serving else "starting",
         )
 
     def _changes_admin(self, shared: StoreSet) -> ChangesAdmin | None:

@@ -83,6 +83,7 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
             options.workers,
             lambda: supervisor.stopping,
             observation.metrics,
+            SystemClock(),
             supervisor.processes,
             supervisor.restarts,
         )

@@ -17,6 +17,7 @@ from veneer.policy.problems import ConfigError, PolicyError, without_secrets
 from veneer.policy.settings import NO_OVERRIDES, Overrides
 from veneer.policy.sources import Sources, read_text
 from veneer.policy.warnings import warnings_of
+from veneer.policy.written import WrittenPolicy
 
 NO_FILE: Final = "no policy file"
 """What a policy is called that no file has been given for."""
@@ -60,6 +61,7 @@ def _parsed(text: str, name: str, overrides: Overrides, sources: Sources) -> Pol
         warnings=warnings_of(document, policy),
         files=files,
         secrets=tuple(sources.secrets),
+        written=WrittenPolicy(document, overrides, sources.environment, tuple(sources.secrets)).values,
     )
 
 

@@ -29,6 +29,7 @@ from veneer.policy.node_settings import AdminSettings, ClientTimeouts, ListenerS
 from veneer.policy.problems import ConfigError
 from veneer.policy.template import PathTemplate, TagTemplate
 from veneer.policy.tls import BY_SYSTEM, TlsSettings
+from veneer.policy.told_values import Values, nothing_said
 
 
 class Consistency(Enum):
@@ -295,6 +296,7 @@ class Policy:
 
     `is_empty`: the file says nothing at all, not even its version. `warnings`: what it allows and is seldom meant.
     `files` are those that were read beside it: included ones, and secrets. `secrets` are what nobody is shown.
+    `written` tells each value with who said it.
     """
 
     version_digest: str
@@ -317,6 +319,7 @@ class Policy:
     warnings: tuple[ConfigError, ...] = ()
     files: tuple[str, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    written: Values = field(default=nothing_said, compare=False, repr=False)
 
     def stored_as(self, path: str, query: str | None, spared: frozenset[str] = frozenset()) -> KeyRules | None:
         """How a GET of this target is keyed; None where no answer for the path is stored, whatever the method.

@@ -199,6 +199,11 @@ def _status_classes(statuses: frozenset[int]) -> list[str]:
     return [f"{one}xx" for one in classes]
 
 
+def default_text(field: FieldInfo) -> str:
+    """A key's default as it would be written; "none" where there is none, and "required"."""
+    return _default(field).replace("`", "")
+
+
 def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True, validated_data={})
     if value is PydanticUndefined:

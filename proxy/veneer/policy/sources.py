@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from veneer.core.redact import is_secret_name
 from veneer.policy.problems import ConfigError, PolicyError
 
 MAX_CHARS: Final = 256 * 1024
@@ -75,6 +76,8 @@ class Sources:
                 msg = f'the environment has no "{named[1]}"'
                 raise MissingValueError(msg, f'set it, or write "${{{named[1]}:-default}}"')
             value = named[2]
+        if value and is_secret_name(named[1]):
+            self.secrets.append(value)
         self.used.append(value)
         return value
 

@@ -36,7 +36,13 @@ Listener = Callable[[ReloadOutcome], None]
 class PolicySource:
     """Holds the policy in force. `current` is replaced whole: whoever takes it once sees one policy to the end."""
 
-    def __init__(self, policy: Policy, load: Load | None = None, listener: Listener | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        load: Load | None = None,
+        listener: Listener | None = None,
+        witness: Listener | None = None,
+    ) -> None:
         self.current = policy
         """The policy in force now; `reload` alone changes it."""
         self.error: PolicyError | None = None
@@ -44,12 +50,14 @@ class PolicySource:
         self._started_with = policy
         self._load = load
         self._listener = listener
+        self._witness = witness
         self._loading = asyncio.Lock()
 
     async def reload(self) -> ReloadOutcome:
         """Load again and put the result in force; a bad file leaves the running policy and is reported.
 
-        The listener hears of every outcome but "nothing changed". Loading happens in a thread, one at a time.
+        The listener hears of every outcome but "nothing changed", the witness of that as well. Loading happens in a
+        thread, one at a time.
         """
         if self._load is None:
             return ReloadOutcome(self.current, changed=False)
@@ -68,6 +76,8 @@ class PolicySource:
                 outcome = ReloadOutcome(
                     self.current, changed, needs_restart=restart_reasons(self._started_with, policy)
                 )
+        if self._witness is not None:
+            self._witness(outcome)
         if self._listener is not None and (outcome.changed or outcome.error is not None):
             self._listener(outcome)
         return outcome

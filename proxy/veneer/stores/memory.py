@@ -204,6 +204,12 @@ class MemoryStore:
         for place in self._places.values():
             yield from place.entries
 
+    def items(self) -> Iterator[tuple[str, Entry]]:
+        """As `entries`, each with its key."""
+        for key, place in self._places.items():
+            for entry in place.entries:
+                yield key, entry
+
     async def lookup(
         self,
         key: str,

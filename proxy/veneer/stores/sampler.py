@@ -12,21 +12,27 @@ from redis.asyncio.cluster import ClusterNode
 
 from veneer.core.entry import Entry
 from veneer.redis.connect import RedisClient
-from veneer.redis.keys import entries_of
+from veneer.redis.keys import LogKeys, entries_of, entry_key
 from veneer.redis.script import FAILURES, Script, ViaRedisPy
+from veneer.stores.held_lock import digest_of
 from veneer.stores.pack import from_bytes
 
 _SAMPLE = Script.load("sample")
+_NODES = Script.load("nodes")
 
 
 @dataclass(frozen=True, slots=True)
 class SampleSettings:
-    """Bounds for each server: SCAN calls of `at_once` keys, keys read, bytes of one key; `within_s` is for all."""
+    """Bounds for each server: SCAN calls of `at_once` keys, keys read, bytes of one key; `within_s` is for all.
+
+    `looked_at_bytes` are those of a key that is looked at by itself.
+    """
 
     scans: int = 10
     at_once: int = 1_000
     keys_read: int = 200
     key_bytes: int = 256 * 1024
+    looked_at_bytes: int = 4 * 1024 * 1024
     within_s: float = 2.0
 
 
@@ -85,6 +91,32 @@ class StoreSampler:
         except FAILURES:
             return None
         return samples
+
+    async def under(self, key: str) -> Sequence[Entry] | None:
+        """The responses stored under a cache key, those that are not large; None when Redis cannot be asked."""
+        chosen = self._settings
+        names, bounds = (entry_key(self._epoch(), digest_of(key)),), (chosen.looked_at_bytes,)
+        try:
+            reply = await _SAMPLE.run(ViaRedisPy(self._redis), names, bounds, chosen.within_s)
+        except FAILURES:
+            return None
+        shown = reply[2] if isinstance(reply, list) else None
+        values = [value for value in shown if isinstance(value, bytes)] if isinstance(shown, list) else []
+        return [entry for value in values if (entry := await from_bytes(value)) is not None]
+
+    async def nodes(self) -> Sequence[tuple[str, float]] | None:
+        """The nodes with a lease on the log, each with the seconds left of it; None when Redis cannot be asked."""
+        try:
+            reply = await _NODES.run(ViaRedisPy(self._redis), (LogKeys().state,), (), self._settings.within_s)
+        except FAILURES:
+            return None
+        flat = reply if isinstance(reply, list) else []
+        pairs = zip(flat[::2], flat[1::2], strict=True)
+        return sorted(
+            (name.decode(), int(left) / 1000)
+            for name, left in pairs
+            if isinstance(name, bytes) and isinstance(left, bytes)
+        )
 
     async def _servers(self) -> Sequence[ClusterNode | None]:
         if isinstance(self._redis, aioredis.RedisCluster):

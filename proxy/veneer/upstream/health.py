@@ -100,6 +100,11 @@ class BreakerGuard:
         self._breaker = circuit.failed(self._breaker, self._clock.monotonic(), rules.failures, rules.open_s)
         self._refuse_while_open()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether requests are kept away."""
+        return self._breaker.open_until is not None
+
     async def look(self, request: RequestHead) -> UpstreamResponse:
         """As the pool, or UpstreamError UNHEALTHY at once; what comes of it is not counted."""
         self._refuse_while_open()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -10,17 +11,21 @@ import msgspec
 from aiohttp import web
 
 from veneer.admin.access import AdminAccess
-from veneer.admin.application import MAX_BODY_BYTES, Page, guarded, json_answer
+from veneer.admin.answers import json_answer
+from veneer.admin.application import MAX_BODY_BYTES, Page, guarded
 from veneer.admin.changes import PATH, WAIT_PATH
 from veneer.admin.health import Health, PartHealth
 from veneer.admin.hurried import in_time, whole_body
 from veneer.admin.posted import EVENTS_PATH
+from veneer.admin.recent import RecentPurges
 from veneer.admin.stats import stats_of
 from veneer.observe.counters import Counts, Snapshot, merged
 from veneer.observe.gauges import Gauges
 from veneer.observe.metrics import Metrics
 from veneer.observe.process import ProcessFamilies, no_workers
+from veneer.ports import Clock
 from veneer.workers.counter_totals import CounterTotals
+from veneer.workers.inspected import WorkersInspection, relayed
 from veneer.workers.worker_client import FOREIGN, Question, Sockets, WorkerReply, ask, collect_reports
 
 RELAY_TIMEOUT_S = 30.0
@@ -39,6 +44,7 @@ class AggregatorDeps:
     wanted: int
     stopping: Callable[[], bool]
     metrics: bool
+    clock: Clock
     processes: Callable[[], Iterable[int]] = no_workers
     restarts: Mapping[str, int] = field(default_factory=dict)
 
@@ -50,6 +56,7 @@ class AdminAggregator:
         self._deps = deps
         self._page = Page()
         self._metrics = Metrics(self._total, [ProcessFamilies(deps.processes)]) if deps.metrics else None
+        self._inspection = WorkersInspection(self._relay, self._ask_all, RecentPurges(deps.clock))
 
     def application(self) -> web.Application:
         """The routes, as a single process has them."""
@@ -63,10 +70,11 @@ class AdminAggregator:
                 web.get("/health/detailed", self._health_detailed),
                 web.get("/metrics", self.metrics),
                 web.get("/stats", self._stats),
-                web.post("/purge", self._hand_on),
+                web.post("/purge", self._inspection.purge),
                 web.get(PATH, self._hand_on),
                 web.post(WAIT_PATH, self._hand_on),
                 web.post(EVENTS_PATH, self._hand_on),
+                *self._inspection.routes(),
             ]
         )
         return application
@@ -122,9 +130,8 @@ class AdminAggregator:
     async def _hand_on(self, request: web.Request) -> web.Response:
         """Done by one worker: it tells all the others, as it tells other nodes."""
         media_type = request.headers.get("content-type", "")
-        answer = await self._relay(Question(request.method, request.path, await request.read(), media_type))
-        headers = {"Content-Type": answer.media_type, "Cache-Control": "no-store"}
-        return web.Response(status=answer.status, body=answer.body, headers=headers)
+        question = Question(request.method, request.path_qs, await request.read(), media_type)
+        return relayed(await self._relay(question))
 
     async def _relay(self, question: Question) -> WorkerReply:
         """A serving worker's answer. Raises HTTPServiceUnavailable where none answers."""
@@ -139,3 +146,20 @@ class AdminAggregator:
                 except FOREIGN as error:
                     raise web.HTTPServiceUnavailable(text=f"the worker gave no answer: {error}") from error
         raise web.HTTPServiceUnavailable(text="no worker takes requests now")
+
+    async def _ask_all(self, question: Question) -> Sequence[tuple[str, WorkerReply]]:
+        """Every serving worker's answer. Raises HTTPServiceUnavailable where none answers."""
+        await self._collect()
+        sockets = self._deps.sockets()
+        workers = sorted(worker for worker in self._deps.totals.serving() if worker in sockets)
+
+        async def answer(worker: str) -> tuple[str, WorkerReply] | None:
+            try:
+                return worker, await ask(sockets[worker], question, RELAY_TIMEOUT_S)
+            except FOREIGN:
+                return None  # It has ended, or is about to be found hanging: the others answer.
+
+        found = [one for one in await asyncio.gather(*map(answer, workers)) if one is not None]
+        if not found:
+            raise web.HTTPServiceUnavailable(text="no worker takes requests now")
+        return found

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from veneer.admin.application import json_answer
+from veneer.admin.answers import json_answer
 from veneer.admin.health import Health
 from veneer.admin.probes import build_probes
 

@@ -112,12 +112,15 @@ def places(tree: Any, shape: type[BaseModel], where: Where = ()) -> Iterator[tup
             yield from places(tree[key], below, (*where, key))
 
 
+_WORKED_OUT = {"version_digest", "matcher", "warnings", "written"}
+
+
 def plain(value: object) -> object:
     """A policy as what can be compared, whatever its objects think of equality."""
     if isinstance(value, Enum) or value is None:
         return value
     if is_dataclass(value) and not isinstance(value, type):
-        kept = [field.name for field in fields(value) if field.name not in {"version_digest", "matcher", "warnings"}]
+        kept = [field.name for field in fields(value) if field.name not in _WORKED_OUT]
         return type(value).__name__, {name: plain(getattr(value, name)) for name in kept}
     if isinstance(value, dict):
         return {key: plain(inner) for key, inner in value.items()}
