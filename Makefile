@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 CONSTRAINTS := .ci/constraints.txt
 TOOLS := .ci/requirements.txt
 PROJECTS := proxy/pyproject.toml backend/pyproject.toml
-INSTALLED := -e './proxy[otel,sentry,postgres,compile]' -e './backend[otel,sentry]' -r $(TOOLS)
+INSTALLED := -e './proxy[otel,sentry,postgres,srv,compile]' -e './backend[otel,sentry]' -r $(TOOLS)
 PYTEST := $(BIN)/python -m pytest
 # More than there are cores: half of a test's time is waiting for processes that it has started.
 WORKERS ?= 3

@@ -108,6 +108,25 @@ async def test_a_name_that_moves_is_followed_though_the_old_address_still_answer
             assert await asyncio.to_thread(proxy.process.says, f"moves.test is at {OTHER_ADDRESS}")
 
 
+async def test_each_address_of_a_name_is_a_target_and_follows_the_name(
+    new_proxy: NewProxy, names: Resolver, tmp_path: Path
+) -> None:
+    names.tell("both.test", "127.0.0.1", OTHER_ADDRESS)
+    async with running_origin(answering(saying("one"))) as one:
+        port = port_of(one)
+        async with running_origin(answering(saying("two")), at=(OTHER_ADDRESS, port)):
+            upstream = f'{{targets: [{{url: "http://both.test:{port}", resolve: all}}], resolve_every: 1s}}'
+            policy = f"upstreams: {{api: {upstream}}}\ndefaults: {{upstream: api, cache: {{enabled: false}}}}\n"
+            proxy = await start(new_proxy, names, tmp_path, policy)
+            said = [(await ask(proxy, f"/{number}")).body for number in range(40)]
+            assert set(said) == {b"one", b"two"}
+            names.tell("both.test", OTHER_ADDRESS)
+            assert await asyncio.to_thread(proxy.process.says, f"both.test:{port} leads to {OTHER_ADDRESS}:{port}")
+            names.tell("both.test", FAILS)
+            assert await asyncio.to_thread(proxy.process.says, "cannot be looked up, its last targets are used")
+            assert {(await ask(proxy, f"/again/{number}")).body for number in range(20)} == {b"two"}
+
+
 @pytest.fixture
 def silent_port() -> Iterator[int]:
     """A port at another address that takes no connection and refuses none, for the queue in front of it is full."""

@@ -6,6 +6,7 @@ Pure: `now` is a monotonic reading in seconds, random numbers are arguments in [
   times requests under way, as Finagle's Peak EWMA counts it: the latency rises at once to what was seen, and falls
   slowly. How long a target that owes answers has been silent counts as a latency too, so that one that hangs gets no
   more than a few requests before any of them has failed.
+* Targets may have weights, and those of a less important rank get nothing while one of a better rank may (RFC 2782).
 * Passive ejection (Envoy's outlier detection): failures in a row, failures far more often than the others, or silence
   while others answer (`core.silence`).
 * A target that says itself for how long it is busy rests so long (Retry-After, RFC 9110 section 10.2.3).
@@ -63,7 +64,11 @@ class EjectionRules:
 
 
 class TargetLoad:
-    """What is known of one target. `ejected_until` is None while it is in; it `rests` where it has asked for that."""
+    """What is known of one target. `ejected_until` is None while it is in; it `rests` where it has asked for that.
+
+    It has a `weight`, which among others makes its `share` (`share_out`), and gets requests only where none of a lower
+    `rank` may have any.
+    """
 
     __slots__ = (
         "_heard_s",
@@ -77,11 +82,17 @@ class TargetLoad:
         "failures",
         "good",
         "in_flight",
+        "rank",
         "rests",
+        "share",
         "silence",
+        "weight",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, weight: int = 1, rank: int = 0) -> None:
+        self.weight = weight
+        self.share = 1.0
+        self.rank = rank
         self.in_flight = 0
         self.failures = 0
         self.good = self.bad = 0.0
@@ -122,11 +133,11 @@ class TargetLoad:
         self.bad += 1.0
 
     def load(self, now: float, slow_start_s: float) -> float:
-        """How long, about, one more request would take."""
+        """How long, about, one more request would take; of those under way its share is its due."""
         expected = max(self._decayed(now, FLOOR_S), FLOOR_S)
         if self.in_flight:
             expected = max(expected, now - self._heard_s)
-        load = expected * (self.in_flight + 1)
+        load = expected * (self.in_flight / self.share + 1)
         if self.back_s is not None and now - self.back_s < slow_start_s:
             load /= max((now - self.back_s) / slow_start_s, SLOW_START)
         return load
@@ -152,8 +163,38 @@ def choose(loads: Sequence[TargetLoad], now: float, slow_start_s: float, first: 
     other = int(second * (count - 1))
     if other >= one:
         other += 1
+    share = loads[0].share
+    if not all(load.share == share for load in loads):
+        one = _by_weight(loads, first, -1)
+        other = _by_weight(loads, second, one)
     less = loads[other].load(now, slow_start_s) < loads[one].load(now, slow_start_s) * NOISE
     return other if less else one
+
+
+def _by_weight(loads: Sequence[TargetLoad], number: float, without: int) -> int:
+    """One of them but `without`, each as likely as its share says."""
+    left = number * sum([load.share for index, load in enumerate(loads) if index != without])
+    last = 0
+    for index, load in enumerate(loads):
+        if index == without:
+            continue
+        last = index
+        left -= load.share
+        if left < 0:
+            break
+    return last
+
+
+def share_out(loads: Sequence[TargetLoad]) -> None:
+    """Give each of them its share: its weight, as a multiple of the mean."""
+    for load in loads:
+        load.share = load.weight * len(loads) / sum([other.weight for other in loads])
+
+
+def best_ranked(loads: Sequence[TargetLoad], able: Sequence[int]) -> list[int]:
+    """Those of the targets that are `able` and of the most important rank among them."""
+    rank = min([loads[index].rank for index in able])
+    return [index for index in able if loads[index].rank == rank]
 
 
 def pick(

@@ -10,8 +10,8 @@ from veneer.core.balancing import EjectionRules
 from veneer.policy import model
 from veneer.policy.document import KeyPath
 from veneer.policy.model_concurrency import ConcurrencyRules
-from veneer.policy.model_targets import RetryRules, TargetSettings
-from veneer.policy.places import bad_url, url_hint
+from veneer.policy.model_targets import Resolve, RetryRules, TargetSettings
+from veneer.policy.places import bad_url, unresolvable, url_hint
 from veneer.policy.schema_upstream import UpstreamShape
 from veneer.policy.sources import Sources
 from veneer.policy.tls import BY_SYSTEM, TlsSettings, UnusableFileError, tls_context
@@ -24,7 +24,10 @@ def targets_of(shape: UpstreamShape, given: str | None) -> tuple[TargetSettings,
     """Where the upstream is: at what is `given` in place of all that the file says, or else at what it says."""
     if given is not None or not shape.targets:
         return (TargetSettings((given or shape.url or "").rstrip("/")),)
-    return tuple(TargetSettings(target.url.rstrip("/"), target.drain) for target in shape.targets)
+    return tuple(
+        TargetSettings(target.url.rstrip("/"), target.drain, target.weight, Resolve(target.resolve))
+        for target in shape.targets
+    )
 
 
 def wrong_targets(shape: UpstreamShape, targets: tuple[TargetSettings, ...], given: str | None) -> Iterator[Wrong]:
@@ -38,6 +41,8 @@ def wrong_targets(shape: UpstreamShape, targets: tuple[TargetSettings, ...], giv
         path: KeyPath = ("targets", at, "url") if several else ("url",)
         if (why := bad_url(target.url)) is not None:
             yield Wrong(path, why if given is None else f"--upstream {given}: {why}", url_hint(target.url))
+        elif (unfit := unresolvable(target.url, target.resolve)) is not None:
+            yield Wrong(("targets", at, "resolve"), *unfit)
         elif target.url in [other.url for other in targets[:at]]:
             yield Wrong(path, f'"{target.url}" is named twice', "leave one away")
         elif _kind(target.url) != _kind(targets[0].url) and bad_url(targets[0].url) is None:
@@ -91,7 +96,8 @@ def upstream_settings(
         ),
         breaker=None if breaker is None else model.BreakerRules(failures=breaker.failures, open_s=breaker.open),
         retries=RetryRules(shape.retries.refused, shape.retries.share, shape.retries.per_second),
-        targets=targets if len(targets) > 1 else (),
+        targets=targets if len(targets) > 1 or not targets[0].is_fixed else (),
+        resolve_every_s=shape.resolve_every,
         ejection=EjectionRules(
             failures=ejection.failures,
             base_s=ejection.base,

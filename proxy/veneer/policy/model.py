@@ -127,6 +127,7 @@ class UpstreamSettings:
     concurrency: ConcurrencyRules = field(default_factory=ConcurrencyRules)
     retries: RetryRules = field(default_factory=RetryRules)
     targets: tuple[TargetSettings, ...] = ()
+    resolve_every_s: float = 5.0
     ejection: EjectionRules = field(default_factory=EjectionRules)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +18,27 @@ class RetryRules:
     per_second: int = 5
 
 
+class Resolve(Enum):
+    """What the name of a target leads to."""
+
+    ONE = "one"  # one target, whose addresses are tried in turn
+    ALL = "all"  # as many as addresses (A, AAAA)
+    SRV = "srv"  # as many as records of the service (RFC 2782)
+
+
 @dataclass(frozen=True, slots=True)
 class TargetSettings:
-    """One of several backends of an upstream; a drained one gets no requests."""
+    """One of several backends of an upstream, or a name that leads to several; a drained one gets no requests.
+
+    Its share of the requests is as its `weight`.
+    """
 
     url: str
     drain: bool = False
+    weight: int = 1
+    resolve: Resolve = Resolve.ONE
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it is one target for good."""
+        return self.resolve is Resolve.ONE

@@ -7,10 +7,14 @@ import re
 from urllib.parse import urlsplit
 
 from veneer.core.outcome import Reason
+from veneer.policy.model_targets import Resolve
 from veneer.policy.schema_node import LimitsShape, RouteLimitsShape
 
 _TARGET = re.compile(r"[!$-;=?-~]+")
 """Characters of URLs without a fragment (RFC 3986 section 2), and a few that are taken for some."""
+
+_SERVICE = re.compile(r"_[a-z0-9-]+\._tcp\.[^_.]")
+"""How the name of a service begins (RFC 2782)."""
 
 
 def bad_url(url: str) -> str | None:
@@ -28,6 +32,23 @@ def bad_url(url: str) -> str | None:
         return f'"{url}" is not an http or https URL with a host'
     if parts.query or parts.fragment or parts.username is not None:
         return f'"{url}" holds more than scheme, host, port and path'
+    return None
+
+
+def unresolvable(url: str, resolve: Resolve) -> tuple[str, str] | None:
+    """What is wrong with looking a backend's name up so, and what would be right; None when nothing is."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if resolve is Resolve.ONE:
+        return None
+    if parts.scheme == "unix" or is_address(host):
+        return f'"{url}" names no host that could be looked up', "leave `resolve` away"
+    if resolve is Resolve.ALL:
+        return None
+    if parts.port is not None:
+        return f'"{url}" has a port, which the records of a service say', f'write "{parts.scheme}://{host}"'
+    if not _SERVICE.match(host):
+        return f'"{host}" is not the name of a service', 'write "http://_http._tcp.app.internal"'
     return None
 
 
@@ -58,6 +79,15 @@ def origin_and_target(url: str) -> tuple[str, str]:
 def url_hint(url: str) -> str:
     """How a backend's URL is written."""
     return 'write "unix:/run/app.sock"' if url.startswith("unix:") else 'write "http://host:port"'
+
+
+def is_address(host: str) -> bool:
+    """Whether this is an IP address; one of version 6 may name its zone."""
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

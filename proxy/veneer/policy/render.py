@@ -131,7 +131,9 @@ def _text(value: object) -> str:
     if isinstance(value, TagTemplate | RateRule | RateKey | SourceBound):
         return _named(value)
     if isinstance(value, TargetSettings):
-        return f"{value.url} (drained)" if value.drain else value.url
+        said = [f"weight {value.weight}"] * (value.weight != 1) + ["drained"] * value.drain
+        said = ([] if value.is_fixed else [value.resolve.value]) + said
+        return f"{value.url} ({', '.join(said)})" if said else value.url
     if isinstance(value, Enum):
         return str(value.value)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from veneer.policy.schema_concurrency import ConcurrencyShape
 from veneer.policy.shape import Duration, Shape, Text, option, required, section
 
@@ -63,6 +65,20 @@ class TargetShape(Shape):
 
     url: Text = required("As `url` of an upstream; scheme and path are the same for all.")
     drain: bool = option(False, "`true` sends it no further requests; those under way end in peace.")
+    weight: int = option(
+        1,
+        "Its share of the requests: one of weight 2 gets twice as many as one of weight 1 that is as quick.",
+        ge=1,
+        le=256,
+    )
+    resolve: Literal["one", "all", "srv"] = option(
+        "one",
+        "What the name in `url` is: `one` target, whose addresses are tried in turn; `all` addresses that it leads to "
+        "(A, AAAA), each a target; or `srv`, the name of a service as in `http://_http._tcp.app.internal` (RFC 2782), "
+        "each of whose records is a target, with its port, weight and priority (needs the extra `veneer[srv]`). "
+        "Names are asked for again (`resolve_every`): new addresses begin slowly, those that are gone end what they "
+        "have. While no answer comes, or an empty one, the last one counts.",
+    )
 
 
 class EjectionShape(Shape):
@@ -93,6 +109,13 @@ class UpstreamShape(Shape):
         "under way times latency. One that fails is left out for a while (`ejection`). Connections, `concurrency` and "
         "`health` are each target's own; a `breaker` is for all together.",
         max_length=64,
+    )
+    resolve_every: Duration = option(
+        5.0,
+        "How long an answer about a name of `targets` counts that is `resolve`d to several. What a record of a service "
+        "itself says counts where that is shorter, but at least a second.",
+        ge=1,
+        le=3600,
     )
     ejection: EjectionShape = section(EjectionShape, "When one of several targets gets no requests for a while.")
     tls: TlsShape = section(TlsShape, "TLS towards an `https` backend.")

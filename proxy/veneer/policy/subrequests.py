@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from veneer.policy.model import UpstreamSettings
 from veneer.policy.model_identity import CredentialNames, ServicePlace, SubrequestIdentity
+from veneer.policy.model_targets import Resolve
 from veneer.policy.places import bad_resource, bad_target, origin_and_target
 from veneer.policy.problems import nearest
 from veneer.policy.schema_identity import SubrequestShape
@@ -43,6 +44,8 @@ def wrong_subrequest(shape: SubrequestShape, upstreams: Upstreams) -> Iterator[W
     elif shape.upstream not in upstreams:
         hint = nearest(shape.upstream or "", upstreams) or f"known: {', '.join(upstreams)}"
         yield Wrong(("upstream",), f'"{shape.upstream}" is not in `upstreams`', hint)
+    elif any(target.resolve is Resolve.SRV for target in upstreams[shape.upstream or ""].targets):
+        yield Wrong(("upstream",), f'"{shape.upstream}" is found by the records of a service', "write `url` instead")
     else:
         yield from _wrong_path(shape)
 

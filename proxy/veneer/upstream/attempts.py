@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from veneer.core.messages import RequestHead
@@ -93,3 +95,12 @@ class Attempts:
         busy = self.take_busy()
         if busy is not None:
             await busy.aclose()
+
+
+async def unless_given_up(sent: Sent, send: Callable[[UpstreamTarget], Awaitable[BackendResponse]]) -> BackendResponse:
+    """The response of the target. Raises UpstreamError, TimeoutError once it is waited for no more."""
+    if sent.owed is None:
+        return await send(sent.target)
+    async with asyncio.timeout(None) as limit:
+        sent.give_up = partial(limit.reschedule, 0.0)
+        return await send(sent.target)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import socket
 import threading
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from veneer.loop.tasks import anew
+from veneer.policy.places import is_address
 from veneer.ports import Clock
 from veneer.upstream.settings import Endpoint
 
@@ -34,7 +34,7 @@ Answer = list[str] | Exception
 
 def look_up(endpoint: Endpoint) -> list[str]:
     """What the system's resolver says, in its order, without repetition."""
-    found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(endpoint.place, endpoint.port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
@@ -49,14 +49,14 @@ class Names:
         self._endpoint = endpoint
         self._monotonic = clock.monotonic
         self._look_up = look_up
-        self._known: list[str] = [endpoint.host] if _is_address(endpoint.host) else []
+        self._known: list[str] = [endpoint.place] if is_address(endpoint.place) else []
         self._is_literal = bool(self._known)
         self._known_s = 0.0
         self._best: str | None = None
         self._asked: asyncio.Future[Answer] | None = None
         self._asked_s = 0.0
         self._threads = 0
-        self._away = False
+        self._away = self._is_followed = False
 
     async def addresses(self) -> list[str]:
         """The addresses to try, the one that answered last in front. Raises OSError or UnicodeError."""
@@ -70,8 +70,20 @@ class Names:
             await asyncio.wait([asked], timeout=PATIENCE_S if self._known else None)
         if self._known:
             return self._in_order()
-        answer = asked.result()
-        raise OSError(f"{self._endpoint.host} has no address") if isinstance(answer, list) else anew(answer)
+        raise self._nothing(asked.result())
+
+    async def look_again(self) -> list[str]:
+        """What a look-up says now, for who follows the name, and tells the log. Raises OSError or UnicodeError."""
+        self._is_followed = True
+        asked = self._ask()
+        await asyncio.wait([asked], timeout=HANGS_S)
+        answer = asked.result() if asked.done() else TimeoutError(f"no answer within {HANGS_S:g} s")
+        if isinstance(answer, list):
+            return answer
+        raise anew(answer)
+
+    def _nothing(self, answer: Answer) -> Exception:
+        return OSError(f"{self._endpoint.place} has no address") if isinstance(answer, list) else anew(answer)
 
     def worked(self, address: str) -> None:
         """This one has answered: it is the first to try from now on."""
@@ -97,7 +109,7 @@ class Names:
             asked = self._asked = loop.create_future()
             self._asked_s = now_s
             self._threads += 1
-            name = f"look up {self._endpoint.host}"
+            name = f"look up {self._endpoint.place}"
             threading.Thread(target=self._run, args=(loop, asked), name=name, daemon=True).start()
         return self._asked
 
@@ -116,20 +128,12 @@ class Names:
         if self._asked is asked:
             self._asked = None
         if isinstance(answer, list) and answer:
-            if self._away or (self._known and set(answer) != set(self._known)):
-                logger.info("%s is at %s", self._endpoint.host, ", ".join(answer))
+            if not self._is_followed and (self._away or (self._known and set(answer) != set(self._known))):
+                logger.info("%s is at %s", self._endpoint.place, ", ".join(answer))
             self._known, self._known_s, self._away = answer, self._monotonic(), False
-        elif self._known and not self._away:
+        elif self._known and not (self._away or self._is_followed):
             self._away = True
             reason = "no address" if isinstance(answer, list) else answer
-            logger.warning("%s cannot be looked up, its last addresses are used: %s", self._endpoint.host, reason)
+            logger.warning("%s cannot be looked up, its last addresses are used: %s", self._endpoint.place, reason)
         if not asked.done():
             asked.set_result(answer)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True

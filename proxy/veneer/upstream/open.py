@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
+from veneer.core.balancing import TargetLoad
 from veneer.loop.tasks import Tasks
 from veneer.policy.model import UpstreamSettings
+from veneer.policy.model_targets import Resolve, TargetSettings
 from veneer.policy.tls import tls_context
 from veneer.ports import Clock
+from veneer.upstream.following import FollowedName, FollowedTargets
 from veneer.upstream.health import BreakerGuard, CheckedPool
+from veneer.upstream.names import Names
 from veneer.upstream.opened import OpenUpstream
 from veneer.upstream.pool import UpstreamPool
+from veneer.upstream.services import Destination, NameAnswer, domain_of, look_up_service
 from veneer.upstream.settings import Endpoint, PoolSettings
 from veneer.upstream.target import SetRules, UpstreamTarget
 from veneer.upstream.targets import TargetSet
@@ -36,9 +42,11 @@ def targets_of(upstream: OpenUpstream) -> TargetSet | None:
     return guarded if isinstance(guarded, TargetSet) else None
 
 
-def _one(settings: UpstreamSettings, clock: Clock, tasks: Tasks) -> tuple[UpstreamPool, CheckedPool | None]:
+def _one(
+    settings: UpstreamSettings, clock: Clock, tasks: Tasks, endpoint: Endpoint | None = None
+) -> tuple[UpstreamPool, CheckedPool | None]:
     """A backend, and its health check where it is to have one."""
-    pool = UpstreamPool(pool_settings(settings), clock, tasks)
+    pool = UpstreamPool(pool_settings(settings, endpoint), clock, tasks)
     if settings.health is None:
         return pool, None
     checked = CheckedPool(pool, settings.health)
@@ -47,17 +55,54 @@ def _one(settings: UpstreamSettings, clock: Clock, tasks: Tasks) -> tuple[Upstre
 
 
 def _several(settings: UpstreamSettings, clock: Clock, tasks: Tasks) -> TargetSet:
-    targets = []
-    for target in settings.targets:
-        pool, checked = _one(replace(settings, url=target.url), clock, tasks)
-        targets.append(UpstreamTarget(pool, checked, target.drain))
-    set_rules = SetRules(settings.name, settings.ejection, settings.retries, alike=settings.preserve_host)
-    return TargetSet(targets, set_rules, clock, tasks)
+    parts = [_part(settings, target, clock, tasks) for target in settings.targets]
+    fixed = [part for part in parts if isinstance(part, UpstreamTarget)]
+    writer = UpstreamPool(pool_settings(settings), clock, tasks)  # which connects to nothing
+    rules = SetRules(
+        settings.name,
+        settings.ejection,
+        settings.retries,
+        settings.preserve_host,
+        writer,
+        settings.connect_timeout_s,
+    )
+    if len(fixed) == len(parts):
+        return TargetSet(fixed, rules, clock, tasks)
+    return FollowedTargets(parts, rules, settings.resolve_every_s, clock, tasks)
 
 
-def pool_settings(settings: UpstreamSettings) -> PoolSettings:
-    """What of `settings` concerns connections; Raises ValueError for files of TLS that cannot be used."""
-    endpoint = Endpoint.parse(settings.url)
+def _part(
+    settings: UpstreamSettings, target: TargetSettings, clock: Clock, tasks: Tasks
+) -> UpstreamTarget | FollowedName:
+    """A target, or a name that leads to several."""
+    own = replace(settings, url=target.url)
+    endpoint = Endpoint.parse(target.url)
+    names = Names(endpoint, clock)
+
+    def made(endpoint: Endpoint, weight: int) -> UpstreamTarget:
+        pool, checked = _one(own, clock, tasks, endpoint)
+        return UpstreamTarget(pool, checked, target.drain, TargetLoad(weight))
+
+    def of_place(place: Destination) -> UpstreamTarget:
+        return made(replace(endpoint, at=place.at, port=place.port), place.weight)
+
+    async def addresses() -> NameAnswer:
+        return NameAnswer([Destination(address, endpoint.port, target.weight) for address in await names.look_again()])
+
+    if target.is_fixed:
+        return made(endpoint, target.weight)
+    if target.resolve is Resolve.ALL:
+        return FollowedName(target.url, addresses, of_place)
+    service, endpoint = endpoint.host, replace(endpoint, host=domain_of(endpoint.host))
+    return FollowedName(target.url, partial(look_up_service, service), of_place)
+
+
+def pool_settings(settings: UpstreamSettings, endpoint: Endpoint | None = None) -> PoolSettings:
+    """What of `settings` concerns connections, to the `endpoint` or else to their URL.
+
+    Raises ValueError for files of TLS that cannot be used.
+    """
+    endpoint = endpoint or Endpoint.parse(settings.url)
     return PoolSettings(
         endpoint=endpoint,
         connect_timeout_s=settings.connect_timeout_s,

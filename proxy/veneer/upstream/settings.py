@@ -15,7 +15,8 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 class Endpoint:
     """A place to connect to: a host and port, with or without TLS, or the path of a unix socket.
 
-    `prefix` is a path put before every target; it begins with "/" and ends without one, or is empty.
+    `prefix` is a path put before every target; it begins with "/" and ends without one, or is empty. With `at` the
+    connection goes to that address, or name, in place of the host, which is who answers there by name.
     """
 
     host: str
@@ -23,6 +24,12 @@ class Endpoint:
     tls: bool = False
     unix_path: str | None = None
     prefix: str = ""
+    at: str = ""
+
+    @property
+    def place(self) -> str:
+        """The name, or address, that leads there."""
+        return self.at or self.host
 
     @classmethod
     def parse(cls, url: str) -> Endpoint:
@@ -56,6 +63,8 @@ class Endpoint:
         return f"{'https' if self.tls else 'http'}://{self.authority}{self.prefix}"
 
     def __str__(self) -> str:
+        if self.at:
+            return f"[{self.at}]:{self.port}" if ":" in self.at else f"{self.at}:{self.port}"
         return f"unix:{self.unix_path}" if self.unix_path is not None else self.authority
 
 

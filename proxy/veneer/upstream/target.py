@@ -12,7 +12,7 @@ from veneer.upstream.health import CheckedPool
 from veneer.upstream.pool import UpstreamPool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class UpstreamTarget:
     """One of them. With `check` its health is looked at; one that is `drained` gets no requests."""
 
@@ -26,6 +26,10 @@ class UpstreamTarget:
 
     def __str__(self) -> str:
         return str(self.pool)
+
+    async def aclose(self) -> None:
+        """Look no more, and keep no connection but for what is under way."""
+        await (self.pool if self.check is None else self.check).aclose()
 
     def is_in(self, now_s: float) -> bool:
         """Whether it may have requests. One that its checks find well again begins slowly."""
@@ -60,12 +64,17 @@ class TargetCounts:
 
 @dataclass(frozen=True, slots=True)
 class SetRules:
-    """What holds for all targets of the upstream `name`; `alike` says that a request's head is the same for each."""
+    """What holds for all targets of the upstream `name`; `alike` says that a request's head is the same for each.
+
+    Then `like` writes it, where targets come and go. For `patience_s` a request waits for the first.
+    """
 
     name: str
     ejection: EjectionRules = field(default_factory=EjectionRules)
     retries: RetryRules = field(default_factory=RetryRules)
     alike: bool = True
+    like: UpstreamPool | None = None
+    patience_s: float = 5.0
 
 
 class Relay:

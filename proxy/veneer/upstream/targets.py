@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import Final
 
 from veneer.core import balancing, silence
@@ -16,7 +15,7 @@ from veneer.core.retry_budget import RetryBudget
 from veneer.core.silence import Owed
 from veneer.loop.tasks import Tasks
 from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
-from veneer.upstream.attempts import Attempts, Busy, Sent
+from veneer.upstream.attempts import Attempts, Busy, Sent, unless_given_up
 from veneer.upstream.gate import Load
 from veneer.upstream.health import BACKEND_FAILURES, answers_at_all
 from veneer.upstream.lease import is_repeatable
@@ -57,7 +56,7 @@ class TargetSet:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._name = rules.name
-        self.targets = tuple(targets)
+        self.targets: tuple[UpstreamTarget, ...] = ()
         self._rules = rules.ejection
         self._retries = retries = rules.retries
         self._budget = RetryBudget(retries.share, retries.per_second, clock.monotonic())
@@ -65,14 +64,18 @@ class TargetSet:
         self.monotonic = clock.monotonic
         self._tasks = tasks
         self._chance = chance
-        self._usable = [target for target in targets if not target.drained]
+        self._usable: list[UpstreamTarget] = []
+        self._ranked = False
+        self._arrived = asyncio.Event()
+        self._patience_s = rules.patience_s
+        self._like = rules.like
         self._ejected = self._doubt = False
         self._under_way: dict[Owed, tuple[Attempts, Sent]] = {}
         self._looker: asyncio.TimerHandle | None = None
         self._look_at_s = 0.0
         self._alike = rules.alike
         self.counts = TargetCounts()
-        self._have_patience()
+        self.become(targets)
 
     def __str__(self) -> str:
         return self._name
@@ -87,6 +90,8 @@ class TargetSet:
         demand: Demand | None = None,
     ) -> BackendResponse:
         """The response of one of the targets. Raises UpstreamError."""
+        if not self._usable:
+            await self._wait_for_any()
         self.sends()
         relay = None if on_interim is None else Relay(on_interim)
         repeatable = is_repeatable(request, demand) and (body is None or isinstance(body, bytes))
@@ -100,6 +105,8 @@ class TargetSet:
 
     async def look(self, request: RequestHead) -> BackendResponse:
         """An exchange for who watches, with one of those that may have requests. Raises UpstreamError."""
+        if not self._usable:
+            await self._wait_for_any()
         return await self.pick((), None)[0].pool.look(request)
 
     def load(self) -> Load:
@@ -108,11 +115,11 @@ class TargetSet:
 
     def head_bytes(self, request: RequestHead, *, has_body: bool = False) -> bytes:
         """The head of a request, as each of the targets would get it: `lease_now` gives none where they differ."""
-        return self.targets[0].pool.head_bytes(request, has_body=has_body)
+        return (self._like or self.targets[0].pool).head_bytes(request, has_body=has_body)
 
     def lease_now(self, now_s: float, claim: Claim = ANY_CLAIM) -> TargetLease | None:
         """An idle connection to the target whose turn it is."""
-        if not self._alike:
+        if not self._alike or not self._usable:
             return None
         if self._is_doubtful(now_s):
             return None  # whoever is asked by `exchange` may find out
@@ -123,7 +130,32 @@ class TargetSet:
     async def aclose(self) -> None:
         """Close them all. What they owe to requests that have begun is looked after until it has come."""
         for target in self.targets:
-            await (target.pool if target.check is None else target.check).aclose()
+            await target.aclose()
+
+    # ---- which there are
+
+    def become(self, targets: Sequence[UpstreamTarget]) -> None:
+        """Have these targets from now on. Those that are gone end what they have, and get nothing more."""
+        gone = [target for target in self.targets if target not in targets]
+        self.targets = tuple(targets)
+        self._usable = [target for target in targets if not target.drained]
+        loads = [target.load for target in self._usable]
+        balancing.share_out(loads)
+        self._ranked = len({load.rank for load in loads}) > 1
+        self._have_patience()
+        if self._usable:
+            self._arrived.set()
+        for target in gone:
+            self._tasks.start(target.aclose(), f"close {target}")
+
+    async def _wait_for_any(self) -> None:
+        """Wait until there is a target: until a name has been looked up. Raises UpstreamError."""
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._arrived.wait()
+        except TimeoutError:
+            detail = f"{self} leads nowhere: none of its names has been answered"
+            raise UpstreamError(UpstreamFailure.CONNECT_TIMEOUT, detail, sent=False) from None
 
     # ---- one request
 
@@ -135,7 +167,7 @@ class TargetSet:
             while True:
                 sent = self.begin(attempts, *self.pick(attempts.tried, attempts.kind if attempts.movable else None))
                 try:
-                    response = await self.outcome(attempts, sent, _unless_given_up(sent, send))
+                    response = await self.outcome(attempts, sent, unless_given_up(sent, send))
                 finally:
                     self.end(sent)
                 if response is not None:
@@ -209,7 +241,7 @@ class TargetSet:
 
     def _may_go_on(self, attempts: Attempts, reason: str) -> bool:
         """Whether one more target may be asked; then that is counted, and told in the log."""
-        if attempts.is_begun or not attempts.is_wanted or len(attempts.tried) >= len(self._usable):
+        if attempts.is_begun or not attempts.is_wanted or all(target in attempts.tried for target in self._usable):
             return False
         if not self._budget.take(self.monotonic()):
             self.counts.over_budget += not attempts.denied
@@ -236,6 +268,8 @@ class TargetSet:
         if not able:
             able = [index for index, target in enumerate(usable) if target not in tried]
         loads = [target.load for target in usable]
+        if self._ranked:
+            able = balancing.best_ranked(loads, able)
         index, canary = balancing.pick(loads, able, kind, now_s, self._rules, self._chance)
         return usable[index], canary
 
@@ -362,12 +396,3 @@ class TargetSet:
             logger.warning("%s of %s has answered, and is tried with a few requests", target, self)
         else:
             balancing.eject(target.load, self.monotonic(), self._rules)
-
-
-async def _unless_given_up(sent: Sent, send: Callable[[UpstreamTarget], Awaitable[BackendResponse]]) -> BackendResponse:
-    """The response of the target. Raises UpstreamError, TimeoutError once it is waited for no more."""
-    if sent.owed is None:
-        return await send(sent.target)
-    async with asyncio.timeout(None) as limit:
-        sent.give_up = partial(limit.reschedule, 0.0)
-        return await send(sent.target)

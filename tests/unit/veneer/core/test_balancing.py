@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -16,11 +16,13 @@ from veneer.core.balancing import (
     EjectionRules,
     TargetLoad,
     asked_rest_s,
+    best_ranked,
     choose,
     eject,
     pick,
     readmit,
     rest,
+    share_out,
     should_eject,
 )
 from veneer.core.fields import Fields
@@ -33,11 +35,16 @@ Behaviour = Callable[[float], float | None]
 
 
 def simulate(
-    behaviours: list[Behaviour], rate: int, for_s: float, rules: EjectionRules = RULES
+    behaviours: list[Behaviour],
+    rate: int,
+    for_s: float,
+    rules: EjectionRules = RULES,
+    weights: Sequence[int] = (),
 ) -> tuple[list[tuple[float, int, bool]], list[TargetLoad]]:
     """When requests came, which target they went to and whether they were answered; and how the targets end."""
     chance = random.Random(7).random
-    loads = [TargetLoad() for _ in behaviours]
+    loads = [TargetLoad(weight) for weight in weights or [1] * len(behaviours)]
+    share_out(loads)
     ends: list[tuple[float, int, int, float, bool]] = []
     outcome: list[tuple[float, int, bool]] = []
     for number in range(int(rate * for_s)):
@@ -73,6 +80,37 @@ def test_targets_that_are_alike_get_alike() -> None:
     outcome, _ = simulate([quick, quick, quick], 200, 30)
     counts = Counter(index for _, index, _ in outcome)
     assert all(1_500 <= counts[index] <= 2_500 for index in range(3))
+
+
+@pytest.mark.parametrize("rate", [50, 2_000], ids=["idle", "busy"])
+def test_targets_that_are_as_quick_get_what_their_weights_say(rate: int) -> None:
+    outcome, _ = simulate([quick, quick, quick], rate, 6_000 / rate, weights=[10, 20, 50])
+    counts = Counter(index for _, index, _ in outcome)
+    assert [counts[index] / len(outcome) for index in range(3)] == pytest.approx([1 / 8, 1 / 4, 5 / 8], rel=0.25)
+
+
+def test_a_weight_does_not_keep_a_target_that_hangs_in_use() -> None:
+    outcome, _ = simulate([quick, hangs], 200, 60, weights=[1, 20])
+    late = [well for at, _, well in outcome if at >= 1.0]
+    assert late.count(False) <= max(len(late) * 0.001, RULES.failures)
+
+
+@given(st.lists(st.integers(1, 256), min_size=1, max_size=64), st.floats(0, 1, exclude_max=True), st.randoms())
+def test_shares_are_as_weights_and_one_is_chosen_in_any_case(
+    weights: list[int], number: float, chance: random.Random
+) -> None:
+    loads = [TargetLoad(weight) for weight in weights]
+    share_out(loads)
+    assert sum(load.share for load in loads) == pytest.approx(len(loads))
+    assert [load.share / loads[0].share for load in loads] == pytest.approx([weight / weights[0] for weight in weights])
+    assert 0 <= choose(loads, 1.0, 10.0, number, chance.random()) < len(loads)
+
+
+def test_those_of_the_best_rank_are_asked_while_one_of_them_may_be() -> None:
+    loads = [TargetLoad(rank=rank) for rank in (1, 0, 2, 1)]
+    assert best_ranked(loads, [0, 1, 2, 3]) == [1]
+    assert best_ranked(loads, [0, 2, 3]) == [0, 3]
+    assert best_ranked(loads, [2]) == [2]
 
 
 def test_a_slow_target_gets_less() -> None:
