@@ -29,6 +29,7 @@ from veneer.ports import (
     LeaseState,
     OnReceipt,
     Receipt,
+    SentTo,
     Tunnel,
     UpstreamError,
     UpstreamFailure,
@@ -49,6 +50,7 @@ class ScriptedResponse:
     def __init__(self, *fields: Pair, status: int = 200, body: Sequence[bytes | UpstreamError] = (b"hello",)) -> None:
         self.head = ResponseHead(status, "", Fields(fields))
         self.trailers = Fields()
+        self.sent_to: SentTo | None = None
         self.closed = False
         self._body = body
 

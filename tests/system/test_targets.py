@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from devstack.process import wait_until
 from devstack.proxy import ProxyOptions, ProxyServer
 from tests.support.client import Answer, fetch
 from tests.support.origin import Origin, OriginConnection, Script, read_body, running_origin
@@ -80,6 +82,12 @@ async def ask(proxy: ProxyServer, count: int, method: str = "GET") -> list[Answe
     return [await asyncio.to_thread(fetch, f"{proxy.url}/{number}", method, body=body) for number in range(count)]
 
 
+def lines_of(proxy: ProxyServer) -> list[dict[str, object]]:
+    """The lines of requests in its log."""
+    lines = [line for line in proxy.process.log_lines() if line.startswith("{")]
+    return [told for line in lines if "request_id" in (told := json.loads(line))]
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_all_targets_get_requests_also_from_the_fast_path(
     new_proxy: NewProxy, tmp_path: Path, method: str
@@ -93,6 +101,10 @@ async def test_all_targets_get_requests_also_from_the_fast_path(
         assert min(bodies[b"a"], bodies[b"b"]) >= 10
         metrics = (await asyncio.to_thread(fetch, f"{proxy.admin_url}/metrics")).body.decode()
         assert metrics.count('veneer_upstream_target{state="up",') == 2
+        targets = {b"a": one.url.removeprefix("http://"), b"b": other.url.removeprefix("http://")}
+        answered = {answer.header("X-Request-ID"): targets[answer.body] for task in asking for answer in task.result()}
+        assert await asyncio.to_thread(wait_until, lambda: len(lines_of(proxy)) >= 200, timeout_s=10)
+        assert {line["request_id"]: line.get("target") for line in lines_of(proxy)} == answered
 
 
 async def test_one_of_three_hangs_and_its_requests_are_answered_by_another(new_proxy: NewProxy, tmp_path: Path) -> None:
@@ -129,6 +141,9 @@ async def test_a_busy_target_is_spared_and_its_requests_are_answered_by_another(
         answers = await ask(proxy, 50)
         assert {answer.body for answer in answers} == {b"a"}
         assert len(other.heads) == 1
+        assert await asyncio.to_thread(wait_until, lambda: len(lines_of(proxy)) >= 50, timeout_s=10)
+        assert {line["target"] for line in lines_of(proxy)} == {one.url.removeprefix("http://")}
+        assert [line["attempts"] for line in lines_of(proxy) if "attempts" in line] == [2]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -17,7 +17,7 @@ from veneer.pipeline.handle import Handler
 from veneer.pipeline.made import FetchedResponse
 from veneer.pipeline.plan import CacheLookup, plan_of
 from veneer.policy.model import Policy
-from veneer.ports import Client
+from veneer.ports import Client, SentTo
 from veneer.server.client import ClientTransport, PlainClient
 from veneer.server.ports import ConnectionHandle
 
@@ -149,4 +149,5 @@ def _policy_of(miss: FastMiss) -> Policy | None:
 
 async def _as_it_came(write: FastWrite) -> WholeResponse:
     """The response to a write that was read already."""
-    return WholeResponse(*write.came())
+    target = write.lease.target
+    return WholeResponse(*write.came(), SentTo(target, 1) if target else None)

@@ -126,6 +126,13 @@ class FastPathState:
             record = self._records[alike] = RecordTemplate(method, route, status, coding, CacheResult.HIT)
         return record if exchange.match.identity is None else self.identified_record(record, exchange.match)
 
+    def targeted_record(self, record: RecordTemplate, target: str) -> RecordTemplate:
+        """The record of what this target has answered, the same object for all alike."""
+        targeted = self._identified.get((record, target))
+        if targeted is None:
+            targeted = self._remember((record, target), replace(record, target=target))
+        return targeted
+
     def identified_record(self, record: RecordTemplate, match: Match) -> RecordTemplate:
         """The record with what is told of who asks, the same object for all alike."""
         identity = logged_identity(self.policy, match)
@@ -134,7 +141,11 @@ class FastPathState:
         alike = record, repr(identity)
         identified = self._identified.get(alike)
         if identified is None:
-            if len(self._identified) >= MAX_RECORDS:
-                self._identified.clear()
-            identified = self._identified[alike] = replace(record, identity=identity)
+            identified = self._remember(alike, replace(record, identity=identity))
         return identified
+
+    def _remember(self, alike: tuple[RecordTemplate, str], record: RecordTemplate) -> RecordTemplate:
+        if len(self._identified) >= MAX_RECORDS:
+            self._identified.clear()
+        self._identified[alike] = record
+        return record

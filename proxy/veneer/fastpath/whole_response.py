@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator
 
 from veneer.core.fields import Fields
 from veneer.core.messages import ResponseHead
-from veneer.ports import ByteSink
+from veneer.ports import ByteSink, SentTo
 
 
 class WholeResponse:
     """Implements `veneer.ports.UpstreamResponse`; it holds no connection."""
 
-    def __init__(self, head: ResponseHead, body: bytes) -> None:
+    def __init__(self, head: ResponseHead, body: bytes, sent_to: SentTo | None = None) -> None:
         self.head = head
+        self.sent_to = sent_to
         self.content_length = len(body)
         self.trailers = Fields()
         self.tunnel = None

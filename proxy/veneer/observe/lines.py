@@ -318,6 +318,8 @@ class TextLines(Renderer):
             "" if record.refused is None else f"refused={record.refused.value}",
             "" if record.end is None else f"end={record.end.value}",
             "" if record.identity is None else ",".join([f"{who}={what}" for who, what in record.identity.items()]),
+            f"target={record.target}" if record.target else "",
+            f"attempts={record.attempts}" if record.attempts else "",
             f"id={record.request_id}",
             f"error={record.error}" if record.error else "",
         ]

@@ -36,6 +36,7 @@ def record_of(
     passed = replied.passed
     cache = None if answer is None else answer.cache
     forward = None if cache is None else cache.forward
+    sent_to = None if answer is None else answer.sent_to
     return ExchangeRecord(
         time=exchange.received,
         request_id=exchange.request_id,
@@ -60,6 +61,8 @@ def record_of(
         error=error or ("" if answer is None else answer.error),
         user_agent=request.fields.joined.get("user-agent", ""),
         identity=None if exchange.match.identity is None else logged_identity(exchange.policy, exchange.match),
+        target="" if sent_to is None else sent_to.target,
+        attempts=0 if sent_to is None or sent_to.attempts < 2 else sent_to.attempts,
         trace_id="" if trace is None else trace.trace_id,
         span_id="" if trace is None else trace.span_id,
         parent_id=exchange.trace_parent_id,

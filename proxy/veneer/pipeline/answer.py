@@ -10,7 +10,7 @@ from veneer.core.messages import ResponseHead
 from veneer.core.outcome import CacheStatus
 from veneer.core.record import fast_struct
 from veneer.pipeline.exchange import CacheResult, Refusal
-from veneer.ports import ByteSink, UpstreamResponse
+from veneer.ports import ByteSink, SentTo, UpstreamResponse
 
 
 def no_trailers() -> Fields:
@@ -73,3 +73,4 @@ class Answer:
     upstream_ms: float | None = None
     refused: Refusal | None = None
     error: str = ""
+    sent_to: SentTo | None = None

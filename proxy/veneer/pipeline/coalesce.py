@@ -11,7 +11,7 @@ from veneer.core.entry import Entry
 from veneer.core.outcome import Reason
 from veneer.core.record import fast_struct
 from veneer.pipeline.content import BodyCursor, SharedBody
-from veneer.ports import Demand, FetchLock, UpstreamError, UpstreamResponse
+from veneer.ports import Demand, FetchLock, SentTo, UpstreamError, UpstreamResponse
 
 UNCACHEABLE_KEPT_S: Final = 10.0
 UNCACHEABLE_LIMIT: Final = 10_000
@@ -34,6 +34,7 @@ class Complete:
     may_share: bool
     upstream_ms: float
     validated: bool = False
+    sent_to: SentTo | None = None
 
 
 @fast_struct
@@ -47,6 +48,7 @@ class Streaming:
     may_share: bool
     upstream_ms: float
     place: BodyCursor
+    sent_to: SentTo | None = None
 
 
 @fast_struct

@@ -299,12 +299,12 @@ class Fetcher:
             fresh = await self._filler.freshen(plan, fetched, flight.lock)
             if fresh is not None:
                 own = replace(fresh.entry, fields=fresh.entry.fields.added(*fresh.personal))
-                return Complete(fresh.entry, own, True, True, fetched.upstream_ms, validated=True)
+                return Complete(fresh.entry, own, True, True, fetched.upstream_ms, True, fetched.response.sent_to)
             fetched = await self._ask(plan, plan.unconditional, interim, flight)
         elif head.status == 206 and plan.completing is not None:
             entry = await self._filler.complete(plan, plan.completing, fetched)
             if entry is not None:
-                return Complete(entry, entry, True, True, fetched.upstream_ms)
+                return Complete(entry, entry, True, True, fetched.upstream_ms, sent_to=fetched.response.sent_to)
             fetched = await self._ask(plan, plan.unconditional, interim, flight)
         head = fetched.response.head
         if self._hides_errors(plan) and head.status in ERROR_STATUSES:
@@ -314,7 +314,7 @@ class Fetcher:
             entry = await self._filler.update_by_head(plan, fetched)
             if entry is not None:
                 await fetched.response.aclose()
-                return Complete(entry, entry, True, True, fetched.upstream_ms)
+                return Complete(entry, entry, True, True, fetched.upstream_ms, sent_to=fetched.response.sent_to)
         verdict = judge_fetched(plan, fetched)
         self._mixing.consider(plan, fetched.response.head, verdict)
         await self._filler.supersede(plan, fetched, verdict)
@@ -334,11 +334,12 @@ class Fetcher:
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             entry, stored = await self._filler.put(plan, entry_of(plan, fetched, storable, body), storable, flight.lock)
             own = as_it_came(entry, response.head.fields, storable)
-            return Complete(entry, own, stored, storable.may_share, fetched.upstream_ms)
+            return Complete(entry, own, stored, storable.may_share, fetched.upstream_ms, sent_to=response.sent_to)
         shared = SharedBody(plan.match.route.cache.max_body_bytes, self._services.budget, flight)
         entry = entry_of(plan, fetched, storable)
         own = as_it_came(entry, response.head.fields, storable)
-        outcome = Streaming(entry, own, shared, length, storable.may_share, fetched.upstream_ms, shared.open())
+        may_share, took_ms = storable.may_share, fetched.upstream_ms
+        outcome = Streaming(entry, own, shared, length, may_share, took_ms, shared.open(), response.sent_to)
         flight.resolve(outcome)
         self._services.tasks.start(self._pump(flight, plan, fetched, storable, shared), "receive a body")
         return outcome

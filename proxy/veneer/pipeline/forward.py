@@ -155,7 +155,8 @@ class Forwarder:
                 kept = replace(status, forward_status=response.head.status, detail=Refusal.LOG_LOST.value)
                 return refuse(exchange, 504, detail, Refusal.LOG_LOST, kept)
             if response.tunnel is not None:
-                return Answer(response.head, TunnelBody(response), status, CacheResult.BYPASS, upstream_ms)
+                tunnel, bypass = TunnelBody(response), CacheResult.BYPASS
+                return Answer(response.head, tunnel, status, bypass, upstream_ms, sent_to=response.sent_to)
             if request.method == "POST" and receipt is not None and receipt.shared:
                 fetched = FetchedResponse(response, request_time, services.clock.now(), born, upstream_ms)
                 as_get = await self._storable_as_get(exchange, fetched, receipt.position)
@@ -204,7 +205,8 @@ class Forwarder:
         entry, stored = await self._filler.put(plan, entry_of(plan, fetched, verdict, body), verdict)
         head = fetched.response.head
         own = as_it_came(entry, head.fields, verdict)
-        return Answer(head, StoredBody(own), replace(status, stored=stored), CacheResult.BYPASS, fetched.upstream_ms)
+        told, sent_to = replace(status, stored=stored), fetched.response.sent_to
+        return Answer(head, StoredBody(own), told, CacheResult.BYPASS, fetched.upstream_ms, sent_to=sent_to)
 
     def _plan_as_get(self, exchange: Exchange) -> Plan:
         """What a GET of the same target would be fetched as."""
@@ -254,12 +256,12 @@ async def private_answer(
         exchange.request.method == "GET" and head.status == 200 and length is not None and 0 < length <= SMALL_BYTES
     ):
         stream = StreamBody(response.body(), length, response.aclose, lambda: response.trailers, response.stream_into)
-        return Answer(head, stream, status, use, upstream_ms)
+        return Answer(head, stream, status, use, upstream_ms, sent_to=response.sent_to)
     try:
         body = b"".join([piece async for piece in response.body()])
     except UpstreamError as error:
         failed = upstream_failed(exchange, error, status)
-        return replace(failed, use=use, upstream_ms=upstream_ms)
+        return replace(failed, use=use, upstream_ms=upstream_ms, sent_to=response.sent_to)
     finally:
         await response.aclose()
     fields = head.fields
@@ -267,7 +269,8 @@ async def private_answer(
         fields = fields.added(("ETag", make_etag(body)))
     now = services.clock.now()
     entry = Entry(head.status, head.reason, fields, body, now, now, uri="", born=services.log.position)
-    return Answer(ResponseHead(head.status, head.reason, fields), StoredBody(entry), status, use, upstream_ms)
+    told = ResponseHead(head.status, head.reason, fields)
+    return Answer(told, StoredBody(entry), status, use, upstream_ms, sent_to=response.sent_to)
 
 
 async def _close(body: Body) -> None:

@@ -36,6 +36,7 @@ from veneer.pipeline.plan import CacheLookup, Plan, plan_of
 from veneer.pipeline.refuse import REFUSED_HERE, refuse, upstream_failed
 from veneer.pipeline.wish import FetchLockWish
 from veneer.policy.model import Route
+from veneer.ports import SentTo
 
 Undone = ServeStale | GatewayTimeout | Revalidate | PartialMiss
 """Decisions that are neither hit nor miss."""
@@ -205,11 +206,17 @@ def _stale(decision: ServeStale, key: str) -> Answer:
 
 
 def stored_answer(
-    entry: Entry, age_s: float | None, key: str, status: CacheStatus, use: CacheResult, upstream_ms: float | None = None
+    entry: Entry,
+    age_s: float | None,
+    key: str,
+    status: CacheStatus,
+    use: CacheResult,
+    upstream_ms: float | None = None,
+    sent_to: SentTo | None = None,
 ) -> Answer:
     """An answer from a stored response."""
     head = ResponseHead(entry.status, entry.reason, entry.fields)
-    return Answer(head, StoredBody(entry, age_s, key), status, use, upstream_ms)
+    return Answer(head, StoredBody(entry, age_s, key), status, use, upstream_ms, sent_to=sent_to)
 
 
 def whole_answer(outcome: Complete, plan: Plan, status: CacheStatus) -> Answer:
@@ -224,7 +231,7 @@ def whole_answer(outcome: Complete, plan: Plan, status: CacheStatus) -> Answer:
         collapsed=status.collapsed,
         detail=status.detail,
     )
-    return stored_answer(outcome.own, None, plan.key, told, use, outcome.upstream_ms)
+    return stored_answer(outcome.own, None, plan.key, told, use, outcome.upstream_ms, outcome.sent_to)
 
 
 async def unstored_answer(
@@ -238,6 +245,6 @@ async def unstored_answer(
         trailers = no_trailers if status.collapsed else lambda: body.trailers
         stream = StreamBody(place, outcome.length, place.aclose, trailers)
         use = CacheResult.COLLAPSED if status.collapsed else CacheResult.MISS
-        return Answer(head, stream, replace(status, stored=True), use, outcome.upstream_ms)
+        return Answer(head, stream, replace(status, stored=True), use, outcome.upstream_ms, sent_to=outcome.sent_to)
     told = CacheStatus(forward=status.forward, collapsed=status.collapsed, detail=outcome.reason.value)
     return await private_answer(services, exchange, outcome.response, told, CacheResult.MISS, outcome.upstream_ms)

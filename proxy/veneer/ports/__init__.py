@@ -48,7 +48,7 @@ from veneer.ports.stores import (
     SharedLookups,
 )
 from veneer.ports.streams import ByteSink, Content, InterimSink, Tunnel
-from veneer.ports.upstream import Upstream, UpstreamError, UpstreamFailure, UpstreamResponse
+from veneer.ports.upstream import SentTo, Upstream, UpstreamError, UpstreamFailure, UpstreamResponse
 
 __all__ = [
     "AsOf",
@@ -92,6 +92,7 @@ __all__ = [
     "Resource",
     "Retrieved",
     "Retriever",
+    "SentTo",
     "SharedLookups",
     "SourceClaim",
     "SourceError",

@@ -46,6 +46,11 @@ class LeasedConnection:
 
     __slots__ = ()
 
+    @property
+    def target(self) -> str:
+        """To which of several targets it leads; empty where the upstream is one backend."""
+        return ""
+
     @abstractmethod
     def give_back(self) -> None:
         """Nothing is to be sent."""

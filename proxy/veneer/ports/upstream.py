@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from veneer.core.fields import Fields
 from veneer.core.messages import RequestHead, ResponseHead
@@ -53,6 +53,13 @@ class UpstreamError(Exception):
         return UpstreamError(self.failure, self.detail, sent=self.sent, retry_s=self.retry_s)
 
 
+class SentTo(NamedTuple):
+    """The target that a request was sent to last, of several, and how many were asked in all."""
+
+    target: str
+    attempts: int
+
+
 class UpstreamResponse(Protocol):
     """A final response whose body is still arriving. Must be closed on every path."""
 
@@ -69,6 +76,11 @@ class UpstreamResponse(Protocol):
     @property
     def trailers(self) -> Fields:
         """Trailer fields; empty until the body has ended."""
+        ...
+
+    @property
+    def sent_to(self) -> SentTo | None:
+        """Which target has answered; None where the upstream is one backend."""
         ...
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 from veneer.http1.heads import ParsedHead
 from veneer.http1.parser import MessagePart
-from veneer.ports import ByteSink, UpstreamError, UpstreamFailure
+from veneer.ports import ByteSink, SentTo, UpstreamError, UpstreamFailure
 from veneer.upstream.connection import Connection
 from veneer.upstream.tunnel import BackendTunnel
 
@@ -30,6 +30,7 @@ class BackendResponse:
         "_whole",
         "content_length",
         "head",
+        "sent_to",
         "trailers",
         "tunnel",
     )
@@ -49,6 +50,7 @@ class BackendResponse:
         """Bytes to come if known."""
         self.trailers = parser.trailers
         """Trailer fields; empty until the body has ended."""
+        self.sent_to: SentTo | None = None
         self.tunnel: BackendTunnel | None = None
         """The raw stream after 101."""
         if parser.part is MessagePart.DONE:

@@ -23,9 +23,13 @@ class UpstreamTarget:
     refuses: bool = False
     was_down: bool = False
     on_trial: bool = False
+    label: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.label = str(self.pool)
 
     def __str__(self) -> str:
-        return str(self.pool)
+        return self.label
 
     async def aclose(self) -> None:
         """Look no more, and keep no connection but for what is under way."""

@@ -62,6 +62,11 @@ class TargetLease(ports.LeasedConnection):
         self._attempts: Attempts | None = None
         self._sent: Sent | None = None
 
+    @property
+    def target(self) -> str:
+        """To which target it leads."""
+        return self._target.label
+
     def give_back(self) -> None:
         """Nothing is to be sent."""
         self._lease.give_back()

@@ -14,7 +14,7 @@ from veneer.core.overload import ANY_CLAIM, Claim
 from veneer.core.retry_budget import RetryBudget
 from veneer.core.silence import Owed
 from veneer.loop.tasks import Tasks
-from veneer.ports import Clock, Content, Demand, InterimSink, UpstreamError, UpstreamFailure
+from veneer.ports import Clock, Content, Demand, InterimSink, SentTo, UpstreamError, UpstreamFailure
 from veneer.upstream.attempts import Attempts, Busy, Sent, unless_given_up
 from veneer.upstream.gate import Load
 from veneer.upstream.health import BACKEND_FAILURES, answers_at_all
@@ -212,6 +212,7 @@ class TargetSet:
             if busy is None and not self._may_retry(attempts, error):
                 raise
             return busy
+        answer.sent_to = SentTo(sent.target.label, len(attempts.tried))
         self.answered(sent, answer.head.status)
         self._compare(attempts, sent, answer.head.status)
         if answer.head.status == BUSY_STATUS:

@@ -66,6 +66,8 @@ def test_everything_that_was_recorded_is_in_the_line() -> None:
         parent_id="p",
         sampled=True,
         identity={"tenant": "1f"},
+        target="192.0.2.9:8000",
+        attempts=2,
     )
     line = json.loads(JsonLines().line(full))
     assert set(line) == set(full.__struct_fields__)
