@@ -21,7 +21,7 @@ ON_FORM := $(ON_COMPILED)
 endif
 
 .PHONY: help run test deep check conformance fmt lint unit clean lock changelog coherence storm identities scenarios real fuzz-etter plans
-.PHONY: compiled test-compiled
+.PHONY: compiled test-compiled images
 .PHONY: bench bench-etter bench-instructions bench-purge
 
 help: ## Show the targets
@@ -64,6 +64,10 @@ test: $(READY) ## The whole suite on real Redis and PostgreSQL, with coverage
 test-compiled: $(READY) $(COMPILED) ## What the tests of the proxy say to the compiled form
 	@$(ON_COMPILED) VENEER_SCENARIO_STORES=memory $(PYTEST) -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 		tests/system/test_fastpath_differential.py tests/scenarios/test_10_*.py tests/unit/veneer tests/properties
+
+images: $(READY) ## Build both images with buildah, as root, and run them (needs buildah and mmdebstrap; ARGS=veneer for one)
+	@$(BIN)/python -m devstack.images $(ARGS)
+	@$(PYTEST) -q tests/system/test_images.py
 
 scenarios: $(READY) $(FORM_READY) ## The scenarios on each kind of Redis; STORES=memory,redis,sentinel,cluster to choose
 	@$(ON_FORM) VENEER_SCENARIO_STORES=$(STORES) $(PYTEST) -q -n $(WORKERS) --dist loadfile tests/scenarios
@@ -116,5 +120,5 @@ lock: ## Renew the constraints file from what the products and the tools ask for
 	@rm -rf .lock
 
 clean: ## Remove what make made
-	rm -rf $(VENV) .real .veneer .compiled .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .images .real .veneer .compiled .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,113 +1,177 @@
-"""The images' own install and start lines, run outside an engine: only wheels, only what is copied in."""
+"""The images that `make images` has built, run as an engine runs them: read-only, without rights, as they say."""
 
 from __future__ import annotations
 
-import re
-import shutil
+import asyncio
+import secrets
 import subprocess
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from devstack.backend import answers
-from devstack.process import ROOT, Launch, ManagedProcess, free_port
-from tests.support.dockerfile import context_copies, final_stage, parse_dockerfile
+from devstack.images import Image, read_image
+from devstack.process import Launch, ManagedProcess, free_port
+from tests.support.client import fetch
+from tests.support.images import files_of, why_not, words_of
+from tests.support.origin import answering, running_origin
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
+PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: max-age=60\r\nContent-Length: 5\r\n\r\nplain"
 
-@dataclass(frozen=True, slots=True)
-class Image:
-    """A directory that stands for /app, and a Python that has what the image has."""
-
-    python: Path
-    app: Path
-
-    def child(self, name: str, arguments: list[str], log: Path, env: dict[str, str]) -> ManagedProcess:
-        # The shell changes into the image's directory; nothing of the checkout is importable from there.
-        command = ["/bin/sh", "-c", 'cd "$0" && exec "$@"', str(self.app), str(self.python), *arguments]
-        return ManagedProcess(Launch(name, command, log, env))
+Start = Callable[[Image, Mapping[str, str], Sequence[str]], ManagedProcess]
 
 
-def _run_lines(dockerfile: str) -> list[str]:
-    return [one.text for one in parse_dockerfile(ROOT / dockerfile) if one.name == "RUN" and one.stage == 0]
+def image(name: str) -> Image:
+    found = read_image(name)
+    reason = why_not() or (None if found else f"no image {name} here: make images builds it")
+    if found is None or reason is not None:
+        pytest.skip(reason or "")
+    return found
 
 
-def _installed(dockerfile: str, directory: Path) -> Path:
-    """The Python of the virtual environment that the build stage makes."""
-    work, target = directory / "build", directory / "venv"
-    work.mkdir()
-    first = next(one for one in parse_dockerfile(ROOT / dockerfile) if one.name == "COPY")
-    for source in first.words()[:-1]:
-        shutil.copy(ROOT / source, work)
-    for line in _run_lines(dockerfile):
-        here = line.replace("/opt/venv", str(target)).replace("python -", f"{sys.executable} -")
-        here = here.replace("--no-cache-dir", "--no-compile")  # what is installed is the same, sooner
-        done = subprocess.run(["/bin/sh", "-ec", here], cwd=work, capture_output=True, text=True, check=False)
+@pytest.fixture
+def proxy() -> Image:
+    return image("veneer")
+
+
+@pytest.fixture
+def backend() -> Image:
+    return image("etter")
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    started: list[ManagedProcess] = []
+
+    def start(image: Image, environment: Mapping[str, str], arguments: Sequence[str]) -> ManagedProcess:
+        words = words_of(image, [*image.entrypoint, *arguments], environment)
+        child = ManagedProcess(Launch("image", words, tmp_path / f"image{len(started)}.log"))
+        started.append(child)
+        child.start()
+        return child
+
+    yield start
+    for child in started:
+        child.stop()
+
+
+def ran(
+    image: Image, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    words = words_of(image, arguments, environment or {})
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+def is_healthy(image: Image, environment: Mapping[str, str]) -> bool:
+    assert image.health[0] == "CMD"
+    return ran(image, *image.health[1:], environment=environment).returncode == 0
+
+
+async def test_the_proxy_serves_with_nothing_but_the_address_of_a_service(proxy: Image, start: Start) -> None:
+    listen, admin = free_port(), free_port()
+    async with running_origin(answering(PLAIN)) as origin:
+        told = {
+            "VENEER_UPSTREAM": origin.url,
+            "VENEER_LISTEN": f"127.0.0.1:{listen}",
+            "VENEER_ADMIN": f"127.0.0.1:{admin}",
+        }
+        child = start(proxy, told, proxy.command)
+        await asyncio.to_thread(child.wait_ready, lambda: answers(f"http://127.0.0.1:{admin}/health"))
+        found = [await asyncio.to_thread(fetch, f"http://127.0.0.1:{listen}/a") for _ in range(2)]
+        assert [(one.status, one.body, one.hit) for one in found] == [(200, b"plain", False), (200, b"plain", True)]
+        assert await asyncio.to_thread(is_healthy, proxy, told)
+        assert await asyncio.to_thread(child.stop)
+        assert child.exit_code == 0
+        assert not await asyncio.to_thread(is_healthy, proxy, told)
+    assert "compiled" in child.log_text()
+
+
+async def test_without_a_service_the_proxy_is_there_all_the_same(proxy: Image, start: Start) -> None:
+    listen, admin = free_port(), free_port()
+    told = {"VENEER_LISTEN": f"127.0.0.1:{listen}", "VENEER_ADMIN": f"127.0.0.1:{admin}"}
+    child = start(proxy, told, proxy.command)
+    await asyncio.to_thread(child.wait_ready, lambda: is_healthy(proxy, told))
+
+
+async def test_several_workers_need_no_place_to_write(proxy: Image, start: Start, redis_url: str) -> None:
+    listen, admin = free_port(), free_port()
+    async with running_origin(answering(PLAIN)) as origin:
+        told = {
+            "VENEER_UPSTREAM": origin.url,
+            "VENEER_LISTEN": f"127.0.0.1:{listen}",
+            "VENEER_ADMIN": f"127.0.0.1:{admin}",
+            "REDIS_URL": redis_url,
+        }
+        child = start(proxy, told, ["serve", "--workers", "2", "--redis", redis_url])
+        await asyncio.to_thread(child.wait_ready, lambda: answers(f"http://127.0.0.1:{admin}/health"))
+        assert (await asyncio.to_thread(fetch, f"http://127.0.0.1:{listen}/a")).body == b"plain"
+        assert await asyncio.to_thread(child.stop, 20)
+        assert child.exit_code == 0
+
+
+def test_the_command_is_on_the_path_and_compiled(proxy: Image) -> None:
+    done = ran(proxy, "veneer", "--version")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("veneer ")
+    assert "compiled" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "modules"),
+    [
+        ("veneer", "opentelemetry.sdk, opentelemetry.exporter.otlp.proto.http, sentry_sdk, psycopg2"),
+        ("etter", "opentelemetry.sdk, opentelemetry.exporter.otlp.proto.http, sentry_sdk"),
+    ],
+)
+def test_the_extras_are_inside(name: str, modules: str) -> None:
+    done = ran(image(name), "python", "-c", f"import {modules}")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["veneer", "etter"])
+def test_bytecode_is_there_for_every_module(name: str) -> None:
+    found = image(name)
+    sources = files_of(found, f"opt/venv/lib/python*/site-packages/{name}/**/*.py")
+    assert len(sources) > 20
+    tag = "cpython-" + sources[0].parts[sources[0].parts.index("lib") + 1].removeprefix("python").replace(".", "")
+    for source in sources:
+        bytecode = source.parent / "__pycache__" / f"{source.stem}.{tag}.pyc"
+        assert bytecode.is_file(), source
+        # The second of four fields (PEP 552): 0 says that time and size follow. They have to be the source's.
+        head = bytecode.read_bytes()[4:16]
+        assert int.from_bytes(head[:4], "little") == 0
+        assert int.from_bytes(head[4:8], "little") == int(source.stat().st_mtime), source
+
+
+@pytest.mark.parametrize("name", ["veneer", "etter"])
+def test_its_user_owns_nothing_and_can_install_nothing(name: str) -> None:
+    found = image(name)
+    uid, gid = map(int, found.user.split(":"))
+    assert uid >= 1_000
+    assert gid >= 1_000
+    assert all(path.stat().st_uid == 0 for path in files_of(found, "opt/venv/**/*"))
+    assert ran(found, "python", "-m", "pip", "--version").returncode != 0
+    assert ran(found, "touch", "/opt/venv/new").returncode != 0
+
+
+def test_an_engine_that_knows_no_health_checks_finds_the_command_in_a_label(proxy: Image) -> None:
+    assert Path(proxy.root, proxy.labels["veneer.healthcheck"].lstrip("/")).is_file()
+    assert proxy.labels["veneer.healthcheck"].endswith(f"/{proxy.health[1]}")
+    assert proxy.labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+def test_the_backend_prepares_its_database_and_starts(backend: Image, start: Start, database_url: str) -> None:
+    told = {"DATABASE_URL": database_url, "ETTER_TOKEN_SECRET": secrets.token_hex(32)}
+    for words in (["etter.migrate"], ["etter.indexes", "apply"], ["etter.seed", "--size", "tiny"]):
+        done = ran(backend, "python", "-m", *words, environment=told)
         assert done.returncode == 0, done.stderr
-    return target / "bin" / "python"
-
-
-def _image(python: Path, dockerfile: str, app: Path) -> Image:
-    app.mkdir()
-    for sources, destination in context_copies(parse_dockerfile(ROOT / dockerfile)):
-        for source in sources:
-            if destination.startswith("./") and destination != "./":
-                origin, target = ROOT / source, app / destination
-                copy: Callable[[Path, Path], object] = shutil.copytree if origin.is_dir() else shutil.copy
-                copy(origin, target)
-    return Image(python, app)
-
-
-def _start_line(dockerfile: str) -> list[str]:
-    stage = {one.name: one for one in final_stage(parse_dockerfile(ROOT / dockerfile))}
-    return stage["ENTRYPOINT"].words()[1:] + stage["CMD"].words()
-
-
-def _environment(dockerfile: str) -> dict[str, str]:
-    """What the image sets, but for the place of its Python."""
-    lines = [one.words() for one in final_stage(parse_dockerfile(ROOT / dockerfile)) if one.name == "ENV"]
-    return {
-        name: value for word in chain.from_iterable(lines) for name, _, value in [word.partition("=")] if name != "PATH"
-    }
-
-
-def _with_ports(words: list[str], ports: dict[str, int]) -> list[str]:
-    moved = words
-    for before, after in ports.items():
-        moved = [re.sub(rf"^(?:0\.0\.0\.0|127\.0\.0\.1):{before}$", f"127.0.0.1:{after}", word) for word in moved]
-    return moved
-
-
-def test_the_proxy_image_starts_with_the_shipped_policies(tmp_path: Path) -> None:
-    image = _image(_installed("Dockerfile.proxy", tmp_path), "Dockerfile.proxy", tmp_path / "app")
-    admin = free_port()
-    words = _with_ports(_start_line("Dockerfile.proxy"), {"8080": free_port(), "9090": admin})
-    child = image.child("proxy image", words, tmp_path / "proxy.log", _environment("Dockerfile.proxy"))
-    child.start()
-    try:
-        child.wait_ready(lambda: answers(f"http://127.0.0.1:{admin}/health"))
-    finally:
-        child.stop()
-
-
-def test_the_backend_image_prepares_its_database_and_starts(tmp_path: Path, database_url: str) -> None:
-    image = _image(_installed("Dockerfile.backend", tmp_path), "Dockerfile.backend", tmp_path / "app")
-    env = _environment("Dockerfile.backend") | {"DATABASE_URL": database_url}
-    for number, words in enumerate((["etter.migrate"], ["etter.indexes", "apply"], ["etter.seed", "--size", "tiny"])):
-        step = image.child("prepare", ["-m", *words], tmp_path / f"step{number}.log", env)
-        step.start()
-        assert step.wait(60), words
-        assert step.exit_code == 0, step.log_text()
     port = free_port()
-    words = _with_ports(_start_line("Dockerfile.backend"), {"7071": port})
-    child = image.child("backend image", words, tmp_path / "backend.log", env)
-    child.start()
-    try:
-        child.wait_ready(lambda: answers(f"http://127.0.0.1:{port}/health"))
-    finally:
-        child.stop()
+    child = start(backend, told, ["serve", "--listen", f"127.0.0.1:{port}"])
+    child.wait_ready(lambda: answers(f"http://127.0.0.1:{port}/health"))
+    here = [word.replace("/7071", f"/{port}") for word in backend.health[1:]]
+    assert ran(backend, *here).returncode == 0
+    assert child.stop()
+    assert ran(backend, *here).returncode != 0
