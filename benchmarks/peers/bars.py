@@ -52,6 +52,7 @@ BARS = (
     Bar("shipped 95/5, two workers : Veneer 880bd00, two workers", "shipped-mix", 5.0, EARLIER_TWO, SHARED_TWO),
     Bar("hit 2 KB, changing heads : nginx, same features", "hit-changing", 1.2, NGINX),
     Bar("hit 2 KB : Varnish", "hit", 1.2, VARNISH),
+    Bar("hit 2 KB over TLS : nginx with TLS, same features", "hit-tls", 0.8, NGINX),
     Bar("304 : nginx, same features", "304", 1.2, NGINX),
     Bar("429 : nginx limit_req", "429", 0.8, NGINX),
     Bar("hit br : own identity hit", "hit-br", 0.9, VENEER_IDENTITY),

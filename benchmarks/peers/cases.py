@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from benchmarks.peers.bodies import ETAG
+from benchmarks.peers.certificate import SECURE
 from benchmarks.peers.requests import MARK, WRITTEN, bearers, browser, changing, each, mix, request
 
 VENEER, NGINX, NGINX_BARE = "Veneer", "nginx", "nginx, cache only"
@@ -72,10 +73,12 @@ def _hits() -> tuple[Case, ...]:
     large = request("/large/hit")
     coded = request("/small/hit", "Accept-Encoding: gzip")
     brotli = Entrant(VENEER, "veneer", "full", (request("/small/hit", "Accept-Encoding: br"),))
+    secured = Entrant(VENEER, "veneer", SECURE, (bare,))
     return (
         Case("hit", "hit 2 KB, bare head", (*line_up(bare), *more)),
         Case("hit-1", "hit 2 KB, 1 connection", line_up(bare), connections=1),
         Case("hit-256", "hit 2 KB, 256 connections", line_up(bare), connections=256),
+        Case("hit-tls", "hit 2 KB over TLS 1.3", (secured, Entrant(NGINX, "nginx", SECURE, (bare,)))),
         Case("hit-browser", "hit 2 KB, browser's head", line_up(browser("/small/hit"))),
         Case("hit-changing", "hit 2 KB, changing heads", line_up(changing("/small/hit"))),
         Case(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers.builds import EARLIER, build_of, why_not
+from benchmarks.peers.certificate import SECURE
 from benchmarks.peers.machine import Cores, on_core
 from benchmarks.peers.servers import FastApi, Nginx, Origin, Server, Varnish, Veneer, Way
 from benchmarks.peers.tools import fastapi_ready, find
@@ -93,6 +94,7 @@ class Field:
                 load_core=setting.cores.load,
                 first_number=next(self._numbers) * NUMBERS_A_WINDOW,
                 count_instructions=setting.count_instructions,
+                scheme="https" if port == SECURE else "http",
             )
         )
         for log in server.logs:

@@ -11,6 +11,7 @@ import msgspec
 
 from benchmarks.peers.bodies import documents
 from benchmarks.peers.cases import Case, Entrant, Reaches
+from benchmarks.peers.certificate import SECURE
 from benchmarks.peers.field import Field
 from benchmarks.peers.requests import MARK
 from benchmarks.peers.wire import LoadError, Reply, ask, drive
@@ -48,8 +49,9 @@ def measure(case: Case, field: Field, say: Say) -> Outcome:
     lines = [Line(entrant.label, []) for entrant in entrants]
     for entrant, file in zip(entrants, files, strict=True):
         server = field.server(entrant.server)
-        prepare(server.ports[entrant.port], entrant.requests)
-        check(case, entrant, ask(server.ports[entrant.port], entrant.requests[0].replace(MARK.encode(), b"0")))
+        port, secure = server.ports[entrant.port], entrant.port == SECURE
+        prepare(port, entrant.requests, secure=secure)
+        check(case, entrant, ask(port, entrant.requests[0].replace(MARK.encode(), b"0"), secure=secure))
         field.shoot(server, entrant.port, file, case.connections, seconds=1)
     for number in range(field.setting.rounds):
         for entrant, file, line in zip(entrants, files, lines, strict=True):
@@ -65,14 +67,14 @@ def _brief(line: Line) -> str:
     return f"{line.label} {window.per_second:,.0f}/s {window.cpu_us:.1f} us"
 
 
-def prepare(port: int, requests: Sequence[bytes]) -> None:
+def prepare(port: int, requests: Sequence[bytes], *, secure: bool = False) -> None:
     """Send once what can be stored; few requests twice, so that the second is a hit from which a server may learn."""
     reads = [one for one in dict.fromkeys(requests) if one.startswith(b"GET ") and MARK.encode() not in one]
-    if len(reads) > MANY:
+    if len(reads) > MANY and not secure:
         drive(port, reads)
         return
     for one in reads * 2:
-        ask(port, one)
+        ask(port, one, secure=secure)
 
 
 def check(case: Case, entrant: Entrant, reply: Reply) -> None:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from benchmarks.peers.bodies import documents
 from benchmarks.peers.builds import Build
+from benchmarks.peers.certificate import SECURE, certificate_in
 from benchmarks.peers.machine import on_core
 from benchmarks.peers.requests import SECRET
 from benchmarks.peers.tools import ENVIRONMENT, find
@@ -82,6 +83,7 @@ class Veneer:
         way: Way = ONE_WORKER,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        self._secure_port = 0
         policies = directory / "policies.yaml"
         tagged = f", cache: {{tags: [{', '.join(f'tag{number}' for number in range(tags))}]}}" if tags else ""
         before = [f'  - {{name: r{n}, match: {{path: "/area{n}/{{id}}/items"}}}}' for n in range(routes_before)]
@@ -89,6 +91,7 @@ class Veneer:
         filled = text.substitute(
             memory=memory,
             identities=IDENTITIES if way.build is None else "",
+            listeners=self._listeners(directory) if way.build is None else "",
             more_routes="\n".join([*before, *([TENANTS] if way.build is None else [])]),
             more_cache=tagged,
         )
@@ -102,10 +105,17 @@ class Veneer:
             options = replace(options, program=way.build.program)
         self._proxy = ProxyServer(options, directory, name="veneer")
 
+    def _listeners(self, directory: Path) -> str:
+        """One with TLS, beside the port of all other cases. Earlier builds know none."""
+        self._secure_port = free_port()
+        certificate, key = certificate_in(directory)
+        tls = f"{{certificate: {certificate}, key: {key}}}"
+        return f'listeners: [{{address: "127.0.0.1:{self._secure_port}", tls: {tls}}}]'
+
     @property
     def ports(self) -> Mapping[str, int]:
-        """One port for all."""
-        return {"full": self._proxy.port}
+        """One port for all, and one with TLS."""
+        return {"full": self._proxy.port, SECURE: self._secure_port}
 
     @property
     def pids(self) -> list[int]:
@@ -128,15 +138,18 @@ class Veneer:
 
 
 class Nginx:
-    """One worker; the ports are `full`, `cache` (nothing but the cache), `pass` (everything on) and `plain`."""
+    """One worker; the ports are `full` (and `secure`), `cache` (nothing but it), `pass` (everything on) and `plain`."""
 
     def __init__(self, origin_port: int, directory: Path, files_most: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
-        self.ports: Mapping[str, int] = {name: free_port() for name in ("full", "cache", "pass", "plain")}
+        self.ports: Mapping[str, int] = {name: free_port() for name in ("full", "cache", "pass", "plain", SECURE)}
+        certificate, key = certificate_in(directory)
         text = Template((FILES / "nginx.conf").read_text("utf-8")).substitute(
             {f"{name}_port": port for name, port in self.ports.items()},
             directory=directory,
+            certificate=certificate,
+            key=key,
             origin_port=origin_port,
             files_most=files_most,
             open_files_most=min(20_000, files_most // 3),

@@ -7,12 +7,14 @@ import socket
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPResponse
 
 import msgspec
 import numpy as np
+
+from benchmarks.peers.certificate import trusting
 
 END = b"\r\n\r\n"
 PIECE = 256 * 1024
@@ -44,9 +46,12 @@ class Paced(msgspec.Struct, frozen=True):
     late_p99_us: float
 
 
-def ask(port: int, request: bytes) -> Reply:
-    """Send one request on a connection of its own."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+def ask(port: int, request: bytes, *, secure: bool = False) -> Reply:
+    """Send one request on a connection of its own, over TLS where the port is `secure`."""
+    with ExitStack() as leaving:
+        connection = leaving.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+        if secure:
+            connection = leaving.enter_context(trusting().wrap_socket(connection))
         connection.sendall(request)
         answer = HTTPResponse(connection, method=request.partition(b" ")[0].decode())
         answer.begin()

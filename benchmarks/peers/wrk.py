@@ -59,12 +59,20 @@ class Shot:
     load_core: int
     first_number: int
     count_instructions: bool
+    scheme: str = "http"
 
 
 def shoot(shot: Shot) -> Window:
     """Run wrk once. Raises LoadError when it or a connection broke."""
     argv = [find("wrk") or "wrk", "-t1", f"-c{shot.connections}", f"-d{shot.seconds}s", "--timeout", "20s"]
-    argv += ["-s", str(SCRIPT), f"http://127.0.0.1:{shot.port}/", "--", str(shot.requests), str(shot.first_number)]
+    argv += [
+        "-s",
+        str(SCRIPT),
+        f"{shot.scheme}://127.0.0.1:{shot.port}/",
+        "--",
+        str(shot.requests),
+        str(shot.first_number),
+    ]
     asked = origin_count(shot.origin_port)
     spent = processor_seconds(shot.pids)
     with counted_instructions(shot.pids, supported=shot.count_instructions) as instructions:

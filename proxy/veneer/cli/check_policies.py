@@ -9,6 +9,8 @@ from pathlib import Path
 
 from veneer.cli.asking import as_answered
 from veneer.cli.without_redis import without_redis
+from veneer.loop.clock import SystemClock
+from veneer.policy.listeners import time_warnings
 from veneer.policy.load import failing_tests, load_policy
 from veneer.policy.problems import PolicyError
 from veneer.policy.render import render_policy
@@ -45,13 +47,12 @@ def check_policies(arguments: argparse.Namespace, environment: Mapping[str, str]
             sys.stderr.write(f"{PolicyError(str(path), failing)}\n")
             status = WRONG
             continue
+        warnings = (*policy.warnings, *time_warnings(policy.listeners, SystemClock().now()))
         listed = len(policy.routes) - 1
         limits = len(policy.rate_limits)
-        what = (
-            f"{listed} routes, {limits} rate limits, {len(policy.warnings)} warnings, version {policy.version_digest}"
-        )
+        what = f"{listed} routes, {limits} rate limits, {len(warnings)} warnings, version {policy.version_digest}"
         sys.stdout.write(f"{path}: right ({what})\n")
-        sys.stderr.writelines(f"warning: {line}\n" for line in report(policy.warnings, str(path)))
+        sys.stderr.writelines(f"warning: {line}\n" for line in report(warnings, str(path)))
         sys.stdout.write(without_redis(policy))
         if arguments.show:
             sys.stdout.write(render_policy(policy))

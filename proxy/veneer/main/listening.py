@@ -6,13 +6,15 @@ import asyncio
 import logging
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from veneer.core.digests import is_keyed_hash
 from veneer.core.listen_address import Address, ListenAddress
 from veneer.fastpath.hits import HitFastPath
 from veneer.loop.tasks import Tasks
+from veneer.main.entrance import Entrance
 from veneer.main.front import RequestGateway
 from veneer.main.options import DEFAULT_LISTEN, ServeOptions
 from veneer.observe.observation import Observation
@@ -23,6 +25,7 @@ from veneer.policy.node_settings import ListenerSettings
 from veneer.policy.watch import PolicySource
 from veneer.server.limits import ConnectionSettings
 from veneer.server.listener import Listener
+from veneer.server.lobby import MAX_WAITING, Lobby
 from veneer.server.protocol import Crowd, FrontServer
 from veneer.server.scarcity import Scarcity
 from veneer.workers.place import WorkerEnv
@@ -43,6 +46,13 @@ def wanted_listeners(told: Sequence[ListenAddress], policy: Policy) -> tuple[Lis
     return tuple(found) or (ListenerSettings(Address.parse(DEFAULT_LISTEN)),)
 
 
+class OpenListener(NamedTuple):
+    """A listener that is open: its address with the port in use, and what was wanted."""
+
+    address: ListenAddress
+    settings: ListenerSettings
+
+
 @dataclass(frozen=True, slots=True)
 class FrontParts:
     """What the listeners of a process have in common."""
@@ -57,35 +67,46 @@ class FrontParts:
 
 
 class Front:
-    """The listeners of a process."""
+    """The listeners of a process. What answers is there once for http and once for https, as is what it has learned."""
 
-    def __init__(self, parts: FrontParts) -> None:
+    def __init__(self, parts: FrontParts, handshake_s: float) -> None:
         self._parts = parts
         self._ids = RequestIds()
+        most = min(MAX_WAITING, parts.connections.most_connections)
+        self._lobby = Lobby(asyncio.get_running_loop().call_later, handshake_s, most)
+        self._entrances: dict[ListenAddress, Entrance] = {}
         self.crowd = Crowd(parts.connections.most_connections)
         self._servers: list[FrontServer] = []
         self._listeners: list[Listener] = []
         self._has_fastpath = has_fastpath(parts.options, parts.observation)
-        self._gateway = self._open_gateway()
+        self._gateways: dict[str, tuple[RequestGateway, HitFastPath | None]] = {}
 
-    def _open_gateway(self) -> tuple[RequestGateway, HitFastPath | None]:
-        """What answers requests."""
+    def refused(self) -> dict[str, int]:
+        """Connections that did not get in, by reason."""
+        return dict(self._lobby.refused)
+
+    def _gateway(self, scheme: str) -> tuple[RequestGateway, HitFastPath | None]:
+        """What answers requests of this scheme."""
+        known = self._gateways.get(scheme)
+        if known is not None:
+            return known
         parts, services, fastpath = self._parts, self._parts.services, None
         if self._has_fastpath:
             fastpath = HitFastPath(services, parts.policies, self._ids, parts.observation.observer)
             services = replace(services, hits=fastpath)
-        gateway = RequestGateway(services, parts.policies, self._ids, parts.observation.spans)
+        gateway = RequestGateway(services, parts.policies, self._ids, parts.observation.spans, tls=scheme == "https")
         if fastpath is not None:
             gateway.open_fastpath(fastpath)
+        self._gateways[scheme] = gateway, fastpath
         return gateway, fastpath
 
-    async def open(self) -> list[ListenAddress]:
+    async def open(self) -> list[OpenListener]:
         """Listen everywhere; returns the addresses with the ports in use. Raises ListenError, and leaves none open."""
         parts = self._parts
         scarcity = Scarcity(parts.services.clock.monotonic)
         scarcity.watch(asyncio.get_running_loop())
         inherited = {} if parts.place is None else dict(parts.place.listeners)
-        found = []
+        found: list[OpenListener] = []
         try:
             for wanted in wanted_listeners(parts.options.listen, parts.policies.current):
                 file = inherited.get(str(wanted.address))
@@ -95,15 +116,15 @@ class Front:
                 listener = self._listener(wanted, None if file is None else socket.socket(fileno=file), scarcity)
                 address = await listener.start()
                 self._listeners.append(listener)
-                found.append(address)
-                logger.info("listening on %s", shown(address))
+                found.append(OpenListener(address, wanted))
+                logger.info("listening on %s", shown(address, wanted.scheme))
         except BaseException:
             await self.close(0.0)
             raise
         return found
 
     def _listener(self, wanted: ListenerSettings, inherited: socket.socket | None, scarcity: Scarcity) -> Listener:
-        parts, (gateway, fastpath) = self._parts, self._gateway
+        parts, (gateway, fastpath) = self._parts, self._gateway(wanted.scheme)
         server = FrontServer(
             gateway,
             parts.connections,
@@ -115,8 +136,28 @@ class Front:
         )
         self._servers.append(server)
         return Listener(
-            server, wanted.address, parts.tasks, inherited=inherited, scarcity=scarcity, mode=wanted.file_mode
+            server,
+            wanted.address,
+            parts.tasks,
+            inherited=inherited,
+            scarcity=scarcity,
+            mode=int(wanted.mode, 8),
+            connection=self._entrance(wanted, server),
         )
+
+    def _entrance(self, wanted: ListenerSettings, server: FrontServer) -> Callable[[], asyncio.Protocol] | None:
+        """What makes the connections where something comes before requests; None where nothing does."""
+        if wanted.tls is None:
+            return None
+        entrance = self._entrances[wanted.address] = Entrance(wanted.tls, server, self._lobby)
+        return entrance.connection
+
+    def apply(self, policy: Policy) -> None:
+        """Take connections from now on with what another policy says of certificates."""
+        for wanted in policy.listeners:
+            entrance = self._entrances.get(wanted.address)
+            if entrance is not None and wanted.tls is not None:
+                entrance.take_up(wanted.address, wanted.tls)
 
     def end_connections(self) -> None:
         """From now on every answer is the last on its connection."""
@@ -128,16 +169,17 @@ class Front:
         await asyncio.gather(*(listener.stop(drain_s) for listener in self._listeners))
 
 
-def shown(address: ListenAddress) -> str:
+def shown(address: ListenAddress, scheme: str = "http") -> str:
     """A listener as it is named in the log."""
-    return f"http://{address}" if isinstance(address, Address) else str(address)
+    return f"{scheme}://{address}" if isinstance(address, Address) else str(address)
 
 
-def own_url(addresses: Sequence[ListenAddress]) -> str | None:
+def own_url(listeners: Sequence[OpenListener]) -> str | None:
     """Where this process can ask itself; None where only sockets in the file system are listened on."""
-    for address in addresses:
-        if isinstance(address, Address):
-            return f"http://{Address(ANY_ADDRESS.get(address.host, address.host), address.port)}"
+    for one in sorted(listeners, key=lambda listener: listener.settings.tls is not None):
+        if isinstance(one.address, Address):
+            host = ANY_ADDRESS.get(one.address.host, one.address.host)
+            return f"{one.settings.scheme}://{Address(host, one.address.port)}"
     return None
 
 

@@ -45,6 +45,7 @@ from veneer.observe.process import ProcessFamilies
 from veneer.pipeline.context import Services
 from veneer.pipeline.recompress import RecompressionCounts, Recompressor
 from veneer.policy.in_force import in_force
+from veneer.policy.listeners import time_warnings
 from veneer.policy.load import NO_FILE
 from veneer.policy.model import Policy
 from veneer.policy.warnings import report
@@ -231,6 +232,8 @@ class Node:
             found = with_node(found, shared, self._reloads, backends.conditions(), bounds)
             serving = {"serving": int(self._serving)} if self._place is not None else {"wanted": 1, "serving": 1}
             found = msgspec.structs.replace(found, workers=serving, purges=dict(self._purges.by_result))
+            if self._front is not None:
+                found = msgspec.structs.replace(found, connections_refused=self._front.refused())
             return with_changes(found, self._followers or {}, shared, self._clock.monotonic())
 
         return watched.observer.snapshot(gauges)
@@ -255,18 +258,18 @@ class Node:
             self._tasks,
             connection_settings(policy),
         )
-        self._front = front = Front(parts)
-        addresses = await front.open()
+        self._front = front = Front(parts, policy.timeouts.handshake_s)
+        listeners = await front.open()
         self._exit.push_async_callback(front.close, policy.timeouts.drain_s)
         self._serving = True
-        url = own_url(addresses)
+        url = own_url(listeners)
         if policy.warm and url is not None and (self._place is None or self._place.number == 0):
             self._tasks.start(self._warm(url, policy.warm), "warm the cache")
 
     async def _warm(self, url: str, targets: Sequence[str]) -> None:
         """Fetch the policy's `warm` targets through the front door, so that they are hits from the first client on."""
         wanted = [target for text in targets if (target := parse_target(text)) is not None]
-        report = await warm(wanted, url, {})
+        report = await warm(wanted, url, {}, certified=False)
         logger.info("warmed %s", report)
 
     async def reload(self) -> ReloadOutcome:
@@ -287,6 +290,8 @@ class Node:
         if self._followers is not None:
             self._followers.apply(outcome.policy.changes)
         self._observation.observer.expect(route.name for route in outcome.policy.routes)
+        if self._front is not None:
+            self._front.apply(outcome.policy)
         self._in_flight.most = outcome.policy.limits.in_flight
         later = f"; restart for: {', '.join(outcome.needs_restart)}" if outcome.needs_restart else ""
         logger.info("policy %s is in force%s", outcome.policy.version_digest, later)
@@ -300,7 +305,8 @@ class Node:
     def _warn(self, policy: Policy) -> None:
         """Log what the policy allows and is seldom meant."""
         if self._speaks:
-            for line in report(policy.warnings, str(self._options.policies)):
+            warnings = (*policy.warnings, *time_warnings(policy.listeners, self._clock.now()))
+            for line in report(warnings, str(self._options.policies)):
                 logger.warning("%s", line)
 
 

@@ -60,7 +60,8 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
             source = PolicySource(last_good.load(), last_good.load, last_good.reloaded)
             last_good.keep()
             tasks.start(watch_file(source, options.policies, asyncio.sleep), "watch the policy file")
-        bindings = [Binding(one.address, one.file_mode) for one in wanted_listeners(options.listen, policy)]
+        wanted = wanted_listeners(options.listen, policy)
+        bindings = [Binding(one.address, int(one.mode, 8)) for one in wanted]
         orders = SupervisorSettings(
             argv=[sys.executable, "-m", "veneer", *sys.argv[1:]],
             workers=options.workers,
@@ -96,5 +97,6 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
         if probes is not None:
             await leaving.enter_async_context(listening(build_probes(AdminAggregator(deps)), probes))
             logger.info("probes and metrics on http://%s", probes)
-        logger.info("%d workers on %s", options.workers, ", ".join(map(shown, addresses)))
+        places = [shown(address, one.scheme) for address, one in zip(addresses, wanted, strict=True)]
+        logger.info("%d workers on %s", options.workers, ", ".join(places))
         return await supervisor.run()

@@ -44,7 +44,7 @@ class Gauges(msgspec.Struct, frozen=True):
     and state. `nodes` is how many live nodes a node sees, by the node that looks. `invalidation_wait` is how long
     writers waited until every live node had applied what they changed, `invalidations` are by whether they
     could be shared, and `leases_waited_out` those for which the lease of a node that said nothing had to run out.
-    `redis_round_trip` is of renewals of the lease.
+    `redis_round_trip` is of renewals of the lease. `connections_refused` are by reason (server.lobby).
     """
 
     stores: tuple[StoreGauges, ...] = ()
@@ -77,6 +77,7 @@ class Gauges(msgspec.Struct, frozen=True):
     changes_followers: dict[str, int] = {}
     changes_read: dict[str, int] = {}
     changes_gaps: dict[str, int] = {}
+    connections_refused: dict[str, int] = {}
     changes_kept_bytes: dict[str, int] = {}
     build: dict[str, int] = {}
     policies: dict[str, float] = {}

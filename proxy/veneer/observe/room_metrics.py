@@ -85,6 +85,8 @@ def _process(gauges: Gauges) -> Iterator[Metric]:
 def _limits(gauges: Gauges) -> Iterator[Metric]:
     yield gauge("veneer_limit_used", "Of each limit what is used.", ("limit",), by(gauges.limits_used))
     yield gauge("veneer_limit_max", "Of each limit what may be used.", ("limit",), by(gauges.limits_max))
+    refused = "Connections that ended before they could ask for anything."
+    yield counter("veneer_connections_refused", refused, ("reason",), by(gauges.connections_refused))
 
 
 def _log(gauges: Gauges) -> Iterator[Metric]:

@@ -29,7 +29,7 @@ from veneer.policy.field_edits import (
 from veneer.policy.identities import PREFIX, identity_of, shared_by, unknown, wrong_identities, wrong_sharing
 from veneer.policy.key_texts import KeyTexts, read_key_texts
 from veneer.policy.limiting import rate_rules
-from veneer.policy.listeners import admin_settings, listeners_of, wrong_admin, wrong_listeners
+from veneer.policy.listeners import admin_settings, read_listeners, wrong_admin
 from veneer.policy.match import RouteTable, covered_by
 from veneer.policy.matching import beside_each_other, field_conditions, wrong_conditions
 from veneer.policy.model_changes import ChangeSettings
@@ -93,7 +93,7 @@ class Builder:
             limits=size_limits(shape.limits),
             timeouts=timeouts(shape.timeouts),
             listeners=self._listeners(),
-            admin=self._admin(),
+            admin=admin_settings(self.shape.admin),
             stores=self._stores(),
             rate_limits=limits,
             identities=identities,
@@ -148,14 +148,11 @@ class Builder:
         self.problem((*path, *wrong.path), wrong.message, wrong.suggestion)
 
     def _listeners(self) -> tuple[node_settings.ListenerSettings, ...]:
-        for wrong in wrong_listeners(self.shape.listeners):
-            self._wrong(("listeners",), wrong)
-        return listeners_of(self.shape.listeners)
-
-    def _admin(self) -> node_settings.AdminSettings:
-        for wrong in wrong_admin(self.shape.admin):
-            self._wrong(("admin",), wrong)
-        return admin_settings(self.shape.admin)
+        found, wrong = read_listeners(self.shape.listeners, self.sources, self.document)
+        wrong += wrong_admin(self.shape.admin)
+        for one in wrong:
+            self._wrong((), one)
+        return found
 
     def _stores(self) -> node_settings.StoreSettings:
         shape, lease, redis = self.shape.stores, self.shape.stores.lease, self.shape.stores.redis

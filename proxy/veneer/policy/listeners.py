@@ -6,46 +6,90 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 
 from veneer.core.address import node_address
-from veneer.core.listen_address import Address, UnixAddress, parse_listen_address
+from veneer.core.listen_address import Address, ListenAddress, parse_listen_address
+from veneer.policy.document import Document, KeyPath
+from veneer.policy.listener_tls import CertificatePair, ListenerTls, UnusablePairError, out_of_time, server_context
 from veneer.policy.node_settings import AdminSettings, ListenerSettings
 from veneer.policy.places import is_loopback
-from veneer.policy.schema_listen import ListenerShape
+from veneer.policy.problems import ConfigError
+from veneer.policy.schema_listen import ListenerShape, ListenerTlsShape, PairShape
 from veneer.policy.schema_node import AdminShape
+from veneer.policy.sources import Sources
 from veneer.policy.wrong import Wrong
 
 
-def listeners_of(shapes: Sequence[ListenerShape]) -> tuple[ListenerSettings, ...]:
-    """The settings of those whose address is one."""
-    return tuple(one for shape in shapes if (one := _listener(shape)) is not None)
-
-
-def _listener(shape: ListenerShape) -> ListenerSettings | None:
-    try:
-        address = parse_listen_address(shape.address)
-    except ValueError:
-        return None
-    return ListenerSettings(address, shape.mode, node_address(shape.peer))
-
-
-def wrong_listeners(shapes: Sequence[ListenerShape]) -> Iterator[Wrong]:
-    """What is wrong with them."""
-    seen: list[Address | UnixAddress] = []
+def read_listeners(
+    shapes: Sequence[ListenerShape], sources: Sources, document: Document
+) -> tuple[tuple[ListenerSettings, ...], list[Wrong]]:
+    """The settings of the listeners whose address is one, and what is wrong with any."""
+    found: list[ListenerSettings] = []
+    wrong: list[Wrong] = []
     for index, shape in enumerate(shapes):
         try:
             address = parse_listen_address(shape.address)
         except ValueError as error:
-            yield Wrong((index, "address"), str(error).replace("'", '"'), 'write "0.0.0.0:8080" or "unix:/run/a.sock"')
+            why, hint = str(error).replace("'", '"'), 'write "0.0.0.0:8080" or "unix:/run/a.sock"'
+            wrong.append(Wrong(("listeners", index, "address"), why, hint))
             continue
-        if address in seen:
-            yield Wrong((index, "address"), f'"{address}" is listed twice', "leave one away")
-        seen.append(address)
-        if isinstance(address, Address):
-            for key in sorted({"mode", "peer"} & shape.model_fields_set):
-                yield Wrong((index, key), f'"{address}" is no socket in the file system', f"remove `{key}`")
-        try:
-            ipaddress.ip_address(shape.peer)
-        except ValueError:
-            yield Wrong((index, "peer"), f'"{shape.peer}" is no IP address', 'write "127.0.0.1"')
+        if address in [other.address for other in found]:
+            wrong.append(Wrong(("listeners", index, "address"), f'"{address}" is listed twice', "leave one away"))
+        tls = None if shape.tls is None else _tls(shape.tls, sources, document, ("listeners", index, "tls"))
+        below = _wrong_listener(shape, address, tls)
+        wrong += [Wrong(("listeners", index, *one.path), one.message, one.suggestion) for one in below]
+        found.append(ListenerSettings(address, shape.mode, node_address(shape.peer), tls))
+    return tuple(found), wrong
+
+
+def _wrong_listener(shape: ListenerShape, address: ListenAddress, tls: ListenerTls | None) -> Iterator[Wrong]:
+    if isinstance(address, Address):
+        for key in sorted({"mode", "peer"} & shape.model_fields_set):
+            yield Wrong((key,), f'"{address}" is no socket in the file system', f"remove `{key}`")
+    try:
+        ipaddress.ip_address(shape.peer)
+    except ValueError:
+        yield Wrong(("peer",), f'"{shape.peer}" is no IP address', 'write "127.0.0.1"')
+    if tls is not None:
+        yield from _wrong_tls(tls)
+
+
+def _tls(shape: ListenerTlsShape, sources: Sources, document: Document, path: KeyPath) -> ListenerTls:
+    """How clients are spoken with. The policy depends on what is in the files."""
+
+    def pair(given: PairShape, below: KeyPath) -> CertificatePair:
+        noted = "".join([sources.noted(name) for name in (given.certificate, given.key) if name is not None])
+        at = document.locate((*path, *below, "certificate"))
+        return CertificatePair(given.certificate, given.key, noted, at.line, at.column, at.file)
+
+    others = [pair(other, ("others", index)) for index, other in enumerate(shape.others)]
+    return ListenerTls((pair(shape, ()), *others), shape.min_version)
+
+
+def _wrong_tls(settings: ListenerTls) -> Iterator[Wrong]:
+    """What is wrong with the pairs of a listener."""
+    for index, pair in enumerate(settings.pairs):
+        for key, path in (("certificate", pair.certificate), ("key", pair.key)):
+            if path is not None and not path.startswith("/"):
+                hint = f'write "/etc/veneer/{path.rpartition("/")[2]}"'
+                yield Wrong(("tls", *_of_pair(index), key), f'"{path}" is not an absolute path', hint)
+                return
+    try:
+        server_context(settings)
+    except UnusablePairError as error:
+        yield Wrong(("tls", *_of_pair(error.pair), error.member), str(error), error.suggestion)
+
+
+def _of_pair(index: int) -> KeyPath:
+    return ("others", index - 1) if index else ()
+
+
+def time_warnings(listeners: Sequence[ListenerSettings], now_s: float) -> tuple[ConfigError, ...]:
+    """Certificates that do not hold now."""
+    return tuple(
+        ConfigError(pair.line, pair.column, "listeners", why, "renew it; the proxy reads it again by itself", pair.file)
+        for listener in listeners
+        if listener.tls is not None
+        for pair, why in out_of_time(listener.tls, now_s)
+    )
 
 
 def admin_settings(shape: AdminShape) -> AdminSettings:
@@ -57,14 +101,16 @@ def wrong_admin(shape: AdminShape) -> Iterator[Wrong]:
     """What is wrong with the section `admin`."""
     host = _host(shape.listen)
     if host is None:
-        yield Wrong(("listen",), f'"{shape.listen}" is not HOST:PORT', 'write "127.0.0.1:9090"')
+        yield Wrong(("admin", "listen"), f'"{shape.listen}" is not HOST:PORT', 'write "127.0.0.1:9090"')
     elif shape.token_env is None and not is_loopback(host):
         hint = "set `admin.token_env`, or listen on 127.0.0.1"
-        yield Wrong(("listen",), f"{host} is not a loopback address, and there is no token", hint)
+        yield Wrong(("admin", "listen"), f"{host} is not a loopback address, and there is no token", hint)
     if shape.probes is not None and _host(shape.probes) is None:
-        yield Wrong(("probes",), f'"{shape.probes}" is not HOST:PORT', 'write "0.0.0.0:9091"')
+        yield Wrong(("admin", "probes"), f'"{shape.probes}" is not HOST:PORT', 'write "0.0.0.0:9091"')
     elif shape.probes == shape.listen:
-        yield Wrong(("probes",), f'"{shape.probes}" is where the admin listener is', "give it a port of its own")
+        yield Wrong(
+            ("admin", "probes"), f'"{shape.probes}" is where the admin listener is', "give it a port of its own"
+        )
 
 
 def _host(text: str) -> str | None:

@@ -25,4 +25,5 @@ def timeouts(shape: schema_node.TimeoutsShape) -> node_settings.ClientTimeouts:
         body_s=shape.body,
         drain_s=shape.drain,
         drain_delay_s=shape.drain_delay,
+        handshake_s=shape.handshake,
     )

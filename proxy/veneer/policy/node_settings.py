@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from veneer.core.listen_address import ListenAddress
+from veneer.policy.listener_tls import ListenerTls
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,14 @@ class SizeLimits:
 
 @dataclass(frozen=True, slots=True)
 class ClientTimeouts:
-    """How long a client may take: between requests, for a head, between pieces of a body, and when the proxy stops."""
+    """How long a client may take: to shake hands, between requests, for a head, between pieces of a body, at a stop."""
 
     idle_s: float = 75.0
     head_s: float = 15.0
     body_s: float = 30.0
     drain_s: float = 20.0
     drain_delay_s: float = 0.0
+    handshake_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +48,24 @@ class AdminSettings:
 class ListenerSettings:
     """A place where clients connect. `mode` and `peer` are for sockets; `address` and `mode` are read at start only.
 
-    `peer` is the address of whoever connects through a socket.
+    `mode` is in octal digits, as of chmod, `peer` the address of whoever connects through a socket. With `tls` clients
+    have to speak that.
     """
 
     address: ListenAddress
     mode: str = "0660"
     peer: str = "127.0.0.1"
+    tls: ListenerTls | None = None
 
     @property
-    def at_start(self) -> tuple[ListenAddress, str]:
+    def at_start(self) -> tuple[ListenAddress, str, bool]:
         """What is read at start only."""
-        return self.address, self.mode
+        return self.address, self.mode, self.tls is not None
 
     @property
-    def file_mode(self) -> int:
-        """The mode of the socket's file as a number."""
-        return int(self.mode, 8)
+    def scheme(self) -> str:
+        """What its clients speak."""
+        return "http" if self.tls is None else "https"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
@@ -10,8 +10,27 @@ from veneer.policy import spelling
 from veneer.policy.shape import Shape, Text, option, required
 
 
+class PairShape(Shape):
+    """A certificate and its key. Files are PEM, with absolute paths, and read again when they change."""
+
+    certificate: Text = required("File of the certificate, with its chain.")
+    key: Text | None = option(None, "File of its key, where that is not in the same file.")
+
+
+class ListenerTlsShape(PairShape):
+    """TLS towards clients, 1.2 or 1.3, over which HTTP/1.1 is spoken.
+
+    Connections made from then on get a changed pair; a pair that cannot be used leaves the one from before.
+    """
+
+    others: list[PairShape] = option(
+        [], "Further pairs, for clients that ask for a name in their certificates (SNI).", max_length=100
+    )
+    min_version: Literal["1.2", "1.3"] = option("1.2", "The least version of TLS that is spoken.")
+
+
 class ListenerShape(Shape):
-    """One place where clients connect. `address` and `mode` are read at start only."""
+    """One place where clients connect. `address`, `mode` and whether there is `tls` are read at start only."""
 
     address: Text = required(
         "`HOST:PORT`, or `unix:/path` of a socket; a socket's file is made, and removed at the end."
@@ -21,6 +40,7 @@ class ListenerShape(Shape):
         "Who may connect to a socket: the mode of its file, in quotes.",
         "Whoever may write to the file is served, and counts as `peer`.",
     )
+    tls: ListenerTlsShape | None = option(None, "TLS towards clients.")
     peer: Text = option(
         "127.0.0.1",
         "The address of whoever connects through a socket, which has none: by it they are counted, logged and looked "

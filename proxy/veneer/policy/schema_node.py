@@ -55,6 +55,7 @@ class RouteLimitsShape(Shape):
 class TimeoutsShape(Shape):
     """How long a client may take. Read at start only."""
 
+    handshake: Duration = option(10.0, "For a TLS handshake, once connected. Then: close.", gt=0, le=600)
     idle: Duration = option(75.0, "Between requests on a connection, and before the first. Then: close.", gt=0)
     head: Duration = option(15.0, "For a request's head, from its first byte on. Then: 408 and close.", gt=0)
     body: Duration = option(30.0, "Without a single byte of a request's body. Then: 408 and close.", gt=0)

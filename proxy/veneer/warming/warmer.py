@@ -87,11 +87,16 @@ async def warm(
     pace: RequestRate = RequestRate(),
     progress: Progress | None = None,
     sleep: Sleep = asyncio.sleep,
+    *,
+    certified: bool = True,
 ) -> WarmReport:
-    """Ask the proxy at `proxy` (a URL) for every target. A rate limit is waited for once; nothing is raised."""
+    """Ask the proxy at `proxy` (a URL) for every target. A rate limit is waited for once; nothing is raised.
+
+    Where the proxy is this process itself, its certificate has not to be for the address (`certified`).
+    """
     report = WarmReport(len(targets))
     waiting = iter(targets)
-    connector = aiohttp.TCPConnector(limit=pace.at_once)
+    connector = aiohttp.TCPConnector(limit=pace.at_once, ssl=certified)
     timeout = aiohttp.ClientTimeout(total=120)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
 

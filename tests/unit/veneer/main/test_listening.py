@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from veneer.core.listen_address import Address, UnixAddress
-from veneer.main.listening import own_url, shown, wanted_listeners
+from veneer.main.listening import OpenListener, own_url, shown, wanted_listeners
+from veneer.policy.listener_tls import ListenerTls
 from veneer.policy.load import parse_policy
 from veneer.policy.node_settings import ListenerSettings
 
@@ -25,6 +28,11 @@ def test_where_nothing_is_said_the_default_is() -> None:
 
 
 def test_the_proxy_asks_itself_where_there_is_a_port() -> None:
-    assert own_url([UnixAddress("/a"), Address("0.0.0.0", 80)]) == "http://127.0.0.1:80"
-    assert own_url([UnixAddress("/a")]) is None
+    unix = OpenListener(UnixAddress("/a"), LISTED[1])
+    plain = OpenListener(Address("0.0.0.0", 80), LISTED[0])
+    secure = OpenListener(Address("::", 443), replace(LISTED[0], tls=ListenerTls(())))
+    assert own_url([unix, secure, plain]) == "http://127.0.0.1:80"
+    assert own_url([unix, secure]) == "https://[::1]:443"
+    assert own_url([unix]) is None
+    assert shown(secure.address, secure.settings.scheme) == "https://[::]:443"
     assert [shown(UnixAddress("/a")), shown(Address("::1", 80))] == ["unix:/a", "http://[::1]:80"]

@@ -68,6 +68,10 @@ OTHERWISE: dict[str, object] = {
 SAME_ANYWAY = {
     "PolicyShape.version",
     "PolicyShape.include",
+    "PairShape.certificate",
+    "PairShape.key",
+    "ListenerTlsShape.others",
+    "ListenerTlsShape.min_version",
     "TlsShape.ca",
     "TlsShape.certificate",
     "TlsShape.key",
@@ -75,7 +79,7 @@ SAME_ANYWAY = {
     "SubrequestShape.ca",
 }
 """There is one version yet; what an included file says stands in its place before anything is read; and files of TLS
-have to be there: test_dial and test_key_sets have them."""
+have to be there: test_dial, test_key_sets and test_listener_tls have them."""
 TESTS = {shape for shape in vars(schema_tests).values() if isinstance(shape, type) and issubclass(shape, BaseModel)}
 
 Where = tuple[str | int, ...]

@@ -1,0 +1,107 @@
+"""TLS towards clients: what curl and Python's ssl get, and certificates that change while connections are open."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from devstack.process import free_port, wait_until
+from devstack.proxy import ProxyOptions, ProxyServer
+from tests.support.certificates import Pair, new_pair
+from tests.support.origin import answering, running_origin
+
+NewProxy = Callable[[ProxyOptions], ProxyServer]
+
+HELLO = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: max-age=60\r\nContent-Length: 5\r\n\r\nhello"
+ASKED = b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+class Client:
+    """A connection that stays open."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    @classmethod
+    async def connected(cls, port: int, pair: Pair) -> Client:
+        """Raises ssl.SSLCertVerificationError where another certificate is shown."""
+        opened = asyncio.open_connection("127.0.0.1", port, ssl=pair.trusting(), server_hostname="localhost")
+        return cls(*await opened)
+
+    async def ask(self) -> bytes:
+        self._writer.write(ASKED)
+        return await self._reader.readuntil(b"hello")
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+async def shows(port: int, pair: Pair) -> bool:
+    """Whether a new connection gets this certificate."""
+    try:
+        client = await Client.connected(port, pair)
+    except ssl.SSLCertVerificationError:
+        return False
+    client.close()
+    return True
+
+
+def policy_file(folder: Path, port: int, pair: Pair) -> Path:
+    file = folder / "policies.yaml"
+    text = f'version: 1\nlisteners: [{{address: "127.0.0.1:{port}", tls: {pair.as_policy()}}}]\n'
+    file.write_text(text, "utf-8")
+    return file
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+async def test_curl_speaks_http_1_over_both_versions(new_proxy: NewProxy, tmp_path: Path) -> None:
+    pair, port = new_pair(tmp_path, "localhost"), free_port()
+    async with running_origin(answering(HELLO)) as origin:
+        options = ProxyOptions(upstream=origin.url, policies=policy_file(tmp_path, port, pair))
+        await asyncio.to_thread(new_proxy, options)
+        asked = ["curl", "-sS", "--noproxy", "*", "--resolve", f"localhost:{port}:127.0.0.1"]
+        asked += ["--cacert", str(pair.certificate), "-w", " %{http_version}", f"https://localhost:{port}/a"]
+        for version in ("1.2", "1.3"):
+            told = await asyncio.to_thread(
+                subprocess.run, [*asked, f"--tlsv{version}", "--tls-max", version], capture_output=True, check=False
+            )
+            assert (told.stdout, told.stderr) == (b"hello 1.1", b"")
+
+
+async def test_a_changed_certificate_is_taken_up_without_a_drop_and_a_broken_one_is_not(
+    new_proxy: NewProxy, tmp_path: Path
+) -> None:
+    pair, port = new_pair(tmp_path, "localhost"), free_port()
+    first = new_pair(tmp_path, "first")
+    pair.certificate.write_bytes(first.certificate.read_bytes())
+    pair.key.write_bytes(first.key.read_bytes())
+    async with running_origin(answering(HELLO)) as origin:
+        options = ProxyOptions(upstream=origin.url, policies=policy_file(tmp_path, port, pair))
+        proxy = await asyncio.to_thread(new_proxy, options)
+        kept = await Client.connected(port, first)
+        await kept.ask()
+
+        pair.key.write_bytes(new_pair(tmp_path, "broken").key.read_bytes())
+        proxy.reload()
+        assert await asyncio.to_thread(
+            wait_until, lambda: "the key of another certificate" in proxy.process.log_text(), timeout_s=20
+        )
+        assert await shows(port, first), "the pair from before is still shown"
+
+        second = new_pair(tmp_path, "second")
+        pair.certificate.write_bytes(second.certificate.read_bytes())
+        pair.key.write_bytes(second.key.read_bytes())
+        assert await asyncio.to_thread(
+            wait_until, lambda: "has another certificate from now on" in proxy.process.log_text(), timeout_s=20
+        ), "files are watched: no signal is needed"
+        assert await shows(port, second)
+        assert not await shows(port, first)
+        assert (await kept.ask()).startswith(b"HTTP/1.1 200 OK"), "who is connected stays"
+        kept.close()
+        assert "Traceback" not in proxy.process.log_text()
