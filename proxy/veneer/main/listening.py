@@ -147,17 +147,17 @@ class Front:
 
     def _entrance(self, wanted: ListenerSettings, server: FrontServer) -> Callable[[], asyncio.Protocol] | None:
         """What makes the connections where something comes before requests; None where nothing does."""
-        if wanted.tls is None:
+        if wanted.tls is None and not wanted.proxy_protocol:
             return None
-        entrance = self._entrances[wanted.address] = Entrance(wanted.tls, server, self._lobby)
+        entrance = self._entrances[wanted.address] = Entrance(wanted, server, self._lobby)
         return entrance.connection
 
     def apply(self, policy: Policy) -> None:
-        """Take connections from now on with what another policy says of certificates."""
+        """Take connections from now on with what another policy says of listeners."""
         for wanted in policy.listeners:
             entrance = self._entrances.get(wanted.address)
-            if entrance is not None and wanted.tls is not None:
-                entrance.take_up(wanted.address, wanted.tls)
+            if entrance is not None:
+                entrance.take_up(wanted)
 
     def end_connections(self) -> None:
         """From now on every answer is the last on its connection."""
@@ -175,9 +175,9 @@ def shown(address: ListenAddress, scheme: str = "http") -> str:
 
 
 def own_url(listeners: Sequence[OpenListener]) -> str | None:
-    """Where this process can ask itself; None where only sockets in the file system are listened on."""
+    """Where this process can ask itself; None where no listener takes plain connections to a port."""
     for one in sorted(listeners, key=lambda listener: listener.settings.tls is not None):
-        if isinstance(one.address, Address):
+        if isinstance(one.address, Address) and not one.settings.proxy_protocol:
             host = ANY_ADDRESS.get(one.address.host, one.address.host)
             return f"{one.settings.scheme}://{Address(host, one.address.port)}"
     return None

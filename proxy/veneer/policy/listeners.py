@@ -36,7 +36,8 @@ def read_listeners(
         tls = None if shape.tls is None else _tls(shape.tls, sources, document, ("listeners", index, "tls"))
         below = _wrong_listener(shape, address, tls)
         wrong += [Wrong(("listeners", index, *one.path), one.message, one.suggestion) for one in below]
-        found.append(ListenerSettings(address, shape.mode, node_address(shape.peer), tls))
+        networks = tuple(text for text in map(network_of, shape.proxy_protocol) if text is not None)
+        found.append(ListenerSettings(address, shape.mode, node_address(shape.peer), tls, networks))
     return tuple(found), wrong
 
 
@@ -48,8 +49,19 @@ def _wrong_listener(shape: ListenerShape, address: ListenAddress, tls: ListenerT
         ipaddress.ip_address(shape.peer)
     except ValueError:
         yield Wrong(("peer",), f'"{shape.peer}" is no IP address', 'write "127.0.0.1"')
+    for index, text in enumerate(shape.proxy_protocol):
+        if network_of(text) is None:
+            yield Wrong(("proxy_protocol", index), f'"{text}" is no address or network', 'write "10.0.0.0/8" or "::1"')
     if tls is not None:
         yield from _wrong_tls(tls)
+
+
+def network_of(text: str) -> str | None:
+    """A network in its shortest form; None where it is none."""
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        return None
 
 
 def _tls(shape: ListenerTlsShape, sources: Sources, document: Document, path: KeyPath) -> ListenerTls:

@@ -49,18 +49,19 @@ class ListenerSettings:
     """A place where clients connect. `mode` and `peer` are for sockets; `address` and `mode` are read at start only.
 
     `mode` is in octal digits, as of chmod, `peer` the address of whoever connects through a socket. With `tls` clients
-    have to speak that.
+    have to speak that, and with `proxy_protocol` come through proxies of these networks, which tell their addresses.
     """
 
     address: ListenAddress
     mode: str = "0660"
     peer: str = "127.0.0.1"
     tls: ListenerTls | None = None
+    proxy_protocol: tuple[str, ...] = ()
 
     @property
-    def at_start(self) -> tuple[ListenAddress, str, bool]:
+    def at_start(self) -> tuple[ListenAddress, str, str, bool, bool]:
         """What is read at start only."""
-        return self.address, self.mode, self.tls is not None
+        return self.address, self.mode, self.peer, self.tls is not None, bool(self.proxy_protocol)
 
     @property
     def scheme(self) -> str:

@@ -30,7 +30,10 @@ class ListenerTlsShape(PairShape):
 
 
 class ListenerShape(Shape):
-    """One place where clients connect. `address`, `mode` and whether there is `tls` are read at start only."""
+    """One place where clients connect.
+
+    All but `tls` and `proxy_protocol` is read at start only, and so is whether there are these.
+    """
 
     address: Text = required(
         "`HOST:PORT`, or `unix:/path` of a socket; a socket's file is made, and removed at the end."
@@ -41,6 +44,13 @@ class ListenerShape(Shape):
         "Whoever may write to the file is served, and counts as `peer`.",
     )
     tls: ListenerTlsShape | None = option(None, "TLS towards clients.")
+    proxy_protocol: list[Text] = option(
+        [],
+        "Addresses or networks of proxies that begin each connection with a PROXY header, version 1 or 2, which tells "
+        "the client's address. Whoever connects from elsewhere is refused, and so is a connection without the header.",
+        "A network that holds clients lets them choose their own address, and so escape rate limits.",
+        max_length=256,
+    )
     peer: Text = option(
         "127.0.0.1",
         "The address of whoever connects through a socket, which has none: by it they are counted, logged and looked "

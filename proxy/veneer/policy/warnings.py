@@ -70,6 +70,7 @@ def warnings_of(document: Document, policy: Policy) -> tuple[ConfigError, ...]:
                 path = ("defaults", "cache", *key)
             found.setdefault(_problem(document, path, message, remedy), []).append(route.name)
     found.update((problem, []) for problem in _of_proxies(document, policy))
+    found.update((problem, []) for problem in _of_listeners(document, policy))
     found.update((problem, []) for problem in _of_keys(document, policy))
     shown = [_naming(problem, names) for problem, names in found.items()]
     return tuple(sorted(shown, key=lambda problem: (problem.file, problem.line, problem.column, problem.key)))
@@ -177,6 +178,15 @@ def _of_proxies(document: Document, policy: Policy) -> Iterator[ConfigError]:
         if ipaddress.ip_network(network).prefixlen == 0:
             why = "every client is believed about its own address, and so escapes rate limits"
             yield _problem(document, ("trusted_proxies", index), why, "name the networks of your own proxies")
+
+
+def _of_listeners(document: Document, policy: Policy) -> Iterator[ConfigError]:
+    for at, listener in enumerate(policy.listeners):
+        for index, network in enumerate(listener.proxy_protocol):
+            if ipaddress.ip_network(network).prefixlen == 0:
+                why = "every client is believed about its own address, and so escapes rate limits"
+                path = ("listeners", at, "proxy_protocol", index)
+                yield _problem(document, path, why, "name the networks of your own proxies")
 
 
 def _of_keys(document: Document, policy: Policy) -> Iterator[ConfigError]:

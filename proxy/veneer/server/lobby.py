@@ -7,6 +7,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final, Protocol
 
+from veneer.core.proxy_header import ProxyProblem
+
 MAX_WAITING: Final = 1024
 """Who waits longest gives way to one more: it has had the most time."""
 
@@ -65,7 +67,7 @@ class Lobby:
         if timer is not None:
             timer.cancel()
 
-    def refuse(self, newcomer: Newcomer, why: Refused) -> None:
+    def refuse(self, newcomer: Newcomer, why: Refused | ProxyProblem) -> None:
         """It does not get in; nothing where it had left already."""
         if newcomer in self._waiting:
             self.leave(newcomer)

@@ -380,13 +380,14 @@ class FrontServer(web.Server):
         """Whether there are as many connections as there may be."""
         return self._crowd.full
 
-    def connection(self) -> asyncio.Protocol:
-        """The protocol of one accepted connection."""
+    def connection(self, address: str | None = None) -> asyncio.Protocol:
+        """The protocol of one accepted connection; `address` is the client's where its socket's is not."""
         outgoing = WriteBuffer(self._writes)
         connection = ClientConnection(
             asyncio.get_running_loop(), outgoing, self._batcher, self._settings, self._fastpath, self._plain
         )
         connection.unnamed_peer = self._unnamed_peer
+        connection.told_address = address
         connection.set_fallback(AiohttpProtocol(self, self._settings, self._malformed, connection))
         if self._last:
             connection.end_after_next()

@@ -21,6 +21,8 @@ class ClientStream(BatchedConnection):
         self._outgoing = outgoing
         self._paused = False
         self._address: str | None = None
+        self.told_address: str | None = None
+        """The address that a PROXY header has told."""
         self.unnamed_peer = "unix"
         """The address of a client whose socket has none."""
 
@@ -30,8 +32,11 @@ class ClientStream(BatchedConnection):
 
     @property
     def address(self) -> str:
-        """The peer's address without port; `unnamed_peer` on a Unix socket."""
+        """The peer's address without port; what a PROXY header told, else `unnamed_peer` on a Unix socket."""
         if self._address is None:
+            if self.told_address is not None:
+                self._address = self.told_address
+                return self.told_address
             peer = None if self._transport is None else self._transport.get_extra_info("peername")
             self._address = node_address(str(peer[0])) if isinstance(peer, tuple) else self.unnamed_peer
         return self._address
