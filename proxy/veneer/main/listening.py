@@ -167,6 +167,7 @@ class Front:
     async def close(self, drain_s: float) -> None:
         """Let nobody in any more, give what is under way so long, then cut it: everywhere at once."""
         await asyncio.gather(*(listener.stop(drain_s) for listener in self._listeners))
+        self._lobby.end()
 
 
 def shown(address: ListenAddress, scheme: str = "http") -> str:

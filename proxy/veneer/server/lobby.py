@@ -19,6 +19,7 @@ class Refused(Enum):
     LATE = "late"
     CROWDED = "crowded"
     GONE = "gone"
+    STOPPING = "stopping"
     NOT_TLS = "not-tls"
     NO_COMMON_TLS = "no-common-tls"
     CERTIFICATE = "certificate"
@@ -48,6 +49,7 @@ class Lobby:
         self._later = later
         self._patience_s = patience_s
         self._most = most
+        self._ended = False
         self._waiting: dict[Newcomer, asyncio.TimerHandle] = {}
         self.refused: dict[str, int] = {}
         """Connections that did not get in, by reason."""
@@ -57,6 +59,9 @@ class Lobby:
 
     def enter(self, newcomer: Newcomer) -> None:
         """Wait for what it has to tell."""
+        if self._ended:
+            newcomer.dismiss(Refused.STOPPING)
+            return
         if len(self._waiting) >= self._most:
             self._dismiss(next(iter(self._waiting)), Refused.CROWDED)
         self._waiting[newcomer] = self._later(self._patience_s, lambda: self._dismiss(newcomer, Refused.LATE))
@@ -72,6 +77,12 @@ class Lobby:
         if newcomer in self._waiting:
             self.leave(newcomer)
             self.refused[why.value] = self.refused.get(why.value, 0) + 1
+
+    def end(self) -> None:
+        """Nobody gets in any more: a connection that came too late to be served is closed."""
+        self._ended = True
+        for newcomer in list(self._waiting):
+            self._dismiss(newcomer, Refused.STOPPING)
 
     def _dismiss(self, newcomer: Newcomer, why: Refused) -> None:
         self.refuse(newcomer, why)

@@ -61,3 +61,13 @@ async def test_one_too_many_takes_the_place_of_who_has_waited_longest() -> None:
     assert (lobby.refused, len(lobby)) == ({"crowded": 1}, 2)
     for guest in guests:
         lobby.leave(guest)
+
+
+async def test_at_the_end_nobody_waits_and_nobody_gets_in() -> None:
+    timers, guests = Timers(), [Guest() for _ in range(2)]
+    lobby = Lobby(timers.later, 10.0)
+    lobby.enter(guests[0])
+    lobby.end()
+    lobby.enter(guests[1])
+    assert [guest.dismissed for guest in guests] == [[Refused.STOPPING], [Refused.STOPPING]]
+    assert (len(lobby), timers.set[0][2].cancelled(), len(timers.set)) == (0, True, 1)
