@@ -17,6 +17,10 @@ routes:
     match: {path: "/{room}/stale"}
     coalesce_wait: 100ms
     cache: {stale_if_error: 10m}
+  - name: after
+    match: {path: "/{room}/after"}
+    stale_if_error_after: 100ms
+    cache: {stale_if_error: 10m}
 """
 LATE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate"
 
@@ -45,3 +49,20 @@ async def test_who_waits_for_a_refresh_that_hangs_is_shown_what_is_stale(talk: D
     assert [answer.body for answer in shown] == [b"early", b"early"]
     assert all("stale-if-error" in (answer.lines.get("Cache-Status") or "") for answer in shown)
     assert (leading.result().body, len(talk.asked)) == (b"late", 2)
+
+
+async def test_a_refresh_that_hangs_keeps_nobody_waiting_where_the_policy_says_after_what_time(talk: Dialogue) -> None:
+    release = asyncio.Event()
+    late = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: 4\r\n\r\nlate"
+    early_hint = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+    talk.answers("200\nCache-Control: max-age=1\n\nearly", [release, early_hint, late])
+    await talk.ask("GET /after")
+    await asyncio.sleep(1.1)  # it is stale then
+    shown = [await talk.ask("GET /after") for _ in range(5)]
+    assert [answer.body for answer in shown] == [b"early"] * 5
+    assert all("stale-if-error" in (answer.lines.get("Cache-Status") or "") for answer in shown)
+    release.set()
+    async with asyncio.timeout(10):
+        while (answer := await talk.ask("GET /after")).body == b"early":  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+    assert (answer.body, len(talk.asked)) == (b"late", 2)

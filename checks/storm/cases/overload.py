@@ -16,6 +16,9 @@ HITS = Ask("kept", again(1, 20), STORED)
 SETTLING_S = 2.0
 """How long the limit may take to find the backend's capacity."""
 
+SHOWN_AFTER_MS = 100
+"""After so long a refresh that hangs has what is stale shown in its place, where the policy says so."""
+
 
 async def ten_times(stage: Stage, places: int, takes_s: float) -> None:
     """A backend that works on `places` requests at once, each of `takes_s`, is asked for ten times its capacity."""
@@ -78,16 +81,25 @@ async def hot_page(stage: Stage) -> None:
         for name in ("stale-while-revalidate", "stale-if-error"):
             for contender in stage.contenders([backend]):
                 await _hot_page(stage, contender, backend, name)
+        soon = Setting(top=f"defaults: {{stale_if_error_after: {SHOWN_AFTER_MS}ms}}\n")
+        await _hot_page(stage, stage.veneer([backend], soon), backend, "stale-if-error", shown_soon=True)
 
 
-async def _hot_page(stage: Stage, contender: Contender, backend: Backend, allowed: str) -> None:
+async def _hot_page(
+    stage: Stage, contender: Contender, backend: Backend, allowed: str, *, shown_soon: bool = False
+) -> None:
     page = Ask("hot", again(1, 1), f"control=max-age%3D1,%20{allowed}%3D600")
     async with stage.before([backend], contender) as crowd:
         calm = await crowd.come(page, 100, 0.9)
         await backend.become(Mode.HANGING)
         await asyncio.sleep(1.2)
         seen = await crowd.come(page, 100, stage.seconds)
-    if allowed == "stale-while-revalidate":
+    if shown_soon:
+        late = [sample for sample in seen.all if sample.at_s > seen.began_s + SHOWN_AFTER_MS / 1000]
+        stage.note(contender, f"{allowed}, soon: not served", seen.not_served(), at_most(0))
+        limit_ms = max(5, 2 * calm.ms(0.99))
+        stage.note(contender, f"{allowed}, soon: longest once shown, ms", Samples(late).ms(1.0), at_most(limit_ms))
+    elif allowed == "stale-while-revalidate":
         stage.note(contender, f"{allowed}: not served", seen.not_served(), at_most(0))
         stage.note(contender, f"{allowed}: longest, ms", seen.ms(1.0), at_most(max(5, 2 * calm.ms(0.99))))
     else:

@@ -82,11 +82,13 @@ FetchOutcome = Complete | Streaming | Uncacheable | OriginError | Unreachable
 class Flight(Demand):
     """One fetch under way, and the `lock` it is made in. The leader flies it, for most alone."""
 
-    __slots__ = ("_resolved", "key", "lock", "outcome")
+    __slots__ = ("_resolved", "began_s", "key", "lock", "outcome")
 
     def __init__(self, key: str) -> None:
         super().__init__()
         self.key = key
+        self.began_s = 0.0
+        """When it began (monotonic), where anybody may be shown something else after a while."""
         self.lock: FetchLock | None = None
         self.outcome: FetchOutcome | None = None
         """How it ended; None while under way."""

@@ -21,6 +21,7 @@ from veneer.pipeline.lock_wait import LockWaiter, flight_group
 from veneer.pipeline.lost import lost_now
 from veneer.pipeline.made import FetchedResponse, as_it_came, entry_of, judge_fetched
 from veneer.pipeline.mixing import Mixing
+from veneer.pipeline.overdue import in_time, may_wait_s, overdue, stale_after_s
 from veneer.pipeline.plan import Plan
 from veneer.pipeline.unasked import asked_for
 from veneer.ports import (
@@ -54,23 +55,26 @@ class Fetcher:
         """The outcome of a flight for `plan`, and whether it was somebody else's (collapsed)."""
         flights = self._services.flights
         group = flight_group(flights, plan)
-        looked, overdue = True, False
+        looked, alone = True, False
         while plan.coalesce and not self._is_uncacheable(group):
             flight = flights.join(group)
             if flight is None:
                 flight = flights.open(group)
+                flight.began_s = self._services.clock.monotonic()
                 flight.claim = claim_of(plan, self._services.clock.now())
-                flying = self._begun(flight, plan, client, looked=looked, alone=overdue)
+                flying = self._begun(flight, plan, client, looked=looked, alone=alone)
                 return await flying, False
             _spare(plan)
             try:
-                outcome = await self._follow(flight, plan, None if overdue else plan.match.route.coalesce_wait_s)
+                outcome = await self._follow(
+                    flight, plan, None if alone else may_wait_s(flight, plan, self._services.clock)
+                )
             except TimeoutError:
                 if self._hides_errors(plan):
-                    return _overdue(plan), True
+                    return overdue(plan.match.route.coalesce_wait_s), True
                 # One goes itself, and whoever has waited as long goes on waiting, for that one: a response that does
                 # not come must not cost a connection for each who wants it.
-                overdue = True
+                alone = True
                 if flights.join(group) is flight:
                     flights.close(flight)
                 continue
@@ -90,10 +94,14 @@ class Fetcher:
         """The outcome of a flight that others may join; `alone` says that other nodes have been waited for already."""
         if plan.for_all:
             plan = replace(plan, outgoing=plan.unconditional)
+        after_s = stale_after_s(plan, self._services.clock.now())
+        interim = client.interim if after_s is None else _ignore  # for the client may be answered by then
         if alone or self._services.locks.alone:
-            flying = self._fly(flight, plan, client.interim)
+            flying = self._fly(flight, plan, interim)
         else:
-            flying = self._fly_with_lock(flight, plan, client.interim, looked=looked)
+            flying = self._fly_with_lock(flight, plan, interim, looked=looked)
+        if after_s is not None:
+            flying = in_time(flight, flying, after_s, self._services.tasks, self._release)
         return await self._to_the_end(flight, flying, client)
 
     def _hides_errors(self, plan: Plan) -> bool:
@@ -370,12 +378,6 @@ def _spare(plan: Plan) -> None:
     """Let go of the lock that the look-up took along: who flies with others in this process, or alone, needs none."""
     if plan.attempt is not None:
         plan.attempt.drop()
-
-
-def _overdue(plan: Plan) -> Unreachable:
-    """What another's fetch comes to for who has waited for it as long as may be, and has something else to show."""
-    detail = f"the fetch that others wait for has brought nothing for {plan.match.route.coalesce_wait_s:g} s"
-    return Unreachable(UpstreamError(UpstreamFailure.READ_TIMEOUT, detail, sent=False))
 
 
 async def _taken_over(plan: Plan, asked: Awaitable[FetchedResponse]) -> FetchedResponse:

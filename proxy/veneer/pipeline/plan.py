@@ -30,7 +30,7 @@ class Plan:
     along otherwise, is answered from what comes. `body` is the content of a QUERY. `attempt` is the fetch lock that the
     look-up took along. Until `hides_errors_until`, in seconds since the epoch, something stored stands in for an error
     of the backend; afterwards the error is passed on as it came. Until `stale_on_overload_until` it does so rather than
-    wait for a backend that is overloaded.
+    wait for a backend that is overloaded. Once a fetch has taken `stale_after_s`, what is stale is shown in its place.
     """
 
     key: str
@@ -44,6 +44,7 @@ class Plan:
     completing: Entry | None = None
     hides_errors_until: float = 0.0
     stale_on_overload_until: float = 0.0
+    stale_after_s: float | None = None
     coalesce: bool = True
     for_all: bool = False
     body: bytes | None = None
@@ -99,12 +100,19 @@ def plan_of(exchange: Exchange, looked: CacheLookup, decision: Decision, via: st
         completing=completing,
         hides_errors_until=hides_until,
         stale_on_overload_until=_stale_on_overload_until(decision),
+        stale_after_s=_stale_after_s(route, decision),
         coalesce=may_coalesce(route, wanted),
         for_all=for_all,
         body=looked.body,
         body_digest=looked.body_digest,
         attempt=looked.attempt,
     )
+
+
+def _stale_after_s(route: Route, decision: Decision) -> float | None:
+    """After how long what is stored may be shown; None for what is fresh: who asks anew for that wants it validated."""
+    is_stale = isinstance(decision, Revalidate) and decision.ttl_s <= 0
+    return route.stale_if_error_after_s if is_stale else None
 
 
 def _stale_on_overload_until(decision: Decision) -> float:

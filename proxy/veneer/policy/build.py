@@ -307,6 +307,7 @@ class Builder:
             unheard_s=whole.write_settles + (whole.read_timeout or upstreams[upstream].read_timeout_s),
             coalesce=whole.coalesce,
             coalesce_wait_s=whole.coalesce_wait,
+            stale_if_error_after_s=whole.stale_if_error_after,
             etag=model.EtagRule(whole.etag),
             audit_share=whole.audit_share,
             post_as_query=whole.cache.compat.post_as_query,

@@ -185,6 +185,7 @@ class Route:
     tunnel_idle_s: float = 600.0
     coalesce: bool = True
     coalesce_wait_s: float = 5.0
+    stale_if_error_after_s: float | None = None
     etag: EtagRule = EtagRule.GENERATE
     audit_share: float = 0.0
     post_as_query: bool = False

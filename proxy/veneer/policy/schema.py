@@ -206,6 +206,14 @@ class RouteOptions(Shape):
         "Longest wait for another request's fetch. Then what is stale is served, or one of those who wait asks again.",
         gt=0,
     )
+    stale_if_error_after: Duration | None = option(
+        None,
+        "How long a backend may keep everybody waiting for what is stored, is stale, and may stand in for an error "
+        "(`stale_if_error`). Then that is served, at once to all who come, and what the backend brings is stored when "
+        "it comes. When absent, who asks first waits for `read_timeout`, and the others for `coalesce_wait`.",
+        "Where it is shorter than the backend usually takes, every answer is stale.",
+        gt=0,
+    )
     etag: Literal["generate", "off"] = option(
         "generate", "Make a strong ETag for stored responses without a validator."
     )

@@ -105,6 +105,78 @@ async def test_who_has_waited_too_long_is_shown_what_is_stale() -> None:
     assert (leading.result().use, len(bench.backend.asked)) == (CacheResult.MISS, 2)
 
 
+async def landed(bench: Bench) -> None:
+    """Wait until what is under way in the background has ended."""
+    async with asyncio.timeout(10):
+        while len(bench.services.flights) or len(bench.services.tasks):  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.001)
+
+
+async def test_nobody_waits_for_a_refresh_that_takes_too_long_where_the_policy_says_after_what_time() -> None:
+    bench = Bench("{name: r, match: {path: /x}, stale_if_error_after: 10ms}")
+    stale = ("Cache-Control", "max-age=60, stale-if-error=600")
+    bench.backend.script = [says(stale), says(FRESH)]
+    await fetched(bench)
+    bench.clock.advance(70)
+    bench.backend.opened.clear()
+    reader = CacheHandler(bench.services, Fetcher(bench.services))
+    assert (await reader.answer(bench.exchange())).use is CacheResult.STALE
+    bench.clock.advance(1)
+    assert [(await reader.answer(bench.exchange())).use for _ in range(3)] == [CacheResult.STALE] * 3
+    assert len(bench.backend.asked) == 2
+    bench.backend.opened.set()
+    await landed(bench)
+    assert (await reader.answer(bench.exchange())).use is CacheResult.HIT
+    assert len(bench.backend.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "later_s"),
+    [("max-age=60", 70), ("max-age=60, must-revalidate, stale-if-error=600", 70), ("max-age=60, stale-if-error=5", 80)],
+    ids=["no window", "forbidden", "window over"],
+)
+async def test_what_may_not_stand_in_is_not_shown_however_long_the_refresh_takes(said: str, later_s: float) -> None:
+    bench = Bench("{name: r, match: {path: /x}, stale_if_error_after: 1ms}")
+    bench.backend.script = [says(("Cache-Control", said)), says(FRESH)]
+    await fetched(bench)
+    bench.clock.advance(later_s)
+    bench.backend.opened.clear()
+    reader = CacheHandler(bench.services, Fetcher(bench.services))
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(reader.answer(bench.exchange()))
+        await asyncio.sleep(0.02)
+        bench.backend.opened.set()
+    assert asking.result().use is CacheResult.MISS
+
+
+async def test_what_is_fresh_is_not_shown_to_who_wants_it_validated_however_long_that_takes() -> None:
+    bench = Bench("{name: r, match: {path: /x}, stale_if_error_after: 1ms, cache: {obey_request_no_cache: true}}")
+    bench.backend.script = [says(("Cache-Control", "max-age=60, stale-if-error=600")), says(FRESH)]
+    await fetched(bench)
+    bench.clock.advance(30)
+    bench.backend.opened.clear()
+    reader = CacheHandler(bench.services, Fetcher(bench.services))
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(reader.answer(bench.exchange(("Cache-Control", "max-age=5"))))
+        await asyncio.sleep(0.02)
+        bench.backend.opened.set()
+    assert (asking.result().use, len(bench.backend.asked)) == (CacheResult.MISS, 2)
+
+
+async def test_a_response_for_one_alone_that_comes_too_late_for_him_is_closed() -> None:
+    bench = Bench("{name: r, match: {path: /x}, stale_if_error_after: 10ms}")
+    private = says(("Cache-Control", "private"))
+    bench.backend.script = [says(("Cache-Control", "max-age=60, stale-if-error=600")), private]
+    await fetched(bench)
+    bench.clock.advance(70)
+    bench.backend.opened.clear()
+    reader = CacheHandler(bench.services, Fetcher(bench.services))
+    assert (await reader.answer(bench.exchange())).use is CacheResult.STALE
+    bench.backend.opened.set()
+    await landed(bench)
+    assert private.closed
+
+
 async def test_what_is_for_one_alone_makes_the_others_ask_for_themselves_and_the_next_not_wait() -> None:
     bench = Bench()
     bench.backend.script = [says(("Cache-Control", "private")) for _ in range(3)]
