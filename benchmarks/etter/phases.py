@@ -14,6 +14,8 @@ import psutil
 
 from benchmarks.etter.load import Measured, Plan, run_load
 from benchmarks.etter.mix import Mix, Person
+from benchmarks.etter.quiet import ASKED, measure
+from benchmarks.etter.report import QuietRead
 from benchmarks.etter.warm import fill, jobs
 from devstack.backend import BackendServer, Step, run_step
 from devstack.callers import development_settings, proxy_environment
@@ -37,9 +39,10 @@ class Phase:
 
 
 # What collapses under a thousand users may do well with few, so it is tried with few as well.
+ALONE = Phase("the backend alone", indexes=True, unoptimised=False, proxied=False)
 PHASES = (
     Phase("as found: no indexes, lazy loading", indexes=False, unoptimised=True, proxied=False, fewer=(8, 30, 100)),
-    Phase("the backend alone", indexes=True, unoptimised=False, proxied=False),
+    ALONE,
     Phase("behind the proxy", indexes=True, unoptimised=False, proxied=True),
 )
 
@@ -67,6 +70,13 @@ class Ground:
         run_step(Step("indexes", ("etter.indexes", "apply", "--database-url", indexed)), self.state)
         run_step(Step("analyze", ("etter.indexes", "analyze", "--database-url", indexed)), self.state)
 
+    def quiet(self) -> list[QuietRead]:
+        """Read history and dashboard of the backend alone, without a load; nothing is written."""
+        with ExitStack() as stack:
+            backend = self._backend(stack, self.postgres.url(self._template(indexed=True)), ALONE)
+            people = self._people(Mix(SIZES[self.size], Random(1)), ASKED, Random(2))
+            return measure("127.0.0.1", backend.port, people, SIZES[self.size].history)
+
     def run(self, phase: Phase, plan: Plan) -> Iterator[tuple[Plan, Measured]]:
         """Run a phase with each of its numbers of users."""
         with ExitStack() as stack:
@@ -76,7 +86,7 @@ class Ground:
             backend = self._backend(stack, url, phase)
             watched = {"backend": backend.process, "postgres": self.postgres.process}
             mix, random = Mix(SIZES[self.size], Random(1)), Random(2)
-            people = mix.people(plan.users, development_settings().token_secret, utc_now(), random)
+            people = self._people(mix, plan.users, random)
             port = backend.port
             if phase.proxied:
                 proxy = self._proxy(stack, backend, watched)
@@ -86,6 +96,9 @@ class Ground:
             for users in (*phase.fewer, plan.users):
                 own = _plan_for(phase, plan, users)
                 yield own, _measure(own, port, backend, watched, mix, people[:users])
+
+    def _people(self, mix: Mix, count: int, random: Random) -> list[Person]:
+        return mix.people(count, development_settings().token_secret, utc_now(), random)
 
     def _template(self, *, indexed: bool) -> str:
         return f"{'indexed' if indexed else 'seeded'}_{self.size}"

@@ -32,8 +32,10 @@ def seed(engine: Engine, name: SizeName, *, quiet: bool = False) -> bool:
             _trust_references(cursor)
             _fill(cursor, SIZES[name], quiet=quiet)
             cursor.execute("INSERT INTO seed_state (id, size) VALUES (1, %s)", (name,))
-        with connection, connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            # With the statistics come the pages that all may see: indexes alone answer only where these are known.
+            cursor.execute("VACUUM (ANALYZE)")
         return True
     finally:
         raw.close()

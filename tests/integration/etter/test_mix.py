@@ -9,7 +9,8 @@ import pytest
 from benchmarks.etter.figures import by_route, figures
 from benchmarks.etter.load import Measured, Sample
 from benchmarks.etter.mix import WEIGHTS, Mix, Zipf
-from benchmarks.etter.report import Results, markdown, targets
+from benchmarks.etter.quiet import quiet_reads
+from benchmarks.etter.report import QuietRead, Results, markdown, targets
 from benchmarks.etter.warm import jobs
 from etter.clock import utc_now
 from etter.seed.sizes import SIZES
@@ -72,6 +73,20 @@ def test_failures_are_not_counted_as_served() -> None:
     results = Results(conditions={"data": "none"}, phases=[found, found], tries=[found], routes={"x": by_route(ok)})
     assert "| requests per second | 1 | 1 |" in markdown(results)
     assert not all(target.met for target in targets(results))
+
+
+async def test_reads_without_a_load_are_timed_and_have_their_targets(api: Client, settings: Settings) -> None:
+    size = SIZES["tiny"]
+    people = Mix(size, Random(1)).people(3, settings.token_secret, utc_now(), Random(2))
+    found = await quiet_reads("127.0.0.1", api.server.port or 0, people, size.history)
+    assert {"history", "history by cursor", "dashboard"} < {one.name for one in found}
+    assert all(one.requests == 3 and 0 < one.p50_ms <= one.p95_ms <= one.longest_ms for one in found)
+    slow = QuietRead(name="history", requests=1, p50_ms=1.0, p95_ms=50.0, longest_ms=60.0)
+    ok = Sample("a", True, 200, 0.1, 100, "v; hit")
+    one = figures("x", 9, Measured([ok], "", "", {}), 2.0)
+    results = Results(conditions={}, phases=[one], tries=[one], routes={}, quiet=[slow])
+    assert "| history | 1 | 1.0 | 50.0 | 60.0 |" in markdown(results)
+    assert [target.met for target in targets(results) if target.text.startswith("history:")] == [False]
 
 
 def test_half_of_the_first_pages_are_asked_for_without_a_number() -> None:
