@@ -1,4 +1,4 @@
-"""`python -m etter.token`: issue a development token. Real ones come from an identity provider."""
+"""`python -m etter.token`: issue a token, in development. Elsewhere they come from an identity provider."""
 
 import argparse
 import datetime as dt
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from etter.clock import utc_now
-from etter.settings import SettingsError, load_settings
+from etter.settings import DEVELOPMENT, SettingsError, load_settings
 from etter.web.auth import issue_token
 
 
@@ -21,8 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = load_settings(os.environ)
-        if settings.etter_token_secret is not None:
-            sys.stderr.write("etter: ETTER_TOKEN_SECRET is in force; development tokens are not issued\n")
+        if settings.environment != DEVELOPMENT:
+            sys.stderr.write(f"etter: tokens are issued in development alone: set ENVIRONMENT={DEVELOPMENT}\n")
             return 1
         secret = settings.token_secret
     except SettingsError as error:

@@ -38,10 +38,11 @@ def user_detail(session: Session, user_id: int, company_scope: int | None) -> Us
     )
 
 
-def runs_of_user(session: Session, user_id: int, limit: int) -> list[RunItem]:
-    """Read a user's latest runs."""
+def runs_of_user(session: Session, user_id: int, company_scope: int | None, limit: int) -> list[RunItem]:
+    """Read a user's latest runs for the company."""
     newest = (WorkflowHistory.started_at.desc(), WorkflowHistory.id.desc())
-    runs = select(WorkflowHistory).where(WorkflowHistory.user_id == user_id).order_by(*newest).limit(limit)
+    own = (WorkflowHistory.user_id == user_id, *in_company(WorkflowHistory.company_id, company_scope))
+    runs = select(WorkflowHistory).where(*own).order_by(*newest).limit(limit)
     return [_run(run) for run in session.scalars(runs)]
 
 
@@ -69,7 +70,7 @@ def runs_of_workflow(session: Session, workflow_id: int, company_scope: int | No
     runs = (
         select(WorkflowHistory)
         .join(WorkflowHistory.user)
-        .where(WorkflowHistory.workflow_id == workflow_id, *in_company(User.company_id, company_scope))
+        .where(WorkflowHistory.workflow_id == workflow_id, *in_company(WorkflowHistory.company_id, company_scope))
         .order_by(WorkflowHistory.started_at.desc(), WorkflowHistory.id.desc())
         .limit(limit)
     )
@@ -122,7 +123,7 @@ def _line(session: Session, entry: DashboardEntry) -> DashboardLine:
     counts = (
         select(WorkflowHistory.status, func.count().label("runs"))
         .join(WorkflowHistory.user)
-        .where(User.company_id == entry.company_id, WorkflowHistory.workflow_id == entry.workflow_id)
+        .where(WorkflowHistory.company_id == entry.company_id, WorkflowHistory.workflow_id == entry.workflow_id)
         .group_by(WorkflowHistory.status)
     )
     return DashboardLine(

@@ -46,7 +46,7 @@ NAMED: Mapping[str, Callable[[Sample], ClauseElement]] = {
     "user_search": lambda _: _page(users.USER_LIST, users.user_filters(UserListQuery(q="zoe yilmaz"), None), "name"),
     "teams_of_company": lambda of: companies.TEAM_SIZES.params(company_id=of.company_id),
     "user_detail": lambda of: users.USER_DETAIL.params(user_id=of.user_id, scope=of.company_id),
-    "runs_of_user": lambda of: runs.RUNS_OF_USER.params(user_id=of.user_id, limit=50),
+    "runs_of_user": lambda of: runs.RUNS_OF_USER.params(user_id=of.user_id, scope=of.company_id, limit=50),
     "runs_of_workflow": lambda of: runs.RUNS_OF_WORKFLOW.params(workflow_id=of.workflow_id, scope=None, limit=20),
     "runs_of_company": lambda of: _page(work.HISTORY_LIST, work.history_filters(HistoryQuery(), of.company_id)),
     "runs_of_company_by_cursor": lambda of: _page(

@@ -28,17 +28,19 @@ _RUNS = (
     .order_by(WorkflowHistory.started_at.desc(), WorkflowHistory.id.desc())
     .limit(bindparam("limit", type_=Integer))
 )
-RUNS_OF_USER = _RUNS.where(WorkflowHistory.user_id == bindparam("user_id"))
+RUNS_OF_USER = _RUNS.where(WorkflowHistory.user_id == bindparam("user_id"), in_scope(WorkflowHistory.company_id))
 RUNS_OF_WORKFLOW = _RUNS.where(
     WorkflowHistory.workflow_id == bindparam("workflow_id"), in_scope(WorkflowHistory.company_id)
 )
 
 
-def runs_of_user(session: Session, loading: Loading, user_id: int, limit: int) -> list[RunItem]:
-    """Read a user's latest runs."""
+def runs_of_user(
+    session: Session, loading: Loading, user_id: int, company_scope: int | None, limit: int
+) -> list[RunItem]:
+    """Read a user's latest runs for the company: what was done for a former one stays there."""
     if loading.unoptimised:
-        return as_found.runs_of_user(session, user_id, limit)
-    return _items(session.execute(RUNS_OF_USER, {"user_id": user_id, "limit": limit}))
+        return as_found.runs_of_user(session, user_id, company_scope, limit)
+    return _items(session.execute(RUNS_OF_USER, {"user_id": user_id, "scope": company_scope, "limit": limit}))
 
 
 def runs_of_workflow(

@@ -107,7 +107,7 @@ class UserService(BaseService[User, UserItem]):
         def work(session: Session) -> list[RunItem]:
             if not sql.user_visible(session, user_id, caller.company_scope):
                 raise self.missing(user_id)
-            return runs_of_user(session, self.tools.loading, user_id, RUNS)
+            return runs_of_user(session, self.tools.loading, user_id, caller.company_scope, RUNS)
 
         return await self.tools.database.read(work)
 

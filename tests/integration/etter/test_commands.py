@@ -163,6 +163,10 @@ def test_development_tokens(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert token_command.main(["--user", "42", "--company", "7"]) == 0
     assert capsys.readouterr().out.count(".") == 2
     monkeypatch.setenv("ETTER_TOKEN_SECRET", "a real one, of 32 bytes at the least")
+    assert token_command.main(["--user", "42", "--company", "7"]) == 0
+    monkeypatch.delenv("ENVIRONMENT")
     assert token_command.main(["--user", "42", "--company", "7"]) == 1
+    assert "ENVIRONMENT=development" in capsys.readouterr().err
+    monkeypatch.setenv("ENVIRONMENT", "development")
     monkeypatch.setenv("DB_POOL_SIZE", "none")
     assert token_command.main(["--user", "42", "--company", "7"]) == 2

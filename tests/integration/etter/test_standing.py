@@ -124,6 +124,19 @@ async def test_an_admin_names_another_and_cannot_lock_the_company_out(
     assert (await fresh.patch(f"{ETTER}/companies/6", headers=own, json={"country": "DE"})).status == 200
 
 
+async def test_runs_stay_with_the_company_that_they_were_for(fresh: Client, settings: Settings, newcomer: int) -> None:
+    path = f"{ETTER}/users/{newcomer}/history"
+    done = await fresh.post(
+        f"{ETTER}/workflows/5/history", headers=bearer(settings, newcomer, COMPANY), json={"status": "done"}
+    )
+    assert done.status == 201
+    assert len((await (await fresh.get(path, headers=bearer(settings, ADMIN, COMPANY))).json())["data"]) == 1
+    with plain_engine(settings.database_url).begin() as connection:
+        connection.execute(text("UPDATE users SET company_id = 5 WHERE id = :user"), {"user": newcomer})
+    moved = await fresh.get(path, headers=bearer(settings, 30, 5))
+    assert (moved.status, (await moved.json())["data"]) == (200, [])
+
+
 async def test_addresses_are_one_whatever_their_case(fresh: Client, settings: Settings, newcomer: int) -> None:
     admin = bearer(settings, ADMIN, COMPANY)
     user = (await (await fresh.get(f"{ETTER}/users/{newcomer}", headers=admin)).json())["data"]
