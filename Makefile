@@ -100,7 +100,7 @@ bench: $(READY) $(COMPILED) ## Veneer, compiled, beside nginx, Varnish and FastA
 bench-instructions: $(READY) $(COMPILED) ## Instructions of a hit, a refusal, a miss, both forms; needs valgrind; six minutes
 	@$(BIN)/python -m benchmarks.instructions $(ARGS)
 
-bench-etter: $(READY) ## The Etter workload as found, as it is, behind the proxy; about ten minutes
+bench-etter: $(READY) ## The Etter workload as found, as it is, behind the proxy; 15 minutes, with 10,000,000 runs to make at first
 	@$(BIN)/python -m benchmarks.etter $(ARGS)
 
 bench-purge: $(READY) ## What a purge costs, and memory after ten million tags; some minutes
