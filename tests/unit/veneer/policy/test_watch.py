@@ -126,3 +126,26 @@ async def test_a_file_that_was_empty_from_the_start_may_stay_so(tmp_path: Path) 
     bench = Bench(tmp_path / "p.yaml", "")
     bench.write("# still nothing\n")
     assert (await bench.source.reload()).error is None
+
+
+async def test_a_volume_of_kubernetes_that_is_changed_by_renaming_a_link_is_followed(tmp_path: Path) -> None:
+    """The kubelet writes a new folder and renames one link; the file that is watched never changes itself."""
+
+    def publish(version: str, text: str) -> None:
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "policies.yaml").write_text(text)
+        (tmp_path / "..new").symlink_to(version)
+        (tmp_path / "..new").rename(tmp_path / "..data")
+
+    path = tmp_path / "policies.yaml"
+    path.symlink_to("..data/policies.yaml")
+    publish("..1", ONE)
+    source, steps = PolicySource(load_policy(path), lambda: load_policy(path)), Steps()
+    watching = asyncio.ensure_future(watch_file(source, path, steps.sleep))  # noqa: TID251 - a test's own
+    await steps.step()
+    publish("..2", TWO)
+    for _ in range(3):
+        await steps.step()
+    assert source.current.match("GET", "/a").route.name == "two"
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
