@@ -79,12 +79,13 @@ def base_of(dockerfile: Path) -> str:
     return found[1]
 
 
-def run(*words: str, cwd: Path = ROOT) -> str:
-    """Run a program, its messages on standard error; returns its output. Raises ImagesError."""
-    done = subprocess.run(words, cwd=cwd, stdout=subprocess.PIPE, text=True, check=False)
+def run(*words: str, show: bool = False) -> str:
+    """Run a program; returns its output, or shows it beside its messages. Raises ImagesError."""
+    output = sys.stderr if show else subprocess.PIPE
+    done = subprocess.run(words, cwd=ROOT, stdout=output, text=True, check=False)
     if done.returncode != 0:
-        raise ImagesError(f"{' '.join(words[:3])} ... ended with {done.returncode}")
-    return done.stdout.strip()
+        raise ImagesError(f"{' '.join(words[:1])} ended with {done.returncode}")
+    return (done.stdout or "").strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,10 @@ class Buildah:
 
     store: Path
 
-    def __call__(self, command: str, *words: str) -> str:
+    def __call__(self, command: str, *words: str, show: bool = False) -> str:
         """Run one of its commands. Raises ImagesError."""
         places = ("--root", str(self.store / "storage"), "--runroot", str(self.store / "run"))
-        return run("buildah", "--storage-driver", "vfs", *places, command, *words)
+        return run("buildah", "--storage-driver", "vfs", *places, command, *words, show=show)
 
     def has(self, image: str) -> bool:
         """Whether the store holds an image."""
@@ -147,9 +148,9 @@ def build(buildah: Buildah, name: str, version: str, settings: Path) -> None:
     settings.write_text("[global]\n" + "".join(f"{key} = {' '.join(found[key].split())}\n" for key in found), "utf-8")
     mounts = [f"--volume={path}:{path}:ro" for path in dict.fromkeys(files_in(list(found.values())))]
     buildah(
-        "bud", "--quiet", "--isolation", "chroot", "--pull-never", "--layers=false", "--format", "docker",
+        "bud", "--isolation", "chroot", "--pull-never", "--layers=false", "--format", "docker",
         f"--volume={settings}:/etc/pip.conf:ro", *mounts, "--build-arg", f"VERSION={version}",
-        "--file", DOCKERFILES[name], "--tag", f"localhost/{name}:latest", ".",
+        "--file", DOCKERFILES[name], "--tag", f"localhost/{name}:latest", ".", show=True,
     )  # fmt: skip
     record_of(name).write_bytes(msgspec.json.encode(describe(buildah, name)))
 
