@@ -152,7 +152,21 @@ def build(buildah: Buildah, name: str, version: str, settings: Path) -> None:
         f"--volume={settings}:/etc/pip.conf:ro", *mounts, "--build-arg", f"VERSION={version}",
         "--file", DOCKERFILES[name], "--tag", f"localhost/{name}:latest", ".", show=True,
     )  # fmt: skip
+    record_of(name).unlink(missing_ok=True)
+    forget_last(buildah, name)
     record_of(name).write_bytes(msgspec.json.encode(describe(buildah, name)))
+
+
+def forget_last(buildah: Buildah, name: str) -> None:
+    """Remove the files and the image that a build before this one has left, some hundred megabytes each."""
+    if files_name(name) in buildah("containers", "--format", "{{.ContainerName}}").splitlines():
+        buildah("rm", files_name(name))
+    buildah("rmi", "--prune", "--force")
+
+
+def files_name(name: str) -> str:
+    """What the container is called that holds an image's files."""
+    return f"{name}-files"
 
 
 class _Config(msgspec.Struct, rename="pascal"):
@@ -177,7 +191,7 @@ def describe(buildah: Buildah, name: str) -> Image:
     """What an image is run by, its files where they can be read."""
     image = f"localhost/{name}:latest"
     config = msgspec.json.decode(buildah("inspect", "--type", "image", image), type=_Inspected).docker.config
-    container = buildah("from", "--pull-never", image)
+    container = buildah("from", "--pull-never", "--name", files_name(name), image)
     return Image(
         root=buildah("mount", container),
         user=config.user,
