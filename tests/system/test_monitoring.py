@@ -46,6 +46,7 @@ upstreams:
 routes:
   - {{name: pages, match: {{path: "/pages/{{rest:path}}"}}, upstream: well, cache: {{ttl: 1m}}}}
   - {{name: dead, match: {{path: "/dead/{{rest:path}}"}}, upstream: gone, cache: {{ttl: 1m}}}}
+  - {{name: uncached, match: {{path: /uncached}}, upstream: well, cache: {{enabled: false}}}}
   - {{name: unasked, match: {{path: /unasked}}, upstream: well}}
 """
 SCRAPES = """
@@ -147,7 +148,15 @@ async def scraped_proxy(redis: RedisServer, directory: Path) -> AsyncIterator[tu
 async def traffic(proxy: ProxyServer) -> None:
     """Hits, misses, look-ups that fail, a purge, in several scrapes."""
     for round_ in range(4):
-        for path in ("/pages/a", "/pages/a", "/pages/a", f"/pages/{round_}", f"/dead/{round_}"):
+        for path in (
+            "/pages/a",
+            "/pages/a",
+            "/pages/a",
+            f"/pages/{round_}",
+            f"/dead/{round_}",
+            "/uncached",
+            "/uncached",
+        ):
             await asyncio.to_thread(fetch, proxy.url + path)
         await asyncio.to_thread(proxy.purge, {"tags": ["nothing"]})
         await asyncio.sleep(0.6)
@@ -168,6 +177,7 @@ async def test_every_question_of_the_page_is_answered(redis_server: RedisServer,
         hits = await ask(prometheus.by, queries()[0], "route")
         assert 0.4 < hits["pages"] < 1
         assert hits["dead"] == 0, "a look-up whose fetch failed was none that the cache could answer"
+        assert math.isnan(hits["uncached"]), "who never looks is no miss, on the fast path neither"
         assert math.isnan(hits["unasked"]), "its series are there, and say nothing"
         errors = await ask(prometheus.by, queries()[3], "route")
         assert (errors["dead"], errors["pages"]) == (1, 0)

@@ -30,6 +30,7 @@ from veneer.policy.model import Policy
 from veneer.ports import LocalStore
 
 DEAD: Final = Validity.DEAD  # to look a member of an Enum up runs Python
+_ASKED: Final = (CacheResult.MISS, CacheResult.BYPASS)
 
 
 class MissFastPath:
@@ -121,7 +122,7 @@ class MissFastPath:
         if not isinstance(client, MissClient) or not client.miss.first_bytes or head.status != 200:
             return
         detail = cache.detail or ""
-        if answer.use is not CacheResult.MISS or cache.collapsed or cache.forward is None:
+        if answer.use not in _ASKED or cache.collapsed or cache.forward is None:
             return
         if not (cache.stored or detail in PRIVATE):
             return
@@ -132,7 +133,7 @@ class MissFastPath:
             exchange.match.route.name,
             200,
             coding,
-            cache=CacheResult.MISS,
+            cache=answer.use,
             cache_forward=cache.forward.value,
             cache_reason=detail,
         )

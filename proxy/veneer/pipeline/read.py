@@ -166,12 +166,12 @@ class CacheHandler:
         match outcome:
             case Unreachable(error=error):
                 stale = self._stand_in(decision, plan.key, answered=False, busy=error.failure in REFUSED_HERE)
-                return stale or replace(upstream_failed(exchange, error, status), use=CacheResult.MISS)
+                return stale or replace(upstream_failed(exchange, error, status), use=_asked(status))
             case OriginError(status=code):
                 status = replace(status, forward_status=code)
                 stale = self._stand_in(decision, plan.key, answered=True)
                 refused = refuse(exchange, 502, f"the backend answered {code}", Refusal.UPSTREAM, status)
-                return stale or replace(refused, use=CacheResult.MISS)
+                return stale or replace(refused, use=_asked(status))
             case Complete():
                 return whole_answer(outcome, plan, status)
             case _:
@@ -200,6 +200,11 @@ class CacheHandler:
         return stored_answer(decision.entry, decision.age_s, key, status, CacheResult.STALE)
 
 
+def _asked(status: CacheStatus) -> CacheResult:
+    """What a request is counted as that the backend was asked for. One that never looked is no miss."""
+    return CacheResult.BYPASS if status.forward is Forward.BYPASS else CacheResult.MISS
+
+
 def _stale(decision: ServeStale, key: str) -> Answer:
     status = CacheStatus(hit=True, ttl_s=decision.ttl_s, detail=decision.reason.value)
     return stored_answer(decision.entry, decision.age_s, key, status, CacheResult.STALE)
@@ -221,7 +226,7 @@ def stored_answer(
 
 def whole_answer(outcome: Complete, plan: Plan, status: CacheStatus) -> Answer:
     """The answer that a flight brought whole."""
-    use = CacheResult.COLLAPSED if status.collapsed else CacheResult.MISS
+    use = CacheResult.COLLAPSED if status.collapsed else _asked(status)
     if outcome.validated:
         use = CacheResult.REVALIDATED
     told = CacheStatus(
@@ -244,7 +249,7 @@ async def unstored_answer(
         # Trailers are not stored: who has waited gets what a hit would have, and nobody's cookie.
         trailers = no_trailers if status.collapsed else lambda: body.trailers
         stream = StreamBody(place, outcome.length, place.aclose, trailers)
-        use = CacheResult.COLLAPSED if status.collapsed else CacheResult.MISS
+        use = CacheResult.COLLAPSED if status.collapsed else _asked(status)
         return Answer(head, stream, replace(status, stored=True), use, outcome.upstream_ms, sent_to=outcome.sent_to)
     told = CacheStatus(forward=status.forward, collapsed=status.collapsed, detail=outcome.reason.value)
-    return await private_answer(services, exchange, outcome.response, told, CacheResult.MISS, outcome.upstream_ms)
+    return await private_answer(services, exchange, outcome.response, told, _asked(told), outcome.upstream_ms)

@@ -13,7 +13,7 @@ from veneer.pipeline.exchange import CacheResult, Refusal
 from veneer.pipeline.fetch import Fetcher
 from veneer.pipeline.handle import Handler
 from veneer.pipeline.read import CacheHandler
-from veneer.ports import LeaseState
+from veneer.ports import LeaseState, UpstreamError
 
 TAG: Pair = ("ETag", '"one"')
 STALE = ("Cache-Control", "max-age=60, stale-while-revalidate=30, stale-if-error=600")
@@ -38,6 +38,14 @@ async def test_a_miss_says_why_and_that_it_was_stored() -> None:
     bench.backend.script = [says(FRESH)]
     answer = await ask(bench)
     assert (answer.use, answer.cache.forward, answer.cache.stored) == (CacheResult.MISS, Forward.URI_MISS, True)
+
+
+@pytest.mark.parametrize("script", [says(FRESH), says(("Cache-Control", "no-store")), REFUSED])
+async def test_a_request_that_never_looks_is_no_miss(script: ScriptedResponse | UpstreamError) -> None:
+    bench = Bench("{name: r, match: {path: /x}, cache: {enabled: false}}")
+    bench.backend.script = [script]
+    answer = await ask(bench)
+    assert (answer.use, answer.cache.forward) == (CacheResult.BYPASS, Forward.BYPASS)
 
 
 async def test_a_hit_has_its_age_and_what_is_left_of_its_life() -> None:
@@ -163,7 +171,7 @@ async def test_a_route_that_does_not_cache_asks_each_time() -> None:
     bench = Bench("{name: r, match: {path: /x}, cache: {enabled: false}}")
     bench.backend.script = [says(FRESH), says(FRESH)]
     answers = [await ask(bench), await ask(bench)]
-    assert [answer.use for answer in answers] == [CacheResult.MISS] * 2
+    assert [answer.use for answer in answers] == [CacheResult.BYPASS] * 2
     assert bench.stored() == []
 
 
