@@ -16,6 +16,7 @@ from veneer.admin.answers import json_answer, only_json
 from veneer.admin.changes import PATH, WAIT_PATH, ChangesAdmin
 from veneer.admin.deps import AdminDeps
 from veneer.admin.health import Health, examine
+from veneer.admin.history import PATH as HISTORY_PATH
 from veneer.admin.hurried import in_time, whole_body
 from veneer.admin.posted import EVENTS_PATH
 from veneer.admin.purge import PurgeError, dry_run, invalidation_of, parse_purge
@@ -51,6 +52,8 @@ def build_admin(deps: AdminDeps) -> web.Application:
     )
     if deps.inspection is not None:
         application.add_routes(deps.inspection.routes())
+    if deps.history is not None:
+        application.router.add_get(HISTORY_PATH, deps.history.show)
     return application
 
 

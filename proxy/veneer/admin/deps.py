@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from veneer.admin.access import AdminAccess
 from veneer.admin.changes import ChangesAdmin
+from veneer.admin.history import History
 from veneer.admin.inspection import NodeInspection
 from veneer.admin.purge_counts import PurgeCounts
 from veneer.core.entry import Entry
@@ -38,8 +39,8 @@ class AdminDeps:
 
     `entries` lists what memory holds and `sample` looks into the shared store, for dry runs of a purge. `starting` is
     true before the proxy takes requests, `draining` once it has begun to stop.
-    `metrics` None means that they are switched off. `changes` tells of sources of changes, `inspection`
-    what operators ask of the node.
+    `metrics` None means that they are switched off. `changes` tells of sources of changes, `history` of the last hour,
+    `inspection` what operators ask of the node.
     """
 
     access: AdminAccess
@@ -54,5 +55,6 @@ class AdminDeps:
     starting: Callable[[], bool] = _never
     draining: Callable[[], bool] = _never
     changes: ChangesAdmin | None = None
+    history: History | None = None
     purges: PurgeCounts = field(default_factory=PurgeCounts)
     inspection: NodeInspection | None = None

@@ -13,6 +13,7 @@ from veneer.observe.histogram import Histogram
 class RouteStats(msgspec.Struct, frozen=True):
     """One route. `hit_rate` is of those that looked into the cache: answered without asking the backend anew.
 
+    `hit_p99_ms` is of what the stores answered, `miss_p99_ms` of what the backend was asked for.
     Percentiles are upper bounds of the bucket they fall into; None where nothing was counted or the bucket is open.
     """
 
@@ -24,6 +25,8 @@ class RouteStats(msgspec.Struct, frozen=True):
     cache: dict[str, int]
     p50_ms: float | None
     p99_ms: float | None
+    hit_p99_ms: float | None
+    miss_p99_ms: float | None
     upstream_p50_ms: float | None
     bytes_out: int
     bytes_saved: int
@@ -78,10 +81,20 @@ def _route_stats(name: str, route: RouteCounts) -> RouteStats:
         cache=route.cache,
         p50_ms=percentile(route.duration(), 0.5),
         p99_ms=percentile(route.duration(), 0.99),
+        hit_p99_ms=percentile(_of(route, "hit", "stale"), 0.99),
+        miss_p99_ms=percentile(_of(route, "miss", "revalidated", "collapsed"), 0.99),
         upstream_p50_ms=percentile(route.upstream, 0.5),
         bytes_out=route.bytes_out,
         bytes_saved=route.bytes_saved,
     )
+
+
+def _of(route: RouteCounts, *results: str) -> Histogram:
+    total = Histogram()
+    for result in results:
+        if result in route.durations:
+            total.add(route.durations[result])
+    return total
 
 
 def percentile(histogram: Histogram, share: float) -> float | None:

@@ -17,6 +17,7 @@ from veneer.admin.access import AdminAccess
 from veneer.admin.application import build_admin, probe_answers
 from veneer.admin.changes import ChangesAdmin
 from veneer.admin.deps import AdminDeps
+from veneer.admin.history import History
 from veneer.admin.probes import build_probes
 from veneer.admin.purge_counts import PurgeCounts
 from veneer.changes.followers import Followers
@@ -180,7 +181,9 @@ class Node:
         if self._options.admin is AdminOff.OFF:
             return
         address = self._options.admin or Address.parse(policy.admin.listen)
-        deps = self._admin_deps(shared, snapshot, access_for(address, policy))
+        history = History(self._clock.now, self._clock.monotonic)
+        deps = replace(self._admin_deps(shared, snapshot, access_for(address, policy)), history=history)
+        self._tasks.start(history.run(snapshot, asyncio.sleep), "keep the last hour")
         await self._exit.enter_async_context(listening(build_admin(deps), address))
         logger.info("admin on http://%s", address)
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from veneer.admin.access import AdminAccess
+from veneer.admin.history import History
 from veneer.admin.probes import build_probes
 from veneer.core.listen_address import Address
 from veneer.loop.clock import SystemClock
@@ -77,6 +78,9 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
         on_signals(asyncio.get_running_loop(), supervisor.stop, supervisor.roll)
         addresses = supervisor.listen()
         leaving.callback(supervisor.let_go)
+        clock = SystemClock()
+        history = History(clock.now, clock.monotonic)
+        tasks.start(history.run(totals.total, asyncio.sleep), "keep the last hour")
         deps = AggregatorDeps(
             AdminAccess(None),
             totals,
@@ -84,7 +88,8 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
             options.workers,
             lambda: supervisor.stopping,
             observation.metrics,
-            SystemClock(),
+            clock,
+            history,
             supervisor.processes,
             supervisor.restarts,
         )

@@ -15,6 +15,8 @@ from veneer.admin.answers import json_answer
 from veneer.admin.application import MAX_BODY_BYTES, Page, guarded
 from veneer.admin.changes import PATH, WAIT_PATH
 from veneer.admin.health import Health, PartHealth
+from veneer.admin.history import PATH as HISTORY_PATH
+from veneer.admin.history import History
 from veneer.admin.hurried import in_time, whole_body
 from veneer.admin.posted import EVENTS_PATH
 from veneer.admin.recent import RecentPurges
@@ -35,7 +37,8 @@ RELAY_TIMEOUT_S = 30.0
 class AggregatorDeps:
     """`sockets` are where living workers answer, by their names; `wanted` is how many there should be.
 
-    `processes` are their process IDs, `restarts` how many were replaced, by why.
+    `history` is the last hour of all of them. `processes` are their process IDs, `restarts` how many were replaced,
+    by why.
     """
 
     access: AdminAccess
@@ -45,6 +48,7 @@ class AggregatorDeps:
     stopping: Callable[[], bool]
     metrics: bool
     clock: Clock
+    history: History
     processes: Callable[[], Iterable[int]] = no_workers
     restarts: Mapping[str, int] = field(default_factory=dict)
 
@@ -71,6 +75,7 @@ class AdminAggregator:
                 web.get("/metrics", self.metrics),
                 web.get("/stats", self._stats),
                 web.post("/purge", self._inspection.purge),
+                web.get(HISTORY_PATH, self._deps.history.show),
                 web.get(PATH, self._hand_on),
                 web.post(WAIT_PATH, self._hand_on),
                 web.post(EVENTS_PATH, self._hand_on),
