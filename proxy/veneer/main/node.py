@@ -126,7 +126,7 @@ class Node:
         if self._speaks:
             logger.info("in force: %s", in_force(policy, str(self._options.policies or NO_FILE)))
         self._warn(policy)
-        self._observation.observer.expect(route.name for route in policy.routes)
+        self._observation.expect({route.name: route.template.text for route in policy.routes})
         policy = replace(
             policy, stores=within(policy.stores, memory_limit(), self._options.workers, quiet=not self._speaks)
         )
@@ -292,7 +292,7 @@ class Node:
         self._identities.apply(outcome.policy.identities)
         if self._followers is not None:
             self._followers.apply(outcome.policy.changes)
-        self._observation.observer.expect(route.name for route in outcome.policy.routes)
+        self._observation.expect({route.name: route.template.text for route in outcome.policy.routes})
         if self._front is not None:
             self._front.apply(outcome.policy)
         self._in_flight.most = outcome.policy.limits.in_flight

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from veneer.loop.clock import SystemClock
 from veneer.observe.errors import ErrorReports
@@ -27,6 +27,14 @@ class Observation:
     spans: OwnSpans | None
     metrics: bool
     dropped: Callable[[], dict[str, int]]
+    templates: dict[str, str] = field(default_factory=dict)
+    """The paths of the routes in force, by their names."""
+
+    def expect(self, templates: Mapping[str, str]) -> None:
+        """These routes are in force from now on."""
+        self.observer.expect(templates)
+        self.templates.clear()
+        self.templates.update(templates)
 
 
 @contextmanager
@@ -44,8 +52,9 @@ def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Ob
         logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
         also: list[Callable[[ExchangeRecord], None]] = []
         spans: OwnSpans | None = None
+        templates: dict[str, str] = {}
         if settings.otlp_endpoint is not None:
-            exporter = SpanExporter(settings.otlp_endpoint, settings.service)
+            exporter = SpanExporter(settings.otlp_endpoint, settings.service, templates)
             closing.callback(exporter.close)
             also.append(exporter)
             spans = OwnSpans(sampler=settings.sampler)
@@ -62,4 +71,4 @@ def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Ob
             later=in_this_loop,
         )
         closing.callback(observer.work_off)
-        yield Observation(observer, spans, settings.metrics, dropped)
+        yield Observation(observer, spans, settings.metrics, dropped, templates)

@@ -15,6 +15,7 @@ class ObserveSettingsError(ValueError):
     """A variable, or two together, make no sense; the text says which and what would be right."""
 
 
+_TRACES_PATH = "/v1/traces"
 _SAMPLERS = ("always_on", "always_off", "traceidratio")
 
 
@@ -40,7 +41,8 @@ class Sampler:
 class ObserveSettings:
     """ENABLE_METRICS, LOG_LEVEL, VENEER_NODE, and tracing and error reports where they are switched on.
 
-    `log_level` is the standard library's number. `service` None: OpenTelemetry's variables name it.
+    `log_level` is the standard library's number. `otlp_endpoint` is the whole address that spans
+    are sent to. `service` None: OpenTelemetry's variables name it.
     `otlp_endpoint` and `sentry_dsn` are None while switched off. `node` is what log lines call this process' machine or
     pod; None leaves it out.
     """
@@ -63,7 +65,7 @@ def read_observe_settings(environment: Mapping[str, str]) -> ObserveSettings:
     return ObserveSettings(
         metrics=_switch(environment, "ENABLE_METRICS", default=True),
         log_level=logging.getLevelNamesMapping()[level],
-        otlp_endpoint=_address(environment, "APM_ENABLED", "OTLP_ENDPOINT"),
+        otlp_endpoint=_traces_address(environment),
         sentry_dsn=_address(environment, "ERROR_TRACKING_ENABLED", "SENTRY_DSN"),
         sampler=_sampler(environment),
         service=None if _names_service(environment) else "veneer",
@@ -104,6 +106,28 @@ def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool
         msg = f'{name} is {text[:40]!r}; write "true" or "false"'
         raise ObserveSettingsError(msg)
     return text.strip().lower() in _TRUE
+
+
+def _traces_address(environment: Mapping[str, str]) -> str | None:
+    """Where spans are sent, path included; None where traces are off, by our switch or by OpenTelemetry's.
+
+    OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_ENDPOINT are the collector, and /v1/traces comes after their own path;
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used as it is (OpenTelemetry, "OTLP Exporter", Endpoint URLs for OTLP/HTTP).
+    """
+    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return None
+    if environment.get("OTEL_TRACES_EXPORTER", "").strip().lower() == "none":
+        return None
+    for name in ("OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+        if environment.get(name, "").strip():
+            break
+    else:
+        name = "OTLP_ENDPOINT"
+    address = _address(environment, "APM_ENABLED", name)
+    if address is None or name == "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT":
+        return address
+    address = address.rstrip("/")
+    return address if address.endswith(_TRACES_PATH) else address + _TRACES_PATH
 
 
 def _address(environment: Mapping[str, str], switch: str, name: str) -> str | None:

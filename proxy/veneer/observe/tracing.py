@@ -6,7 +6,7 @@ waiting, bounded, and sends them from its own thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from secrets import randbits
 
 from veneer.core.fields import Fields
@@ -44,16 +44,21 @@ class OwnSpans:
 class SpanExporter:
     """Sends a span for each sampled record to an OTLP endpoint. Raises ObserveSettingsError without the extra."""
 
-    def __init__(self, endpoint: str, service: str | None = "veneer") -> None:
-        """`service` None leaves the name to OpenTelemetry's own variables."""
+    def __init__(
+        self, endpoint: str, service: str | None = "veneer", templates: Mapping[str, str] | None = None
+    ) -> None:
+        """`endpoint` is the whole address. `service` None leaves the name to OpenTelemetry's own variables.
+
+        `templates` are the paths of the routes in force, by their names.
+        """
         try:
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - extra
             from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - extra
             from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - extra
         except ImportError as error:
             raise ObserveSettingsError('APM_ENABLED needs OpenTelemetry: pip install "veneer[otel]"') from error
-        url = endpoint.rstrip("/")
-        exporter = OTLPSpanExporter(url if url.endswith("/v1/traces") else f"{url}/v1/traces")
+        exporter = OTLPSpanExporter(endpoint)
+        self._templates = {} if templates is None else templates
         self._resource = Resource.create({} if service is None else {"service.name": service})
         self._processor = BatchSpanProcessor(exporter)
 
@@ -68,13 +73,14 @@ class SpanExporter:
             flags = TraceFlags(TraceFlags.SAMPLED)
             return SpanContext(int(record.trace_id, 16), int(span_id, 16), is_remote=remote, trace_flags=flags)
 
+        template = self._templates.get(record.route, "")
         start_ns = int(record.time * _NANOS_PER_S)
         span = ReadableSpan(
-            name=f"{record.method} {record.route}".strip(),
+            name=f"{record.method} {template or record.route}".strip(),
             context=place(record.span_id, remote=False),
             parent=place(record.parent_id, remote=True) if record.parent_id else None,
             resource=self._resource,
-            attributes=attributes(record),
+            attributes=attributes(record, template),
             kind=SpanKind.SERVER,
             status=Status(StatusCode.ERROR if record.status >= 500 else StatusCode.UNSET),
             start_time=start_ns,
@@ -103,11 +109,15 @@ def error_type(record: ExchangeRecord) -> str:
     return str(record.status) if record.status >= 500 else "broken-off" if record.error else ""
 
 
-def attributes(record: ExchangeRecord) -> dict[str, str | int | float]:
-    """A span's attributes: OpenTelemetry's names for HTTP servers, and the cache's part under "veneer."."""
+def attributes(record: ExchangeRecord, template: str = "") -> dict[str, str | int | float]:
+    """A span's attributes: OpenTelemetry's names for HTTP servers, and the cache's part under "veneer.".
+
+    `template` is the path of the route as the policy has it: `http.route`, which the route's name is not.
+    """
     named: dict[str, str | int | float | None] = {
         "http.request.method": record.method,
         "http.response.status_code": record.status,
+        "http.route": template,
         "url.scheme": "http",
         "url.path": record.path,
         "url.query": record.query,

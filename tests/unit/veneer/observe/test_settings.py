@@ -15,7 +15,7 @@ def test_addresses_count_only_while_switched_on() -> None:
     addresses = {"OTLP_ENDPOINT": "http://otel:4318", "SENTRY_DSN": "https://k@sentry.example/1"}
     assert read_observe_settings(addresses) == ObserveSettings()
     on = read_observe_settings(addresses | {"APM_ENABLED": "true", "ERROR_TRACKING_ENABLED": "1"})
-    assert (on.otlp_endpoint, on.sentry_dsn) == ("http://otel:4318", "https://k@sentry.example/1")
+    assert (on.otlp_endpoint, on.sentry_dsn) == ("http://otel:4318/v1/traces", "https://k@sentry.example/1")
 
 
 def test_switches_and_level() -> None:
@@ -73,3 +73,25 @@ def test_opentelemetry_s_variables_name_the_service() -> None:
 def test_a_node_has_a_name_where_it_is_given_one() -> None:
     assert read_observe_settings({"VENEER_NODE": "shop-6df-x "}).node == "shop-6df-x"
     assert read_observe_settings({"VENEER_NODE": "", "HOSTNAME": "shop"}).node is None
+
+
+BASE, WHOLE = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+
+
+@pytest.mark.parametrize(
+    ("environment", "address"),
+    [
+        ({BASE: "http://otel:4318"}, "http://otel:4318/v1/traces"),
+        ({BASE: "http://otel:4318/"}, "http://otel:4318/v1/traces"),
+        ({BASE: "https://otel/collector"}, "https://otel/collector/v1/traces"),
+        ({WHOLE: "http://otel:4318/"}, "http://otel:4318/"),
+        ({WHOLE: "http://otel/spans", BASE: "http://other"}, "http://otel/spans"),
+        ({"OTLP_ENDPOINT": "http://own/v1/traces", WHOLE: "http://otel/spans"}, "http://own/v1/traces"),
+        ({BASE: "http://otel", "OTEL_SDK_DISABLED": "TRUE"}, None),
+        ({BASE: "http://otel", "OTEL_SDK_DISABLED": "1"}, "http://otel/v1/traces"),
+        ({BASE: "http://otel", "OTEL_TRACES_EXPORTER": "none"}, None),
+        ({BASE: "http://otel", "APM_ENABLED": "false"}, None),
+    ],
+)
+def test_where_spans_are_sent_by_opentelemetrys_own_variables(environment: dict[str, str], address: str | None) -> None:
+    assert read_observe_settings({"APM_ENABLED": "true"} | environment).otlp_endpoint == address

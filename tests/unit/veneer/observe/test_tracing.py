@@ -45,7 +45,7 @@ def test_ids_are_never_zero() -> None:
 def test_sampled_exchanges_arrive_as_spans() -> None:
     pytest.importorskip("opentelemetry.sdk")
     with collector() as kept:
-        exporter = SpanExporter(kept.url)
+        exporter = SpanExporter(f"{kept.url}/v1/traces", templates={"users": "/users/{id}"})
         sampled = {"trace_id": TRACE, "span_id": SPAN, "sampled": True}
         exporter(record(route="users", query="q=1", status=502, error="reset", parent_id="b7ad6b7169203331", **sampled))
         exporter(record(route="unsampled", trace_id=TRACE, span_id=SPAN))
@@ -55,7 +55,8 @@ def test_sampled_exchanges_arrive_as_spans() -> None:
     assert bytes.fromhex(TRACE) in body
     assert bytes.fromhex(SPAN) in body
     assert bytes.fromhex("b7ad6b7169203331") in body
-    assert b"GET users" in body
+    assert b"GET /users/{id}" in body
+    assert b"http.route" in body
     assert b"http.response.status_code" in body
     assert b"unsampled" not in body
 
