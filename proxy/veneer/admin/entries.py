@@ -273,6 +273,6 @@ def _note(found: Explanation) -> str:
         names = " and ".join(f"identity.{name}" for name in route.cache.shared_by)
         return f"the route {route.name} shares by {names}, and this request proves nothing: name its credentials"
     return (
-        "nothing is stored for it here; `veneer explain FILE GET URL --ask` says what becomes of the backend's answer, "
+        "nothing is stored for it here; `veneer explain TARGET --ask` says what becomes of the backend's answer, "
         "and the access log has the reason of each that was not stored (`cache_reason`)"
     )

@@ -9,12 +9,15 @@ from typing import Final
 from aiohttp import web
 
 from veneer.admin.answers import json_answer
+from veneer.admin.counters_view import COUNTERS_PATH, counters_of
 from veneer.admin.entries import BadQuestionError, EntryFinder
 from veneer.admin.in_force import config_of, version_of
 from veneer.admin.recent import RecentPurges
 from veneer.admin.routes_view import routes_of
 from veneer.admin.standing import Standing
+from veneer.admin.tail import TAIL_PATH, LogTail
 from veneer.core.fields import Pair
+from veneer.observe.counters import Snapshot
 from veneer.policy.model import Policy
 from veneer.ports import Clock
 
@@ -39,6 +42,8 @@ class NodeInspection:
     standing: Callable[[], Awaitable[Standing]]
     finder: EntryFinder
     purges: RecentPurges
+    tail: LogTail
+    snapshot: Callable[[], Snapshot]
 
     def routes(self) -> list[web.RouteDef]:
         """What is asked, and who answers."""
@@ -49,6 +54,8 @@ class NodeInspection:
             web.get(STATUS_PATH, self.status),
             web.get(ENTRIES_PATH, self.entries),
             web.get(PURGES_PATH, self.recent_purges),
+            web.get(TAIL_PATH, self.tail.follow),
+            web.get(COUNTERS_PATH, self.counters),
         ]
 
     async def config(self, request: web.Request) -> web.Response:
@@ -81,6 +88,10 @@ class NodeInspection:
         except BadQuestionError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
         return json_answer(found)
+
+    async def counters(self, _request: web.Request) -> web.Response:
+        """The counters by route."""
+        return json_answer(counters_of(self.snapshot(), self.clock.monotonic()))
 
     async def recent_purges(self, _request: web.Request) -> web.Response:
         """The last purges."""

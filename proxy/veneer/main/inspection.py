@@ -11,11 +11,13 @@ from veneer.admin.entries import EntryFinder
 from veneer.admin.inspection import NodeInspection
 from veneer.admin.recent import RecentPurges
 from veneer.admin.standing import NodeLeaseView, RedisView, ReloadView, Standing, TargetView, UpstreamView
+from veneer.admin.tail import LogTail, Watch
 from veneer.core.fields import Fields
 from veneer.core.identity import Proofs
 from veneer.identity.provers import IdentityProvers
 from veneer.main.backends import Backends
 from veneer.main.shared import StoreSet
+from veneer.observe.counters import Snapshot
 from veneer.observe.lines import timestamp
 from veneer.policy.model import Policy
 from veneer.policy.watch import ReloadOutcome
@@ -54,6 +56,8 @@ class NodeParts:
     identities: IdentityProvers
     last_reload: LastReload
     status: Callable[[], str]
+    watch: Watch
+    snapshot: Callable[[], Snapshot]
 
     def inspection(self) -> NodeInspection:
         """The handlers over them."""
@@ -74,6 +78,8 @@ class NodeParts:
             standing=self.standing,
             finder=finder,
             purges=RecentPurges(self.clock),
+            tail=LogTail(self.watch),
+            snapshot=self.snapshot,
         )
 
     def _prove(self, fields: Fields, now: float) -> Proofs:

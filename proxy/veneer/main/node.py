@@ -202,10 +202,10 @@ class Node:
             draining=lambda: self._draining,
             changes=self._changes_admin(shared),
             purges=self._purges,
-            inspection=self._parts(shared).inspection(),
+            inspection=self._parts(shared, snapshot).inspection(),
         )
 
-    def _parts(self, shared: StoreSet) -> NodeParts:
+    def _parts(self, shared: StoreSet, snapshot: Callable[[], Snapshot]) -> NodeParts:
         """What operators ask of."""
         file = self._options.policies
         return NodeParts(
@@ -218,6 +218,8 @@ class Node:
             identities=self._identities,
             last_reload=self._last_reload,
             status=lambda: "draining" if self._draining else "ok" if self._serving else "starting",
+            watch=self._observation.observer.watch,
+            snapshot=snapshot,
         )
 
     def _changes_admin(self, shared: StoreSet) -> ChangesAdmin | None:

@@ -57,6 +57,19 @@ class Observer:
         for name in ("", *routes):
             self._counts.route(name)
 
+    def watch(self, see: Callable[[ExchangeRecord], None]) -> Callable[[], None]:
+        """Have `see` see each record from now on; it must be quick and not raise. Returns what ends that."""
+        if self._notes:
+            self.work_off()
+        self._also = (*self._also, see)
+
+        def end() -> None:
+            if self._notes:
+                self.work_off()
+            self._also = tuple([other for other in self._also if other is not see])
+
+        return end
+
     def begin(self) -> None:
         """Count an exchange as active."""
         self._active += 1

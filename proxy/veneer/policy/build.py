@@ -159,11 +159,11 @@ class Builder:
         if lease.valid < 2 * lease.renew:
             self.problem(("stores", "lease", "valid"), "must be at least twice `renew`, or one lost renewal ends it")
         url = self.overrides.redis_url or redis.url
-        path = () if self.overrides.redis_url else ("stores", "redis", "url")
+        path, said = ((), "--redis or REDIS_URL: ") if self.overrides.redis_url else (("stores", "redis", "url"), "")
         if url is not None and "://" not in url:
-            self.problem(path, f'"{url}" is not a Redis URL', f'write "redis://{url}"')
+            self.problem(path, f'{said}"{url}" is not a Redis URL', f'write "redis://{url}"')
         elif url is not None and (scheme := url.partition("://")[0]) not in REDIS_SCHEMES:
-            self.problem(path, f'"{scheme}" is no scheme of a Redis URL', nearest(scheme, REDIS_SCHEMES))
+            self.problem(path, f'{said}"{scheme}" is no scheme of a Redis URL', nearest(scheme, REDIS_SCHEMES))
         return node_settings.StoreSettings(
             memory_bytes=shape.memory,
             memory_told="memory" in shape.model_fields_set,

@@ -132,6 +132,10 @@ def _explain(path: KeyPath, kind: str, detail: ErrorDetails, context: dict[str, 
         return f'"{path[-1]}" is missing', None
     if kind == "unit":
         return str(context["why"]), context["hint"]
+    value: object = detail["input"]
+    if kind == "string_type" and path[-1] == "url" and isinstance(value, list) and len(value) > 1:
+        listed = ", ".join(f"{{url: {_show(url)}}}" for url in value[:3])
+        return "must be one text, not a list", f"several backends that do the same are `targets: [{listed}]`"
     return _explain_value(kind, detail, context)
 
 

@@ -30,7 +30,8 @@ One file steers the proxy. Every key may be left out: an empty file, or none, is
 without a rate limit. The file is strict: an unknown key, a bad unit, a name that is not defined or a route that
 nothing can reach is an error with its line, its key and the nearest right spelling, and all errors are reported at
 once. A file with errors never starts a server and never replaces a running policy. `veneer check-policies FILE` checks
-one.
+one. Editors complete and check as one writes by `docs/policies.schema.json`: see
+[the command line](cli.md#an-editor-that-knows-policiesyaml).
 
 What is allowed and seldom meant is warned about, with its line and what to write instead: at start, at each reload, and
 by `check-policies`, which counts such a file as right. These are `share_authorized` without a field in the key that

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, StringConstraints
+from pydantic import StringConstraints
 
 from veneer.policy import spelling
-from veneer.policy.shape import Duration, Name, OneOrMore, Shape, Text, option, required
+from veneer.policy.shape import Duration, Name, OneOrMore, Shape, Text, option, required, standing_alone
 
 ColumnName = Annotated[str, StringConstraints(pattern=spelling.COLUMN_NAME)]
 TableName = Annotated[str, StringConstraints(pattern=spelling.TABLE_NAME)]
@@ -109,7 +109,7 @@ class PostedShape(Shape):
 class TableShape(Shape):
     """What changes of a table's rows invalidate. A list alone stands for its `tags`."""
 
-    tags: list[Annotated[ChangeTagShape, BeforeValidator(_tag_alone)]] = required(
+    tags: list[Annotated[ChangeTagShape, standing_alone("text", _tag_alone)]] = required(
         'Tags, as in `["user:{id}", users, {tag: "team:{team_id}", changed: [name]}]`.', min_length=1, max_length=32
     )
     ignore: list[ColumnName] = option(
@@ -158,7 +158,7 @@ class SourceShape(Shape):
         "mark it, or go by lifetimes as without a source.",
         "`stale` and `ttl` serve what may have been changed.",
     )
-    tables: dict[TableName, Annotated[TableShape, BeforeValidator(_tags_alone)]] = option(
+    tables: dict[TableName, Annotated[TableShape, standing_alone("list", _tags_alone)]] = option(
         {},
         'Tables, as `users` or `hr.users` (`public` when absent), and their tags, as in `users: ["user:{id}", users]`. '
         "Where a database has no schemas its name stands for one: `shop.users`. A `stream` has none.",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, StringConstraints
+from pydantic import StringConstraints
 
 from veneer.policy import spelling
-from veneer.policy.shape import Duration, FieldName, Name, Shape, Text, option, required
+from veneer.policy.shape import Duration, FieldName, Name, Shape, Text, option, required, standing_alone
 
 IdentityName = Annotated[str, StringConstraints(pattern=spelling.IDENTITY_NAME)]
 VariableName = Annotated[str, StringConstraints(pattern=spelling.VARIABLE_NAME)]
@@ -20,9 +20,9 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-TextList = Annotated[list[Text], BeforeValidator(_listed)]
+TextList = Annotated[list[Text], standing_alone("item", _listed)]
 
-ShareList = Annotated[list[ShareName], BeforeValidator(_listed)]
+ShareList = Annotated[list[ShareName], standing_alone("item", _listed)]
 """One name, or a list of them."""
 
 ALGORITHMS = (

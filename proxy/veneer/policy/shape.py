@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
@@ -26,14 +27,24 @@ def _reads(parse: Any) -> BeforeValidator:
             context = {"why": str(error), "hint": error.suggestion, "at": error.at}
             raise PydanticCustomError("unit", "{why}", context) from None
 
+    read.__dict__["__wrapped__"] = parse  # for veneer.policy.json_schema
     return BeforeValidator(read)
+
+
+def standing_alone(form: str, wrap: Callable[[object], object]) -> BeforeValidator:
+    """What may stand in place of a longer form, which `wrap` makes of it.
+
+    `form` says what: "item" stands for a list of one, "text" and "list" for a section.
+    """
+    wrap.__dict__["alone"] = form  # for veneer.policy.json_schema
+    return BeforeValidator(wrap)
 
 
 Duration = Annotated[float, _reads(parse_duration), Unit("duration")]
 Lifetimes = Annotated[Ttl, _reads(parse_ttl), Unit("duration, or durations by status")]
 Size = Annotated[int, _reads(parse_size), Unit("size")]
 RateText = Annotated[Rate, _reads(parse_rate), Unit("rate")]
-OneOrMore = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+OneOrMore = standing_alone("item", lambda value: [value] if isinstance(value, str) else value)
 """A text alone stands for a list of one."""
 Statuses = Annotated[frozenset[int], _reads(parse_statuses), Unit("statuses")]
 Name = Annotated[str, StringConstraints(pattern=spelling.NAME)]

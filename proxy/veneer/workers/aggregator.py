@@ -14,6 +14,7 @@ from veneer.admin.access import AdminAccess
 from veneer.admin.answers import json_answer
 from veneer.admin.application import MAX_BODY_BYTES, Page, guarded
 from veneer.admin.changes import PATH, WAIT_PATH
+from veneer.admin.counters_view import COUNTERS_PATH, counters_of
 from veneer.admin.health import Health, PartHealth
 from veneer.admin.history import PATH as HISTORY_PATH
 from veneer.admin.history import History
@@ -28,6 +29,7 @@ from veneer.observe.process import ProcessFamilies, no_workers
 from veneer.ports import Clock
 from veneer.workers.counter_totals import CounterTotals
 from veneer.workers.inspected import WorkersInspection, relayed
+from veneer.workers.tails import WorkerTails
 from veneer.workers.worker_client import FOREIGN, Question, Sockets, WorkerReply, ask, collect_reports
 
 RELAY_TIMEOUT_S = 30.0
@@ -60,7 +62,9 @@ class AdminAggregator:
         self._deps = deps
         self._page = Page()
         self._metrics = Metrics(self._total, [ProcessFamilies(deps.processes)]) if deps.metrics else None
-        self._inspection = WorkersInspection(self._relay, self._ask_all, RecentPurges(deps.clock))
+        self._inspection = WorkersInspection(
+            self._relay, self._ask_all, RecentPurges(deps.clock), WorkerTails(deps.sockets)
+        )
 
     def application(self) -> web.Application:
         """The routes, as a single process has them."""
@@ -80,6 +84,7 @@ class AdminAggregator:
                 web.post(WAIT_PATH, self._hand_on),
                 web.post(EVENTS_PATH, self._hand_on),
                 *self._inspection.routes(),
+                web.get(COUNTERS_PATH, self._counters),
             ]
         )
         return application
@@ -131,6 +136,11 @@ class AdminAggregator:
         """The sum over all workers, for the page."""
         await self._collect()
         return json_answer(stats_of(self._total(), self._deps.totals.position))
+
+    async def _counters(self, _request: web.Request) -> web.Response:
+        """The sum over all workers, by route."""
+        await self._collect()
+        return json_answer(counters_of(self._total(), self._deps.clock.monotonic()))
 
     async def _hand_on(self, request: web.Request) -> web.Response:
         """Done by one worker: it tells all the others, as it tells other nodes."""

@@ -21,7 +21,9 @@ from veneer.admin.inspection import (
 from veneer.admin.purge import DryRun, PurgeError, parse_purge, together
 from veneer.admin.recent import RecentPurges
 from veneer.admin.standing import Standing, WorkerView
+from veneer.admin.tail import TAIL_PATH
 from veneer.ports import Receipt
+from veneer.workers.tails import WorkerTails
 from veneer.workers.worker_client import Question, WorkerReply
 
 AskOne = Callable[[Question], Awaitable[WorkerReply]]
@@ -32,7 +34,8 @@ AskAll = Callable[[Question], Awaitable[Sequence[tuple[str, WorkerReply]]]]
 class WorkersInspection:
     """The handlers. Each answer has the form of a single process'."""
 
-    def __init__(self, ask_one: AskOne, ask_all: AskAll, purges: RecentPurges) -> None:
+    def __init__(self, ask_one: AskOne, ask_all: AskAll, purges: RecentPurges, tails: WorkerTails) -> None:
+        self._tails = tails
         self._ask_one = ask_one
         self._ask_all = ask_all
         self._purges = purges
@@ -46,6 +49,7 @@ class WorkersInspection:
             web.get(STATUS_PATH, self.status),
             web.get(ENTRIES_PATH, self.entries),
             web.get(PURGES_PATH, self.recent_purges),
+            web.get(TAIL_PATH, self._tails.follow),
         ]
 
     async def of_one(self, request: web.Request) -> web.Response:

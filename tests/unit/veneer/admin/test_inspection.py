@@ -21,12 +21,13 @@ from veneer.admin.inspection import NodeInspection
 from veneer.admin.recent import MOST, Purges, RecentPurges
 from veneer.admin.routes_view import Routes
 from veneer.admin.standing import ReloadView, Standing
+from veneer.admin.tail import LogTail
 from veneer.observe.gauges import Gauges
 from veneer.policy.load import parse_policy
 from veneer.stores.memory_log import MemoryLog
 
 Client = TestClient[web.Request, web.Application]
-PATHS = ("/config", "/routes", "/version", "/status", "/entries?url=/a", "/purges")
+PATHS = ("/config", "/routes", "/version", "/status", "/entries?url=/a", "/purges", "/counters")
 POLICY = parse_policy(
     """\
 version: 1
@@ -58,6 +59,8 @@ def deps() -> AdminDeps:
         standing=standing,
         finder=EntryFinder(lambda: POLICY, log, clock, lambda: ()),
         purges=RecentPurges(clock),
+        tail=LogTail(quiet_observer().watch),
+        snapshot=lambda: quiet_observer().snapshot(Gauges),
     )
     return AdminDeps(
         access=AdminAccess(None),

@@ -1,9 +1,10 @@
 import argparse
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from veneer.cli.check_policies import add_check_policies_flags, check_policies
+from veneer.cli.check_policies import Checked, PolicyProblem, add_check_policies_flags, check_policies
 
 
 def run(*argv: str, environment: dict[str, str] | None = None) -> int:
@@ -63,3 +64,15 @@ def test_what_happens_without_redis_is_told_where_there_is_one(good: Path, capsy
     out = capsys.readouterr().out.splitlines()
     (line,) = (line for line in out if line.startswith("  a "))
     assert line.split(maxsplit=1) == ["a", "forwarded  refused, 503  -"]
+
+
+def test_json_gives_each_problem_its_place(good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("version: 1\nroutez: []\n")
+    assert run("--json", str(good), str(bad)) == 1
+    out, err = capsys.readouterr()
+    right, wrong = msgspec.json.decode(out, type=list[Checked])
+    assert err == ""
+    assert (right.right, right.routes, right.problems, right.version != "") == (True, 1, (), True)
+    assert wrong.problems == (PolicyProblem(str(bad), 2, 1, "routez", "unknown key", 'did you mean "routes"?'),)
+    assert run("--json", str(good)) == 0

@@ -74,3 +74,8 @@ def test_every_bad_variable_is_reported() -> None:
 def test_a_bad_upstream_flag_is_reported_as_such() -> None:
     with pytest.raises(PolicyError, match=r"--upstream nonsense: "):
         parse_policy("", "p", Overrides(upstream_url="nonsense"))
+
+
+def test_a_redis_that_is_no_url_names_who_said_it() -> None:
+    with pytest.raises(PolicyError, match='--redis or REDIS_URL: "localhost:6379" is not a Redis URL; write "redis://'):
+        parse_policy("", "p", Overrides(redis_url="localhost:6379"))

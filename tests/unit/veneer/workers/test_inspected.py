@@ -17,6 +17,7 @@ from veneer.admin.standing import NodeLeaseView, ReloadView, Standing, TargetVie
 from veneer.core.entry import Position
 from veneer.ports import Receipt
 from veneer.workers.inspected import WorkersInspection
+from veneer.workers.tails import WorkerTails
 from veneer.workers.worker_client import Question, WorkerReply
 
 
@@ -42,7 +43,7 @@ class Workers:
         return [("w0", first), ("w1", self.replies["w1"])]
 
     def client(self) -> TestClient[web.Request, web.Application]:
-        inspection = WorkersInspection(self.ask_one, self.ask_all, RecentPurges(ManualClock()))
+        inspection = WorkersInspection(self.ask_one, self.ask_all, RecentPurges(ManualClock()), WorkerTails(dict))
         application = web.Application()
         application.add_routes([*inspection.routes(), web.post("/purge", inspection.purge)])
         return TestClient(TestServer(application))
