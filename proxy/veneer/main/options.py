@@ -87,7 +87,12 @@ def add_serve_flags(parser: argparse.ArgumentParser, environment: Mapping[str, s
     def default(name: str, fallback: str | None = None) -> str | None:
         return environment.get(name) or fallback
 
-    parser.add_argument("--upstream", metavar="URL", default=default("VENEER_UPSTREAM"), help="the service behind")
+    parser.add_argument(
+        "--upstream",
+        metavar="URL",
+        default=default("VENEER_UPSTREAM"),
+        help="the service behind (default: what the policy says, else http://127.0.0.1:7071)",
+    )
     parser.add_argument(
         "--listen", metavar="ADDRESS", type=_listen, action=_Several, default=default("VENEER_LISTEN", ""),
         help="where clients connect, HOST:PORT or unix:/path, beside the policy's `listeners`; may be given several "

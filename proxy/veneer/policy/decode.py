@@ -28,6 +28,9 @@ _MESSAGES = {
     "model_type": "must be a mapping, as in {a: 1}",
     "model_attributes_type": "must be a mapping, as in {a: 1}",
 }
+_SECTION = frozenset({"model_type", "model_attributes_type"})
+_SWITCHED = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_KEYS_SHOWN = 6
 
 _BOUNDS = {
     "greater_than_equal": ("ge", "at least", "small"),
@@ -136,7 +139,20 @@ def _explain(path: KeyPath, kind: str, detail: ErrorDetails, context: dict[str, 
     if kind == "string_type" and path[-1] == "url" and isinstance(value, list) and len(value) > 1:
         listed = ", ".join(f"{{url: {_show(url)}}}" for url in value[:3])
         return "must be one text, not a list", f"several backends that do the same are `targets: [{listed}]`"
+    if kind in _SECTION:
+        return _MESSAGES[kind], _section_hint(path, value)
     return _explain_value(kind, detail, context)
+
+
+def _section_hint(path: KeyPath, value: object) -> str | None:
+    """What a section holds, for who has written one value in its place."""
+    shape = _shape_at(path)
+    if shape is None:
+        return None
+    keys = key_names(shape)
+    if "enabled" in keys and str(value).lower() in _SWITCHED:
+        return f"write {{enabled: {str(_SWITCHED[str(value).lower()]).lower()}}}"
+    return f"its keys: {', '.join(keys[:_KEYS_SHOWN])}{', ...' if len(keys) > _KEYS_SHOWN else ''}"
 
 
 def _explain_value(kind: str, detail: ErrorDetails, context: dict[str, Any]) -> tuple[str, str | None]:
@@ -161,6 +177,10 @@ def _explain_value(kind: str, detail: ErrorDetails, context: dict[str, Any]) -> 
         message = f"must be one text, not a {'list' if isinstance(value, list) else 'mapping'}"
         if len(value) == 1 and isinstance(value, list):
             hint = f"write {_show(value[0])}"
+        elif isinstance(value, dict):
+            hint = "put it into quotes: a colon or a brace makes it a mapping"
+    elif kind == "list_type" and isinstance(value, dict):
+        hint = 'begin each of them with "- "'
     return message, hint
 
 

@@ -25,6 +25,8 @@ _REGEX = re.compile(r"^[\^~]|\.[*+]|\\[dwsDWS.]|\[\^|\[[^\]]*-[^\]]*\]|\(\?|\$$"
 """What occurs in patterns of other proxies and hardly ever in a path. Who means it literally writes %5B, %24."""
 _PARAMETER = re.compile(rf"\{{({PARAMETER})(?::([^{{}}]*))?\}}", re.ASCII)
 _TAG_PARAMETER = re.compile(rf"\{{((?:identity\.)?{PARAMETER})(?::([^{{}}]*))?\}}", re.ASCII)
+_OTHER_PARAMETER = re.compile(r":([A-Za-z_][\w-]*)|<(?:[a-z]+:)?([A-Za-z_][\w-]*)>", re.ASCII)
+"""How other routers write a parameter."""
 _TAG_TEXT = re.compile(r"[!#-'()+\-.-\[\]-z|~]*", re.ASCII)  # visible ASCII less '"', "*", ",", "\" and braces
 
 
@@ -207,6 +209,10 @@ def _part(segment: str, kept: frozenset[Reason]) -> str | Parameter:
         # The pattern of a shell. A path that really has such a segment is matched by a parameter.
         msg = f'"{segment}" matches nothing but itself'
         raise TemplateError(msg, 'write "{name}" for one segment, "{name:path}" for any number')
+    if (other := _OTHER_PARAMETER.fullmatch(segment)) is not None:
+        name = (other[1] or other[2]).replace("-", "_")
+        msg = f'"{segment}" matches nothing but itself'
+        raise TemplateError(msg, f'write "{{{name}}}" for one segment')
     return literal_segment(segment, kept)
 
 

@@ -1,4 +1,4 @@
-"""What a policy allows that is seldom meant: responses that differ by who asks, and go to others all the same.
+"""What a policy allows that is seldom meant: answers for the wrong clients, and writes that end nothing.
 
 A warning refuses nothing. It says what would be shared with whom, where that is said, and what to write instead.
 """
@@ -18,7 +18,7 @@ from veneer.policy.document import Document, KeyPath, show_path
 from veneer.policy.model import Policy, Route
 from veneer.policy.model_identity import JwtIdentity
 from veneer.policy.places import is_loopback
-from veneer.policy.problems import MAX_PROBLEMS, ConfigError
+from veneer.policy.problems import MAX_PROBLEMS, ConfigError, misspelt
 
 LOOKED_UP: Final = frozenset({"GET", "HEAD", "QUERY"})
 
@@ -72,6 +72,7 @@ def warnings_of(document: Document, policy: Policy) -> tuple[ConfigError, ...]:
     found.update((problem, []) for problem in _of_proxies(document, policy))
     found.update((problem, []) for problem in _of_listeners(document, policy))
     found.update((problem, []) for problem in _of_keys(document, policy))
+    found.update((problem, []) for problem in _of_tags(document, policy))
     shown = [_naming(problem, names) for problem, names in found.items()]
     return tuple(sorted(shown, key=lambda problem: (problem.file, problem.line, problem.column, problem.key)))
 
@@ -202,3 +203,29 @@ def _of_keys(document: Document, policy: Policy) -> Iterator[ConfigError]:
             if place.origin.startswith("http:") and not is_loopback(urlsplit(place.origin).hostname or ""):
                 why = f'"{place}" is fetched without TLS: who is on the way there can make tokens for anybody'
                 yield _problem(document, at, why, 'write "https://", with a `ca` where it is your own')
+
+
+def _of_tags(document: Document, policy: Policy) -> Iterator[ConfigError]:
+    """Invalidations of a tag that no route has and one nearly has. What else no route has, the backend may name."""
+    carried = {_without_names(tag.text): tag.text for route in policy.routes for tag in route.tag_templates}
+    for index, route in enumerate(policy.routes):
+        for at, named in enumerate(route.invalidation_templates):
+            text = _without_names(named.text)
+            if text in carried or text.endswith("*"):
+                continue
+            alike = [tag for shape, tag in carried.items() if _is_alike(text, shape)]
+            if (hint := misspelt(named.text, alike, 0.0)) is not None:
+                path: KeyPath = ("routes", index, "invalidates", at)
+                path = path if document.find(path) is not None else ("defaults", "invalidates", at)
+                why = f'no route has the tag "{named.text}", so this ends nothing unless the backend names it'
+                yield _problem(document, path, why, hint)
+
+
+def _is_alike(text: str, other: str) -> bool:
+    near = text.count(":") == other.count(":") and abs(len(text) - len(other)) <= 1
+    return near and misspelt(text, [other], 0.8) is not None
+
+
+def _without_names(tag: str) -> str:
+    """A tag with its parameters alike: what they are called does not count."""
+    return re.sub(r"\{[^{}]*\}", "{}", tag)

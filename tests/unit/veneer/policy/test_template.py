@@ -60,6 +60,8 @@ def test_different_values_have_different_tags(one: bytes, other: bytes) -> None:
         ("/a/*", "matches nothing but itself"),
         ("/a/**", "matches nothing but itself"),
         ("/a/*.css", "matches nothing but itself"),
+        ("/a/:id", "matches nothing but itself"),
+        ("/a/<int:id>", "matches nothing but itself"),
         ("/a%2Fb", "encoded-slash"),
         ("/a%zz", "bad-percent-encoding"),
         ("/" + "a/" * 70, "at most 64 segments"),

@@ -118,3 +118,22 @@ def test_a_report_is_bounded() -> None:
     lines = report(many, "p.yaml")
     assert lines[0] == "p.yaml:1:1: k: m; s"
     assert lines[100:] == ["p.yaml: and 50 more warnings"]
+
+
+def of_invalidations(*invalidates: str) -> list[str]:
+    """What is said of what the second route invalidates, where the first has "notes" and one tag for each note."""
+    named = ", ".join(f'"{tag}"' for tag in invalidates)
+    text = (
+        'routes:\n  - {name: a, match: {path: "/notes/{id}"}, cache: {tags: [notes, "note:{id}"]}}\n'
+        f'  - {{name: b, match: {{path: "/n/{{n}}"}}, invalidates: [{named}]}}\n'
+    )
+    return [f"{found.key} {found.suggestion}" for found in warnings(text)]
+
+
+def test_a_tag_that_nearly_a_route_has_is_probably_meant_to_be_that() -> None:
+    assert of_invalidations("note") == ['routes[1].invalidates[0] did you mean "notes"?']
+    assert of_invalidations("notes", "notee:{n}") == ['routes[1].invalidates[1] did you mean "note:{id}"?']
+
+
+def test_other_tags_may_be_the_backends() -> None:
+    assert of_invalidations("notes", "note:{n}", "note:*", "*", "pages", "note:{n}:title") == []
