@@ -46,7 +46,7 @@ async def test_one_may_be_added_again_while_others_are_told() -> None:
     class Again(Lock):
         def due(self) -> None:
             if not self.told.is_set():
-                extensions.add(self, 0.001)
+                extensions.add(self, 60.0)  # so late that it cannot have come when it is counted below
             super().due()
 
     again, other = Again(), Lock()
