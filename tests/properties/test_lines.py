@@ -12,6 +12,7 @@ from veneer.pipeline.exchange import CacheResult
 
 FACTS = [
     RecordTemplate("GET", "a", 200, "br", CacheResult.HIT),
+    RecordTemplate("GET", "a", 200, "br", CacheResult.HIT, scheme="https"),
     RecordTemplate("GET", "a", 200, cache=CacheResult.MISS, target="[2001:db8::1]:8000"),
     RecordTemplate("GET", "", 404, cache=CacheResult.MISS, cache_reason="stored"),
 ]

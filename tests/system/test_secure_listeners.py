@@ -74,6 +74,25 @@ async def test_curl_speaks_http_1_over_both_versions(new_proxy: NewProxy, tmp_pa
             assert (told.stdout, told.stderr) == (b"hello 1.1", b"")
 
 
+async def test_the_log_says_that_a_request_came_over_tls_whatever_answered_it(
+    new_proxy: NewProxy, tmp_path: Path
+) -> None:
+    pair, port = new_pair(tmp_path, "localhost"), free_port()
+    async with running_origin(answering(HELLO)) as origin:
+        options = ProxyOptions(upstream=origin.url, policies=policy_file(tmp_path, port, pair))
+        proxy = await asyncio.to_thread(new_proxy, options)
+        client = await Client.connected(port, pair)
+        for _ in range(4):  # a miss, a hit, and two that repeat it
+            await client.ask()
+        client.close()
+
+        def told() -> list[tuple[object, object]]:
+            return [(line["cache"], line.get("scheme")) for line in proxy.log_records() if line.get("path") == "/a"]
+
+        assert await asyncio.to_thread(wait_until, lambda: len(told()) == 4, timeout_s=10)
+        assert told() == [("miss", "https"), *[("hit", "https")] * 3]
+
+
 async def test_a_changed_certificate_is_taken_up_without_a_drop_and_a_broken_one_is_not(
     new_proxy: NewProxy, tmp_path: Path
 ) -> None:

@@ -47,9 +47,12 @@ class HitFastPath(FastPath):
     and the same selector have the same head.
     """
 
-    def __init__(self, services: Services, policies: PolicySource, ids: RequestIds, observer: Observer) -> None:
+    def __init__(
+        self, services: Services, policies: PolicySource, ids: RequestIds, observer: Observer, scheme: str = "http"
+    ) -> None:
+        """`scheme` is that of all requests that come this way."""
         self._services = services
-        self.state = FastPathState(services, policies, ids, observer)
+        self.state = FastPathState(services, policies, ids, observer, scheme)
 
     def __len__(self) -> int:
         return len(self.state.hot_entries)

@@ -136,6 +136,7 @@ class MissFastPath:
             cache=answer.use,
             cache_forward=cache.forward.value,
             cache_reason=detail,
+            scheme=exchange.request.scheme,
         )
         refusal, etag = "" if cache.stored else detail, make_etag(miss.first_bytes.partition(HEAD_END)[2])
         answered = AnsweredMiss(miss.first_bytes, served, refusal, etag)

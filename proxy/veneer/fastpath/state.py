@@ -32,9 +32,12 @@ MAX_RECORDS: Final = 4096
 
 
 class FastPathState:
-    """One per process. `misses` and `writes` are None until the pipeline is there to take over what is unusual."""
+    """One per process and scheme. `misses` and `writes` are None until the pipeline is there for what is unusual."""
 
-    def __init__(self, services: Services, policies: PolicySource, ids: RequestIds, observer: Observer) -> None:
+    def __init__(
+        self, services: Services, policies: PolicySource, ids: RequestIds, observer: Observer, scheme: str
+    ) -> None:
+        self._scheme = scheme
         self.policies = policies
         self.ids = ids
         self.observer = observer
@@ -102,7 +105,7 @@ class FastPathState:
         """What is recorded of every refusal on a route."""
         record = self._rejection_records.get((method, route))
         if record is None:
-            record = RecordTemplate(method, route, 429, refused=Refusal.RATE)
+            record = RecordTemplate(method, route, 429, refused=Refusal.RATE, scheme=self._scheme)
             self._rejection_records[method, route] = record
         return record
 
@@ -123,7 +126,8 @@ class FastPathState:
         record = self._records.get(alike)
         if record is None:
             method, route, status, coding = alike
-            record = self._records[alike] = RecordTemplate(method, route, status, coding, CacheResult.HIT)
+            hit = RecordTemplate(method, route, status, coding, CacheResult.HIT, scheme=self._scheme)
+            record = self._records[alike] = hit
         return record if exchange.match.identity is None else self.identified_record(record, exchange.match)
 
     def targeted_record(self, record: RecordTemplate, target: str) -> RecordTemplate:

@@ -139,6 +139,7 @@ class WriteFastPath:
             cache=CacheResult.BYPASS,
             cache_forward=cache.forward.value,
             cache_reason=cache.detail,
+            scheme=exchange.request.scheme,
         )
         served = serialise(head, wire, framing, length)
         write.template.replies.learn(AnsweredMiss(write.first_bytes, served, Reason.METHOD.value, ""), facts)

@@ -151,6 +151,7 @@ class RequestGateway:
                 bytes_out=len(body),
                 refused=REFUSALS.get(status, Refusal.MALFORMED),
                 error=detail,
+                scheme=self._scheme,
             )
         )
         wire = FramingFacts(method, (1, 1), keep_alive=False)

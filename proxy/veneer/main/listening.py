@@ -92,7 +92,7 @@ class Front:
             return known
         parts, services, fastpath = self._parts, self._parts.services, None
         if self._has_fastpath:
-            fastpath = HitFastPath(services, parts.policies, self._ids, parts.observation.observer)
+            fastpath = HitFastPath(services, parts.policies, self._ids, parts.observation.observer, scheme)
             services = replace(services, hits=fastpath)
         gateway = RequestGateway(services, parts.policies, self._ids, parts.observation.spans, tls=scheme == "https")
         if fastpath is not None:

@@ -27,6 +27,7 @@ class RecordTemplate:
     cache_forward: str = ""
     cache_reason: str = ""
     identity: dict[str, str] | None = None
+    scheme: str = "http"
     target: str = ""
 
 
@@ -103,5 +104,6 @@ def record_of(note: CompactRecord, wall_minus_monotonic_s: float) -> ExchangeRec
         cache_forward=facts.cache_forward,
         cache_reason=facts.cache_reason,
         identity=facts.identity,
+        scheme=facts.scheme,
         target=facts.target,
     )

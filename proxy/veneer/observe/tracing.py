@@ -118,7 +118,7 @@ def attributes(record: ExchangeRecord, template: str = "") -> dict[str, str | in
         "http.request.method": record.method,
         "http.response.status_code": record.status,
         "http.route": template,
-        "url.scheme": "http",
+        "url.scheme": record.scheme,
         "url.path": record.path,
         "url.query": record.query,
         "client.address": record.client,

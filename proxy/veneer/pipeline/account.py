@@ -61,6 +61,7 @@ def record_of(
         error=error or ("" if answer is None else answer.error),
         user_agent=request.fields.joined.get("user-agent", ""),
         identity=None if exchange.match.identity is None else logged_identity(exchange.policy, exchange.match),
+        scheme=request.scheme,
         target="" if sent_to is None else sent_to.target,
         attempts=0 if sent_to is None or sent_to.attempts < 2 else sent_to.attempts,
         trace_id="" if trace is None else trace.trace_id,

@@ -58,7 +58,8 @@ class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_d
     only a cut connection. `end` tells why a tunnel ended; `bytes_in` and `bytes_out` are then what crossed it from
     client and backend. `span_id` is this exchange's own where the proxy traces, else that of the client; `parent_id`
     is set only where the proxy traces. `identity` are the proven values by which the route shares, or that it names
-    elsewhere: what stands for each, where the policy does not let it be read. `target` is which of several has
+    elsewhere: what stands for each, where the policy does not let it be read. `scheme` is that of the request's URL:
+    "https" over TLS. `target` is which of several has
     answered, and `attempts` how many were asked, where that was more than one.
     """
 
@@ -85,6 +86,7 @@ class ExchangeRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_d
     error: str = ""
     user_agent: str = ""
     identity: dict[str, str] | None = None
+    scheme: str = "http"
     target: str = ""
     attempts: int = 0
     trace_id: str = ""

@@ -66,6 +66,7 @@ def test_everything_that_was_recorded_is_in_the_line() -> None:
         parent_id="p",
         sampled=True,
         identity={"tenant": "1f"},
+        scheme="https",
         target="192.0.2.9:8000",
         attempts=2,
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 
+import msgspec
 import pytest
 
 from tests.support.collector import collector
@@ -112,4 +113,5 @@ def test_kinds_of_errors_are_few_and_their_text_stands_apart(made: ExchangeRecor
     assert named.get("error.type") == kind
     assert named.get("veneer.error") == (made.error or None)
     assert named["url.scheme"] == "http"
+    assert attributes(msgspec.structs.replace(made, scheme="https"))["url.scheme"] == "https"
     assert "http.route" not in named
