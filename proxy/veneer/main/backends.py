@@ -8,11 +8,10 @@ from typing import Final
 from veneer.loop.tasks import Tasks
 from veneer.policy.model import UpstreamSettings
 from veneer.ports import Clock
-from veneer.upstream.condition import UpstreamCondition, condition_of
 from veneer.upstream.gate import Load
 from veneer.upstream.open import open_upstream, targets_of
 from veneer.upstream.opened import OpenUpstream
-from veneer.upstream.states import states_of
+from veneer.upstream.states import UpstreamCondition, condition_of, states_of
 from veneer.upstream.targets import TargetSet
 
 MAX_GONE: Final = 64
@@ -78,7 +77,7 @@ class Backends(Mapping[str, OpenUpstream]):
 
     def states(self) -> dict[str, Sequence[tuple[str, str]]]:
         """The backends of those in force with the state of each, by the upstream's name."""
-        return {name: states_of(backend, settings) for name, (settings, backend) in self._open.items()}
+        return {name: states_of(backend, settings.url) for name, (settings, backend) in self._open.items()}
 
     async def aclose(self) -> None:
         """Close them all."""

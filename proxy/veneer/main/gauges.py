@@ -23,8 +23,8 @@ from veneer.ports import LeaseState
 from veneer.redis.states import RedisState
 from veneer.server.protocol import Crowd
 from veneer.stores.redis_log import RedisLog
-from veneer.upstream.condition import UpstreamCondition
 from veneer.upstream.gate import Load
+from veneer.upstream.states import UpstreamCondition
 from veneer.upstream.targets import TargetSet
 from veneer.version import running_version
 

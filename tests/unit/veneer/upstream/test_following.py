@@ -25,6 +25,7 @@ from veneer.upstream.open import open_upstream, targets_of
 from veneer.upstream.pool import UpstreamPool
 from veneer.upstream.services import Destination, NameAnswer
 from veneer.upstream.settings import Endpoint, PoolSettings
+from veneer.upstream.states import condition_of, states_of
 from veneer.upstream.target import SetRules, UpstreamTarget
 
 
@@ -124,6 +125,20 @@ async def test_each_address_is_a_target_and_a_changed_answer_changes_them(
     changes = [line for line in caplog.messages if "leads to" in line]
     assert len(changes) == 3
     assert changes[0].startswith("http://app.test leads to 127.0.0.1:")
+
+
+async def test_who_watches_is_told_of_each_that_a_name_leads_to(clock: ManualClock) -> None:
+    async with running_origin(saying("one")) as one, running_origin(saying("two")) as two:
+        dns = Dns()
+        dns.leads_to(one, two)
+        async with followed(dns, clock) as bench:
+            assert states_of(bench.targets, "http://app.test") == []
+            assert not condition_of(bench.targets).up, "it leads nowhere yet"
+            await bench.ask()
+            told = states_of(bench.targets, "http://app.test")
+            assert condition_of(bench.targets).up
+    assert [state for _, state in told] == ["up", "up"]
+    assert len({name for name, _ in told}) == 2
 
 
 async def test_what_comes_later_begins_slowly_and_what_was_there_at_first_does_not(clock: ManualClock) -> None:
