@@ -121,6 +121,23 @@ def test_a_purge_that_makes_no_sense_says_why(page: Page) -> None:
     expect(page.get_by_role("button", name="Purge")).to_be_disabled()
 
 
+def test_the_log_is_followed_with_what_is_asked_for_until_it_is_stopped(page: Page, proxy: ProxyServer) -> None:
+    log, note = page.locator("#log"), page.locator("#log-note")
+    page.get_by_label("Status").fill("5xx")
+    page.get_by_role("button", name="Follow").click()
+    expect(note).to_have_text("")
+    get(proxy.url + "/basket?token=s3cret")
+    get(proxy.url + "/search?token=s3cret&q=/13")
+    expect(log.locator("tr")).to_have_count(2)
+    expect(log).to_contain_text("GET /search?token=***&q=/13")
+    expect(log).not_to_contain_text("basket")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Follow")).to_be_visible()
+    page.get_by_label("Status").fill("many")
+    page.get_by_role("button", name="Follow").click()
+    expect(note).to_contain_text("many")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_small_screen_in_both_schemes(chrome: Browser, proxy: ProxyServer, scheme: str) -> None:
     context = chrome.new_context(
