@@ -177,7 +177,8 @@ class _Admin:
             return json_answer(await dry_run(event, self._deps.entries(), samples))
         receipt = await self._deps.log.append(event, strict=True)
         self._deps.purges.applied(shared=receipt.shared)
-        logger.info("purged up to %s: %s", receipt.position.seq, event)
+        others = len(receipt.acknowledged)
+        logger.info("purged %s: position %s, applied by %d other nodes", asked, receipt.position.seq, others)
         if self._deps.inspection is not None:
             self._deps.inspection.purges.note(asked, receipt)
         # Without the shared log only this node has applied it: not what was asked for.

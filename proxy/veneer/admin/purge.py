@@ -27,6 +27,7 @@ _SCANNED_MOST = 200_000
 _SCANNED_AT_ONCE = 1_000
 _NOTED_TAGS = 10_000
 _SHOWN_TAGS = 20
+_NAMES_SHOWN = 5
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=8_192)]
 Names = Annotated[list[Name], msgspec.Meta(max_length=MAX_NAMES)]
@@ -41,6 +42,19 @@ class PurgeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     everything: bool = False
     soft: bool = False
     dry_run: bool = False
+
+    def __str__(self) -> str:
+        """What is asked for, on one line; the first names of each kind where there are many."""
+        kinds = (("tags", self.tags), ("URLs", self.urls), ("URLs that begin with", self.prefixes))
+        parts = ["everything"] if self.everything else [f"{kind} {_listed(names)}" for kind, names in kinds if names]
+        return "; ".join(parts) + (", softly" if self.soft else "")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(repr(name[:200])[1:-1] for name in names[:_NAMES_SHOWN]) + (
+        f" and {more} more" if more > 0 else ""
+    )
 
 
 class PurgeError(ValueError):

@@ -314,6 +314,7 @@ class TextLines(Renderer):
             f"{record.bytes_out}B" if record.end is None else f"{record.bytes_in}B+{record.bytes_out}B",
             f"{record.duration_ms:.1f}ms",
             "" if record.cache is CacheResult.NONE else record.cache.value,
+            f"why={record.cache_reason}" if record.cache_reason else "",
             record.coding,
             "" if record.refused is None else f"refused={record.refused.value}",
             "" if record.end is None else f"end={record.end.value}",

@@ -155,3 +155,17 @@ async def test_a_dry_run_shows_what_a_tag_reaches_and_what_looks_like_it() -> No
     seen = await dry_run(event(tags=["users:*"]), entries)
     assert (seen.entries, seen.tags) == (1, ("list", "users:42"))
     assert seen.spared == ("user:42", "user:43"), "not below users, and easily taken for it"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"tags": ["user:7", "users:*"]}, "tags user:7, users:*"),
+        ({"urls": ["/a"], "prefixes": ["/b/"], "soft": True}, "URLs /a; URLs that begin with /b/, softly"),
+        ({"everything": True}, "everything"),
+        ({"tags": ["a", "b", "c", "d", "e", "f", "g"]}, "tags a, b, c, d, e and 2 more"),
+        ({"tags": ["a\nb"]}, "tags a\\nb"),
+    ],
+)
+def test_the_log_is_told_in_words_what_was_asked_for(body: dict[str, object], told: str) -> None:
+    assert str(parse_purge(json.dumps(body).encode())) == told

@@ -42,6 +42,13 @@ def test_words_of_labels() -> None:
         assert f"`{word.value}`" in section("Metrics")
 
 
-def test_members_of_a_log_line() -> None:
-    cells = re.findall(r"^\| (`[^|]+) \|", section("Logs"), re.MULTILINE)
-    assert set(re.findall(r"`(\w+)`", " ".join(cells))) == set(ExchangeRecord.__struct_fields__)
+def members(rows: str) -> set[str]:
+    """What stands in the first column."""
+    return set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`[^|]+) \|", rows, re.MULTILINE))))
+
+
+def test_members_of_a_log_line_and_what_they_are_called_elsewhere() -> None:
+    written, renamed = section("Logs").split("Elastic Common Schema")
+    assert members(written) == set(ExchangeRecord.__struct_fields__)
+    assert members(renamed) - members(written) == {"level", "message", "logger", "node"}
+    assert members(renamed) > {"status", "duration_ms", "trace_id"}

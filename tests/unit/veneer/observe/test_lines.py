@@ -94,6 +94,11 @@ def test_a_text_line_reads_from_left_to_right() -> None:
     assert line == (b"2026-11-18T11:06:40.125Z 192.0.2.1 GET /a?q=1 200 12B 1.5ms hit br refused=load id=r1\n")
 
 
+def test_a_text_line_says_why_there_was_no_hit() -> None:
+    line = TextLines().line(record(cache=CacheResult.MISS, cache_forward="request", cache_reason="cookie"))
+    assert line == b"2026-11-18T11:06:40.125Z 192.0.2.1 GET /a 200 0B 1.5ms miss why=cookie id=r1\n"
+
+
 def test_a_text_line_tells_both_ways_of_a_tunnel() -> None:
     line = TextLines().line(record(status=101, bytes_in=7, bytes_out=12, end=TunnelEnd.DRAIN))
     assert line == b"2026-11-18T11:06:40.125Z 192.0.2.1 GET /a 101 7B+12B 1.5ms end=drain id=r1\n"
