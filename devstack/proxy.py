@@ -14,6 +14,16 @@ from devstack.backend import answers
 from devstack.process import ROOT, Launch, ManagedProcess, free_port
 
 SHIPPED_POLICIES = ROOT / "policies.yaml"
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class _Source(msgspec.Struct):
+    state: str
+    lag_s: float | None
+
+
+class _Changes(msgspec.Struct):
+    sources: list[_Source]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,15 @@ class ProxyServer:
         self.process.start()
         self.process.wait_ready(lambda: answers(f"{self.admin_url}/health"))
 
+    def hears_changes(self) -> bool:
+        """Whether every source of changes is followed, and has told how late it is."""
+        try:
+            with _OPENER.open(f"{self.admin_url}/changes", timeout=2) as response:
+                told = msgspec.json.decode(response.read(), type=_Changes)
+        except OSError:
+            return False
+        return all(one.state != "lost" and one.lag_s is not None for one in told.sources)
+
     def reload(self) -> None:
         """Ask for the policies to be read again (SIGHUP); the log says when it is done."""
         self.process.send(signal.SIGHUP)
@@ -86,8 +105,7 @@ class ProxyServer:
             headers={"Content-Type": "application/json"},
             method="POST",
         )
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=10) as response:
+        with _OPENER.open(request, timeout=10) as response:
             return msgspec.json.decode(response.read(), type=dict[str, object])
 
     def log_records(self) -> list[dict[str, object]]:

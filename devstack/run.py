@@ -111,6 +111,8 @@ def start(plan: Plan, stack: ExitStack, say: Say) -> Running:
     stack.callback(proxy.stop)
     say("starting the proxy")
     proxy.start()
+    if changes:  # until they are followed, routes that name the source answer nothing from the store
+        proxy.process.wait_ready(proxy.hears_changes)
     return Running(database_url, redis_url, backend, proxy, (*servers, backend.process, proxy.process), bool(changes))
 
 
