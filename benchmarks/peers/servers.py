@@ -109,7 +109,7 @@ class Veneer:
         """One with TLS, beside the port of all other cases. Earlier builds know none."""
         self._secure_port = free_port()
         certificate, key = certificate_in(directory)
-        tls = f"{{certificate: {certificate}, key: {key}}}"
+        tls = f'{{certificate: "{certificate}", key: "{key}"}}'
         return f'listeners: [{{address: "127.0.0.1:{self._secure_port}", tls: {tls}}}]'
 
     @property
