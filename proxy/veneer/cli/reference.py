@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from veneer.cli.main import build_parser
+from veneer.policy.generated import write_generated
 
 INTRODUCTION: Final = """\
 # The command line
@@ -128,11 +128,7 @@ def _meaning(action: argparse.Action) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page to the path given."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m veneer.cli.reference docs/cli.md\n")
-        return 2
-    Path(arguments[0]).write_text(render(), encoding="utf-8")
-    return 0
+    return write_generated(render, "python -m veneer.cli.reference docs/cli.md", arguments)
 
 
 if __name__ == "__main__":

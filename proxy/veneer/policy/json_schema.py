@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from pydantic import JsonValue
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from veneer.policy.generated import write_generated
 from veneer.policy.lifetimes import parse_ttl
 from veneer.policy.schema import PolicyShape
 from veneer.policy.units import parse_duration, parse_rate, parse_size, parse_statuses
@@ -156,11 +156,7 @@ def render() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the schema to the path given."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m veneer.policy.json_schema docs/policies.schema.json\n")
-        return 2
-    Path(arguments[0]).write_text(render(), encoding="utf-8")
-    return 0
+    return write_generated(render, "python -m veneer.policy.json_schema docs/policies.schema.json", arguments)
 
 
 if __name__ == "__main__":

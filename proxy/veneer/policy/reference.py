@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -15,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from veneer.policy.decode import nested_shape
+from veneer.policy.generated import write_generated
 from veneer.policy.schema import PolicyShape, RouteOptions, RouteShape
 from veneer.policy.settings import VARIABLES
 from veneer.policy.shape import Unit
@@ -231,11 +231,7 @@ def _text(text: str | None) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page to the path given."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m veneer.policy.reference docs/policies.md\n")
-        return 2
-    Path(arguments[0]).write_text(render(), encoding="utf-8")
-    return 0
+    return write_generated(render, "python -m veneer.policy.reference docs/policies.md", arguments)
 
 
 if __name__ == "__main__":
