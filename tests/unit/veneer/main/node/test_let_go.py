@@ -18,6 +18,7 @@ import pytest
 from devstack.process import free_port
 from tests.support.origin import OriginConnection, read_body, running_origin
 from tests.unit.veneer.observe.records import quiet_observer
+from veneer.compiling.form import BuildKind, form
 from veneer.core.listen_address import Address
 from veneer.core.rate import RateVerdict
 from veneer.fastpath.miss import FastMiss
@@ -177,5 +178,6 @@ async def test_an_aborted_exchange_that_the_fast_path_had_begun_leaves_nothing(
             grown = {kind: more for kind, more in (count() - before).items() if more >= ROUNDS}
         finally:
             gc.enable()
-        assert len([target for target in begun if b"small" not in target]) == ROUNDS
+        if form() is not BuildKind.COMPILED:  # where calls within compiled modules cannot be watched
+            assert len([target for target in begun if b"small" not in target]) == ROUNDS
         assert not grown
