@@ -7,7 +7,7 @@ from typing import Final
 
 from veneer.loop.tasks import Tasks
 from veneer.policy.model import UpstreamSettings
-from veneer.ports import Clock
+from veneer.ports import Clock, OutgoingSpans
 from veneer.upstream.gate import Load
 from veneer.upstream.open import open_upstream, targets_of
 from veneer.upstream.opened import OpenUpstream
@@ -25,9 +25,10 @@ class Backends(Mapping[str, OpenUpstream]):
     keeps no connection but those of such requests.
     """
 
-    def __init__(self, clock: Clock, tasks: Tasks) -> None:
+    def __init__(self, clock: Clock, tasks: Tasks, spans: OutgoingSpans | None = None) -> None:
         self._clock = clock
         self._tasks = tasks
+        self._spans = spans
         self._open: dict[str, tuple[UpstreamSettings, OpenUpstream]] = {}
         self._gone: dict[str, OpenUpstream] = {}
 
@@ -50,7 +51,7 @@ class Backends(Mapping[str, OpenUpstream]):
         self._open = {
             name: before[name]
             if name in before and before[name][0] == settings
-            else (settings, open_upstream(settings, self._clock, self._tasks))
+            else (settings, open_upstream(settings, self._clock, self._tasks, self._spans))
             for name, settings in wanted.items()
         }
         for name, pair in before.items():

@@ -95,7 +95,7 @@ class Node:
         self._exit = AsyncExitStack()
         self._reloads = ReloadCounts(self._policies, self._clock.now())
         self._tasks = Tasks()
-        self._backends = Backends(self._clock, self._tasks)
+        self._backends = Backends(self._clock, self._tasks, observation.client_spans)
         self._retriever = ResourceClient(self._clock, self._tasks)
         self._identities = IdentityProvers(self._retriever, self._tasks)
         self._followers: Followers | None = None

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from veneer.loop.clock import SystemClock
+from veneer.observe.client_spans import ClientSpans
 from veneer.observe.errors import ErrorReports
 from veneer.observe.lines import JsonLines, JsonMessages, Lines, TextLines, TextMessages
 from veneer.observe.observer import Observer, in_this_loop
@@ -21,7 +22,10 @@ STDOUT, STDERR = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The recorder of exchanges, their own spans where traced, whether metrics are shown, what lines each log lost."""
+    """The recorder of exchanges, whether metrics are shown, what lines each log lost.
+
+    Where traced, `spans` are those of exchanges, and `client_spans` those of what backends are asked.
+    """
 
     observer: Observer
     spans: OwnSpans | None
@@ -29,6 +33,7 @@ class Observation:
     dropped: Callable[[], dict[str, int]]
     templates: dict[str, str] = field(default_factory=dict)
     """The paths of the routes in force, by their names."""
+    client_spans: ClientSpans | None = None
 
     def expect(self, templates: Mapping[str, str]) -> None:
         """These routes are in force from now on."""
@@ -51,13 +56,16 @@ def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Ob
         handler = MessageHandler(messages, JsonMessages(settings.node) if as_json else TextMessages())
         logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
         also: list[Callable[[ExchangeRecord], None]] = []
+        clock = SystemClock()
         spans: OwnSpans | None = None
+        client_spans: ClientSpans | None = None
         templates: dict[str, str] = {}
         if settings.otlp_endpoint is not None:
             exporter = SpanExporter(settings.otlp_endpoint, settings.service, templates)
             closing.callback(exporter.close)
             also.append(exporter)
             spans = OwnSpans(sampler=settings.sampler)
+            client_spans = ClientSpans(exporter.send, clock)
         if settings.sentry_dsn is not None:
             closing.callback(ErrorReports(settings.sentry_dsn).close)
 
@@ -67,8 +75,8 @@ def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Ob
         observer = Observer(
             Lines(JsonLines(settings.node) if as_json else TextLines(), lines),
             also,
-            clock=SystemClock(),
+            clock=clock,
             later=in_this_loop,
         )
         closing.callback(observer.work_off)
-        yield Observation(observer, spans, settings.metrics, dropped, templates)
+        yield Observation(observer, spans, settings.metrics, dropped, templates, client_spans)

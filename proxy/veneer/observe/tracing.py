@@ -1,7 +1,8 @@
 """Traces: where they are switched on, a span of the proxy's own for each exchange. Otherwise they pass as they came.
 
-Spans are made from the exchange's record when it has ended; OpenTelemetry's batch processor takes them without
-waiting, bounded, and sends them from its own thread.
+A span for each time that a backend is asked is within it (`observe.client_spans`). That of the exchange is made from
+its record when it has ended. OpenTelemetry's batch processor takes them without waiting, bounded, and sends them from
+its own thread.
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ from secrets import randbits
 from veneer.core.fields import Fields
 from veneer.core.trace import TraceParent, trace_parent
 from veneer.observe.settings import ObserveSettingsError, Sampler
+from veneer.observe.spans import Attributes, Span, SpanKind, known_method, nanoseconds
 from veneer.pipeline.exchange import CacheResult, ExchangeRecord
 from veneer.ports import UpstreamFailure
 
 _EVERY_TRACE = Sampler()
-_NANOS_PER_S = 1_000_000_000
-_NANOS_PER_MS = 1_000_000
 
 
 class OwnSpans:
@@ -64,29 +64,33 @@ class SpanExporter:
 
     def __call__(self, record: ExchangeRecord) -> None:
         """Have the exchange's span sent, if its trace is sampled."""
-        if not record.sampled:
-            return
+        if record.sampled:
+            self.send(server_span(record, self._templates.get(record.route, "")))
+
+    def send(self, span: Span) -> None:
+        """Have a span sent that has ended. What cannot be sent as fast as it comes is dropped."""
+        from opentelemetry import trace  # noqa: PLC0415 - extra
         from opentelemetry.sdk.trace import ReadableSpan  # noqa: PLC0415 - extra
-        from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags  # noqa: PLC0415 - extra
 
         def place(span_id: str, *, remote: bool) -> object:
-            flags = TraceFlags(TraceFlags.SAMPLED)
-            return SpanContext(int(record.trace_id, 16), int(span_id, 16), is_remote=remote, trace_flags=flags)
+            flags = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+            return trace.SpanContext(
+                int(span.place.trace_id, 16), int(span_id, 16), is_remote=remote, trace_flags=flags
+            )
 
-        template = self._templates.get(record.route, "")
-        start_ns = int(record.time * _NANOS_PER_S)
-        span = ReadableSpan(
-            name=f"{record.method} {template or record.route}".strip(),
-            context=place(record.span_id, remote=False),
-            parent=place(record.parent_id, remote=True) if record.parent_id else None,
+        server = span.kind is SpanKind.SERVER
+        readable = ReadableSpan(
+            name=span.name,
+            context=place(span.place.span_id, remote=False),
+            parent=place(span.parent_id, remote=server) if span.parent_id else None,
             resource=self._resource,
-            attributes=attributes(record, template),
-            kind=SpanKind.SERVER,
-            status=Status(StatusCode.ERROR if record.status >= 500 else StatusCode.UNSET),
-            start_time=start_ns,
-            end_time=start_ns + int(record.duration_ms * _NANOS_PER_MS),
+            attributes=span.attributes,
+            kind=trace.SpanKind.SERVER if server else trace.SpanKind.CLIENT,
+            status=trace.Status(trace.StatusCode.ERROR if span.is_error else trace.StatusCode.UNSET),
+            start_time=span.start_ns,
+            end_time=span.end_ns,
         )
-        self._processor.on_end(span)
+        self._processor.on_end(readable)
 
     def close(self) -> None:
         """Send what waits, then end."""
@@ -109,13 +113,32 @@ def error_type(record: ExchangeRecord) -> str:
     return str(record.status) if record.status >= 500 else "broken-off" if record.error else ""
 
 
-def attributes(record: ExchangeRecord, template: str = "") -> dict[str, str | int | float]:
+def server_span(record: ExchangeRecord, template: str = "") -> Span:
+    """The span of an exchange. It is named by the method and the path of its route, or the route's name."""
+    named = attributes(record, template)
+    method = "HTTP" if "http.request.method_original" in named else record.method
+    start_ns = nanoseconds(record.time)
+    return Span(
+        TraceParent(record.trace_id, record.span_id, sampled=True),
+        record.parent_id,
+        SpanKind.SERVER,
+        named,
+        f"{method} {template or record.route}".strip(),
+        start_ns,
+        start_ns + nanoseconds(record.duration_ms / 1000),
+        record.status >= 500,
+    )
+
+
+def attributes(record: ExchangeRecord, template: str = "") -> Attributes:
     """A span's attributes: OpenTelemetry's names for HTTP servers, and the cache's part under "veneer.".
 
     `template` is the path of the route as the policy has it: `http.route`, which the route's name is not.
     """
+    method, original = known_method(record.method)
     named: dict[str, str | int | float | None] = {
-        "http.request.method": record.method,
+        "http.request.method": method,
+        "http.request.method_original": original,
         "http.response.status_code": record.status,
         "http.route": template,
         "url.scheme": record.scheme,

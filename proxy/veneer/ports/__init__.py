@@ -30,6 +30,7 @@ from veneer.ports.identities import Identities, NoIdentities
 from veneer.ports.leases import FirstBytesHandler, LeasedConnection
 from veneer.ports.rates import RateStore
 from veneer.ports.retrieval import Resource, Retrieved, Retriever
+from veneer.ports.spans import OutgoingSpan, OutgoingSpans, ServerName
 from veneer.ports.stores import (
     EntryStore,
     EvictionListener,
@@ -87,12 +88,15 @@ __all__ = [
     "NoIdentities",
     "OnLooked",
     "OnReceipt",
+    "OutgoingSpan",
+    "OutgoingSpans",
     "RateStore",
     "Receipt",
     "Resource",
     "Retrieved",
     "Retriever",
     "SentTo",
+    "ServerName",
     "SharedLookups",
     "SourceClaim",
     "SourceError",

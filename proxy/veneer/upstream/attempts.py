@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import itertools
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -44,7 +45,7 @@ class Busy:
 class Attempts:
     """All that was tried for one request of a `kind`; `repeatable` says that another target may be asked as well.
 
-    `request` is its head, or what was written of it.
+    `request` is its head, or what was written of it; `sends` counts how often it is sent.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class Attempts:
     denied: bool = False
     is_safe: bool = True
     request: RequestHead | bytes = b""
+    sends: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def request_id(self) -> str:

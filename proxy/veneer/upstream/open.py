@@ -10,7 +10,7 @@ from veneer.loop.tasks import Tasks
 from veneer.policy.model import UpstreamSettings
 from veneer.policy.model_targets import Resolve, TargetSettings
 from veneer.policy.tls import tls_context
-from veneer.ports import Clock
+from veneer.ports import Clock, OutgoingSpans
 from veneer.upstream.following import FollowedName, FollowedTargets
 from veneer.upstream.health import BreakerGuard, CheckedPool
 from veneer.upstream.names import Names
@@ -22,16 +22,19 @@ from veneer.upstream.target import SetRules, UpstreamTarget
 from veneer.upstream.targets import TargetSet
 
 
-def open_upstream(settings: UpstreamSettings, clock: Clock, tasks: Tasks) -> OpenUpstream:
+def open_upstream(
+    settings: UpstreamSettings, clock: Clock, tasks: Tasks, spans: OutgoingSpans | None = None
+) -> OpenUpstream:
     """The backend that `settings` describe, with breaker and health check where they ask for them.
 
-    Connects to nothing yet. Raises ValueError when the URL is not a backend's.
+    `spans` makes a span of each request that is sent there. Connects to nothing yet. Raises ValueError when the URL is
+    not a backend's.
     """
     guarded: UpstreamPool | CheckedPool | TargetSet
     if settings.targets:
-        guarded = _several(settings, clock, tasks)
+        guarded = _several(settings, clock, tasks, spans)
     else:
-        pool, checked = _one(settings, clock, tasks)
+        pool, checked = _one(settings, clock, tasks, spans)
         guarded = pool if checked is None else checked
     return guarded if settings.breaker is None else BreakerGuard(guarded, settings.breaker, clock)
 
@@ -43,10 +46,14 @@ def targets_of(upstream: OpenUpstream) -> TargetSet | None:
 
 
 def _one(
-    settings: UpstreamSettings, clock: Clock, tasks: Tasks, endpoint: Endpoint | None = None
+    settings: UpstreamSettings,
+    clock: Clock,
+    tasks: Tasks,
+    spans: OutgoingSpans | None,
+    endpoint: Endpoint | None = None,
 ) -> tuple[UpstreamPool, CheckedPool | None]:
     """A backend, and its health check where it is to have one."""
-    pool = UpstreamPool(pool_settings(settings, endpoint), clock, tasks)
+    pool = UpstreamPool(replace(pool_settings(settings, endpoint), spans=spans), clock, tasks)
     if settings.health is None:
         return pool, None
     checked = CheckedPool(pool, settings.health)
@@ -54,8 +61,8 @@ def _one(
     return pool, checked
 
 
-def _several(settings: UpstreamSettings, clock: Clock, tasks: Tasks) -> TargetSet:
-    parts = [_part(settings, target, clock, tasks) for target in settings.targets]
+def _several(settings: UpstreamSettings, clock: Clock, tasks: Tasks, spans: OutgoingSpans | None) -> TargetSet:
+    parts = [_part(settings, target, clock, tasks, spans) for target in settings.targets]
     fixed = [part for part in parts if isinstance(part, UpstreamTarget)]
     writer = UpstreamPool(pool_settings(settings), clock, tasks)  # which connects to nothing
     rules = SetRules(
@@ -72,7 +79,7 @@ def _several(settings: UpstreamSettings, clock: Clock, tasks: Tasks) -> TargetSe
 
 
 def _part(
-    settings: UpstreamSettings, target: TargetSettings, clock: Clock, tasks: Tasks
+    settings: UpstreamSettings, target: TargetSettings, clock: Clock, tasks: Tasks, spans: OutgoingSpans | None
 ) -> UpstreamTarget | FollowedName:
     """A target, or a name that leads to several."""
     own = replace(settings, url=target.url)
@@ -80,7 +87,7 @@ def _part(
     names = Names(endpoint, clock)
 
     def made(endpoint: Endpoint, weight: int) -> UpstreamTarget:
-        pool, checked = _one(own, clock, tasks, endpoint)
+        pool, checked = _one(own, clock, tasks, spans, endpoint)
         return UpstreamTarget(pool, checked, target.drain, TargetLoad(weight))
 
     def of_place(place: Destination) -> UpstreamTarget:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -26,6 +26,7 @@ from veneer.upstream.redial import Redialler
 from veneer.upstream.response import BackendResponse
 from veneer.upstream.sender import send_body, split
 from veneer.upstream.settings import PoolSettings
+from veneer.upstream.traced import Resend, SpannedRequest
 from veneer.upstream.unwanted import Unwanted
 from veneer.upstream.waiting import WaitingQueue
 
@@ -80,20 +81,18 @@ class UpstreamPool(ConnectionLender):
         *,
         read_timeout_s: float | None = None,
         demand: Demand | None = None,
+        sends: Iterator[int] | None = None,
+        again: Resend | None = None,
     ) -> BackendResponse:
         """Send the request, streaming its body, and return when the final head has arrived.
 
-        Raises UpstreamError, and whatever `body` raised.
+        Raises UpstreamError, and whatever `body` raised. `sends` and `again` are for spans (`upstream.traced`).
         """
-        written = write_head(
-            request,
-            self._authority,
-            self._prefix,
-            preserve_host=self._settings.preserve_host,
-            has_body=body is not None,
-        )
+        if again is None and (spans := self._settings.spans) is not None:
+            send = partial(self.exchange, read_timeout_s=read_timeout_s, demand=demand)
+            return await SpannedRequest(spans, self._settings.endpoint, request, sends).send(send, body, on_interim)
         is_safe = request.is_safe
-        written, follows = split(written, body)
+        written, follows = split(self._written(request, has_body=body is not None), body)
         connection = await self._acquire(demand)
         if follows is not None and connection.place is not None:
             self._leave(connection)  # how long it takes to send it is up to the client
@@ -106,6 +105,8 @@ class UpstreamPool(ConnectionLender):
         except UpstreamError as error:
             if follows is not None or not (connection.served and may_repeat(connection, error, demand, request)):
                 raise
+            if again is not None:
+                written, _ = split(self._written(again(error), has_body=body is not None), body)
         limit_s = connection.timer.limit_s
         return await self.send_again(written, on_interim, demand, limit_s, for_head=for_head, may_give_way=is_safe)
 
@@ -115,16 +116,17 @@ class UpstreamPool(ConnectionLender):
         A backend whose connections are all in use is busy, and may be well. Raises UpstreamError.
         """
         if self._beside is None:
-            settings = replace(self._settings, max_connections=1, refused_s=0.0)
+            settings = replace(self._settings, max_connections=1, refused_s=0.0, spans=None)
             self._beside = UpstreamPool(settings, self._clock, self._tasks, self._names)
         return await self._beside.exchange(request, None)
 
     def head_bytes(self, request: RequestHead, *, has_body: bool = False) -> bytes:
         """The head of a request, as `exchange` sends it."""
-        written = write_head(
-            request, self._authority, self._prefix, preserve_host=self._settings.preserve_host, has_body=has_body
-        )
-        return written.raw
+        return self._written(request, has_body=has_body).raw
+
+    def _written(self, request: RequestHead, *, has_body: bool) -> WrittenHead:
+        preserve = self._settings.preserve_host
+        return write_head(request, self._authority, self._prefix, preserve_host=preserve, has_body=has_body)
 
     def lease_now(self, now_s: float, claim: Claim = ANY_CLAIM) -> PoolLease | None:
         """An idle connection, and a place at the backend; None where one of them is not there for it."""
@@ -237,10 +239,7 @@ class UpstreamPool(ConnectionLender):
         return BackendResponse(connection, final, self._release, sender)
 
     def _set_apart(self, connection: Connection) -> None:
-        """Count a connection that will last with its like, and let another request have its place.
-
-        Raises UpstreamError STREAMS_FULL.
-        """
+        """Count one that will last with its like: another request has its place. Raises UpstreamError STREAMS_FULL."""
         most = self._settings.max_streams
         if len(self._streams) >= most:
             detail = f"{most} tunnels and streams are open already"

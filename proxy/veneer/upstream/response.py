@@ -13,6 +13,8 @@ from veneer.upstream.tunnel import BackendTunnel
 
 Release = Callable[[Connection, bool], None]
 """Takes a connection back; True when it may carry another exchange."""
+Ended = Callable[[UpstreamFailure | None], None]
+"""Hears why a response is not whole; None where it is."""
 
 
 class BackendResponse:
@@ -24,6 +26,7 @@ class BackendResponse:
 
     __slots__ = (
         "_connection",
+        "_ended",
         "_pieces",
         "_release",
         "_sender",
@@ -44,6 +47,7 @@ class BackendResponse:
         self._sender = sender
         self._pieces: list[bytes] = []
         self._whole = False
+        self._ended: Ended | None = None
         self.head = final.head
         """Status and end-to-end fields."""
         self.content_length = final.length
@@ -108,6 +112,13 @@ class BackendResponse:
         if not self._whole:
             raise UpstreamError(UpstreamFailure.TRUNCATED, "the response was closed before its end", sent=True)
 
+    def when_ended(self, ended: Ended) -> None:
+        """Have `ended` called once the response has ended; now where it has."""
+        if self._connection is None:
+            ended(None if self._whole else UpstreamFailure.ABANDONED)
+        else:
+            self._ended = ended
+
     async def aclose(self) -> None:
         """Give the connection back if the message was whole, close it otherwise. Idempotent."""
         connection = self._connection
@@ -131,7 +142,15 @@ class BackendResponse:
             return
         if self._sender is not None:
             self._sender.cancel()
+        if self._ended is not None:
+            self._ended(self._shortfall(connection))
         self._release(connection, reusable)
+
+    def _shortfall(self, connection: Connection) -> UpstreamFailure | None:
+        """Why the response, which ends now, is not whole."""
+        if self._whole or self.tunnel is not None or connection.parser.part is MessagePart.DONE:
+            return None
+        return _failure(connection).failure if connection.has_failed else UpstreamFailure.ABANDONED
 
 
 def _failure(connection: Connection) -> UpstreamError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from veneer.policy.model_concurrency import ConcurrencyRules
+from veneer.ports import OutgoingSpans
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -82,6 +83,7 @@ class PoolSettings:
     host instead of the one the client asked for. With `rewrite_location` a Location on the backend's own origin becomes
     a path (core.forwarding.located). For `refused_s` a backend that refuses
     connections is tried again. `server_name` is what the certificate has to name instead of the endpoint's host.
+    `spans` makes a span for each request that is sent; None where that is not wanted.
     """
 
     endpoint: Endpoint
@@ -104,3 +106,4 @@ class PoolSettings:
     refused_s: float = 0.0
     tls: ssl.SSLContext | None = None
     server_name: str | None = None
+    spans: OutgoingSpans | None = None

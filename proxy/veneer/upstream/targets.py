@@ -32,8 +32,6 @@ LOOK_EVERY_S: Final = 0.1
 """So often it is seen who owes answers for too long."""
 _UNSENT: Final = frozenset({UpstreamFailure.CONNECT, UpstreamFailure.CONNECT_TIMEOUT, UpstreamFailure.OVERLOADED})
 """Nothing of the request, nor of its content, was sent or read."""
-
-
 _MAY_BE_DONE_LATE: Final = frozenset({UpstreamFailure.READ_TIMEOUT, UpstreamFailure.WRITE_TIMEOUT})
 """A write that was given up may still be carried out, after newer ones: what else it may do, it must not do twice."""
 
@@ -99,7 +97,9 @@ class TargetSet:
         attempts = Attempts(kind, repeatable, demand, relay, is_safe=request.is_safe, request=request)
 
         def send(target: UpstreamTarget) -> Awaitable[BackendResponse]:
-            return target.pool.exchange(request, body, relay, read_timeout_s=read_timeout_s, demand=demand)
+            return target.pool.exchange(
+                request, body, relay, read_timeout_s=read_timeout_s, demand=demand, sends=attempts.sends
+            )
 
         return await self.go_on(attempts, send)
 

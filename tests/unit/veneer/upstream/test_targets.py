@@ -20,7 +20,7 @@ from veneer.core.retry_budget import RetryWrites
 from veneer.loop.tasks import Tasks
 from veneer.policy.model import BreakerRules, HealthRules, UpstreamSettings
 from veneer.policy.model_targets import RetryRules, TargetSettings
-from veneer.ports import Demand, FirstBytesHandler, UpstreamError, UpstreamFailure
+from veneer.ports import Demand, FirstBytesHandler, OutgoingSpans, UpstreamError, UpstreamFailure
 from veneer.upstream.health import BreakerGuard, CheckedPool
 from veneer.upstream.open import open_upstream, targets_of
 from veneer.upstream.pool import UpstreamPool
@@ -70,6 +70,7 @@ async def several(
     drained: Sequence[int] = (),
     health: HealthRules | None = None,
     read_timeout_s: float = 60.0,
+    spans: OutgoingSpans | None = None,
 ) -> AsyncIterator[Several]:
     """Targets that run the scripts; None is one that takes no connections."""
     clock, tasks = ManualClock(), Tasks()
@@ -82,7 +83,9 @@ async def several(
                 origin.close()
             origins.append(origin)
             refused_s = (retries or NO_WAIT).refused_s
-            settings = PoolSettings(Endpoint.parse(origin.url), read_timeout_s=read_timeout_s, refused_s=refused_s)
+            settings = PoolSettings(
+                Endpoint.parse(origin.url), read_timeout_s=read_timeout_s, refused_s=refused_s, spans=spans
+            )
             pool = UpstreamPool(settings, clock, tasks)
             check = None if health is None else CheckedPool(pool, health)
             targets.append(UpstreamTarget(pool, check, index in drained))
