@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import os
+import re
 import shutil
+import signal
 import ssl
 import subprocess
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +20,8 @@ from devstack.process import free_port, wait_until
 from devstack.proxy import ProxyOptions, ProxyServer
 from tests.support.certificates import Pair, new_pair
 from tests.support.origin import answering, running_origin
+from tests.support.processes import live_children
+from veneer.loop.clock import SystemClock
 
 NewProxy = Callable[[ProxyOptions], ProxyServer]
 
@@ -50,6 +57,24 @@ async def shows(port: int, pair: Pair) -> bool:
         return False
     client.close()
     return True
+
+
+def metric(proxy: ProxyServer, name: str) -> dict[str, float]:
+    """A family of /metrics by its labels; empty where it cannot be asked now."""
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{proxy.admin_url}/metrics") as found:
+            text = found.read().decode()
+    except OSError:
+        return {}
+    return {labels: float(value) for labels, value in re.findall(rf"^{name}\{{(.*?)\}} (\S+)$", text, re.MULTILINE)}
+
+
+def serving(proxy: ProxyServer) -> int:
+    return round(metric(proxy, "veneer_workers").get('state="serving"', 0))
+
+
+def pids(proxy: ProxyServer) -> set[int]:
+    return {child.pid for child in live_children(proxy.process.pid)}
 
 
 def policy_file(folder: Path, port: int, pair: Pair) -> Path:
@@ -124,3 +149,33 @@ async def test_a_changed_certificate_is_taken_up_without_a_drop_and_a_broken_one
         assert (await kept.ask()).startswith(b"HTTP/1.1 200 OK"), "who is connected stays"
         kept.close()
         assert "Traceback" not in proxy.process.log_text()
+
+
+async def test_a_worker_that_follows_a_dead_one_while_the_certificate_is_broken_shows_the_last_good_one(
+    new_proxy: NewProxy, tmp_path: Path, redis_url: str
+) -> None:
+    ends = dt.datetime.fromtimestamp(round(SystemClock().now()) + 10 * 86_400, dt.UTC)
+    pair, port = new_pair(tmp_path, "localhost", ends=ends), free_port()
+    shown = new_pair(tmp_path, "shown")
+    shown.certificate.write_bytes(pair.certificate.read_bytes())
+    async with running_origin(answering(HELLO)) as origin:
+        policies = policy_file(tmp_path, port, pair)
+        options = ProxyOptions(upstream=origin.url, policies=policies, redis_url=redis_url, workers=2)
+        proxy = await asyncio.to_thread(new_proxy, options)
+        assert await asyncio.to_thread(wait_until, lambda: serving(proxy) == 2, timeout_s=60)
+        warned = [line for line in proxy.log_records() if "expires on" in str(line.get("event", line))]
+        assert len(warned) == 1, "one of the workers says it"
+
+        pair.certificate.write_text("half a certif", "ascii")
+        pair.key.unlink()
+        assert await asyncio.to_thread(wait_until, lambda: "cannot be read" in proxy.process.log_text(), timeout_s=20)
+        before = pids(proxy)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        assert await asyncio.to_thread(
+            wait_until, lambda: not before & pids(proxy) and serving(proxy) == 2, timeout_s=60
+        ), proxy.process.log_text()
+        for _ in range(8):  # the system spreads connections over both
+            assert await shows(port, shown)
+        told = await asyncio.to_thread(metric, proxy, "veneer_tls_certificate_expiry_timestamp_seconds")
+        assert told == {f'listener="127.0.0.1:{port}",server_name="localhost"': ends.timestamp()}

@@ -35,6 +35,11 @@ class Entrance:
         except UnusablePairError as error:
             raise ListenError(str(error)) from error
 
+    @property
+    def settings(self) -> ListenerSettings:
+        """What is in force: of certificates those that are shown."""
+        return self._settings
+
     def connection(self) -> asyncio.Protocol:
         """The protocol of one accepted connection."""
         if not self._trusted:

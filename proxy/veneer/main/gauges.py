@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -18,7 +18,7 @@ from veneer.main.shared import StoreSet
 from veneer.observe.gauges import Gauges, StoreGauges
 from veneer.observe.histogram import Histogram
 from veneer.pipeline.recompress import RecompressionCounts
-from veneer.policy.node_settings import StoreSettings
+from veneer.policy.node_settings import ListenerSettings, StoreSettings
 from veneer.ports import LeaseState
 from veneer.redis.states import RedisState
 from veneer.server.protocol import Crowd
@@ -128,6 +128,17 @@ def with_node(
         upstream_up={name: one.up for name, one in conditions.items()},
         upstream_breakers=breakers,
     )
+
+
+def certificate_ends(listeners: Iterable[ListenerSettings]) -> dict[str, float]:
+    """When each certificate ends that this process shows; of several for one name the soonest."""
+    found: dict[str, float] = {}
+    for listener in listeners:
+        for pair in () if listener.tls is None else listener.tls.pairs:
+            if pair.held is not None:
+                key = f"{os.getpid()}\t{listener.address}\t{next(iter(pair.held.names), '')}"
+                found[key] = min(pair.held.ends, found.get(key, pair.held.ends))
+    return found
 
 
 def _with_log(gauges: Gauges, shared: StoreSet) -> Gauges:

@@ -85,6 +85,11 @@ class Front:
         """Connections that did not get in, by reason."""
         return dict(self._lobby.refused)
 
+    def secured(self) -> tuple[ListenerSettings, ...]:
+        """The listeners with TLS, as they are in force: with the certificates that they show."""
+        settings = (entrance.settings for entrance in self._entrances.values())
+        return tuple(one for one in settings if one.tls is not None)
+
     def _gateway(self, scheme: str) -> tuple[RequestGateway, HitFastPath | None]:
         """What answers requests of this scheme."""
         known = self._gateways.get(scheme)

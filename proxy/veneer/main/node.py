@@ -31,7 +31,7 @@ from veneer.loop.tuning import allow_open_files
 from veneer.main.administration import access_for, checks_of, listening, probes_address
 from veneer.main.backends import Backends
 from veneer.main.changes import changes_admin, open_followers, with_changes
-from veneer.main.gauges import gauges_of, with_node
+from veneer.main.gauges import certificate_ends, gauges_of, with_node
 from veneer.main.inspection import LastReload, NodeParts
 from veneer.main.listening import Front, FrontParts, own_url
 from veneer.main.memory_room import memory_limit, within
@@ -61,6 +61,8 @@ from veneer.workers.report import Report, answering_supervisor, encode
 
 OTHER_FILES = 128
 """Open files for everything that is no connection to a client, a backend or Redis."""
+
+REMIND_EVERY_S = 86_400.0
 
 logger = logging.getLogger(__name__)
 
@@ -238,7 +240,8 @@ class Node:
             serving = {"serving": int(self._serving)} if self._place is not None else {"wanted": 1, "serving": 1}
             found = msgspec.structs.replace(found, workers=serving, purges=dict(self._purges.by_result))
             if self._front is not None:
-                found = msgspec.structs.replace(found, connections_refused=self._front.refused())
+                ends = certificate_ends(self._front.secured())
+                found = msgspec.structs.replace(found, connections_refused=self._front.refused(), certificate_ends=ends)
             return with_changes(found, self._followers or {}, shared, self._clock.monotonic())
 
         return watched.observer.snapshot(gauges)
@@ -267,6 +270,8 @@ class Node:
         listeners = await front.open()
         self._exit.push_async_callback(front.close, policy.timeouts.drain_s)
         self._serving = True
+        if front.secured() and self._speaks:
+            self._tasks.start(self._remind(front), "look at certificates")
         url = own_url(listeners)
         if policy.warm and url is not None and (self._place is None or self._place.number == 0):
             self._tasks.start(self._warm(url, policy.warm), "warm the cache")
@@ -312,6 +317,13 @@ class Node:
         if self._speaks:
             warnings = (*policy.warnings, *time_warnings(policy.listeners, self._clock.now()))
             for line in report(warnings, str(self._options.policies)):
+                logger.warning("%s", line)
+
+    async def _remind(self, front: Front) -> None:
+        """Say every day which of the certificates that are shown end soon."""
+        while True:
+            await asyncio.sleep(REMIND_EVERY_S)
+            for line in report(time_warnings(front.secured(), self._clock.now()), str(self._options.policies)):
                 logger.warning("%s", line)
 
 

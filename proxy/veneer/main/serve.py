@@ -43,7 +43,7 @@ def serve(options: ServeOptions) -> int:
         policy = (
             load(options, overrides)
             if place is None or place.policies is None
-            else load_kept(place.policies, overrides)
+            else load_kept(place.policies, overrides, dict(place.files))
         )
         observe = read_observe_settings(environment())
     except (PolicyError, ObserveSettingsError) as error:

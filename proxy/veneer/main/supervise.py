@@ -33,6 +33,7 @@ from veneer.workers.aggregator import AdminAggregator, AggregatorDeps
 from veneer.workers.bindings import Binding
 from veneer.workers.counter_totals import CounterTotals
 from veneer.workers.last_good import LastGood
+from veneer.workers.slot import KeptPolicy
 from veneer.workers.supervisor import Supervisor, SupervisorSettings
 
 logger = logging.getLogger(__name__)
@@ -55,9 +56,11 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
         # Only its owner may enter a directory made so: whoever reaches a worker's socket may purge.
         directory = leaving.enter_context(tempfile.TemporaryDirectory(prefix="veneer-"))
         leaving.push_async_callback(tasks.aclose)
-        source, copy = PolicySource(policy), Path(directory) / "policies.yaml"
+        source, copy, kept = PolicySource(policy), Path(directory) / "policies.yaml", None
         if options.policies is not None:
             last_good = LastGood(options.policies, copy, overrides)
+            leaving.callback(last_good.close)
+            kept = KeptPolicy(copy, last_good.files)
             source = PolicySource(last_good.load(), last_good.load, last_good.reloaded)
             last_good.keep()
             tasks.start(watch_file(source, options.policies, asyncio.sleep), "watch the policy file")
@@ -70,7 +73,7 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
             directory=Path(directory),
             drain_s=policy.timeouts.drain_delay_s + policy.timeouts.drain_s,
             reload=source.reload,
-            policies=None if options.policies is None else copy,
+            kept=kept,
         )
         manager = ServiceManager.of(environment(), os.getpid())
         tasks.start(manager.keep_alive(), "give the service manager signs of life")

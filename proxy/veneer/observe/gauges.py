@@ -45,6 +45,7 @@ class Gauges(msgspec.Struct, frozen=True):
     writers waited until every live node had applied what they changed, `invalidations` are by whether they
     could be shared, and `leases_waited_out` those for which the lease of a node that said nothing had to run out.
     `redis_round_trip` is of renewals of the lease. `connections_refused` are by reason (server.lobby).
+    `certificate_ends` (Unix) are by process, listener and server name, with tabs between.
     """
 
     stores: tuple[StoreGauges, ...] = ()
@@ -78,6 +79,7 @@ class Gauges(msgspec.Struct, frozen=True):
     changes_read: dict[str, int] = {}
     changes_gaps: dict[str, int] = {}
     connections_refused: dict[str, int] = {}
+    certificate_ends: dict[str, float] = {}
     changes_kept_bytes: dict[str, int] = {}
     build: dict[str, int] = {}
     policies: dict[str, float] = {}
@@ -109,6 +111,7 @@ HELD: Final = (
     "changes_kept_bytes",
     "build",
     "policies",
+    "certificate_ends",
     "limits_used",
     "limits_max",
     "upstream_places",

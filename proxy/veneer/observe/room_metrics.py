@@ -87,6 +87,13 @@ def _limits(gauges: Gauges) -> Iterator[Metric]:
     yield gauge("veneer_limit_max", "Of each limit what may be used.", ("limit",), by(gauges.limits_max))
     refused = "Connections that ended before they could ask for anything."
     yield counter("veneer_connections_refused", refused, ("reason",), by(gauges.connections_refused))
+    ends: dict[str, float] = {}
+    for key, end in gauges.certificate_ends.items():
+        shown = key.partition("\t")[2]  # by whichever process: the soonest end of any
+        ends[shown] = min(end, ends.get(shown, end))
+    expiry = "When the certificate ends that is shown."
+    labels = ("listener", "server_name")
+    yield gauge("veneer_tls_certificate_expiry_timestamp_seconds", expiry, labels, by_all(ends))
 
 
 def _log(gauges: Gauges) -> Iterator[Metric]:

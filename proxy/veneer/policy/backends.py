@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from veneer.core.balancing import EjectionRules
 from veneer.policy import model
 from veneer.policy.document import KeyPath
+from veneer.policy.file_copies import FileCopies
 from veneer.policy.model_concurrency import ConcurrencyRules
 from veneer.policy.model_targets import Resolve, RetryRules, TargetSettings
 from veneer.policy.places import bad_url, unresolvable, url_hint
@@ -77,7 +78,7 @@ def upstream_settings(
         stream_idle_s=shape.stream_idle,
         preserve_host=shape.preserve_host,
         rewrite_location=shape.rewrite_location,
-        tls=TlsSettings(tls.ca, tls.certificate, tls.key, tls.server_name, noted),
+        tls=TlsSettings(tls.ca, tls.certificate, tls.key, tls.server_name, noted, FileCopies(sources.copies)),
         health=None
         if health is None
         else model.HealthRules(

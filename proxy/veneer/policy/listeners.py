@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from veneer.core.address import node_address
 from veneer.core.listen_address import Address, ListenAddress, parse_listen_address
 from veneer.policy.document import Document, KeyPath
-from veneer.policy.listener_tls import CertificatePair, ListenerTls, UnusablePairError, out_of_time, server_context
+from veneer.policy.file_copies import FileCopies
+from veneer.policy.listener_tls import (
+    CertificatePair,
+    ListenerTls,
+    UnusablePairError,
+    certificate_of,
+    out_of_time,
+    server_context,
+)
 from veneer.policy.node_settings import AdminSettings, ListenerSettings
 from veneer.policy.places import is_loopback
 from veneer.policy.problems import ConfigError
@@ -70,7 +79,12 @@ def _tls(shape: ListenerTlsShape, sources: Sources, document: Document, path: Ke
     def pair(given: PairShape, below: KeyPath) -> CertificatePair:
         noted = "".join([sources.noted(name) for name in (given.certificate, given.key) if name is not None])
         at = document.locate((*path, *below, "certificate"))
-        return CertificatePair(given.certificate, given.key, noted, at.line, at.column, at.file)
+        copies = FileCopies(sources.copies)
+        found = CertificatePair(given.certificate, given.key, noted, at.line, at.column, at.file, copies=copies)
+        try:
+            return replace(found, held=certificate_of(found))
+        except (OSError, ValueError):
+            return found  # what is wrong with it is told by who makes something of it
 
     others = [pair(other, ("others", index)) for index, other in enumerate(shape.others)]
     return ListenerTls((pair(shape, ()), *others), shape.min_version)
@@ -95,7 +109,7 @@ def _of_pair(index: int) -> KeyPath:
 
 
 def time_warnings(listeners: Sequence[ListenerSettings], now_s: float) -> tuple[ConfigError, ...]:
-    """Certificates that do not hold now."""
+    """Certificates that do not hold now, or not for long any more."""
     return tuple(
         ConfigError(pair.line, pair.column, "listeners", why, "renew it; the proxy reads it again by itself", pair.file)
         for listener in listeners

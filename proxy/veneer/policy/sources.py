@@ -48,16 +48,29 @@ class Sources:
     """Where one load of a policy looks things up, and what it found: `files` beside its own, and `used`, all values.
 
     Paths are relative to `folder`. `secrets` are values that no message may show, `problems` what was not found.
+    `copy` tells where secrets and certificates are read instead of where they are named; `copies` are those by name.
     """
 
     folder: Path
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     read: Callable[[Path], str] = read_text
+    copy: Callable[[Path], Path] | None = None
     files: list[Path] = field(default_factory=list)
     used: list[str] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
     problems: list[ConfigError] = field(default_factory=list)
+    copies: dict[str, str] = field(default_factory=dict)
+
+    def _found(self, name: str) -> Path:
+        """Where a file that is no policy file is read. The policy depends on it."""
+        path = self.folder / name
+        self.files.append(path)
+        if self.copy is None:
+            return path
+        copied = self.copy(path)
+        self.copies[name] = str(copied)
+        return copied
 
     def filled(self, text: str) -> str:
         """The text with variables in place of `${NAME}`, or of `${NAME:-default}`. Raises MissingValueError."""
@@ -97,8 +110,7 @@ class Sources:
 
     def content(self, name: str) -> str:
         """The text of a file, less the end of its last line. Raises MissingValueError."""
-        path = self.folder / name
-        self.files.append(path)
+        path = self._found(name)
         try:
             with path.open("rb") as file:
                 data = file.read(MAX_SECRET_BYTES + 1)
@@ -114,8 +126,7 @@ class Sources:
 
     def noted(self, name: str) -> str:
         """A digest of a file that something else reads; empty where it cannot be read. The policy depends on it."""
-        path = self.folder / name
-        self.files.append(path)
+        path = self._found(name)
         try:
             with path.open("rb") as file:
                 digest = hashlib.sha256(file.read(MAX_CHARS)).hexdigest()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+
+from veneer.policy.file_copies import NO_COPIES, FileCopies
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +16,7 @@ class TlsSettings:
 
     `ca` are authorities instead of the system's; `certificate` with its `key`, which may stand in the same file, is
     shown to the backend. `server_name` None is the URL's host. `digest` stands for what was in the files when the
-    policy was read: with other files, connections are made anew.
+    policy was read: with other files, connections are made anew. `copies` are where files are read instead.
     """
 
     ca: str | None = None
@@ -22,6 +24,7 @@ class TlsSettings:
     key: str | None = None
     server_name: str | None = None
     digest: str = ""
+    copies: FileCopies = field(default=NO_COPIES, compare=False)
 
 
 BY_SYSTEM: Final = TlsSettings()
@@ -38,12 +41,12 @@ class UnusableFileError(ValueError):
 
 def tls_context(settings: TlsSettings) -> ssl.SSLContext:
     """What connections to the backend are made with. Reads the files. Raises UnusableFileError."""
-    member, path = "ca", settings.ca
+    member, path, copies = "ca", settings.ca, settings.copies
     try:
-        context = ssl.create_default_context(cafile=settings.ca)
+        context = ssl.create_default_context(cafile=None if path is None else copies.of(path))
         member, path = "certificate", settings.certificate
         if path is not None:
-            context.load_cert_chain(path, settings.key)
+            context.load_cert_chain(copies.of(path), None if settings.key is None else copies.of(settings.key))
     except ssl.SSLError as error:
         what = "authorities" if member == "ca" else "a certificate and its key"
         msg = f'"{path}" does not hold {what} in PEM ({error.reason or "unreadable"})'

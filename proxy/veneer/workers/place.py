@@ -10,6 +10,7 @@ import msgspec
 
 NUMBER, LISTENERS, SOCKET = "VENEER_WORKER", "VENEER_WORKER_LISTENERS", "VENEER_WORKER_SOCKET"
 SUPERVISOR, POLICIES = "VENEER_WORKER_SUPERVISOR", "VENEER_WORKER_POLICIES"
+FILES = "VENEER_WORKER_FILES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class WorkerEnv:
 
     `listeners` are by the addresses as they were asked for when the supervisor started, in that order.
     `supervisor` is the process that started it, and with which it ends.
-    `policies` is the copy of the policy file to start from (last_good); None where there is no file.
+    `policies` is the copy of the policy file to start from (last_good); None where there is no file. `files` are the
+    file numbers of copies of what it reads beside it (kept_files), by path.
     """
 
     number: int
@@ -26,6 +28,7 @@ class WorkerEnv:
     socket: Path
     supervisor: int
     policies: Path | None = None
+    files: tuple[tuple[str, int], ...] = ()
 
     def environment(self) -> dict[str, str]:
         """The variables that say it."""
@@ -34,6 +37,7 @@ class WorkerEnv:
             LISTENERS: msgspec.json.encode(self.listeners).decode(),
             SOCKET: str(self.socket),
             SUPERVISOR: str(self.supervisor),
+            FILES: msgspec.json.encode(self.files).decode(),
         }
         return named if self.policies is None else named | {POLICIES: str(self.policies)}
 
@@ -50,5 +54,12 @@ def place_of(environment: Mapping[str, str]) -> WorkerEnv | None:
     if not (number.isdigit() and files and socket and supervisor.isdigit()):
         return None
     listeners = msgspec.json.decode(files, type=tuple[tuple[str, int], ...])
-    policies = environment.get(POLICIES, "")
-    return WorkerEnv(int(number), listeners, Path(socket), int(supervisor), Path(policies) if policies else None)
+    policies, kept = environment.get(POLICIES, ""), environment.get(FILES) or "[]"
+    return WorkerEnv(
+        number=int(number),
+        listeners=listeners,
+        socket=Path(socket),
+        supervisor=int(supervisor),
+        policies=Path(policies) if policies else None,
+        files=msgspec.json.decode(kept, type=tuple[tuple[str, int], ...]),
+    )

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,14 @@ import msgspec
 
 from veneer.workers.place import WorkerEnv
 from veneer.workers.report import Report, decode
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPolicy:
+    """The policy that was right last: a copy of its file, and the descriptors of copies of what it reads, by path."""
+
+    policies: Path
+    files: Callable[[], Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +56,16 @@ async def spawn(
     listeners: Mapping[str, socket.socket],
     directory: Path,
     name: str,
-    policies: Path | None = None,
+    kept: KeptPolicy | None = None,
 ) -> WorkerProcess:
-    """Start a worker in a slot, from the copy `policies` of the policy file where there is one.
+    """Start a worker in a slot, from what was `kept` of the policy file where there is one.
 
     `listeners` are the sockets that it inherits, by the addresses as they are asked for.
     """
+    policies, copies = (None, ()) if kept is None else (kept.policies, tuple(kept.files().items()))
     files = tuple((address, listener.fileno()) for address, listener in listeners.items())
-    place = WorkerEnv(number, files, directory / f"{name}.sock", os.getpid(), policies)
+    place = WorkerEnv(number, files, directory / f"{name}.sock", os.getpid(), policies, copies)
     process = await asyncio.create_subprocess_exec(
-        *argv, env={**os.environ, **place.environment()}, pass_fds=[file for _, file in files]
+        *argv, env={**os.environ, **place.environment()}, pass_fds=[file for _, file in (*files, *copies)]
     )
     return WorkerProcess(name, place, process)

@@ -20,7 +20,7 @@ from veneer.server.sockets import ListenError
 from veneer.workers.bindings import Binding, Bindings
 from veneer.workers.counter_totals import CounterTotals
 from veneer.workers.heartbeat import MISSED, PATIENCE_S, hangs
-from veneer.workers.slot import WorkerProcess, spawn
+from veneer.workers.slot import KeptPolicy, WorkerProcess, spawn
 from veneer.workers.worker_client import collect_reports
 
 logger = logging.getLogger(__name__)
@@ -49,8 +49,8 @@ COLLECT_EVERY_S = 1.0
 class SupervisorSettings:
     """What to run, how often, and where.
 
-    `reload` takes up the policy file, and tells whether it is right; workers start from the copy `policies` of what
-    was right last, where there is a file.
+    `reload` takes up the policy file, and tells whether it is right; workers start from what was right last, `kept`,
+    where there is a file.
     """
 
     argv: Sequence[str]
@@ -59,7 +59,7 @@ class SupervisorSettings:
     directory: Path
     drain_s: float
     reload: Callable[[], Awaitable[ReloadOutcome]]
-    policies: Path | None = None
+    kept: KeptPolicy | None = None
 
 
 @dataclass(slots=True)
@@ -173,7 +173,7 @@ class Supervisor:
             slot.listeners = self._bindings.open()
         name = f"w{slot.number}-{next(self._names)}"
         worker = await spawn(
-            self._orders.argv, slot.number, slot.listeners, self._orders.directory, name, self._orders.policies
+            self._orders.argv, slot.number, slot.listeners, self._orders.directory, name, self._orders.kept
         )
         self._living[name] = worker
         self._tasks.start(self._attend(worker), f"attend {name}")

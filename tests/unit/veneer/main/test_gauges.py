@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.support.retrieval import ScriptedRetriever
+from veneer.core.listen_address import Address
 from veneer.identity.provers import IdentityProvers
 from veneer.limits.rate_memory import MemoryRates
 from veneer.loop.clock import SystemClock
 from veneer.loop.tasks import Tasks
 from veneer.main.backends import Backends
-from veneer.main.gauges import gauges_of
+from veneer.main.gauges import certificate_ends, gauges_of
 from veneer.main.shared import StoreSet
 from veneer.pipeline.recompress import RecompressionCounts
+from veneer.policy.listener_tls import Certificate, CertificatePair, ListenerTls
 from veneer.policy.model import UpstreamSettings
 from veneer.policy.model_targets import TargetSettings
-from veneer.policy.node_settings import StoreSettings
+from veneer.policy.node_settings import ListenerSettings, StoreSettings
 from veneer.stores.assemble import memory_stores
 from veneer.upstream.gate import Load
 
@@ -46,3 +50,15 @@ async def test_targets_are_told_one_by_one() -> None:
     assert found.upstream_ejections == {"several": 0}
     assert found.upstream_retries == {"made": 0, "over_budget": 0}
     await backends.aclose()
+
+
+def test_of_several_certificates_for_a_name_the_soonest_end_is_told() -> None:
+    ends = {"a": (("a.example", "b.example"), 5.0), "b": (("c.example",), 7.0), "c": (("a.example",), 3.0)}
+    pairs = [CertificatePair(path, held=Certificate(names, 0.0, end)) for path, (names, end) in ends.items()]
+    address = Address("0.0.0.0", 8443)
+    listeners = [
+        ListenerSettings(address, tls=ListenerTls((*pairs, CertificatePair("gone")))),
+        ListenerSettings(Address("127.0.0.1", 8080)),
+    ]
+    here = f"{os.getpid()}\t0.0.0.0:8443"
+    assert certificate_ends(listeners) == {f"{here}\ta.example": 3.0, f"{here}\tc.example": 7.0}

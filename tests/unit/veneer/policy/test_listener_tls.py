@@ -68,8 +68,12 @@ def test_a_pair_out_of_its_time_is_warned_about_where_it_is_named(tmp_path: Path
     assert "has expired on 2021-01-01 00:00 UTC" in late.message
     (early,) = time_warnings(listeners, dt.datetime(2019, 1, 1, tzinfo=dt.UTC).timestamp())
     assert "holds only from 2020-01-01" in early.message
+    end = dt.datetime(2021, 1, 1, tzinfo=dt.UTC).timestamp()
+    (soon,) = time_warnings(listeners, end - 13 * 86_400)
+    assert "expires on 2021-01-01 00:00 UTC: from then on clients refuse it" in soon.message
+    assert time_warnings(listeners, end - 15 * 86_400) == ()
     pair.certificate.unlink()
-    assert time_warnings(listeners, 0.0) == ()
+    assert time_warnings(listeners, end) == (late,), "what is in force counts, not what is on disk"
 
 
 def test_a_changed_file_is_another_policy(tmp_path: Path) -> None:
