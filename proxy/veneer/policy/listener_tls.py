@@ -49,8 +49,8 @@ class CertificatePair:
     line: int = field(default=0, compare=False)
     column: int = field(default=0, compare=False)
     file: str = field(default="", compare=False)
-    held: Certificate | None = field(default=None, compare=False)
-    copies: FileCopies = field(default=NO_COPIES, compare=False)
+    held: Certificate | None = field(default=None, compare=False, repr=False)
+    copies: FileCopies = field(default=NO_COPIES, compare=False, repr=False)
 
     @property
     def certificate_path(self) -> str:

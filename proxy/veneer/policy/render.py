@@ -115,7 +115,7 @@ def _flat(name: str, value: object) -> Iterator[tuple[str, str]]:
         return
     elif is_dataclass(value) and not isinstance(value, (type, TagTemplate)):
         for field in fields(value):
-            if (type(value), field.name) in UNSAID:
+            if not field.repr or (type(value), field.name) in UNSAID:
                 continue
             yield from _flat(f"{name}.{field.name}" if name else field.name, getattr(value, field.name))
     else:

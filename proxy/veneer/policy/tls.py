@@ -24,7 +24,7 @@ class TlsSettings:
     key: str | None = None
     server_name: str | None = None
     digest: str = ""
-    copies: FileCopies = field(default=NO_COPIES, compare=False)
+    copies: FileCopies = field(default=NO_COPIES, compare=False, repr=False)
 
 
 BY_SYSTEM: Final = TlsSettings()
