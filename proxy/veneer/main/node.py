@@ -128,7 +128,7 @@ class Node:
         if self._speaks:
             logger.info("in force: %s", in_force(policy, str(self._options.policies or NO_FILE)))
         self._warn(policy)
-        self._observation.expect({route.name: route.template.text for route in policy.routes})
+        self._observe(policy)
         policy = replace(
             policy, stores=within(policy.stores, memory_limit(), self._options.workers, quiet=not self._speaks)
         )
@@ -299,13 +299,18 @@ class Node:
         self._identities.apply(outcome.policy.identities)
         if self._followers is not None:
             self._followers.apply(outcome.policy.changes)
-        self._observation.expect({route.name: route.template.text for route in outcome.policy.routes})
+        self._observe(outcome.policy)
         if self._front is not None:
             self._front.apply(outcome.policy)
         self._in_flight.most = outcome.policy.limits.in_flight
         later = f"; restart for: {', '.join(outcome.needs_restart)}" if outcome.needs_restart else ""
         logger.info("policy %s is in force%s", outcome.policy.version_digest, later)
         self._warn(outcome.policy)
+
+    def _observe(self, policy: Policy) -> None:
+        """Have counts, spans and lines be of this policy from now on."""
+        self._observation.expect({route.name: route.template.text for route in policy.routes})
+        self._observation.observer.sample(policy.line_sampling)
 
     @property
     def _speaks(self) -> bool:

@@ -13,7 +13,6 @@ from mypy_extensions import i64
 from veneer.core.redact import redacted
 from veneer.observe.patterns import encode, pattern_of
 from veneer.observe.repeats import NONE, CompactRecord, RecordTemplate, record_of
-from veneer.observe.writer import LineWriter
 from veneer.pipeline.exchange import CacheResult, ExchangeRecord
 
 _MOST: Final = 4096
@@ -54,29 +53,13 @@ class Renderer(ABC):
     def line(self, record: ExchangeRecord) -> bytes:
         """The line of one exchange."""
 
+    @abstractmethod
+    def with_rate(self, line: bytes, rate: float) -> bytes:
+        """A line of which only this share is written, saying so."""
+
     def note_line(self, note: CompactRecord, wall_minus_monotonic_s: float) -> bytes:
         """The line of one noted exchange, equal to that of its record (repeats.record_of)."""
         return self.line(record_of(note, wall_minus_monotonic_s))
-
-
-class Lines:
-    """The access log: lines from a renderer to a writer. What cannot be rendered counts as dropped."""
-
-    def __init__(self, renderer: Renderer, writer: LineWriter) -> None:
-        self._renderer = renderer
-        self._writer = writer
-
-    def write(self, record: ExchangeRecord) -> None:
-        """Have one exchange's line written."""
-        try:
-            self._writer.offer_all((self._renderer.line(record),))
-        except ValueError:
-            self._writer.dropped += 1
-
-    def write_notes(self, notes: list[CompactRecord], wall_minus_monotonic_s: float) -> None:
-        """Have the lines of noted exchanges written."""
-        renderer = self._renderer
-        self._writer.offer_all([renderer.note_line(note, wall_minus_monotonic_s) for note in notes])
 
 
 class NotePieces:
@@ -169,6 +152,10 @@ class JsonLines(Renderer):
             self._after_seconds[millisecond % 1000],
             line[line.index(b",") :],
         )
+
+    def with_rate(self, line: bytes, rate: float) -> bytes:
+        """The line with one more member."""
+        return b'%b,"sample_rate":%b}\n' % (line[:-2], encode(rate))
 
     def note_line(self, note: CompactRecord, wall_minus_monotonic_s: float) -> bytes:
         """The line that the note's record would have."""
@@ -325,6 +312,10 @@ class TextLines(Renderer):
             f"error={record.error}" if record.error else "",
         ]
         return " ".join(_one_word(part) for part in parts if part).encode("latin-1", "backslashreplace") + b"\n"
+
+    def with_rate(self, line: bytes, rate: float) -> bytes:
+        """The line with one more word."""
+        return b"%b sample_rate=%b\n" % (line[:-1], encode(rate))
 
 
 def _one_word(text: str) -> str:

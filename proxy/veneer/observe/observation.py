@@ -8,9 +8,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from veneer.loop.clock import SystemClock
+from veneer.observe.access_log import Lines
 from veneer.observe.client_spans import ClientSpans
 from veneer.observe.errors import ErrorReports
-from veneer.observe.lines import JsonLines, JsonMessages, Lines, TextLines, TextMessages
+from veneer.observe.lines import JsonLines, JsonMessages, TextLines, TextMessages
 from veneer.observe.observer import Observer, in_this_loop
 from veneer.observe.settings import ObserveSettings
 from veneer.observe.tracing import OwnSpans, SpanExporter
@@ -72,11 +73,7 @@ def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Ob
         def dropped() -> dict[str, int]:
             return {"requests": lines.dropped, "messages": messages.dropped}
 
-        observer = Observer(
-            Lines(JsonLines(settings.node) if as_json else TextLines(), lines),
-            also,
-            clock=clock,
-            later=in_this_loop,
-        )
+        access_log = Lines(JsonLines(settings.node) if as_json else TextLines(), lines)
+        observer = Observer(access_log, also, clock=clock, later=in_this_loop)
         closing.callback(observer.work_off)
         yield Observation(observer, spans, settings.metrics, dropped, templates, client_spans)

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from veneer.core.line_sampling import LineSampling
+from veneer.observe.access_log import Lines
 from veneer.observe.counters import Counts, Snapshot
 from veneer.observe.gauges import Gauges
-from veneer.observe.lines import Lines
 from veneer.observe.repeats import CompactRecord, record_of
 from veneer.observe.tallies import Tallies
 from veneer.pipeline.exchange import Audit, ExchangeRecord
@@ -56,6 +57,13 @@ class Observer:
         """Show these routes before anybody asks for them, and what the proxy answers before there is a route."""
         for name in ("", *routes):
             self._counts.route(name)
+
+    def sample(self, sampling: LineSampling) -> None:
+        """Have these lines written from now on; what came before is written as it was to be."""
+        if self._notes:
+            self.work_off()
+        if self._lines is not None:
+            self._lines.sample(sampling)
 
     def watch(self, see: Callable[[ExchangeRecord], None]) -> Callable[[], None]:
         """Have `see` see each record from now on; it must be quick and not raise. Returns what ends that."""

@@ -35,7 +35,7 @@ from veneer.policy.matching import beside_each_other, field_conditions, wrong_co
 from veneer.policy.model_changes import ChangeSettings
 from veneer.policy.model_identity import Identity
 from veneer.policy.model_rates import RateRule
-from veneer.policy.node_bounds import size_limits, timeouts
+from veneer.policy.node_bounds import line_sampling, size_limits, timeouts
 from veneer.policy.overlay import apply_overrides, apply_rate, overlay
 from veneer.policy.places import bad_url, kept_of
 from veneer.policy.problems import ConfigError, nearest
@@ -93,6 +93,7 @@ class Builder:
             limits=size_limits(shape.limits),
             timeouts=timeouts(shape.timeouts),
             listeners=self._listeners(),
+            line_sampling=line_sampling(shape.logging.sample),
             admin=admin_settings(self.shape.admin),
             stores=self._stores(),
             rate_limits=limits,

@@ -14,6 +14,7 @@ from veneer.core.balancing import EjectionRules
 from veneer.core.cors import CorsRules
 from veneer.core.field_edits import NO_EDITS, TAGS_HIDDEN, FieldEdits
 from veneer.core.fields import Fields
+from veneer.core.line_sampling import LineSampling
 from veneer.core.messages import RequestHead
 from veneer.core.outcome import Reason
 from veneer.core.overload import ANY_CLAIM, Claim
@@ -308,6 +309,7 @@ class Policy:
     limits: SizeLimits = field(default_factory=SizeLimits)
     timeouts: ClientTimeouts = field(default_factory=ClientTimeouts)
     listeners: tuple[ListenerSettings, ...] = ()
+    line_sampling: LineSampling = field(default_factory=LineSampling)
     admin: AdminSettings = field(default_factory=AdminSettings)
     stores: StoreSettings = field(default_factory=StoreSettings)
     rate_limits: Mapping[str, RateRule] = field(default_factory=dict)

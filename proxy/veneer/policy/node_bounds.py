@@ -1,7 +1,8 @@
-"""From the checked sections `limits` and `timeouts` to the node_settings."""
+"""From the checked sections `limits`, `timeouts` and `logging` to what obeys them."""
 
 from __future__ import annotations
 
+from veneer.core.line_sampling import LineSampling
 from veneer.policy import node_settings, schema_node
 
 
@@ -27,3 +28,8 @@ def timeouts(shape: schema_node.TimeoutsShape) -> node_settings.ClientTimeouts:
         drain_delay_s=shape.drain_delay,
         handshake_s=shape.handshake,
     )
+
+
+def line_sampling(shape: schema_node.SampleShape) -> LineSampling:
+    """Which lines of the access log are written."""
+    return LineSampling(hits=shape.hits, others=shape.others, slow_ms=shape.slow * 1000)

@@ -8,6 +8,7 @@ from enum import Enum
 from itertools import chain
 from typing import Final
 
+from veneer.core.line_sampling import LineSampling
 from veneer.core.rate import RateLimit
 from veneer.core.row_changes import ColumnTemplate
 from veneer.core.rules import KeyRules
@@ -46,6 +47,7 @@ def _lines(policy: Policy) -> Iterator[str]:
     for title, given, plain_section in (
         ("limits", policy.limits, SizeLimits()),
         ("timeouts", policy.timeouts, ClientTimeouts()),
+        ("logging", policy.line_sampling, LineSampling()),
         ("admin", policy.admin, AdminSettings()),
         ("stores", policy.stores, StoreSettings()),
     ):

@@ -17,7 +17,14 @@ from veneer.policy.schema_changes import ChangesShape
 from veneer.policy.schema_fields import CorsShape, FieldValue, RequestFieldsShape, ResponseFieldsShape
 from veneer.policy.schema_identity import IdentityShape
 from veneer.policy.schema_listen import ListenerShape
-from veneer.policy.schema_node import AdminShape, LimitsShape, RouteLimitsShape, StoresShape, TimeoutsShape
+from veneer.policy.schema_node import (
+    AdminShape,
+    LimitsShape,
+    LoggingShape,
+    RouteLimitsShape,
+    StoresShape,
+    TimeoutsShape,
+)
 from veneer.policy.schema_tests import TestShape
 from veneer.policy.schema_upstream import UpstreamShape
 from veneer.policy.shape import (
@@ -313,6 +320,7 @@ class PolicyShape(Shape):
         "They enter every cache key: what differs in them is stored once for each value.",
         max_length=32,
     )
+    logging: LoggingShape = section(LoggingShape, "The access log.")
     admin: AdminShape = section(AdminShape, "The admin listener.")
     stores: StoresShape = section(StoresShape, "Where responses are kept.")
     defaults: RouteOptions = section(RouteOptions, "What holds for every route that does not say otherwise.")

@@ -69,6 +69,32 @@ class TimeoutsShape(Shape):
     )
 
 
+class SampleShape(Shape):
+    """Which lines of the access log are written; metrics count everything.
+
+    Errors (statuses from 400 on, refusals, and whatever has an `error`) are written always. A line that stands for
+    more says so in `sample_rate`: counted 1 / `sample_rate` times, such lines give the true numbers.
+    """
+
+    hits: float = option(
+        1.0,
+        "Share of the lines of answers that needed no request of their own to a backend: `hit`, `stale`, `collapsed`.",
+        "What a client got cannot be looked up any more where its line was left out.",
+        ge=0,
+        le=1,
+    )
+    others: float = option(
+        1.0, "Share of the lines of all other answers: misses, what passes the cache, writes.", ge=0, le=1
+    )
+    slow: Duration = option(1.0, "What took so long is written always.", gt=0)
+
+
+class LoggingShape(Shape):
+    """The access log."""
+
+    sample: SampleShape = section(SampleShape, "Which of its lines are written.")
+
+
 class AdminShape(Shape):
     """The admin listener: health, metrics, purge. Read at start only."""
 

@@ -7,7 +7,8 @@ import os
 import pytest
 
 from tests.unit.veneer.observe.records import note, record
-from veneer.observe.lines import JsonLines, JsonMessages, Lines, TextLines, TextMessages, timestamp
+from veneer.observe.access_log import Lines
+from veneer.observe.lines import JsonLines, JsonMessages, TextLines, TextMessages, timestamp
 from veneer.observe.repeats import CompactRecord, RecordTemplate, record_of
 from veneer.observe.writer import LineWriter
 from veneer.pipeline.exchange import CacheResult, Refusal, TunnelEnd

@@ -5,9 +5,11 @@ import os
 from collections.abc import Callable
 
 from tests.support.clock import ManualClock
-from tests.unit.veneer.observe.records import note, record
+from tests.unit.veneer.observe.records import note, quiet_observer, record
+from veneer.core.line_sampling import LineSampling
+from veneer.observe.access_log import Lines
 from veneer.observe.counters import Counts
-from veneer.observe.lines import JsonLines, Lines
+from veneer.observe.lines import JsonLines
 from veneer.observe.observer import MAX_NOTES, Observer
 from veneer.observe.repeats import CompactRecord, RecordTemplate
 from veneer.observe.writer import LineWriter
@@ -155,3 +157,15 @@ def test_notes_wait_for_a_while_or_for_each_other() -> None:
     assert len(desk.seen) == MAX_NOTES
     desk.observer.note(desk.note("another"))
     assert len(desk.later) == 1
+
+
+def test_another_sampling_is_for_what_comes_after_it() -> None:
+    desk = Desk()
+    desk.observer.note(desk.note("before"))
+    desk.observer.sample(LineSampling(hits=0.0))
+    desk.observer.note(desk.note("after"))
+    desk.observer.sample(LineSampling())
+    desk.observer.note(desk.note("again"))
+    assert desk.observer.counts.routes["users"].cache["hit"] == 3
+    assert [line["request_id"] for line in desk.lines()] == ["before", "again"]
+    quiet_observer().sample(LineSampling(hits=0.0))

@@ -21,7 +21,7 @@ from mypy.types import Instance, UnionType, get_proper_type
 from pydantic import BaseModel
 
 from tests.golden.cases import CASES, split, surroundings
-from veneer.core import rate, rules
+from veneer.core import line_sampling, rate, rules
 from veneer.policy import model, model_changes, model_identity, model_rates, model_targets, node_settings, schema_tests
 from veneer.policy.decode import nested_shape
 from veneer.policy.document import read_document
@@ -233,7 +233,17 @@ def test_every_member_of_the_policy_is_read_by_the_code_that_obeys_it() -> None:
     """By type, since many have a name that others have too: `enabled`, `path`, `key`."""
     members = {
         f"{shape.__name__}.{field.name}"
-        for module in (model, model_changes, model_identity, model_rates, model_targets, node_settings, rules, rate)
+        for module in (
+            model,
+            model_changes,
+            model_identity,
+            model_rates,
+            model_targets,
+            node_settings,
+            line_sampling,
+            rules,
+            rate,
+        )
         for shape in vars(module).values()
         if isinstance(shape, type) and is_dataclass(shape) and shape.__module__ == module.__name__
         for field in fields(shape)

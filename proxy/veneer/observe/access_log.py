@@ -1,0 +1,73 @@
+"""The access log: a line for each exchange, or for a share of those that are nothing special."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from veneer.core.line_sampling import LineSampling
+from veneer.observe.lines import Renderer
+from veneer.observe.repeats import CompactRecord
+from veneer.observe.writer import LineWriter
+from veneer.pipeline.exchange import CacheResult, ExchangeRecord
+
+
+class Lines:
+    """Lines from a renderer to a writer. What cannot be rendered counts as dropped."""
+
+    def __init__(self, renderer: Renderer, writer: LineWriter, chance: Callable[[], float] = random.random) -> None:
+        """`chance` gives numbers from 0 to less than 1."""
+        self._renderer = renderer
+        self._writer = writer
+        self._chance = chance
+        self._sampling: LineSampling | None = None
+
+    def sample(self, sampling: LineSampling) -> None:
+        """Write these from now on."""
+        self._sampling = None if sampling.writes_all else sampling
+
+    def write(self, record: ExchangeRecord) -> None:
+        """Have one exchange's line written, if it is one of those."""
+        share = 1.0 if self._sampling is None else _share_of(record, self._sampling)
+        if share < 1 and self._chance() >= share:
+            return
+        try:
+            line = self._renderer.line(record)
+        except ValueError:
+            self._writer.dropped += 1
+            return
+        self._writer.offer_all((line if share >= 1 else self._renderer.with_rate(line, share),))
+
+    def write_notes(self, notes: list[CompactRecord], wall_minus_monotonic_s: float) -> None:
+        """Have the lines of noted exchanges written."""
+        renderer, sampling = self._renderer, self._sampling
+        if sampling is None:
+            self._writer.offer_all([renderer.note_line(note, wall_minus_monotonic_s) for note in notes])
+            return
+        lines: list[bytes] = []
+        for note in notes:
+            share = _share_of_note(note, sampling)
+            if share >= 1:
+                lines.append(renderer.note_line(note, wall_minus_monotonic_s))
+            elif self._chance() < share:
+                lines.append(renderer.with_rate(renderer.note_line(note, wall_minus_monotonic_s), share))
+        if lines:
+            self._writer.offer_all(lines)
+
+
+def _share_of(record: ExchangeRecord, sampling: LineSampling) -> float:
+    if record.error or record.refused is not None:
+        return 1.0
+    return sampling.share(is_hit=_is_hit(record.cache), status=record.status, took_ms=record.duration_ms)
+
+
+def _share_of_note(note: CompactRecord, sampling: LineSampling) -> float:
+    facts = note.facts
+    if facts.refused is not None:
+        return 1.0
+    return sampling.share(is_hit=_is_hit(facts.cache), status=facts.status, took_ms=note.took_us / 1000)
+
+
+def _is_hit(cache: CacheResult) -> bool:
+    """As the hit rate counts. By identity: to look an Enum's member up runs Python."""
+    return cache is CacheResult.HIT or cache is CacheResult.STALE or cache is CacheResult.COLLAPSED
