@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from veneer.compiling.form import form
+from veneer.compiling.form import running_form
 from veneer.observe.lines import timestamp
 from veneer.policy.model import Policy
 from veneer.policy.told_values import PolicyValue
@@ -68,7 +68,7 @@ def version_of(policy: Policy, started_s: float, now_s: float) -> Version:
     return Version(
         version=running_version(),
         commit=commit_of(os.environ),
-        form=form().value,
+        form=running_form().value,
         python=platform.python_version(),
         policy=policy.version_digest,
         started=timestamp(started_s),

@@ -26,7 +26,7 @@ from veneer.cli.status import (
 from veneer.cli.tail import add_tail_flags, tail_command
 from veneer.cli.top import add_top_flags, top_command
 from veneer.cli.warm import add_warm_flags, warm_proxy
-from veneer.compiling.form import BuildKind, StaleFormError, form
+from veneer.compiling.form import BuildKind, StaleFormError, running_form
 from veneer.main.options import add_serve_flags, environment, options_from
 from veneer.version import running_version
 
@@ -72,7 +72,7 @@ def build_parser(running: BuildKind = BuildKind.INTERPRETED) -> argparse.Argumen
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named on the command line; returns the exit status."""
     try:
-        running = form()
+        running = running_form()
     except StaleFormError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import Enum
+from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -35,6 +36,16 @@ def form(package: Path = PACKAGE) -> BuildKind:
         message = f"{package}: the sources are not those that its modules were compiled from; compile them again"
         raise StaleFormError(message)
     return BuildKind.COMPILED
+
+
+@cache
+def running_form() -> BuildKind:
+    """The form of this process, as it was when it was first asked for. Raises StaleFormError.
+
+    To find it reads every source, which no scrape is to wait for; and files that an upgrade has replaced since say
+    nothing of what runs.
+    """
+    return form()
 
 
 def digest_of(package: Path) -> str:

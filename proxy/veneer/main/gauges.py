@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from veneer.compiling.form import form
+from veneer.compiling.form import running_form
 from veneer.identity.provers import IdentityProvers
 from veneer.limits.inflight import InFlight
 from veneer.limits.rate_counts import RateCounts
@@ -119,7 +119,7 @@ def with_node(
     breakers = {f"{name}\t{one.breaker}": 1 for name, one in conditions.items() if one.breaker}
     return msgspec.structs.replace(
         _with_log(gauges, shared),
-        build={f"{running_version()}\t{platform.python_version()}\t{form().value}": 1},
+        build={f"{running_version()}\t{platform.python_version()}\t{running_form().value}": 1},
         policies={f"{os.getpid()}\t{reloads.digest}": reloads.since},
         policy_reload_successful=reloads.successful,
         policy_reloads=dict(reloads.by_result),

@@ -10,7 +10,7 @@ from functools import partial
 
 import uvloop
 
-from veneer.compiling.form import form
+from veneer.compiling.form import running_form
 from veneer.loop.huge_pages import keep_on_huge_pages
 from veneer.loop.service_manager import ServiceManager
 from veneer.loop.tasks import Tasks
@@ -90,7 +90,7 @@ def _run(options: ServeOptions, policy: Policy, reload: partial[Policy], observa
 
 
 async def _serve(options: ServeOptions, policy: Policy, reload: partial[Policy], observation: Observation) -> int:
-    logger.info("veneer %s, %s", running_version(), form().value)
+    logger.info("veneer %s, %s", running_version(), running_form().value)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     place = place_of(environment())

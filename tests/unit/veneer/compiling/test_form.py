@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from veneer.cli import main as cli
-from veneer.compiling.form import DIGEST_NAME, BuildKind, StaleFormError, digest_of, form
+from veneer.compiling.form import DIGEST_NAME, PACKAGE, BuildKind, StaleFormError, digest_of, form, running_form
 
 
 @pytest.fixture
@@ -63,9 +63,19 @@ def test_a_stale_form_does_not_start(monkeypatch: pytest.MonkeyPatch, capsys: py
     def stale() -> BuildKind:
         raise StaleFormError("the sources are others")
 
-    monkeypatch.setattr(cli, "form", stale)
+    monkeypatch.setattr(cli, "running_form", stale)
     assert cli.main(["--version"]) == 2
     assert capsys.readouterr().err == "the sources are others\n"
+
+
+def test_what_runs_does_not_change_with_what_an_upgrade_puts_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = running_form()
+
+    def stale(_package: Path = PACKAGE) -> BuildKind:
+        raise StaleFormError("the sources are others")
+
+    monkeypatch.setattr("veneer.compiling.form.form", stale)
+    assert running_form() is before
 
 
 def test_the_version_tells_the_form(capsys: pytest.CaptureFixture[str]) -> None:
