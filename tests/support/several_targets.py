@@ -18,6 +18,9 @@ READ_TIMEOUT_S = 60.0
 PATIENCE_S = 3.0
 """So long a client waits."""
 
+THINKS_S = 0.001
+"""After so long a client asks again."""
+
 Behaviour = Callable[[float, str, float], float | None]
 """How long the answer takes to a request that is sent at that time, of this kind; None for never.
 
@@ -66,6 +69,7 @@ class Targets:
         self._sent: dict[Owed, _Sent] = {}
         self._events: list[tuple[float, int, Callable[[float], None]]] = []
         self._number = 0
+        self._until_s = BEGAN_S
 
     def run(self, rate: float, for_s: float, kinds: dict[str, float] | None = None, safe: float = 1.0) -> None:
         """Let requests come at random, `kinds` by their shares, `safe` of them safe ones."""
@@ -76,6 +80,21 @@ class Targets:
             request = Request(at_s, kind, self.random.random() < safe, self.random.random())
             self.requests.append(request)
             self._at(at_s, partial(self._come, request))
+        self._play(for_s)
+
+    def run_clients(self, count: int, for_s: float) -> None:
+        """Let so many clients ask, each again once it was answered."""
+        self._until_s = BEGAN_S + for_s
+        for _ in range(count):
+            self._at(BEGAN_S, self._ask)
+        self._play(for_s)
+
+    def _ask(self, now: float) -> None:
+        request = Request(now, "", True, self.random.random())
+        self.requests.append(request)
+        self._come(request, now)
+
+    def _play(self, for_s: float) -> None:
         looks = int((for_s + READ_TIMEOUT_S) / LOOK_EVERY_S)
         for number in range(looks):
             self._at(BEGAN_S + number * LOOK_EVERY_S, self._look)
@@ -137,6 +156,8 @@ class Targets:
             return
         self._end(sent)
         sent.request.answered_s = now
+        if now < self._until_s:
+            self._at(now + THINKS_S, self._ask)
         load = self.loads[sent.index]
         load.succeeded(now, now - sent.at_s)
         if sent.owed is not None:
@@ -157,9 +178,11 @@ class Targets:
             self._at(load.ejected_until, lambda at: balancing.readmit(load, at))
 
     def _look(self, now: float) -> None:
+        ready = [load for load in self.loads if load.ready and load.ejected_until is None]
         for index, load in enumerate(self.loads):
             others = [other.silence for other in self._others(index)]
-            for owed in silence.overdue(load.silence, others, now):
+            another = any(other is not load for other in ready)
+            for owed in silence.overdue(load.silence, others, now, another_is_ready=another):
                 sent = self._sent[owed]
                 self._end(sent)
                 load.silence.learn(owed, now)

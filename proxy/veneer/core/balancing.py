@@ -74,6 +74,7 @@ class TargetLoad:
         "_heard_s",
         "_latency_at",
         "_latency_s",
+        "_sent_s",
         "_window_s",
         "back_s",
         "bad",
@@ -101,17 +102,23 @@ class TargetLoad:
         self.silence = Silence()
         self.ejections = 0
         self.back_s: float | None = None
-        self._latency_s = self._latency_at = self._heard_s = self._window_s = 0.0
+        self._latency_s = self._latency_at = self._heard_s = self._sent_s = self._window_s = 0.0
 
     def begun(self, now: float) -> None:
         """A request is sent there."""
         if self.in_flight == 0:
             self._heard_s = now
+        self._sent_s = now
         self.in_flight += 1
 
     def ended(self) -> None:
         """It is under way no more, however it went."""
         self.in_flight -= 1
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is trusted and owes nothing that was sent since it was heard: who asked it would be answered."""
+        return self.silence.trusted and (self.in_flight == 0 or self._sent_s <= self.silence.heard_s)
 
     def succeeded(self, now: float, latency_s: float) -> None:
         """An answer has come after so long."""

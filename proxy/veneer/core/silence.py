@@ -4,7 +4,8 @@ A time-out that fits every request is far too long for most. What others take fo
 known, and a safe request may be asked of another target (hedged requests: Dean and Barroso, "The Tail at Scale", 2013).
 But a request that takes long is no sign of a target that hangs: it may be a report, or a long poll. So
 
-* a target is *suspected* only where nothing at all has come from it since the request was sent, while others answered;
+* a target is *suspected* only where nothing at all has come from it since the request was sent, while others answered,
+  or while one of them owes nothing and could be asked: where all who ask wait for one target, no other is heard;
 * one that is suspected gets the next few safe requests (*canaries*) and nothing else. What it answers clears it;
 * what it has not answered in time goes to another target. Only where that one answers it sooner than the first had time
   for it has the first one *missed* it: the same request compares the two, whatever it is.
@@ -22,6 +23,8 @@ FLOOR_S: Final = 0.3
 """Nobody is suspected sooner: processes stall for so long and are well."""
 LONE: Final = 3.0
 """So many times as long as a canary a request is waited for that was sent before anything was suspected."""
+LIVED: Final = 2.0
+"""So many times as long as that the target is not heard after something else had come, and it is suspected."""
 MISSES: Final = 3
 """So many requests missed in a row, and a target hangs."""
 SUSPECTED_S: Final = 10.0
@@ -185,22 +188,30 @@ def patience_s(others: Sequence[Silence], kind: str, now: float) -> tuple[float,
     return canary_s, max(LONE * canary_s, 2 * longest_s)
 
 
-def overdue(silence: Silence, others: Sequence[Silence], now: float) -> list[Owed]:
-    """What a target owes that is better asked of another one; suspects the target where there is reason to."""
+def _patience_s(silence: Silence, others: Sequence[Silence], kind: str, now: float) -> tuple[float, float] | None:
+    """The same by what the others took; where they had too few requests of the kind, by what the target itself took."""
+    return patience_s(others, kind, now) or patience_s([silence], kind, now)
+
+
+def overdue(silence: Silence, others: Sequence[Silence], now: float, *, another_is_ready: bool = False) -> list[Owed]:
+    """What a target owes that is better asked of another one; suspects the target where there is reason to.
+
+    `another_is_ready` says that one of those that may have requests is ready (`core.balancing`).
+    """
     found: list[Owed] = []
     for owed in silence.owed:
-        waited_s = now - owed.sent_s
-        if waited_s < FLOOR_S:
+        if now - owed.sent_s < FLOOR_S:
             break  # and so the rest
-        if silence.missed < MISSES and silence.heard_s >= owed.sent_s:
+        # What came after it was sent says that the target lived then; that it hangs since, others have to find out.
+        lived = silence.missed < MISSES and silence.heard_s >= owed.sent_s
+        since_s = silence.heard_s if lived else owed.sent_s
+        if not another_is_ready and all(other.heard_s <= since_s for other in others):
             continue
-        if all(other.heard_s <= owed.sent_s for other in others):
-            continue
-        patience = patience_s(others, owed.kind, now)
-        if patience is None or waited_s < patience[0]:
+        patience = _patience_s(silence, others, owed.kind, now)
+        if patience is None or now - since_s < (LIVED * patience[1] if lived else patience[0]):
             continue
         silence.suspect(now, max(patience[0], silence.fitting_s if silence.suspected(now) else 0.0))
-        if owed.canary or silence.missed >= MISSES or waited_s >= patience[1]:
+        if owed.canary or silence.missed >= MISSES or (now - since_s >= patience[1] and not lived):
             found.append(owed)
     return found
 
@@ -209,5 +220,5 @@ def may_find_out(silence: Silence, others: Sequence[Silence], kind: str, now: fl
     """Whether a safe request of this kind should go to a target to find out whether it hangs."""
     if not silence.wants_canary(now):
         return False
-    patience = patience_s(others, kind, now)
+    patience = _patience_s(silence, others, kind, now)
     return patience is not None and patience[0] <= silence.fitting_s

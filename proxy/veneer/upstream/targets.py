@@ -345,9 +345,11 @@ class TargetSet:
         """See who owes answers for too long; ask others in its place as far as the budget goes."""
         self._looker, now_s = None, self.monotonic()
         if now_s < self._look_at_s + 2 * LOOK_EVERY_S:  # else this process stood still, and has not read what has come
+            ready = [target for target in self._usable if target.load.ready and target.is_in(now_s)]
             for target in self._usable:
                 others = [other.load.silence for other in self._usable if other is not target]
-                for owed in silence.overdue(target.load.silence, others, now_s):
+                another = any(other is not target for other in ready)
+                for owed in silence.overdue(target.load.silence, others, now_s, another_is_ready=another):
                     self._move(*self._under_way[owed], now_s)
                 self._doubt = self._doubt or target.load.silence.suspected(now_s)
         if self._under_way:
@@ -355,11 +357,8 @@ class TargetSet:
 
     def _move(self, attempts: Attempts, sent: Sent, now_s: float) -> None:
         waited_s = now_s - sent.at_s
-        if (
-            sent.waited_s is None
-            and sent.give_up
-            and self._may_go_on(attempts, f"it says nothing for {waited_s:.1f} s")
-        ):
+        told = f"it says nothing for {waited_s:.1f} s"
+        if sent.waited_s is None and sent.give_up and self._may_go_on(attempts, told):
             sent.waited_s = waited_s
             if sent.owed is not None:
                 sent.target.load.silence.learn(sent.owed, now_s)

@@ -265,3 +265,21 @@ def test_only_safe_requests_find_out_whether_a_target_hangs() -> None:
 @given(st.integers(1, 5), st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True))
 def test_any_random_numbers_choose_one(count: int, first: float, second: float) -> None:
     assert 0 <= choose([TargetLoad() for _ in range(count)], 5.0, 10.0, first, second) < count
+
+
+def test_a_target_is_ready_that_owes_nothing_since_it_was_heard() -> None:
+    load, seen = TargetLoad(), []
+    seen.append(load.ready)
+    load.begun(10.0)
+    load.begun(11.0)
+    seen.append(load.ready)
+    load.succeeded(12.0, 1.0)
+    seen.append(load.ready)  # what it owes is slow by nature
+    load.begun(13.0)
+    seen.append(load.ready)
+    for _ in range(3):
+        load.ended()
+    seen.append(load.ready)
+    load.silence.suspect(14.0, 1.0)
+    seen.append(load.ready)
+    assert seen == [True, False, True, False, True, False]

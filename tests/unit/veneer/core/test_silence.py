@@ -39,6 +39,16 @@ def test_one_of_three_hangs_and_no_client_goes_without_an_answer(rate: int) -> N
     assert late[1] > 0.2 * late.total(), "it is well again"
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("clients", [1, 2, 4])
+def test_where_few_ask_none_of_them_waits_for_a_target_that_hangs(clients: int, seed: int) -> None:
+    """All of them may wait for that one, and then nobody asks the others."""
+    targets = Targets([quick, hanging], seed)
+    targets.run_clients(clients, 20)
+    assert targets.failed() == 0
+    assert {index for _, index in targets.ejections} <= {1}
+
+
 def test_writes_fail_only_until_it_is_found_out() -> None:
     targets = Targets([quick, hanging, quick])
     targets.run(200, 60, safe=0.7)
@@ -141,6 +151,21 @@ def test_nobody_is_suspected_by_few_answers_or_while_nobody_answers() -> None:
     target.heard(101.0)
     assert target.trusted
     assert overdue(target, [_taught()], 110.0) == [], "something came after it was sent"
+
+
+def test_who_waits_for_all_that_was_asked_asks_another_that_is_ready() -> None:
+    target, other, owed = Silence(), _taught(), Owed("", 100.1, canary=False)
+    target.sent(owed)
+    assert overdue(target, [other], 110.0) == []
+    assert overdue(target, [other], 110.0, another_is_ready=True) == [owed]
+
+
+def test_where_the_others_had_too_little_to_do_what_the_target_took_itself_counts() -> None:
+    target, fresh, owed = _taught(), Silence(), Owed("", 100.1, canary=False)
+    target.sent(owed)
+    assert overdue(target, [fresh], 100.9, another_is_ready=True) == []
+    assert overdue(target, [fresh], 101.1, another_is_ready=True) == [owed]
+    assert overdue(target, [_taught(latency_s=1.0)], 101.1, another_is_ready=True) == []
 
 
 def test_a_lone_request_is_waited_for_longer_than_a_canary() -> None:

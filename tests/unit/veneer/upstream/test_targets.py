@@ -307,6 +307,23 @@ async def test_what_a_target_that_hangs_owes_is_asked_of_another_and_it_is_eject
         assert bench.targets.counts.retries == 4
 
 
+async def test_those_who_all_wait_for_the_one_that_hangs_ask_another() -> None:
+    """Though the other has not been heard since: nobody has asked it."""
+    hangs = [False]
+    async with several(hanging(hangs), answering(HELLO), retries=RetryRules(0.0, per_second=100)) as bench:
+        await learned(bench)
+        hangs[0] = True
+        bad, other = bench.targets.targets
+        for _ in range(20):
+            other.load.succeeded(bench.clock.monotonic(), 5.0)  # the machine stood still while it answered
+        async with asyncio.TaskGroup() as group:
+            asking = [group.create_task(bench.statuses(1)) for _ in range(4)]
+            await until(lambda: bad.load.in_flight == 4)
+            await later(bench, 1.2)
+            assert [await asked for asked in asking] == [[200]] * 4
+        assert bad.state == "ejected"
+
+
 async def test_it_is_so_as_well_after_another_policy_is_in_force() -> None:
     hangs = [False]
     async with several(hanging(hangs), answering(HELLO), retries=RetryRules(0.0, per_second=100)) as bench:
