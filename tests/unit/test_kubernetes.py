@@ -135,6 +135,15 @@ def test_the_service_outlives_the_drain_and_the_pod_outlives_both(found: dict[st
     assert pod(found)["terminationGracePeriodSeconds"] > drains_s + 10
 
 
+def token_file(found: Mapping[str, Document]) -> str | None:
+    """Where commands in the container look for the token."""
+    return {one["name"]: one.get("value") for one in veneer(found)["env"]}.get("VENEER_ADMIN_TOKEN_FILE")
+
+
+def test_commands_in_the_container_know_the_token_that_is_asked_for(found: dict[str, Document]) -> None:
+    assert policy(found).admin.token_file == token_file(found)
+
+
 def test_secrets_are_files_where_the_policy_looks_for_them(found: dict[str, Document]) -> None:
     mounts = {mount["name"]: mount["mountPath"] for mount in veneer(found)["volumeMounts"]}
     for path in re.findall(r"file: (\S+?)[}\s]", found["ConfigMap"]["data"]["policies.yaml"]):
@@ -201,8 +210,10 @@ class TestChart:
         jsonschema.validate(default_values() | values, schema())
         found = rendered(values)
         assert [problem for document in found.values() for problem in problems(document)] == []
-        secrets = {"Secret": {"stringData": {"redis-url": "redis://redis"}}}
-        assert policy({**found, **secrets}).stores.redis_url == "redis://redis"
+        told = {"redis-url": "redis://redis", "admin-token": "of-sixteen-characters"}
+        example = policy({**found, "Secret": {"stringData": told}})
+        assert example.stores.redis_url == "redis://redis"
+        assert (example.admin.token, example.admin.token_file) == ("of-sixteen-characters", token_file(found))
 
     def test_every_value_is_in_the_schema(self) -> None:
         properties = schema()["properties"]

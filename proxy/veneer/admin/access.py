@@ -7,6 +7,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from veneer.core.fields import Fields
+from veneer.policy.node_settings import LEAST_TOKEN_CHARS
 
 
 class AdminAccessError(ValueError):
@@ -31,19 +32,23 @@ def host_of(authority: str) -> str:
     return authority.partition(":")[0]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AdminAccess:
-    """The token that requests must carry, or None on a loopback address, where being on the machine is enough."""
+    """The token that requests must carry, or None on a loopback address, where being on the machine is enough.
+
+    Another token in its place counts from the next request on.
+    """
 
     token: str | None
 
     @classmethod
     def for_listener(cls, host: str, token: str | None) -> AdminAccess:
         """The rule for a listener on `host`. Raises AdminAccessError where strangers could purge."""
-        if token is not None and len(token) < 16:
-            raise AdminAccessError("the admin token is too short: use at least 16 characters")
+        if token is not None and len(token) < LEAST_TOKEN_CHARS:
+            msg = f"the admin token is too short: use at least {LEAST_TOKEN_CHARS} characters"
+            raise AdminAccessError(msg)
         if token is None and not is_loopback(host):
-            msg = f"the admin listener on {host} needs a token: name its variable as admin.token_env, or use 127.0.0.1"
+            msg = f"the admin listener on {host} needs a token: name its file as admin.token_file, or use 127.0.0.1"
             raise AdminAccessError(msg)
         return cls(token)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -12,7 +13,8 @@ from redis.exceptions import RedisError
 
 from veneer.admin.access import AdminAccess, AdminAccessError
 from veneer.admin.deps import Check
-from veneer.admin.hurried import HEAD_S, IDLE_S, Hurried, logger
+from veneer.admin.hurried import HEAD_S, IDLE_S, Hurried
+from veneer.admin.hurried import logger as connection_logger
 from veneer.core.fields import Fields
 from veneer.core.listen_address import Address
 from veneer.core.messages import RequestHead
@@ -20,12 +22,15 @@ from veneer.main.backends import Backends
 from veneer.main.options import ServeOptions
 from veneer.main.shared import StoreSet
 from veneer.policy.model import Policy
+from veneer.policy.node_settings import AdminSettings
 from veneer.ports import LeaseState
 from veneer.redis.troubles import trouble_of
 from veneer.server.sockets import ListenError
 from veneer.stores.redis_log import RedisLog
 
 DRAIN_S = 1.0
+
+logger = logging.getLogger(__name__)
 
 PROBE = "veneer:health"
 """A key that is written to find out whether that can be done; it expires."""
@@ -34,7 +39,9 @@ PROBE = "veneer:health"
 def access_for(address: Address, policy: Policy) -> AdminAccess:
     """Who may use the listener on `address`. Raises ListenError where strangers could purge."""
     variable = policy.admin.token_env
-    token = os.environ.get(variable) or None if variable is not None else None
+    token = policy.admin.token
+    if token is None and variable is not None:
+        token = os.environ.get(variable) or None
     if variable is not None and token is None:
         msg = f"admin.token_env names {variable}, which is not set: give it a value, or remove admin.token_env"
         raise ListenError(msg)
@@ -42,6 +49,18 @@ def access_for(address: Address, policy: Policy) -> AdminAccess:
         return AdminAccess.for_listener(address.host, token)
     except AdminAccessError as error:
         raise ListenError(str(error)) from error
+
+
+def renew_token(access: AdminAccess, before: AdminSettings, now: AdminSettings) -> None:
+    """Ask for the token that another policy has from its file. What else differs is read at start only.
+
+    Where the file cannot be read or is empty, there is no other policy, and the token from before is asked for.
+    """
+    if access.token is None or now.token is None or before != now:
+        return
+    if access.token != now.token:
+        access.token = now.token
+        logger.info("the admin listener asks for another token from now on")
 
 
 def probes_address(options: ServeOptions, policy: Policy) -> Address | None:
@@ -98,7 +117,7 @@ async def listening(application: web.Application, address: Address, head_s: floa
         handle_signals=False,
         shutdown_timeout=DRAIN_S,
         keepalive_timeout=IDLE_S,
-        logger=logger,
+        logger=connection_logger,
     )
     await runner.setup()
     server = runner.server

@@ -28,7 +28,7 @@ from veneer.limits.inflight import InFlight
 from veneer.loop.clock import SystemClock
 from veneer.loop.tasks import Tasks
 from veneer.loop.tuning import allow_open_files
-from veneer.main.administration import access_for, checks_of, listening, probes_address
+from veneer.main.administration import access_for, checks_of, listening, probes_address, renew_token
 from veneer.main.backends import Backends
 from veneer.main.changes import changes_admin, open_followers, with_changes
 from veneer.main.gauges import certificate_ends, gauges_of, with_node
@@ -94,6 +94,8 @@ class Node:
         self._draining = False
         self._reports = itertools.count(1)
         self._front: Front | None = None
+        self._access = AdminAccess(None)
+        self._admin_at_start = policy.admin
         self._exit = AsyncExitStack()
         self._reloads = ReloadCounts(self._policies, self._clock.now())
         self._tasks = Tasks()
@@ -184,7 +186,8 @@ class Node:
             return
         address = self._options.admin or Address.parse(policy.admin.listen)
         history = History(self._clock.now, self._clock.monotonic)
-        deps = replace(self._admin_deps(shared, snapshot, access_for(address, policy)), history=history)
+        self._access = access_for(address, policy)
+        deps = replace(self._admin_deps(shared, snapshot, self._access), history=history)
         self._tasks.start(history.run(snapshot, asyncio.sleep), "keep the last hour")
         await self._exit.enter_async_context(listening(build_admin(deps), address))
         logger.info("admin on http://%s", address)
@@ -302,6 +305,7 @@ class Node:
         self._observe(outcome.policy)
         if self._front is not None:
             self._front.apply(outcome.policy)
+        renew_token(self._access, self._admin_at_start, outcome.policy.admin)
         self._in_flight.most = outcome.policy.limits.in_flight
         later = f"; restart for: {', '.join(outcome.needs_restart)}" if outcome.needs_restart else ""
         logger.info("policy %s is in force%s", outcome.policy.version_digest, later)

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -18,15 +19,16 @@ from veneer.core.listen_address import Address
 from veneer.loop.clock import SystemClock
 from veneer.loop.service_manager import ServiceManager
 from veneer.loop.tasks import Tasks
-from veneer.main.administration import access_for, listening, probes_address
+from veneer.main.administration import access_for, listening, probes_address, renew_token
 from veneer.main.listening import shown, wanted_listeners
 from veneer.main.options import AdminOff, ServeOptions, environment
 from veneer.main.signals import on_signals
 from veneer.observe.observation import Observation, open_observation
 from veneer.observe.settings import ObserveSettings
 from veneer.policy.model import Policy
+from veneer.policy.node_settings import AdminSettings
 from veneer.policy.settings import Overrides
-from veneer.policy.watch import PolicySource, watch_file
+from veneer.policy.watch import PolicySource, ReloadOutcome, watch_file
 from veneer.server.scarcity import Scarcity
 from veneer.server.sockets import ListenError
 from veneer.workers.aggregator import AdminAggregator, AggregatorDeps
@@ -56,12 +58,14 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
         # Only its owner may enter a directory made so: whoever reaches a worker's socket may purge.
         directory = leaving.enter_context(tempfile.TemporaryDirectory(prefix="veneer-"))
         leaving.push_async_callback(tasks.aclose)
+        admin = options.admin or Address.parse(policy.admin.listen)
+        access = AdminAccess(None) if admin is AdminOff.OFF else access_for(admin, policy)
         source, copy, kept = PolicySource(policy), Path(directory) / "policies.yaml", None
         if options.policies is not None:
             last_good = LastGood(options.policies, copy, overrides)
             leaving.callback(last_good.close)
             kept = KeptPolicy(copy, last_good.files)
-            source = PolicySource(last_good.load(), last_good.load, last_good.reloaded)
+            source = PolicySource(last_good.load(), last_good.load, last_good.reloaded, _renewing(access, policy.admin))
             last_good.keep()
             tasks.start(watch_file(source, options.policies, asyncio.sleep), "watch the policy file")
         wanted = wanted_listeners(options.listen, policy)
@@ -96,9 +100,8 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
             supervisor.processes,
             supervisor.restarts,
         )
-        if options.admin is not AdminOff.OFF:
-            admin = options.admin or Address.parse(policy.admin.listen)
-            guarded = replace(deps, access=access_for(admin, policy))
+        if admin is not AdminOff.OFF:
+            guarded = replace(deps, access=access)
             await leaving.enter_async_context(listening(AdminAggregator(guarded).application(), admin))
             logger.info("admin on http://%s", admin)
         probes = probes_address(options, policy)
@@ -108,3 +111,8 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
         places = [shown(address, one.scheme) for address, one in zip(addresses, wanted, strict=True)]
         logger.info("%d workers on %s", options.workers, ", ".join(places))
         return await supervisor.run()
+
+
+def _renewing(access: AdminAccess, before: AdminSettings) -> Callable[[ReloadOutcome], None]:
+    """What takes up another token with another policy."""
+    return lambda outcome: renew_token(access, before, outcome.policy.admin)

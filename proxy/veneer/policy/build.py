@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from veneer.core.field_table import FORWARDING, HOP_BY_HOP
 from veneer.core.forwarding import METHOD_OVERRIDES
@@ -29,7 +30,7 @@ from veneer.policy.field_edits import (
 from veneer.policy.identities import PREFIX, identity_of, shared_by, unknown, wrong_identities, wrong_sharing
 from veneer.policy.key_texts import KeyTexts, read_key_texts
 from veneer.policy.limiting import rate_rules
-from veneer.policy.listeners import admin_settings, read_listeners, wrong_admin
+from veneer.policy.listeners import read_admin, read_listeners
 from veneer.policy.match import RouteTable, covered_by
 from veneer.policy.matching import beside_each_other, field_conditions, wrong_conditions
 from veneer.policy.model_changes import ChangeSettings
@@ -45,6 +46,7 @@ from veneer.policy.sources import Sources
 from veneer.policy.template import PathTemplate, TagTemplate, TemplateError, parse_path, parse_tag
 from veneer.policy.wrong import Wrong
 
+_T = TypeVar("_T")
 NOT_PASSED = FORWARDING | HOP_BY_HOP | METHOD_OVERRIDES
 Upstreams = Mapping[str, model.UpstreamSettings]
 RateRules = Mapping[str, RateRule]
@@ -92,9 +94,9 @@ class Builder:
             matcher=RouteTable(routes),
             limits=size_limits(shape.limits),
             timeouts=timeouts(shape.timeouts),
-            listeners=self._listeners(),
+            listeners=self._noted(read_listeners(self.shape.listeners, self.sources, self.document)),
             line_sampling=line_sampling(shape.logging.sample),
-            admin=admin_settings(self.shape.admin),
+            admin=self._noted(read_admin(self.shape.admin, self.sources)),
             stores=self._stores(),
             rate_limits=limits,
             identities=identities,
@@ -148,12 +150,11 @@ class Builder:
     def _wrong(self, path: KeyPath, wrong: Wrong) -> None:
         self.problem((*path, *wrong.path), wrong.message, wrong.suggestion)
 
-    def _listeners(self) -> tuple[node_settings.ListenerSettings, ...]:
-        found, wrong = read_listeners(self.shape.listeners, self.sources, self.document)
-        wrong += wrong_admin(self.shape.admin)
-        for one in wrong:
+    def _noted(self, read: tuple[_T, Iterable[Wrong]]) -> _T:
+        """What was read, once what is wrong with it is noted."""
+        for one in read[1]:
             self._wrong((), one)
-        return found
+        return read[0]
 
     def _stores(self) -> node_settings.StoreSettings:
         shape, lease, redis = self.shape.stores, self.shape.stores.lease, self.shape.stores.redis

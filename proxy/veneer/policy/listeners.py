@@ -18,12 +18,12 @@ from veneer.policy.listener_tls import (
     out_of_time,
     server_context,
 )
-from veneer.policy.node_settings import AdminSettings, ListenerSettings
+from veneer.policy.node_settings import LEAST_TOKEN_CHARS, AdminSettings, ListenerSettings
 from veneer.policy.places import is_loopback
 from veneer.policy.problems import ConfigError
 from veneer.policy.schema_listen import ListenerShape, ListenerTlsShape, PairShape
 from veneer.policy.schema_node import AdminShape
-from veneer.policy.sources import Sources
+from veneer.policy.sources import MissingValueError, Sources
 from veneer.policy.wrong import Wrong
 
 
@@ -118,18 +118,29 @@ def time_warnings(listeners: Sequence[ListenerSettings], now_s: float) -> tuple[
     )
 
 
-def admin_settings(shape: AdminShape) -> AdminSettings:
-    """Where the admin listener is, what it asks for, and where probes and metrics are without it."""
-    return AdminSettings(listen=shape.listen, token_env=shape.token_env, probes=shape.probes)
+def read_admin(shape: AdminShape, sources: Sources) -> tuple[AdminSettings, list[Wrong]]:
+    """The admin listener with the token in its file, and what is wrong with the section `admin`."""
+    wrong, token = list(_wrong_admin(shape)), None
+    if shape.token_file is not None:
+        at = ("admin", "token_file")
+        try:
+            token = sources.secret(shape.token_file).strip()
+        except MissingValueError as error:
+            wrong.append(Wrong(at, str(error), error.suggestion))
+        else:
+            if len(token) < LEAST_TOKEN_CHARS:
+                why = f"a token of {len(token)} characters is guessed, and {LEAST_TOKEN_CHARS} are needed"
+                wrong.append(Wrong(at, why, "write what `openssl rand -base64 32` says into it"))
+    settings = AdminSettings(shape.listen, shape.token_env, shape.probes, shape.token_file, token)
+    return settings, wrong
 
 
-def wrong_admin(shape: AdminShape) -> Iterator[Wrong]:
-    """What is wrong with the section `admin`."""
+def _wrong_admin(shape: AdminShape) -> Iterator[Wrong]:
     host = _host(shape.listen)
     if host is None:
         yield Wrong(("admin", "listen"), f'"{shape.listen}" is not HOST:PORT', 'write "127.0.0.1:9090"')
-    elif shape.token_env is None and not is_loopback(host):
-        hint = "set `admin.token_env`, or listen on 127.0.0.1"
+    elif shape.token_env is None and shape.token_file is None and not is_loopback(host):
+        hint = "name the token's file as `admin.token_file`, or listen on 127.0.0.1"
         yield Wrong(("admin", "listen"), f"{host} is not a loopback address, and there is no token", hint)
     if shape.probes is not None and _host(shape.probes) is None:
         yield Wrong(("admin", "probes"), f'"{shape.probes}" is not HOST:PORT', 'write "0.0.0.0:9091"')

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from veneer.core.listen_address import ListenAddress
 from veneer.policy.listener_tls import ListenerTls
+
+LEAST_TOKEN_CHARS: Final = 16
+"""What is shorter can be guessed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +38,17 @@ class ClientTimeouts:
 
 @dataclass(frozen=True, slots=True)
 class AdminSettings:
-    """The admin listener; `token_env` names the environment variable that holds its token. Read at start only.
+    """The admin listener; read at start only, but for the token in `token_file`.
 
-    `probes` is where the read-only part of it is without a token; None for nowhere.
+    `token_env` names the environment variable that holds its token where there is no file, `token` is what the file
+    holds. `probes` is where the read-only part of it is without a token; None for nowhere.
     """
 
     listen: str = "127.0.0.1:9090"
     token_env: str | None = None
     probes: str | None = None
+    token_file: str | None = None
+    token: str | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,14 +96,18 @@ class LoggingShape(Shape):
 
 
 class AdminShape(Shape):
-    """The admin listener: health, metrics, purge. Read at start only."""
+    """The admin listener: health, metrics, purge. Read at start only, but for what is in `token_file`."""
 
     listen: Text = option(
         "127.0.0.1:9090",
         "Address and port.",
-        "Whoever reaches it can empty the cache: an address other than loopback needs `token_env`.",
+        "Whoever reaches it can empty the cache: an address other than loopback needs `token_file` or `token_env`.",
     )
-    token_env: Name | None = option(None, "Environment variable that holds the bearer token asked for.")
+    token_file: Text | None = option(
+        None,
+        "File that holds the bearer token asked for, of at least 16 characters; read again when it changes.",
+    )
+    token_env: Name | None = option(None, "Environment variable that holds it, where there is no `token_file`.")
     probes: Text | None = option(
         None,
         "Address and port of a listener with `/health`, `/ready` and `/metrics` alone: read only, without a token.",

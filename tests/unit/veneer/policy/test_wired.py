@@ -42,6 +42,7 @@ OTHERWISE: dict[str, object] = {
     "RateLimitShape.rate": "7/7s",
     "ListenerShape.address": "127.0.0.1:8081",
     "AdminShape.token_env": "OTHER_TOKEN",
+    "AdminShape.token_file": "files/other-secret",
     "JwtKeyShape.secret_env": "OTHER_SECRET",
     "JwtKeyShape.secret_file": "files/other-secret",
     "JwtKeyShape.public_key": "-----BEGIN PUBLIC KEY----- other",
@@ -180,6 +181,7 @@ def test_every_expectation_of_a_test_can_fail() -> None:
 
 
 WITHIN_THE_POLICY = {
+    "AdminSettings.token_file",
     "ChangeSettings.on_loss",
     "Policy.matcher",
     "Policy.files",
