@@ -14,6 +14,7 @@ from devstack.redis import RedisServer
 from tests.support.calling import calling
 from tests.support.entries import RULES, FakeClock, get, stored
 from veneer.compress.codec import Codecs
+from veneer.core.codings import CODINGS
 from veneer.core.entry import CodedBody, Entry, Position
 from veneer.core.invalidation import Invalidation
 from veneer.core.messages import RequestHead
@@ -291,7 +292,7 @@ async def test_a_full_redis_is_read_and_says_so_once_and_keeps_nothing_that_was_
         assert len(await it.store.lookup("a", get(), RULES)) == 1
 
 
-@pytest.mark.parametrize("coding", ["br", "zstd", "gzip"])
+@pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("size", [100, 3_000, 60_000, 100_000])
 async def test_a_form_coded_here_lies_beside_its_entry_and_stands_for_the_body(
     redis_server: RedisServer, redis_url: str, coding: str, size: int

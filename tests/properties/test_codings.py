@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.codings import decode, decode_so_far
-from veneer.compress.encoders import coding
+from veneer.compress.coders import coding, decoded
 from veneer.core.codings import CODINGS
 
 codings = st.sampled_from(CODINGS)
@@ -32,4 +32,6 @@ def test_streams_decode_to_what_was_fed(name: str, level: int, parts: list[tuple
 @given(codings, levels, st.binary(max_size=5_000))
 def test_whole_bodies_decode_to_what_they_were(name: str, level: int, body: bytes) -> None:
     how = coding(name)
-    assert decode(name, how.encode(body, how.levels.nearest(level))) == body
+    coded = how.encode(body, how.levels.nearest(level))
+    assert decode(name, coded) == body
+    assert decoded(name, coded, len(body) + 1) == body, "`Coding.decode` reads what the shared store keeps"

@@ -1,1 +1,1 @@
-"""Content codings: br, zstd and gzip, for whole bodies and for streams."""
+"""Content codings, for whole bodies and for streams."""

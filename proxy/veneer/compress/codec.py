@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from veneer.compress.encoders import coding as coding_named
+from veneer.compress.coders import coding as coding_named
 from veneer.ports import StreamEncoder
 
 IDLE_NICENESS = 10

@@ -1,6 +1,6 @@
 """The content codings that this proxy can make: the one list of them (RFC 9110 section 8.4.1).
 
-Another coding is a line here and its encoder in `veneer.compress.encoders`.
+Another coding is a name and its levels here, and how it is made and read in `veneer.compress.coders`.
 """
 
 from __future__ import annotations

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import zlib
 from typing import Final
 
-import brotli
-
+from veneer.compress.coders import decoded
 from veneer.core.codec import COMPRESS_FROM_BYTES, Compress, pack, unpack
 from veneer.core.entry import Entry
 
@@ -61,25 +59,5 @@ def from_bytes_now(raw: bytes) -> Entry | None:
 
 def _decompress(coding: str, packed: bytes, length: int) -> bytes | None:
     """At most one byte more than announced is ever made, whatever the packed bytes claim."""
-    decode = _DECODERS.get(coding)
-    try:
-        body = None if decode is None else decode(packed, length + 1)
-    except (zstd.ZstdError, zlib.error, brotli.error):
-        return None
+    body = decoded(coding, packed, length + 1)
     return body if body is not None and len(body) == length else None
-
-
-def _zstd(packed: bytes, most: int) -> bytes:
-    return zstd.ZstdDecompressor().decompress(packed, max_length=most)
-
-
-def _gzip(packed: bytes, most: int) -> bytes:
-    return zlib.decompressobj(_GZIP_FRAMED).decompress(packed, most)
-
-
-def _brotli(packed: bytes, most: int) -> bytes:
-    return bytes(brotli.Decompressor().process(packed, output_buffer_limit=most))
-
-
-_GZIP_FRAMED: Final = 16 + zlib.MAX_WBITS
-_DECODERS: Final = {"zstd": _zstd, "gzip": _gzip, "br": _brotli}

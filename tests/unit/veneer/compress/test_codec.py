@@ -10,7 +10,7 @@ import pytest
 from tests.support.codings import decode
 from veneer.compress import codec as codec_module
 from veneer.compress.codec import Codecs, CodecSettings
-from veneer.compress.encoders import Coding, coding
+from veneer.compress.coders import Coding, coding
 from veneer.core.codings import CODINGS, LEVELS
 
 JSON = b'{"id": 1, "name": "Company", "tags": ["a", "b"]},' * 40
@@ -51,8 +51,10 @@ async def test_the_hardest_level_is_worked_out_beside_the_loop(codecs: Codecs, n
     assert decode(name, recompressed) == JSON
 
 
-def test_each_coding_there_is_has_levels_and_an_encoder() -> None:
-    assert CODINGS == tuple(LEVELS) == tuple(name for name in LEVELS if coding(name).levels is LEVELS[name])
+def test_each_coding_there_is_has_levels_and_is_made() -> None:
+    assert tuple(LEVELS) == CODINGS, "each name of core/codings.py has levels there, in the same order"
+    for name in CODINGS:
+        assert coding(name).levels is LEVELS[name], "compress/coders.py says how it is made, at these levels"
 
 
 async def test_gzip_tells_no_time(codecs: Codecs) -> None:
@@ -86,7 +88,7 @@ async def test_large_bodies_and_slow_levels_leave_the_loop(
         return body
 
     real = coding("br")
-    watched = Coding(real.levels, encode, real.stream)
+    watched = Coding(real.levels, encode, real.stream, real.decode)
     monkeypatch.setattr(codec_module, "coding_named", lambda _name: watched)
     await codecs.encode("br", level, bytes(size))
     assert (used == [threading.get_ident()]) is inline

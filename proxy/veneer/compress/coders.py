@@ -1,6 +1,7 @@
-"""The content codings br (RFC 7932), zstd (RFC 8878, RFC 9659) and gzip (RFC 1952), for whole bodies and for streams.
+"""How each content coding of `core.codings` is made, for whole bodies and for streams, and how it is read back.
 
-The same body, coding and level give the same bytes in every process, so that validators per coding agree.
+The same body, coding and level give the same bytes in every process, so that validators per coding agree. The shared
+store keeps a body as its smallest coded form, so what is made here has to be readable here.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import brotli
 
@@ -91,22 +93,40 @@ def _gzip(body: bytes, level: int) -> bytes:
     return encoder.compress(body) + encoder.flush()
 
 
+def _from_brotli(coded: bytes, most: int) -> bytes:
+    return bytes(brotli.Decompressor().process(coded, output_buffer_limit=most))
+
+
+def _from_zstd(coded: bytes, most: int) -> bytes:
+    return zstd.ZstdDecompressor().decompress(coded, max_length=most)
+
+
+def _from_gzip(coded: bytes, most: int) -> bytes:
+    return zlib.decompressobj(_GZIP + zlib.MAX_WBITS).decompress(coded, most)
+
+
+_DAMAGED: Final = (brotli.error, zstd.ZstdError, zlib.error)
+"""What `Coding.decode` raises."""
+
+
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """How one content coding is made: whole bodies and streams, at one of its levels."""
+    """How one content coding is made, whole bodies and streams, at one of its levels; and how it is read back.
+
+    `decode` is given the coded bytes and how many bytes of the body to make at most, one or more.
+    """
 
     levels: Levels
     encode: Callable[[bytes, int], bytes]
     stream: Callable[[int], StreamEncoder]
+    decode: Callable[[bytes, int], bytes]
 
 
-_ENCODERS: dict[str, tuple[Callable[[bytes, int], bytes], Callable[[int], StreamEncoder]]] = {
-    "br": (_brotli, _BrotliStream),
-    "zstd": (_zstd, _ZstdStream),
-    "gzip": (_gzip, _GzipStream),
+_CODINGS: Final = {
+    "br": Coding(LEVELS["br"], _brotli, _BrotliStream, _from_brotli),  # RFC 7932
+    "zstd": Coding(LEVELS["zstd"], _zstd, _ZstdStream, _from_zstd),  # RFC 8878, RFC 9659
+    "gzip": Coding(LEVELS["gzip"], _gzip, _GzipStream, _from_gzip),  # RFC 1952
 }
-
-_CODINGS = {name: Coding(levels, *_ENCODERS[name]) for name, levels in LEVELS.items()}
 
 
 def coding(name: str) -> Coding:
@@ -116,3 +136,15 @@ def coding(name: str) -> Coding:
         msg = f"unknown content coding {name!r}: known are {', '.join(_CODINGS)}"
         raise ValueError(msg)
     return found
+
+
+def decoded(name: str, coded: bytes, most: int) -> bytes | None:
+    """The body, or its beginning: whatever `coded` claims, no more than `most` bytes (one or more) are made.
+
+    None where `coded` is damaged, or there is no coding of that name.
+    """
+    how = _CODINGS.get(name)
+    try:
+        return None if how is None else how.decode(coded, most)
+    except _DAMAGED:
+        return None
