@@ -20,14 +20,16 @@ class Collector:
 
 
 @contextmanager
-def collector() -> Iterator[Collector]:
-    """Run one on a free port of 127.0.0.1."""
+def collector(answers: threading.Event | None = None) -> Iterator[Collector]:
+    """Run one on a free port of 127.0.0.1. It keeps what it gets, and answers once `answers` is set."""
     kept = Collector()
 
     class Keep(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             kept.posts.append((self.path, decode(self.headers.get("Content-Encoding", ""), body)))
+            if answers is not None:
+                answers.wait()
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -42,6 +44,8 @@ def collector() -> Iterator[Collector]:
     try:
         yield kept
     finally:
+        if answers is not None:
+            answers.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -55,6 +55,47 @@ def _spans(kept: Collector) -> Iterator[SentSpan]:
                     )
 
 
+@dataclass(frozen=True, slots=True)
+class SentMetrics:
+    """One export: who sent it, the kind of each metric by its name, and each number by its sample as Prometheus has it.
+
+    Of a histogram that is the number of observations (`_count`) and their sum (`_sum`).
+    """
+
+    resource: dict[str, Value]
+    kinds: dict[str, str]
+    samples: dict[tuple[str, frozenset[tuple[str, Value]]], float]
+
+    def total(self, name: str) -> float:
+        """The sum over all labels."""
+        return sum(value for (sample, _), value in self.samples.items() if sample == name)
+
+
+def metrics_of(kept: Collector) -> list[SentMetrics]:
+    """All exports so far, in order."""
+    service = pytest.importorskip("opentelemetry.proto.collector.metrics.v1.metrics_service_pb2")
+    found = []
+    for path, body in list(kept.posts):
+        if path != "/v1/metrics":
+            continue
+        (sent,) = service.ExportMetricsServiceRequest.FromString(body).resource_metrics
+        made = SentMetrics({one.key: _value(one.value) for one in sent.resource.attributes}, {}, {})
+        for metric in (metric for scope in sent.scope_metrics for metric in scope.metrics):
+            kind = metric.WhichOneof("data")
+            made.kinds[metric.name] = kind
+            for point in getattr(metric, kind).data_points:
+                labels = frozenset((one.key, _value(one.value)) for one in point.attributes)
+                if kind == "histogram":
+                    assert sum(point.bucket_counts) == point.count
+                    assert len(point.bucket_counts) == len(point.explicit_bounds) + 1
+                    made.samples[metric.name + "_count", labels] = point.count
+                    made.samples[metric.name + "_sum", labels] = point.sum
+                else:
+                    made.samples[metric.name, labels] = getattr(point, point.WhichOneof("value"))
+        found.append(made)
+    return found
+
+
 def _value(value: object) -> Value:
     kind = value.WhichOneof("value")  # type: ignore[attr-defined]
     found = getattr(value, kind)

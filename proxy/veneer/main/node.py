@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 import msgspec
+from prometheus_client.core import Metric
 
 from veneer.admin.access import AdminAccess
 from veneer.admin.application import build_admin, probe_answers
@@ -177,6 +178,7 @@ class Node:
             deps = self._admin_deps(shared, snapshot, access)
             await self._exit.enter_async_context(answering_supervisor(deps, report, self._place.socket))
             return
+        self._export_metrics(Metrics(snapshot, [ProcessFamilies()]))
         probes = probes_address(self._options, policy)
         if probes is not None:
             answers = probe_answers(self._admin_deps(shared, snapshot, AdminAccess(None)))
@@ -191,6 +193,18 @@ class Node:
         self._tasks.start(history.run(snapshot, asyncio.sleep), "keep the last hour")
         await self._exit.enter_async_context(listening(build_admin(deps), address))
         logger.info("admin on http://%s", address)
+
+    def _export_metrics(self, metrics: Metrics) -> None:
+        """Send them where that is wanted, for the last time once all requests have ended."""
+        export = self._observation.metrics_export
+        if export is None:
+            return
+
+        async def gather() -> list[Metric]:
+            return metrics.families()
+
+        self._tasks.start(export.run(gather, asyncio.sleep), "send metrics by OTLP")
+        self._exit.callback(lambda: export.offer(metrics.families()))
 
     def _admin_deps(self, shared: StoreSet, snapshot: Callable[[], Snapshot], access: AdminAccess) -> AdminDeps:
         return AdminDeps(

@@ -24,7 +24,8 @@ from veneer.main.listening import shown, wanted_listeners
 from veneer.main.options import AdminOff, ServeOptions, environment
 from veneer.main.signals import on_signals
 from veneer.observe.observation import Observation, open_observation
-from veneer.observe.settings import ObserveSettings
+from veneer.observe.otlp_metrics import MetricsExport
+from veneer.observe.settings import ObserveSettings, ObserveSettingsError
 from veneer.policy.model import Policy
 from veneer.policy.node_settings import AdminSettings
 from veneer.policy.settings import Overrides
@@ -43,12 +44,20 @@ logger = logging.getLogger(__name__)
 
 def supervise(options: ServeOptions, policy: Policy, overrides: Overrides, observe: ObserveSettings) -> int:
     """Run this same command line in `options.workers` processes; returns the exit status."""
-    with open_observation(observe, as_json=options.log_format == "json") as observation:
-        try:
-            return asyncio.run(_supervise(options, policy, overrides, observation))
-        except ListenError as error:
-            logger.error("%s", error)  # noqa: TRY400 - the reason is whole without a traceback
-            return 1
+    try:
+        with open_observation(observe, as_json=options.log_format == "json") as observation:
+            return _run(options, policy, overrides, observation)
+    except ObserveSettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def _run(options: ServeOptions, policy: Policy, overrides: Overrides, observation: Observation) -> int:
+    try:
+        return asyncio.run(_supervise(options, policy, overrides, observation))
+    except ListenError as error:
+        logger.error("%s", error)  # noqa: TRY400 - the reason is whole without a traceback
+        return 1
 
 
 async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides, observation: Observation) -> int:
@@ -110,7 +119,20 @@ async def _supervise(options: ServeOptions, policy: Policy, overrides: Overrides
             logger.info("probes and metrics on http://%s", probes)
         places = [shown(address, one.scheme) for address, one in zip(addresses, wanted, strict=True)]
         logger.info("%d workers on %s", options.workers, ", ".join(places))
+        return await _run_to_the_end(supervisor, deps, observation.metrics_export, tasks)
+
+
+async def _run_to_the_end(
+    supervisor: Supervisor, deps: AggregatorDeps, export: MetricsExport | None, tasks: Tasks
+) -> int:
+    """Run the workers, and send the metrics of all where that is wanted: a worker sends none, or they counted twice."""
+    if export is None:
         return await supervisor.run()
+    gather = AdminAggregator(deps).gather
+    tasks.start(export.run(gather, asyncio.sleep), "send metrics by OTLP")
+    status = await supervisor.run()
+    export.offer(await gather())  # with what the workers left
+    return status
 
 
 def _renewing(access: AdminAccess, before: AdminSettings) -> Callable[[ReloadOutcome], None]:

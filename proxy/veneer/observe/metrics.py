@@ -48,6 +48,10 @@ class Metrics:
         encode, media_type = choose_encoder(accept)
         return encode(self._registry), media_type
 
+    def families(self) -> list[Metric]:
+        """The same before it is text."""
+        return list(self._registry.collect())
+
 
 def _requests(counts: Counts) -> Iterator[Metric]:
     yield gauge("veneer_requests_active", "Exchanges going on.", (), [((), counts.active)])

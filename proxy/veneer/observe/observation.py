@@ -13,6 +13,7 @@ from veneer.observe.client_spans import ClientSpans
 from veneer.observe.errors import ErrorReports
 from veneer.observe.lines import JsonLines, JsonMessages, TextLines, TextMessages
 from veneer.observe.observer import Observer, in_this_loop
+from veneer.observe.otlp_metrics import MetricsExport
 from veneer.observe.settings import ObserveSettings
 from veneer.observe.tracing import OwnSpans, SpanExporter
 from veneer.observe.writer import LineWriter, MessageHandler
@@ -25,7 +26,8 @@ STDOUT, STDERR = 1, 2
 class Observation:
     """The recorder of exchanges, whether metrics are shown, what lines each log lost.
 
-    Where traced, `spans` are those of exchanges, and `client_spans` those of what backends are asked.
+    Where traced, `spans` are those of exchanges, and `client_spans` those of what backends are asked. `metrics_export`
+    sends metrics where that is wanted: whoever has those of all processes gives them to it.
     """
 
     observer: Observer
@@ -35,6 +37,7 @@ class Observation:
     templates: dict[str, str] = field(default_factory=dict)
     """The paths of the routes in force, by their names."""
     client_spans: ClientSpans | None = None
+    metrics_export: MetricsExport | None = None
 
     def expect(self, templates: Mapping[str, str]) -> None:
         """These routes are in force from now on."""
@@ -62,11 +65,15 @@ def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Ob
         client_spans: ClientSpans | None = None
         templates: dict[str, str] = {}
         if settings.otlp_endpoint is not None:
-            exporter = SpanExporter(settings.otlp_endpoint, settings.service, templates)
+            exporter = SpanExporter(settings.otlp_endpoint, settings.resource, templates)
             closing.callback(exporter.close)
             also.append(exporter)
             spans = OwnSpans(sampler=settings.sampler)
             client_spans = ClientSpans(exporter.send, clock)
+        metrics_export: MetricsExport | None = None
+        if settings.otlp_metrics is not None:
+            metrics_export = MetricsExport(settings.otlp_metrics, settings.resource, clock)
+            closing.callback(metrics_export.close)
         if settings.sentry_dsn is not None:
             closing.callback(ErrorReports(settings.sentry_dsn).close)
 
@@ -76,4 +83,4 @@ def open_observation(settings: ObserveSettings, *, as_json: bool) -> Iterator[Ob
         access_log = Lines(JsonLines(settings.node) if as_json else TextLines(), lines)
         observer = Observer(access_log, also, clock=clock, later=in_this_loop)
         closing.callback(observer.work_off)
-        yield Observation(observer, spans, settings.metrics, dropped, templates, client_spans)
+        yield Observation(observer, spans, settings.metrics, dropped, templates, client_spans, metrics_export)

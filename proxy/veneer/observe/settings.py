@@ -16,6 +16,12 @@ class ObserveSettingsError(ValueError):
 
 
 _TRACES_PATH = "/v1/traces"
+_METRICS_PATH = "/v1/metrics"
+_TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
+_SCHEMES = ("http://", "https://")
+_LEAST_MS = 100
+"""To gather metrics costs about what a scrape costs."""
+_MOST_MS = 24 * 3600 * 1000
 _SAMPLERS = ("always_on", "always_off", "traceidratio")
 
 
@@ -38,13 +44,21 @@ class Sampler:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsTarget:
+    """Where metrics are sent by OTLP over HTTP, and how often. `endpoint` is the whole address."""
+
+    endpoint: str
+    every_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class ObserveSettings:
     """ENABLE_METRICS, LOG_LEVEL, VENEER_NODE, and tracing and error reports where they are switched on.
 
-    `log_level` is the standard library's number. `otlp_endpoint` is the whole address that spans
-    are sent to. `service` None: OpenTelemetry's variables name it.
-    `otlp_endpoint` and `sentry_dsn` are None while switched off. `node` is what log lines call this process' machine or
-    pod; None leaves it out.
+    `log_level` is the standard library's number. `otlp_endpoint` is the whole address that spans are sent to, and
+    `otlp_metrics` where metrics are sent, beside being shown. `service` None: OpenTelemetry's variables name it.
+    `otlp_endpoint`, `otlp_metrics` and `sentry_dsn` are None while switched off. `node` is what log lines call this
+    process' machine or pod; None leaves it out. With `names_instance` OpenTelemetry's instance is called so too.
     """
 
     metrics: bool = True
@@ -54,6 +68,14 @@ class ObserveSettings:
     sampler: Sampler = Sampler()
     service: str | None = "veneer"
     node: str | None = None
+    otlp_metrics: MetricsTarget | None = None
+    names_instance: bool = True
+
+    @property
+    def resource(self) -> dict[str, str]:
+        """What names this process to OpenTelemetry, as far as its own variables do not."""
+        named = {"service.name": self.service, "service.instance.id": self.node if self.names_instance else None}
+        return {name: value for name, value in named.items() if value is not None}
 
 
 def read_observe_settings(environment: Mapping[str, str]) -> ObserveSettings:
@@ -69,7 +91,9 @@ def read_observe_settings(environment: Mapping[str, str]) -> ObserveSettings:
         sentry_dsn=_address(environment, "ERROR_TRACKING_ENABLED", "SENTRY_DSN"),
         sampler=_sampler(environment),
         service=None if _names_service(environment) else "veneer",
+        names_instance="service.instance.id=" not in environment.get("OTEL_RESOURCE_ATTRIBUTES", ""),
         node=environment.get("VENEER_NODE", "").strip() or None,
+        otlp_metrics=_metrics_target(environment),
     )
 
 
@@ -130,12 +154,52 @@ def _traces_address(environment: Mapping[str, str]) -> str | None:
     return address if address.endswith(_TRACES_PATH) else address + _TRACES_PATH
 
 
+def _metrics_target(environment: Mapping[str, str]) -> MetricsTarget | None:
+    """Where metrics are sent; None unless OTEL_METRICS_EXPORTER says that they are.
+
+    Its default would be to send them to this machine: nothing leaves this proxy that nobody has asked for.
+    """
+    wanted = {word.strip().lower() for word in environment.get("OTEL_METRICS_EXPORTER", "").split(",")} - {""}
+    unknown = wanted - {"otlp", "prometheus", "none"}
+    if unknown:
+        msg = f"OTEL_METRICS_EXPORTER is {min(unknown)[:40]!r}; it may be otlp, or none (/metrics is there anyhow)"
+        raise ObserveSettingsError(msg)
+    if "otlp" not in wanted or environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return None
+    kind = environment.get(_TEMPORALITY, "").strip().lower() or "cumulative"
+    if kind != "cumulative":
+        msg = f"{_TEMPORALITY} is {kind[:40]!r}; metrics are sent as cumulative alone, leave it out"
+        raise ObserveSettingsError(msg)
+    return MetricsTarget(_metrics_address(environment), _interval_s(environment))
+
+
+def _metrics_address(environment: Mapping[str, str]) -> str:
+    """As that of traces; without any, the one of the specification: this machine."""
+    names = ("OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    name = next((name for name in names if environment.get(name, "").strip()), names[-1])
+    address = environment.get(name, "").strip() or "http://localhost:4318"
+    if not address.startswith(_SCHEMES):
+        msg = f"OTEL_METRICS_EXPORTER is otlp, so {name} must be an http:// or https:// address; it is {address[:80]!r}"
+        raise ObserveSettingsError(msg)
+    if name == "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT":
+        return address
+    return address.rstrip("/").removesuffix(_TRACES_PATH) + _METRICS_PATH
+
+
+def _interval_s(environment: Mapping[str, str]) -> float:
+    text = environment.get("OTEL_METRIC_EXPORT_INTERVAL", "").strip() or "60000"
+    if not (text.isascii() and text.isdigit() and _LEAST_MS <= int(text) <= _MOST_MS):
+        msg = f"OTEL_METRIC_EXPORT_INTERVAL is {text[:40]!r}; write milliseconds, from {_LEAST_MS} to {_MOST_MS}"
+        raise ObserveSettingsError(msg)
+    return int(text) / 1000
+
+
 def _address(environment: Mapping[str, str], switch: str, name: str) -> str | None:
     """The address that belongs to a switch, None while it is off."""
     if not _switch(environment, switch, default=False):
         return None
     address = environment.get(name, "").strip()
-    if not address.startswith(("http://", "https://")):
+    if not address.startswith(_SCHEMES):
         msg = f"{switch} is on, so {name} must be an http:// or https:// address; it is {address[:80]!r}"
         raise ObserveSettingsError(msg)
     return address

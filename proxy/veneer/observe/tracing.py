@@ -45,9 +45,12 @@ class SpanExporter:
     """Sends a span for each sampled record to an OTLP endpoint. Raises ObserveSettingsError without the extra."""
 
     def __init__(
-        self, endpoint: str, service: str | None = "veneer", templates: Mapping[str, str] | None = None
+        self,
+        endpoint: str,
+        resource: Mapping[str, str] | None = None,
+        templates: Mapping[str, str] | None = None,
     ) -> None:
-        """`endpoint` is the whole address. `service` None leaves the name to OpenTelemetry's own variables.
+        """`endpoint` is the whole address. `resource` names who sends, beside what OpenTelemetry's variables say.
 
         `templates` are the paths of the routes in force, by their names.
         """
@@ -59,7 +62,7 @@ class SpanExporter:
             raise ObserveSettingsError('APM_ENABLED needs OpenTelemetry: pip install "veneer[otel]"') from error
         exporter = OTLPSpanExporter(endpoint)
         self._templates = {} if templates is None else templates
-        self._resource = Resource.create({} if service is None else {"service.name": service})
+        self._resource = Resource.create(dict(resource or {}))
         self._processor = BatchSpanProcessor(exporter)
 
     def __call__(self, record: ExchangeRecord) -> None:

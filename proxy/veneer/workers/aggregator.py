@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import msgspec
 from aiohttp import web
+from prometheus_client.core import Metric
 
 from veneer.admin.access import AdminAccess
 from veneer.admin.answers import json_answer
@@ -61,7 +62,8 @@ class AdminAggregator:
     def __init__(self, deps: AggregatorDeps) -> None:
         self._deps = deps
         self._page = Page()
-        self._metrics = Metrics(self._total, [ProcessFamilies(deps.processes)]) if deps.metrics else None
+        self._families = Metrics(self._total, [ProcessFamilies(deps.processes)])
+        self._metrics = self._families if deps.metrics else None
         self._inspection = WorkersInspection(
             self._relay, self._ask_all, RecentPurges(deps.clock), WorkerTails(deps.sockets)
         )
@@ -97,6 +99,11 @@ class AdminAggregator:
 
     async def _collect(self) -> None:
         await collect_reports(self._deps.sockets, self._deps.totals)
+
+    async def gather(self) -> list[Metric]:
+        """The families of all workers as they are now, be they shown or not."""
+        await self._collect()
+        return self._families.families()
 
     async def health(self, _request: web.Request) -> web.Response:
         """Whether requests are taken or a stop is under way: 503 while no worker takes them."""

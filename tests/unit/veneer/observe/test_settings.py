@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from veneer.observe.settings import ObserveSettings, ObserveSettingsError, Sampler, read_observe_settings
+from veneer.observe.settings import MetricsTarget, ObserveSettings, ObserveSettingsError, Sampler, read_observe_settings
 
 
 def test_nothing_is_sent_anywhere_by_default() -> None:
@@ -95,3 +95,59 @@ BASE, WHOLE = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
 )
 def test_where_spans_are_sent_by_opentelemetrys_own_variables(environment: dict[str, str], address: str | None) -> None:
     assert read_observe_settings({"APM_ENABLED": "true"} | environment).otlp_endpoint == address
+
+
+@pytest.mark.parametrize(
+    ("variables", "target"),
+    [
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel:4318"}, None),
+        ({"OTEL_METRICS_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel:4318"}, None),
+        ({"OTEL_METRICS_EXPORTER": "prometheus"}, None),
+        ({"OTEL_METRICS_EXPORTER": "otlp", "OTEL_SDK_DISABLED": "true"}, None),
+        ({"OTEL_METRICS_EXPORTER": "otlp"}, MetricsTarget("http://localhost:4318/v1/metrics")),
+        (
+            {"OTEL_METRICS_EXPORTER": "prometheus, otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel:4318/"},
+            MetricsTarget("http://otel:4318/v1/metrics"),
+        ),
+        (
+            {
+                "OTEL_METRICS_EXPORTER": "otlp",
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel:4318",
+                "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "https://else/take",
+                "OTEL_METRIC_EXPORT_INTERVAL": "1500",
+            },
+            MetricsTarget("https://else/take", 1.5),
+        ),
+        (
+            {"OTEL_METRICS_EXPORTER": "otlp", "OTLP_ENDPOINT": "http://otel:4318/v1/traces"},
+            MetricsTarget("http://otel:4318/v1/metrics"),
+        ),
+    ],
+)
+def test_opentelemetry_s_variables_say_where_metrics_go(
+    variables: dict[str, str], target: MetricsTarget | None
+) -> None:
+    assert read_observe_settings(variables).otlp_metrics == target
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"OTEL_METRICS_EXPORTER": "console"}, "OTEL_METRICS_EXPORTER is 'console'; it may be otlp, or none"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "otel:4318"}, "must be an http:// or https:// address"),
+        ({"OTEL_METRIC_EXPORT_INTERVAL": "1m"}, "is '1m'; write milliseconds, from 100 to 86400000"),
+        ({"OTEL_METRIC_EXPORT_INTERVAL": "99"}, "write milliseconds, from 100"),
+        ({"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta"}, "sent as cumulative alone, leave it out"),
+    ],
+)
+def test_nonsense_about_metrics_says_what_would_be_right(variables: dict[str, str], says: str) -> None:
+    with pytest.raises(ObserveSettingsError, match=says):
+        read_observe_settings({"OTEL_METRICS_EXPORTER": "otlp"} | variables)
+
+
+def test_the_nodes_name_is_the_instance_s_unless_opentelemetry_s_own_says_another() -> None:
+    named = {"VENEER_NODE": "pod-1"}
+    assert read_observe_settings(named).resource == {"service.name": "veneer", "service.instance.id": "pod-1"}
+    assert read_observe_settings({}).resource == {"service.name": "veneer"}
+    told = named | {"OTEL_RESOURCE_ATTRIBUTES": "service.name=shop,service.instance.id=7"}
+    assert read_observe_settings(told).resource == {}
