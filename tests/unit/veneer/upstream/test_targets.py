@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
@@ -78,9 +79,13 @@ async def several(
     async with contextlib.AsyncExitStack() as running:
         origins, targets = [], []
         for index, script in enumerate(scripts):
-            origin = await running.enter_async_context(running_origin(script or answering(HELLO)))
             if script is None:
-                origin.close()
+                # Bound and not listening: a port that was given back may be another process's a moment later.
+                taken = running.enter_context(contextlib.closing(socket.socket()))
+                taken.bind(("127.0.0.1", 0))
+                origin = Origin(f"http://127.0.0.1:{taken.getsockname()[1]}")
+            else:
+                origin = await running.enter_async_context(running_origin(script))
             origins.append(origin)
             refused_s = (retries or NO_WAIT).refused_s
             settings = PoolSettings(
