@@ -14,7 +14,7 @@ import uvloop
 from checks.coherence.changes.faults import FAULTS as CHANGES_FAULTS
 from checks.coherence.changes.mutants import MUTANTS as CHANGES_MUTANTS
 from checks.coherence.changes.run import main as run_changes
-from checks.coherence.clients import Clients, Load
+from checks.coherence.clients import Clients, Load, warm_up
 from checks.coherence.faults import FAULTS, STRUCK
 from checks.coherence.ledger import Ledger, within
 from checks.coherence.mutants import MUTANTS
@@ -25,6 +25,7 @@ from devstack.process import StartError
 QUIET = "no fault"
 LEAST_HIT_RATE = 0.5
 SHOWN = 20
+WARM_UP_S = 3.0
 
 
 def _arguments() -> argparse.Namespace:
@@ -64,12 +65,14 @@ async def _run(options: argparse.Namespace, world: World, ledger: Ledger) -> Non
     async with asyncio.TaskGroup() as group:
         for number in range(options.clients):
             group.create_task(clients.run(number))
-        await asyncio.sleep(3.0)
         clock = asyncio.get_running_loop()
+        await warm_up(ledger, WARM_UP_S, until_found=options.mutant is not None)
         names = options.faults.split(",") if options.faults else list(FAULTS)
         # The quiet phase gets three shares: its figures are the ones with a bound.
         share_s = options.seconds / (len(names) + 2 * (QUIET in names))
         for name in names:
+            if options.mutant and ledger.violations:
+                break
             if name != QUIET and not world.relayed:
                 ledger.begin("relay put between")
                 await asyncio.to_thread(world.put_relay_between)

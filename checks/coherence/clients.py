@@ -30,6 +30,14 @@ class Load:
     seed: int
 
 
+async def warm_up(ledger: Ledger, for_s: float, *, until_found: bool) -> None:
+    """Let the clients run before the first phase; a mutant only until it is found out."""
+    clock = asyncio.get_running_loop()
+    until_s = clock.time() + for_s
+    while clock.time() < until_s and not (until_found and ledger.violations):  # noqa: ASYNC110 - nothing tells
+        await asyncio.sleep(0.1)
+
+
 class Clients:
     """A crowd of clients; most stay with a node, every fifth goes from node to node.
 

@@ -15,7 +15,7 @@ from checks.coherence.changes.clients import Crowd
 from checks.coherence.changes.faults import FAULTS, UNWRITTEN
 from checks.coherence.changes.ledger import CommitLedger
 from checks.coherence.changes.world import MAX_LAG_S, SLEEPERS, ChangesWorld
-from checks.coherence.clients import Load
+from checks.coherence.clients import Load, warm_up
 from checks.coherence.ledger import within
 from checks.coherence.usage import Moment
 from devstack.process import StartError
@@ -35,10 +35,12 @@ async def _run(options: argparse.Namespace, world: ChangesWorld, ledger: CommitL
         for number in range(options.clients):
             group.create_task(crowd.run(number))
         group.create_task(crowd.probe_lag())
-        await asyncio.sleep(BEFORE_S)
         clock = asyncio.get_running_loop()
+        await warm_up(ledger, BEFORE_S, until_found=options.mutant is not None)
         share_s = options.seconds / (len(names) + 2 * (QUIET in names))
         for name in names:
+            if options.mutant and ledger.violations:
+                break
             ledger.begin(name)
             crowd.writes_through = name not in UNWRITTEN
             began, until_s = Moment.now(), clock.time() + share_s * (3 if name == QUIET else 1)
