@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from itertools import chain
 from pathlib import Path
@@ -106,7 +108,7 @@ def test_what_is_imported_is_declared(top: str) -> None:
 
 @pytest.mark.parametrize("folder", PRODUCTS)
 def test_what_a_product_declares_it_imports(folder: str) -> None:
-    by_module = packages_distributions()
+    by_module = _by_module()
     imported = set(chain.from_iterable(_imported(path) for path in (ROOT / folder).rglob("*.py")))
     used = {canonicalize_name(name) for module in imported for name in by_module.get(module, [module])}
     declared = _names(_of_product(folder))
@@ -117,7 +119,7 @@ def test_what_a_product_declares_it_imports(folder: str) -> None:
 
 def _undeclared(directory: Path, declared: set[str]) -> dict[str, set[str]]:
     """Modules that are imported below a directory and belong to nothing declared, with the files that import them."""
-    by_module = packages_distributions()
+    by_module = _by_module()
     missing: dict[str, set[str]] = {}
     for path in directory.rglob("*.py"):
         for module in _imported(path) - OWN - sys.stdlib_module_names:
@@ -130,6 +132,12 @@ def _undeclared(directory: Path, declared: set[str]) -> dict[str, set[str]]:
     return missing
 
 
+@cache
+def _by_module() -> Mapping[str, list[str]]:
+    """Which distributions have a module; reading what is said of all that is installed takes long."""
+    return packages_distributions()
+
+
 def _beside(path: Path) -> set[str]:
     """What a program that runs in an environment of its own declares beside itself."""
     lines = chain.from_iterable(file.read_text("utf-8").split() for file in path.parent.glob("*requirements.txt"))
@@ -137,11 +145,12 @@ def _beside(path: Path) -> set[str]:
     return names | {name.removesuffix("2") for name in names}  # fastapi-cache2 is imported as fastapi_cache
 
 
-def _imported(path: Path) -> set[str]:
+@cache
+def _imported(path: Path) -> frozenset[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names.add(node.module.partition(".")[0])
-    return names
+    return frozenset(names)
