@@ -17,12 +17,9 @@ from devstack.process import wait_until
 from devstack.proxy import ProxyOptions, ProxyServer
 from tests.support.client import fetch
 from tests.support.origin import answering, running_origin
-from veneer.admin.entries import Entries
-from veneer.admin.in_force import Config, Version
-from veneer.admin.purge import DryRun
 from veneer.admin.recent import Purges
-from veneer.admin.routes_view import Routes
 from veneer.admin.standing import Standing
+from veneer.admin.views import Config, DryRun, Entries, Routes, Version
 
 NewProxy = Callable[[ProxyOptions], ProxyServer]
 

@@ -15,12 +15,13 @@ from veneer.admin.access import AdminAccess
 from veneer.admin.answers import json_answer, only_json
 from veneer.admin.changes import PATH, WAIT_PATH, ChangesAdmin
 from veneer.admin.deps import AdminDeps
-from veneer.admin.health import Health, examine
+from veneer.admin.health import examine
 from veneer.admin.history import PATH as HISTORY_PATH
 from veneer.admin.hurried import in_time, whole_body
 from veneer.admin.posted import EVENTS_PATH
 from veneer.admin.purge import PurgeError, dry_run, invalidation_of, parse_purge
 from veneer.admin.stats import stats_of
+from veneer.admin.views import Health
 from veneer.core.fields import Fields
 from veneer.core.problem import Problem
 

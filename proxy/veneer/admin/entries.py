@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
-import msgspec
-
+from veneer.admin.views import Entries, StoredView
 from veneer.core.entry import Entry
 from veneer.core.fields import Fields, Pair
 from veneer.core.freshness import freshness
@@ -50,57 +49,6 @@ Prove = Callable[[Fields, float], Proofs]
 
 class BadQuestionError(ValueError):
     """What was asked for cannot be looked up; the text says why."""
-
-
-class StoredView(msgspec.Struct, frozen=True):
-    """One stored response. Moments are UTC; `age_s` and `ttl_s` are of now, `ttl_s` below zero for what is stale.
-
-    `store` is "memory" or "redis", `state` "fresh", "stale", "soft" (made stale by an invalidation), "dead" (forgotten
-    by one) or "ask" (the backend is asked on every use). `why` says who gave the lifetime. `usable` tells whether the
-    given request could be answered by it, as far as its variant and query go. `bytes` are those of body and fields.
-    """
-
-    store: str
-    uri: str
-    status: int
-    state: str
-    age_s: float
-    ttl_s: float
-    fresh_until: str
-    stale_until: str
-    stored_at: str
-    why: str
-    usable: bool
-    vary: dict[str, str | None]
-    tags: tuple[str, ...]
-    fields: dict[str, str]
-    codings: tuple[str, ...]
-    bytes: int
-    partial: str = ""
-    worker: str = ""
-
-
-class Entries(msgspec.Struct, frozen=True):
-    """The answer of GET /entries.
-
-    `decision` is what the given request would get, "hit", "stale", "revalidate", "partial", "miss", "bypass" or "504",
-    and `reason` why, as the log would say it.
-
-    `stores` tells whether the route stores responses, and `note` what to do where nothing is stored. `complete` is
-    False where memory held too much to look at all of it. `redis` is "" without a shared store, else "asked" or "away".
-    """
-
-    url: str
-    route: str
-    key: str
-    stores: bool
-    decision: str
-    reason: str
-    note: str
-    complete: bool
-    redis: str
-    found: int
-    entries: tuple[StoredView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

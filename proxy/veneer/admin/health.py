@@ -5,27 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-import msgspec
-
 from veneer.admin.deps import Check
+from veneer.admin.views import Health, PartHealth
 from veneer.ports import Clock
 
 CHECK_TIMEOUT_S = 2.0
-
-
-class PartHealth(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One part: "up" or "down", what it said, and how long it took to say it."""
-
-    status: str
-    duration_ms: float
-    detail: str = ""
-
-
-class Health(msgspec.Struct, frozen=True):
-    """The whole: "ok" when each part is up, "degraded" when one is down, "draining" when the proxy is stopping."""
-
-    status: str
-    parts: dict[str, PartHealth] = {}
 
 
 async def examine(checks: Mapping[str, Check], clock: Clock, *, draining: bool) -> Health:

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from veneer.admin.views import Config, ConfigValue, Version
 from veneer.compiling.form import running_form
 from veneer.observe.lines import timestamp
 from veneer.policy.model import Policy
@@ -19,37 +20,6 @@ from veneer.version import running_version
 
 COMMIT_VARIABLE: Final = "VENEER_COMMIT"
 """Where an image says of which commit it was made."""
-
-
-class ConfigValue(msgspec.Struct, frozen=True):
-    """One key. `origin` is "file", "default", "environment" or "option"; `at` says where: file:line, variable, flag."""
-
-    key: str
-    value: str
-    origin: str
-    at: str
-
-
-class Config(msgspec.Struct, frozen=True):
-    """The answer of GET /config. `policy` is the digest, `files` are those that were read beside `file`."""
-
-    policy: str
-    file: str
-    files: tuple[str, ...]
-    warnings: int
-    values: tuple[ConfigValue, ...]
-
-
-class Version(msgspec.Struct, frozen=True):
-    """The answer of GET /version. `commit` is "" where nobody has said it; `form` is "compiled" or "interpreted"."""
-
-    version: str
-    commit: str
-    form: str
-    python: str
-    policy: str
-    started: str
-    uptime_s: float
 
 
 def config_of(policy: Policy, file: str = "", route: str | None = None) -> Config:

@@ -9,13 +9,14 @@ from typing import Final
 from aiohttp import web
 
 from veneer.admin.answers import json_answer
-from veneer.admin.counters_view import COUNTERS_PATH, counters_of
+from veneer.admin.counters_view import counters_of
 from veneer.admin.entries import BadQuestionError, EntryFinder
 from veneer.admin.in_force import config_of, version_of
 from veneer.admin.recent import RecentPurges
 from veneer.admin.routes_view import routes_of
 from veneer.admin.standing import Standing
 from veneer.admin.tail import TAIL_PATH, LogTail
+from veneer.admin.views import COUNTERS_PATH
 from veneer.core.fields import Pair
 from veneer.observe.counters import Snapshot
 from veneer.policy.model import Policy

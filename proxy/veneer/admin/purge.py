@@ -10,6 +10,7 @@ from typing import Annotated
 
 import msgspec
 
+from veneer.admin.views import DryRun, SharedEstimate
 from veneer.core.entry import Entry
 from veneer.core.fields import Fields
 from veneer.core.invalidating import filed, searched_of, uris_of
@@ -59,37 +60,6 @@ def _listed(names: Sequence[str]) -> str:
 
 class PurgeError(ValueError):
     """The purge makes no sense; the text says what, where, and what would be right."""
-
-
-class SharedEstimate(msgspec.Struct, frozen=True):
-    """What a purge would reach in the shared store, as far as `keys_read` of about `keys` keys can tell.
-
-    `exact` when every key was read. `bytes` are bytes in Redis.
-    """
-
-    entries: int
-    bytes: int
-    keys: int
-    keys_read: int
-    exact: bool
-
-
-class DryRun(msgspec.Struct, frozen=True):
-    """What a purge would reach in this process' memory. `complete` is False when there was too much to look at.
-
-    `shared_estimate` is None without a shared store, or when it could not be asked. `tags` are some of those that the
-    reached responses carry, `uris` some of what they are stored for; `spared` are some tags that look like a named one
-    and would not be reached: "user:42" is not below "users:*".
-    """
-
-    entries: int
-    bytes: int
-    looked_at: int
-    complete: bool
-    shared_estimate: SharedEstimate | None = None
-    tags: tuple[str, ...] = ()
-    spared: tuple[str, ...] = ()
-    uris: tuple[str, ...] = ()
 
 
 def together(runs: Sequence[DryRun]) -> DryRun:

@@ -4,48 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
+from veneer.admin.views import Routes, RouteView
 from veneer.core.rules import CacheRules, KeyRules
 from veneer.policy.conditions import PRESENT, FieldConditions
 from veneer.policy.model import Policy, Route
 from veneer.policy.model_rates import RateRule
 from veneer.policy.units import format_duration
-
-
-class RouteView(msgspec.Struct, frozen=True):
-    """One route. Empty lists say nothing is asked or done; `methods` empty is every method.
-
-    `cache` is "off", "respect" or "override" (whose lifetime counts), `ttl` the route's own by status, "" where it has
-    none. `at` is the line of the policy that begins the route; "" for the route `default`. Of conditions on headers and
-    cookies only names are told: their values may be secrets.
-    """
-
-    name: str
-    at: str
-    path: str
-    methods: tuple[str, ...]
-    query: tuple[str, ...]
-    hosts: tuple[str, ...]
-    headers: tuple[str, ...]
-    cookies: tuple[str, ...]
-    upstream: str
-    cache: str
-    ttl: str
-    stale: str
-    shared_by: tuple[str, ...]
-    key: str
-    tags: tuple[str, ...]
-    invalidates: tuple[str, ...]
-    limits: tuple[str, ...]
-    consistency: str
-
-
-class Routes(msgspec.Struct, frozen=True):
-    """The answer of GET /routes: in the order in which they are tried, the one that takes the rest last."""
-
-    policy: str
-    routes: tuple[RouteView, ...]
 
 
 def routes_of(policy: Policy, file: str = "") -> Routes:

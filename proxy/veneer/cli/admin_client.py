@@ -15,10 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-DEFAULT_ADMIN: Final = "127.0.0.1:9090"
-ADDRESS_VARIABLE: Final = "VENEER_ADMIN"
-TOKEN_VARIABLE: Final = "VENEER_ADMIN_TOKEN"  # noqa: S105 - a name
-TOKEN_FILE_VARIABLE: Final = "VENEER_ADMIN_TOKEN_FILE"  # noqa: S105 - a name
+from veneer.cli.flags import ADDRESS_VARIABLE, DEFAULT_ADMIN, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE
 
 FINE, BAD, WRONG_USE, NOT_ASKED = 0, 1, 2, 3
 """Exit statuses: as it should be; the answer is not; told the wrong thing; nobody could be asked."""
@@ -115,19 +112,6 @@ class AdminClient:
         if self.token is None:
             return f"{self.url} asks for a token: give it by --token-file, {TOKEN_FILE_VARIABLE} or {TOKEN_VARIABLE}"
         return f"{self.url} does not take this token"
-
-
-def add_admin_flags(parser: argparse.ArgumentParser) -> None:
-    """Declare where the listener is, and `--json`."""
-    parser.add_argument(
-        "--admin", metavar="ADDRESS", default=None,
-        help=f"the proxy's admin listener, as HOST:PORT or URL (default {ADDRESS_VARIABLE}, else {DEFAULT_ADMIN})",
-    )  # fmt: skip
-    parser.add_argument(
-        "--token-file", metavar="FILE", type=Path, default=None,
-        help=f"file that holds the admin token (default {TOKEN_FILE_VARIABLE}, else the token in {TOKEN_VARIABLE})",
-    )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="answer in JSON")
 
 
 def client_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> AdminClient:

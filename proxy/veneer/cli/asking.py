@@ -6,9 +6,8 @@ import http.client
 from urllib.parse import urlsplit
 
 from veneer.core.fields import Fields
-from veneer.core.messages import RequestHead, ResponseHead
+from veneer.core.messages import DEFAULT_AUTHORITY, RequestHead, ResponseHead
 from veneer.policy.expectations import UnansweredError
-from veneer.policy.explain import DEFAULT_AUTHORITY
 from veneer.policy.model import Policy
 from veneer.policy.schema_tests import TestShape
 from veneer.policy.tls import tls_context

@@ -7,12 +7,10 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from veneer.changes.opening import NO_DRIVER
-from veneer.cli.changes_wait import DEFAULT_ADMIN, wait_for_changes
-from veneer.cli.explain import field_flag
+from veneer.cli.changes_wait import wait_for_changes
 from veneer.core.row_changes import TableRules
 from veneer.policy.load import load_policy
 from veneer.policy.model_changes import PostgresRules
@@ -29,31 +27,6 @@ class Chosen(NamedTuple):
     name: str
     settings: PostgresRules
     tables: tuple[TableRules, ...]
-
-
-def add_changes_flags(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags of `changes`."""
-    commands = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
-    setup = commands.add_parser("setup", help="print the SQL that a database needs, or carry it out")
-    status = commands.add_parser("status", help="say whether the database tells its changes, and how the slot is")
-    wait = commands.add_parser("wait", help="wait until every live node has applied what was committed")
-    for one in (setup, status):
-        one.add_argument("file", metavar="FILE", type=Path, help="the policy file")
-    setup.add_argument(
-        "--admin-dsn", metavar="DSN", default=None,
-        help="ask this database, as an administrator, and print only what it lacks",
-    )  # fmt: skip
-    setup.add_argument("--run", action="store_true", help="carry it out over --admin-dsn")
-    wait.add_argument("--admin", metavar="URL", default=f"http://{DEFAULT_ADMIN}", help="the proxy's admin listener")
-    wait.add_argument(
-        "-H", "--header", metavar="'NAME: VALUE'", type=field_flag, action="append", default=[],
-        help="request field, as the admin token's",
-    )  # fmt: skip
-    wait.add_argument("--lsn", default="", help="up to where, as pg_current_wal_lsn() says (default: up to now)")
-    wait.add_argument("--timeout", metavar="SECONDS", type=float, default=10.0, help="at most so long (default 10)")
-    for one in (setup, status, wait):
-        one.add_argument("--source", metavar="NAME", default=None, help="only this source of the policy")
-        one.add_argument("--json", action="store_true", help="answer in JSON")
 
 
 def changes_command(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:

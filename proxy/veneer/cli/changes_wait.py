@@ -9,7 +9,6 @@ import sys
 from typing import Final
 from urllib.parse import urlsplit
 
-DEFAULT_ADMIN: Final = "127.0.0.1:9090"
 FINE, WRONG = 0, 1
 LONGER_S: Final = 5.0
 """How much longer than asked for an answer may take."""

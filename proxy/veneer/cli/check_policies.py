@@ -25,17 +25,6 @@ from veneer.policy.warnings import report
 RIGHT, WRONG = 0, 1
 
 
-def add_check_policies_flags(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags of `check-policies`."""
-    parser.add_argument("file", metavar="FILE", type=Path, nargs="+", help="policy files")
-    parser.add_argument("--show", action="store_true", help="print what each file comes to, as the proxy sees it")
-    parser.add_argument(
-        "--ask", action="store_true", help="judge tests that give no response by what the backend answers now"
-    )
-    parser.add_argument("--upstream", metavar="URL", default=None, help="as for serve")
-    parser.add_argument("--json", action="store_true", help="answer in JSON: each problem with its place")
-
-
 class PolicyProblem(msgspec.Struct, frozen=True):
     """One thing to put right, or to think over: where, what it is, and what would be right.
 

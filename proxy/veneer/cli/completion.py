@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Final
+from collections.abc import Mapping
 
 import shtab
 
-SHELLS: Final = ("bash", "zsh", "fish")
+from veneer.cli.main import build_parser
 
 
-def add_completion_flags(parser: argparse.ArgumentParser) -> None:
-    """Declare which shell."""
-    parser.add_argument("shell", choices=SHELLS, help="the shell that reads it")
-
-
-def completion_command(shell: str, whole: argparse.ArgumentParser) -> int:
-    """0 once the script for all of `whole` is printed."""
-    sys.stdout.write(shtab.complete(whole, shell=shell) + "\n")
+def completion_command(arguments: argparse.Namespace, _environment: Mapping[str, str]) -> int:
+    """0 once the script for all commands is printed."""
+    sys.stdout.write(shtab.complete(build_parser(), shell=arguments.shell) + "\n")
     return 0

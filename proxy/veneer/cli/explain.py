@@ -17,7 +17,6 @@ from veneer.loop.clock import SystemClock
 from veneer.policy.conditions import FieldConditions
 from veneer.policy.expectations import UnansweredError
 from veneer.policy.explain import (
-    DEFAULT_AUTHORITY,
     BadTargetError,
     Explanation,
     asserted,
@@ -34,52 +33,6 @@ from veneer.policy.units import format_duration, format_size
 
 FINE, WRONG = 0, 1
 LOOKED_UP = frozenset({"GET", "HEAD", "QUERY"})
-
-
-def field_flag(text: str) -> tuple[str, str]:
-    """A field given on the command line as "Name: value"."""
-    name, colon, value = text.partition(":")
-    if not colon or not name.strip():
-        raise argparse.ArgumentTypeError('write "Name: value"')
-    return name.strip(), value.strip()
-
-
-def _identity_flag(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name or not value:
-        raise argparse.ArgumentTypeError('write "NAME=VALUE"')
-    return name, value
-
-
-def _status(text: str) -> int:
-    if not text.isdigit() or not 200 <= int(text) <= 599:
-        raise argparse.ArgumentTypeError("a final status is a number from 200 to 599")
-    return int(text)
-
-
-def add_explain_flags(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
-    """Declare the flags of `explain`."""
-    parser.add_argument("target", metavar="TARGET", help="path and query, as in /users/42?page=1")
-    parser.add_argument(
-        "--policies", metavar="FILE", type=Path, default=environment.get("VENEER_POLICIES"), help="policies.yaml"
-    )
-    parser.add_argument("--method", default="GET", help="default GET")
-    parser.add_argument("--host", default=DEFAULT_AUTHORITY, help=f"the request's host (default {DEFAULT_AUTHORITY})")
-    parser.add_argument(
-        "-H", "--header", metavar="'NAME: VALUE'", type=field_flag, action="append", default=[], help="request field"
-    )
-    parser.add_argument(
-        "--identity", metavar="NAME=VALUE", type=_identity_flag, action="append", default=[],
-        help="a value that the request proves, as if its Authorization did",
-    )  # fmt: skip
-    parser.add_argument("--status", type=_status, default=200, help="status of the backend's response (default 200)")
-    parser.add_argument(
-        "-R", "--response-header", metavar="'NAME: VALUE'", type=field_flag, action="append", default=[],
-        help="field of the backend's response",
-    )  # fmt: skip
-    parser.add_argument(
-        "--ask", action="store_true", help="send the request to the backend, and explain what it really answers"
-    )
 
 
 def explain_request(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:

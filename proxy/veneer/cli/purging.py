@@ -6,40 +6,13 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 import msgspec
 
-from veneer.admin.purge import DryRun
-from veneer.cli.admin_client import BAD, FINE, WRONG_USE, AdminClient, add_admin_flags, client_of, run
+from veneer.admin.views import DryRun
+from veneer.cli.admin_client import BAD, FINE, WRONG_USE, AdminClient, client_of, run
 from veneer.cli.tables import size
 from veneer.ports import Receipt
-
-ASKS_FROM: Final = 1_000
-"""So many responses are not purged without a word."""
-
-
-def add_purge_flags(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags of `purge`."""
-    add_admin_flags(parser)
-    parser.add_argument("tag", metavar="TAG", nargs="*", help="tags; users:* is users and all below it")
-    parser.add_argument("--url", metavar="URL", action="append", default=[], help="http://host/path, or /path for all")
-    parser.add_argument("--prefix", metavar="URL", action="append", default=[], help="all that begins so")
-    parser.add_argument("--everything", action="store_true", help="all that is stored")
-    parser.add_argument("--soft", action="store_true", help="make it stale instead of forgetting it")
-    parser.add_argument("--dry-run", action="store_true", help="only say what it would reach")
-    parser.add_argument("--yes", action="store_true", help="do not look and do not ask before it")
-    parser.add_argument(
-        "--ask-from", metavar="N", type=_count, default=ASKS_FROM,
-        help=f"ask before a purge of this many responses or more (default {ASKS_FROM})",
-    )  # fmt: skip
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        msg = "must be a number"
-        raise argparse.ArgumentTypeError(msg)
-    return int(text)
 
 
 def purge_command(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:

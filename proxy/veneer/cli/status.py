@@ -9,47 +9,13 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from veneer.admin.entries import Entries, StoredView
-from veneer.admin.health import Health
-from veneer.admin.in_force import Config
-from veneer.admin.routes_view import Routes, RouteView
 from veneer.admin.standing import Standing
-from veneer.cli.admin_client import BAD, FINE, add_admin_flags, client_of, run
-from veneer.cli.explain import field_flag
+from veneer.admin.views import Config, Entries, Health, Routes, RouteView, StoredView
+from veneer.cli.admin_client import BAD, FINE, client_of, run
 from veneer.cli.tables import ago, size, table
 
 _WELL = frozenset({"up", "unknown", "draining"})
 """States of a backend that are as they should be."""
-
-
-def add_status_flags(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags of `status` and `routes`."""
-    add_admin_flags(parser)
-
-
-def add_health_flags(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags of `health`."""
-    add_admin_flags(parser)
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--live", action="store_true", help="only whether the process lives")
-    which.add_argument("--ready", action="store_true", help="only whether it is to get requests")
-
-
-def add_config_flags(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags of `config`."""
-    add_admin_flags(parser)
-    parser.add_argument("--route", metavar="NAME", default=None, help="all that holds on one route")
-    parser.add_argument("--all", action="store_true", help="defaults as well")
-
-
-def add_stored_flags(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags of `stored`."""
-    add_admin_flags(parser)
-    parser.add_argument("url", metavar="URL", help="http://host/path?query, or /path?query for every host")
-    parser.add_argument(
-        "-H", "--header", metavar="'NAME: VALUE'", type=field_flag, action="append", default=[],
-        help="field of the request that is judged",
-    )  # fmt: skip
 
 
 def status_command(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:

@@ -10,9 +10,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from veneer.admin.tail import BadFilterError, TailFilter
-from veneer.cli.admin_client import FINE, WRONG_USE, add_admin_flags, client_of, run
-from veneer.policy.units import UnitError, parse_duration
+from veneer.admin.tail_filter import BadFilterError, TailFilter
+from veneer.cli.admin_client import FINE, WRONG_USE, client_of, run
 
 _COLOURS: Final = {2: "32", 3: "36", 4: "33", 5: "31"}
 """Of statuses, by their first digit (ECMA-48 SGR)."""
@@ -34,26 +33,6 @@ class _ShownLine(msgspec.Struct, frozen=True):
     bytes_out: int = 0
     error: str = ""
     dropped: int = 0
-
-
-def add_tail_flags(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags of `tail`."""
-    add_admin_flags(parser)
-    parser.add_argument("--route", metavar="NAME", default=None, help="only this route")
-    parser.add_argument("--status", metavar="LIST", default=None, help="only these, as in 404,5xx or 500-503")
-    parser.add_argument("--cache", metavar="LIST", default=None, help="only these results, as in miss,bypass")
-    parser.add_argument(
-        "--slow", metavar="DURATION", type=_slow, default=None, help="only what took as long, as in 200ms"
-    )
-    parser.add_argument("-n", "--lines", metavar="N", type=int, default=0, help="end after so many lines")
-
-
-def _slow(text: str) -> float:
-    try:
-        return parse_duration(text) * 1_000
-    except UnitError as error:
-        msg = f"{error}; {error.suggestion}"
-        raise argparse.ArgumentTypeError(msg) from error
 
 
 def tail_command(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:

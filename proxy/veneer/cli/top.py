@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
-from veneer.admin.counters_view import COUNTERS_PATH, Counters, RouteCounters
-from veneer.cli.admin_client import FINE, add_admin_flags, client_of, run
+from veneer.admin.views import COUNTERS_PATH, Counters, RouteCounters
+from veneer.cli.admin_client import FINE, client_of, run
 from veneer.cli.tables import share, size, table
 
 _HERE: Final = ("hit", "stale", "collapsed")
@@ -40,24 +40,6 @@ class Rates(msgspec.Struct, frozen=True):
     active: int
     total: RouteRates
     routes: tuple[RouteRates, ...]
-
-
-def add_top_flags(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags of `top`."""
-    add_admin_flags(parser)
-    parser.add_argument("--every", metavar="SECONDS", type=_seconds, default=2.0, help="time between looks (default 2)")
-    parser.add_argument("-n", "--count", metavar="N", type=int, default=0, help="end after so many tables")
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0.1 <= seconds <= 3_600:
-        msg = "must be a number of seconds from 0.1 to 3600"
-        raise argparse.ArgumentTypeError(msg)
-    return seconds
 
 
 def top_command(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:

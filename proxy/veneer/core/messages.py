@@ -12,6 +12,9 @@ from veneer.core.fields import Fields
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"})
 """Methods registered as safe (RFC 9110 section 9.2.1 and the IANA registry); every other method is unsafe."""
 
+DEFAULT_AUTHORITY: Final = "policy.test"
+"""Whom a request is for that is judged without being sent, and names nobody."""
+
 BytesLike = bytes | memoryview
 """A piece of a body on its way."""
 

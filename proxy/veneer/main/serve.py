@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from functools import partial
 
 import uvloop
@@ -16,7 +18,7 @@ from veneer.loop.service_manager import ServiceManager
 from veneer.loop.tasks import Tasks
 from veneer.loop.tuning import calm_collector, end_with_parent, steady_heap
 from veneer.main.node import Node
-from veneer.main.options import ServeOptions, environment
+from veneer.main.options import ServeOptions, environment, options_from
 from veneer.main.signals import on_signals
 from veneer.main.supervise import supervise
 from veneer.observe.observation import Observation, open_observation
@@ -33,6 +35,11 @@ from veneer.workers.place import place_of
 from veneer.workers.supervisor import KEPT, SERVING
 
 logger = logging.getLogger(__name__)
+
+
+def serve_command(arguments: argparse.Namespace, _environment: Mapping[str, str]) -> int:
+    """Run the proxy as the command line says; returns the exit status."""
+    return serve(options_from(arguments))
 
 
 def serve(options: ServeOptions) -> int:

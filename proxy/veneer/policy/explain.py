@@ -11,7 +11,7 @@ from veneer.core.fields import Fields, Pair
 from veneer.core.freshness import Freshness, freshness, route_ttl
 from veneer.core.identity import Proof, Proofs, for_templates, known_at, scope_of, within
 from veneer.core.key import cache_key
-from veneer.core.messages import RequestHead, ResponseHead
+from veneer.core.messages import DEFAULT_AUTHORITY, RequestHead, ResponseHead
 from veneer.core.outcome import Reason
 from veneer.core.rules import CacheRules, OriginRule
 from veneer.core.sharing import Source, told_cookies
@@ -21,7 +21,6 @@ from veneer.core.target import TargetRefusal
 from veneer.policy.model import Match, Policy
 from veneer.policy.units import format_duration
 
-DEFAULT_AUTHORITY = "policy.test"
 _NOW = 1_700_000_000.0  # any moment does: nothing here depends on which
 _DIGEST = "content"
 

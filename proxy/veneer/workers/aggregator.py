@@ -15,14 +15,14 @@ from veneer.admin.access import AdminAccess
 from veneer.admin.answers import json_answer
 from veneer.admin.application import MAX_BODY_BYTES, Page, guarded
 from veneer.admin.changes import PATH, WAIT_PATH
-from veneer.admin.counters_view import COUNTERS_PATH, counters_of
-from veneer.admin.health import Health, PartHealth
+from veneer.admin.counters_view import counters_of
 from veneer.admin.history import PATH as HISTORY_PATH
 from veneer.admin.history import History
 from veneer.admin.hurried import in_time, whole_body
 from veneer.admin.posted import EVENTS_PATH
 from veneer.admin.recent import RecentPurges
 from veneer.admin.stats import stats_of
+from veneer.admin.views import COUNTERS_PATH, Health, PartHealth
 from veneer.observe.counters import Counts, Snapshot, merged
 from veneer.observe.gauges import Gauges
 from veneer.observe.metrics import Metrics

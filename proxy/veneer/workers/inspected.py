@@ -9,7 +9,6 @@ import msgspec
 from aiohttp import web
 
 from veneer.admin.answers import json_answer
-from veneer.admin.entries import Entries
 from veneer.admin.inspection import (
     CONFIG_PATH,
     ENTRIES_PATH,
@@ -18,10 +17,11 @@ from veneer.admin.inspection import (
     STATUS_PATH,
     VERSION_PATH,
 )
-from veneer.admin.purge import DryRun, PurgeError, parse_purge, together
+from veneer.admin.purge import PurgeError, parse_purge, together
 from veneer.admin.recent import RecentPurges
 from veneer.admin.standing import Standing, WorkerView
 from veneer.admin.tail import TAIL_PATH
+from veneer.admin.views import DryRun, Entries
 from veneer.ports import Receipt
 from veneer.workers.tails import WorkerTails
 from veneer.workers.worker_client import Question, WorkerReply

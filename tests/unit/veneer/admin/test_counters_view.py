@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from tests.unit.veneer.observe.records import quiet_observer, record
-from veneer.admin.counters_view import RouteCounters, counters_of
+from veneer.admin.counters_view import counters_of
+from veneer.admin.views import RouteCounters
 from veneer.core.durations import BOUNDS_MS
 from veneer.observe.gauges import Gauges
 from veneer.pipeline.exchange import CacheResult

@@ -16,12 +16,12 @@ from veneer.admin.access import AdminAccess
 from veneer.admin.application import build_admin
 from veneer.admin.deps import AdminDeps
 from veneer.admin.entries import EntryFinder
-from veneer.admin.in_force import Config, Version, commit_of
+from veneer.admin.in_force import commit_of
 from veneer.admin.inspection import NodeInspection
 from veneer.admin.recent import MOST, Purges, RecentPurges
-from veneer.admin.routes_view import Routes
 from veneer.admin.standing import ReloadView, Standing
 from veneer.admin.tail import LogTail
+from veneer.admin.views import Config, Routes, Version
 from veneer.observe.gauges import Gauges
 from veneer.policy.load import parse_policy
 from veneer.stores.memory_log import MemoryLog

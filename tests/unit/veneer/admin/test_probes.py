@@ -7,8 +7,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from veneer.admin.answers import json_answer
-from veneer.admin.health import Health
 from veneer.admin.probes import build_probes
+from veneer.admin.views import Health
 
 
 class Answers:

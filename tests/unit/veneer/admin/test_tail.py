@@ -12,7 +12,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from tests.unit.veneer.observe.records import quiet_observer, record
 from veneer.admin import tail
-from veneer.admin.tail import MOST_LINES, MOST_READERS, BadFilterError, LogTail, TailFilter, TailReader
+from veneer.admin.tail import MOST_LINES, MOST_READERS, LogTail, TailReader
+from veneer.admin.tail_filter import BadFilterError, TailFilter
 from veneer.observe.observer import Observer
 from veneer.pipeline.exchange import CacheResult, ExchangeRecord
 

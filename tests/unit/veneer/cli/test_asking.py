@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from veneer.cli.check_policies import add_check_policies_flags, check_policies
-from veneer.cli.explain import add_explain_flags, explain_request
+from veneer.cli.check_policies import check_policies
+from veneer.cli.explain import explain_request
+from veneer.cli.flags import add_check_policies_flags, add_explain_flags
 
 SEEN: list[tuple[str, dict[str, str]]] = []
 

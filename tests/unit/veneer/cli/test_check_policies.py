@@ -4,7 +4,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from veneer.cli.check_policies import Checked, PolicyProblem, add_check_policies_flags, check_policies
+from veneer.cli.check_policies import Checked, PolicyProblem, check_policies
+from veneer.cli.flags import add_check_policies_flags
 
 
 def run(*argv: str, environment: dict[str, str] | None = None) -> int:

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from veneer.cli.completion import SHELLS
+from veneer.cli.flags import SHELLS
 from veneer.cli.main import main
 
 

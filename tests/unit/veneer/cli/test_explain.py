@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.tokens import SECRET, bearer
-from veneer.cli.explain import add_explain_flags, explain_request
+from veneer.cli.explain import explain_request
+from veneer.cli.flags import add_explain_flags
 
 POLICY = """
 identities:

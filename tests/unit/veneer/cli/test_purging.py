@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tests.unit.veneer.cli.admin_stub import AdminStub
-from veneer.admin.purge import DryRun, SharedEstimate
+from veneer.admin.views import DryRun, SharedEstimate
 from veneer.cli.main import main
 
 Captured = pytest.CaptureFixture[str]

@@ -6,9 +6,6 @@ import msgspec
 import pytest
 
 from tests.unit.veneer.cli.admin_stub import AdminStub
-from veneer.admin.entries import Entries, StoredView
-from veneer.admin.in_force import Config, ConfigValue
-from veneer.admin.routes_view import Routes, RouteView
 from veneer.admin.standing import (
     NodeLeaseView,
     RedisView,
@@ -18,6 +15,7 @@ from veneer.admin.standing import (
     UpstreamView,
     WorkerView,
 )
+from veneer.admin.views import Config, ConfigValue, Entries, Routes, RouteView, StoredView
 from veneer.cli.main import main
 
 Captured = pytest.CaptureFixture[str]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.unit.veneer.cli.admin_stub import AdminStub
-from veneer.admin.counters_view import Counters, RouteCounters
+from veneer.admin.views import Counters, RouteCounters
 from veneer.cli.main import main
 from veneer.cli.top import Rates, rates_between
 

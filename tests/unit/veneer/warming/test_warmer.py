@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from veneer.cli import flags
 from veneer.cli import warm as command
 from veneer.warming.sources import WarmTarget
 from veneer.warming.warmer import MAX_REASONS, Outcome, RequestRate, WarmReport, cache_words, warm
@@ -110,8 +111,8 @@ def test_words_are_parameters_not_parts_of_values() -> None:
 
 def run(*argv: str) -> int:
     parser = argparse.ArgumentParser()
-    command.add_warm_flags(parser)
-    return command.warm_proxy(parser.parse_args(argv))
+    flags.add_warm_flags(parser)
+    return command.warm_proxy(parser.parse_args(argv), {})
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,10 +10,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from tests.support.clock import ManualClock
-from veneer.admin.entries import Entries, StoredView
-from veneer.admin.purge import DryRun, SharedEstimate
 from veneer.admin.recent import Purges, RecentPurges
 from veneer.admin.standing import NodeLeaseView, ReloadView, Standing, TargetView, UpstreamView
+from veneer.admin.views import DryRun, Entries, SharedEstimate, StoredView
 from veneer.core.entry import Position
 from veneer.ports import Receipt
 from veneer.workers.inspected import WorkersInspection
