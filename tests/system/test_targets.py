@@ -125,6 +125,27 @@ async def test_all_targets_get_requests_also_from_the_fast_path(
         assert {line["request_id"]: line.get("target") for line in lines_of(proxy)} == answered
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_client_has_a_target_of_its_own_where_the_policy_says_so(
+    new_proxy: NewProxy, tmp_path: Path, method: str
+) -> None:
+    async with running_origin(saying("a")) as one, running_origin(saying("b")) as other:
+        policies = tmp_path / "policies.yaml"
+        sticky = POLICY.rstrip("\n") + '\n    affinity: {key: "cookie:sid"}\n'
+        policies.write_text(sticky % (f'{{url: "{one.url}"}}, {{url: "{other.url}"}}', "1m"))
+        proxy = await asyncio.to_thread(new_proxy, ProxyOptions(upstream=None, policies=policies))
+        body = b"abc" if method == "POST" else None
+        found: dict[bytes, set[str]] = {}
+        for number in range(80):
+            sid = str(number % 20)
+            answer = await asyncio.to_thread(
+                fetch, f"{proxy.url}/{number}", method, headers={"Cookie": f"sid={sid}"}, body=body
+            )
+            found.setdefault(answer.body, set()).add(sid)
+        assert set(found) == {b"a", b"b"}
+        assert not found[b"a"] & found[b"b"]
+
+
 async def test_one_of_three_hangs_and_its_requests_are_answered_by_another(new_proxy: NewProxy, tmp_path: Path) -> None:
     async with running_origin(saying("a")) as one, running_origin(hangs) as bad, running_origin(saying("c")) as other:
         proxy = await start(new_proxy, tmp_path, one, bad, other)

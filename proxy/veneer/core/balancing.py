@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from math import exp
 from typing import Final
 
+from veneer.core import affinity
+from veneer.core.affinity import AffinityRules
 from veneer.core.dates import parse_date
 from veneer.core.fields import Fields
 from veneer.core.silence import MISSES, Silence, may_find_out
@@ -83,6 +85,7 @@ class TargetLoad:
         "failures",
         "good",
         "in_flight",
+        "number",
         "rank",
         "rests",
         "share",
@@ -91,6 +94,7 @@ class TargetLoad:
     )
 
     def __init__(self, weight: int = 1, rank: int = 0) -> None:
+        self.number = 0  # by which it is sought, where affinity is asked for
         self.weight = weight
         self.share = 1.0
         self.rank = rank
@@ -161,6 +165,14 @@ class TargetLoad:
             self._window_s = now
 
 
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A request whose key says which target it is for."""
+
+    key: int
+    rules: AffinityRules
+
+
 def choose(loads: Sequence[TargetLoad], now: float, slow_start_s: float, first: float, second: float) -> int:
     """Which of the targets, of which there is at least one, gets a request: by two random numbers."""
     count = len(loads)
@@ -211,25 +223,36 @@ def pick(
     now: float,
     rules: EjectionRules,
     chance: Callable[[], float],
+    sought: Sought | None = None,
 ) -> tuple[int, bool]:
     """Which of those that are `able` gets a request, and whether that is to find out if it hangs.
 
     `kind` is that of a safe request, which another target may be asked for as well; None for one that is not.
     """
     if all(loads[index].silence.trusted for index in able):
-        return _choose_of(loads, able, now, rules, chance), False
+        return _choose_of(loads, able, now, rules, chance, sought), False
     if kind is not None:
         for index in able:
             others = [load.silence for load in loads if load is not loads[index]]
             if may_find_out(loads[index].silence, others, kind, now):
                 return index, True
     good = [index for index in able if not loads[index].silence.suspected(now)]
-    return _choose_of(loads, good or able, now, rules, chance), False
+    return _choose_of(loads, good or able, now, rules, chance, sought), False
 
 
 def _choose_of(
-    loads: Sequence[TargetLoad], able: Sequence[int], now: float, rules: EjectionRules, chance: Callable[[], float]
+    loads: Sequence[TargetLoad],
+    able: Sequence[int],
+    now: float,
+    rules: EjectionRules,
+    chance: Callable[[], float],
+    sought: Sought | None,
 ) -> int:
+    if sought is not None:
+        some = [loads[index] for index in able]
+        shares, in_flight = [load.share for load in some], [load.in_flight for load in some]
+        numbers = [load.number for load in some]
+        return able[affinity.choose(numbers, shares, in_flight, sought.key, sought.rules.balance_factor)]
     return able[choose([loads[index] for index in able], now, rules.slow_start_s, chance(), chance())]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
+from veneer.core.affinity import AffinityKind, AffinityRules
 from veneer.core.balancing import EjectionRules
 from veneer.policy import model
 from veneer.policy.document import KeyPath
@@ -18,6 +19,8 @@ from veneer.policy.sources import Sources
 from veneer.policy.tls import BY_SYSTEM, TlsSettings, UnusableFileError, tls_context
 from veneer.policy.wrong import Wrong
 
+_AFFINITY_KINDS: Final = frozenset(kind.value for kind in AffinityKind)
+_EXAMPLES: Final = {"header": "X-User", "cookie": "session"}
 _ALIKE: Final = "give what differs an upstream of its own"
 
 
@@ -106,7 +109,35 @@ def upstream_settings(
             share=ejection.share,
             slow_start_s=ejection.slow_start,
         ),
+        affinity=_affinity(shape),
     )
+
+
+def _affinity(shape: UpstreamShape) -> AffinityRules | None:
+    """What ties clients to targets; what `wrong_affinity` has found is left out."""
+    asked = shape.affinity
+    if asked is None or any(wrong_affinity(shape)):
+        return None
+    kind, _, name = asked.key.partition(":")
+    named = name.lower() if kind == AffinityKind.HEADER.value else name
+    return AffinityRules(AffinityKind(kind), named, asked.balance_factor)
+
+
+def wrong_affinity(shape: UpstreamShape) -> Iterator[Wrong]:
+    """What is wrong with the key by which requests find their target."""
+    if shape.affinity is None:
+        return
+    text, at = shape.affinity.key, ("affinity", "key")
+    kind, colon, name = text.partition(":")
+    if kind not in _AFFINITY_KINDS:
+        yield Wrong(at, f'"{text}" is not a known key', "write client_ip, header:NAME or cookie:NAME")
+    elif kind == AffinityKind.CLIENT_IP.value:
+        if colon:
+            yield Wrong(at, f'"{text}" is not a known key', f'write "{kind}"')
+    elif not (name.isascii() and name.replace("-", "").replace("_", "").isalnum()):
+        yield Wrong(at, f'"{text}" names no {kind}', f'write "{kind}:{_EXAMPLES[kind]}"')
+    if not shape.targets:
+        yield Wrong(("affinity",), "there is one target only", "name several `targets`")
 
 
 def wrong_tls(settings: model.UpstreamSettings) -> Iterator[tuple[str | None, str, str | None]]:

@@ -14,7 +14,7 @@ from veneer.core.overload import PRIORITIES, Claim
 from veneer.core.retry_budget import RetryWrites
 from veneer.core.upgrades import NEVER
 from veneer.policy import model, node_settings, schema
-from veneer.policy.backends import targets_of, upstream_settings, wrong_targets, wrong_tls
+from veneer.policy.backends import targets_of, upstream_settings, wrong_affinity, wrong_targets, wrong_tls
 from veneer.policy.caching import cache_rules, compress_rules
 from veneer.policy.changes import REDIS_SCHEMES, secrets_of, source_of, wrong_changes, wrong_routes
 from veneer.policy.conditions import FieldConditions, QueryCondition
@@ -118,7 +118,7 @@ class Builder:
         for name, shape in shapes.items():
             given = self.overrides.upstream_url or None if name == first else None
             targets = targets_of(shape, given)
-            for wrong in wrong_targets(shape, targets, given):
+            for wrong in (*wrong_targets(shape, targets, given), *wrong_affinity(shape)):
                 self._wrong(("upstreams", name), wrong)
             found[name] = upstream_settings(name, targets, shape, self.sources)
             for key, message, hint in wrong_tls(found[name]):

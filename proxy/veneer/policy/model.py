@@ -10,6 +10,7 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
+from veneer.core.affinity import AffinityRules
 from veneer.core.balancing import EjectionRules
 from veneer.core.cors import CorsRules
 from veneer.core.field_edits import NO_EDITS, TAGS_HIDDEN, FieldEdits
@@ -130,6 +131,7 @@ class UpstreamSettings:
     targets: tuple[TargetSettings, ...] = ()
     resolve_every_s: float = 5.0
     ejection: EjectionRules = field(default_factory=EjectionRules)
+    affinity: AffinityRules | None = None
 
 
 DEFAULT_INVALIDATES_ON: Final = frozenset(range(200, 400)) | frozenset(range(500, 600))

@@ -95,6 +95,24 @@ class EjectionShape(Shape):
     slow_start: Duration = option(10.0, "How long it takes to its full share when it comes back.", ge=0)
 
 
+class AffinityShape(Shape):
+    """Which of several targets is a client's own, as long as it is there and not busier than others."""
+
+    key: Text = required(
+        "What tells clients apart: `client_ip` (the first address that the backend is told in X-Forwarded-For), "
+        "`header:NAME` or `cookie:NAME`. A request without it goes where the load is least. "
+        "A header, a cookie, and behind a trusted proxy that only appends to X-Forwarded-For the address too, are what "
+        "clients claim: whoever makes one up chooses his target.",
+    )
+    balance_factor: float = option(
+        1.5,
+        "A target gets at most so many times its part of the requests under way, as this process counts them, and 8 in "
+        "any case; what is beyond goes to the next in the key's order.",
+        ge=1,
+        le=100,
+    )
+
+
 class UpstreamShape(Shape):
     """One backend."""
 
@@ -118,6 +136,11 @@ class UpstreamShape(Shape):
         le=3600,
     )
     ejection: EjectionShape = section(EjectionShape, "When one of several targets gets no requests for a while.")
+    affinity: AffinityShape | None = option(
+        None,
+        "Requests of one client go to one of several targets, the same from all nodes (consistent hashing with bounded "
+        "load); by load alone when absent. They are not sent the quickest way.",
+    )
     tls: TlsShape = section(TlsShape, "TLS towards an `https` backend.")
     connect_timeout: Duration = option(2.0, "Time to open a connection.", gt=0)
     read_timeout: Duration = option(

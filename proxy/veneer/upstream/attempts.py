@@ -9,13 +9,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+from veneer.core.balancing import Sought
 from veneer.core.messages import RequestHead
 from veneer.core.silence import Owed
-from veneer.ports import Demand
+from veneer.ports import Demand, UpstreamError, UpstreamFailure
+from veneer.upstream.health import BACKEND_FAILURES
 from veneer.upstream.response import BackendResponse
 from veneer.upstream.target import Relay, UpstreamTarget
 
 _ID: Final = "x-request-id"
+_UNSENT: Final = frozenset({UpstreamFailure.CONNECT, UpstreamFailure.CONNECT_TIMEOUT, UpstreamFailure.OVERLOADED})
+"""Nothing of the request, nor of its content, was sent or read."""
+_MAY_BE_DONE_LATE: Final = frozenset({UpstreamFailure.READ_TIMEOUT, UpstreamFailure.WRITE_TIMEOUT})
+"""A write that was given up may still be carried out, after newer ones: what else it may do, it must not do twice."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +52,7 @@ class Attempts:
     """All that was tried for one request of a `kind`; `repeatable` says that another target may be asked as well.
 
     `request` is its head, or what was written of it; `sends` counts how often it is sent.
+    `sought` says which target it is for, where there is affinity.
     """
 
     kind: str
@@ -58,6 +65,7 @@ class Attempts:
     denied: bool = False
     is_safe: bool = True
     request: RequestHead | bytes = b""
+    sought: Sought | None = None
     sends: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -86,6 +94,14 @@ class Attempts:
     def is_wanted(self) -> bool:
         """Whether anybody waits for what comes of it."""
         return self.demand is None or self.demand.wanted
+
+    def could_go_on(self, error: UpstreamError) -> bool:
+        """Whether a request that failed so may go to another target, as far as its method and the failure say."""
+        overloaded = error.failure is UpstreamFailure.OVERLOADED
+        untouched = not error.sent and error.failure in _UNSENT
+        if not (untouched or self.repeatable) or not (overloaded or error.failure in BACKEND_FAILURES):
+            return False
+        return self.is_safe or error.failure not in _MAY_BE_DONE_LATE
 
     def take_busy(self) -> BackendResponse | None:
         """What a busy target has answered, for whom nothing better has come."""

@@ -72,6 +72,7 @@ def _several(settings: UpstreamSettings, clock: Clock, tasks: Tasks, spans: Outg
         settings.preserve_host,
         writer,
         settings.connect_timeout_s,
+        settings.affinity,
     )
     if len(fixed) == len(parts):
         return TargetSet(fixed, rules, clock, tasks)

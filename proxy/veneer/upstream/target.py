@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from veneer.core.affinity import AffinityRules, number_of
 from veneer.core.balancing import EjectionRules, TargetLoad
 from veneer.core.messages import ResponseHead
 from veneer.policy.model_targets import RetryRules
@@ -27,6 +28,7 @@ class UpstreamTarget:
 
     def __post_init__(self) -> None:
         self.label = str(self.pool)
+        self.load.number = number_of(self.label)
 
     def __str__(self) -> str:
         return self.label
@@ -70,7 +72,8 @@ class TargetCounts:
 class SetRules:
     """What holds for all targets of the upstream `name`; `alike` says that a request's head is the same for each.
 
-    Then `like` writes it, where targets come and go. For `patience_s` a request waits for the first.
+    Then `like` writes it, where targets come and go. For `patience_s` a request waits for the first. With `affinity`
+    requests of one key go to one target.
     """
 
     name: str
@@ -79,6 +82,7 @@ class SetRules:
     alike: bool = True
     like: UpstreamPool | None = None
     patience_s: float = 5.0
+    affinity: AffinityRules | None = None
 
 
 class Relay:

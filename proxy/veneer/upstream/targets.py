@@ -8,7 +8,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from veneer.core import balancing, silence
+from veneer.core import affinity, balancing, silence
 from veneer.core.messages import RequestHead
 from veneer.core.overload import ANY_CLAIM, Claim
 from veneer.core.retry_budget import RetryBudget
@@ -30,10 +30,6 @@ GATEWAY_STATUSES: Final = frozenset({502, 503, 504})
 BUSY_STATUS: Final = 503
 LOOK_EVERY_S: Final = 0.1
 """So often it is seen who owes answers for too long."""
-_UNSENT: Final = frozenset({UpstreamFailure.CONNECT, UpstreamFailure.CONNECT_TIMEOUT, UpstreamFailure.OVERLOADED})
-"""Nothing of the request, nor of its content, was sent or read."""
-_MAY_BE_DONE_LATE: Final = frozenset({UpstreamFailure.READ_TIMEOUT, UpstreamFailure.WRITE_TIMEOUT})
-"""A write that was given up may still be carried out, after newer ones: what else it may do, it must not do twice."""
 
 
 class TargetSet:
@@ -71,7 +67,8 @@ class TargetSet:
         self._under_way: dict[Owed, tuple[Attempts, Sent]] = {}
         self._looker: asyncio.TimerHandle | None = None
         self._look_at_s = 0.0
-        self._alike = rules.alike
+        self._affinity = rules.affinity
+        self._alike = rules.alike and rules.affinity is None  # a lease is taken before the request is known
         self.counts = TargetCounts()
         self.become(targets)
 
@@ -95,6 +92,8 @@ class TargetSet:
         repeatable = is_repeatable(request, demand) and (body is None or isinstance(body, bytes))
         kind = ANY_CLAIM.route if demand is None else demand.claim.route
         attempts = Attempts(kind, repeatable, demand, relay, is_safe=request.is_safe, request=request)
+        if self._affinity is not None and (key := affinity.key_of(self._affinity, request.fields)) is not None:
+            attempts.sought = balancing.Sought(key, self._affinity)
 
         def send(target: UpstreamTarget) -> Awaitable[BackendResponse]:
             return target.pool.exchange(
@@ -165,7 +164,8 @@ class TargetSet:
         """Ask one target after the other as long as that is worth while. Raises UpstreamError."""
         try:
             while True:
-                sent = self.begin(attempts, *self.pick(attempts.tried, attempts.kind if attempts.movable else None))
+                kind = attempts.kind if attempts.movable else None
+                sent = self.begin(attempts, *self.pick(attempts.tried, kind, attempts.sought))
                 try:
                     response = await self.outcome(attempts, sent, unless_given_up(sent, send))
                 finally:
@@ -209,7 +209,7 @@ class TargetSet:
                 raise
             self.failed(sent.target, error)
             busy = attempts.take_busy()
-            if busy is None and not self._may_retry(attempts, error):
+            if busy is None and not (attempts.could_go_on(error) and self._may_go_on(attempts, str(error))):
                 raise
             return busy
         answer.sent_to = SentTo(sent.target.label, len(attempts.tried))
@@ -218,16 +218,6 @@ class TargetSet:
         if answer.head.status == BUSY_STATUS:
             return await self._unless_elsewhere(attempts, sent, answer)
         return answer
-
-    def _may_retry(self, attempts: Attempts, error: UpstreamError) -> bool:
-        """Whether a request that failed so may go to another target."""
-        overloaded = error.failure is UpstreamFailure.OVERLOADED
-        untouched = not error.sent and error.failure in _UNSENT
-        if not (untouched or attempts.repeatable) or not (overloaded or error.failure in BACKEND_FAILURES):
-            return False
-        if not attempts.is_safe and error.failure in _MAY_BE_DONE_LATE:
-            return False
-        return self._may_go_on(attempts, str(error))
 
     async def _unless_elsewhere(
         self, attempts: Attempts, sent: Sent, answer: BackendResponse
@@ -256,7 +246,9 @@ class TargetSet:
 
     # ---- choosing
 
-    def pick(self, tried: Sequence[UpstreamTarget], kind: str | None) -> tuple[UpstreamTarget, bool]:
+    def pick(
+        self, tried: Sequence[UpstreamTarget], kind: str | None, sought: balancing.Sought | None = None
+    ) -> tuple[UpstreamTarget, bool]:
         """Whose turn it is, of those that were not tried yet, and whether it is asked to find out if it hangs.
 
         `kind` is that of a request of which another could be asked as well.
@@ -271,7 +263,7 @@ class TargetSet:
         loads = [target.load for target in usable]
         if self._ranked:
             able = balancing.best_ranked(loads, able)
-        index, canary = balancing.pick(loads, able, kind, now_s, self._rules, self._chance)
+        index, canary = balancing.pick(loads, able, kind, now_s, self._rules, self._chance, sought)
         return usable[index], canary
 
     def _is_doubtful(self, now_s: float) -> bool:

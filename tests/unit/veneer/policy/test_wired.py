@@ -39,6 +39,7 @@ OTHERWISE: dict[str, object] = {
     "HealthShape.path": "/other",
     "UpstreamShape.url": "http://other.example",
     "TargetShape.url": "http://another.example:81",
+    "AffinityShape.key": "cookie:other",
     "RateLimitShape.rate": "7/7s",
     "ListenerShape.address": "127.0.0.1:8081",
     "AdminShape.token_env": "OTHER_TOKEN",

@@ -14,6 +14,7 @@ import pytest
 from tests.support.clock import ManualClock
 from tests.support.origin import Origin, OriginConnection, Script, answering, read_body, running_origin
 from tests.unit.veneer.upstream.conftest import pieces, request
+from veneer.core.affinity import AffinityKind, AffinityRules
 from veneer.core.balancing import EjectionRules
 from veneer.core.messages import ResponseHead
 from veneer.core.overload import Claim
@@ -72,6 +73,7 @@ async def several(
     health: HealthRules | None = None,
     read_timeout_s: float = 60.0,
     spans: OutgoingSpans | None = None,
+    affinity: AffinityRules | None = None,
 ) -> AsyncIterator[Several]:
     """Targets that run the scripts; None is one that takes no connections."""
     clock, tasks = ManualClock(), Tasks()
@@ -94,7 +96,7 @@ async def several(
             pool = UpstreamPool(settings, clock, tasks)
             check = None if health is None else CheckedPool(pool, health)
             targets.append(UpstreamTarget(pool, check, index in drained))
-        rules = SetRules("several", ejection or EjectionRules(), retries or NO_WAIT)
+        rules = SetRules("several", ejection or EjectionRules(), retries or NO_WAIT, affinity=affinity)
 
         def chance() -> float:
             """One number for the first choice, one for the second; the same is chosen twice by all but equal loads."""
@@ -479,6 +481,47 @@ async def test_a_lease_whose_target_fails_goes_on_at_another_if_it_may(caplog: p
                 with pytest.raises(UpstreamError):
                     await lease.response(ignore)
                 assert bench.heads() == [2, 0]
+
+
+BY_USER = AffinityRules(AffinityKind.HEADER, "x-user", 1.5)
+
+
+async def test_a_client_has_a_target_of_its_own_and_another_while_that_is_out() -> None:
+    async with several(answering(HELLO), answering(HELLO), answering(HELLO), affinity=BY_USER) as bench:
+        targets = bench.targets
+
+        async def ask(user: str) -> str:
+            response = await targets.exchange(request("GET", "/", ("X-User", user)), None)
+            await response.aclose()
+            assert response.sent_to is not None
+            return response.sent_to.target
+
+        own = {user: await ask(user) for user in map(str, range(40))}
+        assert set(own.values()) == {target.label for target in targets.targets}
+        assert {user: await ask(user) for user in own} == own
+        assert targets.lease_now(bench.clock.monotonic()) is None, "it is not known yet whose request it is"
+        out = targets.targets[0]
+        out.load.ejected_until = bench.clock.monotonic() + 10
+        for user, target in own.items():
+            assert (await ask(user) == target) == (target != out.label)
+        out.load.ejected_until = None
+        assert {user: await ask(user) for user in own} == own
+
+
+async def test_who_has_no_key_goes_where_the_load_is_least() -> None:
+    async with several(answering(HELLO), answering(HELLO), affinity=BY_USER) as bench:
+        bench.first += [0, 0, 1, 1]
+        assert await bench.statuses(2) == [200] * 2
+        assert bench.heads() == [1, 1]
+
+
+async def test_what_fails_at_a_client_s_own_target_goes_to_another() -> None:
+    async with several(hang_up, answering(HELLO), affinity=BY_USER) as bench:
+        for user in range(20):
+            response = await bench.targets.exchange(request("GET", "/", ("X-User", str(user))), None)
+            await response.aclose()
+            assert response.head.status == 200
+        assert bench.heads()[0] >= 1
 
 
 async def test_the_policy_decides_how_many_there_are() -> None:
