@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from veneer.policy.model_targets import Resolve, RetryRules, TargetSettings
 from veneer.policy.places import bad_url, unresolvable, url_hint
 from veneer.policy.schema_upstream import UpstreamShape
 from veneer.policy.sources import Sources
+from veneer.policy.taken_over import taken_over
 from veneer.policy.tls import BY_SYSTEM, TlsSettings, UnusableFileError, tls_context
 from veneer.policy.wrong import Wrong
 
@@ -67,20 +69,9 @@ def upstream_settings(
     ejection = shape.ejection
     health, breaker, tls, concurrency = shape.health, shape.breaker, shape.tls, shape.concurrency
     noted = "".join([sources.noted(path) for path in (tls.ca, tls.certificate, tls.key) if path is not None])
-    return model.UpstreamSettings(
-        name=name,
-        url=next((target.url for target in targets if not target.drain), targets[0].url),
-        connect_timeout_s=shape.connect_timeout,
-        read_timeout_s=shape.read_timeout,
-        write_timeout_s=shape.write_timeout,
-        pool_timeout_s=shape.pool_timeout,
-        keep_alive_s=shape.keep_alive,
-        keep_alive_time_s=shape.keep_alive_time,
-        max_connections=shape.max_connections,
-        max_streams=shape.max_streams,
-        stream_idle_s=shape.stream_idle,
-        preserve_host=shape.preserve_host,
-        rewrite_location=shape.rewrite_location,
+    url = next((target.url for target in targets if not target.drain), targets[0].url)
+    return replace(
+        taken_over(shape, model.UpstreamSettings(name, url)),
         tls=TlsSettings(tls.ca, tls.certificate, tls.key, tls.server_name, noted, FileCopies(sources.copies)),
         health=None
         if health is None
@@ -101,7 +92,6 @@ def upstream_settings(
         breaker=None if breaker is None else model.BreakerRules(failures=breaker.failures, open_s=breaker.open),
         retries=RetryRules(shape.retries.refused, shape.retries.share, shape.retries.per_second),
         targets=targets if len(targets) > 1 or not targets[0].is_fixed else (),
-        resolve_every_s=shape.resolve_every,
         ejection=EjectionRules(
             failures=ejection.failures,
             base_s=ejection.base,

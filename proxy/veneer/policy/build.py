@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from veneer.core.field_table import FORWARDING, HOP_BY_HOP
@@ -43,6 +43,7 @@ from veneer.policy.problems import ConfigError, nearest
 from veneer.policy.schema_upstream import UpstreamShape
 from veneer.policy.settings import Overrides
 from veneer.policy.sources import Sources
+from veneer.policy.taken_over import taken_over
 from veneer.policy.template import PathTemplate, TagTemplate, TemplateError, parse_path, parse_tag
 from veneer.policy.wrong import Wrong
 
@@ -279,10 +280,8 @@ class Builder:
         rules = [limits[name] for name in whole.rate_limit or () if name in limits]
         sharing, own = self._sharing(path, given, whole), (*path, "invalidates")
         compress = compress_rules(whole.compress, use_brotli=self.overrides.use_brotli is not False)
-        return model.Route(
-            name=given.name,
-            upstream=upstream,
-            template=template,
+        return replace(
+            taken_over(whole, model.Route(given.name, upstream, template)),
             methods=_methods(whole.match.methods),
             conditions=conditions,
             asked=asked,
@@ -290,10 +289,7 @@ class Builder:
             tag_templates=self._tags(_home(path, given, "tags"), whole.cache.tags, template, sharing, prefix=False),
             invalidation_templates=self._tags(own, whole.invalidates, template, tuple(self.proven), prefix=True),
             invalidates_on=frozenset[int]().union(*whole.invalidates_on),
-            invalidates_when=model.InvalidatesWhen(whole.invalidates_when),
             spare_target_keyed_by=frozenset(name.lower() for name in whole.spare_target_keyed_by),
-            consistency=model.Consistency(whole.consistency),
-            on_store_loss=model.StoreLoss(whole.on_store_loss),
             compress=compress,
             request=request,
             response=response_edits(whole.response),
@@ -301,17 +297,8 @@ class Builder:
             rate_limit=rules[0] if rules else None,
             further_limits=tuple(rules[1:]),
             body_bytes=whole.max_body,
-            body_buffer_bytes=whole.body_buffer,
-            read_timeout_s=whole.read_timeout,
-            tunnel_idle_s=whole.tunnel_idle,
             upgrades=frozenset(name.lower() for name in whole.upgrades),
-            write_settles_s=whole.write_settles,
             unheard_s=whole.write_settles + (whole.read_timeout or upstreams[upstream].read_timeout_s),
-            coalesce=whole.coalesce,
-            coalesce_wait_s=whole.coalesce_wait,
-            stale_if_error_after_s=whole.stale_if_error_after,
-            etag=model.EtagRule(whole.etag),
-            audit_share=whole.audit_share,
             post_as_query=whole.cache.compat.post_as_query,
             preflight_s=whole.cache.preflight,
             kept=kept,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import blake2b
 
 from veneer.core.field_edits import NO_EDITS, FieldEdits
-from veneer.core.rules import CacheRules, CodingRules, CookieRules, KeyRules, OriginRule, SetCookieRule
+from veneer.core.rules import CacheRules, CodingRules, CookieRules, KeyRules
 from veneer.policy import model, schema, schema_cache
 from veneer.policy.conditions import WHOEVER, FieldConditions
 from veneer.policy.identities import shared_by
+from veneer.policy.taken_over import taken_over
 
 
 def cache_rules(
@@ -24,24 +26,15 @@ def cache_rules(
     `asked` what it asks of them: what two routes store for one target must not be mixed up.
     """
     query = shape.key.query
-    return CacheRules(
+    return replace(
+        taken_over(shape, CacheRules()),
         enabled=shape.enabled and shape.share != ["nobody"],
         ttl_s=None if shape.ttl is None else shape.ttl.default_s,
         ttl_by_status=() if shape.ttl is None else shape.ttl.by_status,
-        origin=OriginRule(shape.origin),
         heuristic_fraction=float(shape.heuristic.fraction),
         heuristic_max_s=shape.heuristic.max,
-        stale_while_revalidate_s=shape.stale_while_revalidate,
-        stale_if_error_s=shape.stale_if_error,
-        stale_on_overload_s=shape.stale_on_overload,
-        stale_on_disconnect=shape.stale_on_disconnect,
-        obey_request_no_cache=shape.obey_request_no_cache,
-        set_cookie=SetCookieRule(shape.set_cookie),
         cookies=CookieRules(tuple(shape.cookies.pass_), tuple(shape.cookies.key), tuple(shape.cookies.ignore)),
-        share_authorized=shape.share_authorized,
         targeted_fields=tuple(name.lower() for name in shape.targeted_fields),
-        max_body_bytes=shape.max_body,
-        keep_stale_s=shape.keep_stale,
         key=KeyRules(
             query_only=None if query.only is None else frozenset(query.only),
             query_except=frozenset(query.except_),

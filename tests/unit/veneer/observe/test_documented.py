@@ -34,12 +34,14 @@ def test_metrics() -> None:
         for family in text_string_to_metric_families(text.decode())
     }
     rows = re.findall(r"^\| (`[^|]+) \|", section("Metrics"), re.MULTILINE)
-    assert set(re.findall(r"`(\w+)`", " ".join(rows))) - PROCESS == made
+    told = set(re.findall(r"`(\w+)`", " ".join(rows))) - PROCESS
+    assert sorted(made - told) == [], "each has a row in the table under Metrics in docs/operations.md"
+    assert sorted(told - made) == [], "docs/operations.md has a row for what nobody can scrape"
 
 
 def test_words_of_labels() -> None:
     for word in (*CacheResult, *Refusal):
-        assert f"`{word.value}`" in section("Metrics")
+        assert f"`{word.value}`" in section("Metrics"), "docs/operations.md says, under Metrics, what it means"
 
 
 def members(rows: str) -> set[str]:
