@@ -24,8 +24,12 @@ class LineSampling:
         """Whether nothing is left out."""
         return self.hits >= 1 and self.others >= 1
 
-    def share(self, *, is_hit: bool, status: int, took_ms: float) -> float:
-        """The share of the lines like this one that is written; 1 for errors, which is every status from 400 on."""
-        if took_ms >= self.slow_ms or not 100 <= status < _FIRST_ERROR:
+    def is_slow(self, took_ms: float) -> bool:
+        """Whether a line is written for its duration alone."""
+        return took_ms >= self.slow_ms
+
+    def share(self, *, is_hit: bool, status: int) -> float:
+        """The share of the lines that are not slow that is written; 1 for errors: each status from 400 on, and none."""
+        if not 100 <= status < _FIRST_ERROR:
             return 1.0
         return self.hits if is_hit else self.others

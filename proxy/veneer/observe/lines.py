@@ -54,8 +54,8 @@ class Renderer(ABC):
         """The line of one exchange."""
 
     @abstractmethod
-    def with_rate(self, line: bytes, rate: float) -> bytes:
-        """A line of which only this share is written, saying so."""
+    def with_rate(self, line: bytes, rate: bytes) -> bytes:
+        """A line of which only this share is written, saying so; the number is written out already."""
 
     def note_line(self, note: CompactRecord, wall_minus_monotonic_s: float) -> bytes:
         """The line of one noted exchange, equal to that of its record (repeats.record_of)."""
@@ -153,9 +153,9 @@ class JsonLines(Renderer):
             line[line.index(b",") :],
         )
 
-    def with_rate(self, line: bytes, rate: float) -> bytes:
+    def with_rate(self, line: bytes, rate: bytes) -> bytes:
         """The line with one more member."""
-        return b'%b,"sample_rate":%b}\n' % (line[:-2], encode(rate))
+        return b'%b,"sample_rate":%b}\n' % (line[:-2], rate)
 
     def note_line(self, note: CompactRecord, wall_minus_monotonic_s: float) -> bytes:
         """The line that the note's record would have."""
@@ -313,9 +313,9 @@ class TextLines(Renderer):
         ]
         return " ".join(_one_word(part) for part in parts if part).encode("latin-1", "backslashreplace") + b"\n"
 
-    def with_rate(self, line: bytes, rate: float) -> bytes:
+    def with_rate(self, line: bytes, rate: bytes) -> bytes:
         """The line with one more word."""
-        return b"%b sample_rate=%b\n" % (line[:-1], encode(rate))
+        return b"%b sample_rate=%b\n" % (line[:-1], rate)
 
 
 def _one_word(text: str) -> str:
