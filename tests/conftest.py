@@ -1,5 +1,6 @@
 """Fixtures for every test: the real servers, started when a test asks for them."""
 
+import gc
 import os
 
 import pytest
@@ -27,9 +28,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put files first that take long: a worker that gets one as its last leaves the other idle.
 
     What coverage is not asked of goes untraced, in two thirds of the time: properties repeat by the hundred what unit
-    tests pass through, and the house's own tests read the sources.
+    tests pass through, system tests have the products in other processes, and the house's own tests read the sources.
     """
     items.sort(key=lambda item: next((n for n, part in enumerate(LONGEST_FIRST) if part in item.path.parts), 99))
     for item in items:
-        if "properties" in item.path.parts or item.path.parent.name == "unit":
+        if {"properties", "system"} & {*item.path.parts} or item.path.parent.name == "unit":
             item.add_marker("no_cover")
+
+
+def pytest_collection_finish() -> None:
+    """Take thousands of tests and modules, which stay until the end, out of the sight of the cycle collector."""
+    gc.collect()
+    gc.freeze()

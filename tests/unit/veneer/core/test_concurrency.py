@@ -101,6 +101,7 @@ def steady(workers: int, takes_s: float) -> Backend:
     return Backend(lambda _now_s: workers, lambda _kind, _now_s: takes_s)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("workers", "takes_s"), [(2, 0.04), (5, 0.1), (10, 0.2), (100, 0.1)])
 def test_ten_times_too_much_is_done_as_fast_as_can_be(workers: int, takes_s: float) -> None:
     capacity = workers / takes_s
@@ -149,6 +150,7 @@ def test_a_backend_that_starts_slowly_is_used_once_it_is_warm() -> None:
     assert run.latency_s(0.99, 20, 60) <= 0.2
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("slow", [1, 5, 19])
 @pytest.mark.parametrize("apart", [True, False])
 def test_fast_and_slow_responses_look_like_no_queue(slow: int, *, apart: bool) -> None:

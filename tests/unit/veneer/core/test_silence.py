@@ -26,6 +26,7 @@ def hanging(at_s: float, kind: str, nature: float) -> float | None:
     return None if FAULT_S <= at_s < MENDED_S else quick(at_s, kind, nature)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("rate", [20, 200, 1_000])
 def test_one_of_three_hangs_and_no_client_goes_without_an_answer(rate: int) -> None:
     targets = Targets([quick, hanging, quick])
@@ -75,6 +76,7 @@ def _log_normal(at_s: float, kind: str, nature: float) -> float:
     return exp(-4 + 2 * NormalDist().inv_cdf(max(nature, 1e-9)))
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("rate", [2, 20, 200])
 @pytest.mark.parametrize(
     "behaviour",
@@ -94,6 +96,7 @@ def test_what_is_slow_at_each_target_ejects_none(behaviour: Behaviour, rate: int
     assert targets.moves <= max(20, len(targets.requests) * 0.05), "where long polls are new, some are asked twice"
 
 
+@pytest.mark.no_cover
 def test_long_polls_on_a_route_of_their_own_are_never_moved() -> None:
     def polled(at_s: float, kind: str, nature: float) -> float:
         return 30.0 if kind == "polls" else quick(at_s, kind, nature)
@@ -109,6 +112,7 @@ def test_a_slower_target_that_answers_is_left_in() -> None:
     assert (targets.ejections, targets.moves) == ([], 0)
 
 
+@pytest.mark.no_cover
 @settings(max_examples=25, deadline=None)
 @given(
     mean_s=st.floats(0.001, 5.0),

@@ -190,6 +190,7 @@ ASKED = st.lists(
 )
 
 
+@pytest.mark.no_cover
 @settings(deadline=None, max_examples=150)
 @given(
     fields=OPTIONAL,

@@ -304,6 +304,7 @@ async def test_another_policy_begins_anew(stage: Stage) -> None:
     await stage.line.is_over.wait()
 
 
+@pytest.mark.no_cover
 async def test_what_is_remembered_of_requests_is_bounded(stage: Stage) -> None:
     assert stage.fastpath.state.misses is not None
     stage.backend.free = False
