@@ -28,6 +28,7 @@ from veneer.policy.load import NO_FILE, load_policy, parse_policy
 from veneer.policy.model import Policy, Route
 from veneer.policy.model_rates import RateRule
 from veneer.policy.problems import PolicyError, without_secrets
+from veneer.policy.remedies import remedy
 from veneer.policy.settings import Overrides, read_environment
 from veneer.policy.units import format_duration, format_size
 
@@ -77,6 +78,8 @@ def rows_of(policy: Policy, found: Explanation, status: int) -> Iterator[tuple[s
     yield "rate limit", "; ".join(_rate(rule) for rule in route.limits) or "none"
     yield "cache key", _key(found)
     yield f"a {status}", _storing(found)
+    if (helps := remedy(found)) is not None:
+        yield "what helps", helps
     if (whose := whose_lifetime(found, status)) is not None:
         yield "lifetime", whose
     yield "tags", ", ".join((*found.tags, *found.own_tags)) or "none"

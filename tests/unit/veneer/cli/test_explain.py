@@ -104,6 +104,25 @@ def test_the_reason_is_given(explain: Explain, argv: tuple[str, ...], says: str)
     assert explain(*argv)["a 200"].startswith(says)
 
 
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (("/users/1", "-H", "Authorization: Bearer t"), "`identities` and `share`"),
+        (("/off",), "`cache: {enabled: true}`"),
+        (("/nowhere",), "`cache: {ttl: 5m}`"),
+        (("/users/1", "-R", "Cache-Control: no-cache", "-R", 'ETag: "x"'), "`origin: override` with a `ttl`"),
+        (("/users/1", "-R", "Cache-Control: max-age=0", "-R", 'ETag: "x"'), "`cache: {ttl: 5m}`"),
+    ],
+)
+def test_what_helps_is_said(explain: Explain, argv: tuple[str, ...], says: str) -> None:
+    assert explain(*argv)["what helps"].startswith(says)
+
+
+@pytest.mark.parametrize("argv", [("/users/1",), ("/users/42", "--method", "PUT")])
+def test_where_nothing_helps_or_need_help_nothing_is_said(explain: Explain, argv: tuple[str, ...]) -> None:
+    assert "what helps" not in explain(*argv)
+
+
 @pytest.mark.parametrize("target", ["/a/../b", "nonsense", "/%zz"])
 def test_a_target_that_would_be_refused_is_an_error(target: str, capsys: pytest.CaptureFixture[str]) -> None:
     parser = argparse.ArgumentParser()
