@@ -16,6 +16,7 @@ from yaml import events
 
 from veneer.policy.problems import ConfigError, PolicyError, SourcePosition
 from veneer.policy.sources import MAX_CHARS, MissingValueError, Sources
+from veneer.policy.syntax import fault
 
 MAX_DEPTH = 32
 MAX_NODES = 50_000
@@ -106,27 +107,13 @@ def read_document(text: str, name: str, sources: Sources | None = None, *, own: 
     try:
         return _Composer(name, yaml.parse(text, Loader=yaml.SafeLoader), sources, "" if own else name).document()
     except yaml.MarkedYAMLError as error:
-        found = error.problem_mark or error.context_mark
-        position = _position(found)
+        opened = None if error.context_mark is None else _position(error.context_mark)
         words = " ".join(part for part in (error.context, error.problem) if part)
-        hint = _hint(words, text.splitlines()[position.line - 1 : position.line])
-        raise PolicyError(name, [ConfigError(position.line, position.column, "", f"not YAML: {words}", hint)]) from None
+        at, message, hint = fault(words, _position(error.problem_mark or error.context_mark), opened, text)
+        raise PolicyError(name, [ConfigError(at.line, at.column, "", message, hint)]) from None
     except yaml.YAMLError as error:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         raise PolicyError(name, [ConfigError(line, 1, "", f"not YAML: {' '.join(str(error).split())[:200]}")]) from None
-
-
-_BRACES_IN_FLOW = re.compile(r"""(?<![\w"'/}])(/[^\s"',}]*\{\w+(?::\w+)?\}[^\s"',}]*)""")
-
-
-def _hint(words: str, lines: list[str]) -> str | None:
-    """What to write instead, for the mistakes that people make most."""
-    if "'\\t'" in words:
-        return "indent with spaces, not with tabs"
-    if lines and "${" in lines[0] and "expected ',' or '}'" in words:
-        return 'within {...} a variable needs quotes: "${NAME}"; a number stands on a line of its own'
-    found = _BRACES_IN_FLOW.search(lines[0]) if lines and "expected ',' or '}'" in words else None
-    return f'within {{...}} a path with a parameter needs quotes: "{found[1]}"' if found is not None else None
 
 
 def show_path(path: KeyPath) -> str:

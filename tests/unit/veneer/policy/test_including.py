@@ -52,7 +52,7 @@ def test_mistakes_are_told_with_the_file_they_are_in(tmp_path: Path) -> None:
         'p.yaml:1:27: include[2]: "gone.yaml" cannot be read: No such file or directory; name a file beside this one',
         "b.yaml:2:3: upstreams.x: given twice; the first is on line 2 of the file that includes this one; rename one",
         f"b.yaml:3:1: defaults: only the file that includes this one may say this; {HOLD}",
-        "c.yaml:2:1: not YAML: while parsing a flow node expected the node content, but found '<stream end>'",
+        'c.yaml:2:1: a value is missing here; write it, or close the "{" or "[" that was opened before',
     ]
     (tmp_path / "p.yaml").write_text("include: [a.yaml]\n")
     assert problems(tmp_path / "p.yaml") == ['a.yaml:4:5: routes[0].cahce: unknown key; did you mean "cache"?']

@@ -19,8 +19,8 @@ from veneer.policy.problems import PolicyError
 SHIPPED = ROOT / "docs" / "policies.schema.json"
 POLICIES = sorted([ROOT / "policies.yaml", *(ROOT / "examples").rglob("policies*.yaml")])
 
-UNREADABLE = {
-    "16_not_yaml", "17_tabs", "18_duplicate_keys", "19_merge_keys_and_tags", "20_alias_bomb", "21_too_deep",
+UNREADABLE = {case.stem for case in CASES if case.stem.startswith("16")} | {
+    "17_tabs", "18_duplicate_keys", "19_merge_keys_and_tags", "20_alias_bomb", "21_too_deep",
     "22_two_documents", "44_braces_in_flow_mappings", "49d_variable_in_flow",
 }  # fmt: skip
 """What no schema sees: it is not YAML, or not the YAML of policies."""
