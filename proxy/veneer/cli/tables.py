@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
+
+WIDEST: Final = 48
+"""Characters of a column."""
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Lines with columns as wide as what stands in them; columns that are empty throughout are left out."""
+    """Lines with columns as wide as what stands in them; columns that are empty throughout are left out.
+
+    A column that one long value would push beyond the screen is narrower, and what stands behind that value moves.
+    """
     shown = [column for column in range(len(titles)) if any(row[column] for row in rows)]
     lines = [titles, *rows]
-    widths = {column: max(len(row[column]) for row in lines) for column in shown}
+    widths = {column: min(WIDEST, max(len(row[column]) for row in lines)) for column in shown}
     for row in lines:
         yield "  ".join(row[column].ljust(widths[column]) for column in shown).rstrip() + "\n"
 
