@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from typing import cast
 
-from checks.coherence.http import Connection
+from checks.coherence.http import HOST
 from checks.storm.figures import at_least, at_most
+from checks.storm.footprint import Footprint
 from checks.storm.load import Ask, Crowd, Outcome, Samples, again, ever_new
 from checks.storm.servers import Setting, Veneer
 from checks.storm.stage import Stage
@@ -14,6 +17,8 @@ STORED = "control=max-age%3D3600"
 HITS = Ask("kept", again(1, 20), STORED)
 NEW = Ask("new", ever_new(1000), "takes=0.05")
 CROWDED = 300
+REFUSED_MS = 500.0
+"""So many clients come in one moment, with one process of this machine for all of them."""
 FEW_DESCRIPTORS = ("sh", "-c", 'ulimit -n 256 && exec "$@"', "sh")
 LONG_S, LONG_RATE = 1.0, 300
 """More requests at once than a backend with few descriptors has connections for."""
@@ -66,16 +71,53 @@ async def few_descriptors(stage: Stage) -> None:
         async with stage.before(backends, veneer) as crowd:
             await crowd.once(HITS, range(1, 21))
             calm = await crowd.come(HITS, 100, 3)
-            guests = [Connection(veneer.ports[0]) for _ in range(CROWDED)]
-            asked = (guest.ask("GET", f"/kept/1?{STORED}", timeout_s=2.0) for guest in guests)
-            answers = await asyncio.gather(*asked, return_exceptions=True)
-            held = sum(not isinstance(answer, BaseException) for answer in answers)
-            stage.note(veneer, f"of {CROWDED} clients answered at once", held)
+            crowd.close()
+            await asyncio.sleep(1)
+            footprint = Footprint(veneer)
+            guests: list[_Guest] = []
+            met = await asyncio.gather(*[_met(veneer.ports[0], guests) for _ in range(CROWDED)])
+            refused_ms = [took_s * 1000 for status, took_s in met if status == 503]
+            stage.note(veneer, f"of {CROWDED} clients answered", sum(status == 200 for status, _ in met), at_least(1))
+            stage.note(veneer, f"of {CROWDED} clients refused", len(refused_ms))
+            stage.note(veneer, "the slowest refused after, ms", max(refused_ms, default=0.0), at_most(REFUSED_MS))
+            stage.note(veneer, "neither answered nor refused", sum(status is None for status, _ in met), at_most(0))
             for guest in guests:
-                guest.close()
+                if guest.transport is not None:
+                    guest.transport.close()
             await asyncio.sleep(1)
             hits, new = await asyncio.gather(crowd.come(HITS, 100, stage.seconds), crowd.come(NEW, 50, stage.seconds))
+            crowd.close()
+            await footprint.note_after(stage)
     _note(stage, veneer, hits, new, calm)
+
+
+class _Guest(asyncio.Protocol):
+    """A client that stays connected. What it is told before it has asked counts, too: a refusal may be quicker."""
+
+    def __init__(self) -> None:
+        self.told: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's does not say that it is one
+        self.transport.write(f"GET /kept/1?{STORED} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+
+    def data_received(self, data: bytes) -> None:
+        if not self.told.done():
+            self.told.set_result(int(data.split(b" ", 2)[1]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.told.done():
+            self.told.set_result(None)
+
+
+async def _met(port: int, guests: list[_Guest]) -> tuple[int | None, float]:
+    """The status that one more client has got, None for none in time; and after how many seconds."""
+    began = time.perf_counter()
+    _, guest = await asyncio.get_running_loop().create_connection(_Guest, "127.0.0.1", port)
+    guests.append(guest)
+    await asyncio.wait((guest.told,), timeout=2.0)
+    return (guest.told.result() if guest.told.done() else None), time.perf_counter() - began
 
 
 async def few_descriptors_behind(stage: Stage) -> None:
@@ -86,11 +128,16 @@ async def few_descriptors_behind(stage: Stage) -> None:
         async with stage.before(backends, veneer) as crowd:
             await crowd.once(HITS, range(1, 21))
             calm = await crowd.come(HITS, 100, 3)
+            crowd.close()
+            await asyncio.sleep(1)
+            footprint = Footprint(veneer)
             hits, crowded = await asyncio.gather(
                 crowd.come(HITS, 100, stage.seconds), crowd.come(long, LONG_RATE, stage.seconds)
             )
             await asyncio.sleep(1)
             after = await crowd.come(NEW, 50, 3)
+            crowd.close()
+            await footprint.note_after(stage)
     stage.note(veneer, "what is too much not served, %", 100 * crowded.share_not_served())
     stage.note(veneer, "the same, failed", len(crowded.of(Outcome.FAILED)))
     _note(stage, veneer, hits, after, calm)

@@ -6,13 +6,13 @@ from collections import Counter
 from math import ceil
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veneer.core.affinity import ROOM, AffinityKind, AffinityRules, choose, key_of, number_of
 from veneer.core.fields import Fields
 
-KEYS = [number_of(f"client {number}") for number in range(4_000)]
+KEYS = [number_of(f"client {number}") for number in range(1_000)]
 
 
 def targets(count: int) -> list[int]:
@@ -26,6 +26,7 @@ def homes(numbers: list[int], shares: list[float] | None = None) -> list[int]:
     return [numbers[choose(numbers, shares, [0] * len(numbers), key, 1e9)] for key in KEYS]
 
 
+@settings(max_examples=30, deadline=None)
 @given(count=st.integers(2, 12), gone=st.integers(0, 11))
 def test_where_a_target_goes_its_keys_move_and_no_others(count: int, gone: int) -> None:
     all_of_them = targets(count)
@@ -34,7 +35,7 @@ def test_where_a_target_goes_its_keys_move_and_no_others(count: int, gone: int) 
     after = homes([number for index, number in enumerate(all_of_them) if index != gone])
     moved = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
     assert {old for old, _ in moved} == {all_of_them[gone]}
-    assert len(moved) == pytest.approx(len(KEYS) / count, rel=0.25)
+    assert len(moved) == pytest.approx(len(KEYS) / count, rel=0.3)
     if count > 2:
         taken = Counter(new for _, new in moved)
         assert len(taken) == count - 1, "all the others take some"
@@ -43,7 +44,7 @@ def test_where_a_target_goes_its_keys_move_and_no_others(count: int, gone: int) 
 
 def test_keys_are_shared_out_as_the_weights_say() -> None:
     counts = Counter(homes(numbers := targets(3), [0.5, 1.0, 1.5]))
-    assert [counts[number] for number in numbers] == pytest.approx([666, 1333, 2000], rel=0.1)
+    assert [counts[number] for number in numbers] == pytest.approx([167, 333, 500], rel=0.2)
 
 
 @given(
