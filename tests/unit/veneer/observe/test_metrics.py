@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.unit.veneer.observe.records import quiet_observer, record
 from veneer.observe.counters import Counts, Snapshot, merged, remains
-from veneer.observe.gauges import Gauges, StoreGauges
+from veneer.observe.gauges import HELD, Gauges, StoreGauges
 from veneer.observe.metrics import Metrics
 from veneer.pipeline.exchange import CacheResult, ExchangeRecord, Refusal
 
@@ -150,3 +151,22 @@ def test_a_store_has_no_series_for_what_it_cannot_have() -> None:
     assert found["veneer_store_evictions_total", "store=l1"] == 4
     assert ("veneer_store_errors_total", "store=l1") not in found
     assert ("veneer_store_evictions_total", "store=l2") not in found
+
+
+MAPPINGS = [name for name in Gauges.__struct_fields__ if isinstance(getattr(Gauges(), name), dict)]
+
+
+def shown(gauges: Gauges) -> dict[tuple[str, str], str]:
+    """Each sample with its value, and the type of its family."""
+    text, _ = Metrics(lambda: Snapshot(Counts(), gauges)).render("")
+    families = text_string_to_metric_families(text.decode())
+    return {(str(sample), family.type): family.type for family in families for sample in family.samples}
+
+
+@pytest.mark.parametrize("name", MAPPINGS)
+def test_what_a_room_says_is_scraped_and_named_in_held_where_it_is_no_counter(name: str) -> None:
+    nothing, filled = shown(Gauges()), msgspec.structs.replace(Gauges(), **{name: {"a\tb\tc": 7}})
+    types = {kind for sample, kind in shown(filled).items() if sample not in nothing}
+    assert types, f"Gauges.{name} needs a family in observe/room_metrics.py"
+    meant = "HELD in observe/gauges.py names what is gone with its process, as a gauge is and a counter is not: look at"
+    assert types == {"gauge" if name in HELD else "counter"}, f"{meant} {name}"
