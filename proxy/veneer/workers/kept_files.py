@@ -31,12 +31,12 @@ class KeptFiles:
             try:
                 with path.open("rb") as file:
                     data = file.read(MAX_BYTES + 1)
+                if len(data) > MAX_BYTES:
+                    return path
+                self.descriptors[name] = in_memory(data)
             except (OSError, ValueError):
                 return path
-            if len(data) > MAX_BYTES:
-                return path
-            self.descriptors[name] = in_memory(data)
-        return readable_at(self.descriptors[name])
+        return _found(self.descriptors[name], path)
 
     def close(self) -> None:
         """Let the copies go; workers that have inherited them keep them."""
@@ -68,6 +68,12 @@ def inherited(descriptors: Mapping[str, int]) -> Callable[[Path], Path]:
 
     def copy(path: Path) -> Path:
         descriptor = descriptors.get(str(path))
-        return path if descriptor is None else readable_at(descriptor)
+        return path if descriptor is None else _found(descriptor, path)
 
     return copy
+
+
+def _found(descriptor: int, path: Path) -> Path:
+    """Where to read the copy; the file itself where no /proc shows descriptors as files."""
+    copy = readable_at(descriptor)
+    return copy if copy.exists() else path

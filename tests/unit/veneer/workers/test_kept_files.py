@@ -37,7 +37,17 @@ def test_what_cannot_be_copied_is_left_to_its_reader(tmp_path: Path) -> None:
     assert files.descriptors == {}
 
 
-def test_a_copy_that_cannot_be_made_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_proc_files_are_read_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("veneer.workers.kept_files.readable_at", lambda _descriptor: tmp_path / "no-proc")
+    own = tmp_path / "own"
+    own.write_bytes(b"x")
+    files = KeptFiles()
+    assert files.copy(own) == own
+    assert inherited(files.descriptors)(own) == own
+    files.close()
+
+
+def test_a_copy_that_cannot_be_made_leaves_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_arguments: object) -> int:
         raise OSError(28, "No space left on device")
 
@@ -45,4 +55,7 @@ def test_a_copy_that_cannot_be_made_leaves_nothing_open(monkeypatch: pytest.Monk
     monkeypatch.setattr("veneer.workers.kept_files.fcntl.fcntl", full)
     with pytest.raises(OSError, match="No space"):
         in_memory(b"x")
+    own = tmp_path / "own"
+    own.write_bytes(b"x")
+    assert KeptFiles().copy(own) == own, "it is read where it is"
     assert len(list(Path("/proc/self/fd").iterdir())) == before
