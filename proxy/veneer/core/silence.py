@@ -199,15 +199,20 @@ def overdue(silence: Silence, others: Sequence[Silence], now: float, *, another_
     `another_is_ready` says that one of those that may have requests is ready (`core.balancing`).
     """
     found: list[Owed] = []
+    heard_s = max((other.heard_s for other in others), default=-inf)
+    # Many may be owed of a kind, long polls for instance, and this is asked ten times a second.
+    patiences: dict[str, tuple[float, float] | None] = {}
     for owed in silence.owed:
         if now - owed.sent_s < FLOOR_S:
             break  # and so the rest
         # What came after it was sent says that the target lived then; that it hangs since, others have to find out.
         lived = silence.missed < MISSES and silence.heard_s >= owed.sent_s
         since_s = silence.heard_s if lived else owed.sent_s
-        if not another_is_ready and all(other.heard_s <= since_s for other in others):
+        if not another_is_ready and heard_s <= since_s:
             continue
-        patience = _patience_s(silence, others, owed.kind, now)
+        if owed.kind not in patiences:
+            patiences[owed.kind] = _patience_s(silence, others, owed.kind, now)
+        patience = patiences[owed.kind]
         if patience is None or now - since_s < (LIVED * patience[1] if lived else patience[0]):
             continue
         silence.suspect(now, max(patience[0], silence.fitting_s if silence.suspected(now) else 0.0))
