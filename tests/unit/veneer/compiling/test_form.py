@@ -63,7 +63,7 @@ def test_a_stale_form_does_not_start(monkeypatch: pytest.MonkeyPatch, capsys: py
     def stale() -> BuildKind:
         raise StaleFormError("the sources are others")
 
-    monkeypatch.setattr(cli, "running_form", stale)
+    monkeypatch.setattr(cli, "form", stale)
     assert cli.main(["--version"]) == 2
     assert capsys.readouterr().err == "the sources are others\n"
 
