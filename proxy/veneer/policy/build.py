@@ -31,7 +31,7 @@ from veneer.policy.identities import PREFIX, identity_of, shared_by, unknown, wr
 from veneer.policy.key_texts import KeyTexts, read_key_texts
 from veneer.policy.limiting import rate_rules
 from veneer.policy.listeners import read_admin, read_listeners
-from veneer.policy.match import RouteTable, covered_by
+from veneer.policy.match import EarlierRoutes, RouteTable
 from veneer.policy.matching import beside_each_other, field_conditions, wrong_conditions
 from veneer.policy.model_changes import ChangeSettings
 from veneer.policy.model_identity import Identity
@@ -212,8 +212,6 @@ class Builder:
         limits: RateRules,
     ) -> None:
         """What a route's own text names must exist; what it has from `defaults` is reported there."""
-        plain = self.document.plain()
-        sections = plain if isinstance(plain, dict) else {}
         named: list[tuple[KeyPath, str, Iterable[str], str]] = []
         if shape.upstream is not None:
             named.append((("upstream",), shape.upstream, upstreams, "upstreams"))
@@ -225,7 +223,10 @@ class Builder:
             (("cache", "changes", at), name, self.changes, "changes") for at, name in enumerate(shape.cache.changes)
         ]
         for at, name, known, home in named:
-            broken = sections.get(home)
+            if name in known:
+                continue
+            section = self.document.find((home,))
+            broken = None if section is None else section.plain()
             names = {*known, *(broken if isinstance(broken, dict) else ())}
             if name not in names:
                 hint = nearest(name, names) or f"`{home}` names none"
@@ -239,6 +240,7 @@ class Builder:
         limits: RateRules,
     ) -> tuple[model.Route, ...]:
         routes: list[model.Route] = []
+        earlier = EarlierRoutes()
         lines: dict[str, int] = {}
         for index, given in zip(indices, self.shape.routes, strict=True):
             path: KeyPath = ("routes", index)
@@ -252,10 +254,11 @@ class Builder:
             route = self._route(path, given, overlay(given, defaults), upstreams, limits)
             if route is None:
                 continue
-            if covering := covered_by(route, routes):
+            if covering := earlier.covering(route):
                 names = ", ".join(f'"{other.name}" (line {lines[other.name]})' for other in covering)
                 self.problem((*path, "match"), f"can never be reached: {names} takes all of it", "put it first")
             routes.append(route)
+            earlier.add(route)
         rest = schema.RouteShape.model_validate({"name": DEFAULT_ROUTE, "match": {"path": "/{rest:path}"}})
         cache = defaults.cache.model_copy(update={"ttl": None})
         last = self._route(

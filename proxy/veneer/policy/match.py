@@ -151,8 +151,33 @@ def _fork(nodes: list[_Node], segments: list[str], found: list[_RouteCandidate])
     return sorted(found, key=_in_order)
 
 
-def covered_by(route: Route, earlier: Sequence[Route]) -> tuple[Route, ...]:
-    """The earlier routes that together leave nothing for `route`; empty when it can be reached."""
+class EarlierRoutes:
+    """The routes above another one, by how their paths begin: with a thousand of them most have nothing in common."""
+
+    def __init__(self) -> None:
+        self._by_literal: dict[str, list[tuple[int, Route]]] = {}
+        self._others: list[tuple[int, Route]] = []
+        self._count = 0
+
+    def add(self, route: Route) -> None:
+        """It stands below all others."""
+        first = route.template.parts[0]
+        home = self._others if isinstance(first, Parameter) else self._by_literal.setdefault(first, [])
+        home.append((self._count, route))
+        self._count += 1
+
+    def covering(self, route: Route) -> tuple[Route, ...]:
+        """Those that together leave nothing for `route`; empty when it can be reached."""
+        first = route.template.parts[0]
+        alike = [] if isinstance(first, Parameter) else self._by_literal.get(first, [])
+        return _covered_by(route, [other for _, other in sorted([*self._others, *alike], key=_by_place)])
+
+
+def _by_place(placed: tuple[int, Route]) -> int:
+    return placed[0]
+
+
+def _covered_by(route: Route, earlier: Sequence[Route]) -> tuple[Route, ...]:
     covering: list[Route] = []
     for other in earlier:
         asks_no_more = set(other.conditions) <= set(route.conditions) and implies(route.asked, other.asked)

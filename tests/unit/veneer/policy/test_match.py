@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from veneer.core.fields import Fields, Pair
 from veneer.policy.conditions import PRESENT, FieldConditions, QueryCondition, holds
 from veneer.policy.load import parse_policy
-from veneer.policy.match import RouteTable, covered_by
+from veneer.policy.match import EarlierRoutes, RouteTable
 from veneer.policy.model import Route
 from veneer.policy.template import parse_path
 
@@ -23,6 +23,13 @@ LAST = route("default", "/{rest:path}")
 
 def table(*routes: Route) -> RouteTable:
     return RouteTable((*routes, LAST))
+
+
+def covered_by(route: Route, earlier: Iterable[Route]) -> tuple[Route, ...]:
+    above = EarlierRoutes()
+    for one in earlier:
+        above.add(one)
+    return above.covering(route)
 
 
 def test_the_first_route_wins_whether_literal_or_parameter() -> None:
