@@ -248,6 +248,7 @@ class FastPathConnection(FastPathHandler):
                 if rate is None:
                     return False
                 record = state.rejection_record(template.method, template.route.name)
+                state.learn_refusal(template.method, request.shape.host + request.values[0], exchange.match)
                 return self._reject(record, request.shape, request.values[0], request.request_id, now_s, rate)
         if lease is None:
             exchange.look_up(rate, now_s)

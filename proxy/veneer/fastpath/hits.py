@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import cast
 
 from mypy_extensions import i64
 
@@ -17,7 +17,6 @@ from veneer.fastpath.learning import (
     build_reply,
     for_all,
     head_pieces,
-    limited_target,
     may_learn,
     target_key,
     variant_selector,
@@ -34,9 +33,6 @@ from veneer.pipeline.context import Exchange, ServedHit, Services
 from veneer.pipeline.request_ids import RequestIds
 from veneer.policy.watch import PolicySource
 from veneer.server.ports import ConnectionHandle, FastPath, FastPathHandler
-
-MAX_LIMITED_TARGETS: Final = 4096
-"""Targets remembered for whose sake requests were refused."""
 
 
 class HitFastPath(FastPath):
@@ -144,9 +140,5 @@ class HitFastPath(FastPath):
 
     def learn_refusal(self, exchange: Exchange) -> None:
         """Remember which limit holds for a target: whoever is above it comes again soon."""
-        state, targets = self.state, self.state.limited_targets
-        limited = limited_target(exchange, state.rejection_record) if exchange.policy is state.policy else None
-        if limited is not None:
-            if len(targets) >= MAX_LIMITED_TARGETS:
-                targets.clear()
-            targets[exchange.request.method, target_key(exchange.request)] = limited
+        if exchange.policy is self.state.policy:
+            self.state.learn_refusal(exchange.request.method, target_key(exchange.request), exchange.match)

@@ -17,7 +17,7 @@ from veneer.http1.framing import FramingFacts, framing_of
 from veneer.http1.serialise import serialise
 from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.context import Exchange, ServedHit
-from veneer.policy.model import ClientLifetime, Policy, Route
+from veneer.policy.model import ClientLifetime, Match, Policy, Route
 from veneer.policy.model_rates import RateKeyKind, RateRule
 
 T = TypeVar("T")
@@ -103,17 +103,18 @@ def counts_together(route: Route, rule: RateRule) -> bool:
     return rule.key.kind in COUNTED_TOGETHER and not rule.further and not route.further_limits
 
 
-def limited_target(exchange: Exchange, refused: Callable[[str, str], RecordTemplate]) -> LimitedTarget | None:
+def limited_target(
+    policy: Policy, method: str, match: Match, refused: Callable[[str, str], RecordTemplate]
+) -> LimitedTarget | None:
     """What there is to know of a target to refuse its requests; None where more than the target decides.
 
     `refused` tells what is recorded of every refusal of a method on a route.
     """
-    rule = exchange.match.route.rate_limit
-    plain = exchange.request.method in {"GET", "HEAD"} and not exchange.policy.trusted_proxies
-    if rule is None or not counts_together(exchange.match.route, rule) or exchange.match.by_fields or not plain:
+    rule = match.route.rate_limit
+    plain = method in {"GET", "HEAD"} and not policy.trusted_proxies
+    if rule is None or not counts_together(match.route, rule) or match.by_fields or not plain:
         return None
-    facts = refused(exchange.request.method, exchange.match.route.name)
-    return LimitedTarget(facts, rule.limit, shared_rate_key(exchange.match.route))
+    return LimitedTarget(refused(method, match.route.name), rule.limit, shared_rate_key(match.route))
 
 
 def shared_rate_key(route: Route) -> str | None:

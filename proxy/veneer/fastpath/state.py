@@ -10,7 +10,7 @@ from mypy_extensions import i64
 from veneer.core.rules import Scope
 from veneer.fastpath.fingerprint import Fingerprint, scope_mark
 from veneer.fastpath.hot_entries import HotEntry, LimitedTarget, RouteFacts
-from veneer.fastpath.learning import Interner, limit_lines, shared_rate_key
+from veneer.fastpath.learning import Interner, limit_lines, limited_target, shared_rate_key
 from veneer.fastpath.misses import MissFastPath
 from veneer.fastpath.rejections import RejectionCache
 from veneer.fastpath.scan import Scanner
@@ -27,6 +27,8 @@ from veneer.policy.watch import PolicySource
 
 MAX_MARKS: Final = 64 * 1024
 """Scopes whose marks are remembered: as many as there are credentials remembered."""
+MAX_LIMITED_TARGETS: Final = 4096
+"""Targets remembered for whose sake requests were refused."""
 MAX_RECORDS: Final = 4096
 """Kinds of exchanges whose records are remembered: one for each kind of answer and scope."""
 
@@ -108,6 +110,14 @@ class FastPathState:
             record = RecordTemplate(method, route, 429, refused=Refusal.RATE, scheme=self._scheme)
             self._rejection_records[method, route] = record
         return record
+
+    def learn_refusal(self, method: str, target: bytes, match: Match) -> None:
+        """Remember which limit holds for a target, its host before it: whoever is above it comes again soon."""
+        limited = limited_target(self.policy, method, match, self.rejection_record)
+        if limited is not None:
+            if len(self.limited_targets) >= MAX_LIMITED_TARGETS:
+                self.limited_targets.clear()
+            self.limited_targets[method, target] = limited
 
     def facts_of(self, route: Route) -> RouteFacts:
         """What the hot entries of a route have in common, the same object for all."""

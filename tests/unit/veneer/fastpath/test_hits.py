@@ -19,9 +19,10 @@ from veneer.core.invalidation import Invalidation, Validity
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.outcome import CacheStatus
 from veneer.fastpath.fingerprint import fingerprint_of
-from veneer.fastpath.hits import MAX_LIMITED_TARGETS, HitFastPath
+from veneer.fastpath.hits import HitFastPath
 from veneer.fastpath.hot_entries import MAX_VARIANTS
 from veneer.fastpath.learning import Interner
+from veneer.fastpath.state import MAX_LIMITED_TARGETS
 from veneer.limits.rate_memory import MemoryRates
 from veneer.loop.tasks import Tasks
 from veneer.pipeline.admit import count

@@ -210,6 +210,27 @@ async def test_who_is_above_the_rate_is_refused_and_nothing_is_sent(stage: Stage
     assert len(stage.backend.heads) == 3
 
 
+async def test_who_was_refused_here_is_refused_again_by_what_is_known_of_the_target(stage: Stage) -> None:
+    for number in range(3):
+        assert stage.ask(f"/limited/{number}")
+        stage.backend.says(came())
+        if stage.line.pending is not None:
+            await stage.line.is_over.wait()
+            stage.line.is_over.clear()
+    targets = stage.fastpath.state.limited_targets
+    assert not targets
+    stage.line.sent.clear()
+    assert stage.ask("/limited/4")
+    assert [*targets] == [("GET", b"site\n/limited/4")]
+    assert stage.ask("/limited/4")
+    first, second = stage.line.sent
+    assert first.startswith(b"HTTP/1.1 429 ")
+    assert first.splitlines()[0] == second.splitlines()[0]
+    stage.clock.advance(3600)
+    assert stage.ask("/limited/4"), "and sent once the rate allows it"
+    assert len(stage.backend.heads) == 4
+
+
 async def test_a_fetch_under_way_is_not_made_twice(stage: Stage) -> None:
     await stage.teach()
     assert stage.ask("/second")
