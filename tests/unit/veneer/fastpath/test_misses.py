@@ -196,13 +196,17 @@ async def test_as_many_are_in_flight_as_may_be(stage: Stage) -> None:
     assert stage.backend.free
 
 
-async def test_who_is_above_the_rate_is_refused_and_nothing_is_sent(stage: Stage) -> None:
+async def use_up_the_rate(stage: Stage) -> None:
     for number in range(3):
         assert stage.ask(f"/limited/{number}")
         stage.backend.says(came())
         if stage.line.pending is not None:
             await stage.line.is_over.wait()
             stage.line.is_over.clear()
+
+
+async def test_who_is_above_the_rate_is_refused_and_nothing_is_sent(stage: Stage) -> None:
+    await use_up_the_rate(stage)
     stage.line.sent.clear()
     assert stage.ask("/limited/4")
     assert stage.line.sent[0].startswith(b"HTTP/1.1 429 ")
@@ -211,12 +215,7 @@ async def test_who_is_above_the_rate_is_refused_and_nothing_is_sent(stage: Stage
 
 
 async def test_who_was_refused_here_is_refused_again_by_what_is_known_of_the_target(stage: Stage) -> None:
-    for number in range(3):
-        assert stage.ask(f"/limited/{number}")
-        stage.backend.says(came())
-        if stage.line.pending is not None:
-            await stage.line.is_over.wait()
-            stage.line.is_over.clear()
+    await use_up_the_rate(stage)
     targets = stage.fastpath.state.limited_targets
     assert not targets
     stage.line.sent.clear()
