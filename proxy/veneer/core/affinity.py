@@ -20,6 +20,7 @@ from typing import Final
 
 from veneer.core.address import told_clients
 from veneer.core.fields import Fields
+from veneer.core.sharing import cookie_pairs
 
 ROOM: Final = 8
 _MASK: Final = (1 << 64) - 1
@@ -54,18 +55,9 @@ def key_of(rules: AffinityRules, fields: Fields) -> int | None:
         case AffinityKind.HEADER:
             text = fields.get(rules.name)
         case _:
-            text = _cookie(fields, rules.name)
+            # The first one of that name: whichever is taken, it is the same one each time.
+            text = next((value for name, value in cookie_pairs(fields) if name == rules.name), None)
     return number_of(text) if text else None
-
-
-def _cookie(fields: Fields, name: str) -> str | None:
-    """The first cookie of that name: whichever is taken, it is the same one each time."""
-    for line in fields.lines("cookie"):
-        for member in line.split(";"):
-            own, _, value = member.partition("=")
-            if own.strip() == name:
-                return value.strip()
-    return None
 
 
 def number_of(text: str) -> int:

@@ -126,6 +126,12 @@ class Meaning(Enum):
     UNKNOWN = "unknown"
 
 
+def cookie_pairs(fields: Fields) -> list[tuple[str, str]]:
+    """Name and value of each cookie in the Cookie lines, as a semicolon separates them (RFC 6265 section 4.2.1)."""
+    members = [member.partition("=") for line in fields.lines("cookie") for member in line.split(";")]
+    return [(name.strip(OWS), value.strip(OWS)) for name, _, value in members]
+
+
 def cookie_names(fields: Fields) -> list[str]:
     """The names in the Cookie lines. A comma separates as well: some servers read it so; a name too many is safe."""
     members = [member for line in fields.lines("cookie") for member in line.replace(",", ";").split(";")]

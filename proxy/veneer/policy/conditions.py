@@ -8,6 +8,7 @@ from urllib.parse import unquote_plus
 
 from veneer.core.fields import Fields
 from veneer.core.headers import OWS
+from veneer.core.sharing import cookie_pairs
 
 PRESENT: Final = "*"
 """As a value: whatever it is."""
@@ -48,9 +49,9 @@ class FieldConditions:
         return not self.cookies or self._cookies_hold(fields)
 
     def _cookies_hold(self, fields: Fields) -> bool:
-        cookies = [cookie.partition("=") for line in fields.lines("cookie") for cookie in line.split(";")]
+        cookies = cookie_pairs(fields)
         for name, value in self.cookies:
-            values = [said.strip(OWS) for spelt, _, said in cookies if spelt.strip(OWS) == name]
+            values = [said for spelt, said in cookies if spelt == name]
             if len(values) != 1 or (value != PRESENT and values[0] != value):
                 return False
         return True
