@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 from veneer.core.fields import Fields
 from veneer.core.percent import folded
@@ -170,11 +170,7 @@ class EarlierRoutes:
         """Those that together leave nothing for `route`; empty when it can be reached."""
         first = route.template.parts[0]
         alike = [] if isinstance(first, Parameter) else self._by_literal.get(first, [])
-        return _covered_by(route, [other for _, other in sorted([*self._others, *alike], key=_by_place)])
-
-
-def _by_place(placed: tuple[int, Route]) -> int:
-    return placed[0]
+        return _covered_by(route, [other for _, other in sorted([*self._others, *alike], key=itemgetter(0))])
 
 
 def _covered_by(route: Route, earlier: Sequence[Route]) -> tuple[Route, ...]:
