@@ -12,14 +12,12 @@ from aiohttp import web
 from veneer.admin.stats import percentile
 from veneer.observe.counters import RouteCounts, Snapshot
 from veneer.observe.histogram import Histogram
+from veneer.pipeline.exchange import hits_of
 
 PATH: Final = "/history"
 STEP_S: Final = 10.0
 MOST: Final = 360
 """Points that are kept: an hour."""
-
-HITS: Final = ("hit", "stale", "collapsed")
-MISSES: Final = ("miss", "revalidated")
 
 
 class HistoryPoint(msgspec.Struct, frozen=True):
@@ -55,8 +53,8 @@ class _CountedSoFar:
             total.add(route)
         self.requests = sum(sum(classes) for classes in total.requests.values())
         self.errors = sum(classes[5] for classes in total.requests.values())
-        self.hits = sum(total.cache.get(result, 0) for result in HITS)
-        self.misses = sum(total.cache.get(result, 0) for result in MISSES)
+        self.hits, looked = hits_of(total.cache)
+        self.misses = looked - self.hits
         self.duration = total.duration()
         self.upstream = total.upstream
 

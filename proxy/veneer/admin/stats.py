@@ -8,6 +8,7 @@ from veneer.core.durations import BOUNDS_MS
 from veneer.observe.counters import RouteCounts, Snapshot
 from veneer.observe.gauges import StoreGauges
 from veneer.observe.histogram import Histogram
+from veneer.pipeline.exchange import hits_of
 
 
 class RouteStats(msgspec.Struct, frozen=True):
@@ -46,10 +47,6 @@ class Stats(msgspec.Struct, frozen=True):
     log_dropped: dict[str, int]
 
 
-_ANSWERED_HERE = ("hit", "stale", "collapsed")
-_ASKED = ("miss", "revalidated")
-
-
 def stats_of(snapshot: Snapshot, position: tuple[str, int]) -> Stats:
     """The statistics of one or several processes."""
     counts, gauges = snapshot.counts, snapshot.gauges
@@ -70,8 +67,7 @@ def stats_of(snapshot: Snapshot, position: tuple[str, int]) -> Stats:
 
 
 def _route_stats(name: str, route: RouteCounts) -> RouteStats:
-    here = sum(route.cache.get(use, 0) for use in _ANSWERED_HERE)
-    looked = here + sum(route.cache.get(use, 0) for use in _ASKED)
+    here, looked = hits_of(route.cache)
     return RouteStats(
         route=name,
         requests=sum(sum(classes) for classes in route.requests.values()),

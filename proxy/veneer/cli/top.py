@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -13,9 +14,8 @@ import msgspec
 from veneer.admin.views import COUNTERS_PATH, Counters, RouteCounters
 from veneer.cli.admin_client import FINE, client_of, run
 from veneer.cli.tables import share, size, table
+from veneer.pipeline.exchange import hits_of
 
-_HERE: Final = ("hit", "stale", "collapsed")
-_ASKED: Final = ("miss", "revalidated")
 _TITLES: Final = ("route", "requests/s", "hits", "p50", "p99", "5xx/s", "out/s")
 _HOME: Final = "\x1b[H\x1b[2J"
 """To the upper left, with nothing below (ECMA-48 CUP, ED)."""
@@ -93,7 +93,9 @@ def _difference(now: RouteCounters, before: RouteCounters | None) -> RouteCounte
 
 def _sum(routes: Sequence[RouteCounters], buckets: int) -> RouteCounters:
     classes = {name: sum(one.classes.get(name, 0) for one in routes) for name in ("5xx",)}
-    cache = {name: sum(one.cache.get(name, 0) for one in routes) for name in (*_HERE, *_ASKED)}
+    cache = Counter[str]()
+    for one in routes:
+        cache.update(one.cache)
     durations = tuple(sum(one.durations[bucket] for one in routes) for bucket in range(buckets))
     return RouteCounters(
         sum(one.requests for one in routes), classes, cache, durations, sum(one.bytes_out for one in routes)
@@ -101,8 +103,7 @@ def _sum(routes: Sequence[RouteCounters], buckets: int) -> RouteCounters:
 
 
 def _rates(name: str, one: RouteCounters, seconds: float, bounds_ms: Sequence[float]) -> RouteRates:
-    here = sum(one.cache.get(result, 0) for result in _HERE)
-    looked = here + sum(one.cache.get(result, 0) for result in _ASKED)
+    here, looked = hits_of(one.cache)
     return RouteRates(
         name,
         one.requests / seconds,

@@ -10,7 +10,7 @@ from veneer.observe.lines import Renderer
 from veneer.observe.patterns import encode
 from veneer.observe.repeats import CompactRecord, RecordTemplate
 from veneer.observe.writer import LineWriter
-from veneer.pipeline.exchange import CacheResult, ExchangeRecord
+from veneer.pipeline.exchange import HIT_RESULTS, ExchangeRecord
 
 
 class Lines:
@@ -66,14 +66,9 @@ class Lines:
 def _share_of(record: ExchangeRecord, sampling: LineSampling) -> float:
     if record.error or record.refused is not None or sampling.is_slow(record.duration_ms):
         return 1.0
-    return sampling.share(is_hit=_is_hit(record.cache), status=record.status)
+    return sampling.share(is_hit=record.cache in HIT_RESULTS, status=record.status)
 
 
 def _share_of_notes(facts: RecordTemplate, sampling: LineSampling) -> float:
     """Of those that are not slow."""
-    return 1.0 if facts.refused is not None else sampling.share(is_hit=_is_hit(facts.cache), status=facts.status)
-
-
-def _is_hit(cache: CacheResult) -> bool:
-    """As the hit rate counts. By identity: to look an Enum's member up runs Python."""
-    return cache is CacheResult.HIT or cache is CacheResult.STALE or cache is CacheResult.COLLAPSED
+    return 1.0 if facts.refused is not None else sampling.share(is_hit=facts.cache in HIT_RESULTS, status=facts.status)

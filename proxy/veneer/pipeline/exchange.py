@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -19,6 +20,17 @@ class CacheResult(Enum):
     MISS = "miss"
     BYPASS = "bypass"  # the route, the method or the request keeps the cache out of it
     NONE = "none"  # never looked: refused, or an answer of the proxy's own
+
+
+HIT_RESULTS: Final[tuple[CacheResult, ...]] = (CacheResult.HIT, CacheResult.STALE, CacheResult.COLLAPSED)
+"""What the hit rate counts as hits: what needed no request of its own to a backend."""
+_ASKED_RESULTS: Final[tuple[CacheResult, ...]] = (CacheResult.MISS, CacheResult.REVALIDATED)
+
+
+def hits_of(counted: Mapping[str, int]) -> tuple[int, int]:
+    """The hits among exchanges that are counted by result, and all those that the hit rate is a share of."""
+    hits = sum([counted.get(result.value, 0) for result in HIT_RESULTS])
+    return hits, hits + sum([counted.get(result.value, 0) for result in _ASKED_RESULTS])
 
 
 class Refusal(Enum):
