@@ -25,15 +25,13 @@ class FastIdentifier:
         self._bearers = services.identities.bearers
         self._identifier = Identifier(services.identities)
         self._now = services.clock.now
-        self._policy: Policy | None = None
-        self._names: dict[str, frozenset[str]] = {}
 
     def identified(self, policy: Policy, match: Match, shape: HeadShape, values: Values) -> Match | None:
         """The match of a request with what it proves, where that makes a difference; None where that is not known here.
 
         Nor is it where less is proven than the route asks for: another credential may prove the rest.
         """
-        names = self._names_of(policy, match.route)
+        names = match.route.identity_names
         if not names:
             return match
         if not shape.authorization:
@@ -45,15 +43,6 @@ class FastIdentifier:
         own = self._identifier.proven(policy, match, known.proofs, now)
         proven = own.identity or {}
         return own if all("identity." + name in proven for name in names) else None
-
-    def _names_of(self, policy: Policy, route: Route) -> frozenset[str]:
-        if policy is not self._policy:
-            self._policy = policy
-            self._names = {}
-        names = self._names.get(route.name)
-        if names is None:
-            names = self._names[route.name] = route.identity_names
-        return names
 
 
 def frame_within(known: tuple[str, str], wanted: RequestHead, route: Route) -> tuple[str, str]:

@@ -64,7 +64,7 @@ class UpstreamTemplate:
         self.read_timeout_s = route.read_timeout_s
         self.limit: RateLimit | None = None if rule is None else rule.limit
         self.limit_lines = b"" if rule is None else limit_lines(rule.limit)
-        self.counting = None if rule is None or not (rule.further or rule.names_identity) else rule
+        self.counting = None if rule is None or not (rule.further or rule.identity_names) else rule
         self.shared_rate_key = shared_rate_key(route)
         self.replies = replies
 

@@ -29,8 +29,11 @@ def client_counted(rule: RateRule, match: Match, fields: Fields, client_ip: str)
     shared = rule.shared_client(match.route.name)
     if shared is not None:
         return shared
-    parts = [_part_of_key(key, match, fields, client_network(client_ip, rule.limit.ipv6_bits)) for key in rule.keys]
-    return "".join([f"{len(part)}:{part}" for part in parts]) if len(parts) > 1 else parts[0]
+    network = client_network(client_ip, rule.limit.ipv6_bits)
+    if not rule.further:
+        return _part_of_key(rule.key, match, fields, network)
+    parts = [_part_of_key(key, match, fields, network) for key in rule.keys]
+    return "".join([f"{len(part)}:{part}" for part in parts])
 
 
 def _part_of_key(key: RateKey, matched: Match, fields: Fields, network: str) -> str:
@@ -62,26 +65,22 @@ async def count(services: Services, exchange: Exchange) -> RateVerdict | None:
     All must admit. Where a refusal is known beforehand nothing is counted; with Redis it is once the first request has
     met it.
     """
-    route, rates = exchange.match.route, services.rates
-    if route.further_limits:
+    limits, rates = exchange.match.route.limits, services.rates
+    if len(limits) > 1:
         now_s = services.clock.monotonic()
-        for rule in route.limits:
+        for rule in limits:
             refusal = rates.refusal_now(client_key(rule.limit, rate_client(exchange, rule)), rule.limit, now_s)
             if refusal is not None:
                 return refusal
     verdict: RateVerdict | None = None
-    for rule in route.limits:
-        one = await _count_one(services, exchange, rule)
+    for rule in limits:
+        client, limit = rate_client(exchange, rule), rule.limit
+        at_once = rates.admit_now(client_key(limit, client), limit, services.clock.monotonic())
+        one = at_once or await rates.admit(client, limit)
         verdict = one if verdict is None else tighter(verdict, one)
         if not one.allowed:
             break
     return verdict
-
-
-async def _count_one(services: Services, exchange: Exchange, rule: RateRule) -> RateVerdict:
-    client, limit = rate_client(exchange, rule), rule.limit
-    at_once = services.rates.admit_now(client_key(limit, client), limit, services.clock.monotonic())
-    return at_once or await services.rates.admit(client, limit)
 
 
 def refused_by_rate(target: str, request_id: str, rate: RateVerdict) -> Answer:

@@ -63,8 +63,8 @@ class Handler:
         try:
             if begun is None:
                 services.recorder.begin()
-                identifies = exchange.match.route.identifies
-                exchange = await self._identifier.identified(exchange, services.clock) if identifies else exchange
+                asked = exchange.match.route.identity_names
+                exchange = await self._identifier.identified(exchange, services.clock) if asked else exchange
                 rate = await count(services, exchange)
                 has_place = services.in_flight.take()
             else:

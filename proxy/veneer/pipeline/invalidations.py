@@ -19,9 +19,8 @@ NOTHING_SPARED: Final = frozenset[str]()
 
 def done_by(policy: Policy, match: Match, request: RequestHead) -> Events:
     """What the request invalidates when it is done and its response names nothing, or there is none."""
-    policy_tags = match.route.invalidates(match.params)
     targets = _targets(policy, match.route, NOTHING_SPARED)
-    return invalidated_by(request, 204, Fields(), targets=targets, policy_tags=policy_tags)
+    return invalidated_by(request, 204, Fields(), targets=targets, policy_tags=match.invalidates)
 
 
 def named_by(policy: Policy, match: Match, request: RequestHead, head: ResponseHead, done: Events) -> Events:
@@ -38,7 +37,7 @@ def named_by(policy: Policy, match: Match, request: RequestHead, head: ResponseH
         head.status,
         head.fields,
         targets=_targets(policy, route, spared),
-        policy_tags=() if named_already else route.invalidates(match.params),
+        policy_tags=() if named_already else match.invalidates,
         counts=counts,
     )
 

@@ -133,7 +133,7 @@ def explain(
         standing=standing,
         tags=_tags(match),
         own_tags=own_tags or (),
-        invalidates=() if request.is_safe else match.route.invalidates(match.params),
+        invalidates=() if request.is_safe else match.invalidates,
     )
 
 

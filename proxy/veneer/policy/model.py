@@ -157,6 +157,10 @@ class Route:
     `spare_target_keyed_by` are lower-case request fields and identity values (`Policy.stored_as`). `request` and
     `response` are what becomes of the fields of requests and of responses, `cors` who may read the proxy's own answers.
     `claim` is what its requests say to the upstream. `sources` tell of changes that do not pass through the proxy.
+
+    What each request asks is worked out once: `limits` are all that must admit it, `identity_names` the identity values
+    that make a difference here, and `fixed_tags` and `fixed_invalidates` what `tags` and `invalidates` say, where that
+    is the same for every path.
     """
 
     name: str
@@ -198,37 +202,32 @@ class Route:
     client_lifetime: ClientLifetime = ClientLifetime.AGE
     claim: Claim = ANY_CLAIM
     sources: tuple[SourceBound, ...] = ()
+    limits: tuple[RateRule, ...] = field(init=False, repr=False, compare=False)
+    identity_names: frozenset[str] = field(init=False, repr=False, compare=False)
+    fixed_tags: tuple[str, ...] | None = field(init=False, repr=False, compare=False)
+    fixed_invalidates: tuple[str, ...] | None = field(init=False, repr=False, compare=False)
 
-    @property
-    def limits(self) -> tuple[RateRule, ...]:
-        """All limits that must admit a request."""
-        return () if self.rate_limit is None else (self.rate_limit, *self.further_limits)
+    def __post_init__(self) -> None:
+        limits = () if self.rate_limit is None else (self.rate_limit, *self.further_limits)
+        object.__setattr__(self, "limits", limits)
+        counted = [name for rule in limits for name in rule.identity_names]
+        tagged = {name for template in self.tag_templates for name in template.names}
+        invalidated = {name for template in self.invalidation_templates for name in template.names}
+        named = [name.removeprefix("identity.") for name in tagged | invalidated if name.startswith("identity.")]
+        object.__setattr__(self, "identity_names", frozenset([*self.cache.shared_by, *counted, *named]))
+        object.__setattr__(self, "fixed_tags", None if tagged else self.tags({}))
+        object.__setattr__(self, "fixed_invalidates", None if invalidated else self.invalidates({}))
 
     def tags(self, params: Mapping[str, str]) -> tuple[str, ...]:
         """The tags of a response on this route; `params` are those of the match. None ends in "*"."""
-        return tuple([template.fill(params) for template in self.tag_templates]) if self.tag_templates else ()
+        return tuple([template.fill(params) for template in self.tag_templates])
 
     def invalidates(self, params: Mapping[str, str]) -> tuple[str, ...]:
         """The tags that a request on this route invalidates; some may end in ":*" or be "*".
 
         One that names an identity which is not proven becomes the prefix before the name: everybody's.
         """
-        return tuple(template.reach(params) for template in self.invalidation_templates)
-
-    @property
-    def identifies(self) -> bool:
-        """Whether it makes a difference here who asks."""
-        if self.cache.shared_by or any(rule.names_identity for rule in self.limits):
-            return True
-        return any(template.names_identity for template in self.tag_templates + self.invalidation_templates)
-
-    @property
-    def identity_names(self) -> frozenset[str]:
-        """The names of the identity values that make a difference here."""
-        counted = [name for rule in self.limits for name in rule.identity_names]
-        templates = self.tag_templates + self.invalidation_templates
-        named = [name for template in templates for name in template.names if name.startswith("identity.")]
-        return frozenset([*self.cache.shared_by, *counted, *[name.removeprefix("identity.") for name in named]])
+        return tuple([template.reach(params) for template in self.invalidation_templates])
 
 
 @mypyc_attr(acyclic=True)
@@ -266,7 +265,14 @@ class Match:
     @property
     def tags(self) -> tuple[str, ...]:
         """The tags of a response. None ends in "*"."""
-        return self.route.tags(self.params) if self.route.tag_templates else ()
+        fixed = self.route.fixed_tags
+        return self.route.tags(self.params) if fixed is None else fixed
+
+    @property
+    def invalidates(self) -> tuple[str, ...]:
+        """The tags that the request invalidates; some may end in ":*" or be "*"."""
+        fixed = self.route.fixed_invalidates
+        return self.route.invalidates(self.params) if fixed is None else fixed
 
 
 def _told_apart_by(rules: CacheRules) -> tuple[str, ...]:

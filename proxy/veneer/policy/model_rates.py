@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from veneer.core.rate import RateLimit
@@ -31,12 +31,21 @@ class RateKey:
 class RateRule:
     """A named limit as it is applied to a route. Routes that name the same limit share one quota per client.
 
-    With `further` parts of the key, clients count as one where all parts are the same.
+    With `further` parts of the key, clients count as one where all parts are the same. `keys` are all of its parts,
+    `identity_names` the names of the identity values by which clients are counted.
     """
 
     limit: RateLimit
     key: RateKey = RateKey(RateKeyKind.CLIENT_IP)
     further: tuple[RateKey, ...] = ()
+    keys: tuple[RateKey, ...] = field(init=False, repr=False, compare=False)
+    identity_names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        keys = (self.key, *self.further)
+        named = tuple([key.name or "" for key in keys if key.kind is RateKeyKind.IDENTITY])
+        object.__setattr__(self, "keys", keys)
+        object.__setattr__(self, "identity_names", named)
 
     def shared_client(self, route: str) -> str | None:
         """The name under which all clients of a route are counted together; None where each is counted alone."""
@@ -49,18 +58,3 @@ class RateRule:
                 return "global"
             case _:
                 return None
-
-    @property
-    def keys(self) -> tuple[RateKey, ...]:
-        """All parts of the key."""
-        return (self.key, *self.further)
-
-    @property
-    def names_identity(self) -> bool:
-        """Whether it depends on who asks."""
-        return any(key.kind is RateKeyKind.IDENTITY for key in self.keys)
-
-    @property
-    def identity_names(self) -> tuple[str, ...]:
-        """The names of the identity values by which clients are counted."""
-        return tuple([key.name or "" for key in self.keys if key.kind is RateKeyKind.IDENTITY])

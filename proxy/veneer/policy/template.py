@@ -142,11 +142,6 @@ class TagTemplate:
         """The tag for these parameter values."""
         return "".join(tag_value(params[part.name]) if isinstance(part, Parameter) else part for part in self.parts)
 
-    @property
-    def names_identity(self) -> bool:
-        """Whether it depends on who asks."""
-        return any(name.startswith("identity.") for name in self.names)
-
     def reach(self, params: Mapping[str, str]) -> str:
         """As `fill`; up to the first parameter without a value, and then whatever follows."""
         known = ""

@@ -193,6 +193,8 @@ WITHIN_THE_POLICY = {
     "Policy.is_empty",
     "Route.asked",
     "Route.conditions",
+    "Route.fixed_invalidates",
+    "Route.fixed_tags",
     "Route.invalidation_templates",
     "Route.kept",
     "Route.tag_templates",
