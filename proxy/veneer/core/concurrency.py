@@ -58,6 +58,7 @@ class ConcurrencyLimit:
     __slots__ = (
         "_answered_s",
         "_calm",
+        "_calm_limit",
         "_count",
         "_exact",
         "_growing",
@@ -82,6 +83,7 @@ class ConcurrencyLimit:
         """How many may be at the backend now."""
         self._calm: dict[str, _Calm] = {}
         self._growing = True
+        self._calm_limit = self._calm_limit_of(self._exact)
         self._reached = False
         self._peak = 0
         self._sum = 0.0
@@ -100,7 +102,7 @@ class ConcurrencyLimit:
             if len(self._calm) >= MAX_KINDS:
                 self._calm.clear()
             calm = self._calm[kind] = _Calm(latency_s)
-        if among <= self._calm_limit() and self._tells_of_calm(calm, latency_s, among):
+        if among <= self._calm_limit and (not self._reached or self._tells_of_calm(calm, latency_s, among)):
             calm.learn(latency_s)
             self._taught_s = now_s
             self._taught_limit = self._exact
@@ -140,22 +142,22 @@ class ConcurrencyLimit:
         return min([calm.mean_s for calm in self._calm.values()], default=0.0)
 
     def _tells_of_calm(self, calm: _Calm, latency_s: float, among: int) -> bool:
-        """Whether a latency among few is no queue's. While requests have to wait it may be that of those before them.
+        """Whether a latency among few is no queue's, while requests have to wait: it may be that of those before them.
 
         Unless little is known yet, or it is longer than if the backend did one at a time: such requests are slow.
         """
-        if not self._reached or self._probe_until_s or calm.count < _TAUGHT_BY:
+        if self._probe_until_s or calm.count < _TAUGHT_BY:
             return True
         return latency_s > TOLERANCE * calm.mean_s * among
 
-    def _calm_limit(self) -> int:
+    def _calm_limit_of(self, exact: float) -> int:
         """With at most so many at it the backend is calm; while nothing is known of it, and of few, with fewer.
 
         Rounded down: the latency of two that wait for each other would else be the calm one of a backend that does one
         at a time, and a limit that is too high would confirm itself.
         """
-        few = self._growing or self._exact < _SMALL
-        return max(1, int(self._exact / (4 if few else 3)))
+        few = self._growing or exact < _SMALL
+        return max(1, int(exact / (4 if few else 3)))
 
     def _step(self, now_s: float) -> None:
         exact = self._exact
@@ -180,7 +182,7 @@ class ConcurrencyLimit:
         if due and full and not self._growing:
             self._probe_left = PROBE_SAMPLES
             self._probe_until_s = now_s + PROBE_MOST_S
-            self.limit = min(self._calm_limit(), self.limit)
+            self.limit = min(self._calm_limit, self.limit)
 
     def _end_probe(self, now_s: float) -> None:
         self._probe_left = 0
@@ -193,6 +195,7 @@ class ConcurrencyLimit:
         """Begin another window with this limit."""
         self._exact = max(min(exact, self._most), self._least)
         self.limit = int(self._exact)
+        self._calm_limit = self._calm_limit_of(self._exact)
         self._reached = False
         self._peak = 0
         self._sum = 0.0

@@ -111,7 +111,8 @@ class Pace:
 
     def count(self, now_s: float) -> None:
         """There was one."""
-        self._advance(now_s)
+        if now_s - self._since_s >= 1.0:
+            self._advance(now_s)
         self._count += 1
 
     def per_s(self, now_s: float) -> float:

@@ -42,14 +42,13 @@ class FirstBytesHandler:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class LeasedConnection:
-    """A connection of an upstream, for one exchange. It has to be given back or sent over."""
+    """A connection of an upstream, for one exchange. It has to be given back or sent over.
 
-    __slots__ = ()
+    `target` is to which of several targets it leads, empty where the upstream is one backend.
+    """
 
-    @property
-    def target(self) -> str:
-        """To which of several targets it leads; empty where the upstream is one backend."""
-        return ""
+    __slots__ = ("target",)
+    target: str
 
     @abstractmethod
     def give_back(self) -> None:

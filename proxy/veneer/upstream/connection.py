@@ -44,8 +44,8 @@ class ConnectionOwner:
         """The connection is closed."""
 
     @abstractmethod
-    def released(self, connection: Connection) -> None:
-        """The connection has carried an exchange whose response was taken, and may carry another."""
+    def released(self, connection: Connection, reusable: bool) -> None:
+        """The connection has carried an exchange that is over; whether it may carry another."""
 
 
 class Connection:
@@ -371,7 +371,7 @@ class Connection:
         if first.take(data):
             self._move(_RESPONSE_ENDED)
             self._flow.expect_nothing()
-            self._owner.released(self)
+            self._owner.released(self, True)
             return True
         self._pass_on(first)
         return False

@@ -13,20 +13,34 @@ from veneer.upstream.settings import PoolSettings
 RESERVED_FOR_S: Final = 60.0
 """So long after a critical request the reserve is kept for the next one."""
 
+MAX_COUNTS: Final = 256
+"""Routes counted at most of which nothing is at the backend: those of policies past are let go of."""
+
 MIXED_FOR_S: Final = 10.0
 """So long after requests have come for several routes each is held to its share."""
+
+
+class RouteCount:
+    """How many requests of one route are at the backend."""
+
+    __slots__ = ("count", "route")
+
+    def __init__(self, route: str) -> None:
+        self.route: Final = route
+        self.count = 0
 
 
 class Place:
     """A place at the backend, from admission to the final head of the response.
 
-    `sent_s` is when the request was sent whole, 0 where that is not known; `among` how many were there then.
+    `sent_s` is when the request was sent whole, 0 where that is not known; `among` how many were there then, and
+    `alike` counts those of its route.
     """
 
-    __slots__ = ("among", "claim", "sent_s")
+    __slots__ = ("alike", "among", "sent_s")
 
-    def __init__(self, claim: Claim, among: int, sent_s: float) -> None:
-        self.claim: Final = claim
+    def __init__(self, alike: RouteCount, among: int, sent_s: float) -> None:
+        self.alike: Final = alike
         self.among = among
         self.sent_s = sent_s
 
@@ -71,8 +85,8 @@ class Gate:
         self._route_share = rules.route_share
         self._critical_share = rules.critical_share
         self._critical_s = self._mixed_s = -math.inf
-        self._last_route: str | None = None
-        self._by_route: dict[str, int] = {}
+        self._last: RouteCount | None = None
+        self._by_route: dict[str, RouteCount] = {}
         self.pace = Pace()
         self.in_use = 0
 
@@ -86,6 +100,11 @@ class Gate:
         """How long the quickest kind of requests takes while the backend is calm; 0 where that is not known."""
         return 0.0 if self._limit is None else self._limit.calm_s()
 
+    @property
+    def counted(self) -> int:
+        """Of how many routes there is a count."""
+        return len(self._by_route)
+
     def admits(self, claim: Claim, now_s: float) -> bool:
         """Whether there is a place for one more.
 
@@ -93,8 +112,10 @@ class Gate:
         share: what hangs would else have them all before the others come.
         """
         limit = self._most if self._limit is None else self._limit.limit
-        if now_s - self._mixed_s < MIXED_FOR_S and self._by_route.get(claim.route, 0) >= limit * self._route_share:
-            return False
+        if now_s - self._mixed_s < MIXED_FOR_S:
+            alike = self._by_route.get(claim.route)
+            if alike is not None and alike.count >= limit * self._route_share:
+                return False
         if claim.priority is Priority.CRITICAL:
             self._critical_s = now_s
         elif now_s - self._critical_s < RESERVED_FOR_S:
@@ -103,32 +124,28 @@ class Gate:
 
     def enter(self, claim: Claim, now_s: float) -> Place:
         """Take a place, for a request that is sent now."""
-        if claim.route != self._last_route:
-            self._saw(claim.route, now_s)
+        alike = self._last
+        if alike is None or claim.route != alike.route:
+            alike = self._saw(claim.route, now_s)
         self.in_use += 1
-        self._by_route[claim.route] = self._by_route.get(claim.route, 0) + 1
-        return Place(claim, self.in_use, now_s)
+        alike.count += 1
+        return Place(alike, self.in_use, now_s)
 
     def answered(self, place: Place, now_s: float) -> None:
         """The final head is here."""
         self.leave(place)
         self.pace.count(now_s)
         if self._limit is not None and place.sent_s:
-            self._limit.answered(place.claim.route, now_s - place.sent_s, place.among, now_s)
+            self._limit.answered(place.alike.route, now_s - place.sent_s, place.among, now_s)
 
     def leave(self, place: Place) -> None:
         """The request is there no more; of the backend's latency that tells nothing."""
         self.in_use -= 1
-        route = place.claim.route
-        left = self._by_route[route] - 1
-        if left:
-            self._by_route[route] = left
-        else:
-            del self._by_route[route]
+        place.alike.count -= 1
 
     def reached(self, claim: Claim, now_s: float) -> bool:
         """Somebody has to wait for a place; whether there are more of them for that."""
-        if claim.route != self._last_route:
+        if self._last is None or claim.route != self._last.route:
             self._saw(claim.route, now_s)
         return self.still_reached(now_s)
 
@@ -136,7 +153,14 @@ class Gate:
         """As `reached`, of who waits already."""
         return self._limit is not None and self._limit.reached(now_s)
 
-    def _saw(self, route: str, now_s: float) -> None:
-        if self._last_route is not None:
+    def _saw(self, route: str, now_s: float) -> RouteCount:
+        """Another route than before: its count. Of those of which nothing is there only some are kept."""
+        if self._last is not None:
             self._mixed_s = now_s
-        self._last_route = route
+        alike = self._by_route.get(route)
+        if alike is None:
+            if len(self._by_route) >= MAX_COUNTS:
+                self._by_route = {name: one for name, one in self._by_route.items() if one.count}
+            alike = self._by_route[route] = RouteCount(route)
+        self._last = alike
+        return alike

@@ -42,6 +42,7 @@ class PoolLease(ports.LeasedConnection):
     __slots__ = ("_again", "_connection", "_demand", "_lender")
 
     def __init__(self, lender: ConnectionLender, connection: Connection) -> None:
+        self.target = ""
         self._lender = lender
         self._connection = connection
         self._again: WrittenHead | None = None
@@ -75,12 +76,9 @@ class PoolLease(ports.LeasedConnection):
         self._connection.fail(UpstreamFailure.TRUNCATED, "the exchange was given up")
 
 
-def idle_s(connection: Connection, keepalive_s: float) -> float:
-    """How long the connection may be idle: `keepalive_s`, or until a second before the backend says it closes it."""
-    final = connection.parser.final
-    if final is None or final.idle_s is None:
-        return keepalive_s
-    return min(max(final.idle_s - 1.0, 0.0), _MAX_IDLE_S)
+def believed_s(idle_s: float) -> float:
+    """How long a connection may be idle that the backend says it keeps for `idle_s`: until a second before its end."""
+    return min(max(idle_s - 1.0, 0.0), _MAX_IDLE_S)
 
 
 def is_repeatable(request: RequestHead, demand: Demand | None) -> bool:

@@ -20,7 +20,7 @@ from veneer.upstream.buffer import ReadBuffer
 from veneer.upstream.connection import Connection
 from veneer.upstream.dial import dial
 from veneer.upstream.gate import Gate, Load, Place
-from veneer.upstream.lease import ConnectionLender, PoolLease, idle_s, may_repeat
+from veneer.upstream.lease import ConnectionLender, PoolLease, believed_s, may_repeat
 from veneer.upstream.names import Names
 from veneer.upstream.redial import Redialler
 from veneer.upstream.response import BackendResponse
@@ -42,8 +42,6 @@ class UpstreamPool(ConnectionLender):
         self._settings = settings
         self._clock = clock
         self._keepalive_s = settings.keepalive_s
-        self._authority = settings.endpoint.authority
-        self._prefix = settings.endpoint.prefix
         self._monotonic = clock.monotonic
         self._names = names or Names(settings.endpoint, clock)
         dials = partial(dial, settings, self._make_connection, self._names)
@@ -125,8 +123,8 @@ class UpstreamPool(ConnectionLender):
         return self._written(request, has_body=has_body).raw
 
     def _written(self, request: RequestHead, *, has_body: bool) -> WrittenHead:
-        preserve = self._settings.preserve_host
-        return write_head(request, self._authority, self._prefix, preserve_host=preserve, has_body=has_body)
+        endpoint, preserve = self._settings.endpoint, self._settings.preserve_host
+        return write_head(request, endpoint.authority, endpoint.prefix, preserve_host=preserve, has_body=has_body)
 
     def lease_now(self, now_s: float, claim: Claim = ANY_CLAIM) -> PoolLease | None:
         """An idle connection, and a place at the backend; None where one of them is not there for it."""
@@ -236,7 +234,7 @@ class UpstreamPool(ConnectionLender):
         elif is_stream(final.head.fields) and connection.parser.part is not MessagePart.DONE:
             self._set_apart(connection)
             connection.timer.extend(self._settings.stream_idle_s)
-        return BackendResponse(connection, final, self._release, sender)
+        return BackendResponse(connection, final, self.released, sender)
 
     def _set_apart(self, connection: Connection) -> None:
         """Count one that will last with its like: another request has its place. Raises UpstreamError STREAMS_FULL."""
@@ -342,33 +340,35 @@ class UpstreamPool(ConnectionLender):
             self._batch = WriteBatch(loop.call_soon)
         return Connection(self._settings, loop, self._batch, self._buffer, self)
 
-    def released(self, connection: Connection) -> None:
-        """A response was taken whole: the connection may carry another exchange."""
-        self._release(connection, True)
-
-    def _release(self, connection: Connection, reusable: bool) -> None:
+    def released(self, connection: Connection, reusable: bool) -> None:
+        """An exchange is over; where it is `reusable` the connection may carry another."""
         now_s = self._monotonic()
         self._leave(connection, now_s)
-        if reusable and not self._closed and connection not in self._streams and now_s < connection.retire_s:
-            connection.finish()
-            if self._unwanted.any:
-                self._unwanted.exchange_done(connection)
-            self._hand_back(connection)
-        else:
-            self._discard(connection)
-
-    def _hand_back(self, connection: Connection | None) -> None:
-        """Keep a connection, or free a slot, for whoever is next."""
-        if connection is None:
-            self._taken -= 1
-        elif connection.ended or self._closed:
+        if not reusable or self._closed or connection in self._streams or now_s >= connection.retire_s:
             self._discard(connection)
             return
+        connection.finish()
+        if self._unwanted.any:
+            self._unwanted.exchange_done(connection)
+        self._keep(connection, now_s)
+
+    def _hand_back(self, connection: Connection | None) -> None:
+        """Keep a connection that still works, or free a slot, for whoever is next."""
+        if connection is None:
+            self._taken -= 1
+            self._serve()
+        elif connection.ended or self._closed:
+            self._discard(connection)
         else:
-            connection.idle_until_s = self._monotonic() + idle_s(connection, self._keepalive_s)
-            self._idle.append(connection)
-            if self._sweeper is None:
-                self._sweeper = asyncio.get_running_loop().call_later(self._keepalive_s, self._sweep)
+            self._keep(connection, self._monotonic())
+
+    def _keep(self, connection: Connection, now_s: float) -> None:
+        final = connection.parser.final
+        stays_s = self._keepalive_s if final is None or final.idle_s is None else believed_s(final.idle_s)
+        connection.idle_until_s = now_s + stays_s
+        self._idle.append(connection)
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(self._keepalive_s, self._sweep)
         if self._waiting.count:
             self._serve()
 

@@ -54,6 +54,7 @@ class TargetLease(ports.LeasedConnection):
 
     def __init__(self, chooser: Chooser, target: UpstreamTarget, lease: PoolLease, kind: str) -> None:
         self._chooser = chooser
+        self.target = target.label
         self._target = target
         self._lease = lease
         self._kind = kind
@@ -61,11 +62,6 @@ class TargetLease(ports.LeasedConnection):
         self._read_timeout_s: float | None = None
         self._attempts: Attempts | None = None
         self._sent: Sent | None = None
-
-    @property
-    def target(self) -> str:
-        """To which target it leads."""
-        return self._target.label
 
     def give_back(self) -> None:
         """Nothing is to be sent."""

@@ -65,6 +65,7 @@ class Backend(LeasedConnection):
     """An upstream with one connection, on which the test answers."""
 
     def __init__(self) -> None:
+        self.target = ""
         self.free = True
         self.heads: list[bytes] = []
         self.taker: FirstBytesHandler | None = None

@@ -42,7 +42,7 @@ class Nobody(ConnectionOwner):
     def closed(self, connection: Connection) -> None:
         pass
 
-    def released(self, connection: Connection) -> None:
+    def released(self, connection: Connection, reusable: bool) -> None:
         pass
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from veneer.core.overload import Claim, Priority
 from veneer.policy.model_concurrency import ConcurrencyRules
-from veneer.upstream.gate import MIXED_FOR_S, RESERVED_FOR_S, Gate, Load
+from veneer.upstream.gate import MAX_COUNTS, MIXED_FOR_S, RESERVED_FOR_S, Gate, Load
 from veneer.upstream.settings import Endpoint, PoolSettings
 
 NORMAL = Claim("a")
@@ -81,3 +81,14 @@ def test_a_route_is_held_to_its_share_while_there_are_others() -> None:
 
 def test_loads_add_up() -> None:
     assert Load(1, 2, 3, 4) + Load(10, 20, 30, 40) == Load(11, 22, 33, 44)
+
+
+def test_routes_of_which_nothing_is_there_are_forgotten_and_others_keep_their_count() -> None:
+    gate, slow = gate_for(8), Claim("slow")
+    held = [gate.enter(slow, 1.0) for _ in range(6)]
+    for number in range(3 * MAX_COUNTS):
+        gate.leave(gate.enter(Claim(f"policy {number}"), 2.0))
+    assert gate.counted <= MAX_COUNTS
+    assert not gate.admits(slow, 2.0)  # it has its share
+    gate.leave(held.pop())
+    assert gate.admits(slow, 2.0)

@@ -52,7 +52,7 @@ class Owner(ConnectionOwner):
     def closed(self, connection: Connection) -> None:
         pass
 
-    def released(self, connection: Connection) -> None:
+    def released(self, connection: Connection, reusable: bool) -> None:
         connection.finish()
 
 
