@@ -10,6 +10,9 @@ from veneer.compiling.form import form
 
 pytest_plugins = ["tests.support.stack_fixtures", "tests.support.redis_fixtures"]
 
+# All that collecting makes stays: `pytest_collection_finish` takes it out of the sight of the cycle collector.
+gc.disable()
+
 # No timing assertions: a busy machine is not a failure.
 settings.register_profile("veneer", deadline=None)
 # `pytest --hypothesis-profile=deep tests/properties` looks for rare cases; it takes minutes.
@@ -40,3 +43,4 @@ def pytest_collection_finish() -> None:
     """Take thousands of tests and modules, which stay until the end, out of the sight of the cycle collector."""
     gc.collect()
     gc.freeze()
+    gc.enable()

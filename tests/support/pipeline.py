@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
 from tests.support.clock import ManualClock
+from tests.support.policies import policy_of
 from veneer.compress.codec import Codecs
 from veneer.core.entry import Entry, Position
 from veneer.core.fields import Fields, Pair
@@ -18,7 +19,6 @@ from veneer.limits.rate_memory import MemoryRates
 from veneer.loop.tasks import Tasks
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import Audit, ExchangeRecord
-from veneer.policy.load import parse_policy
 from veneer.ports import (
     BodyError,
     ByteSink,
@@ -303,9 +303,7 @@ class Bench:
         self.clock = ManualClock()
         self.backend, self.store, self.log = Backend(), MemoryStore(), Log(self.clock)
         self.records, self.tasks = Records(), Tasks()
-        self.policy = parse_policy(
-            f"{sections}rate_limits: {{one: {{rate: 1/1h}}}}\nroutes: [{', '.join(routes)}]", "p"
-        )
+        self.policy = policy_of(f"{sections}rate_limits: {{one: {{rate: 1/1h}}}}\nroutes: [{', '.join(routes)}]")
         self.services = Services(
             clock=self.clock,
             store=self.store,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from tests.support.sources import imported_names
 
 PRODUCT = Path(__file__).parents[2] / "proxy"
 
@@ -18,12 +19,9 @@ ROOMS = sorted(file.parent.name for file in (PRODUCT / "veneer").glob("*/__init_
 
 def imported(file: Path) -> Iterator[str]:
     """The modules of the product that a file names, wherever it does."""
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module is not None:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+    for module, names in imported_names(file):
+        yield module
+        yield from (f"{module}.{name}" for name in names)
 
 
 def graph(room: Path, package: str) -> dict[str, set[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -15,6 +14,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+
+from tests.support.sources import imported_names
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCTS = {"proxy": "veneer", "backend": "etter"}
@@ -145,12 +146,5 @@ def _beside(path: Path) -> set[str]:
     return names | {name.removesuffix("2") for name in names}  # fastapi-cache2 is imported as fastapi_cache
 
 
-@cache
-def _imported(path: Path) -> frozenset[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names.add(node.module.partition(".")[0])
-    return frozenset(names)
+def _imported(path: Path) -> set[str]:
+    return {module.partition(".")[0] for module, _ in imported_names(path)}

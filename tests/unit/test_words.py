@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.sources import statements
+
 ROOT = Path(__file__).parents[2]
 INSTEAD = {
     "octet": "byte",
@@ -55,7 +57,7 @@ def classes(files: Iterable[Path]) -> dict[str, list[str]]:
     """Where each class name is defined."""
     found = defaultdict(list)
     for file in files:
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        for node in statements(file):
             if isinstance(node, ast.ClassDef):
                 found[node.name].append(f"{file}:{node.lineno}")
     return found

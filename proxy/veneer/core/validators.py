@@ -10,7 +10,7 @@ from typing import Final
 from veneer.core.fields import Fields
 from veneer.core.headers import OWS
 
-_ETAG: Final = re.compile(r'(?:W/)?"[!#-~\x80-\U0010ffff]*"')
+_ETAG: Final = re.compile(r'(?:W/)?"[^\x00- "\x7f]*"')
 
 OWN_ETAG_PREFIX: Final = '"v.'
 """How every entity tag begins that this proxy made: the origin does not know it and must not be asked about it."""

@@ -213,7 +213,7 @@ def _default(field: FieldInfo) -> str:
         return "see below"
     if value is None or value in ([], {}):
         return "none"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return f"`[{', '.join(_status_classes(value[0]) if isinstance(value[0], frozenset) else value)}]`"
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f"`{_quantity(value, _unit(field))}`"

@@ -133,7 +133,7 @@ class RouteOptions(Shape):
         max_length=4,
     )
     invalidates_on: list[Statuses] = option(
-        [model.DEFAULT_INVALIDATES_ON],
+        (model.DEFAULT_INVALIDATES_ON,),  # what cannot be hashed is copied for each route, status by status
         "Statuses of an unsafe request's response that count as done, as in `[2xx, 3xx, 404, 5xx]`. After 5xx nobody "
         "knows what was done, so it counts.",
         "Leaving out a status with which the backend did change something leaves stale responses in place.",

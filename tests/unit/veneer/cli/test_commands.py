@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
 
 import pytest
 
+from veneer.cli import commands
 from veneer.cli.commands import COMMANDS, loaded
 
 SLOW = {"aiohttp", "redis", "prometheus_client", "opentelemetry", "uvloop", "pydantic", "yaml", "asyncio"}
@@ -29,6 +31,19 @@ print("\\n" + json.dumps([status, sorted(sys.modules)]))
 @pytest.mark.parametrize("name", [command.name for command in COMMANDS])
 def test_each_command_can_be_loaded(name: str) -> None:
     assert callable(loaded(name))
+
+
+def test_the_cycle_collector_rests_while_a_command_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+
+    def imported(_module: str) -> object:
+        seen.append(gc.isenabled())
+        raise ImportError
+
+    monkeypatch.setattr(commands, "import_module", imported)
+    with pytest.raises(ImportError):
+        loaded("serve")
+    assert (seen, gc.isenabled()) == ([False], True)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from tests.support.clock import ManualClock
+from tests.support.policies import policy_of
 from tests.unit.veneer.fastpath.line import Line
 from tests.unit.veneer.observe.records import quiet_observer
 from veneer.compress.codec import Codecs
@@ -22,7 +23,6 @@ from veneer.main.front import RequestGateway
 from veneer.pipeline.context import Services
 from veneer.pipeline.exchange import ExchangeRecord
 from veneer.pipeline.request_ids import RequestIds
-from veneer.policy.load import parse_policy
 from veneer.policy.watch import PolicySource
 from veneer.ports import Content, Demand, FirstBytesHandler, InterimSink, LeasedConnection
 from veneer.stores.memory import MemoryStore
@@ -136,7 +136,7 @@ class Stage:
         self.log = MemoryLog(self.clock)
         self.backend = Backend()
         self.observer = quiet_observer(self.seen.append)
-        self.source = PolicySource(parse_policy(POLICY, "test"))
+        self.source = PolicySource(policy_of(POLICY))
         services = Services(
             clock=self.clock,
             store=self.store,

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.clock import ManualClock
+from tests.support.policies import policy_of
 from tests.unit.veneer.fastpath.line import Line
 from tests.unit.veneer.observe.records import quiet_observer
 from veneer.compiling.form import BuildKind, form
@@ -55,7 +56,7 @@ class Stage:
         self.sent: list[bytes] = []
         self.store = MemoryStore()
         self.log = MemoryLog(self.clock)
-        self.source = PolicySource(parse_policy(POLICY, "test"))
+        self.source = PolicySource(policy_of(POLICY))
         self.observer = quiet_observer(self._seen.append)
         self.services = Services(
             clock=self.clock,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.policies import policy_of
 from tests.support.retrieval import ScriptedRetriever
 from tests.support.tokens import SECRET, bearer
 from tests.unit.veneer.fastpath.stage import Stage, came
@@ -50,7 +51,7 @@ class TenantStage(Stage):
     """The same with an issuer of tokens."""
 
     def made(self) -> None:
-        self.source = PolicySource(parse_policy(POLICY, "test"))
+        self.source = PolicySource(policy_of(POLICY))
         self.provers = IdentityProvers(ScriptedRetriever(), Tasks())
         self.provers.apply(self.source.current.identities)
         self.services = replace(self.services, identities=self.provers)

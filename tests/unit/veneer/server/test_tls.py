@@ -145,13 +145,13 @@ class Talk:
     def read(self) -> bytes:
         """All that has come to the client."""
         self.pass_on()
-        found = b""
+        found = bytearray()
         try:
             while data := self.client.read(1 << 20):
                 found += data
         except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
             pass
-        return found
+        return bytes(found)
 
 
 @pytest.fixture(scope="module")
