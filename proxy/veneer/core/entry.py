@@ -55,8 +55,8 @@ class FreshnessTerms:
     """What the fields of a response and a route's rules say of its use, once and for all (RFC 9111 section 4.2).
 
     `age_at_receipt_s` is the corrected initial age. The stale windows are seconds after the end of freshness, 0 where
-    none is granted or serving stale is forbidden. `guarded` responses are not for requests with credentials
-    (core.sharing).
+    none is granted or serving stale is forbidden; `longest_stale_s` is the longest. `guarded` responses are not for
+    requests with credentials (core.sharing).
     """
 
     lifetime_s: Final[float]
@@ -64,6 +64,7 @@ class FreshnessTerms:
     stale_while_revalidate_s: Final[float]
     stale_if_error_s: Final[float]
     stale_on_overload_s: Final[float]
+    longest_stale_s: Final[float]
     may_serve_disconnected: Final[bool]
     forbids_stale: Final[bool]
     must_validate: Final[bool]
@@ -83,6 +84,7 @@ class FreshnessTerms:
         self.lifetime_s = lifetime_s
         self.age_at_receipt_s = age_at_receipt_s
         self.stale_while_revalidate_s, self.stale_if_error_s, self.stale_on_overload_s = stale_windows_s
+        self.longest_stale_s = max(stale_windows_s)
         self.may_serve_disconnected = may_serve_disconnected
         self.forbids_stale = forbids_stale
         self.must_validate = must_validate

@@ -142,7 +142,7 @@ def decide(request: RequestHead, candidates: Sequence[Candidate], rules: CacheRu
     chosen = _choose(request, matching)
     if chosen is None:
         return _complete(request, matching, wants, rules, now)
-    return _judge(request, chosen, matching, usable, rules, now)
+    return _judge(request, wants, chosen, matching, usable, rules, now)
 
 
 def _not_looked_up(request: RequestHead, rules: CacheRules) -> Miss | None:
@@ -208,6 +208,7 @@ def _entries(candidates: Sequence[Candidate]) -> tuple[Entry, ...]:
 
 def _judge(
     request: RequestHead,
+    wants: RequestDirectives,
     chosen: Candidate,
     matching: Sequence[Candidate],
     usable: Sequence[Candidate],
@@ -216,7 +217,6 @@ def _judge(
 ) -> Decision:
     """Serve or validate the chosen response (sections 4.2, 5.2.1)."""
     entry, validity = chosen
-    wants = request_directives(request.fields)
     state = freshness(entry, rules, now)
     soft = validity is Validity.SOFT
     reason = _why_stale(state, soft) or _why_unwanted(state, wants, rules)

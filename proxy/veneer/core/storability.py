@@ -343,12 +343,9 @@ def _keep(terms: FreshnessTerms, age_s: float, rules: CacheRules, *, can_validat
     if terms.must_validate and not can_validate:
         return 0.0
     left_s = terms.lifetime_s - age_s
-    fresh_s = max(0.0, left_s)
-    keep_s = max(
-        fresh_s, left_s + max(terms.stale_while_revalidate_s, terms.stale_if_error_s, terms.stale_on_overload_s)
-    )
+    keep_s = max(left_s + terms.longest_stale_s, 0.0)
     if can_validate or (terms.lifetime_s > 0 and terms.may_serve_disconnected):
-        keep_s = max(keep_s, fresh_s + rules.keep_stale_s)
+        keep_s = max(keep_s, max(left_s, 0.0) + rules.keep_stale_s)
     return keep_s
 
 

@@ -124,8 +124,11 @@ class FastPathConnection(FastPathHandler):
         if values is None or shape is None:
             return False
         hot_entry = state.hot_entries.get(self.hash_a, self.hash_b)
-        withheld = hot_entry is not None and not hot_entry.for_all and (shape.credentials or _is_scoped(hot_entry))
-        if hot_entry is None:
+        withheld = False
+        if hot_entry is not None:  # what is for one scope alone may be led to by nothing but that scope
+            scoped = hot_entry.template.route_facts.shared_by
+            withheld = not hot_entry.for_all and (shape.credentials or bool(scoped))
+        else:
             found = self._look_further(shape, values, data)
             if isinstance(found, bool):
                 return found
@@ -392,8 +395,3 @@ def response_time_line(took_us: int) -> bytes:
     if took_us < 1000:
         return _TOOK[took_us]
     return b"\r\nX-Response-Time: %d%b" % (took_us // 1000, _MICROS[took_us % 1000])
-
-
-def _is_scoped(hot_entry: HotEntry) -> bool:
-    """Whether it is for one scope alone: then nothing but that scope may lead to it."""
-    return bool(hot_entry.template.route_facts.shared_by)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from veneer.core.fields import Fields
-from veneer.core.key import key_frame
-from veneer.core.messages import RequestHead
 from veneer.fastpath.pattern import Values
 from veneer.fastpath.scan import HeadShape
 from veneer.pipeline.admit import client_counted
@@ -29,11 +27,8 @@ class FastIdentifier:
     def identified(self, policy: Policy, match: Match, shape: HeadShape, values: Values) -> Match | None:
         """The match of a request with what it proves, where that makes a difference; None where that is not known here.
 
-        Nor is it where less is proven than the route asks for: another credential may prove the rest.
+        Nor is it known where less is proven than the route asks for: another credential may prove the rest.
         """
-        names = match.route.identity_names
-        if not names:
-            return match
         if not shape.authorization:
             return None
         now = self._now()
@@ -42,12 +37,7 @@ class FastIdentifier:
             return None
         own = self._identifier.proven(policy, match, known.proofs, now)
         proven = own.identity or {}
-        return own if all("identity." + name in proven for name in names) else None
-
-
-def frame_within(known: tuple[str, str], wanted: RequestHead, route: Route) -> tuple[str, str]:
-    """The key frame of a request on a route, where `known` is that of the route without a scope."""
-    return known if route.cache.scope is None else key_frame(wanted, route.cache)
+        return own if all("identity." + name in proven for name in match.route.identity_names) else None
 
 
 def counts_known(policy: Policy, route: Route) -> bool:

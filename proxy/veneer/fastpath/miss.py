@@ -53,7 +53,8 @@ class MissServices:
         self.codec = services.codec
         self.flights = services.flights
         self.in_flight = services.in_flight
-        self.local_store = services.store.local
+        self.local_store = store = services.store.local
+        self.beyond = None if store is None else store.beyond
         self.locks = services.locks
         self.monotonic = services.clock.monotonic
         self.now = services.clock.now
@@ -105,7 +106,7 @@ class FastMiss(FastExchange):
 
     def look_up(self, rate: RateVerdict | None, started_s: float) -> None:
         """Ask the shared store, now that the rate admits it, and then the backend."""
-        services, store = self._services, self._services.local_store
+        services = self._services
         services.recorder.begin()
         services.in_flight.take()
         self.begin(rate, started_s, services.now())
@@ -114,7 +115,7 @@ class FastMiss(FastExchange):
             return
         if self.coalesces:
             self.attempt = services.locks.attempt(self.key, self.group)
-        beyond = None if store is None else store.beyond
+        beyond = services.beyond
         assert beyond is not None
         beyond.look(self.key, self.wanted, self.match.route.cache, self.attempt, self._looked)
 
@@ -227,7 +228,7 @@ class FastMiss(FastExchange):
         if found is None or not self._is_whole(found):
             return False
         body = raw[len(raw) - found.came_bytes :]
-        sent = self._coded(found.template.coding, body)
+        sent = body if not found.template.coding else self._coded(found.template.coding, body)
         if sent is None:
             return False
         entry: Entry | None = None
@@ -238,19 +239,19 @@ class FastMiss(FastExchange):
         self._answer(found, body, sent, entry, int((now_s - self.sent_s) * 1e6 + 0.5))
         if self.coalesces:
             services.flights.close(self.flight)
-            self._release(entry)
+            if self.flight.lock is not None:
+                self._release(self.flight.lock, entry)
         if found.template.remembered and self.template.coalesces:
             services.flights.remember_uncacheable(self.group, services.monotonic())
         services.in_flight.give_back()
         self.connection.exchange_done(keep_alive=True)
         return True
 
-    def _release(self, entry: Entry | None) -> None:
+    def _release(self, lock: FetchLock, entry: Entry | None) -> None:
         """Give the fetch lock back, where the store has not."""
-        lock, self.flight.lock = self.flight.lock, None
-        if lock is not None:
-            varies = [name for name, _ in entry.vary] if entry is not None else []
-            lock.release(stored=entry is not None, varies=varies)
+        self.flight.lock = None
+        varies = [name for name, _ in entry.vary] if entry is not None else []
+        lock.release(stored=entry is not None, varies=varies)
 
     def _is_whole(self, found: FoundReply) -> bool:
         """Whether a body that may be answered here is all there, and followed by nothing."""
@@ -259,9 +260,7 @@ class FastMiss(FastExchange):
         return 0 < size <= most and found.values[found.shape.length] == b"%d" % size
 
     def _coded(self, coding: str, body: bytes) -> bytes | None:
-        """The body as it leaves in the coding, "" for none; None where the pipeline codes it."""
-        if not coding:
-            return body
+        """The body as it leaves in the coding; None where the pipeline codes it."""
         compress = self.template.route.compress
         if len(body) > compress.stream_over_bytes:
             return None

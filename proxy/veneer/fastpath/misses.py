@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from veneer.core.invalidation import Validity
-from veneer.core.key import flight_key, key_within, normalised_query
+from veneer.core.key import flight_key, key_frame, key_within, normalised_query
 from veneer.core.messages import ResponseHead
 from veneer.core.target import normal_target
 from veneer.core.validators import make_etag
@@ -14,7 +14,7 @@ from veneer.fastpath.exchange import FastRequest
 from veneer.fastpath.found import HELD, FoundHits
 from veneer.fastpath.handoff import MissClient
 from veneer.fastpath.hot_entries import HotEntry
-from veneer.fastpath.identified import FastIdentifier, frame_within
+from veneer.fastpath.identified import FastIdentifier
 from veneer.fastpath.miss import FastMiss, MissServices, Pipeline
 from veneer.fastpath.miss_templates import MissTemplate, miss_template
 from veneer.fastpath.replies import PRIVATE, AnsweredMiss
@@ -26,7 +26,7 @@ from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.answer import Answer
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import CacheResult
-from veneer.policy.model import Policy
+from veneer.policy.model import Match, Policy
 from veneer.ports import LocalStore
 
 DEAD: Final = Validity.DEAD  # to look a member of an Enum up runs Python
@@ -67,14 +67,17 @@ class MissFastPath:
         if target is None or raw in shared.streaming_targets or len(raw) > policy.limits.target_bytes:
             return None
         path, query = target
-        found = policy.match("GET", path, query)
-        match = None if found.by_fields else self._identifier.identified(policy, found, request.shape, request.values)
+        found = policy.matcher.match("GET", path, query)
+        match: Match | None = None if found.by_fields else found
+        if match is not None and found.route.identity_names:
+            match = self._identifier.identified(policy, found, request.shape, request.values)
         template = None if match is None else self._templates.template(request, match, found.route, last)
         if template is None or match is None:
             return None
         wanted, rules = template.wanted(path, query), match.route.cache
-        frame = frame_within(template.key_frame, wanted, match.route)
-        key = key_within(frame, path, normalised_query(query, rules.key, self._searches.of(wanted)))
+        frame = template.key_frame if rules.scope is None else key_frame(wanted, rules)
+        search = None if query is None else self._searches.of(wanted)
+        key = key_within(frame, path, normalised_query(query, rules.key, search))
         miss = FastMiss(shared, request, template, match, wanted, key)
         return miss if self._may_send(miss, now_s) else None
 
@@ -93,7 +96,7 @@ class MissFastPath:
             if store is None or found is not DEAD:
                 miss.is_stored = miss.looks_first = found is Validity.VALID
                 return miss.is_stored
-            beyond = store.beyond
+            beyond = shared.beyond
             if beyond is not None and not template.covers(beyond.vary_names):
                 return False
             miss.looks_first = beyond is not None

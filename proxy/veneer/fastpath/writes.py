@@ -29,7 +29,7 @@ from veneer.pipeline.answer import Answer
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import CacheResult
 from veneer.pipeline.invalidations import done_by
-from veneer.policy.model import Policy
+from veneer.policy.model import Match, Policy
 
 
 class ReadWrite:
@@ -107,8 +107,10 @@ class WriteFastPath:
         if target is None or len(raw) > policy.limits.target_bytes:
             return None
         path, query = target
-        found = policy.match(request.shape.method, path, query)
-        match = None if found.by_fields else self._identifier.identified(policy, found, request.shape, request.values)
+        found = policy.matcher.match(request.shape.method, path, query)
+        match: Match | None = None if found.by_fields else found
+        if match is not None and found.route.identity_names:
+            match = self._identifier.identified(policy, found, request.shape, request.values)
         template = None if match is None else self._templates.template(request, match, found.route, last)
         if template is None or match is None:
             return None

@@ -45,14 +45,11 @@ class WriteBatch:
             self.end()
         elif not self._awaited:
             self._awaited = True
-            self._call_soon(self._end)
-
-    def _end(self) -> None:
-        self._awaited = False
-        self.end()
+            self._call_soon(self.end)
 
     def end(self) -> None:
-        """Send what waits, now that many do or nothing will be added for a while."""
+        """Send what waits: the iteration ends, many wait, or nothing will be added for a while."""
+        self._awaited = False
         waiting, self._waiting = self._waiting, []
         for outgoing in waiting:
             outgoing.flush()

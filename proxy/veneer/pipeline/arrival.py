@@ -69,7 +69,7 @@ class ExchangeFactory:
             fields, trace, parent_id = told, trace_parent(told) if "traceparent" in told.joined else None, ""
         else:
             fields, trace, parent_id = self._enter_trace(told)
-        match = policy.match(head.method, head.path, head.query, head.authority, told)
+        match = policy.matcher.match(head.method, head.path, head.query, head.authority, told)
         request = head.with_fields(fields.replaced("X-Request-ID", came.request_id))
         if "upgrade" in request.fields.joined:
             request = negotiable(request, match.route.upgrades)

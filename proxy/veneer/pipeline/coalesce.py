@@ -80,9 +80,12 @@ FetchOutcome = Complete | Streaming | Uncacheable | OriginError | Unreachable
 
 
 class Flight(Demand):
-    """One fetch under way, and the `lock` it is made in. The leader flies it, for most alone."""
+    """One fetch under way, and the `lock` it is made in. The leader flies it, for most alone.
 
-    __slots__ = ("_resolved", "began_s", "key", "lock", "outcome")
+    `followed` tells whether anybody waits, or has waited, for the outcome.
+    """
+
+    __slots__ = ("_resolved", "began_s", "followed", "key", "lock", "outcome")
 
     def __init__(self, key: str) -> None:
         super().__init__()
@@ -92,12 +95,8 @@ class Flight(Demand):
         self.lock: FetchLock | None = None
         self.outcome: FetchOutcome | None = None
         """How it ended; None while under way."""
+        self.followed = False
         self._resolved: asyncio.Future[None] | None = None
-
-    @property
-    def followed(self) -> bool:
-        """Whether anybody waits, or has waited, for the outcome."""
-        return self._resolved is not None
 
     def resolve(self, outcome: FetchOutcome) -> None:
         """Tell everybody who waits."""
@@ -112,6 +111,7 @@ class Flight(Demand):
         while self.outcome is None:
             if self._resolved is None:
                 self._resolved = asyncio.get_running_loop().create_future()
+                self.followed = True
             await asyncio.shield(self._resolved)
         return self.outcome
 

@@ -53,8 +53,10 @@ class CacheHandler:
     async def answer(self, exchange: Exchange, body: bytes | None = None, body_digest: str | None = None) -> Answer:
         """The answer to a request that may be looked up. `body` and its digest belong to QUERY."""
         looked, route = self._lookup_of(exchange, body, body_digest), exchange.match.route
-        wish = FetchLockWish(self._services, route, looked.wanted, looked.key)
         lost = lost_now(self._services.log, route, self._services.clock)
+        if self._services.locks.alone:
+            return await self._answer(exchange, looked, await self._candidates(route, looked, None, lost), lost)
+        wish = FetchLockWish(self._services, route, looked.wanted, looked.key)
         try:
             stored = await self._candidates(route, looked, wish, lost)
             return await self._answer(exchange, replace(looked, attempt=wish.attempt), stored, lost)

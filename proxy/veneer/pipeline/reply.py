@@ -200,4 +200,5 @@ class Replier:
                 self._services.cors.note(route.name, origin, fields)
         elif origin is not None and ALLOW_ORIGIN not in fields.joined:
             fields = fields.added(*self._services.cors.lines(route.name, route.cors, origin))
-        return ResponseHead(head.status, head.reason, route.response.apply(fields))
+        edited = route.response.apply(fields)
+        return head if edited is head.fields else ResponseHead(head.status, head.reason, edited)

@@ -340,7 +340,7 @@ class Policy:
         counts too. None as well where the route of GET, and each listed one that stores for the path, has one of the
         request fields `spared` in its key. What other methods bring on the default route is for responses to name.
         """
-        route = self.match("GET", path, query).route
+        route = self.matcher.match("GET", path, query).route
         if route.cache.enabled and not spared:
             return route.cache.key
         others = [self.match(method, path, query).route for method in ("HEAD", "QUERY", "POST", "OPTIONS")]

@@ -55,13 +55,10 @@ class TickBatcher:
             self._process()
         elif not self._awaited:
             self._awaited = True
-            self._call_soon(self._end)
-
-    def _end(self) -> None:
-        self._awaited = False
-        self._process()
+            self._call_soon(self._process)
 
     def _process(self) -> None:
+        self._awaited = False
         waiting, self._waiting = self._waiting, []
         try:
             if len(waiting) > 1 and self._fastpath is not None:

@@ -47,9 +47,9 @@ class _KeyRecord:
 
     __slots__ = ("entries", "key", "listener", "listeners", "newer", "older", "size_bytes", "spared_once", "used")
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, entries: tuple[Entry, ...]) -> None:
         self.key: Final = key
-        self.entries: tuple[Entry, ...] = ()
+        self.entries = entries
         self.size_bytes = 0
         self.used = False
         self.spared_once = False
@@ -342,12 +342,14 @@ class MemoryStore:
             self.drop(key)
             return
         if place is None:
-            place = self._places[key] = _KeyRecord(key)
+            place = self._places[key] = _KeyRecord(key, entries)
             self._queue.add(place)
+        else:
+            place.change(entries)
         self._bytes += size - place.size_bytes
         place.size_bytes = size
-        place.change(entries)
-        self._make_room(place)
+        if self._bytes > self._max_bytes:
+            self._make_room(place)
 
     def _make_room(self, exempt: _KeyRecord) -> None:
         while self._bytes > self._max_bytes:
