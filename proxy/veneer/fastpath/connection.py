@@ -165,7 +165,9 @@ class FastPathConnection(FastPathHandler):
             scoped = state.scoped_entry(self.hash_a, self.hash_b, values[shape.authorization])
             if scoped is not None:
                 return scoped
-        return self._reject_limited(shape, values) or self._send_on(shape, values, data)
+        if state.limited_targets and self._reject_limited(shape, values):
+            return True
+        return self._send_on(shape, values, data)
 
     def _client_id(self, given: bytes) -> bytes | None:
         """The ID that a client gives, or a new one where it may not; None where the request is not plain."""

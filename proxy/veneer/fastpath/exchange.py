@@ -15,6 +15,7 @@ from veneer.fastpath.replies import ResponseTemplate
 from veneer.fastpath.scan import HeadShape
 from veneer.fastpath.upstream_templates import UpstreamTemplate
 from veneer.http1.serialise import serialise_interim
+from veneer.pipeline.context import Exchange
 from veneer.policy.model import Match
 from veneer.ports import FirstBytesHandler, LeasedConnection
 from veneer.server.ports import ConnectionHandle
@@ -47,9 +48,12 @@ class Answering(Protocol):
 
 
 class FastRequest:
-    """A request as it was read, and what answers it, and how what comes before leaves."""
+    """A request as it was read, and what answers it, and how what comes before leaves.
 
-    __slots__ = ("answering", "connection", "data", "request_id", "shape", "values", "write")
+    `sample` is its exchange in the pipeline, where that was made to find out how requests like it go to the backend.
+    """
+
+    __slots__ = ("answering", "connection", "data", "request_id", "sample", "shape", "values", "write")
 
     def __init__(
         self,
@@ -68,6 +72,7 @@ class FastRequest:
         self.request_id: Final = request_id
         self.answering: Final = answering
         self.write: Final = write
+        self.sample: Exchange | None = None
 
 
 class FastExchange(FirstBytesHandler):

@@ -125,6 +125,8 @@ class PipelineHandoff:
         begun.connection.on_disconnect(client)
         if begun.client_gone:
             client.leave()
+        if begun.request.sample is not None:
+            return replace(begun.request.sample, client=client, received=begun.received, started_s=begun.started_s)
         came = RequestStart(begun.request.request_id.decode("ascii"), begun.received, begun.started_s)
         exchange = self._source.plain_exchange(begun.request.data, client, came, policy)
         assert exchange is not None, "what was a sample for others is a plain request"

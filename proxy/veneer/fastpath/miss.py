@@ -237,6 +237,8 @@ class FastMiss(FastExchange):
             if entry is None:
                 return False
         self._answer(found, body, sent, entry, int((now_s - self.sent_s) * 1e6 + 0.5))
+        if entry is not None:
+            entry.drop_derived()  # it may never be asked for again
         if self.coalesces:
             services.flights.close(self.flight)
             if self.flight.lock is not None:
@@ -291,7 +293,6 @@ class FastMiss(FastExchange):
         coding = found.template.coding
         coded = (CodedBody(coding, sent),) if coding else ()
         entry = entry_of_head(self.wanted, self.match, head, verdict, body, times, coded)
-        entry.drop_derived()
         store = services.local_store
         assert store is not None
         store.put_now(self.key, entry, verdict.keep_s, self.flight.lock)

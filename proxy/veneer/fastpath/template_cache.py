@@ -64,6 +64,7 @@ class TemplateCache(Generic[T]):
         sample = self._source.sample(request.data, request.connection, request.request_id.decode("ascii"))
         if sample is not None and match.identity is not None:
             sample = replace(sample, match=match)
+        request.sample = sample
         template = None if sample is None else self._make(sample, route, shape, request.values)
         if len(self._known) >= self._most:
             self._known.clear()

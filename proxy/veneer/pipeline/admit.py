@@ -19,13 +19,8 @@ from veneer.policy.model_rates import RateKey, RateKeyKind, RateRule
 from veneer.ports import BodyError, BodyTooLargeError, BodyTooSlowError
 
 
-def rate_client(exchange: Exchange, rule: RateRule) -> str:
-    """The name under which this request is counted. Of a key with several parts each is preceded by its length."""
-    return client_counted(rule, exchange.match, exchange.request.fields, exchange.client_ip)
-
-
 def client_counted(rule: RateRule, match: Match, fields: Fields, client_ip: str) -> str:
-    """As `rate_client`, of the parts."""
+    """The name under which a request is counted. Of a key with several parts each is preceded by its length."""
     shared = rule.shared_client(match.route.name)
     if shared is not None:
         return shared
@@ -65,16 +60,18 @@ async def count(services: Services, exchange: Exchange) -> RateVerdict | None:
     All must admit. Where a refusal is known beforehand nothing is counted; with Redis it is once the first request has
     met it.
     """
-    limits, rates = exchange.match.route.limits, services.rates
+    match, fields, client_ip = exchange.match, exchange.request.fields, exchange.client_ip
+    limits, rates = match.route.limits, services.rates
     if len(limits) > 1:
         now_s = services.clock.monotonic()
         for rule in limits:
-            refusal = rates.refusal_now(client_key(rule.limit, rate_client(exchange, rule)), rule.limit, now_s)
+            client = client_counted(rule, match, fields, client_ip)
+            refusal = rates.refusal_now(client_key(rule.limit, client), rule.limit, now_s)
             if refusal is not None:
                 return refusal
     verdict: RateVerdict | None = None
     for rule in limits:
-        client, limit = rate_client(exchange, rule), rule.limit
+        client, limit = client_counted(rule, match, fields, client_ip), rule.limit
         at_once = rates.admit_now(client_key(limit, client), limit, services.clock.monotonic())
         one = at_once or await rates.admit(client, limit)
         verdict = one if verdict is None else tighter(verdict, one)

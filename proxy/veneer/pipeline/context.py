@@ -173,7 +173,8 @@ def cache_request(exchange: Exchange) -> RequestHead:
     every client. A POST that the route declares to be a query is one to the cache, and so is a preflight that the route
     keeps.
     """
-    request, route = edited_request(exchange), exchange.match.route
+    route = exchange.match.route
+    request = exchange.request if route.request is NO_EDITS else edited_request(exchange)
     if request.method != "GET" and _counts_as_query(request, route):
         request = replace(request, method="QUERY")
     if route.cache.enabled and "cookie" in request.fields.joined:

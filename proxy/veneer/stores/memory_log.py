@@ -26,7 +26,8 @@ class MemoryLog:
         self._clock = clock
         self._epoch = f"local-{secrets.token_hex(8)}"
         self._seq = 0
-        self._position = Position(self._epoch, 0)
+        self.position = Position(self._epoch, 0)
+        """The last position applied here: one object for all entries that are born at it."""
         self._table = SubjectTable(max_table_bytes)
         self._recent = RecentEvents()
         self._doubts = Doubts(self._table, clock)
@@ -48,11 +49,6 @@ class MemoryLog:
     def local(self) -> MemoryLog:
         """Nobody else is there."""
         return self
-
-    @property
-    def position(self) -> Position:
-        """The last position applied here."""
-        return self._position  # one for all entries that are born here
 
     @property
     def moved(self) -> int:
@@ -123,7 +119,7 @@ class MemoryLog:
 
     def _note(self, invalidation: Invalidation) -> None:
         self._seq += 1
-        self._position = Position(self._epoch, self._seq)
+        self.position = Position(self._epoch, self._seq)
         self._table.apply(invalidation, self._seq)
         self._recent.note(self._seq, invalidation)
 

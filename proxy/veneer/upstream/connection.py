@@ -125,8 +125,14 @@ class Connection:
         if self.phase is _IDLE:
             self.abort()
             return
-        if self._first is not None and self._taken(self._first, data):
-            return
+        first = self._first
+        if first is not None:
+            if first.take(data):  # they were all of a response: the exchange is over
+                self._move(_RESPONSE_ENDED)
+                self._flow.expect_nothing()
+                self._owner.released(self, True)
+                return
+            self._pass_on(first)
         parser = self.parser
         reader: BodyReader = self._pull if self._sink_reader is None else self._sink_reader
         try:
@@ -365,16 +371,6 @@ class Connection:
         if found is None:
             raise PhaseError(self.phase, event)
         self.phase = found
-
-    def _taken(self, first: FirstBytesHandler, data: bytes) -> bool:
-        """Offer the first bytes of a response; whether they were all of it, so that the exchange is over."""
-        if first.take(data):
-            self._move(_RESPONSE_ENDED)
-            self._flow.expect_nothing()
-            self._owner.released(self, True)
-            return True
-        self._pass_on(first)
-        return False
 
     def _pass_on(self, first: FirstBytesHandler) -> None:
         self._first = None

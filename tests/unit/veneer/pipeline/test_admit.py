@@ -7,10 +7,15 @@ import pytest
 from tests.support.pipeline import Bench
 from veneer.core.fields import Pair
 from veneer.core.rate import RateLimit
-from veneer.pipeline.admit import body_limit, count, rate_client, refused_by_rate, refused_by_size
+from veneer.pipeline.admit import body_limit, client_counted, count, refused_by_rate, refused_by_size
+from veneer.pipeline.context import Exchange
 from veneer.policy.model_rates import RateKey, RateKeyKind, RateRule
 
 LIMIT = RateLimit(name="one", quota=1, window_s=60.0, burst=1)
+
+
+def counted(exchange: Exchange, rule: RateRule) -> str:
+    return client_counted(rule, exchange.match, exchange.request.fields, exchange.client_ip)
 
 
 @pytest.mark.parametrize(
@@ -25,13 +30,13 @@ LIMIT = RateLimit(name="one", quota=1, window_s=60.0, burst=1)
 )
 def test_the_name_of_a_client(kind: RateKeyKind, fields: list[Pair], name: str) -> None:
     rule = RateRule(LIMIT, RateKey(kind, "x-api-key" if kind is RateKeyKind.HEADER else None))
-    assert rate_client(Bench().exchange(*fields), rule) == name
+    assert counted(Bench().exchange(*fields), rule) == name
 
 
 @pytest.mark.parametrize("kind", [RateKeyKind.ROUTE, RateKeyKind.GLOBAL])
 def test_a_shared_quota_does_not_depend_on_the_client(kind: RateKeyKind) -> None:
     bench, rule = Bench(), RateRule(LIMIT, RateKey(kind))
-    assert rate_client(bench.exchange(), rule) == rate_client(bench.exchange(("Authorization", "x")), rule)
+    assert counted(bench.exchange(), rule) == counted(bench.exchange(("Authorization", "x")), rule)
 
 
 async def test_a_route_without_a_limit_counts_nothing() -> None:
