@@ -167,7 +167,7 @@ class ResponseTemplates:
         shape = self._last
         values = None if shape is None else shape.values(raw)
         if shape is None or values is None:
-            reading = read(raw, self._kind)
+            reading = read(raw, self._kind) if self._shapes else None
             shape = None if reading is None else self._shapes.get(reading.texts)
             values = None if shape is None else shape.values(raw)
             if shape is None or values is None:

@@ -103,18 +103,16 @@ def refused_by_load(exchange: Exchange) -> Answer:
     return refuse(exchange, 503, detail, Refusal.LOAD, status, ("Retry-After", "1"))
 
 
-def refused_by_loop(services: Services, exchange: Exchange) -> Answer | None:
-    """508 for a request that has passed this process before (RFC 9110 section 7.6.3; the status is RFC 5842's)."""
-    fields = exchange.request.fields
-    if "via" not in fields.joined or not passed_before(fields, services.instance):
-        return None
-    detail = "the request has come back to this proxy: the upstream of its route leads here"
-    return refuse(exchange, 508, detail, Refusal.LOOP)
+def refused_by_head(services: Services, exchange: Exchange) -> Answer | None:
+    """508 for a request that has passed this process before (RFC 9110 section 7.6.3; the status is RFC 5842's).
 
-
-def refused_by_size(exchange: Exchange) -> Answer | None:
-    """413 for a body announced as too large (RFC 9110 section 15.5.14)."""
-    announced = exchange.request.fields.joined.get("content-length")
+    413 for a body announced as too large (RFC 9110 section 15.5.14).
+    """
+    asked = exchange.request.fields.joined
+    if "via" in asked and passed_before(exchange.request.fields, services.instance):
+        detail = "the request has come back to this proxy: the upstream of its route leads here"
+        return refuse(exchange, 508, detail, Refusal.LOOP)
+    announced = asked.get("content-length")
     if announced is None or not announced.isdecimal():
         return None
     limit_bytes = body_limit(exchange)

@@ -324,8 +324,9 @@ class Fetcher:
                 await fetched.response.aclose()
                 return Complete(entry, entry, True, True, fetched.upstream_ms, sent_to=fetched.response.sent_to)
         verdict = judge_fetched(plan, fetched)
-        self._mixing.consider(plan, fetched.response.head, verdict)
-        await self._filler.supersede(plan, fetched, verdict)
+        if plan.alike:
+            self._mixing.consider(plan, fetched.response.head, verdict)
+            await self._filler.supersede(plan, fetched, verdict)
         self._learn(plan, fetched.response.head, verdict)
         if isinstance(verdict, NotStorable):
             return Uncacheable(fetched.response, verdict.reason, fetched.upstream_ms)

@@ -13,10 +13,9 @@ from veneer.pipeline.admit import (
     body_limit,
     count,
     refused_by_body,
+    refused_by_head,
     refused_by_load,
-    refused_by_loop,
     refused_by_rate,
-    refused_by_size,
 )
 from veneer.pipeline.ahead import beginning, joined
 from veneer.pipeline.answer import Answer
@@ -96,7 +95,7 @@ class Handler:
             services.recorder.finish(record_of(exchange, answer, replied, rate, error, duration_ms))
 
     async def _answer(self, exchange: Exchange) -> Answer:
-        refused = refused_by_loop(self._services, exchange) or refused_by_size(exchange)
+        refused = refused_by_head(self._services, exchange)
         if refused is not None:
             return refused
         method = exchange.request.method
@@ -114,7 +113,7 @@ class Handler:
 
     async def _answer_without_place(self, exchange: Exchange) -> Answer:
         """The answer while as many requests are at work as may be: what is stored, which costs the backend nothing."""
-        refused = refused_by_loop(self._services, exchange) or refused_by_size(exchange)
+        refused = refused_by_head(self._services, exchange)
         if refused is None and exchange.request.method in CACHED_METHODS and not exchange.client.has_body:
             stored = await self._reader.stored(exchange)
             if stored is not None:

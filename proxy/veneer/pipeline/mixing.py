@@ -25,7 +25,7 @@ class Mixing:
 
     def consider(self, plan: Plan, head: ResponseHead, verdict: Storable | NotStorable) -> None:
         """See a response that may take the place of stored ones."""
-        if not plan.alike or head.status != 200 or isinstance(verdict, NotStorable):
+        if head.status != 200 or isinstance(verdict, NotStorable):
             return
         route = plan.match.route
         for stored in plan.alike:

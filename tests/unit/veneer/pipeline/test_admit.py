@@ -7,7 +7,7 @@ import pytest
 from tests.support.pipeline import Bench
 from veneer.core.fields import Pair
 from veneer.core.rate import RateLimit
-from veneer.pipeline.admit import body_limit, client_counted, count, refused_by_rate, refused_by_size
+from veneer.pipeline.admit import body_limit, client_counted, count, refused_by_head, refused_by_rate
 from veneer.pipeline.context import Exchange
 from veneer.policy.model_rates import RateKey, RateKeyKind, RateRule
 
@@ -59,8 +59,8 @@ def test_a_routes_own_bound_on_bodies_goes_before_the_general_one() -> None:
     bench = Bench("{name: r, match: {path: /x}, max_body: 1KB}")
     assert body_limit(bench.exchange()) == 1024
     assert body_limit(bench.exchange(path="/other")) == bench.policy.limits.body_bytes
-    assert refused_by_size(bench.exchange(("Content-Length", "1024"))) is None
-    assert refused_by_size(bench.exchange(("Content-Length", "many"))) is None
-    refused = refused_by_size(bench.exchange(("Content-Length", "1025")))
+    assert refused_by_head(bench.services, bench.exchange(("Content-Length", "1024"))) is None
+    assert refused_by_head(bench.services, bench.exchange(("Content-Length", "many"))) is None
+    refused = refused_by_head(bench.services, bench.exchange(("Content-Length", "1025")))
     assert refused is not None
     assert refused.head.status == 413
