@@ -8,8 +8,8 @@ TOOLS := .ci/requirements.txt
 PROJECTS := proxy/pyproject.toml backend/pyproject.toml
 INSTALLED := -e './proxy[otel,sentry,postgres,srv,compile]' -e './backend[otel,sentry]' -r $(TOOLS)
 PYTEST := $(BIN)/python -m pytest
-# More than there are cores: half of a test's time is waiting for processes that it has started.
-WORKERS ?= 3
+# Twice as many as there are cores: half of a test's time is waiting for processes that it has started.
+WORKERS ?= 4
 STORES ?= redis,sentinel,cluster
 # FORM=compiled runs a target on the compiled form of the proxy, which is made again when a source is newer.
 FORM ?= source

@@ -6,6 +6,7 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests.support.order import in_turn
 from veneer.compiling.form import form
 
 pytest_plugins = ["tests.support.stack_fixtures", "tests.support.redis_fixtures"]
@@ -23,17 +24,14 @@ settings.load_profile("veneer")
 assert form().value == os.environ.get("VENEER_FORM", form().value), form()
 
 
-LONGEST_FIRST = ("test_coherence.py", "test_wheels.py", "test_images.py", "system", "integration", "contract")
-"""What a file's path has to hold, where its tests take long."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files first that take long: a worker that gets one as its last leaves the other idle.
+    """Put the files in turn (`in_turn`).
 
     What coverage is not asked of goes untraced, in two thirds of the time: properties repeat by the hundred what unit
     tests pass through, system tests have the products in other processes, and the house's own tests read the sources.
     """
-    items.sort(key=lambda item: next((n for n, part in enumerate(LONGEST_FIRST) if part in item.path.parts), 99))
+    order = {file: place for place, file in enumerate(in_turn(item.path for item in items))}
+    items.sort(key=lambda item: order[item.path])
     for item in items:
         if {"properties", "system"} & {*item.path.parts} or item.path.parent.name == "unit":
             item.add_marker("no_cover")
