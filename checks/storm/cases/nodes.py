@@ -139,7 +139,7 @@ async def few_descriptors_behind(stage: Stage) -> None:
             crowd.close()
             await footprint.note_after(stage)
     stage.note(veneer, "what is too much not served, %", 100 * crowded.share_not_served())
-    stage.note(veneer, "the same, failed", len(crowded.of(Outcome.FAILED)))
+    stage.note(veneer, "the same, failed", len(crowded.of(Outcome.FAILED)), at_most(0))
     _note(stage, veneer, hits, after, calm)
 
 

@@ -10,7 +10,7 @@ from veneer.core import retry_budget
 from veneer.core.messages import RequestHead
 from veneer.core.overload import ANY_CLAIM
 from veneer.http1.serialise import WrittenHead
-from veneer.ports import Demand, FirstBytesHandler, InterimSink, UpstreamError, UpstreamFailure
+from veneer.ports import Demand, FirstBytesHandler, InterimSink, UpstreamFailure
 from veneer.upstream.connection import Connection, ConnectionOwner
 from veneer.upstream.response import BackendResponse
 
@@ -84,16 +84,3 @@ def believed_s(idle_s: float) -> float:
 def is_repeatable(request: RequestHead, demand: Demand | None) -> bool:
     """Whether the request may be sent again though it may have been carried out."""
     return retry_budget.may_repeat(request, (ANY_CLAIM if demand is None else demand.claim).retry_writes)
-
-
-def may_repeat(
-    connection: Connection, error: UpstreamError, demand: Demand | None, request: RequestHead | None = None
-) -> bool:
-    """Whether a reused connection died before one byte of an answer that somebody waits for.
-
-    The request, which may be sent again anyhow where it is not given, was sent over it whole.
-    """
-    unanswered = error.failure is UpstreamFailure.RESET and connection.parser.no_bytes_seen
-    if not unanswered or (demand is not None and not demand.wanted):
-        return False
-    return request is None or is_repeatable(request, demand)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
+from veneer.core.connection_bound import LEAST
 from veneer.core.forwarding import located
 from veneer.core.messages import RequestHead
 from veneer.core.overload import ANY_CLAIM, Claim
@@ -20,22 +21,23 @@ from veneer.upstream.buffer import ReadBuffer
 from veneer.upstream.connection import Connection
 from veneer.upstream.dial import dial
 from veneer.upstream.gate import Gate, Load, Place
-from veneer.upstream.lease import ConnectionLender, PoolLease, believed_s, may_repeat
+from veneer.upstream.lease import ConnectionLender, PoolLease, believed_s, is_repeatable
 from veneer.upstream.names import Names
+from veneer.upstream.outgoing import Outgoing, outgoing_for, repeated
 from veneer.upstream.redial import Redialler
+from veneer.upstream.repeats import Repeats
 from veneer.upstream.response import BackendResponse
-from veneer.upstream.sender import send_body, split
 from veneer.upstream.settings import PoolSettings
 from veneer.upstream.traced import Resend, SpannedRequest
 from veneer.upstream.unwanted import Unwanted
-from veneer.upstream.waiting import WaitingQueue
+from veneer.upstream.waiting import WaitingQueue, Wanted
 
 
 class UpstreamPool(ConnectionLender):
     """Implements `veneer.ports.Upstream` for one backend.
 
-    A request is sent twice only when all of it is at hand, it may be repeated (`core.retry_budget`), and a reused
-    connection died before one byte of an answer: the backend closed it while idle (RFC 9112 section 9.3.1).
+    A request is sent again only when all of it is at hand, it may be repeated, and its connection ended before one byte
+    of an answer (`upstream.repeats`).
     """
 
     def __init__(self, settings: PoolSettings, clock: Clock, tasks: Tasks, names: Names | None = None) -> None:
@@ -53,6 +55,7 @@ class UpstreamPool(ConnectionLender):
         self._taken = 0  # connections leased, idle or being opened, but for those of streams
         self._streams: set[Connection] = set()
         self.gate = Gate(settings)
+        self._repeats = Repeats(settings, clock.monotonic)
         self._waiting = WaitingQueue(settings, self.gate, clock, self._give_back, self._serve)
         self._unwanted = Unwanted()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -89,24 +92,9 @@ class UpstreamPool(ConnectionLender):
         if again is None and (spans := self._settings.spans) is not None:
             send = partial(self.exchange, read_timeout_s=read_timeout_s, demand=demand)
             return await SpannedRequest(spans, self._settings.endpoint, request, sends).send(send, body, on_interim)
-        is_safe = request.is_safe
-        written, follows = split(self._written(request, has_body=body is not None), body)
-        connection = await self._acquire(demand)
-        if follows is not None and connection.place is not None:
-            self._leave(connection)  # how long it takes to send it is up to the client
-        connection.timer.set_limit(read_timeout_s)
-        if demand is not None and is_safe and not isinstance(body, bytes):
-            self.watch(connection, demand)
-        for_head = request.method == "HEAD"
-        try:
-            return await self._attempt(connection, written, follows, on_interim, for_head=for_head)
-        except UpstreamError as error:
-            if follows is not None or not (connection.served and may_repeat(connection, error, demand, request)):
-                raise
-            if again is not None:
-                written, _ = split(self._written(again(error), has_body=body is not None), body)
-        limit_s = connection.timer.limit_s
-        return await self.send_again(written, on_interim, demand, limit_s, for_head=for_head, may_give_way=is_safe)
+        outgoing = outgoing_for(request, body, self._written, is_repeatable(request, demand), again)
+        outgoing.read_timeout_s = read_timeout_s
+        return await self.send(outgoing, on_interim, demand)
 
     async def look(self, request: RequestHead) -> BackendResponse:
         """An exchange for who watches the backend: over a connection of its own, so that requests keep none from it.
@@ -120,9 +108,9 @@ class UpstreamPool(ConnectionLender):
 
     def head_bytes(self, request: RequestHead, *, has_body: bool = False) -> bytes:
         """The head of a request, as `exchange` sends it."""
-        return self._written(request, has_body=has_body).raw
+        return self._written(request, has_body).raw
 
-    def _written(self, request: RequestHead, *, has_body: bool) -> WrittenHead:
+    def _written(self, request: RequestHead, has_body: bool) -> WrittenHead:
         endpoint, preserve = self._settings.endpoint, self._settings.preserve_host
         return write_head(request, endpoint.authority, endpoint.prefix, preserve_host=preserve, has_body=has_body)
 
@@ -150,32 +138,37 @@ class UpstreamPool(ConnectionLender):
             return await self._response(connection, None)
         except UpstreamError as error:
             self._discard(connection)
-            if again is None or not may_repeat(connection, error, demand):
+            outgoing = None if again is None else repeated(again, connection)
+            if outgoing is None or not self._repeats.may(outgoing, connection, error, demand):
                 raise
         except BaseException:
             self._discard(connection)
             raise
-        return await self.send_again(again, on_interim, demand, connection.timer.limit_s)
+        return await self.send(outgoing, on_interim, demand)
 
-    async def send_again(
-        self,
-        written: WrittenHead,
-        on_interim: InterimSink | None,
-        demand: Demand | None,
-        read_timeout_s: float | None,
-        *,
-        for_head: bool = False,
-        may_give_way: bool = True,
-    ) -> BackendResponse:
-        """Send a request again, on a new connection: the one before died, or another backend did not answer."""
-        try:
-            fresh = await self._acquire(demand, fresh=True)
-        except UpstreamError as failed:
-            raise UpstreamError(failed.failure, failed.detail, sent=True) from failed
-        fresh.timer.set_limit(read_timeout_s)
-        if demand is not None and may_give_way:
-            self.watch(fresh, demand)
-        return await self._attempt(fresh, written, None, on_interim, for_head=for_head)
+    async def send(self, outgoing: Outgoing, on_interim: InterimSink | None, demand: Demand | None) -> BackendResponse:
+        """The response to what is written, which is sent again where that may be. Raises UpstreamError."""
+        while True:
+            try:
+                connection = await self._acquire(demand, outgoing.wanted)
+            except UpstreamError as failed:
+                if not outgoing.was_sent:
+                    raise
+                raise UpstreamError(failed.failure, failed.detail, sent=True, retry_s=failed.retry_s) from failed
+            if outgoing.follows is not None and connection.place is not None:
+                self._leave(connection)  # how long it takes to send it is up to the client
+            connection.timer.set_limit(outgoing.read_timeout_s)
+            if demand is not None and outgoing.gives_way:
+                self.watch(connection, demand)
+            served = connection.served
+            try:
+                response = await self._attempt(connection, outgoing, on_interim)
+            except UpstreamError as error:
+                if not self._repeats.may(outgoing, connection, error, demand):
+                    raise
+            else:
+                self._repeats.answered(outgoing, served)
+                return response
 
     async def aclose(self) -> None:
         """Close idle connections now and leased ones as they come back.
@@ -192,31 +185,18 @@ class UpstreamPool(ConnectionLender):
             self._discard(self._idle.pop())
 
     async def _attempt(
-        self,
-        connection: Connection,
-        written: WrittenHead,
-        body: AsyncIterator[bytes] | None,
-        on_interim: InterimSink | None,
-        *,
-        for_head: bool = False,
+        self, connection: Connection, outgoing: Outgoing, on_interim: InterimSink | None
     ) -> BackendResponse:
         sender: asyncio.Task[None] | None = None
         if connection.place is not None:
             connection.place.sent_s = self._monotonic()
         try:
-            connection.start(
-                written.raw,
-                for_head=for_head,
-                upgrading=written.upgrading,
-                whole=body is None,
-                on_interim=on_interim,
-            )
-            if body is not None:
-                sender = self._tasks.start(send_body(connection, written, body), "upstream request body")
+            sender = outgoing.start(connection, on_interim, self._tasks)
             return await self._response(connection, sender)
-        except BaseException:
+        except BaseException as error:
             if sender is not None:
                 sender.cancel()
+            self._repeats.failed(outgoing, connection, error, self._taken - 1)
             self._discard(connection)
             raise
 
@@ -270,23 +250,20 @@ class UpstreamPool(ConnectionLender):
             self._discard(connection)
         return None
 
-    async def _acquire(self, demand: Demand | None, *, fresh: bool = False) -> Connection:
-        """Lease a connection, with a place at the backend: an idle or a new one, or the next that comes back.
-
-        One that must be `fresh` is new in any case.
-        """
+    async def _acquire(self, demand: Demand | None, wanted: Wanted) -> Connection:
+        """Lease a connection, with a place at the backend: an idle or a new one, or the next that comes back."""
         now_s, claim = self._monotonic(), ANY_CLAIM if demand is None else demand.claim
         found: Connection | None = None
         place: Place | None = None
         if not self._waiting.any_before(claim.priority) and self.gate.admits(claim, now_s):
             found = self._take_idle(now_s)
-            if found is not None or self._taken < self._settings.max_connections:
+            if found is not None or self._may_open(now_s, wanted):
                 self._taken += found is None
                 place = self.gate.enter(claim, now_s)
         if place is None:
-            place, found = await self._waiting.wait(claim, demand, self._make_room)
+            place, found = await self._waiting.wait(claim, demand, self._make_room, wanted)
         if found is not None:
-            if not fresh and found.usable():
+            if wanted is not Wanted.NEW and found.usable():
                 found.place = place
                 return found
             found.abort()
@@ -299,6 +276,12 @@ class UpstreamPool(ConnectionLender):
         connection.place = place
         connection.retire_s = self._monotonic() + self._settings.max_age_s
         return connection
+
+    def _may_open(self, now_s: float, wanted: Wanted) -> bool:
+        """Whether there may be one more connection; where it is to be used, but there are hardly any, too."""
+        if wanted is Wanted.USED and self._taken >= LEAST:
+            return False
+        return self._taken < self._repeats.bound.at(now_s)
 
     def _make_room(self, waiting: int) -> None:
         """Others wait, `waiting` in all: the newest may be one that need not, as for its route there is room."""
@@ -323,10 +306,11 @@ class UpstreamPool(ConnectionLender):
         now_s, waiting = self._monotonic(), self._waiting
         while waiting.count:
             connection = self._take_idle(now_s)
-            if connection is None and self._taken >= self._settings.max_connections:
+            if connection is None and self._taken >= self._repeats.bound.at(now_s):
                 return
             self._taken += connection is None
-            waiter = waiting.next(now_s)
+            is_used = connection is not None or self._taken <= LEAST
+            waiter = waiting.next(now_s, is_used=is_used)
             if waiter is None:
                 self._taken -= connection is None
                 self._idle += [] if connection is None else [connection]

@@ -11,8 +11,10 @@ from veneer.http1.serialise import WrittenHead
 from veneer.ports import Demand, FirstBytesHandler, InterimSink
 from veneer.upstream.attempts import Attempts, Sent
 from veneer.upstream.lease import PoolLease
+from veneer.upstream.outgoing import Outgoing
 from veneer.upstream.response import BackendResponse
 from veneer.upstream.target import Relay, UpstreamTarget
+from veneer.upstream.waiting import Wanted
 
 
 class Chooser(Protocol):
@@ -102,8 +104,11 @@ class TargetLease(ports.LeasedConnection):
         relay = attempts.relay = Relay(on_interim)
 
         def send(target: UpstreamTarget) -> Awaitable[BackendResponse]:
-            again = WrittenHead(self._request)
-            return target.pool.send_again(again, relay, attempts.demand, self._read_timeout_s)
+            outgoing = Outgoing(WrittenHead(self._request), repeatable=attempts.repeatable, was_sent=True)
+            outgoing.wanted = Wanted.NEW
+            outgoing.gives_way = attempts.repeatable
+            outgoing.read_timeout_s = self._read_timeout_s
+            return target.pool.send(outgoing, relay, attempts.demand)
 
         response = await chooser.outcome(attempts, sent, self._lease.response(relay))
         return await chooser.go_on(attempts, send) if response is None else response

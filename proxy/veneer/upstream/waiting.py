@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from enum import Enum
 from functools import partial
 from typing import Final
 
@@ -16,13 +17,29 @@ from veneer.upstream.gate import Gate, Load, Place
 from veneer.upstream.settings import PoolSettings
 
 
+class Wanted(Enum):
+    """Over which connection a request is to be sent."""
+
+    ANY = "any"
+    NEW = "new"
+    USED = "used"
+    """One that others give back, as the backend closes new ones."""
+
+
+Line = tuple[str, bool]
+"""Those who wait alike: by their route, and whether a new connection will not do."""
+
+
 class Waiter:
     """One that waits since `since_s`. What it gets is a `place`, and with it a connection or the right to open one."""
 
-    __slots__ = ("claim", "future", "number", "place", "refused", "since_s")
+    __slots__ = ("claim", "future", "line", "number", "place", "refused", "since_s")
 
-    def __init__(self, claim: Claim, future: asyncio.Future[Connection | None], number: int, since_s: float) -> None:
+    def __init__(
+        self, claim: Claim, wanted: Wanted, future: asyncio.Future[Connection | None], number: int, since_s: float
+    ) -> None:
         self.claim: Final = claim
+        self.line: Final[Line] = claim.route, wanted is Wanted.USED
         self.future: Final = future
         self.number: Final = number
         self.since_s: Final = since_s
@@ -60,7 +77,7 @@ class WaitingQueue:
         self._give_back = give_back
         self._serve = serve
         self._looker: asyncio.TimerHandle | None = None
-        self._lines: list[dict[str, deque[Waiter]]] = [{} for _ in Priority]
+        self._lines: list[dict[Line, deque[Waiter]]] = [{} for _ in Priority]
         self._standing = StandingQueue()
         self._refusals = Pace()
         self._number = 0
@@ -75,12 +92,12 @@ class WaitingQueue:
         used = (connections, most.max_connections, streams, most.max_streams)
         return Load(gate.limit, gate.in_use, self.count, self.refused, *used)
 
-    def next(self, now_s: float) -> Waiter | None:
-        """Take out whoever is next, if there is a place for it."""
+    def next(self, now_s: float, *, is_used: bool) -> Waiter | None:
+        """Take out whoever is next, if there is a place for it, and a connection that `is_used` or a new one does."""
         self._look(now_s)
         for priority in Priority:
             lines = self._lines[priority]
-            while (waiter := self._first(lines, now_s)) is not None:
+            while (waiter := self._first(lines, now_s, is_used)) is not None:
                 self._remove(waiter)
                 if not waiter.future.done():  # else it has left, and does not know yet
                     return waiter
@@ -90,23 +107,24 @@ class WaitingQueue:
         """Whether anybody waits who goes before one that comes now."""
         return self.count > 0 and any(self._lines[other] for other in Priority if other <= priority)
 
-    def _first(self, lines: dict[str, deque[Waiter]], now_s: float) -> Waiter | None:
+    def _first(self, lines: dict[Line, deque[Waiter]], now_s: float, is_used: bool) -> Waiter | None:
         """Who is next of those as urgent, and may go."""
         end = -1 if self._standing.stands else 0
-        heads = [line[end] for line in lines.values() if self._gate.admits(line[end].claim, now_s)]
+        first = [line[end] for (_, used), line in lines.items() if is_used or not used]
+        heads = [waiter for waiter in first if self._gate.admits(waiter.claim, now_s)]
         if not heads:
             return None
         return max(heads, key=_number) if end else min(heads, key=_number)
 
     async def wait(
-        self, claim: Claim, demand: Demand | None, make_room: Callable[[int], None]
+        self, claim: Claim, demand: Demand | None, make_room: Callable[[int], None], wanted: Wanted = Wanted.ANY
     ) -> tuple[Place, Connection | None]:
         """A place, and somebody else's connection or None for the right to open one.
 
         `make_room` is told how many wait. Raises UpstreamError OVERLOADED at once where it is not worth while to wait,
         POOL_TIMEOUT after the time-out, and ABANDONED when nobody waits for the response any more.
         """
-        waiter = self._queued(claim)
+        waiter = self._queued(claim, wanted)
         if demand is not None:
             leave = partial(_leave_queue, waiter, demand)
             demand.when_unwanted(leave)
@@ -133,7 +151,7 @@ class WaitingQueue:
         detail = "the client left before there was a connection to the backend"
         raise UpstreamError(UpstreamFailure.ABANDONED, detail, sent=False)
 
-    def _queued(self, claim: Claim) -> Waiter:
+    def _queued(self, claim: Claim, wanted: Wanted) -> Waiter:
         """One more that waits. Raises UpstreamError OVERLOADED."""
         now_s = self._monotonic()
         if self._gate.reached(claim, now_s):
@@ -142,8 +160,8 @@ class WaitingQueue:
         if not self._may_wait(claim):
             raise self._refusal(now_s)
         self._number += 1
-        waiter = Waiter(claim, asyncio.get_running_loop().create_future(), self._number, now_s)
-        self._lines[claim.priority].setdefault(claim.route, deque()).append(waiter)
+        waiter = Waiter(claim, wanted, asyncio.get_running_loop().create_future(), self._number, now_s)
+        self._lines[claim.priority].setdefault(waiter.line, deque()).append(waiter)
         self.count += 1
         if self._looker is None:
             self._looker = asyncio.get_running_loop().call_later(STALL_S, self._look_again)
@@ -212,8 +230,8 @@ class WaitingQueue:
 
     def _remove(self, waiter: Waiter) -> None:
         """Take it out if it waits."""
-        lines, route = self._lines[waiter.claim.priority], waiter.claim.route
-        line = lines.get(route)
+        lines = self._lines[waiter.claim.priority]
+        line = lines.get(waiter.line)
         if line is None:
             return
         if line[0] is waiter:
@@ -226,7 +244,7 @@ class WaitingQueue:
             return
         self.count -= 1
         if not line:
-            del lines[route]
+            del lines[waiter.line]
 
     def _retry_s(self, now_s: float) -> float:
         return retry_after_s(self.count, self._gate.pace.per_s(now_s), self._refusals.per_s(now_s))
