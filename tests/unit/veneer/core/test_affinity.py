@@ -26,6 +26,7 @@ def homes(numbers: list[int], shares: list[float] | None = None) -> list[int]:
     return [numbers[choose(numbers, shares, [0] * len(numbers), key, 1e9)] for key in KEYS]
 
 
+@pytest.mark.no_cover
 @settings(max_examples=30, deadline=None)
 @given(count=st.integers(2, 12), gone=st.integers(0, 11))
 def test_where_a_target_goes_its_keys_move_and_no_others(count: int, gone: int) -> None:

@@ -136,6 +136,7 @@ FIELDS = st.sampled_from(
 )
 
 
+@pytest.mark.no_cover
 @given(st.dictionaries(FIELDS, JSON | st.dictionaries(FIELDS, JSON, max_size=4), max_size=6), JSON)
 def test_whatever_comes_is_read_or_refused(value: dict[str, object], key: object) -> None:
     try:

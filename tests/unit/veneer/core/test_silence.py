@@ -40,6 +40,7 @@ def test_one_of_three_hangs_and_no_client_goes_without_an_answer(rate: int) -> N
     assert late[1] > 0.2 * late.total(), "it is well again"
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("clients", [1, 2, 4])
 def test_where_few_ask_none_of_them_waits_for_a_target_that_hangs(clients: int, seed: int) -> None:
@@ -106,6 +107,7 @@ def test_long_polls_on_a_route_of_their_own_are_never_moved() -> None:
     assert (targets.ejections, targets.moves) == ([], 0)
 
 
+@pytest.mark.no_cover
 def test_a_slower_target_that_answers_is_left_in() -> None:
     targets = Targets([quick, lambda at_s, kind, nature: 0.25, quick])
     targets.run(200, 60)

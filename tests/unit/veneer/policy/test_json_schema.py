@@ -49,6 +49,7 @@ def test_a_golden_policy(schema: jsonschema_rs.Draft202012Validator, case: Path)
         assert (refused != []) == (wrong != []), (refused, wrong)
 
 
+@pytest.mark.no_cover
 def test_every_right_file_passes_and_most_wrong_forms_do_not(schema: jsonschema_rs.Draft202012Validator) -> None:
     texts = [split(case) for case in CASES if case.stem not in UNREADABLE]
     right = [text for text, outcome in texts if outcome_of(text) == outcome and "policies.yaml:" not in outcome]

@@ -140,5 +140,6 @@ def _calls_to_load(routes: int) -> int:
     return calls
 
 
+@pytest.mark.no_cover
 def test_what_it_takes_to_read_a_policy_grows_as_its_routes_do() -> None:
     assert _calls_to_load(160) < 4.8 * _calls_to_load(40)

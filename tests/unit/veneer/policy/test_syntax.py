@@ -29,6 +29,7 @@ def told(text: str) -> list[str]:
     return []
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("sign", ["", " ", "  ", ":", "- ", '"', "{", "}", "[", "@", "*", "%", "\\", "\t", "\n", "\n "])
 def test_whatever_is_cut_or_put_in_is_told_with_a_place_in_the_file(sign: str) -> None:
     for at in range(len(TEXT)):

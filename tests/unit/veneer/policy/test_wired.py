@@ -167,6 +167,7 @@ class QuickLoader(yaml.CSafeLoader):
         return event
 
 
+@pytest.mark.no_cover
 def test_every_key_reaches_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     """03_everything gives each key a value that is not its default, so that without it another policy comes out.
 

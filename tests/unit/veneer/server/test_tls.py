@@ -191,6 +191,7 @@ async def test_both_versions_carry_both_ways_whatever_the_pieces_are(
     assert talk.read() == b"answer" + b"a" * 10 + b"b" * 20_000 + b"c" * 300_000
 
 
+@pytest.mark.no_cover
 async def test_what_the_socket_does_not_take_is_not_encrypted_and_the_order_stays(
     pair: Pair, client: ssl.SSLContext
 ) -> None:

@@ -27,6 +27,7 @@ def test_what_is_forgotten_is_dead_from_then_on_and_never_revived() -> None:
     assert _ask(table, 98, "tag:100") is Validity.DEAD
 
 
+@pytest.mark.no_cover
 def test_a_hundred_thousand_tags_stay_within_the_bound() -> None:
     table = SubjectTable(max_bytes=500_000)
     for seq in range(1, 100_001, 10):
