@@ -72,6 +72,10 @@ class Node:
     def start(self) -> None:
         """Start and wait until it answers."""
         self.process.start()
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Wait until it answers."""
         self.process.wait_ready(lambda: answers(f"http://127.0.0.1:{self.admin_port}/health"), timeout_s=30)
 
     def freeze(self) -> None:
@@ -91,11 +95,22 @@ def nodes_on(
     return [Node(f"node-{n}", pair, upstream, redis_url, directory, program, policy) for n, pair in pairs]
 
 
-def stop_nodes(nodes: Sequence[Node]) -> None:
-    """Stop them; whatever is frozen is thawed first."""
+def start_nodes(nodes: Sequence[Node]) -> None:
+    """Start them at once and wait until each answers: Python takes a second to import what a node is made of."""
     for node in nodes:
-        with suppress(ProcessLookupError):
-            node.thaw()
+        node.process.start()
+    for node in nodes:
+        node.wait_ready()
+
+
+def stop_nodes(nodes: Sequence[Node]) -> None:
+    """Stop them at once; whatever is frozen is thawed first."""
+    for node in nodes:
+        for number in (signal.SIGCONT, signal.SIGTERM):
+            with suppress(ProcessLookupError):
+                node.process.send(number)
+    for node in nodes:
+        node.process.wait(timeout_s=10)
         node.process.stop()
 
 
@@ -122,11 +137,10 @@ class World:
         """Start everything, the nodes last."""
         self.redis.start()
         self._relay.start()
-        self._relay.wait_ready(lambda: port_is_open(self._relay_control))
         self._backend.start()
+        self._relay.wait_ready(lambda: port_is_open(self._relay_control))
         self._backend.wait_ready(lambda: port_is_open(self.backend_port))
-        for node in self.nodes:
-            node.start()
+        start_nodes(self.nodes)
 
     def stop(self) -> None:
         """Stop everything; whatever is frozen is thawed first."""

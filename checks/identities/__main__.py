@@ -83,8 +83,7 @@ async def _run(
     services = Backend.services = Services(chance)
     server = await loop.create_server(Backend, "127.0.0.1", upstream, backlog=256)
     beside = await loop.create_server(partial(ServiceConnection, services), "127.0.0.1", known, backlog=256)
-    for node in nodes:
-        await asyncio.to_thread(node.start)
+    await asyncio.gather(*[asyncio.to_thread(node.start) for node in nodes])
     crowd, ports = Crowd(chance, time.time(), services), [node.port for node in nodes]  # noqa: TID251
     async with asyncio.TaskGroup() as group:
         askers = [Asker(ports, crowd, chance, findings) for _ in range(ASKERS)]

@@ -14,7 +14,7 @@ import psycopg2
 import redis
 
 from checks.coherence.changes.database import Database
-from checks.coherence.world import nodes_on, stop_nodes
+from checks.coherence.world import nodes_on, start_nodes, stop_nodes
 from devstack.postgres import PostgresServer
 from devstack.process import Launch, ManagedProcess, StartError, free_ports, port_is_open
 from devstack.redis import RedisServer
@@ -81,8 +81,7 @@ class ChangesWorld:
         self.redis.start()
         self._backend.start()
         self._backend.wait_ready(lambda: port_is_open(self.backend_port))
-        for node in self.nodes:
-            node.start()
+        start_nodes(self.nodes)
 
     def stop(self) -> None:
         """Stop everything."""
