@@ -97,14 +97,14 @@ def entry_of_head(
     coded: tuple[CodedBody, ...] = (),
 ) -> Entry:
     """As `entry_of`, of the parts. Where the route asks for that and the origin gave none, it has an entity tag."""
-    fields, route = storable.fields, match.route
+    fields, route = storable.fields.shared(), match.route
     if body is not None and route.etag is EtagRule.GENERATE and head.status == 200 and "etag" not in fields.joined:
-        fields = fields.added(("ETag", make_etag(body)))
+        fields = fields.added(("ETag", make_etag(body)))  # its own line, as hardly another entry has this tag
     search = no_vary_search(fields)
     return Entry(
         head.status,
         shared_text(head.reason),
-        fields.shared(),
+        fields,
         body or b"",
         when.request_time,
         when.response_time,
