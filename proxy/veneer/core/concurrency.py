@@ -26,8 +26,10 @@ STALL_S: Final = 0.25
 STALL_MOST_S: Final = 2.5
 MAX_KINDS: Final = 256
 _MOST_RATIO: Final = 4.0
+_MOST_QUEUE: Final = 8.0
+"""So many times its calm latency a request may count in a window: it says how far the limit is from what is right."""
 _NO_QUEUE: Final = 1.2
-_LEAST_GRADIENT: Final = 0.5
+_LEAST_GRADIENT: Final = 0.25
 _TAUGHT_BY: Final = 16
 _SMALL: Final = 8.0
 
@@ -113,7 +115,7 @@ class ConcurrencyLimit:
             return
         if now_s - latency_s < self._since_s:
             return  # sent under the limit before: it tells nothing of this one
-        self._sum += min(latency_s / calm.mean_s, _MOST_RATIO)
+        self._sum += min(latency_s / calm.mean_s, _MOST_QUEUE)
         self._count += 1
         self._peak = max(self._peak, among)
         if self._count >= WINDOW_SAMPLES and now_s - self._since_s >= WINDOW_S:
@@ -165,8 +167,12 @@ class ConcurrencyLimit:
         gradient = max(min(TOLERANCE / mean, 1.0), _LEAST_GRADIENT)
         if mean > _NO_QUEUE:
             self._growing = False
-        slack = max(math.sqrt(exact) / 2, 1.0) if gradient == 1.0 else min(math.sqrt(exact) / 2, exact / 4)
-        wanted = exact * gradient + slack
+        if gradient == 1.0:
+            wanted = exact + max(math.sqrt(exact) / 2, 1.0)
+        else:
+            # Of few the fraction counts: with it each limit from two to three would be as right as two.
+            base = float(self.limit) if exact < _SMALL else exact
+            wanted = base * gradient + min(math.sqrt(base) / 2, base / 4)
         full = self._reached or self._peak >= self.limit
         if gradient < 1.0 and 2 * self._peak >= self.limit:
             exact = wanted if full else min(wanted, exact)

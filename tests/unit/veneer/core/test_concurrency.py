@@ -117,6 +117,15 @@ def test_a_backend_that_does_one_at_a_time_is_found_out() -> None:
     assert run.mean_limit(10, 40) < 3
 
 
+@pytest.mark.parametrize(("workers", "takes_s"), [(1, 0.02), (2, 0.02), (2, 0.04)])
+def test_a_storm_on_a_small_backend_is_over_for_those_it_takes_within_two_seconds(workers: int, takes_s: float) -> None:
+    capacity = workers / takes_s
+    begins_s, wait_s = 3.0, takes_s / 2  # as `core.overload.overloaded_wait_s` has it
+    run = simulate(steady(workers, takes_s), lambda now_s: 5 if now_s < begins_s else 10 * capacity, wait_s=wait_s)
+    assert run.latency_s(0.99, begins_s + 2, 40) < 3 * takes_s
+    assert run.per_s(begins_s + 2, 40) >= 0.9 * capacity
+
+
 @pytest.mark.parametrize("quick_first", [True, False])
 def test_a_storm_after_calm_is_not_taken_for_calm(quick_first: bool) -> None:
     """The first of a storm wait for each other while few are there yet; some calm answers were quicker by nature."""
