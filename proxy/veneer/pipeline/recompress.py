@@ -1,14 +1,15 @@
 """Coded bodies in steady demand, coded anew as hard as the coding can: in idle time, beside the event loop.
 
 A hit does nothing for this: the store's marks of use are looked at once in a while. What is asked for a second time in
-a coding becomes a candidate; one that was used between each of several looks in a row is hot. While the loop has time
-to spare, hot ones are coded, one at a time. The store takes the result only if it still holds the very same entry.
+a coding is noted, and a candidate from the next look on; one that was used between each of several looks in a row is
+hot. While the loop has time to spare, hot ones are coded, one at a time. The store takes the result only if it still
+holds the very same entry.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -57,25 +58,32 @@ class Recompressor:
         self._clock = clock
         self._busy_s = busy_s
         self._candidates: OrderedDict[Name, _Candidate] = OrderedDict()
+        self._noted: deque[tuple[str, Entry, str, CompressRules]] = deque(maxlen=MAX_CANDIDATES)
         self._wanted = asyncio.Event()
         self._since = (0.0, 0.0)
         self.counts = RecompressionCounts()
 
     def __len__(self) -> int:
-        return len(self._candidates)
+        return len(self._candidates) + len(self._noted)
 
     def consider(self, key: str, entry: Entry, coding: str, rules: CompressRules) -> None:
-        """Watch this body from now on, if it is worth it. Past the bound the one unused for longest gives way."""
-        name = (key, entry.vary, coding)
-        known = self._candidates.get(name)
-        if known is not None and known.entry is entry:
-            return
-        if len(entry.body) > rules.idle_most_bytes or rules.level >= self._codec.hardest(coding):
-            return
-        self._candidates[name] = _Candidate(entry)
-        if len(self._candidates) > MAX_CANDIDATES:
-            self._candidates.popitem(last=False)
+        """Watch this body from the next look on, if it is worth it. A request waits for this, so that it only notes."""
+        self._noted.append((key, entry, coding, rules))
         self._wanted.set()
+
+    def _take_up(self) -> None:
+        """Make candidates of what was noted. Past the bound the one unused for longest gives way."""
+        while self._noted:
+            key, entry, coding, rules = self._noted.popleft()
+            name = (key, entry.vary, coding)
+            known = self._candidates.get(name)
+            if known is not None and known.entry is entry:
+                continue
+            if len(entry.body) > rules.idle_most_bytes or rules.level >= self._codec.hardest(coding):
+                continue
+            self._candidates[name] = _Candidate(entry)
+            if len(self._candidates) > MAX_CANDIDATES:
+                self._candidates.popitem(last=False)
 
     async def run(self, sleep: Callable[[float], Awaitable[None]]) -> None:
         """Look every second while there are candidates, until cancelled."""
@@ -101,6 +109,7 @@ class Recompressor:
 
     def _look(self) -> list[Name]:
         """Which candidates are hot. Those that are gone are forgotten; those in use stand last."""
+        self._take_up()
         used: dict[str, bool] = {}
         hot: list[Name] = []
         for name, candidate in list(self._candidates.items()):

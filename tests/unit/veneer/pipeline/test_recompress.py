@@ -178,8 +178,11 @@ async def test_what_is_gone_is_forgotten(stage: Stage) -> None:
 
 @pytest.mark.parametrize("rules", [CompressRules(level=11), CompressRules(idle_most_bytes=4)])
 async def test_what_the_policy_leaves_alone(stage: Stage, rules: CompressRules) -> None:
-    stage.recompressor.consider("k", stored(stage.log.position), "br", rules)
-    assert len(stage.recompressor) == 0
+    await stage.store.put("k", stored(stage.log.position), 60)
+    stage.store.attach("k", stage.entry(), FIRST)
+    stage.recompressor.consider("k", stage.entry(), "br", rules)
+    await stage.rounds(HOT_AFTER + 1, "k")
+    assert (stage.codec.calls, len(stage.recompressor)) == (0, 0)
 
 
 async def test_candidates_are_bounded_and_those_in_use_stay(stage: Stage) -> None:
@@ -193,6 +196,9 @@ async def test_candidates_are_bounded_and_those_in_use_stay(stage: Stage) -> Non
     for number, other in enumerate(others):
         stage.recompressor.consider(f"p{number}", other, "br", RULES)
     assert len(stage.recompressor) == MAX_CANDIDATES
+    await stage.keep()
+    await stage.rounds(HOT_AFTER, "k")
+    assert stage.codec.calls == 2, "what was noted last is kept"
 
 
 async def test_it_sleeps_until_there_is_something_to_watch_and_ends_when_cancelled(stage: Stage) -> None:
