@@ -301,6 +301,28 @@ async def test_a_second_client_shares_the_fetch(talk: Dialogue) -> None:
     assert "collapsed" in (second.result().lines.get("cache-status") or "")
 
 
+async def test_everybody_who_comes_meanwhile_shares_the_fetch_and_is_told_the_same(talk: Dialogue) -> None:
+    """The pipeline answers those who wait at first, and the fast path those who wait later."""
+    rounds, waiting = 4, 3
+    goes = [asyncio.Event() for _ in range(rounds)]
+    pages = [[go, framed(f"{FRESH}\n\npage {number}")] for number, go in enumerate(goes)]
+    talk.answers(*[f"{FRESH}\n\nx"] * TIMES, *pages)
+    await ask_in_turn(talk, "/a/")
+    clients, told = [talk.client() for _ in range(waiting)], set()
+    for number, go in enumerate(goes):
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(talk.ask(f"GET /b/{number}"))
+            await talk.reached(TIMES + number + 1)
+            others = [group.create_task(talk.ask(f"GET /b/{number}", client=client)) for client in clients]
+            await asyncio.sleep(0.05)
+            go.set()
+        assert [one.result().text() for one in (first, *others)] == [f"page {number}"] * (waiting + 1)
+        told |= {one.result().lines.get("cache-status") or "" for one in others}
+    # Who has come too late has a hit.
+    assert {status for status in told if "; hit" not in status} == {"Veneer; fwd=uri-miss; stored; collapsed"}
+    assert len(talk.asked) == TIMES + rounds
+
+
 async def test_a_fetch_is_stored_although_its_client_has_left(talk: Dialogue) -> None:
     go = asyncio.Event()
     talk.answers(*[f"{FRESH}\n\nx"] * (TIMES + 1), [go, framed(f"{FRESH}\n\nkept")])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
 
-import msgspec
-
 from veneer.core.entry import ByteSpan, CodedBody, Entry, Position
-from veneer.core.fields import Fields, Pair, shared_text
+from veneer.core.fields import Fields, shared_text
+from veneer.core.stored_record import StoredRecord, decode_record, encode_record
 
 FORMAT: Final = b"Vnr3"
 """Begins every stored value; another format is a miss. Since the 3 the forms coded by this cache lie there as well."""
@@ -30,34 +29,6 @@ Decompress = Callable[[str, bytes, int], bytes | None]
 """Given the content coding, the coded bytes and the length to expect; None when they are damaged."""
 
 
-class _Record(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
-    """The layout of this format.
-
-    `body` is in the content coding `packed_in`, "" where it is as it is; `length` is that of the body itself. `coded`
-    are the forms of this cache: coding, bytes, whether recompressed. Of one that is empty `body` has the bytes.
-    """
-
-    status: int
-    reason: str
-    fields: Sequence[Pair]
-    body: bytes
-    packed_in: str
-    length: int
-    coded: Sequence[tuple[str, bytes, bool]]
-    request_time: float
-    response_time: float
-    uri: str
-    epoch: str
-    seq: int
-    vary: Sequence[tuple[str, str | None]]
-    tags: Sequence[str]
-    span: tuple[int, int, int | None, str | None] | None
-
-
-_decoder: Final = msgspec.msgpack.Decoder(_Record)
-_encoder: Final = msgspec.msgpack.Encoder()
-
-
 def pack(entry: Entry, compress: Compress, compress_over: int = COMPRESS_FROM_BYTES) -> bytes:
     """`entry` as bytes. A body of more than `compress_over` is kept as the smallest of its forms, or compressed."""
     body, packed_in, fields = entry.body, "", entry.fields
@@ -72,7 +43,7 @@ def pack(entry: Entry, compress: Compress, compress_over: int = COMPRESS_FROM_BY
         if smallest is not None or len(packed) < len(body):
             body, packed_in = packed, coding
     span = entry.span
-    record = _Record(
+    record = StoredRecord(
         entry.status,
         entry.reason,
         fields.pairs,
@@ -89,7 +60,7 @@ def pack(entry: Entry, compress: Compress, compress_over: int = COMPRESS_FROM_BY
         entry.tags,
         None if span is None else (span.first, span.last, span.complete, span.asked),
     )
-    payload = _encoder.encode(record)
+    payload = encode_record(record)
     return b"%b%b%b" % (FORMAT, _checksum(payload), payload)
 
 
@@ -102,9 +73,8 @@ def unpack(data: bytes, decompress: Decompress) -> Entry | None:
     payload = data[_PAYLOAD:]
     if not data.startswith(FORMAT) or data[len(FORMAT) : _PAYLOAD] != _checksum(payload):
         return None
-    try:
-        record: _Record = _decoder.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError):  # the second for a text that is no UTF-8
+    record = decode_record(payload)
+    if record is None:
         return None
     raw, length, span = record.body, record.length, record.span
     body: bytes | None = raw

@@ -239,8 +239,8 @@ class FastPathConnection(FastPathHandler):
     def _send(self, exchange: FastExchange, now_s: float) -> bool:
         """Send it, or refuse it for its rate; False, and nothing done, where no connection to the backend is idle."""
         state, request, template = self._state, exchange.request, exchange.way
-        lease = None if exchange.looks_first else template.upstream.lease_now(now_s, template.route.claim)
-        if lease is None and not exchange.looks_first:
+        lease = None if exchange.waits_first else template.upstream.lease_now(now_s, template.route.claim)
+        if lease is None and not exchange.waits_first:
             return False
         limit = template.limit
         rate: RateVerdict | None = None
@@ -256,7 +256,7 @@ class FastPathConnection(FastPathHandler):
                 state.learn_refusal(template.method, request.shape.host + request.values[0], exchange.match)
                 return self._reject(record, request.shape, request.values[0], request.request_id, now_s, rate)
         if lease is None:
-            exchange.look_up(rate, now_s)
+            exchange.wait_first(rate, now_s)
         else:
             exchange.send(lease, rate, now_s)
         return True

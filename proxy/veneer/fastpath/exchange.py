@@ -82,7 +82,8 @@ class FastExchange(FirstBytesHandler):
     is in seconds since the epoch, `started_s` monotonic.
     `client_gone` tells whether nobody is there to be answered; `first_bytes` is what has come of the response, and
     `bytes_in` the length of the request's content. `counted_as` is the name under which its rate counts it, where that
-    is not the template's. What `looks_first` is not sent before a shared store was asked.
+    is not the template's. What `waits_first` is not sent before a shared store was
+    asked, or what somebody else has sent is answered.
     """
 
     __slots__ = (
@@ -92,12 +93,12 @@ class FastExchange(FirstBytesHandler):
         "counted_as",
         "first_bytes",
         "lease",
-        "looks_first",
         "match",
         "rate",
         "received",
         "request",
         "started_s",
+        "waits_first",
         "wanted",
         "way",
     )
@@ -112,7 +113,7 @@ class FastExchange(FirstBytesHandler):
         self.client_gone = False
         self.first_bytes = b""
         self.bytes_in = 0
-        self.looks_first = False
+        self.waits_first = False
         rule = way.counting
         self.counted_as = None if rule is None else counted_as(rule, match, request.connection.address)
 
@@ -120,8 +121,8 @@ class FastExchange(FirstBytesHandler):
     def send(self, lease: LeasedConnection, rate: RateVerdict | None, started_s: float) -> None:
         """Ask the backend, now that the rate admits it."""
 
-    def look_up(self, rate: RateVerdict | None, started_s: float) -> None:
-        """Ask the shared store, now that the rate admits it, and then the backend."""
+    def wait_first(self, rate: RateVerdict | None, started_s: float) -> None:
+        """Wait for what it has to wait for, now that the rate admits it, and then ask the backend."""
         raise NotImplementedError
 
     @abstractmethod

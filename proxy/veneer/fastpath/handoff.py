@@ -6,16 +6,17 @@ from dataclasses import replace
 from typing import Protocol
 
 from veneer.fastpath.exchange import FastExchange
+from veneer.fastpath.flight import FastFlight
 from veneer.fastpath.miss import FastMiss
 from veneer.fastpath.whole_response import WholeResponse
 from veneer.fastpath.write import FastWrite
 from veneer.http1.framing import FramingFacts
 from veneer.pipeline.arrival import RequestStart
-from veneer.pipeline.begun import AdmittedMiss, SentMiss, SentWrite
+from veneer.pipeline.begun import AdmittedMiss, FollowedMiss, SentMiss, SentWrite
 from veneer.pipeline.context import Exchange, Services, cache_request
 from veneer.pipeline.handle import Handler
 from veneer.pipeline.made import FetchedResponse
-from veneer.pipeline.plan import CacheLookup, plan_of
+from veneer.pipeline.plan import CacheLookup, Plan, plan_of
 from veneer.policy.model import Policy
 from veneer.ports import Client, SentTo
 from veneer.server.client import ClientTransport, PlainClient
@@ -93,6 +94,20 @@ class PipelineHandoff:
         finally:
             miss.connection.exchange_done(keep_alive=client.keep_alive)
 
+    def follow(self, miss: FastMiss, flight: FastFlight) -> None:
+        """Answer what waits for the flight, which may be over, from there on, and leave the flight at the end."""
+        self._services.tasks.start(self._answer_followed(miss, flight), "answer a miss that has waited for another")
+
+    async def _answer_followed(self, miss: FastMiss, flight: FastFlight) -> None:
+        client = UnsentClient(miss, miss.connection)
+        try:
+            exchange = self._taken_over(miss, client, _policy_of(miss))
+            plan = self._plan(miss, exchange)
+            await self._handler.handle(exchange, FollowedMiss(plan, miss.template.decision, miss.rate, flight))
+        finally:
+            flight.leave()
+            miss.connection.exchange_done(keep_alive=client.keep_alive)
+
     def resume_write(self, write: FastWrite) -> None:
         """As `resume`."""
         self._services.tasks.start(self._answer_write(write), "answer a write")
@@ -133,9 +148,12 @@ class PipelineHandoff:
         return exchange if begun.match.identity is None else replace(exchange, match=begun.match)
 
     def _begun(self, miss: FastMiss, exchange: Exchange) -> SentMiss:
-        decision = miss.template.decision
-        plan = plan_of(exchange, CacheLookup(cache_request(exchange), miss.key), decision, self._services.instance)
-        return SentMiss(plan, decision, miss.rate, miss.flight, self._fetched(miss))
+        plan = self._plan(miss, exchange)
+        return SentMiss(plan, miss.template.decision, miss.rate, miss.flight, self._fetched(miss))
+
+    def _plan(self, miss: FastMiss, exchange: Exchange) -> Plan:
+        looked = CacheLookup(cache_request(exchange), miss.key)
+        return plan_of(exchange, looked, miss.template.decision, self._services.instance)
 
     async def _fetched(self, miss: FastMiss) -> FetchedResponse:
         response = await miss.lease.response(miss.interim)

@@ -9,19 +9,21 @@ from veneer.core.entry import CodedBody, Entry
 from veneer.core.forwarding import AGE_DELAY_S
 from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.rate import RateVerdict
+from veneer.core.reuse import Hit, decide
 from veneer.core.storability import NotStorable, Storable, storage_terms
 from veneer.core.validators import make_etag
 from veneer.fastpath.exchange import FastExchange, FastRequest
+from veneer.fastpath.flight import FastFlight
 from veneer.fastpath.found import HELD, FoundHits
 from veneer.fastpath.miss_templates import MissTemplate
 from veneer.fastpath.replies import FoundReply, ResponseTemplate
 from veneer.fastpath.template_cache import SampleSource
 from veneer.http1.grammar import HEAD_END, MAX_PLAIN_HEAD_BYTES
-from veneer.pipeline.coalesce import Flight
+from veneer.pipeline.coalesce import Complete
 from veneer.pipeline.context import Services
 from veneer.pipeline.made import FetchTimes, entry_of_head, judge_alike
 from veneer.policy.model import Match
-from veneer.ports import FetchLock, LeasedConnection, LockAttempt
+from veneer.ports import FetchLock, LeasedConnection, LockAttempt, SentTo
 
 MAX_BODY_BYTES: Final = 64 * 1024
 """A larger body hardly comes in one piece."""
@@ -36,6 +38,10 @@ class Pipeline(SampleSource, Protocol):
 
     def restart(self, miss: FastMiss) -> None:
         """Answer what the fast path has admitted and not sent, from the look-up on."""
+        ...
+
+    def follow(self, miss: FastMiss, flight: FastFlight) -> None:
+        """Answer what waits for the flight, which may be over, from there on, and leave the flight at the end."""
         ...
 
     def resume(self, miss: FastMiss) -> None:
@@ -67,8 +73,9 @@ class FastMiss(FastExchange):
 
     `coalesces` tells whether others may wait for the response; `group` is the key of its `flight`. `born` is the log's
     position before the request was sent, at `sent_s` (monotonic).
-    Where it `looks_first` the fetch lock, `attempt`, is taken along; nothing is `sent` before the shared store has
-    answered. What `is_stored` in memory already is answered by the pipeline, which teaches how.
+    Where it looks into the shared store first the fetch lock, `attempt`, is taken along; nothing is `sent` before that
+    has answered. What `is_stored` in memory already is answered by the pipeline, which teaches how. Where it `follows`
+    the flight of another miss, what that brings answers it too.
     """
 
     __slots__ = (
@@ -77,9 +84,11 @@ class FastMiss(FastExchange):
         "born",
         "coalesces",
         "flight",
+        "follows",
         "group",
         "is_stored",
         "key",
+        "may_share",
         "sent",
         "sent_s",
         "template",
@@ -101,15 +110,25 @@ class FastMiss(FastExchange):
         self.group = key
         self.coalesces = False
         self.attempt: LockAttempt | None = None
+        self.follows: FastFlight | None = None
+        self.may_share = False
         self.sent = False
         self.is_stored = False
 
-    def look_up(self, rate: RateVerdict | None, started_s: float) -> None:
-        """Ask the shared store, now that the rate admits it, and then the backend."""
+    @property
+    def followed_bytes(self) -> bytes:
+        """The response, as it came, that another's flight has brought for this; empty where there is none."""
+        return b"" if self.follows is None else self.follows.raw
+
+    def wait_first(self, rate: RateVerdict | None, started_s: float) -> None:
+        """Wait for the flight that it follows; else ask the shared store, and then the backend."""
         services = self._services
         services.recorder.begin()
         services.in_flight.take()
         self.begin(rate, started_s, services.now())
+        if self.follows is not None:
+            self.follows.call_when_over(self._flight_over, self.match.route.coalesce_wait_s)
+            return
         if self.is_stored:
             self._restart()
             return
@@ -141,12 +160,51 @@ class FastMiss(FastExchange):
         self.connection.exchange_done(keep_alive=True)
         return True
 
+    def _flight_over(self) -> None:
+        """Answer with what the flight has brought, where that is clear, else wait for it in the pipeline."""
+        flight = self.follows
+        if flight is None or self.client_gone:
+            return
+        if not self._answer_collapsed(flight):
+            self._services.pipeline.follow(self, flight)
+            return
+        flight.leave()
+        self._services.in_flight.give_back()
+        self.connection.exchange_done(keep_alive=True)
+
+    def _answer_collapsed(self, flight: FastFlight) -> bool:
+        """Answer with what another's flight has stored, if it would have been a hit, had it been stored before."""
+        services, outcome = self._services, flight.outcome
+        if not isinstance(outcome, Complete) or not outcome.may_share or flight.lease is None:
+            return False
+        if self.connection.is_last or services.log.lease_state() is not HELD:
+            return False
+        entry, rules = outcome.entry, self.match.route.cache
+        stored = [(entry, services.log.validity(entry))]
+        found = self.template.collapsed.find(flight.raw)
+        if found is None or not isinstance(decide(self.wanted, stored, rules, services.now()), Hit):
+            return False
+        coding, body = found.template.coding, entry.body
+        kept = entry.coded_in(coding) if coding else None
+        sent = body if not coding else self._coded(coding, body) if kept is None else kept.body
+        if sent is None:
+            return False
+        self.lease = flight.lease
+        self._answer(found, body, sent, entry, flight.upstream_us)
+        return True
+
     def _send_missing(self) -> bool:
         services, attempt = self._services, self.attempt
         lease: LeasedConnection | None = None
         now_s = services.monotonic()
         certain = services.log.lease_state() is HELD and not self.connection.is_last
-        if certain and (attempt is None or services.flights.join(self.group) is None):
+        flight = None if attempt is None else services.flights.join(self.group)
+        if certain and isinstance(flight, FastFlight) and attempt is not None:  # begun since this has looked
+            attempt.drop()
+            self.follows = flight
+            flight.call_when_over(self._flight_over, self.match.route.coalesce_wait_s)
+            return True
+        if certain and flight is None:
             lease = self.template.upstream.lease_now(now_s, self.template.route.claim)
         if lease is None:
             return False
@@ -163,6 +221,13 @@ class FastMiss(FastExchange):
             self.attempt.drop()
         self._services.pipeline.restart(self)
 
+    def _go_on_alone(self) -> None:
+        """Have the pipeline see to it that the client has gone."""
+        if self.follows is None:
+            self._restart()
+        else:
+            self._services.pipeline.follow(self, self.follows)
+
     def send(self, lease: LeasedConnection, rate: RateVerdict | None, started_s: float) -> None:
         """Ask the backend, now that the rate admits it."""
         services = self._services
@@ -175,8 +240,10 @@ class FastMiss(FastExchange):
         """Send the request over the lease, in this fetch lock."""
         services, request, template = self._services, self.request, self.template
         self.sent = True
-        self.flight = services.flights.open(self.group) if self.coalesces else Flight(self.group)
-        self.flight.lock = lock
+        self.flight = flight = FastFlight(self.group)
+        flight.lock = lock
+        if self.coalesces:
+            services.flights.begin(flight)
         self.born = services.log.position
         self.sent_s = now_s
         self.lease = lease
@@ -187,7 +254,7 @@ class FastMiss(FastExchange):
         gone, self.client_gone = self.client_gone, True
         if not self.sent:
             if not gone:
-                self._restart()
+                self._go_on_alone()
             return
         self.flight.asker_left()
         self.lease.watch(self.flight)
@@ -209,6 +276,7 @@ class FastMiss(FastExchange):
     def pass_on(self) -> None:
         """Leave the rest to the pipeline; the next time from the beginning, where the response does not come whole."""
         services = self._services
+        self.flight.let_go()  # they wait for the same flight there
         targets = services.streaming_targets
         if streams(self.first_bytes):
             if len(targets) >= MAX_STREAMING_TARGETS:
@@ -222,10 +290,10 @@ class FastMiss(FastExchange):
         services = self._services
         now_s = services.monotonic()
         # what this has learned to say does not tell the client that its connection ends
-        if self.client_gone or self.flight.followed or self.connection.is_last or now_s - self.sent_s >= AGE_DELAY_S:
+        if self.client_gone or self.connection.is_last or now_s - self.sent_s >= AGE_DELAY_S:
             return False
         found = self.template.replies.find(raw)
-        if found is None or not self._is_whole(found):
+        if found is None or not self._is_whole(found) or (self.flight.awaited and not found.template.stores):
             return False
         body = raw[len(raw) - found.came_bytes :]
         sent = body if not found.template.coding else self._coded(found.template.coding, body)
@@ -236,13 +304,18 @@ class FastMiss(FastExchange):
             entry = self._stored(found, body, sent)
             if entry is None:
                 return False
-        self._answer(found, body, sent, entry, int((now_s - self.sent_s) * 1e6 + 0.5))
-        if entry is not None:
-            entry.drop_derived()  # it may never be asked for again
+        upstream_us = int((now_s - self.sent_s) * 1e6 + 0.5)
+        self._answer(found, body, sent, entry, upstream_us)
         if self.coalesces:
             services.flights.close(self.flight)
             if self.flight.lock is not None:
                 self._release(self.flight.lock, entry)
+        if entry is not None:
+            if self.coalesces and self.flight.awaited:
+                to = SentTo(self.lease.target, 1) if self.lease.target else None
+                told = Complete(entry, entry, True, self.may_share, upstream_us / 1000, sent_to=to)
+                self.flight.share(told, raw, upstream_us, self.lease)
+            entry.drop_derived()  # it may never be asked for again
         if found.template.remembered and self.template.coalesces:
             services.flights.remember_uncacheable(self.group, services.monotonic())
         services.in_flight.give_back()
@@ -296,6 +369,7 @@ class FastMiss(FastExchange):
         store = services.local_store
         assert store is not None
         store.put_now(self.key, entry, verdict.keep_s, self.flight.lock)
+        self.may_share = verdict.may_share
         if verdict.may_share:
             services.flights.forget_uncacheable(self.group)
         else:

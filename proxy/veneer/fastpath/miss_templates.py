@@ -27,10 +27,11 @@ class MissTemplate(UpstreamTemplate):
 
     `coalesces` tells whether others may wait for the response; `key_frame` is that of their cache keys. `found` is what
     is known of answers to those which a shared store had; `policy` is that under which all this holds.
+    `collapsed` are the answers to those that another's fetch has answered.
     `hits_alike` tells whether hits on the route depend on nothing but target, shape and scope.
     """
 
-    __slots__ = ("coalesces", "decision", "found", "hits_alike", "key_frame", "policy")
+    __slots__ = ("coalesces", "collapsed", "decision", "found", "hits_alike", "key_frame", "policy")
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class MissTemplate(UpstreamTemplate):
         )
         self.key_frame = key_frame(self.wanted("", None), route.cache)
         self.decision = decision
+        self.collapsed: Final = ResponseTemplates(route.compress.coding, edits=route.response)
         self.found: Final = FoundTemplates(route.compress.coding, route.response)
         self.policy: Final = policy
         self.coalesces = coalesces

@@ -11,6 +11,7 @@ from veneer.core.messages import ResponseHead
 from veneer.core.target import normal_target
 from veneer.core.validators import make_etag
 from veneer.fastpath.exchange import FastRequest
+from veneer.fastpath.flight import FastFlight
 from veneer.fastpath.found import HELD, FoundHits
 from veneer.fastpath.handoff import MissClient
 from veneer.fastpath.hot_entries import HotEntry
@@ -94,16 +95,19 @@ class MissFastPath:
         if rules.enabled:
             found = Validity.SOFT if store is None else self._validity(store, key)
             if store is None or found is not DEAD:
-                miss.is_stored = miss.looks_first = found is Validity.VALID
+                miss.is_stored = miss.waits_first = found is Validity.VALID
                 return miss.is_stored
             beyond = shared.beyond
             if beyond is not None and not template.covers(beyond.vary_names):
                 return False
-            miss.looks_first = beyond is not None
+            miss.waits_first = beyond is not None
         miss.group = group = flight_key(key, miss.wanted, rules, varies)
         if template.coalesces and not flights.is_uncacheable(group, now_s):
             miss.coalesces = True
-            return flights.join(group) is None  # else it would have to wait for another
+            flight = flights.join(group)
+            if isinstance(flight, FastFlight):
+                miss.follows, miss.waits_first = flight, True
+            return flight is None or miss.follows is not None  # one of the pipeline's is waited for there
         return True
 
     def hot_entry(self, miss: FastMiss, now_s: float) -> HotEntry | None:
@@ -122,14 +126,15 @@ class MissFastPath:
     def learn(self, exchange: Exchange, answer: Answer, head: ResponseHead, length: int, coding: str) -> None:
         """See how the pipeline has answered a miss: the next response like this one is answered so here."""
         client, cache = exchange.client, answer.cache
-        if not isinstance(client, MissClient) or not client.miss.first_bytes or head.status != 200:
+        if not isinstance(client, MissClient) or head.status != 200:
             return
-        detail = cache.detail or ""
-        if answer.use not in _ASKED or cache.collapsed or cache.forward is None:
+        miss, detail, collapsed = client.miss, cache.detail or "", answer.use is CacheResult.COLLAPSED
+        raw = miss.followed_bytes if collapsed else miss.first_bytes
+        if not raw or cache.forward is None or cache.collapsed is not collapsed:
             return
-        if not (cache.stored or detail in PRIVATE):
+        if not (collapsed or answer.use in _ASKED) or not (cache.stored or (detail in PRIVATE and not collapsed)):
             return
-        miss, wire = client.miss, FramingFacts("GET", (1, 1), keep_alive=True)
+        wire = FramingFacts("GET", (1, 1), keep_alive=True)
         served = serialise(head, wire, BodyFraming.LENGTH, length)
         facts = RecordTemplate(
             "GET",
@@ -141,6 +146,6 @@ class MissFastPath:
             cache_reason=detail,
             scheme=exchange.request.scheme,
         )
-        refusal, etag = "" if cache.stored else detail, make_etag(miss.first_bytes.partition(HEAD_END)[2])
-        answered = AnsweredMiss(miss.first_bytes, served, refusal, etag)
-        miss.template.replies.learn(answered, facts)
+        refusal, etag = "" if cache.stored else detail, make_etag(raw.partition(HEAD_END)[2])
+        replies = miss.template.collapsed if collapsed else miss.template.replies
+        replies.learn(AnsweredMiss(raw, served, refusal, etag), facts)

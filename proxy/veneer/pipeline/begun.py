@@ -37,6 +37,16 @@ class AdmittedMiss:
 
 
 @fast_struct
+class FollowedMiss:
+    """A miss that a quicker way has admitted and counted, and that has waited so far for what `flight` brings."""
+
+    plan: Plan
+    decision: Miss
+    rate: RateVerdict | None
+    flight: Flight
+
+
+@fast_struct
 class SentWrite:
     """A request that is not safe, which a quicker way has sent, admitted and counted as the pipeline would have.
 
@@ -49,3 +59,7 @@ class SentWrite:
     response: Awaitable[UpstreamResponse]
     announced: bool
     receipt: Receipt | None
+
+
+Begun = SentMiss | FollowedMiss | AdmittedMiss | SentWrite
+"""What a quicker way has counted as active and in flight already."""

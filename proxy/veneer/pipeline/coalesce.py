@@ -154,8 +154,12 @@ class Flights:
     def open(self, key: str) -> Flight:
         """Begin a flight for `key`; the caller leads and must `close` it on every path."""
         flight = Flight(key)
-        self._flights[key] = flight
+        self.begin(flight)
         return flight
+
+    def begin(self, flight: Flight) -> None:
+        """Let others join the flight; the caller leads and must `close` it on every path."""
+        self._flights[flight.key] = flight
 
     def close(self, flight: Flight) -> None:
         """The flight is over; the next request for its key starts another."""

@@ -51,13 +51,16 @@ class Fetcher:
         self._refreshes = Refreshes()
         self._lock_waiter = LockWaiter(services)
 
-    async def fetch(self, plan: Plan, client: Client) -> tuple[FetchOutcome, bool]:
-        """The outcome of a flight for `plan`, and whether it was somebody else's (collapsed)."""
+    async def fetch(self, plan: Plan, client: Client, followed: Flight | None = None) -> tuple[FetchOutcome, bool]:
+        """The outcome of a flight for `plan`, and whether it was somebody else's (collapsed).
+
+        The first to ask is the one that it has `followed` so far, where there is one.
+        """
         flights = self._services.flights
         group = flight_group(flights, plan)
-        looked, alone = True, False
+        looked, alone = followed is None, False
         while plan.coalesce and not self._is_uncacheable(group):
-            flight = flights.join(group)
+            flight, followed = followed or flights.join(group), None
             if flight is None:
                 flight = flights.open(group)
                 flight.began_s = self._services.clock.monotonic()

@@ -19,7 +19,7 @@ from veneer.pipeline.admit import (
 )
 from veneer.pipeline.ahead import beginning, joined
 from veneer.pipeline.answer import Answer
-from veneer.pipeline.begun import AdmittedMiss, SentMiss, SentWrite
+from veneer.pipeline.begun import Begun, FollowedMiss, SentMiss, SentWrite
 from veneer.pipeline.context import Exchange, Services, cache_request
 from veneer.pipeline.exchange import Refusal
 from veneer.pipeline.fetch import Fetcher
@@ -48,7 +48,7 @@ class Handler:
         self._replier = Replier(services)
         self._identifier = Identifier(services.identities)
 
-    async def handle(self, exchange: Exchange, begun: SentMiss | AdmittedMiss | SentWrite | None = None) -> None:
+    async def handle(self, exchange: Exchange, begun: Begun | None = None) -> None:
         """Answer one request on its client. Raises nothing but cancellation: failures are answered and recorded.
 
         `begun` is given of one that counts as active and in flight already, and may have been sent to the backend.
@@ -69,8 +69,8 @@ class Handler:
             else:
                 rate = begun.rate
             try:
-                if isinstance(begun, SentMiss):
-                    answer = await self._reader.finish_sent(exchange, begun)
+                if isinstance(begun, SentMiss | FollowedMiss):
+                    answer = await self._reader.finish(exchange, begun)
                 elif isinstance(begun, SentWrite):
                     answer = await self._forwarder.finish_sent(exchange, begun)
                 elif rate is not None and not rate.allowed:

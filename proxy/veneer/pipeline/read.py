@@ -24,7 +24,7 @@ from veneer.core.reuse import (
 from veneer.core.sharing import passes
 from veneer.pipeline.answer import Answer, StoredBody, StreamBody, no_trailers
 from veneer.pipeline.audit import Auditor
-from veneer.pipeline.begun import SentMiss
+from veneer.pipeline.begun import FollowedMiss, SentMiss
 from veneer.pipeline.candidates import candidates
 from veneer.pipeline.coalesce import Complete, FetchOutcome, OriginError, Streaming, Uncacheable, Unreachable
 from veneer.pipeline.context import Exchange, Services, cache_request
@@ -155,11 +155,15 @@ class CacheHandler:
         status = CacheStatus(forward=forward, collapsed=collapsed, detail=detail)
         return await self._answer_of(exchange, plan, decision, outcome, status)
 
-    async def finish_sent(self, exchange: Exchange, begun: SentMiss) -> Answer:
-        """The answer to a miss that the backend has been asked for already."""
-        plan, decision = begun.plan, begun.decision
-        outcome = await self._fetcher.take_over(plan, begun.flight, begun.fetched, exchange.client)
-        status = CacheStatus(forward=decision.forward, detail=decision.reason.value if decision.reason else None)
+    async def finish(self, exchange: Exchange, begun: SentMiss | FollowedMiss) -> Answer:
+        """The answer to a miss that the backend has been asked for already, by itself or by a flight it waits for."""
+        plan, decision, collapsed = begun.plan, begun.decision, False
+        if isinstance(begun, SentMiss):
+            outcome = await self._fetcher.take_over(plan, begun.flight, begun.fetched, exchange.client)
+        else:
+            outcome, collapsed = await self._fetcher.fetch(plan, exchange.client, begun.flight)
+        detail = decision.reason.value if decision.reason else None
+        status = CacheStatus(forward=decision.forward, collapsed=collapsed, detail=detail)
         return await self._answer_of(exchange, plan, decision, outcome, status)
 
     async def _answer_of(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -228,27 +227,6 @@ async def test_who_was_refused_here_is_refused_again_by_what_is_known_of_the_tar
     stage.clock.advance(3600)
     assert stage.ask("/limited/4"), "and sent once the rate allows it"
     assert len(stage.backend.heads) == 4
-
-
-async def test_a_fetch_under_way_is_not_made_twice(stage: Stage) -> None:
-    await stage.teach()
-    assert stage.ask("/second")
-    stage.backend.free = True
-    other = Line("192.0.2.2")
-    assert not stage.fastpath.connect(other, other.send).answer(b"GET /second HTTP/1.1\r\nHost: site\r\n\r\n")
-    assert len(stage.backend.heads) == 2
-
-
-async def test_who_waits_for_the_same_gets_it_from_the_pipeline(stage: Stage) -> None:
-    await stage.teach()
-    assert stage.ask("/second")
-    (flight,) = [flight for flight in [stage.services.flights.join("3:GET4:http4:site7:/second1:-")] if flight]
-    waiting = stage.services.tasks.start(flight.wait(), "follow")
-    await asyncio.sleep(0)
-    assert not stage.backend.says(came())
-    assert (await waiting) is not None
-    await stage.line.is_over.wait()
-    assert len(stage.store) == 2
 
 
 async def test_a_client_that_leaves_gets_nothing_and_the_response_is_stored(stage: Stage) -> None:
