@@ -307,20 +307,25 @@ class FastMiss(FastExchange):
         upstream_us = int((now_s - self.sent_s) * 1e6 + 0.5)
         self._answer(found, body, sent, entry, upstream_us)
         if self.coalesces:
-            services.flights.close(self.flight)
-            if self.flight.lock is not None:
-                self._release(self.flight.lock, entry)
+            self._end_flight(entry, raw, upstream_us)
         if entry is not None:
-            if self.coalesces and self.flight.awaited:
-                to = SentTo(self.lease.target, 1) if self.lease.target else None
-                told = Complete(entry, entry, True, self.may_share, upstream_us / 1000, sent_to=to)
-                self.flight.share(told, raw, upstream_us, self.lease)
             entry.drop_derived()  # it may never be asked for again
         if found.template.remembered and self.template.coalesces:
             services.flights.remember_uncacheable(self.group, services.monotonic())
         services.in_flight.give_back()
         self.connection.exchange_done(keep_alive=True)
         return True
+
+    def _end_flight(self, entry: Entry | None, raw: bytes, upstream_us: int) -> None:
+        """Let the next request for the same start another, and tell those who wait what was stored."""
+        flight, lease = self.flight, self.lease
+        self._services.flights.close(flight)
+        if flight.lock is not None:
+            self._release(flight.lock, entry)
+        if entry is not None and flight.awaited:
+            sent_to = SentTo(lease.target, 1) if lease.target else None
+            outcome = Complete(entry, entry, True, self.may_share, upstream_us / 1000, sent_to=sent_to)
+            flight.share(outcome, raw, upstream_us, lease)
 
     def _release(self, lock: FetchLock, entry: Entry | None) -> None:
         """Give the fetch lock back, where the store has not."""
