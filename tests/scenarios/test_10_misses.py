@@ -305,7 +305,9 @@ async def test_everybody_who_comes_meanwhile_shares_the_fetch_and_is_told_the_sa
     """The pipeline answers those who wait at first, and the fast path those who wait later."""
     rounds, waiting = 4, 3
     goes = [asyncio.Event() for _ in range(rounds)]
-    pages = [[go, framed(f"{FRESH}\n\npage {number}")] for number, go in enumerate(goes)]
+    pages: list[list[bytes | asyncio.Event]] = [
+        [go, framed(f"{FRESH}\n\npage {number}")] for number, go in enumerate(goes)
+    ]
     talk.answers(*[f"{FRESH}\n\nx"] * TIMES, *pages)
     await ask_in_turn(talk, "/a/")
     clients, told = [talk.client() for _ in range(waiting)], set()
