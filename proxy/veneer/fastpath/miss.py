@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final, Protocol
 
 from veneer.core.entry import CodedBody, Entry
@@ -17,20 +16,16 @@ from veneer.fastpath.flight import FastFlight
 from veneer.fastpath.found import HELD, FoundHits
 from veneer.fastpath.miss_templates import MissTemplate
 from veneer.fastpath.replies import FoundReply, ResponseTemplate
+from veneer.fastpath.response_shapes import MAX_BODY_BYTES, streams
 from veneer.fastpath.template_cache import SampleSource
-from veneer.http1.grammar import HEAD_END, MAX_PLAIN_HEAD_BYTES
 from veneer.pipeline.coalesce import Complete
 from veneer.pipeline.context import Services
 from veneer.pipeline.made import FetchTimes, entry_of_head, judge_alike
 from veneer.policy.model import Match
 from veneer.ports import FetchLock, LeasedConnection, LockAttempt, SentTo
 
-MAX_BODY_BYTES: Final = 64 * 1024
-"""A larger body hardly comes in one piece."""
 MAX_STREAMING_TARGETS: Final = 512
 """Targets remembered at most whose responses are never answered here."""
-
-_LENGTH_OR_CHUNKED: Final = re.compile(rb"\r\n(?i:content-length: *(\d{1,18})|transfer-encoding:)")
 
 
 class Pipeline(SampleSource, Protocol):
@@ -395,9 +390,3 @@ class FastMiss(FastExchange):
                 reply.terms = terms
         verdict = judge_alike(terms, rules, head, self.received, now)
         return verdict if isinstance(verdict, Storable) else None
-
-
-def streams(raw: bytes) -> bool:
-    """Whether a response that begins so is chunked, or longer than what is answered here."""
-    found = _LENGTH_OR_CHUNKED.search(raw, 0, raw.find(HEAD_END, 0, MAX_PLAIN_HEAD_BYTES) + 1)
-    return found is not None and (found[1] is None or int(found[1]) > MAX_BODY_BYTES)

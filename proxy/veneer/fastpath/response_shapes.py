@@ -60,6 +60,9 @@ class ResponseKind:
 
 OF_MISSES: Final = ResponseKind(frozenset({200}), PER_RESPONSE)
 OF_WRITES: Final = ResponseKind(frozenset({200, 201, 202, 204}), (*PER_RESPONSE, *NAMING))
+MAX_BODY_BYTES: Final = 64 * 1024
+"""A larger body hardly comes in one piece."""
+_LENGTH_OR_CHUNKED: Final = re.compile(rb"\r\n(?i:content-length: *(\d{1,18})|transfer-encoding:)")
 _VERSION: Final = b"HTTP/1.1 "
 _STATUS_LINE: Final = re.compile(
     b"(?=%b)%b%b" % (_VERSION, status_line(r"\d\d\d", f"{PRINTABLE}*", "1").encode("ascii"), CRLF)
@@ -186,3 +189,9 @@ class ResponseHeadShape(Pattern):
                 text = joined[name] = value.decode("ascii")
                 lines[line] = shared_line((spelt, text))
         return Fields(cast("list[Pair]", lines), dict(joined), shared=True)
+
+
+def streams(raw: bytes) -> bool:
+    """Whether a response that begins so is chunked, or longer than what is answered here."""
+    found = _LENGTH_OR_CHUNKED.search(raw, 0, raw.find(HEAD_END, 0, MAX_PLAIN_HEAD_BYTES) + 1)
+    return found is not None and (found[1] is None or int(found[1]) > MAX_BODY_BYTES)

@@ -9,8 +9,8 @@ from veneer.core.forwarding import AGE_DELAY_S
 from veneer.core.messages import ResponseHead
 from veneer.core.rate import RateVerdict
 from veneer.fastpath.exchange import FastExchange, FastRequest
-from veneer.fastpath.miss import MAX_BODY_BYTES
 from veneer.fastpath.replies import FoundReply
+from veneer.fastpath.response_shapes import MAX_BODY_BYTES
 from veneer.fastpath.template_cache import SampleSource
 from veneer.fastpath.write_templates import PolicedWrite, WriteTemplate
 from veneer.pipeline.context import Services
