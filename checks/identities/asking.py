@@ -87,7 +87,9 @@ class Asker:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
                 for _ in range(500):
-                    if findings.exchanges >= until or not await self._ask(reader, writer, port):
+                    if findings.exchanges >= until or findings.leaks:
+                        break
+                    if not await self._ask(reader, writer, port):
                         break
             except (ConnectionError, asyncio.IncompleteReadError):
                 findings.failed += 1
