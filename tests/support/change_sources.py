@@ -20,7 +20,7 @@ USERS = TableRules(
     ),
 )
 ALL_TAGS = all_tags((USERS,))
-SOON_S = 10.0
+SOON_S = 60.0
 
 
 class ChangingData(Protocol):

@@ -5,8 +5,9 @@ Once with the shipped policies, once with a policy that leaves all but who may s
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from devstack.backend import BackendServer
 from devstack.callers import bearer, development_settings, proxy_environment
 from devstack.proxy import SHIPPED_POLICIES, ProxyOptions, ProxyServer
 from etter.settings import Settings
+from tests.support.stack_fixtures import starting_proxies
 
 NewProxy = Callable[[ProxyOptions], ProxyServer]
 SETTINGS = development_settings()
@@ -223,24 +225,32 @@ async def behind(backend: BackendServer, new_proxy: NewProxy, policies: Path) ->
         yield Etter(session, backend.url, proxy.url)
 
 
-@pytest.fixture
-def by_backend(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def by_backend(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Policies that say who may share; what is stale after a write is the backend's to say."""
-    path = tmp_path / "by-backend.yaml"
+    path = tmp_path_factory.mktemp("policies") / "by-backend.yaml"
     path.write_text(BY_BACKEND, "utf-8")
     return path
 
 
-@pytest.fixture(params=["by the backend's own words", "with the shipped policies"])
-async def etter(
+@pytest.fixture(scope="module", params=["by the backend's own words", "with the shipped policies"])
+def shared_proxy(
     request: pytest.FixtureRequest,
     backend_server: BackendServer,
-    new_proxy: NewProxy,
+    tmp_path_factory: pytest.TempPathFactory,
     by_backend: Path,
-) -> AsyncIterator[Etter]:
+) -> Iterator[ProxyServer]:
+    """A proxy for all tests that need no other: each begins with an empty one."""
     policies = SHIPPED_POLICIES if "shipped" in str(request.param) else by_backend
-    async with behind(backend_server, new_proxy, policies) as etter:
-        yield etter
+    with starting_proxies(tmp_path_factory.mktemp("shared")) as start:
+        yield start(ProxyOptions(backend_server.url, policies=policies, env=proxy_environment()))
+
+
+@pytest.fixture
+async def etter(backend_server: BackendServer, shared_proxy: ProxyServer) -> AsyncIterator[Etter]:
+    await asyncio.to_thread(shared_proxy.purge, {"everything": True})
+    async with aiohttp.ClientSession() as session:
+        yield Etter(session, backend_server.url, shared_proxy.url)
 
 
 async def test_every_write_reaches_every_read(etter: Etter) -> None:
