@@ -10,7 +10,6 @@ import msgspec
 
 from benchmarks.peers.bars import judged
 from benchmarks.peers.growth import FEWEST, Step
-from benchmarks.peers.plot import draw
 from benchmarks.peers.results import Results, Spread, cost_ratio, speed_ratio
 from benchmarks.peers.run import Line, Outcome
 from benchmarks.peers.wrk import Window
@@ -34,6 +33,8 @@ def write(results: Results, directory: Path) -> Path:
     """Write peers.md, peers.json and peers.png; returns the Markdown's path."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "peers.json").write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+    from benchmarks.peers.plot import draw  # noqa: PLC0415 - matplotlib takes a second to import
+
     draw(results, directory / "peers.png")
     path = directory / "peers.md"
     path.write_text(markdown(results), encoding="utf-8")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from checks.fuzz.api import operations, try_out
 from devstack.backend import BackendServer
 from devstack.callers import bearer, development_settings
 
@@ -27,6 +26,11 @@ def server(etter_database_url: str, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.mark.timeout(600)
 def test_generated_requests(server: BackendServer) -> None:
+    from checks.fuzz.api import (
+        operations,
+        try_out,
+    )  # schemathesis takes half a second to import, and each worker collects
+
     declared = operations(server.url)
     assert len(declared) >= 30
     for operation in declared:
