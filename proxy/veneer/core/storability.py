@@ -316,7 +316,8 @@ def _refused_by_privacy(
 
 
 def _sets_cookie(fields: Fields) -> bool:
-    return "set-cookie" in fields.joined or "set-cookie2" in fields.joined
+    known = fields.joined
+    return "set-cookie" in known or "set-cookie2" in known
 
 
 def _drops_cookie(directives: ResponseDirectives) -> bool:

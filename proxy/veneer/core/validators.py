@@ -61,7 +61,8 @@ def strong_origin_etag(fields: Fields) -> str | None:
 
 def has_validator(fields: Fields) -> bool:
     """Whether the origin can be asked if the response is still current."""
-    return "last-modified" in fields.joined or origin_etag_of(fields) is not None
+    known = fields.joined
+    return "last-modified" in known or ("etag" in known and origin_etag_of(fields) is not None)
 
 
 def split_etags(value: str) -> list[str]:

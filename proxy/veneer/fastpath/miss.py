@@ -288,7 +288,7 @@ class FastMiss(FastExchange):
         if self.client_gone or self.connection.is_last or now_s - self.sent_s >= AGE_DELAY_S:
             return False
         found = self.template.replies.find(raw)
-        if found is None or not self._is_whole(found) or (self.flight.awaited and not found.template.stores):
+        if found is None or not self._is_whole(found) or (not found.template.stores and self.flight.awaited):
             return False
         body = raw[len(raw) - found.came_bytes :]
         sent = body if not found.template.coding else self._coded(found.template.coding, body)

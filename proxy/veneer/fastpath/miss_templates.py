@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from veneer.core.forwarding import passed_before
-from veneer.core.key import cache_key, key_frame
+from veneer.core.key import key_frame
 from veneer.core.messages import RequestHead
 from veneer.core.reuse import Miss, decide
 from veneer.fastpath.found_templates import FoundTemplates
@@ -20,6 +20,9 @@ from veneer.pipeline.context import Exchange, Services, cache_request
 from veneer.pipeline.plan import CacheLookup, plan_of
 from veneer.policy.model import Policy, Route
 from veneer.ports import Upstream
+
+NO_KEY: Final = ""
+"""Of a plan that is only made to see what would be sent."""
 
 
 class MissTemplate(UpstreamTemplate):
@@ -78,7 +81,7 @@ def miss_template(
         return None
     if route.cache.cookies and "cookie" in shape.changing:  # what is in it decides, and a way does not know that
         return None
-    plan = plan_of(exchange, CacheLookup(wanted, cache_key(wanted, rules)), decision, services.instance)
+    plan = plan_of(exchange, CacheLookup(wanted, NO_KEY), decision, services.instance)
     upstream = services.upstreams[route.upstream]
     raw = upstream.head_bytes(plan.outgoing)
     found = template_from(raw, plan.outgoing.target, exchange.request_id, shape, values, route.request)
