@@ -17,7 +17,7 @@ class FastFlight(Flight):
     """A flight that a miss of the fast path leads.
 
     Once it has ended with something stored, `raw` is the response as it came, `upstream_us` what the backend took for
-    it, and `lease` leads to where it came from.
+    it, and, while those are told who wait, `lease` leads to where it came from.
     """
 
     __slots__ = ("_timer", "_told", "lease", "raw", "upstream_us")
@@ -50,6 +50,7 @@ class FastFlight(Flight):
         self.raw, self.upstream_us, self.lease = raw, upstream_us, lease
         self.resolve(outcome)
         self.let_go()
+        self.lease = None  # which may refer to this, as what its request is made for
 
     def let_go(self) -> None:
         """Tell those who wait on the fast path."""

@@ -89,6 +89,8 @@ async def test_whoever_waits_in_the_pipeline_is_told_too(herd: Herd) -> None:
     await asyncio.sleep(0)
     assert herd.backend.says(came())
     outcome = await waiting
+    assert isinstance(flight, FastFlight)
+    assert flight.lease is None, "it would refer to the flight, where that was watched"
     assert isinstance(outcome, Complete)
     assert (outcome.entry.body, outcome.stored, outcome.may_share) == (
         b"body",
