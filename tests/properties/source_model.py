@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 LAG = 1
 COMMIT = -1
@@ -84,20 +84,30 @@ class State(NamedTuple):
     fetched: int | None = None
     entry: tuple[int, int] | None = None
 
+    def to(self, **changes: object) -> State:
+        """As `_replace`, in half its time: millions are made."""
+        values: list[object] = [*self]
+        for name, value in changes.items():
+            values[_PLACES[name]] = value
+        return tuple.__new__(State, values)
+
+
+_PLACES: Final = {name: place for place, name in enumerate(State._fields)}
+
 
 def steps(state: State, bounds: Bounds, mutation: Mutation) -> Iterator[State]:
     """Every state that one step leads to."""
     if state.now < bounds.ticks:
-        yield state._replace(now=state.now + 1)
+        yield state.to(now=state.now + 1)
     if not state.committed:
-        yield state._replace(committed=True, stream=(*state.stream, COMMIT))
+        yield state.to(committed=True, stream=(*state.stream, COMMIT))
     elif state.visible_at is None:
-        yield state._replace(visible_at=state.now)
+        yield state.to(visible_at=state.now)
     yield from _read(state, bounds, mutation)
     yield from _renew(state, bounds, mutation)
     yield from _fetch(state, mutation)
     if state.deaths < bounds.deaths:
-        yield state._replace(deaths=state.deaths + 1, reader=Reader(at=state.confirmed))
+        yield state.to(deaths=state.deaths + 1, reader=Reader(at=state.confirmed))
 
 
 def violates(state: State, mutation: Mutation) -> bool:
@@ -114,22 +124,22 @@ def violates(state: State, mutation: Mutation) -> bool:
 def _read(state: State, bounds: Bounds, mutation: Mutation) -> Iterator[State]:
     reader = state.reader
     if reader.clock != state.now and state.beats < bounds.beats:
-        yield state._replace(reader=reader._replace(clock=state.now))
+        yield state.to(reader=reader._replace(clock=state.now))
     if reader.clock is not None and state.beats < bounds.beats:
         moment = state.now if mutation is Mutation.CLOCK_AFTER else reader.clock
         if mutation is Mutation.CLOCK_AFTER and reader.clock == state.now:
             moment = state.now + 1  # it was written then, and the clock asked a moment later
-        yield state._replace(stream=(*state.stream, moment), beats=state.beats + 1)
+        yield state.to(stream=(*state.stream, moment), beats=state.beats + 1)
     if reader.placing and mutation is Mutation.CONFIRM_FIRST and state.confirmed < reader.at:
-        yield state._replace(confirmed=reader.at)
+        yield state.to(confirmed=reader.at)
     if reader.placing and (state.visible_at is not None or mutation is Mutation.INVISIBLE):
-        yield state._replace(
+        yield state.to(
             log=state.log + 1,
             confirmed=max(state.confirmed, reader.at),
             reader=reader._replace(placing=False, untold=reader.heard, heard=None),
         )
     elif not reader.placing and reader.untold is not None:
-        yield state._replace(told=max(state.told or 0, reader.untold), reader=reader._replace(untold=None))
+        yield state.to(told=max(state.told or 0, reader.untold), reader=reader._replace(untold=None))
     if reader.at < len(state.stream):
         yield from _next(state, state.stream[reader.at], mutation)
 
@@ -139,44 +149,44 @@ def _next(state: State, item: int, mutation: Mutation) -> Iterator[State]:
     reader = state.reader._replace(at=state.reader.at + 1)
     if item == COMMIT:
         if not reader.placing:
-            yield state._replace(reader=reader._replace(placing=True))
+            yield state.to(reader=reader._replace(placing=True))
         return
     moment = state.now if mutation is Mutation.BEAT_AT_ARRIVAL else item
     if reader.placing and mutation is not Mutation.TELL_FIRST:
-        yield state._replace(reader=reader._replace(heard=moment))
+        yield state.to(reader=reader._replace(heard=moment))
     elif mutation is Mutation.TELL_FIRST:
-        yield state._replace(told=max(state.told or 0, moment), reader=reader)
+        yield state.to(told=max(state.told or 0, moment), reader=reader)
     else:
-        yield state._replace(confirmed=reader.at, reader=reader._replace(untold=moment))
+        yield state.to(confirmed=reader.at, reader=reader._replace(untold=moment))
 
 
 def _renew(state: State, bounds: Bounds, mutation: Mutation) -> Iterator[State]:
     renewal = state.renewal
     if renewal is None and state.renewals < bounds.renewals:
-        yield state._replace(renewal=Renewal(state.now), renewals=state.renewals + 1)
+        yield state.to(renewal=Renewal(state.now), renewals=state.renewals + 1)
     if renewal is not None and renewal.tail is None:
         age = None if state.told is None else max(0, state.now - state.told)
-        yield state._replace(renewal=Renewal(renewal.sent_at, state.log, age))
+        yield state.to(renewal=Renewal(renewal.sent_at, state.log, age))
     if renewal is not None and renewal.tail is not None:
         counted_from = state.now if mutation is Mutation.FROM_REPLY else renewal.sent_at
         granted = None if renewal.age is None else (renewal.tail, counted_from - renewal.age)
-        yield _believed(state._replace(renewal=None, granted=granted), mutation)
+        yield _believed(state.to(renewal=None, granted=granted), mutation)
     if state.applied < state.log:
-        yield _believed(state._replace(applied=state.applied + 1), mutation)
+        yield _believed(state.to(applied=state.applied + 1), mutation)
 
 
 def _believed(state: State, mutation: Mutation) -> State:
     """Word of the source counts once what it brought was applied."""
     if state.granted is None or (state.granted[0] > state.applied and mutation is not Mutation.NO_TAIL):
         return state
-    return state._replace(as_of=state.granted[1], granted=None)
+    return state.to(as_of=state.granted[1], granted=None)
 
 
 def _fetch(state: State, mutation: Mutation) -> Iterator[State]:
     version = int(state.visible_at is not None)
     if state.born is None:
-        yield state._replace(born=state.applied)
+        yield state.to(born=state.applied)
     elif state.fetched is None:
-        yield state._replace(fetched=version)
+        yield state.to(fetched=version)
     elif state.entry is None:
-        yield state._replace(entry=(state.fetched, state.applied if mutation is Mutation.BORN_AFTER else state.born))
+        yield state.to(entry=(state.fetched, state.applied if mutation is Mutation.BORN_AFTER else state.born))
