@@ -20,6 +20,8 @@ from veneer.http1.grammar import HEAD_END, MAX_PLAIN_HEAD_BYTES, lines_named, sa
 
 MAX_LINES: Final = 64
 MAX_SHAPES: Final = 2048
+MAX_REFUSED: Final = 256
+"""Heads remembered at most that are none: a field that makes one of them so has few values, or hardly ever the same."""
 VERSION: Final = b"HTTP/1.1\r\n"
 METHODS: Final = frozenset({b"GET", b"HEAD"})
 UNSAFE_METHODS: Final = frozenset({b"POST", b"PUT", b"PATCH", b"DELETE"})
@@ -139,6 +141,8 @@ class Scanner:
     """Reads heads of at most `max_bytes` and `max_lines`, and remembers their shapes, so many at most.
 
     It takes these `methods`; values of the fields `changing` differ from head to head, and `unsupported` are not plain.
+    Of heads with an unsupported field it remembers what stands around their values: none that is the same but for these
+    can be plain.
     """
 
     def __init__(
@@ -154,12 +158,14 @@ class Scanner:
         self._changing = frozenset(changing)
         self._changing_line = lines_named(changing)
         self._unsupported = unsupported
+        self._unsupported_line = lines_named(unsupported)
         self.max_bytes = min(max_bytes, MAX_PLAIN_HEAD_BYTES)
         self._max_lines = min(max_lines, MAX_LINES)
         self._shapes: dict[tuple[bytes, ...], HeadShape] = {}
+        self._refused: dict[tuple[bytes, ...], None] = {}
 
     def __len__(self) -> int:
-        return len(self._shapes)
+        return len(self._shapes) + len(self._refused)
 
     def scan(self, data: bytes) -> tuple[HeadShape, Values] | None:
         """Shape and values if `data` is exactly one plain request; None for anything else, which is not an error."""
@@ -172,13 +178,23 @@ class Scanner:
         key = (method, *texts, *names)
         shape = self._shapes.get(key)
         if shape is None:
+            if key in self._refused:
+                return None
             shape = self._read(method, rest, texts, names)
             if shape is None:
+                self._remember_refused(key, rest)
                 return None
             if len(self._shapes) >= MAX_SHAPES:
                 self._shapes.clear()
             self._shapes[key] = shape
         return shape, [target, *parts[2::3]]
+
+    def _remember_refused(self, key: tuple[bytes, ...], rest: bytes) -> None:
+        """Where it was refused for what is the same in all heads like it: a value is another one in the next."""
+        if self._unsupported_line.search(rest) is not None:
+            if len(self._refused) >= MAX_REFUSED:
+                self._refused.clear()
+            self._refused[key] = None
 
     def _read(self, method: bytes, rest: bytes, texts: list[bytes], names: list[bytes]) -> HeadShape | None:
         """The shape of a head, whose `rest` stands behind the target; None where the request is not plain."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from veneer.fastpath.pattern import Values
-from veneer.fastpath.scan import MAX_SHAPES, HeadShape, Scanner
+from veneer.fastpath.scan import MAX_REFUSED, MAX_SHAPES, HeadShape, Scanner
 
 PLAIN = (
     b"GET /a?b=c HTTP/1.1\r\nHost: site\r\naccept-encoding:  br, gzip \r\nUser-Agent: x/1\r\n"
@@ -120,3 +120,21 @@ def test_changing_values_make_no_new_shapes() -> None:
     for number in range(10):
         scanner.scan(b"GET /%d HTTP/1.1\r\nHost: a\r\nCookie: %d\r\nReferer: %d\r\n\r\n" % (number, number, number))
     assert len(scanner) == 1
+
+
+def test_what_is_remembered_of_heads_that_are_not_plain_is_bounded_and_refused_each_time() -> None:
+    scanner = Scanner()
+    for number in range(2 * MAX_REFUSED + 10):
+        head = b"GET /%d HTTP/1.1\r\nHost: a\r\nRange: bytes=%d-\r\nCookie: a\r\n\r\n" % (number, number)
+        assert [scanner.scan(head), scanner.scan(head)] == [None, None]
+    assert 0 < len(scanner) <= MAX_REFUSED
+
+
+def test_a_head_that_one_value_made_odd_is_plain_with_another() -> None:
+    """Nor is it odd for ever where a field between them was: the head without it is another one."""
+    scanner = Scanner()
+    for odd in (b"a\x01b", b"caf\xe9"):
+        assert scanner.scan(b"GET / HTTP/1.1\r\nHost: a\r\nCookie: %b\r\n\r\n" % odd) is None
+    assert scanner.scan(b"GET / HTTP/1.1\r\nHost: a\r\nPragma: no-cache\r\nCookie: b\r\n\r\n") is None
+    assert len(scanner) == 1
+    assert scanner.scan(b"GET / HTTP/1.1\r\nHost: a\r\nCookie: b\r\n\r\n") is not None
