@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -23,11 +24,13 @@ class Backend:
 
     def __init__(self) -> None:
         self.asked_by: list[int] = []
+        self.asked_at_s: list[float] = []
         self.answer = asyncio.Event()
 
     def app(self, number: int, *, cacheable: bool = True) -> web.Application:
         async def handle(_: web.Request) -> web.Response:
             self.asked_by.append(number)
+            self.asked_at_s.append(time.monotonic())
             await self.answer.wait()
             headers = {"Cache-Control": "max-age=60" if cacheable else "no-store"}
             return web.Response(text="found", headers=headers)
@@ -126,13 +129,19 @@ async def test_when_the_one_who_asks_is_killed_one_other_asks(redis_url: str, tm
     async with AsyncExitStack() as stack:
         nodes = await _nodes(stack, backend, redis_url, tmp_path, cacheable=True)
 
+        killed_s: list[float] = []
+
         def kill_leader() -> None:
             nodes[backend.asked_by[0]].process.kill()
+            killed_s.append(time.monotonic())
 
         replies = await _ask_all(nodes, backend, kill_leader)
         answered = [reply.body for reply in replies if isinstance(reply, Reply)]
         assert answered == [b"found"] * (MISSES - MISSES // PROCESSES)
-        assert len(backend.asked_by) == 2
+        # Three were seen once, on a busy machine. A lock whose holder stands still for a second is another node's: when
+        # each was asked tells whether that is what it was.
+        asked = [(by, at_s - killed_s[0]) for by, at_s in zip(backend.asked_by, backend.asked_at_s, strict=True)]
+        assert len(asked) == 2, f"by node, seconds after the kill: {asked}"
 
 
 async def test_what_cannot_be_shared_does_not_make_anybody_queue(redis_url: str, tmp_path: Path) -> None:
