@@ -66,3 +66,14 @@ async def test_a_refresh_that_hangs_keeps_nobody_waiting_where_the_policy_says_a
         while (answer := await talk.ask("GET /after")).body == b"early":  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.01)
     assert (answer.body, len(talk.asked)) == (b"late", 2)
+
+
+async def test_a_backend_that_says_for_how_long_it_is_busy_is_not_asked_meanwhile(talk: Dialogue) -> None:
+    talk.answers("200\nCache-Control: max-age=1\n\nearly", "503\nRetry-After: 30\n\nbusy", "200\n\nlate")
+    await talk.ask("GET /stale")
+    await asyncio.sleep(1.1)  # it is stale then
+    shown = [await talk.ask("GET /stale") for _ in range(4)]
+    assert [answer.body for answer in shown] == [b"early"] * 4
+    assert all("stale-if-error" in (answer.lines.get("Cache-Status") or "") for answer in shown)
+    assert len(talk.asked) == 2
+    assert (await talk.ask("GET /stale", "Cache-Control: no-cache")).body == b"late", "who wants it validated gets that"

@@ -11,7 +11,7 @@ from veneer.core.messages import RequestHead, ResponseHead
 from veneer.core.reuse import ERROR_STATUSES, Hit, decide
 from veneer.core.storability import NotStorable, Storable
 from veneer.core.vary import vary_names
-from veneer.pipeline.claims import Refreshes, claim_of, refused_sooner
+from veneer.pipeline.claims import BUSY_STATUS, Refreshes, claim_of, refused_sooner
 from veneer.pipeline.coalesce import Complete, FetchOutcome, Flight, OriginError, Streaming, Uncacheable, Unreachable
 from veneer.pipeline.content import LateReaderError, NoReadersError, SharedBody
 from veneer.pipeline.context import Services
@@ -48,7 +48,7 @@ class Fetcher:
         self._services = services
         self._filler = StoreUpdater(services)
         self._mixing = Mixing()
-        self._refreshes = Refreshes()
+        self.refreshes = Refreshes()
         self._lock_waiter = LockWaiter(services)
 
     async def fetch(self, plan: Plan, client: Client, followed: Flight | None = None) -> tuple[FetchOutcome, bool]:
@@ -139,15 +139,15 @@ class Fetcher:
         group, upstream = flight_group(flights, plan), plan.match.route.upstream
         if tasks.full or flights.join(group) is not None:
             return
-        if not self._refreshes.may_begin(upstream, self._services.clock.monotonic()):
+        if not self.refreshes.may_begin(upstream, plan.key, self._services.clock.monotonic()):
             return
         flight = flights.open(group)
-        flight.claim = self._refreshes.claim(plan)
+        flight.claim = self.refreshes.claim(plan)
         tasks.start(self._refresh(flight, plan), f"refresh {plan.key}")
 
     async def _refresh(self, flight: Flight, plan: Plan) -> None:
         outcome = await self._fly(flight, plan, _ignore)
-        self._refreshes.ended(plan.match.route.upstream, outcome, self._services.clock.monotonic())
+        self.refreshes.ended(plan.match.route.upstream, outcome, self._services.clock.monotonic())
         self._release(outcome)
 
     async def _alone(self, plan: Plan, client: Client) -> FetchOutcome:
@@ -299,6 +299,8 @@ class Fetcher:
         allowed_s = route.read_timeout_s
         response = await upstream.exchange(request, plan.body, interim, read_timeout_s=allowed_s, demand=demand)
         upstream_ms = (clock.monotonic() - started_s) * 1000
+        if response.head.status == BUSY_STATUS:
+            self.refreshes.heard(plan.key, response.head, clock)
         response = await asked_for(request, response)
         return FetchedResponse(response, request_time, clock.now(), born, upstream_ms)
 

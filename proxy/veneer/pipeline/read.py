@@ -20,6 +20,7 @@ from veneer.core.reuse import (
     Revalidate,
     ServeStale,
     decide,
+    wants_its_own,
 )
 from veneer.core.sharing import passes
 from veneer.pipeline.answer import Answer, StoredBody, StreamBody, no_trailers
@@ -149,11 +150,25 @@ class CacheHandler:
         why: Reason | None,
         lost: Lost | None,
     ) -> Answer:
-        """Ask the backend; stand in with what is stored where it fails and that is allowed."""
+        """Ask the backend; stand in with what is stored where it fails and that is allowed.
+
+        For as long as it has said that it is busy it is not asked for what is stale, unless a client demands that.
+        """
+        if self._is_left_alone(plan, decision):
+            stale = self._stand_in(decision, plan.key, answered=True)
+            if stale is not None:
+                return stale
         outcome, collapsed = await self._fetcher.fetch(plan, exchange.client)
         detail = lost.loss.value if lost is not None else why.value if why is not None else None
         status = CacheStatus(forward=forward, collapsed=collapsed, detail=detail)
         return await self._answer_of(exchange, plan, decision, outcome, status)
+
+    def _is_left_alone(self, plan: Plan, decision: Decision) -> bool:
+        """Whether the backend is not to be asked for what is stale, as it has said that it is busy."""
+        if not self._fetcher.refreshes.rests(plan.key, self._services.clock.monotonic()):
+            return False
+        is_stale = isinstance(decision, Revalidate) and decision.ttl_s <= 0
+        return is_stale and not wants_its_own(plan.wanted, plan.match.route.cache)
 
     async def finish(self, exchange: Exchange, begun: SentMiss | FollowedMiss) -> Answer:
         """The answer to a miss that the backend has been asked for already, by itself or by a flight it waits for."""
