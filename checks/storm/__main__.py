@@ -33,6 +33,7 @@ CASES: dict[str, Callable[[Stage], Awaitable[None]]] = {
     "backend half-open": partial(trouble.beyond, trouble=trouble.forgotten),
     "backend drips": partial(trouble.beside, trouble=trouble.mode(Mode.DRIPPING), whole_answers=False),
     "backend breaks off": partial(trouble.beside, trouble=trouble.mode(Mode.TOO_SHORT), whole_answers=False),
+    "backend says too much": partial(trouble.beside, trouble=trouble.mode(Mode.TOO_LONG)),
     "backend is busy": partial(trouble.beside, trouble=trouble.mode(Mode.UNAVAILABLE)),
     "one of three hangs": partial(targets.one_of_three, trouble=trouble.mode(Mode.HANGING)),
     "one of three stands still": partial(targets.one_of_three, trouble=trouble.stopped),

@@ -27,6 +27,8 @@ GAP_S = 0.25
 """A quick restart: less than the second for which HAProxy tries a refused connection again."""
 DRIP_S = 0.5
 RETRY_AFTER_S = 2
+EXCESS = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=3600\r\nContent-Length: 4\r\n\r\n0=1\n"
+"""More than was announced, which looks like the answer to whoever asks next."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -38,6 +40,7 @@ class Mode(Enum):
     HANGING = "hanging"
     DRIPPING = "dripping"
     TOO_SHORT = "too-short"
+    TOO_LONG = "too-long"
     UNAVAILABLE = "unavailable"
 
 
@@ -84,6 +87,12 @@ class Registers:
         headers = {"Cache-Control": request.query.get("control", "no-store"), "Content-Type": "text/plain"}
         if self._mode is Mode.WELL:
             return web.Response(body=body, headers=headers)
+        if self._mode is Mode.TOO_LONG and request.transport is not None:
+            whole = web.Response(body=body, headers=headers)
+            await whole.prepare(request)
+            await whole.write_eof()
+            request.transport.write(EXCESS)
+            return whole
         response = web.StreamResponse(headers={**headers, "Content-Length": str(len(body))})
         await response.prepare(request)
         await response.write(body[:1])

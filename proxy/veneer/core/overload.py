@@ -24,6 +24,7 @@ OVERLOADED_LEAST_S: Final = 0.01
 LEAST_S: Final = 1.0
 FEW: Final = 0.1
 """So small a share of refusals is no overload."""
+LEAST_RETRY_S: Final = 1.0
 MOST_RETRY_S: Final = 60.0
 
 
@@ -139,7 +140,7 @@ def overloaded_wait_s(calm_s: float) -> float:
 def retry_after_s(waiting: int, answered_per_s: float, refused_per_s: float) -> float:
     """When the backend will have answered those who wait, and those who are refused within a second and come back.
 
-    So the clients come back over a time within which it can answer them. At least 1 s, at most MOST_RETRY_S.
+    So the clients come back over a time within which it can answer them. LEAST_RETRY_S to MOST_RETRY_S.
     """
     answered_per_s = max(answered_per_s, 1.0 / MOST_RETRY_S)
-    return min(max(math.ceil((waiting + refused_per_s) / answered_per_s), 1.0), MOST_RETRY_S)
+    return min(max(math.ceil((waiting + refused_per_s) / answered_per_s), LEAST_RETRY_S), MOST_RETRY_S)

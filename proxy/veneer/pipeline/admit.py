@@ -96,11 +96,12 @@ def refused_by_rate(target: str, request_id: str, rate: RateVerdict) -> Answer:
     return replace(answer, error="")
 
 
-def refused_by_load(exchange: Exchange) -> Answer:
+def refused_by_load(services: Services, exchange: Exchange) -> Answer:
     """503 with Retry-After: as many exchanges go on as may (RFC 9110 section 15.6.4)."""
+    again_s = services.in_flight.retry_s(services.clock.monotonic())
     detail = "the proxy is handling as many requests as it may; try again in a moment"
     status = CacheStatus(detail=Refusal.LOAD.value)
-    return refuse(exchange, 503, detail, Refusal.LOAD, status, ("Retry-After", "1"))
+    return refuse(exchange, 503, detail, Refusal.LOAD, status, ("Retry-After", f"{again_s:.0f}"))
 
 
 def refused_by_head(services: Services, exchange: Exchange) -> Answer | None:

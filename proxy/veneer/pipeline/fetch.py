@@ -24,14 +24,7 @@ from veneer.pipeline.mixing import Mixing
 from veneer.pipeline.overdue import in_time, may_wait_s, overdue, stale_after_s
 from veneer.pipeline.plan import Plan
 from veneer.pipeline.unasked import asked_for
-from veneer.ports import (
-    Client,
-    ClientGoneError,
-    Demand,
-    InterimSink,
-    UpstreamError,
-    UpstreamFailure,
-)
+from veneer.ports import Client, ClientGoneError, Demand, InterimSink, UpstreamError, UpstreamFailure
 from veneer.stores.fetch_locks import FreeLock
 
 READ_WHOLE_BYTES = 128 * 1024

@@ -118,7 +118,7 @@ class Handler:
             stored = await self._reader.stored(exchange)
             if stored is not None:
                 return stored
-        return refused or refused_by_load(exchange)
+        return refused or refused_by_load(self._services, exchange)
 
     async def _preflight(self, exchange: Exchange) -> Answer:
         """A CORS preflight that the route keeps: keyed by what its answer depends on, fresh for the time it says."""
