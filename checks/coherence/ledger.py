@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 
 from checks.coherence.usage import Usage
 
+NOT_ASKED_FOR = -1
+"""Stands for the version of a register that the request was not about."""
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """An answer older than a write that had been acknowledged before the request was sent."""
+    """An answer older than a write that had been acknowledged before the request was sent, or to another request."""
 
     phase: str
     node: str
@@ -98,7 +101,7 @@ class Ledger:
         self.judge(node, path, dict(enumerate(floor)), body, cache_status)
 
     def judge(self, node: str, path: str, floor: Mapping[int, int], body: bytes, cache_status: str) -> None:
-        """Judge one answer by the versions that it has to reach."""
+        """Judge one answer by the versions that it has to reach. What was not asked for is wrong in any version."""
         tally = self.tally
         tally.operations += 1
         tally.reads += 1
@@ -106,9 +109,10 @@ class Ledger:
         for line in body.split():
             register, _, version = line.partition(b"=")
             number, served = int(register), int(version)
-            if served < floor[number]:
+            wanted = floor.get(number, NOT_ASKED_FOR)
+            if served < wanted or wanted == NOT_ASKED_FOR:
                 tally.violations += 1
-                self.violations.append(Violation(self.phase, node, path, number, floor[number], served, cache_status))
+                self.violations.append(Violation(self.phase, node, path, number, wanted, served, cache_status))
 
     def failed(self) -> None:
         """An operation without a usable answer; whether a write was done is unknown."""

@@ -19,6 +19,7 @@ ANSWERS = {
     b"/older": b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n7=2\n",
     b"/busy": b"HTTP/1.1 503 Busy\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n",
     b"/bad": b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+    b"/other": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n8=99\n",
     b"/ends": b"",
 }
 
@@ -90,6 +91,15 @@ async def test_a_read_is_judged_by_the_write_before_it() -> None:
         await crowd.once(Ask("older", ()), [7])
         crowd.close()
     assert [violation.served for violation in ledger.violations] == [2]
+
+
+async def test_what_was_not_asked_for_is_wrong_however_new_it_is() -> None:
+    ledger = Ledger(10)
+    async with server() as port:
+        crowd = Crowd([port], ledger)
+        await crowd.once(Ask("other", ()), [7])
+        crowd.close()
+    assert [(violation.register, violation.served) for violation in ledger.violations] == [(8, 99)]
 
 
 @pytest.mark.parametrize(
