@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from veneer.compiling.build import ROOT, modules
 
-NOT_COMPILED = {"__init__.py", "codec.py", "record.py", "remembered.py"}
+NOT_COMPILED = {"__init__.py", "record.py", "remembered.py", "stored_record.py"}
 """Makers of Structs, a dict of our own, and what holds nothing."""
 
 
