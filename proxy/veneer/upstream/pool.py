@@ -44,6 +44,7 @@ class UpstreamPool(ConnectionLender):
         self._settings = settings
         self._clock = clock
         self._keepalive_s = settings.keepalive_s
+        self._authority = settings.endpoint.authority
         self._monotonic = clock.monotonic
         self._names = names or Names(settings.endpoint, clock)
         dials = partial(dial, settings, self._make_connection, self._names)
@@ -111,8 +112,8 @@ class UpstreamPool(ConnectionLender):
         return self._written(request, has_body).raw
 
     def _written(self, request: RequestHead, has_body: bool) -> WrittenHead:
-        endpoint, preserve = self._settings.endpoint, self._settings.preserve_host
-        return write_head(request, endpoint.authority, endpoint.prefix, preserve_host=preserve, has_body=has_body)
+        prefix, preserve = self._settings.endpoint.prefix, self._settings.preserve_host
+        return write_head(request, self._authority, prefix, preserve_host=preserve, has_body=has_body)
 
     def lease_now(self, now_s: float, claim: Claim = ANY_CLAIM) -> PoolLease | None:
         """An idle connection, and a place at the backend; None where one of them is not there for it."""
