@@ -130,6 +130,12 @@ class Crowd:
         self._idle: dict[int, list[Connection]] = {port: [] for port in ports}
         self._next_port = cycle(self._idle)
         self._ledger = ledger
+        self._wrong_before = len(ledger.violations)
+
+    @property
+    def wrong(self) -> int:
+        """How many answers were not what these clients had to get."""
+        return len(self._ledger.violations) - self._wrong_before
 
     async def come(self, ask: Ask, rate: float, seconds: float, into: Samples | None = None) -> Samples:
         """`rate` clients a second for so long; returns when the last one has an answer or has left."""

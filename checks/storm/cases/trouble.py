@@ -129,3 +129,4 @@ async def _beside(
         bar = at_most(0) if whole_answers else None
         stage.note(contender, "stale ones not served, %", 100 * stale.share_not_served(), bar)
         stage.note(contender, "new ones not served, %", 100 * new.share_not_served())
+        stage.note(contender, "wrong answers", crowd.wrong, at_most(0))

@@ -98,6 +98,7 @@ async def test_what_was_not_asked_for_is_wrong_however_new_it_is() -> None:
     async with server() as port:
         crowd = Crowd([port], ledger)
         await crowd.once(Ask("other", ()), [7])
+        assert crowd.wrong == 1
         crowd.close()
     assert [(violation.register, violation.served) for violation in ledger.violations] == [(8, 99)]
 
