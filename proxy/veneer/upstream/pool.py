@@ -73,7 +73,8 @@ class UpstreamPool(ConnectionLender):
 
     def load(self) -> Load:
         """How the backend stands."""
-        return self._waiting.load(self._taken, len(self._streams))
+        most = self._repeats.bound.at(self._monotonic())
+        return self._waiting.load(self._taken, most, len(self._streams))
 
     async def exchange(
         self,

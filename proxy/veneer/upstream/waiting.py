@@ -86,10 +86,10 @@ class WaitingQueue:
         self.refused = 0
         """How many were refused so far."""
 
-    def load(self, connections: int, streams: int) -> Load:
-        """How the backend stands, with so many connections and streams open."""
-        gate, most = self._gate, self._settings
-        used = (connections, most.max_connections, streams, most.max_streams)
+    def load(self, connections: int, most: int, streams: int) -> Load:
+        """How the backend stands, with so many connections of `most` and so many streams open."""
+        gate = self._gate
+        used = (connections, most, streams, self._settings.max_streams)
         return Load(gate.limit, gate.in_use, self.count, self.refused, *used)
 
     def next(self, now_s: float, *, is_used: bool) -> Waiter | None:

@@ -80,6 +80,7 @@ async def test_what_a_full_backend_closes_waits_for_a_connection(caplog: pytest.
                 assert await asyncio.gather(*asking) == [200] * (ROOM + 3)
                 full.let.clear()
         assert full.turned_away == 3
+        assert bench.pool.load().max_connections == ROOM
     told = [record for record in caplog.records if "closes new connections" in record.getMessage()]
     assert len(told) == 1
     assert f"no more than {ROOM}" in told[0].getMessage()
