@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -233,6 +234,34 @@ async def test_what_another_node_replaced_leaves_memory(redis_url: str) -> None:
         assert [entry.body for entry in await tiered.lookup("a", get(), RULES)] == [b"old"]
         tiered.replaced("a")
         assert [entry.body for entry in await tiered.lookup("a", get(), RULES)] == [b"renewed"]
+
+
+@pytest.mark.parametrize(("named", "kept"), [("a", False), ("b", True)])
+async def test_what_is_replaced_while_it_is_looked_up_is_not_kept_in_memory(
+    redis_url: str, named: str, kept: bool
+) -> None:
+    """What is read may be what was replaced, if that was under the same key: others come in the hundreds a second."""
+    log = MemoryLog(FakeClock())
+    async with opened(redis_url) as it:
+        it.epoch[0] = log.position.epoch
+        tiered = TieredStore(MemoryStore(), it.store, log)
+        await it.put("a", stored(log.position, body=b"read"), 60)
+        looked: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def on_looked(found: bool) -> bool:
+            looked.set_result(found)
+            return False
+
+        tiered.look("a", get(), RULES, None, on_looked)
+        tiered.replaced(named)
+        assert await looked
+        assert bool(tiered.memory.get_local("a")) is kept
+        tiered.memory.drop("a")
+        waiting = asyncio.ensure_future(tiered.lookup("a", get(), RULES))  # noqa: TID251 - awaited below
+        await asyncio.sleep(0)
+        tiered.replaced(named)
+        assert [entry.body for entry in await waiting] == [b"read"]
+        assert bool(tiered.memory.get_local("a")) is kept
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,16 @@ from veneer.stores.redis_finder import NEVER, StoreQuery
 from veneer.stores.redis_store import RedisStore
 
 
+class _Look:
+    """What is looked up under one key, by so many, and how often that was replaced meanwhile."""
+
+    __slots__ = ("replacements", "under_way")
+
+    def __init__(self) -> None:
+        self.under_way = 0
+        self.replacements = 0
+
+
 class TieredStore:
     """An EntryStore of two levels. The shared one may fail: then memory is all there is."""
 
@@ -23,7 +33,7 @@ class TieredStore:
         self._memory = memory
         self._shared = shared
         self._log = log
-        self._replacements = 0
+        self._looks: dict[str, _Look] = {}
 
     async def start(self) -> None:
         """Nothing to open: both levels belong to who made them."""
@@ -54,11 +64,13 @@ class TieredStore:
         self, key: str, request: RequestHead, rules: CacheRules, attempt: LockAttempt | None, on_looked: OnLooked
     ) -> None:
         """Ask the shared store for what memory lacks; what it has, and is not large, is in memory afterwards."""
-        before = self._replacements
+        look = self._begin_look(key)
+        before = look.replacements
 
         def found(values: Sequence[bytes]) -> None:
+            self._end_look(key, look)
             entries = self._shared.read_now(key, values) if values else ()
-            if entries and before == self._replacements:
+            if entries and before == look.replacements:
                 self._take_up(key, entries)
             if not on_looked(bool(values)):
                 self._memory.count(found=False)
@@ -80,8 +92,23 @@ class TieredStore:
 
     def replaced(self, key: str) -> None:
         """Another node has replaced what the shared store holds under `key`: memory drops its own."""
-        self._replacements += 1
+        look = self._looks.get(key)
+        if look is not None:
+            look.replacements += 1
         self._memory.drop(key)
+
+    def _begin_look(self, key: str) -> _Look:
+        """Hear of what is replaced under `key` until `_end_look`: what was read before that is not to be kept."""
+        look = self._looks.get(key)
+        if look is None:
+            look = self._looks[key] = _Look()
+        look.under_way += 1
+        return look
+
+    def _end_look(self, key: str, look: _Look) -> None:
+        look.under_way -= 1
+        if look.under_way == 0:
+            del self._looks[key]
 
     async def lookup(
         self, key: str, request: RequestHead, rules: CacheRules, wish: LockWish | None = None
@@ -92,11 +119,15 @@ class TieredStore:
         self._memory.count(found=serves)
         if serves:
             return l1
-        before = self._replacements
-        l2 = await self._shared.lookup(key, request, rules, wish, self._dead_until(l1, request, rules))
+        look = self._begin_look(key)
+        before = look.replacements
+        try:
+            l2 = await self._shared.lookup(key, request, rules, wish, self._dead_until(l1, request, rules))
+        finally:
+            self._end_look(key, look)
         if not l2:
             return self._memory.get_local(key)
-        if before != self._replacements:  # what was just read may be what was just replaced
+        if before != look.replacements:  # what was just read may be what was just replaced
             return l2
         self._take_up(key, l2)
         return self._memory.get_local(key) or l2
