@@ -15,6 +15,7 @@ from tests.unit.veneer.upstream.conftest import Bench, pool_for, request
 from veneer.core.overload import INTERVAL_S, OVERLOADED_WAIT_S, TARGET_S, Claim, Priority
 from veneer.policy.model_concurrency import ConcurrencyRules
 from veneer.ports import Demand, UpstreamError, UpstreamFailure
+from veneer.upstream.waiting import DROPPED_AT_ONCE
 
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 NORMAL = Claim("a")
@@ -148,6 +149,23 @@ async def test_once_the_queue_stands_the_oldest_makes_room() -> None:
         await queue.ask("newer")
         assert queue.refused("new")
         await reached(queue, ["newer"])
+
+
+async def test_when_it_begins_to_stand_many_are_refused_a_few_at_a_time() -> None:
+    """Each refusal takes time of the process, which others wait for."""
+    async with queue_for() as queue:
+        await queue.ask("there")
+        old = [f"old-{number}" for number in range(3 * DROPPED_AT_ONCE)]
+        for name in old:
+            await queue.ask(name)
+        waiting = queue.bench.pool._waiting
+        queue.bench.clock.advance(TARGET_S + 0.01)
+        waiting.next(queue.bench.clock.monotonic(), is_used=True)
+        queue.bench.clock.advance(INTERVAL_S + 0.01)
+        waiting.next(queue.bench.clock.monotonic(), is_used=True)
+        assert waiting.count == 2 * DROPPED_AT_ONCE
+        await until(lambda: waiting.count == 0)
+        await until(lambda: all(map(queue.refused, old)))
 
 
 async def test_it_stands_no_more_once_hardly_anybody_is_refused() -> None:
