@@ -7,6 +7,7 @@ as soft. The answer is therefore never too kind, whatever the bound.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from typing import Final
 
 from veneer.core.entry import Entry
 from veneer.core.invalidation import Invalidation, InvalidationMode, Validity
@@ -20,6 +21,27 @@ SUBJECT_COST_BYTES = 200
 """Bytes a subject takes beside its text: the dictionary's slot and link, the string's head, the number."""
 
 
+# To look a member of an Enum up, or to hash it, runs Python.
+HARD: Final = InvalidationMode.HARD
+DEAD: Final = Validity.DEAD
+SOFT: Final = Validity.SOFT
+VALID: Final = Validity.VALID
+
+
+class _NamedSubjects:
+    """What was named by the invalidations of one mode.
+
+    `last` has each subject's last position, the one named longest ago first: by a linked list, since taking the first
+    of a plain dict costs time in what was taken before. What was born before `horizon` counts as named.
+    """
+
+    __slots__ = ("horizon", "last")
+
+    def __init__(self) -> None:
+        self.last: OrderedDict[str, int] = OrderedDict()
+        self.horizon = 0
+
+
 class SubjectTable:
     """Last positions of subjects, oldest first, and the horizons below which everything counts as named.
 
@@ -29,16 +51,13 @@ class SubjectTable:
     def __init__(self, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
-        # Ordered by a linked list: taking the first of a plain dict costs time in what was taken before.
-        self._last: dict[InvalidationMode, OrderedDict[str, int]] = {
-            strength: OrderedDict() for strength in InvalidationMode
-        }
-        self._horizon = dict.fromkeys(InvalidationMode, 0)
+        self._hard = _NamedSubjects()
+        self._soft = _NamedSubjects()
         self._prefix_lengths: Counter[int] = Counter()
         self.holds = Holds()
 
     def __len__(self) -> int:
-        return sum(len(last) for last in self._last.values())
+        return len(self._hard.last) + len(self._soft.last)
 
     @property
     def size_bytes(self) -> int:
@@ -48,44 +67,42 @@ class SubjectTable:
     @property
     def horizon(self) -> int:
         """What was born before this position is dead."""
-        return self._horizon[InvalidationMode.HARD]
+        return self._hard.horizon
 
     def apply(self, invalidation: Invalidation, seq: int) -> None:
         """Remember that the event at `seq` named its subjects. Applying an event twice changes nothing."""
-        strength = invalidation.strength
-        last = self._last[strength]  # once: the hash of an Enum runs Python
+        of_mode = self._hard if invalidation.strength is HARD else self._soft
         for subject in named(invalidation):
             if subject == EVERYTHING:
-                self.raise_horizon(seq, strength)
+                of_mode.horizon = max(of_mode.horizon, seq)
             else:
-                self._remember(last, subject, seq)
+                self._remember(of_mode.last, subject, seq)
         while self._bytes > self._max_bytes:
             self._forget_oldest()
 
-    def raise_horizon(self, seq: int, strength: InvalidationMode = InvalidationMode.HARD) -> None:
-        """Count everything born before `seq` as named there."""
-        self._horizon[strength] = max(self._horizon[strength], seq)
+    def raise_horizon(self, seq: int) -> None:
+        """Count everything born before `seq` as dead."""
+        self._hard.horizon = max(self._hard.horizon, seq)
 
     def clear(self, horizon: int) -> None:
         """Forget every subject; what was born before `horizon` is dead."""
-        for last in self._last.values():
-            last.clear()
+        self._hard, self._soft = _NamedSubjects(), _NamedSubjects()
+        self._hard.horizon = horizon
         self._prefix_lengths.clear()
         self._bytes = 0
-        self._horizon = {InvalidationMode.HARD: horizon, InvalidationMode.SOFT: 0}
 
     def validity(self, entry: Entry, since: int) -> Validity:
         """What the events after `since` say of an entry."""
-        if self._named_after(InvalidationMode.HARD, entry, since):
-            return Validity.DEAD
-        if self._named_after(InvalidationMode.SOFT, entry, since):
-            return Validity.SOFT
-        return Validity.VALID
+        if self._named_after(self._hard, entry, since):
+            return DEAD
+        if self._named_after(self._soft, entry, since):
+            return SOFT
+        return VALID
 
-    def _named_after(self, strength: InvalidationMode, entry: Entry, since: int) -> bool:
-        if since < self._horizon[strength]:
+    def _named_after(self, of_mode: _NamedSubjects, entry: Entry, since: int) -> bool:
+        if since < of_mode.horizon:
             return True
-        last = self._last[strength]
+        last = of_mode.last
         if not last:
             return False
         for subject in _subjects(entry):
@@ -104,13 +121,12 @@ class SubjectTable:
         last[subject] = seq if before is None else max(before, seq)
 
     def _forget_oldest(self) -> None:
-        strength = min(
-            (strength for strength, last in self._last.items() if last),
-            key=lambda strength: next(iter(self._last[strength].values())),
+        of_mode = min(
+            [of_mode for of_mode in (self._hard, self._soft) if of_mode.last],
+            key=lambda of_mode: next(iter(of_mode.last.values())),
         )
-        last = self._last[strength]
-        subject, seq = last.popitem(last=False)
-        self.raise_horizon(seq, strength)
+        subject, seq = of_mode.last.popitem(last=False)
+        of_mode.horizon = max(of_mode.horizon, seq)
         self._bytes -= len(subject) + SUBJECT_COST_BYTES
         if subject.startswith("p:"):
             length = len(subject) - 2
@@ -127,12 +143,12 @@ def check(entry: Entry, table: SubjectTable, moved: int, epoch: str, applied: in
     """
     memo = entry.memo
     if not epoch or entry.born.epoch != epoch:
-        verdict = Validity.DEAD
+        verdict = DEAD
     elif table.holds and table.holds.touch(entry, _subjects(entry)):
-        verdict = Validity.DEAD  # and what is born now will be, when the hold is closed
+        verdict = DEAD  # and what is born now will be, when the hold is closed
     else:
         verdict = table.validity(entry, max(entry.born.seq, memo.through))
-        if verdict is Validity.VALID:
+        if verdict is VALID:
             memo.through = max(memo.through, applied)
     memo.moved, memo.validity = moved, verdict
     return verdict
