@@ -27,8 +27,8 @@ _GZIP = 16  # gzip framing where it is added to the window's logarithm; zlib lea
 _GZIP_LEAST_WINDOW = 9
 _GZIP_LOOKAHEAD = 262
 _GZIP_LEAST_MEMORY = 5
-_ISAL_TO: Final = LEVELS["gzip"].quick_to
-"""The quick levels are ISA-L's first two, which write the same bytes on all processors of an architecture (its third
+_ISAL_TO: Final = 2
+"""The levels up to this are ISA-L's, those that write the same bytes on all processors of an architecture (its third
 does not). A body that somebody waits for takes half of zlib's time at 2 KB and a fifth at 20 KB, and is no longer."""
 _STREAM_BROTLI_WINDOW_LOG = 18
 _STREAM_ZSTD_WINDOW_LOG = 20
