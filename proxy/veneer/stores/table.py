@@ -41,6 +41,10 @@ class _NamedSubjects:
         self.last: OrderedDict[str, int] = OrderedDict()
         self.horizon = 0
 
+    def raise_horizon(self, seq: int) -> None:
+        """Count everything born before `seq` as named."""
+        self.horizon = max(self.horizon, seq)
+
 
 class SubjectTable:
     """Last positions of subjects, oldest first, and the horizons below which everything counts as named.
@@ -74,7 +78,7 @@ class SubjectTable:
         of_mode = self._hard if invalidation.strength is HARD else self._soft
         for subject in named(invalidation):
             if subject == EVERYTHING:
-                of_mode.horizon = max(of_mode.horizon, seq)
+                of_mode.raise_horizon(seq)
             else:
                 self._remember(of_mode.last, subject, seq)
         while self._bytes > self._max_bytes:
@@ -82,7 +86,7 @@ class SubjectTable:
 
     def raise_horizon(self, seq: int) -> None:
         """Count everything born before `seq` as dead."""
-        self._hard.horizon = max(self._hard.horizon, seq)
+        self._hard.raise_horizon(seq)
 
     def clear(self, horizon: int) -> None:
         """Forget every subject; what was born before `horizon` is dead."""
@@ -126,7 +130,7 @@ class SubjectTable:
             key=lambda of_mode: next(iter(of_mode.last.values())),
         )
         subject, seq = of_mode.last.popitem(last=False)
-        of_mode.horizon = max(of_mode.horizon, seq)
+        of_mode.raise_horizon(seq)
         self._bytes -= len(subject) + SUBJECT_COST_BYTES
         if subject.startswith("p:"):
             length = len(subject) - 2
