@@ -27,8 +27,14 @@ class FastIdentifier:
     def identified(self, policy: Policy, match: Match, shape: HeadShape, values: Values) -> Match | None:
         """The match of a request with what it proves, where that makes a difference; None where that is not known here.
 
-        Nor is it known where less is proven than the route asks for: another credential may prove the rest.
+        Nor is it known where fields decide the route, or where less is proven than the route asks for: another
+        credential may prove the rest.
         """
+        if match.by_fields:
+            return None
+        names = match.route.identity_names
+        if not names:
+            return match
         if not shape.authorization:
             return None
         now = self._now()
@@ -37,7 +43,7 @@ class FastIdentifier:
             return None
         own = self._identifier.proven(policy, match, known.proofs, now)
         proven = own.identity or {}
-        return own if all("identity." + name in proven for name in match.route.identity_names) else None
+        return own if all("identity." + name in proven for name in names) else None
 
 
 def counts_known(policy: Policy, route: Route) -> bool:

@@ -27,7 +27,7 @@ from veneer.observe.repeats import RecordTemplate
 from veneer.pipeline.answer import Answer
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import CacheResult
-from veneer.policy.model import Match, Policy
+from veneer.policy.model import Policy
 from veneer.ports import LocalStore
 
 DEAD: Final = Validity.DEAD  # to look a member of an Enum up runs Python
@@ -69,9 +69,7 @@ class MissFastPath:
             return None
         path, query = target
         found = policy.matcher.match("GET", path, query)
-        match: Match | None = None if found.by_fields else found
-        if match is not None and found.route.identity_names:
-            match = self._identifier.identified(policy, found, request.shape, request.values)
+        match = self._identifier.identified(policy, found, request.shape, request.values)
         template = None if match is None else self._templates.template(request, match, found.route, last)
         if template is None or match is None:
             return None

@@ -29,7 +29,7 @@ from veneer.pipeline.answer import Answer
 from veneer.pipeline.context import Exchange, Services
 from veneer.pipeline.exchange import CacheResult
 from veneer.pipeline.invalidations import done_by
-from veneer.policy.model import Match, Policy
+from veneer.policy.model import Policy
 
 
 class ReadWrite:
@@ -108,9 +108,7 @@ class WriteFastPath:
             return None
         path, query = target
         found = policy.matcher.match(request.shape.method, path, query)
-        match: Match | None = None if found.by_fields else found
-        if match is not None and found.route.identity_names:
-            match = self._identifier.identified(policy, found, request.shape, request.values)
+        match = self._identifier.identified(policy, found, request.shape, request.values)
         template = None if match is None else self._templates.template(request, match, found.route, last)
         if template is None or match is None:
             return None
