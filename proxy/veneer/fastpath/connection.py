@@ -363,8 +363,8 @@ class FastPathConnection(FastPathHandler):
         agent, facts = request.shape.user_agent, reply.facts
         if exchange.match.identity is not None:
             facts = state.identified_record(facts, exchange.match)
-        if exchange.lease.target:
-            facts = state.targeted_record(facts, exchange.lease.target)
+        if exchange.target:
+            facts = state.targeted_record(facts, exchange.target)
         note = CompactRecord(facts, self._address, agent, exchange.started_s, target, request_id, took_us)
         note.bytes_in = exchange.bytes_in
         note.bytes_out = len(body)

@@ -82,8 +82,8 @@ class FastExchange(FirstBytesHandler):
     is in seconds since the epoch, `started_s` monotonic.
     `client_gone` tells whether nobody is there to be answered; `first_bytes` is what has come of the response, and
     `bytes_in` the length of the request's content. `counted_as` is the name under which its rate counts it, where that
-    is not the template's. What `waits_first` is not sent before a shared store was
-    asked, or what somebody else has sent is answered.
+    is not the template's. What `waits_first` is not sent before a shared store was asked, or what somebody else has
+    sent is answered.
     """
 
     __slots__ = (
@@ -116,6 +116,11 @@ class FastExchange(FirstBytesHandler):
         self.waits_first = False
         rule = way.counting
         self.counted_as = None if rule is None else counted_as(rule, match, request.connection.address)
+
+    @property
+    def target(self) -> str:
+        """The target that has answered, of several; empty where the upstream is one backend."""
+        return self.lease.target
 
     @abstractmethod
     def send(self, lease: LeasedConnection, rate: RateVerdict | None, started_s: float) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Final
 
 from veneer.pipeline.coalesce import Complete, Flight
-from veneer.ports import LeasedConnection
 
 MAX_WAIT_S: Final = 0.1
 """Who has waited for so long on the fast path waits on in the pipeline, by the rules that hold there."""
@@ -16,19 +15,16 @@ MAX_WAIT_S: Final = 0.1
 class FastFlight(Flight):
     """A flight that a miss of the fast path leads.
 
-    Once it has ended with something stored, `raw` is the response as it came, `upstream_us` what the backend took for
-    it, and, while those are told who wait, `lease` leads to where it came from.
+    Once it has ended with something stored, `raw` is the response as it came.
     """
 
-    __slots__ = ("_timer", "_told", "lease", "raw", "upstream_us")
+    __slots__ = ("_timer", "_told", "raw")
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
         self._told: list[Callable[[], None]] = []
         self._timer: asyncio.TimerHandle | None = None
-        self.lease: LeasedConnection | None = None
         self.raw = b""
-        self.upstream_us = 0
 
     @property
     def awaited(self) -> bool:
@@ -45,12 +41,11 @@ class FastFlight(Flight):
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(min(within_s, MAX_WAIT_S), self.let_go)
 
-    def share(self, outcome: Complete, raw: bytes, upstream_us: int, lease: LeasedConnection) -> None:
+    def share(self, outcome: Complete, raw: bytes) -> None:
         """Tell everybody what it has brought."""
-        self.raw, self.upstream_us, self.lease = raw, upstream_us, lease
+        self.raw = raw
         self.resolve(outcome)
         self.let_go()
-        self.lease = None  # which may refer to this, as what its request is made for
 
     def let_go(self) -> None:
         """Tell those who wait on the fast path."""

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Protocol
 
 from veneer.fastpath.exchange import FastExchange
-from veneer.fastpath.flight import FastFlight
 from veneer.fastpath.miss import FastMiss
 from veneer.fastpath.whole_response import WholeResponse
 from veneer.fastpath.write import FastWrite
@@ -84,28 +83,21 @@ class PipelineHandoff:
         self._services.tasks.start(self._answer(miss), "answer a miss")
 
     def restart(self, miss: FastMiss) -> None:
-        """Answer what the fast path has admitted and not sent, from the look-up on, in a task of its own."""
+        """Answer what the fast path has admitted and not sent, in a task: from the look-up on, or its flight."""
         self._services.tasks.start(self._answer_unsent(miss), "answer a miss that was looked up")
 
     async def _answer_unsent(self, miss: FastMiss) -> None:
         client = UnsentClient(miss, miss.connection)
-        try:
-            await self._handler.handle(self._taken_over(miss, client, _policy_of(miss)), AdmittedMiss(miss.rate))
-        finally:
-            miss.connection.exchange_done(keep_alive=client.keep_alive)
-
-    def follow(self, miss: FastMiss, flight: FastFlight) -> None:
-        """Answer what waits for the flight, which may be over, from there on, and leave the flight at the end."""
-        self._services.tasks.start(self._answer_followed(miss, flight), "answer a miss that has waited for another")
-
-    async def _answer_followed(self, miss: FastMiss, flight: FastFlight) -> None:
-        client = UnsentClient(miss, miss.connection)
+        flight = miss.follows
+        begun: AdmittedMiss | FollowedMiss = AdmittedMiss(miss.rate)
         try:
             exchange = self._taken_over(miss, client, _policy_of(miss))
-            plan = self._plan(miss, exchange)
-            await self._handler.handle(exchange, FollowedMiss(plan, miss.template.decision, miss.rate, flight))
+            if flight is not None:
+                begun = FollowedMiss(self._plan(miss, exchange), miss.template.decision, miss.rate, flight)
+            await self._handler.handle(exchange, begun)
         finally:
-            flight.leave()
+            if flight is not None:
+                flight.leave()
             miss.connection.exchange_done(keep_alive=client.keep_alive)
 
     def resume_write(self, write: FastWrite) -> None:

@@ -32,11 +32,10 @@ class Pipeline(SampleSource, Protocol):
     """What the fast path needs of the normal way."""
 
     def restart(self, miss: FastMiss) -> None:
-        """Answer what the fast path has admitted and not sent, from the look-up on."""
-        ...
+        """Answer what the fast path has admitted and not sent: from the flight on that it follows, or the look-up.
 
-    def follow(self, miss: FastMiss, flight: FastFlight) -> None:
-        """Answer what waits for the flight, which may be over, from there on, and leave the flight at the end."""
+        A flight may be over by then; it is left at the end.
+        """
         ...
 
     def resume(self, miss: FastMiss) -> None:
@@ -115,6 +114,14 @@ class FastMiss(FastExchange):
         """The response, as it came, that another's flight has brought for this; empty where there is none."""
         return b"" if self.follows is None else self.follows.raw
 
+    @property
+    def target(self) -> str:
+        """As `FastExchange`; of what another's flight has answered, where that went."""
+        outcome = None if self.follows is None else self.follows.outcome
+        if not isinstance(outcome, Complete):
+            return self.lease.target
+        return "" if outcome.sent_to is None else outcome.sent_to.target
+
     def wait_first(self, rate: RateVerdict | None, started_s: float) -> None:
         """Wait for the flight that it follows; else ask the shared store, and then the backend."""
         services = self._services
@@ -122,7 +129,7 @@ class FastMiss(FastExchange):
         services.in_flight.take()
         self.begin(rate, started_s, services.now())
         if self.follows is not None:
-            self.follows.call_when_over(self._flight_over, self.match.route.coalesce_wait_s)
+            self._follow(self.follows)
             return
         if self.is_stored:
             self._restart()
@@ -151,26 +158,34 @@ class FastMiss(FastExchange):
             return False
         if self.attempt is not None:
             self.attempt.drop()
-        services.in_flight.give_back()
-        self.connection.exchange_done(keep_alive=True)
+        self._done()
         return True
+
+    def _done(self) -> None:
+        """It is answered: the place goes to another, and the connection takes the next request."""
+        self._services.in_flight.give_back()
+        self.connection.exchange_done(keep_alive=True)
+
+    def _follow(self, flight: FastFlight) -> None:
+        """Wait for what another's flight brings."""
+        self.follows = flight
+        flight.call_when_over(self._flight_over, self.match.route.coalesce_wait_s)
 
     def _flight_over(self) -> None:
         """Answer with what the flight has brought, where that is clear, else wait for it in the pipeline."""
         flight = self.follows
         if flight is None or self.client_gone:
             return
-        if not self._answer_collapsed(flight):
-            self._services.pipeline.follow(self, flight)
-            return
-        flight.leave()
-        self._services.in_flight.give_back()
-        self.connection.exchange_done(keep_alive=True)
+        if self._answer_collapsed(flight):
+            flight.leave()
+            self._done()
+        else:
+            self._restart()
 
     def _answer_collapsed(self, flight: FastFlight) -> bool:
         """Answer with what another's flight has stored, if it would have been a hit, had it been stored before."""
         services, outcome = self._services, flight.outcome
-        if not isinstance(outcome, Complete) or not outcome.may_share or flight.lease is None:
+        if not isinstance(outcome, Complete) or not outcome.may_share or not flight.raw:
             return False
         if self.connection.is_last or services.log.lease_state() is not HELD:
             return False
@@ -184,8 +199,7 @@ class FastMiss(FastExchange):
         sent = body if not coding else self._coded(coding, body) if kept is None else kept.body
         if sent is None:
             return False
-        self.lease = flight.lease
-        self._answer(found, body, sent, entry, flight.upstream_us)
+        self._answer(found, body, sent, entry, int(outcome.upstream_ms * 1000 + 0.5))
         return True
 
     def _send_missing(self) -> bool:
@@ -196,8 +210,7 @@ class FastMiss(FastExchange):
         flight = None if attempt is None else services.flights.join(self.group)
         if certain and isinstance(flight, FastFlight) and attempt is not None:  # begun since this has looked
             attempt.drop()
-            self.follows = flight
-            flight.call_when_over(self._flight_over, self.match.route.coalesce_wait_s)
+            self._follow(flight)
             return True
         if certain and flight is None:
             lease = self.template.upstream.lease_now(now_s, self.template.route.claim)
@@ -215,13 +228,6 @@ class FastMiss(FastExchange):
         if self.attempt is not None:
             self.attempt.drop()
         self._services.pipeline.restart(self)
-
-    def _go_on_alone(self) -> None:
-        """Have the pipeline see to it that the client has gone."""
-        if self.follows is None:
-            self._restart()
-        else:
-            self._services.pipeline.follow(self, self.follows)
 
     def send(self, lease: LeasedConnection, rate: RateVerdict | None, started_s: float) -> None:
         """Ask the backend, now that the rate admits it."""
@@ -249,7 +255,7 @@ class FastMiss(FastExchange):
         gone, self.client_gone = self.client_gone, True
         if not self.sent:
             if not gone:
-                self._go_on_alone()
+                self._restart()
             return
         self.flight.asker_left()
         self.lease.watch(self.flight)
@@ -307,20 +313,18 @@ class FastMiss(FastExchange):
             entry.drop_derived()  # it may never be asked for again
         if found.template.remembered and self.template.coalesces:
             services.flights.remember_uncacheable(self.group, services.monotonic())
-        services.in_flight.give_back()
-        self.connection.exchange_done(keep_alive=True)
+        self._done()
         return True
 
     def _end_flight(self, entry: Entry | None, raw: bytes, upstream_us: int) -> None:
         """Let the next request for the same start another, and tell those who wait what was stored."""
-        flight, lease = self.flight, self.lease
+        flight, target = self.flight, self.lease.target
         self._services.flights.close(flight)
         if flight.lock is not None:
             self._release(flight.lock, entry)
         if entry is not None and flight.awaited:
-            sent_to = SentTo(lease.target, 1) if lease.target else None
-            outcome = Complete(entry, entry, True, self.may_share, upstream_us / 1000, sent_to=sent_to)
-            flight.share(outcome, raw, upstream_us, lease)
+            sent_to = SentTo(target, 1) if target else None
+            flight.share(Complete(entry, entry, True, self.may_share, upstream_us / 1000, sent_to=sent_to), raw)
 
     def _release(self, lock: FetchLock, entry: Entry | None) -> None:
         """Give the fetch lock back, where the store has not."""

@@ -130,7 +130,8 @@ class MissFastPath:
         raw = miss.followed_bytes if collapsed else miss.first_bytes
         if not raw or cache.forward is None or cache.collapsed is not collapsed:
             return
-        if not (collapsed or answer.use in _ASKED) or not (cache.stored or (detail in PRIVATE and not collapsed)):
+        asked = answer.use in _ASKED and (cache.stored or detail in PRIVATE)
+        if not (cache.stored if collapsed else asked):
             return
         wire = FramingFacts("GET", (1, 1), keep_alive=True)
         served = serialise(head, wire, BodyFraming.LENGTH, length)

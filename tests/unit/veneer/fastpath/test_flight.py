@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -17,21 +18,21 @@ from veneer.pipeline.exchange import CacheResult
 
 
 class Herd(Stage):
-    """Several clients and one backend."""
+    """Two clients and one backend."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.lines = [Line(f"192.0.2.{number}") for number in range(2, 4)]
-        self.handlers = [self.fastpath.connect(line, line.send) for line in self.lines]
+        self.other = Line("192.0.2.2")
+        self.other_handler = self.fastpath.connect(self.other, self.other.send)
 
     def follow(self, target: str, *fields: str) -> bool:
         """Whether the fast path takes the same request of the second client."""
         lines = [f"GET {target} HTTP/1.1", "Host: site", *fields, "", ""]
-        return self.handlers[0].answer("\r\n".join(lines).encode("latin-1"))
+        return self.other_handler.answer("\r\n".join(lines).encode("latin-1"))
 
     async def followed(self) -> bytes:
         """What the second client got."""
-        line = self.lines[0]
+        line = self.other
         await asyncio.wait_for(line.is_over.wait(), 10)
         line.is_over.clear()
         sent = b"".join(line.sent)
@@ -58,10 +59,10 @@ async def test_the_pipeline_answers_the_first_that_waits_and_the_fastpath_the_ne
     assert b"; fwd=uri-miss; stored; collapsed\r\n" in taught
     assert herd.ask("/third")
     assert herd.follow("/third")
-    assert herd.lines[0].sent == []
+    assert herd.other.sent == []
     assert herd.backend.says(came(b"more"))
-    head, _, body = b"".join(herd.lines[0].sent).partition(b"\r\n\r\n")
-    assert (body, herd.lines[0].overs) == (b"more", [True, True])
+    head, _, body = b"".join(herd.other.sent).partition(b"\r\n\r\n")
+    assert (body, herd.other.overs) == (b"more", [True, True])
     assert b"; fwd=uri-miss; stored; collapsed\r\n" in head
     assert len(herd.backend.heads) == 3, "one fetch for each target"
     record = herd.seen[-1]
@@ -74,7 +75,7 @@ async def test_what_is_coded_is_made_once_for_both(herd: Herd) -> None:
     assert herd.ask("/third", BR)
     assert herd.follow("/third", BR)
     assert herd.backend.says(came(LONG, coded=True))
-    head, _, body = b"".join(herd.lines[0].sent).partition(b"\r\n\r\n")
+    head, _, body = b"".join(herd.other.sent).partition(b"\r\n\r\n")
     assert b"\r\nContent-Encoding: br\r\n" in head
     assert decode("br", body) == LONG
     assert body == b"".join(herd.line.sent).partition(b"\r\n\r\n")[2]
@@ -89,8 +90,6 @@ async def test_whoever_waits_in_the_pipeline_is_told_too(herd: Herd) -> None:
     await asyncio.sleep(0)
     assert herd.backend.says(came())
     outcome = await waiting
-    assert isinstance(flight, FastFlight)
-    assert flight.lease is None, "it would refer to the flight, where that was watched"
     assert isinstance(outcome, Complete)
     assert (outcome.entry.body, outcome.stored, outcome.may_share) == (
         b"body",
@@ -109,7 +108,7 @@ async def test_what_was_invalidated_meanwhile_is_fetched_again(herd: Herd, monke
     assert herd.follow("/third")
     await herd.log.append(Invalidation(everything=True), strict=True)
     assert herd.backend.says(came(b"old"))
-    assert herd.lines[0].sent == [], "it is the pipeline's, which asks again"
+    assert herd.other.sent == [], "it is the pipeline's, which asks again"
     assert (await herd.followed()).endswith(b"new")
 
 
@@ -133,7 +132,7 @@ async def test_who_has_waited_for_long_waits_on_in_the_pipeline(herd: Herd) -> N
     assert isinstance(flight, FastFlight)
     flight.let_go()  # as its timer does
     await asyncio.sleep(0)
-    assert herd.lines[0].client is not None, "the pipeline has it"
+    assert herd.other.client is not None, "the pipeline has it"
     assert herd.backend.says(came(b"late"))
     assert (await herd.followed()).endswith(b"late")
 
@@ -142,7 +141,7 @@ async def test_a_client_that_leaves_while_it_waits_gets_nothing(herd: Herd) -> N
     await herd.teach_following()
     assert herd.ask("/third")
     assert herd.follow("/third")
-    pending = herd.lines[0].pending
+    pending = herd.other.pending
     assert pending is not None
     pending.leave()
     await asyncio.sleep(0)
@@ -160,3 +159,20 @@ async def test_who_waits_for_a_client_that_leaves_is_answered(herd: Herd) -> Non
     herd.line.pending.leave()
     assert not herd.backend.says(came(b"more")), "without its client the first is for the pipeline"
     assert (await herd.followed()).endswith(b"more")
+
+
+async def test_nothing_of_a_flight_is_left_to_the_cycle_collector(herd: Herd) -> None:
+    """Also where its lease knows it, since the client may have left."""
+    await herd.teach_following()
+    assert herd.ask("/third")
+    assert herd.follow("/third")
+    assert herd.line.pending is not None
+    assert herd.line.pending.ended()
+    gc.collect()
+    gc.disable()
+    try:
+        assert herd.backend.says(came(b"more"))
+        del herd.backend.demand
+        assert not [one for one in gc.get_objects() if isinstance(one, FastFlight) and "/third" in one.key]
+    finally:
+        gc.enable()
